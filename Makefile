@@ -1,0 +1,40 @@
+# `make demo` and `make test` set up what they need; nothing else is installed by hand.
+PYTHON ?= python3
+VENV := .venv
+UV := $(VENV)/bin/uv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup check test lock clean
+
+help: ## show the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: $(READY) ## make the virtual environment from the hashed requirements
+
+$(READY): requirements/bootstrap.txt requirements/dev.txt pyproject.toml
+	@echo "Setting up $(VENV) (about half a minute on a fast network) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Segue needs Python 3.11 or newer; try: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/bootstrap.txt -r requirements/dev.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+check: $(READY) ## linters, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: $(READY) ## all tests
+	$(BIN)/pytest -q
+
+lock: $(READY) ## write the hashed requirements anew from pyproject.toml
+	for name in bootstrap; do $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/$$name.in -o requirements/$$name.txt; done
+	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded --extra postgres pyproject.toml -o requirements/app.txt
+	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded --extra postgres --group dev -c requirements/app.txt pyproject.toml requirements/build.in -o requirements/dev.txt
+
+clean: ## remove the virtual environment and caches
+	rm -rf $(VENV) .venvs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

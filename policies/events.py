@@ -1,0 +1,234 @@
+"""What the world can tell us, as values: changes seen at a source, commands of people, answers to effects.
+
+Every event carries `at` (Unix seconds), the only clock that decisions know. A *source event* is a
+change of an observed value; it is known by (source, reference, sequence), so that a webhook and a
+sweep that tell the same change are one. An *answer* names the effect that it answers by `step`;
+anything late, repeated or out of place changes nothing.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from policies.evidence import Evidence
+
+ZERO_COMMIT = "0" * 40
+
+
+# --- what a source says ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RefChanged:
+    """A branch or tag of a repository now names another commit; `after` is None once deleted."""
+
+    source: str
+    ref: str  # refs/heads/main, refs/tags/v1
+    before: str | None
+    after: str | None
+    actor: str | None  # who pushed, where the sender says so
+    at: float
+
+    @property
+    def reference(self) -> str:
+        return self.ref
+
+    @property
+    def value(self) -> str | None:
+        return self.after
+
+
+@dataclass(frozen=True, slots=True)
+class AliasChanged:
+    """A registered model's alias now names another version; `version` is None once removed."""
+
+    source: str
+    model: str
+    alias: str
+    version: str | None
+    at: float
+
+    @property
+    def reference(self) -> str:
+        return f"{self.model}@{self.alias}"
+
+    @property
+    def value(self) -> str | None:
+        return self.version
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRegistered:
+    """A registered model has a new version. Starts nothing by itself; shown to people."""
+
+    source: str
+    model: str
+    version: str
+    at: float
+
+    @property
+    def reference(self) -> str:
+        return f"{self.model}/{self.version}"
+
+    @property
+    def value(self) -> str | None:
+        return self.version
+
+
+SourceEvent = RefChanged | AliasChanged | VersionRegistered
+
+
+# --- what people say ------------------------------------------------------------------------
+
+Verb = Literal[
+    "approve", "reject", "promote", "abort", "retry", "pause", "resume", "rollback", "start", "help"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command as the grammar understood it; who may give it is decided elsewhere."""
+
+    verb: Verb
+    subject: str | None  # rel-42, or a target such as wine or wine/production
+    digest: str | None  # what the approver saw, as sha256:<prefix of at least 12 hex digits>
+    reason: str | None
+    actor: str
+    channel: str  # cli, web, or a source
+    at: float
+    arguments: tuple[tuple[str, str], ...] = field(default=())
+
+
+# --- answers to a version's effects ---------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class BuildFinished:
+    """The image exists. `layers` says per layer whether it was built now or taken from the cache."""
+
+    step: str
+    image: str  # sha256:…
+    layers: tuple[tuple[str, str], ...]  # (env | code | model | base, built | cached)
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationFinished:
+    """The evaluation's result as it reported it; gates judge it later, for each target."""
+
+    step: str
+    metrics: tuple[tuple[str, float], ...]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class EffectFailed:
+    """An effect was refused, or was tried as often as allowed. `reason` is written for people."""
+
+    step: str
+    reason: str
+    at: float
+
+
+# --- answers to, and news for, a release ----------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class VersionReady:
+    """The release's version is built and evaluated. `baseline` are stable's own metrics, if any."""
+
+    image: str
+    metrics: tuple[tuple[str, float], ...]
+    baseline: tuple[tuple[str, float], ...] | None
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class VersionFailed:
+    """The release's version could not be built or evaluated."""
+
+    reason: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadReady:
+    """The candidate's process or pods answer; `url` is where the router finds them."""
+
+    step: str
+    url: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class CheckFinished:
+    """The preview was asked and answered as the specification wants."""
+
+    step: str
+    detail: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficObserved:
+    """The router confirms this split, written under `epoch`; `candidate` in percent."""
+
+    step: str
+    epoch: int
+    candidate: float
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceChanged:
+    """The observer's judgement, with everything that `advance` needs; `weight` it was taken at."""
+
+    evidence: Evidence
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed: the deadline that the release asked for."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class TurnCame:
+    """The target is free and this release is next in line."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """A newer release of the same target waits for its turn; `by` is its name."""
+
+    by: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Approved:
+    """Somebody with the authority approved exactly the plan and evidence named."""
+
+    actor: str
+    plan: str
+    at: float
+
+
+VersionEvent = BuildFinished | EvaluationFinished | EffectFailed
+ReleaseEvent = (
+    VersionReady
+    | VersionFailed
+    | WorkloadReady
+    | CheckFinished
+    | TrafficObserved
+    | EvidenceChanged
+    | EffectFailed
+    | Tick
+    | TurnCame
+    | Superseded
+    | Approved
+    | Command
+)

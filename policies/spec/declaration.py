@@ -1,0 +1,251 @@
+"""What a `segue.yaml` declares, as values: the meaning of the file once it is free of mistakes.
+
+Shares and limits are fractions (1 % is 0.01), weights are percent, times are seconds, memory is
+bytes. Words are those of the file; each class says which key it stands for.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+# --- where a version comes from: exactly one of `model:`, `image:`, `build:` -----------------
+
+
+@dataclass(frozen=True, slots=True)
+class FromModel:
+    """`model: models:/churn@challenger`: the candidate's alias of a registered model."""
+
+    model: str
+    alias: str
+
+
+@dataclass(frozen=True, slots=True)
+class FromImage:
+    """`image: ghcr.io/acme/fraud:main-*`: the newest matching tag, always deployed by digest."""
+
+    repository: str
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class FromBuild:
+    """`build: {lock: requirements.lock}` or `build: {dockerfile: Dockerfile}`."""
+
+    lock: str | None
+    dockerfile: str | None
+
+
+VersionSource = FromModel | FromImage | FromBuild
+
+
+# --- how it serves ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ServeMlflow:
+    """`serve: mlflow`: the scoring server for MLflow models."""
+
+    port: int = 8080
+
+
+@dataclass(frozen=True, slots=True)
+class ServeRun:
+    """`serve: {run: python serve.py, port: 8080, health: /healthz}`, as an argument list."""
+
+    run: tuple[str, ...]
+    port: int
+    health: str = "/healthz"
+
+
+@dataclass(frozen=True, slots=True)
+class ServeNone:
+    """`serve: none`: a batch model; there is no traffic to shift."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServeDeployment:
+    """`deployment: ns/name` with `route: ns/name`: what exists already is taken over."""
+
+    deployment: str
+    route: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ServeInferenceService:
+    """`inferenceservice: ns/name` with `when_full: wait | replace | refuse`."""
+
+    name: str
+    when_full: str
+
+
+Serve = ServeMlflow | ServeRun | ServeNone | ServeDeployment | ServeInferenceService
+
+
+# --- evaluation and gates --------------------------------------------------------------------
+
+
+class Comparison(StrEnum):
+    AT_LEAST = ">="
+    MORE_THAN = ">"
+    AT_MOST = "<="
+    LESS_THAN = "<"
+    NO_WORSE = "no worse than stable by"  # a higher value is better
+    NO_HIGHER = "no higher than stable by"  # a lower value is better
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """`accuracy: ">= 0.9"` or `f1: "no worse than stable by 0.01"`."""
+
+    metric: str
+    comparison: Comparison
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """`resources: {cpu: 2, memory: 4Gi, time: 10m}`."""
+
+    cpu: float = 1.0
+    memory: int = 1 << 30
+    seconds: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluate:
+    """`evaluate:`; `image` None runs it in the version's own image."""
+
+    run: tuple[str, ...]
+    image: str | None
+    resources: Resources
+    gates: tuple[Gate, ...]
+
+
+# --- what starts a release -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Triggers:
+    """`on:`. Empty `branches` with `default_branch` False and no `tags` never starts by itself."""
+
+    default_branch: bool = True
+    branches: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()  # globs from the repository's root; the model's folder if empty
+
+
+# --- how it is rolled out --------------------------------------------------------------------
+
+
+class Strategy(StrEnum):
+    CANARY = "canary"
+    BLUEGREEN = "bluegreen"
+    SHADOW = "shadow"
+    NONE = "none"
+
+
+class WhenUndecided(StrEnum):
+    HOLD = "hold"  # wait for people
+    ASK = "ask"  # wait, and say so loudly
+    FINISH = "finish"  # go on after the time limit; the record says *not proven*
+
+
+class Mode(StrEnum):
+    ACT = "act"
+    OBSERVE = "observe"
+
+
+class GuardKind(StrEnum):
+    ERRORS = "errors"  # candidate against stable, by the router's counters; `worse_by`
+    SLO = "slo"  # an absolute limit on the share of bad requests
+    LATENCY = "latency"  # share of requests slower than `slower_than`
+    ALIVE = "alive"  # the candidate answers, its metrics come, it does not restart
+    SHARE = "share"  # the router really splits as it was told
+    THRESHOLD = "threshold"  # a plain limit, without an error guarantee
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """One entry of `guards:`; a field that its kind does not use keeps its default.
+
+    `worse_by` is the tolerated relative increase over stable (0 is strict), `limit` the tolerated
+    share of bad requests (None: from stable's own history), `slower_than` seconds, `no_data_for`
+    seconds, `restarts` a count, `tolerance` a fraction of all requests.
+    """
+
+    name: str
+    kind: GuardKind
+    worse_by: float = 0.0
+    limit: float | None = None
+    slower_than: float | None = None
+    no_data_for: float = 60.0
+    restarts: int = 2
+    tolerance: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class StepSpec:
+    """One entry of `steps:`: go to `weight` percent, then stay for `hold` seconds.
+
+    `hold` None waits for a `promote` command.
+    """
+
+    weight: float
+    hold: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Approvals:
+    """`approvals: {count: 1, from: [ann, "@acme/ml-leads"], expires: 24h}`; empty `people`: anyone
+    with the right to approve, except the author."""
+
+    count: int = 0
+    people: tuple[str, ...] = ()
+    channel: str | None = None
+    expires: float = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """One place to serve, with all its rules: the model's own keys, overlaid by the environment's.
+
+    `risk` is the share of *all* requests that may fail because of the candidate while it is
+    compared (None: the larger of 0.1 % and half of stable's own rate); `dwell` the least seconds
+    at a weight; `watch` the seconds of bake after the last weight; `patience` the seconds at one
+    weight after which `when_undecided` applies; `ladder` the weights that the risk ramp may use.
+    """
+
+    name: str = "production"
+    cluster: str | None = None
+    after: str | None = None
+    strategy: Strategy = Strategy.CANARY
+    steps: tuple[StepSpec, ...] = ()
+    sticky: str = "none"
+    guards: tuple[Guard, ...] = ()
+    false_rollbacks: float = 0.01
+    risk: float | None = None
+    dwell: float = 60.0
+    watch: float = 300.0
+    patience: float = 1800.0
+    ladder: tuple[float, ...] = (1, 2, 3, 5, 7.5, 10, 15, 20, 25, 35, 50, 75, 100)
+    when_undecided: WhenUndecided = WhenUndecided.HOLD
+    mode: Mode = Mode.ACT
+    approvals: Approvals = field(default_factory=Approvals)
+    restore: bool = False  # `restore: true`: a rollback puts a person's `champion` back
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model of a file: the unit of release. `folder` is where its file lies ("" is the root)."""
+
+    name: str
+    folder: str
+    source: VersionSource
+    serve: Serve
+    evaluate: Evaluate | None
+    triggers: Triggers
+    environments: tuple[Environment, ...]
+    resources: Resources = field(default_factory=Resources)
+
+    def environment(self, name: str) -> Environment | None:
+        """The environment of that name, or None."""
+        return next((e for e in self.environments if e.name == name), None)

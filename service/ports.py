@@ -1,0 +1,372 @@
+"""The ports: small protocols between Segue and the world, and the values that cross them.
+
+An adapter raises `Retry` (try again after so many seconds) or `Refused` (never, and why) and
+nothing else on purpose. "No data" is a value. Long work is started, then observed: `start` returns
+at once and is safe to repeat under the same name; `state` says how far it is.
+
+    PortError
+    ├── Retry      the world is not ready; the effect stays in its lane
+    └── Refused    the world says no; the machine is told, with the reason
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal, Protocol
+
+
+class PortError(Exception):
+    """Something outside did not do what was asked."""
+
+
+class Retry(PortError):
+    """Not now; try again later."""
+
+    def __init__(self, reason: str, after: float = 1.0) -> None:
+        super().__init__(reason)
+        self.after = after
+
+
+class Refused(PortError):
+    """No, and asking again will not help."""
+
+
+# --- builds ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CodeReference:
+    """A folder of a repository at one commit."""
+
+    source: str
+    commit: str
+    folder: str  # "" is the repository's root
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReference:
+    """One version of a registered model."""
+
+    source: str
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All that decides an image's content. The same recipe gives the same digest.
+
+    `lock` names the requirements file: inside the code's folder, or inside the model's own files.
+    `run` is the command that serves, as an argument list; `("mlflow",)` asks for the scoring
+    server for MLflow models.
+    """
+
+    name: str  # deterministic; the build's identity
+    code: CodeReference | None
+    model: ModelReference | None
+    lock: str | None
+    run: tuple[str, ...]
+    port: int
+    labels: tuple[tuple[str, str], ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A finished image. `layers` holds (kind, "built" or "cached") for env, code, model and base."""
+
+    digest: str
+    layers: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """Started and not finished; `progress` is a word for people."""
+
+    progress: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Ended without a result. `log` is the tail of what it printed."""
+
+    reason: str
+    log: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """Nothing is known under this name: never started, or cleaned away."""
+
+
+class ImageBuilder(Protocol):
+    """Turns a recipe into an image; images live in the builder's OCI layout or registry."""
+
+    def start(self, recipe: Recipe) -> None:
+        """Begin, unless a build of this name runs or has finished well; a failed one starts anew."""
+        ...
+
+    def state(self, name: str) -> Working | Image | Failed | Gone: ...
+
+    def cancel(self, name: str) -> None: ...
+
+    def logs(self, name: str) -> str: ...
+
+
+# --- jobs and workloads ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a process may use: CPU cores, bytes of memory, seconds of wall time (0: no limit)."""
+
+    cpu: float = 1.0
+    memory: int = 1 << 30
+    seconds: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run to completion inside an image. The command writes its result to `$SEGUE_RESULT`."""
+
+    name: str
+    image: str
+    run: tuple[str, ...]
+    limits: Limits
+    env: tuple[tuple[str, str], ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A finished job's numbers, as it wrote them: a JSON object of finite numbers."""
+
+    metrics: tuple[tuple[str, float], ...]
+
+
+class JobRunner(Protocol):
+    """Runs evaluations."""
+
+    def start(self, job: Job) -> None:
+        """Begin, unless a job of this name runs or has ended well."""
+        ...
+
+    def state(self, name: str) -> Working | Result | Failed | Gone: ...
+
+    def logs(self, name: str) -> str: ...
+
+    def cancel(self, name: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A workload that answers at `url`; `started` tells one incarnation from the next."""
+
+    url: str
+    started: float
+    restarts: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadOrder:
+    """Keep one version of one model running in one environment, until it is told to stop."""
+
+    name: str  # deterministic: from target and version
+    image: str
+    run: tuple[str, ...]  # empty: the image's own command
+    port: int
+    limits: Limits
+    health: str = "/healthz"  # path that answers 2xx once it is ready
+    env: tuple[tuple[str, str], ...] = field(default=())
+
+
+class Workload(Protocol):
+    """Runs versions. What it started outlives us and is found again by name."""
+
+    def start(self, order: WorkloadOrder) -> None: ...
+
+    def state(self, name: str) -> Working | Serving | Failed | Gone: ...
+
+    def stop(self, name: str) -> None:
+        """End it gracefully; a name that is not running is fine."""
+        ...
+
+    def logs(self, name: str) -> str: ...
+
+
+# --- traffic --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One version behind a target's address. `weight` in percent of the target's requests."""
+
+    name: str
+    url: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A target's whole split, absolute. `backends` with weights that add to 100.
+
+    A backend may have weight 0: it then answers only on its preview address, which the router
+    serves for requests that carry the header `X-Segue-Version: <backend name>`.
+    """
+
+    target: str
+    epoch: int
+    backends: tuple[Backend, ...]
+    sticky: Literal["none", "cookie", "header"] = "none"
+
+
+class TrafficRouter(Protocol):
+    """Splits a target's requests. Every write is compare-and-swap on the epoch."""
+
+    def set(self, route: Route) -> Route:
+        """Write the split and return it once the router itself confirms that it serves it.
+
+        Raises `Refused` where the stored epoch is greater than the route's (somebody newer holds
+        the target), `Retry` while the router does not confirm.
+        """
+        ...
+
+    def get(self, target: str) -> Route | None:
+        """What the router serves now; None for a target it does not know."""
+        ...
+
+    def address(self, target: str) -> str:
+        """The URL at which users reach the target."""
+        ...
+
+    def remove(self, target: str, epoch: int) -> None: ...
+
+
+# --- metrics --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """A backend's counters since its router started. `errors` are 5xx answers and lost requests.
+
+    `buckets` are cumulative counts by upper bound in seconds; the last bound is infinity.
+    """
+
+    requests: float
+    errors: float
+    buckets: tuple[tuple[float, float], ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One reading of all backends. `started` is when the counting process started."""
+
+    at: float
+    started: float
+    backends: tuple[tuple[str, Counters], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NoData:
+    """The source did not answer, or not in a form that can be trusted; why."""
+
+    reason: str
+
+
+class MetricSource(Protocol):
+    """Reads counters; never rates, never averages."""
+
+    def sample(self) -> Sample | NoData: ...
+
+
+# --- model registry -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """What the registry knows of one version. `digest` pins its files by path and size or hash."""
+
+    name: str
+    version: str
+    run: str | None
+    tags: tuple[tuple[str, str], ...]
+    digest: str
+    author: str | None
+
+
+class ModelRegistry(Protocol):
+    """Names, versions and aliases of models; their files are only streamed, never opened."""
+
+    def aliases(self) -> dict[tuple[str, str], str]:
+        """All (model, alias) with the version that each names now."""
+        ...
+
+    def version(self, name: str, version: str) -> ModelVersion: ...
+
+    def files(self, name: str, version: str) -> tuple[tuple[str, int], ...]:
+        """Relative paths and sizes of the version's files."""
+        ...
+
+    def read(self, name: str, version: str, path: str) -> Iterator[bytes]: ...
+
+    def set_alias(self, name: str, alias: str, version: str | None) -> None:
+        """Make the alias name this version; None removes it. Absolute, safe to repeat."""
+        ...
+
+    def set_tags(self, name: str, version: str, tags: tuple[tuple[str, str], ...]) -> None: ...
+
+
+# --- git hosts ------------------------------------------------------------------------------
+
+
+class CommitState(StrEnum):
+    """What a commit's status says, in the words that every Git host knows."""
+
+    PENDING = "pending"
+    SUCCESS = "success"
+    FAILURE = "failure"
+
+
+@dataclass(frozen=True, slots=True)
+class CommitStatus:
+    """One line and one text about a commit; `key` tells whose status it is, newest wins."""
+
+    commit: str
+    key: str
+    state: CommitState
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TreeEntry:
+    """A file of a commit: path, Git object id, mode (0o100644, 0o100755, 0o120000) and size."""
+
+    path: str
+    oid: str
+    mode: int
+    size: int
+
+
+class GitHost(Protocol):
+    """A repository, read at exact commits and reported back to."""
+
+    def refs(self) -> dict[str, str]:
+        """All branches and tags (full names) with the *commit* that each names."""
+        ...
+
+    def tree(self, commit: str, folder: str = "") -> tuple[TreeEntry, ...]:
+        """All files below a folder, recursively; paths relative to the repository's root."""
+        ...
+
+    def file(self, commit: str, path: str) -> bytes | None: ...
+
+    def author(self, commit: str) -> str: ...
+
+    def archive(self, commit: str, folder: str) -> Iterator[tuple[TreeEntry, bytes]]:
+        """Each file below the folder with its content; paths relative to the folder."""
+        ...
+
+    def report(self, status: CommitStatus) -> None: ...
+
+    def default_branch(self) -> str:
+        """The full name of the branch that rules are read from, for example refs/heads/main."""
+        ...
