@@ -31,6 +31,20 @@ class Refused(PortError):
     """No, and asking again will not help."""
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A connection that an operator made: a repository or a registry, and the targets it may own.
+
+    `owns` are globs over `model/environment`. Its hook secret is the secret file `hook-<name>`, its
+    login the secret file `login-<name>`.
+    """
+
+    name: str
+    kind: str  # the event source's and adapter's name: bare, mlflow
+    url: str
+    owns: tuple[str, ...] = ("*",)
+
+
 # --- builds ---------------------------------------------------------------------------------
 
 

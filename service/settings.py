@@ -1,0 +1,82 @@
+"""All settings, read from the environment once and passed down; nothing else reads it.
+
+Secrets are not settings: they are files below `<home>/secrets`, named by the source that they
+belong to, and read by `secret` when they are needed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class SettingsError(ValueError):
+    """A setting has a value that cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One installation's settings. Ports 0 are chosen by `segue up`, which records them."""
+
+    home: Path
+    database: str | None = None  # SEGUE_DATABASE: a PostgreSQL URL; None: three SQLite files in home
+    broker: str | None = None  # SEGUE_BROKER: a Celery broker URL; None: poll the store
+    host: str = "127.0.0.1"  # SEGUE_HOST: the address that intake and web listen on
+    intake_port: int = 8470  # SEGUE_INTAKE_PORT
+    web_port: int = 8471  # SEGUE_WEB_PORT
+    router_port: int = 8480  # SEGUE_ROUTER_PORT: where models are served
+    scrape_seconds: float = 1.0  # SEGUE_SCRAPE_SECONDS
+    sweep_seconds: float = 30.0  # SEGUE_SWEEP_SECONDS
+    body_bytes: int = 1 << 20  # SEGUE_BODY_BYTES: larger deliveries are refused
+    allow_unsigned: bool = False  # SEGUE_ALLOW_UNSIGNED: accept sources that have no secret
+    git_roots: tuple[Path, ...] = ()  # SEGUE_GIT_ROOTS: plain paths are allowed only below these
+
+    def store_url(self, owner: str) -> str:
+        """The SQLAlchemy URL of the store of `inbox`, `engine` or `series`."""
+        return self.database or f"sqlite:///{self.home / 'stores' / f'{owner}.db'}"
+
+    def secret(self, name: str) -> bytes | None:
+        """The secret of that name, or None where none was made."""
+        path = self.home / "secrets" / name
+        return path.read_bytes().strip() if path.is_file() else None
+
+
+def read(environ: Mapping[str, str]) -> Settings:
+    """Settings from environment variables named `SEGUE_*`; `SEGUE_HOME` defaults to `~/.segue`.
+
+    Raises `SettingsError` with the variable's name, what was found and what is allowed.
+    """
+    default = Settings(home=Path(environ.get("HOME", "/")) / ".segue")
+    return Settings(
+        home=Path(environ.get("SEGUE_HOME") or default.home).absolute(),
+        database=environ.get("SEGUE_DATABASE") or None,
+        broker=environ.get("SEGUE_BROKER") or None,
+        host=environ.get("SEGUE_HOST", default.host),
+        intake_port=_whole(environ, "SEGUE_INTAKE_PORT", default.intake_port),
+        web_port=_whole(environ, "SEGUE_WEB_PORT", default.web_port),
+        router_port=_whole(environ, "SEGUE_ROUTER_PORT", default.router_port),
+        scrape_seconds=_number(environ, "SEGUE_SCRAPE_SECONDS", default.scrape_seconds),
+        sweep_seconds=_number(environ, "SEGUE_SWEEP_SECONDS", default.sweep_seconds),
+        body_bytes=_whole(environ, "SEGUE_BODY_BYTES", default.body_bytes),
+        allow_unsigned=environ.get("SEGUE_ALLOW_UNSIGNED", "no").lower() in {"1", "yes", "true"},
+        git_roots=tuple(Path(p) for p in environ.get("SEGUE_GIT_ROOTS", "").split(":") if p),
+    )
+
+
+def _whole(environ: Mapping[str, str], name: str, default: int) -> int:
+    text = environ.get(name, "")
+    if not text:
+        return default
+    if not text.isascii() or not text.isdigit():
+        raise SettingsError(f"{name} is {text!r}; write a whole number such as {default}")
+    return int(text)
+
+
+def _number(environ: Mapping[str, str], name: str, default: float) -> float:
+    text = environ.get(name, "")
+    try:
+        value = float(text) if text else default
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 86_400:
+        raise SettingsError(f"{name} is {text!r}; write seconds between 0 and 86400, such as {default}")
+    return value
