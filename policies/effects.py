@@ -1,0 +1,157 @@
+"""What should be done to the world: values that decisions return and that the worker performs.
+
+Each effect is safe to repeat: it names its object and says the absolute state wanted. `step` is
+what the answer must name. An effect travels in a lane: traffic has one per target, where a newer
+wanted state replaces an unsent older one; work has one per version or release, in order;
+notifications have one per destination, so that a slow host delays nothing else.
+"""
+
+from dataclasses import dataclass
+
+# --- work: builds, evaluations, workloads ----------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """Build the version's image; answered by `BuildFinished`."""
+
+    step: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunEvaluation:
+    """Run the version's evaluation in its image; answered by `EvaluationFinished`."""
+
+    step: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartWorkload:
+    """Keep this version running under this name; answered by `WorkloadReady`."""
+
+    step: str
+    version: str
+    backend: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckPreview:
+    """Ask the running candidate, unseen by users; answered by `CheckFinished`."""
+
+    step: str
+    target: str
+    version: str
+    backend: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopWorkload:
+    """End a workload that no route names any more; nothing waits for it."""
+
+    backend: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """Come back at this moment with a `Tick`."""
+
+    at: float
+
+
+# --- traffic ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One backend's place in a split; `weight` in percent."""
+
+    backend: str
+    url: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class SetTraffic:
+    """The target's whole split under the holder's epoch; answered by `TrafficObserved`.
+
+    `candidate` names the backend whose weight the answer reports. No shares at all removes the
+    route: nothing has ever served there.
+    """
+
+    step: str
+    target: str
+    epoch: int
+    candidate: str
+    shares: tuple[Share, ...]
+    sticky: str
+
+
+# --- notifications ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ReportCommit:
+    """Tell the commit's host how its release stands; `state` is pending, success or failure."""
+
+    source: str
+    commit: str
+    key: str
+    state: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoveAlias:
+    """Make a registry's alias name this version; None removes it."""
+
+    source: str
+    model: str
+    alias: str
+    version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TagVersion:
+    """Write results back as tags on a registered version."""
+
+    source: str
+    model: str
+    version: str
+    tags: tuple[tuple[str, str], ...]
+
+
+Effect = (
+    Build
+    | RunEvaluation
+    | StartWorkload
+    | CheckPreview
+    | StopWorkload
+    | Wake
+    | SetTraffic
+    | ReportCommit
+    | MoveAlias
+    | TagVersion
+)
+
+
+def lane(effect: Effect, subject: str) -> str:
+    """The lane that the effect travels in; `subject` is the version or release it belongs to."""
+    match effect:
+        case SetTraffic(target=target):
+            return f"traffic:{target}"
+        case ReportCommit(source=source, commit=commit):
+            return f"notify:{source}:{commit}"
+        case MoveAlias(source=source, model=model) | TagVersion(source=source, model=model):
+            return f"notify:{source}:{model}"
+        case Wake():
+            return f"clock:{subject}:{effect.at}"
+        case StopWorkload(backend=backend):
+            return f"workload:{backend}"
+        case StartWorkload(backend=backend):
+            return f"workload:{backend}"
+        case Build() | RunEvaluation() | CheckPreview():
+            return f"work:{subject}"

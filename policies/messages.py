@@ -1,0 +1,65 @@
+"""Everything said to people about a release, as functions that return text."""
+
+from policies.evidence import Finding
+from policies.release import Phase, Release
+
+_TITLES = {
+    Phase.PENDING: "is being built and evaluated",
+    Phase.APPROVAL: "waits for approval",
+    Phase.QUEUED: "waits for its turn",
+    Phase.STARTING: "is starting",
+    Phase.CHECKING: "is being checked before any user sees it",
+    Phase.SHIFTING: "takes traffic",
+    Phase.WATCHING: "serves all traffic and is being watched",
+    Phase.RESTORING: "is being taken back",
+    Phase.PROMOTED: "is promoted",
+    Phase.ROLLED_BACK: "was rolled back",
+    Phase.ABORTED: "was aborted",
+    Phase.REJECTED: "was rejected",
+    Phase.REFUSED: "was refused by a gate",
+    Phase.FAILED: "failed",
+    Phase.SUPERSEDED: "was superseded",
+    Phase.ALREADY_THERE: "serves already",
+}
+
+
+def title(release: Release) -> str:
+    """One line: which release, where, how it stands."""
+    line = f"{release.name} on {release.target} {_TITLES[release.phase]}"
+    if release.phase is Phase.SHIFTING:
+        line += f": {release.observed:g} % of requests, {release.wanted:g} % wanted"
+    if release.phase is Phase.PROMOTED and not release.proven:
+        line += " (not proven)"
+    return line
+
+
+def explanation(release: Release) -> str:
+    """The reason, the gates and the evidence, a line each."""
+    lines = [f"cause: {release.cause.text}"]
+    if release.reason:
+        lines.append(f"reason: {release.reason}")
+    lines += [f"gate: {line}" for line in release.gates]
+    if release.final and release.phase is Phase.PROMOTED:
+        lines.append(f"proof: {proof(release)}")
+    if release.evidence is not None:
+        lines += [f"guard: {finding(f)}" for f in release.evidence.findings]
+    if release.phase is Phase.APPROVAL:
+        lines.append(f"to approve: /segue approve {release.name} {release.plan[:19]}")
+    return "\n".join(lines)
+
+
+def proof(release: Release) -> str:
+    """Whether the evidence stood behind it, and what was missing."""
+    if release.proven:
+        return "proven by its guards"
+    return "not proven: " + "; ".join(dict.fromkeys(release.unproven))
+
+
+def finding(found: Finding) -> str:
+    """One guard's verdict: rule, numbers, interval, samples, what would change it."""
+    numbers = ", ".join(f"{name} {value:.6g}" for name, value in found.numbers)
+    text = f"{found.guard}: {found.verdict.value} ({found.rule}; {numbers}; {found.samples} requests"
+    if found.interval is not None:
+        text += f"; between {found.interval[0]:.4g} and {found.interval[1]:.4g}"
+    text += ")"
+    return f"{text}; {found.needed}" if found.needed else text

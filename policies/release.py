@@ -1,0 +1,165 @@
+"""A release and its target, as values: where a journey stands, and what a target serves.
+
+The machine itself is `policies.rollout`. What was asked of the router (`wanted`) and what it
+confirmed (`observed`) are two fields; `step` names the one answer that is waited for.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+from policies.approvals import Approval
+from policies.evidence import Evidence
+from policies.spec.declaration import Environment, Gate
+from policies.strategy import Step
+
+
+class Phase(StrEnum):
+    """Where a release stands."""
+
+    PENDING = "pending"  # its version is being built or evaluated
+    APPROVAL = "approval"  # waits for people
+    QUEUED = "queued"  # ready; another release holds the target
+    STARTING = "starting"  # holds the target; the candidate's workload starts
+    CHECKING = "checking"  # the preview is asked
+    SHIFTING = "shifting"  # traffic moves step by step
+    WATCHING = "watching"  # all traffic on the candidate, stable kept warm
+    RESTORING = "restoring"  # traffic goes back to stable
+    PROMOTED = "promoted"  # final: it serves
+    ROLLED_BACK = "rolled back"  # final: a guard took it back
+    ABORTED = "aborted"  # final: a person took it back
+    REJECTED = "rejected"  # final: people said no, or nobody in time
+    REFUSED = "refused"  # final: a gate said no; it had no traffic
+    FAILED = "failed"  # final: could not be built, evaluated, started or checked
+    SUPERSEDED = "superseded"  # final: a newer release took its place before its turn
+    ALREADY_THERE = "already there"  # final: this version serves already
+
+
+FINAL = frozenset(
+    {
+        Phase.PROMOTED,
+        Phase.ROLLED_BACK,
+        Phase.ABORTED,
+        Phase.REJECTED,
+        Phase.REFUSED,
+        Phase.FAILED,
+        Phase.SUPERSEDED,
+        Phase.ALREADY_THERE,
+    }
+)
+HOLDING = frozenset({Phase.STARTING, Phase.CHECKING, Phase.SHIFTING, Phase.WATCHING, Phase.RESTORING})
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What started the release, in words and in the places to report back to.
+
+    `commit` and `source` say where the commit's status goes; `registered` is the registered
+    version that aliases and tags are written for.
+    """
+
+    text: str
+    author: str | None
+    source: str | None = None
+    commit: str | None = None
+    registry: str | None = None
+    registered: tuple[str, str] | None = None  # model name, version
+    alias: str | None = None  # the candidate's alias
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A version with a running workload, in a target."""
+
+    release: str
+    number: int
+    version: str
+    image: str
+    backend: str
+    url: str
+    since: float
+    metrics: tuple[tuple[str, float], ...] = ()
+    registered: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One model in one environment.
+
+    `holder` is the release that may write traffic, `epoch` grows with each handover, `newest` is
+    the greatest release number that ever held it: nothing older may take it again.
+    """
+
+    name: str
+    epoch: int = 0
+    holder: str | None = None
+    newest: int = 0
+    stable: Serving | None = None
+    previous: Serving | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One version's journey to one target."""
+
+    name: str
+    number: int
+    model: str
+    target: str
+    environment: Environment
+    version: str
+    backend: str
+    cause: Cause
+    steps: tuple[Step, ...]
+    rules: tuple[Gate, ...] = ()
+    batch: bool = False  # a model that serves no traffic
+    switch: bool = False  # a rollback: one absolute move to a version that is warm
+    phase: Phase = Phase.PENDING
+    position: int = 0
+    step: str = ""
+    attempt: int = 0
+    epoch: int = 0
+    image: str = ""
+    url: str = ""
+    metrics: tuple[tuple[str, float], ...] = ()
+    wanted: float = 0.0
+    observed: float = 0.0
+    since: float = 0.0  # when `observed` was confirmed, or the phase began
+    peak: float = 0.0  # the largest weight it ever had
+    plan: str = ""
+    approvals: tuple[Approval, ...] = ()
+    evidence: Evidence | None = None
+    evidence_at: float = 0.0
+    paused: bool = False
+    unproven: tuple[str, ...] = ()  # why the record calls it *not proven*
+    gates: tuple[str, ...] = ()
+    outcome: Phase | None = None  # what RESTORING ends in
+    reason: str = ""
+    began: float = 0.0
+    ended: float | None = None
+    retries: str | None = None  # the release that this one tries again
+
+    @property
+    def final(self) -> bool:
+        return self.phase in FINAL
+
+    @property
+    def proven(self) -> bool:
+        return not self.unproven
+
+
+def plan_digest(release: Release) -> str:
+    """A digest of everything an approval approves: version, image, results, steps and rules."""
+    parts = {
+        "release": release.name,
+        "target": release.target,
+        "version": release.version,
+        "image": release.image,
+        "metrics": release.metrics,
+        "gates": release.gates,
+        "steps": [asdict(step) for step in release.steps],
+        "environment": asdict(release.environment),
+    }
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()

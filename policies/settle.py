@@ -1,0 +1,72 @@
+"""What a release leaves behind: reports to the commit, aliases and tags, workloads that may end.
+
+Pure functions from states to effects; the words for people are those of `policies.messages`.
+"""
+
+from policies import messages
+from policies.effects import Effect, MoveAlias, ReportCommit, StopWorkload, TagVersion
+from policies.release import Phase, Release, Target
+
+CHAMPION = "champion"
+GOOD = frozenset({Phase.PROMOTED, Phase.ALREADY_THERE})
+
+
+def announce(release: Release) -> tuple[Effect, ...]:
+    """Where the commit's status says how far its release is."""
+    return _report(release, "pending")
+
+
+def ended(release: Release) -> tuple[Effect, ...]:
+    """A release that never had traffic."""
+    state = "success" if release.phase in GOOD else "failure"
+    return (*_report(release, state), *_tags(release))
+
+
+def taken_back(release: Release, target: Target) -> tuple[Effect, ...]:
+    """A release whose candidate lost its traffic: its workload ends, its alias goes."""
+    effects: list[Effect] = [*ended(release)]
+    warm = {s.backend for s in (target.stable, target.previous) if s is not None}
+    if release.backend not in warm:
+        effects.append(StopWorkload(release.backend))
+    cause = release.cause
+    if cause.registry and cause.registered and cause.alias and cause.alias != CHAMPION:
+        effects.append(MoveAlias(cause.registry, cause.registered[0], cause.alias, None))
+    return tuple(effects)
+
+
+def promoted(release: Release, before: Target, after: Target) -> tuple[Effect, ...]:
+    """A release that now serves: what was kept warm until now and is not any more may end."""
+    effects: list[Effect] = [*ended(release)]
+    warm = {s.backend for s in (after.stable, after.previous) if s is not None}
+    old = before.previous
+    if old is not None and old.backend not in warm:
+        effects.append(StopWorkload(old.backend))
+    cause = release.cause
+    if cause.registry and cause.registered:
+        model, version = cause.registered
+        effects.append(MoveAlias(cause.registry, model, CHAMPION, version))
+    return tuple(effects)
+
+
+def _report(release: Release, state: str) -> tuple[Effect, ...]:
+    cause = release.cause
+    if cause.source is None or cause.commit is None:
+        return ()
+    title = messages.title(release)
+    text = messages.explanation(release)
+    key = f"segue/{release.target}"
+    return (ReportCommit(cause.source, cause.commit, key, state, title, text),)
+
+
+def _tags(release: Release) -> tuple[Effect, ...]:
+    cause = release.cause
+    if cause.registry is None or cause.registered is None:
+        return ()
+    model, version = cause.registered
+    tags = (
+        ("segue.release", release.name),
+        ("segue.result", release.phase.value),
+        ("segue.reason", release.reason or messages.proof(release)),
+        ("segue.target", release.target),
+    )
+    return (TagVersion(cause.registry, model, version, tags),)

@@ -1,0 +1,56 @@
+"""Canary and blue/green as one list of steps.
+
+A `Shift` moves traffic through its weights; guarded, it goes on only as far as evidence allows;
+unguarded, only gates, readiness and preview checks stand behind it, and the record says so. A
+`Watch` keeps all traffic on the candidate, with stable still warm, until its time is over.
+"""
+
+from dataclasses import dataclass
+
+from policies.spec.declaration import Environment, ServeNone, Strategy
+from policies.spec.declaration import Serve as ServeKind
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """Weights in percent, ascending; at least `dwell` seconds at each, None until `promote`."""
+
+    weights: tuple[float, ...]
+    dwell: float | None
+    guarded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """All traffic on the candidate for `seconds`, judged by the absolute guard."""
+
+    seconds: float
+    guarded: bool
+
+
+Step = Shift | Watch
+
+SWITCH = Shift((100.0,), 0.0, guarded=False)
+
+
+def plan(environment: Environment, serve: ServeKind, *, first: bool) -> tuple[Step, ...]:
+    """The steps of a release; `first`: the target has no stable version to compare with."""
+    if isinstance(serve, ServeNone) or environment.strategy is Strategy.NONE:
+        return () if isinstance(serve, ServeNone) else (SWITCH,)
+    if first:
+        return (SWITCH, Watch(environment.watch, guarded=False))
+    if environment.strategy is Strategy.BLUEGREEN:
+        return (SWITCH, Watch(environment.watch, guarded=False))
+    if environment.steps:
+        fixed = tuple(Shift((step.weight,), step.hold, guarded=True) for step in environment.steps)
+        return (*_up_to_all(fixed), Watch(environment.watch, guarded=True))
+    return (
+        Shift(environment.ladder, environment.dwell, guarded=True),
+        Watch(environment.watch, guarded=True),
+    )
+
+
+def _up_to_all(fixed: tuple[Shift, ...]) -> tuple[Shift, ...]:
+    if fixed[-1].weights[-1] == 100.0:
+        return fixed
+    return (*fixed, Shift((100.0,), 0.0, guarded=True))

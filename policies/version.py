@@ -1,0 +1,126 @@
+"""The version machine: received, built, evaluated; once for all releases of the same content.
+
+`advance` is pure. A version's key is derived from its content (the model's folder at the commit,
+or the registered version's files, with the keys of `segue.yaml` that build and evaluate it), so the
+same content arrives here once, however many events told of it.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from policies.effects import Build, Effect, RunEvaluation
+from policies.events import BuildFinished, EffectFailed, EvaluationFinished, VersionEvent
+from policies.spec.declaration import Model
+
+
+class VersionPhase(StrEnum):
+    BUILDING = "building"  # the image is being made
+    EVALUATING = "evaluating"  # the evaluation job runs
+    READY = "ready"  # its releases may go on; final
+    FAILED = "failed"  # could not be built or evaluated; final until retried
+
+
+@dataclass(frozen=True, slots=True)
+class CodeOrigin:
+    """Code at a commit; `tree` is the content id of the model's folder there."""
+
+    source: str
+    commit: str
+    folder: str
+    tree: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOrigin:
+    """A registered version; `digest` pins its files."""
+
+    source: str
+    name: str
+    version: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version's state. `image` is a digest once known; `layers` say what was built or cached."""
+
+    key: str
+    model: Model
+    code: CodeOrigin | None
+    registered: ModelOrigin | None
+    phase: VersionPhase
+    step: str
+    attempt: int = 1
+    image: str | None = None
+    layers: tuple[tuple[str, str], ...] = ()
+    metrics: tuple[tuple[str, float], ...] = ()
+    reason: str = ""
+
+    @property
+    def settled(self) -> bool:
+        return self.phase in {VersionPhase.READY, VersionPhase.FAILED}
+
+
+def content_key(
+    model: Model, code: CodeOrigin | None, registered: ModelOrigin | None, image: str | None
+) -> str:
+    """A name for the content: equal for equal content, whoever told of it and however often."""
+    parts: dict[str, Any] = {
+        "model": model.name,
+        "tree": code.tree if code and not registered else None,
+        "registered": [registered.name, registered.version, registered.digest] if registered else None,
+        "image": image,
+        "serve": asdict(model.serve),
+        "evaluate": asdict(model.evaluate) if model.evaluate else None,
+        "source": asdict(model.source),
+    }
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def begin(
+    model: Model,
+    code: CodeOrigin | None,
+    registered: ModelOrigin | None,
+    image: str | None = None,
+) -> tuple[Version, tuple[Effect, ...]]:
+    """A version just received, with the first effect towards an image."""
+    key = content_key(model, code, registered, image)
+    version = Version(key, model, code, registered, VersionPhase.BUILDING, "build-1", image=image)
+    if image is not None:
+        return _evaluate(version)
+    return version, (Build(version.step, key),)
+
+
+def retry(version: Version) -> tuple[Version, tuple[Effect, ...]]:
+    """Try a failed version again from where it failed; any other stays as it is."""
+    if version.phase is not VersionPhase.FAILED:
+        return version, ()
+    again = replace(version, attempt=version.attempt + 1, reason="")
+    if again.image is not None:
+        return _evaluate(again)
+    again = replace(again, phase=VersionPhase.BUILDING, step=f"build-{again.attempt}")
+    return again, (Build(again.step, again.key),)
+
+
+def advance(version: Version, event: VersionEvent) -> tuple[Version, tuple[Effect, ...]]:
+    """The next state and what to do; an answer to any other step changes nothing."""
+    if version.settled or event.step != version.step:
+        return version, ()
+    match event:
+        case BuildFinished(image=image, layers=layers):
+            return _evaluate(replace(version, image=image, layers=layers))
+        case EvaluationFinished(metrics=metrics):
+            return replace(version, phase=VersionPhase.READY, step="", metrics=metrics), ()
+        case EffectFailed(reason=reason):
+            return replace(version, phase=VersionPhase.FAILED, step="", reason=reason), ()
+
+
+def _evaluate(version: Version) -> tuple[Version, tuple[Effect, ...]]:
+    if version.model.evaluate is None:
+        return replace(version, phase=VersionPhase.READY, step=""), ()
+    version = replace(version, phase=VersionPhase.EVALUATING, step=f"evaluate-{version.attempt}")
+    return version, (RunEvaluation(version.step, version.key),)

@@ -1,0 +1,313 @@
+"""The release machine's rows: what each event does in each phase."""
+
+from dataclasses import replace
+
+import pytest
+
+from policies.effects import MoveAlias, SetTraffic, StartWorkload, StopWorkload
+from policies.events import (
+    CheckFinished,
+    Command,
+    EffectFailed,
+    EvidenceChanged,
+    Superseded,
+    Tick,
+    TrafficObserved,
+    TurnCame,
+    VersionReady,
+    WorkloadReady,
+)
+from policies.evidence import Evidence, Finding, Verdict
+from policies.release import Cause, Phase, Release, Serving, Target
+from policies.rollout import Decision, advance
+from policies.spec.declaration import (
+    Approvals,
+    Comparison,
+    Environment,
+    Gate,
+    ServeRun,
+    Strategy,
+    WhenUndecided,
+)
+from policies.strategy import plan
+
+SERVE = ServeRun(("python", "serve.py"), 8080)
+STABLE = Serving("rel-1", 1, "v1", "sha256:1", "wine-v1", "http://127.0.0.1:1", 0.0)
+ENVIRONMENT = Environment(dwell=10.0, watch=30.0, patience=100.0, ladder=(10, 50, 100))
+
+
+def make_release(environment: Environment = ENVIRONMENT, *, first: bool = False, **changes) -> Release:
+    release = Release(
+        name="rel-2",
+        number=2,
+        model="wine",
+        target="wine/production",
+        environment=environment,
+        version="v2",
+        backend="wine-v2",
+        cause=Cause("push", "ann", "git", "c" * 40),
+        steps=plan(environment, SERVE, first=first),
+    )
+    return replace(release, **changes)
+
+
+def make_target(**changes) -> Target:
+    return replace(Target("wine/production", epoch=3, newest=1, stable=STABLE), **changes)
+
+
+def ready(at: float = 1.0, **metrics: float) -> VersionReady:
+    return VersionReady("sha256:2", tuple(metrics.items()), None, at)
+
+
+class Run:
+    """Drives one release; `see` applies an event, `confirm` lets the router answer what was asked."""
+
+    def __init__(self, release: Release, target: Target) -> None:
+        self.release, self.target = release, target
+        self.effects: list = []
+        self.writes: list[SetTraffic] = []
+
+    def see(self, event) -> Decision:
+        decision = advance(self.release, self.target, event)
+        self.release, self.target = decision.release, decision.target
+        self.effects = list(decision.effects)
+        self.writes += [e for e in decision.effects if isinstance(e, SetTraffic)]
+        return decision
+
+    def confirm(self, at: float) -> Decision:
+        write = self.writes[-1]
+        weight = next((s.weight for s in write.shares if s.backend == write.candidate), 0.0)
+        return self.see(TrafficObserved(write.step, write.epoch, weight, at))
+
+    def evidence(self, verdict: Verdict, allowed: float, at: float, share: float | None = None) -> Decision:
+        seen = self.release.observed if share is None else share
+        finding = Finding("errors", verdict, "errors of the candidate", (), None, 10, "")
+        found = Evidence(
+            verdict, (finding,), self.release.observed, self.release.epoch, allowed, seen, int(at * 10)
+        )
+        return self.see(EvidenceChanged(found, at))
+
+    def to_shifting(self) -> None:
+        self.see(ready())
+        self.see(WorkloadReady(self.release.step, "http://127.0.0.1:2", 2.0))
+        if self.target.stable is not None:
+            self.confirm(2.5)
+        self.see(CheckFinished(self.release.step, "ok", 3.0))
+        self.confirm(4.0)
+
+
+def test_a_canary_follows_the_evidence_to_the_end_and_keeps_stable_warm():
+    run = Run(make_release(), make_target(previous=replace(STABLE, release="rel-0", backend="wine-v0")))
+    run.to_shifting()
+    assert (run.release.phase, run.release.observed) == (Phase.SHIFTING, 10)
+    run.evidence(Verdict.CLEARED, 60, at=15)
+    assert run.release.wanted == 50
+    run.confirm(16)
+    run.evidence(Verdict.CLEARED, 100, at=27)
+    run.confirm(28)
+    run.see(Tick(38.5))
+    assert run.release.phase is Phase.WATCHING
+    run.evidence(Verdict.CLEARED, 100, at=69, share=100)
+    assert run.release.phase is Phase.PROMOTED
+    assert run.release.proven
+    assert run.target.stable is not None
+    assert run.target.stable.backend == "wine-v2"
+    assert run.target.previous == STABLE
+    assert run.target.holder is None
+    assert StopWorkload("wine-v0") in run.effects
+    assert StopWorkload("wine-v1") not in run.effects
+
+
+def test_every_write_is_absolute_adds_to_100_and_carries_the_epoch():
+    run = Run(make_release(), make_target())
+    run.to_shifting()
+    run.evidence(Verdict.CLEARED, 60, at=15)
+    for write in run.writes:
+        assert write.epoch == 4
+        assert sum(share.weight for share in write.shares) == 100
+
+
+def test_harm_takes_the_candidate_back_and_is_final_only_when_the_router_confirms():
+    run = Run(make_release(), make_target())
+    run.to_shifting()
+    run.evidence(Verdict.HARM, 0, at=5)
+    assert run.release.phase is Phase.RESTORING
+    assert run.writes[-1].shares[-1].weight == 0
+    run.confirm(6)
+    assert run.release.phase is Phase.ROLLED_BACK
+    assert StopWorkload("wine-v2") in run.effects
+
+
+def test_harm_while_a_new_weight_is_on_its_way_takes_it_back_and_the_late_answer_changes_nothing():
+    run = Run(make_release(), make_target())
+    run.to_shifting()
+    run.evidence(Verdict.CLEARED, 60, at=15)
+    late = run.writes[-1]
+    run.evidence(Verdict.HARM, 0, at=15.5)
+    before = run.release
+    run.see(TrafficObserved(late.step, late.epoch, 50, 16))
+    assert run.release == before
+
+
+@pytest.mark.parametrize("verdict", [Verdict.UNDECIDED, Verdict.SUSPECT])
+def test_without_evidence_the_weight_holds_for_ever(verdict):
+    run = Run(make_release(), make_target())
+    run.to_shifting()
+    run.evidence(verdict, 0, at=15)
+    run.see(Tick(1_000_000))
+    assert (run.release.phase, run.release.wanted) == (Phase.SHIFTING, 10)
+
+
+def test_stale_evidence_does_not_advance():
+    run = Run(make_release(), make_target())
+    run.to_shifting()
+    run.evidence(Verdict.CLEARED, 100, at=5)
+    run.see(Tick(60))
+    assert run.release.wanted == 10
+
+
+def test_evidence_of_another_epoch_changes_nothing():
+    run = Run(make_release(), make_target())
+    run.to_shifting()
+    before = run.release
+    run.see(EvidenceChanged(Evidence(Verdict.HARM, (), 10, 3, 0, 10, 9), 20))
+    assert run.release == before
+
+
+def test_a_share_that_disagrees_with_the_weight_holds():
+    run = Run(make_release(), make_target())
+    run.to_shifting()
+    run.evidence(Verdict.CLEARED, 100, at=20, share=60)
+    assert run.release.wanted == 10
+
+
+def test_a_time_limit_that_the_policy_asks_for_finishes_and_is_called_not_proven():
+    run = Run(make_release(replace(ENVIRONMENT, when_undecided=WhenUndecided.FINISH)), make_target())
+    run.to_shifting()
+    run.see(Tick(115))
+    assert run.release.wanted == 50
+    assert not run.release.proven
+
+
+def test_a_first_release_is_promoted_not_proven():
+    run = Run(make_release(first=True), Target("wine/production"))
+    run.to_shifting()
+    assert run.release.observed == 100
+    run.see(Tick(5))
+    run.evidence(Verdict.UNDECIDED, 0, at=36, share=100)
+    assert run.release.phase is Phase.PROMOTED
+    assert not run.release.proven
+
+
+def test_a_blue_green_switch_goes_from_preview_to_all_at_once():
+    run = Run(make_release(replace(ENVIRONMENT, strategy=Strategy.BLUEGREEN)), make_target())
+    run.to_shifting()
+    assert [w.shares[-1].weight for w in run.writes[1:]] == [0, 100]
+    assert not run.release.proven
+
+
+def test_a_failed_gate_ends_before_any_traffic():
+    gate = Gate("accuracy", Comparison.AT_LEAST, 0.9)
+    run = Run(make_release(rules=(gate,)), make_target())
+    run.see(ready(accuracy=0.5))
+    assert run.release.phase is Phase.REFUSED
+    assert run.writes == []
+    assert "accuracy is 0.5" in run.release.reason
+
+
+def test_a_missing_metric_fails_its_gate():
+    run = Run(make_release(rules=(Gate("accuracy", Comparison.AT_LEAST, 0.9),)), make_target())
+    run.see(ready())
+    assert run.release.phase is Phase.REFUSED
+
+
+def test_an_approval_by_the_author_or_of_another_plan_does_not_count():
+    environment = replace(ENVIRONMENT, approvals=Approvals(count=1))
+    run = Run(make_release(environment), make_target())
+    run.see(ready())
+    assert run.release.phase is Phase.APPROVAL
+    run.see(Command("approve", "rel-2", None, None, "ann", "cli", 5))
+    run.see(Command("approve", "rel-2", "sha256:" + "0" * 12, None, "bob", "cli", 5))
+    assert run.release.phase is Phase.APPROVAL
+    run.see(Command("approve", "rel-2", run.release.plan[:19], None, "bob", "cli", 5))
+    assert run.release.phase is Phase.STARTING
+
+
+def test_a_target_that_is_held_lets_the_next_wait_until_its_turn():
+    run = Run(make_release(), make_target(holder="rel-9"))
+    run.see(ready())
+    assert run.release.phase is Phase.QUEUED
+    run.target = make_target()
+    run.see(TurnCame(9))
+    assert run.release.phase is Phase.STARTING
+    assert run.target.holder == "rel-2"
+    assert run.target.epoch == 4
+    assert any(isinstance(e, StartWorkload) for e in run.effects)
+
+
+def test_nothing_older_takes_a_target_that_a_newer_release_has_held():
+    run = Run(make_release(), make_target(newest=7))
+    run.see(ready())
+    assert run.release.phase is Phase.SUPERSEDED
+    assert run.writes == []
+
+
+def test_a_newer_release_supersedes_one_that_has_no_traffic_yet():
+    run = Run(make_release(), make_target())
+    run.see(Superseded("rel-3", 2))
+    assert run.release.phase is Phase.SUPERSEDED
+
+
+def test_a_workload_that_does_not_start_fails_the_release_after_traffic_is_back():
+    run = Run(make_release(), make_target())
+    run.see(ready())
+    run.see(EffectFailed(run.release.step, "no memory", 2))
+    assert run.release.phase is Phase.RESTORING
+    run.confirm(3)
+    assert run.release.phase is Phase.FAILED
+    assert run.release.reason == "no memory"
+
+
+def test_repeating_any_handled_answer_changes_nothing():
+    run = Run(make_release(), make_target())
+    run.see(ready())
+    answer = WorkloadReady(run.release.step, "http://127.0.0.1:2", 2.0)
+    run.see(answer)
+    before = run.release
+    run.see(answer)
+    assert (run.release, run.effects) == (before, [])
+
+
+def test_a_promotion_of_a_registered_version_moves_champion():
+    cause = Cause("alias", None, registry="mlflow", registered=("churn", "7"), alias="challenger")
+    run = Run(make_release(replace(ENVIRONMENT, strategy=Strategy.BLUEGREEN), cause=cause), make_target())
+    run.to_shifting()
+    run.see(Tick(5))
+    run.evidence(Verdict.UNDECIDED, 0, at=36, share=100)
+    assert MoveAlias("mlflow", "churn", "champion", "7") in run.effects
+
+
+def test_a_batch_model_is_promoted_without_traffic():
+    run = Run(make_release(batch=True, steps=()), Target("ltv/production"))
+    run.see(ready())
+    assert run.release.phase is Phase.PROMOTED
+    assert run.writes == []
+
+
+def test_abort_during_a_rollout_goes_back_to_stable():
+    run = Run(make_release(), make_target())
+    run.to_shifting()
+    run.see(Command("abort", "rel-2", None, "wrong data", "bob", "cli", 6))
+    run.confirm(7)
+    assert run.release.phase is Phase.ABORTED
+    assert run.release.reason == "bob aborted: wrong data"
+
+
+def test_pause_holds_and_resume_goes_on():
+    run = Run(make_release(), make_target())
+    run.to_shifting()
+    run.see(Command("pause", "rel-2", None, None, "bob", "cli", 6))
+    run.evidence(Verdict.CLEARED, 100, at=20)
+    assert run.release.wanted == 10
+    run.see(Command("resume", "rel-2", None, None, "bob", "cli", 21))
+    assert run.release.wanted == 100
