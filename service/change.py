@@ -1,0 +1,200 @@
+"""One change of the engine: reads, and writes that are stored all together or not at all.
+
+Rows carry the `rev` that they were read with: a row that somebody else changed since raises
+`Conflict`, and the caller reads and decides again. Work and record entries are kept back until the
+end, where they take their locks in one order, so that two changes cannot wait for each other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from sqlalchemy import Connection, Table, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from service import queue, record, rows, tables
+from service.errors import Conflict
+from service.ports import Source
+from service.queue import Work
+from service.rows import ModelRow, ReleaseRow, TargetRow, Token, VersionRow
+
+
+class Change:
+    """What can be read and written in one transaction; made by `Store.change`.
+
+    `now` is the store's time when it began. After the commit `added` are the ids of its new work.
+    """
+
+    def __init__(self, connection: Connection, now: float) -> None:
+        self.connection = connection
+        self.now = now
+        self.added: tuple[int, ...] = ()
+        self._work: list[Work] = []
+        self._entries: list[record.Entry] = []
+
+    # --- machines ---------------------------------------------------------------------------
+
+    def release(self, number: int) -> ReleaseRow | None:
+        """The release of that id."""
+        return rows.release(self.connection, number)
+
+    def releases(
+        self,
+        *,
+        target: str | None = None,
+        version_key: str | None = None,
+        final: bool | None = None,
+        limit: int = 1000,
+    ) -> list[ReleaseRow]:
+        """Releases of a target or a version, newest first."""
+        return rows.releases(
+            self.connection, target=target, version_key=version_key, final=final, limit=limit
+        )
+
+    def next_release(self, target: str) -> tuple[int, int]:
+        """The id, and the number within the target, for a new release; nobody else gets them."""
+        if self.connection.dialect.name == "postgresql":
+            lock = func.pg_advisory_xact_lock(func.hashtextextended("segue-release", 0))
+            self.connection.execute(select(lock))
+        return rows.next_release_id(self.connection), rows.next_release_number(self.connection, target)
+
+    def save_release(self, row: ReleaseRow) -> ReleaseRow:
+        """Store it as the next revision; rev 0 is a new one. Raises `Conflict`."""
+        saved = replace(row, rev=row.rev + 1, changed=self.now, created=row.created or self.now)
+        self._save(tables.release, "id", {**asdict(saved), "name": saved.name})
+        return saved
+
+    def version(self, key: str) -> VersionRow | None:
+        """The version of that key."""
+        return rows.version(self.connection, key)
+
+    def save_version(self, row: VersionRow) -> VersionRow:
+        """Store it as the next revision; rev 0 is a new one. Raises `Conflict`."""
+        saved = replace(row, rev=row.rev + 1, changed=self.now, created=row.created or self.now)
+        self._save(tables.version, "key", asdict(saved))
+        return saved
+
+    def target(self, name: str) -> TargetRow | None:
+        """The target of that name."""
+        return rows.target(self.connection, name)
+
+    def save_target(self, row: TargetRow) -> TargetRow:
+        """Store it as the next revision; rev 0 is a new one. Raises `Conflict`."""
+        saved = replace(row, rev=row.rev + 1, changed=self.now)
+        self._save(tables.target, "name", asdict(saved))
+        return saved
+
+    # --- what sources say -------------------------------------------------------------------
+
+    def observe(self, source: str, reference: str, value: str | None, at: float) -> int | None:
+        """The new sequence where the reference's value has changed, None where it is the same.
+
+        A webhook and a sweep that tell the same change are therefore one event, and an alias that
+        goes v2, v1, v2 is three. That something never seen does not exist is no change.
+        """
+        here = (tables.cursor.c.source == source, tables.cursor.c.reference == reference)
+        seen = self.connection.execute(select(tables.cursor).where(*here).with_for_update()).one_or_none()
+        if value == (None if seen is None else seen.value):
+            return None
+        sequence = 1 if seen is None else seen.sequence + 1
+        changed = {"value": value, "sequence": sequence, "at": at}
+        if seen is None:
+            key = {"source": source, "reference": reference}
+            self.connection.execute(insert(tables.cursor).values(key | changed))
+        else:
+            self.connection.execute(update(tables.cursor).where(*here).values(changed))
+        return sequence
+
+    def sources(self) -> list[Source]:
+        """All connections."""
+        return rows.sources(self.connection)
+
+    def save_source(self, source: Source) -> None:
+        """Store a connection; one of the same name is replaced."""
+        self._put(tables.source, "name", {**asdict(source), "owns": list(source.owns)})
+
+    def remove_source(self, name: str) -> None:
+        """Forget a connection and what was last seen there."""
+        self.connection.execute(delete(tables.cursor).where(tables.cursor.c.source == name))
+        self.connection.execute(delete(tables.source).where(tables.source.c.name == name))
+
+    def models(self, source: str | None = None) -> list[ModelRow]:
+        """Declared models."""
+        return rows.models(self.connection, source)
+
+    def save_model(self, row: ModelRow) -> None:
+        """Store a declaration; one of the same name is replaced."""
+        self._put(tables.model, "name", asdict(row))
+
+    def remove_model(self, name: str) -> None:
+        """Forget a declaration; its releases stay."""
+        self.connection.execute(delete(tables.model).where(tables.model.c.name == name))
+
+    # --- people -----------------------------------------------------------------------------
+
+    def save_answer(self, delivery: str, body: Any) -> None:
+        """Keep what a person's command was answered; the first answer stands."""
+        values = {"delivery": delivery, "body": body, "at": self.now}
+        self.connection.execute(self._insert(tables.answer, values).on_conflict_do_nothing())
+
+    def save_token(self, token: Token) -> None:
+        """Store an API token; one of the same name is replaced."""
+        self._put(tables.token, "name", asdict(token))
+
+    def remove_token(self, name: str) -> bool:
+        """Revoke an API token; whether there was one."""
+        gone = self.connection.execute(delete(tables.token).where(tables.token.c.name == name))
+        return gone.rowcount == 1
+
+    # --- effects and the record -------------------------------------------------------------
+
+    def add_work(self, work: Work) -> None:
+        """Have this done once the change is stored; the same key is done once."""
+        self._work.append(work)
+
+    def finish(self, work: Work) -> None:
+        """The work is done and this change holds its answer. Raises `Lost`."""
+        queue.finish(self.connection, work, self.now)
+
+    def again(self, work: Work, not_before: float) -> None:
+        """It is performed; look at it again then. Raises `Lost`."""
+        queue.again(self.connection, work, not_before, self.now)
+
+    def retry(self, work: Work, not_before: float, error: str, *, counted: bool = True) -> None:
+        """It could not be done; try again then. Raises `Lost`."""
+        queue.retry(self.connection, work, not_before, self.now, error, counted=counted)
+
+    def fail(self, work: Work, error: str) -> None:
+        """Give the work up, for people to see. Raises `Lost`."""
+        queue.fail(self.connection, work, self.now, error)
+
+    def record(self, subject: str, actor: str, action: str, detail: dict[str, Any] | None = None) -> None:
+        """Append to the record."""
+        self._entries.append(record.Entry(self.now, subject, actor, action, detail or {}))
+
+    def flush(self) -> None:
+        """Write what was kept back; `Store.change` calls it once, at the end."""
+        in_order: Sequence[Work] = sorted(self._work, key=lambda work: work.lane)
+        ids = [queue.add(self.connection, work, self.now) for work in in_order]
+        self.added = tuple(sorted(number for number in ids if number is not None))
+        record.append(self.connection, self._entries)
+
+    # --- how rows are written ---------------------------------------------------------------
+
+    def _save(self, table: Table, key: str, values: dict[str, Any]) -> None:
+        name, rev = values[key], values["rev"]
+        if rev == 1:
+            done = self.connection.execute(self._insert(table, values).on_conflict_do_nothing())
+        else:
+            held = (table.c[key] == name, table.c.rev == rev - 1)
+            done = self.connection.execute(update(table).where(*held).values(values))
+        if done.rowcount != 1:
+            raise Conflict(f"{table.name} {name} is no longer at revision {rev - 1}")
+
+    def _put(self, table: Table, key: str, values: dict[str, Any]) -> None:
+        upsert = self._insert(table, values).on_conflict_do_update(index_elements=[key], set_=values)
+        self.connection.execute(upsert)
+
+    def _insert(self, table: Table, values: dict[str, Any]) -> Any:
+        dialect = postgresql if self.connection.dialect.name == "postgresql" else sqlite
+        return dialect.insert(table).values(values)

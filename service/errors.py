@@ -1,0 +1,28 @@
+"""What can go wrong with a store, in the words that callers act on; no code beside the classes.
+
+StoreError
+├── StoreRefused      the place or the database cannot be used: say so and end
+├── StoreUnavailable  full, locked, restarting or slow: nothing was stored, try again later
+│   └── StoreBroken   the disk failed or the file is damaged: end the process
+└── Conflict          somebody else changed it first: read again, decide again
+"""
+
+
+class StoreError(Exception):
+    """A store did not do what was asked; nothing of the transaction was stored."""
+
+
+class StoreRefused(StoreError):
+    """This store must not be used as it is."""
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be used now."""
+
+
+class StoreBroken(StoreUnavailable):
+    """The store's disk or file is damaged."""
+
+
+class Conflict(StoreError):
+    """The row is no longer what it was when it was read."""

@@ -1,0 +1,56 @@
+"""Brings a store's database to the form that this code knows; the only home of Alembic.
+
+Each owner (inbox, engine, series) has migrations and a version table of its own, so that the three
+may live in one PostgreSQL database. A migration runs whole or not at all, and once, however many
+processes start together. Migrations only add; what they replace is removed one release later.
+"""
+
+from pathlib import Path
+
+from alembic import command, context
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, MetaData, func, select, text
+
+from service.database import open_database, writing
+from service.tables import OWNERS
+
+_FOLDER = Path(__file__).parent / "migrations"
+
+
+def upgrade(url: str, owner: str, revision: str = "head") -> None:
+    """Make or migrate the tables of `inbox`, `engine` or `series` at this URL."""
+    engine = open_database(url)
+    try:
+        upgrade_engine(engine, owner, revision)
+    finally:
+        engine.dispose()
+
+
+def upgrade_engine(engine: Engine, owner: str, revision: str = "head") -> None:
+    """The same for a database that is open already."""
+    if owner not in OWNERS:
+        raise ValueError(f"there is no store {owner!r}; known: {', '.join(OWNERS)}")
+    with writing(engine) as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SET LOCAL statement_timeout = 0"))
+            connection.execute(text("SET LOCAL lock_timeout = 0"))
+            connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("segue-migrate", 0))))
+        config = Config()
+        config.set_main_option("script_location", str(_FOLDER / owner))
+        config.set_main_option("path_separator", "os")
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def run(owner: str) -> None:
+    """What each owner's `env.py` does: run its migrations in the transaction that is open."""
+    connection: Connection = context.config.attributes["connection"]
+    context.configure(
+        connection=connection,
+        target_metadata=MetaData(),
+        version_table=f"alembic_version_{owner}",
+        # The caller's transaction holds everything, on SQLite, too.
+        transactional_ddl=True,
+        transaction_per_migration=False,
+    )
+    context.run_migrations()

@@ -1,0 +1,5 @@
+"""Alembic asks for this file; the work is done in `service.migrate`."""
+
+from service.migrate import run
+
+run("series")

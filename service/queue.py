@@ -1,0 +1,245 @@
+"""Work to be done to the world, in lanes: added once, claimed by one, fenced by an epoch.
+
+Only the oldest unfinished row of a lane can be claimed. A lane named `traffic:…` holds wanted
+states, so there a newer row replaces an older one that nobody is at. A claim counts the attempt in
+its own transaction: work that kills its worker is seen again with a higher count, not for ever.
+Every function here runs inside the caller's transaction and decides nothing about the work itself.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from service.tables import UNFINISHED, work
+
+TRAFFIC = "traffic:"
+LEASE_SECONDS = 30.0
+ATTEMPTS = 5
+
+
+class Lost(Exception):
+    """The lease ran out and somebody else has taken the work: whatever was decided is void."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One thing to do. The first six fields are given when it is added, the others by the queue.
+
+    `started` is when it was first performed: from then on it is observed, not begun anew. `attempts`
+    counts claims that nobody answered, this one included; `retries` the answers "not now" in a row.
+    """
+
+    lane: str
+    kind: str
+    key: str
+    subject: str
+    body: dict[str, Any] = field(default_factory=dict)
+    not_before: float = 0.0
+    id: int = 0
+    state: str = "pending"
+    attempts: int = 0
+    retries: int = 0
+    owner: str | None = None
+    lease_until: float | None = None
+    epoch: int = 0
+    error: str | None = None
+    created: float = 0.0
+    started: float | None = None
+    finished: float | None = None
+
+    @property
+    def exhausted(self) -> bool:
+        """Its workers ended too often without an answer: do not perform it, answer that it failed."""
+        return self.attempts > ATTEMPTS
+
+
+def add(connection: Connection, new: Work, now: float) -> int | None:
+    """Put work at the end of its lane; its id, or None where its key is known already."""
+    _lock_lane(connection, new.lane)
+    values = {
+        "lane": new.lane,
+        "kind": new.kind,
+        "key": new.key,
+        "subject": new.subject,
+        "body": new.body,
+        "not_before": new.not_before,
+        "state": "pending",
+        "attempts": 0,
+        "retries": 0,
+        "epoch": 0,
+        "created": now,
+    }
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    added: int | None = connection.scalar(
+        insert(work).values(values).on_conflict_do_nothing(index_elements=["key"]).returning(work.c.id)
+    )
+    if added is not None and new.lane.startswith(TRAFFIC):
+        older = and_(work.c.lane == new.lane, work.c.id < added, work.c.state.in_(("pending", "started")))
+        connection.execute(update(work).where(older).values(state="replaced", finished=now))
+    return added
+
+
+def claim(
+    connection: Connection,
+    owner: str,
+    now: float,
+    *,
+    seconds: float = LEASE_SECONDS,
+    kinds: Sequence[str] | None = None,
+    lanes: Sequence[str] | None = None,
+    number: int | None = None,
+) -> Work | None:
+    """Take the next due work: of these kinds, of lanes that begin with one of these, or exactly `number`.
+
+    The attempt is counted, and the epoch grows, in this transaction.
+    """
+    wanted = _due(now)
+    if kinds is not None:
+        wanted.append(work.c.kind.in_(kinds))
+    if lanes is not None:
+        wanted.append(or_(*(work.c.lane.startswith(lane, autoescape=True) for lane in lanes)))
+    if number is not None:
+        wanted.append(work.c.id == number)
+    next_one = select(work).where(*wanted).order_by(work.c.not_before, work.c.id).limit(1)
+    while row := connection.execute(next_one.with_for_update(skip_locked=True)).one_or_none():
+        if row.state == "running" and _outdated(connection, row.lane, row.id):
+            # Its worker died, and a newer state is wanted by now.
+            _end(connection, row.id, "replaced", now)
+            continue
+        if row.attempts >= 2 * ATTEMPTS:
+            # Not even the answer "this failed" could be given.
+            _end(connection, row.id, "dead", now, f"ended its worker {row.attempts} times")
+            continue
+        return _take(connection, row.id, row.epoch, owner, now + seconds)
+    return None
+
+
+def renew(connection: Connection, mine: Work, now: float, seconds: float = LEASE_SECONDS) -> None:
+    """Keep the lease. Raises `Lost`."""
+    _mine(connection, mine, lease_until=now + seconds)
+
+
+def finish(connection: Connection, mine: Work, now: float) -> None:
+    """It is done and its answer is stored, in this same transaction. Raises `Lost`."""
+    _mine(connection, mine, state="done", finished=now, lease_until=None, error=None)
+
+
+def again(connection: Connection, mine: Work, not_before: float, now: float) -> None:
+    """It is performed; look at it again later. Looking is no failed attempt. Raises `Lost`."""
+    _put_back(connection, mine, now, state="started", not_before=not_before, retries=0, error=None)
+
+
+def retry(
+    connection: Connection, mine: Work, not_before: float, now: float, error: str, *, counted: bool = True
+) -> None:
+    """It could not be done now. Not `counted` where its kind is unknown to this code. Raises `Lost`."""
+    state = "pending" if mine.started is None else "started"
+    retries = mine.retries + 1 if counted else mine.retries
+    _put_back(connection, mine, now, state=state, not_before=not_before, retries=retries, error=error)
+
+
+def fail(connection: Connection, mine: Work, now: float, error: str) -> None:
+    """Give it up; people see it among the dead and may revive it. Raises `Lost`."""
+    _mine(connection, mine, state="dead", finished=now, lease_until=None, error=error)
+
+
+def revive(connection: Connection, number: int, now: float) -> bool:
+    """Make dead work due again, at its old place in its lane."""
+    dead = and_(work.c.id == number, work.c.state == "dead")
+    lane = connection.scalar(select(work.c.lane).where(dead))
+    if lane is None or (lane.startswith(TRAFFIC) and _outdated(connection, lane, number, finished=True)):
+        return False
+    fresh = {
+        "state": "pending",
+        "attempts": 0,
+        "retries": 0,
+        "not_before": now,
+        "finished": None,
+        "error": None,
+    }
+    return connection.execute(update(work).where(dead).values(fresh)).rowcount == 1
+
+
+def due(connection: Connection, now: float, limit: int = 100) -> list[int]:
+    """Ids that could be claimed now, oldest first: hints for workers."""
+    ids = select(work.c.id).where(*_due(now)).order_by(work.c.not_before, work.c.id).limit(limit)
+    return list(connection.scalars(ids))
+
+
+def listed(connection: Connection, *, state: str | None = None, subject: str | None = None) -> list[Work]:
+    """Work in a state or about a subject, oldest first."""
+    query = select(work).order_by(work.c.id)
+    if state is not None:
+        query = query.where(work.c.state == state)
+    if subject is not None:
+        query = query.where(work.c.subject == subject)
+    return [_work(row) for row in connection.execute(query)]
+
+
+def _due(now: float) -> list[ColumnElement[bool]]:
+    older = work.alias("older")
+    blocked = exists().where(
+        older.c.lane == work.c.lane, older.c.id < work.c.id, older.c.state.in_(UNFINISHED)
+    )
+    waiting = and_(work.c.state.in_(("pending", "started")), work.c.not_before <= now)
+    expired = and_(work.c.state == "running", work.c.lease_until <= now)
+    # The first condition repeats what the second implies, so that the partial indexes are used.
+    return [work.c.state.in_(UNFINISHED), or_(waiting, expired), ~blocked]
+
+
+def _take(connection: Connection, number: int, epoch: int, owner: str, until: float) -> Work | None:
+    taken = (
+        update(work)
+        .where(work.c.id == number, work.c.epoch == epoch)
+        .values(
+            state="running", owner=owner, lease_until=until, epoch=epoch + 1, attempts=work.c.attempts + 1
+        )
+        .returning(work)
+    )
+    row = connection.execute(taken).one_or_none()
+    return None if row is None else _work(row)
+
+
+def _mine(connection: Connection, mine: Work, **values: Any) -> None:
+    """Change work only while the claim that is in hand still stands."""
+    held = and_(work.c.id == mine.id, work.c.epoch == mine.epoch, work.c.state == "running")
+    if connection.execute(update(work).where(held).values(values)).rowcount != 1:
+        raise Lost(f"work {mine.id} ({mine.kind}) is no longer ours: epoch {mine.epoch} has passed")
+
+
+def _put_back(connection: Connection, mine: Work, now: float, **values: Any) -> None:
+    _lock_lane(connection, mine.lane)
+    if mine.lane.startswith(TRAFFIC) and _outdated(connection, mine.lane, mine.id):
+        _mine(connection, mine, state="replaced", finished=now, lease_until=None)
+        return
+    if values["state"] == "started" and mine.started is None:
+        values["started"] = now
+    _mine(connection, mine, lease_until=None, owner=None, attempts=0, **values)
+
+
+def _outdated(connection: Connection, lane: str, number: int, *, finished: bool = False) -> bool:
+    """Whether a traffic lane has newer work than this (`finished`: or had)."""
+    if not lane.startswith(TRAFFIC):
+        return False
+    newer = select(func.count()).where(work.c.lane == lane, work.c.id > number)
+    if not finished:
+        newer = newer.where(work.c.state.in_(UNFINISHED))
+    return connection.scalar(newer) != 0
+
+
+def _end(connection: Connection, number: int, state: str, now: float, error: str | None = None) -> None:
+    ended = update(work).where(work.c.id == number)
+    connection.execute(ended.values(state=state, finished=now, lease_until=None, error=error))
+
+
+def _lock_lane(connection: Connection, lane: str) -> None:
+    """Keep ids of a lane in the order of their commits; SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(lane, 1))))
+
+
+def _work(row: Any) -> Work:
+    return Work(**row._mapping)  # noqa: SLF001  SQLAlchemy's own name for a row as a mapping

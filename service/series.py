@@ -1,0 +1,164 @@
+"""The observer's store: increments of evidence, guard states, and what stable has served.
+
+An increment is stored before any verdict that rests on it, once by its sequence, and only by who
+holds the lease. States are derived from the increments and can be rebuilt from them.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Engine, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from service import leases
+from service.database import open_database, reading, writing
+from service.errors import Conflict
+from service.migrate import upgrade_engine
+from service.queue import LEASE_SECONDS
+from service.tables import history, increment, judge, lease
+
+
+@dataclass(frozen=True, slots=True)
+class Increment:
+    """What one scrape added for one release; `epoch` is that of the target then."""
+
+    release: str
+    sequence: int
+    epoch: int
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """A release's guard states after the increment `sequence`."""
+
+    release: str
+    state: dict[str, Any]
+    sequence: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a version served on a target in the interval that ended `at`."""
+
+    target: str
+    version: str
+    at: float
+    requests: float
+    errors: float
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A lease that was taken: every write says under which epoch."""
+
+    name: str
+    owner: str
+    epoch: int
+
+
+class Writing:
+    """One transaction of the lease's holder; made by `Series.change`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+
+    def add(self, new: Increment) -> bool:
+        """Store an increment; False where this sequence is stored already."""
+        values = {"release": new.release, "sequence": new.sequence, "epoch": new.epoch, "body": new.body}
+        once = self._insert(increment).values(values).on_conflict_do_nothing()
+        return self.connection.execute(once).rowcount == 1
+
+    def save_judge(self, new: Judge) -> None:
+        """Store guard states. Raises `Conflict` where later ones are stored."""
+        values = {"state": new.state, "sequence": new.sequence, "epoch": new.epoch}
+        upsert = self._insert(judge).values(values | {"release": new.release})
+        newer = upsert.on_conflict_do_update(
+            index_elements=["release"], set_=values, where=judge.c.sequence <= new.sequence
+        )
+        if self.connection.execute(newer).rowcount != 1:
+            raise Conflict(f"guard states of {new.release} are stored beyond sequence {new.sequence}")
+
+    def add_history(self, served: Served) -> None:
+        """Keep what a version served; the same moment once."""
+        values = {
+            "target": served.target,
+            "version": served.version,
+            "at": served.at,
+            "requests": served.requests,
+            "errors": served.errors,
+        }
+        self.connection.execute(self._insert(history).values(values).on_conflict_do_nothing())
+
+    def forget(self, release: str) -> None:
+        """Remove a finished release's increments; its guard states stay."""
+        self.connection.execute(delete(increment).where(increment.c.release == release))
+
+    def forget_history(self, before: float) -> None:
+        """Remove history that is older."""
+        self.connection.execute(delete(history).where(history.c.at < before))
+
+
+class Series:
+    """The series store."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], float] = time.time) -> None:
+        self.engine = engine
+        self._clock = clock
+
+    @classmethod
+    def open(cls, url: str, clock: Callable[[], float] = time.time) -> "Series":
+        """Open the store at this URL, migrated."""
+        engine = open_database(url)
+        upgrade_engine(engine, "series")
+        return cls(engine, clock)
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self.engine.dispose()
+
+    def acquire(self, name: str, owner: str, seconds: float = LEASE_SECONDS) -> Held | None:
+        """Take or keep a lease; None while somebody else has it."""
+        with writing(self.engine) as connection:
+            epoch = leases.acquire(connection, lease, name, owner, now=self._clock(), seconds=seconds)
+        return None if epoch is None else Held(name, owner, epoch)
+
+    def let_go(self, held: Held) -> None:
+        """End the lease now."""
+        with writing(self.engine) as connection:
+            leases.release(connection, lease, held.name, held.owner)
+
+    @contextmanager
+    def change(self, held: Held) -> Iterator[Writing]:
+        """One write transaction. Raises `Conflict` where the lease has gone to somebody else."""
+        with writing(self.engine) as connection:
+            if not leases.holds(connection, lease, held.name, held.owner, held.epoch):
+                raise Conflict(f"the lease {held.name} is no longer {held.owner}'s")
+            yield Writing(connection)
+
+    def increments(self, release: str, after: int = 0) -> list[Increment]:
+        """A release's increments in order of their sequence."""
+        query = select(increment).where(increment.c.release == release, increment.c.sequence > after)
+        with reading(self.engine) as connection:
+            rows = connection.execute(query.order_by(increment.c.sequence))
+            return [Increment(row.release, row.sequence, row.epoch, row.body) for row in rows]
+
+    def judge(self, release: str) -> Judge | None:
+        """A release's guard states."""
+        with reading(self.engine) as connection:
+            row = connection.execute(select(judge).where(judge.c.release == release)).one_or_none()
+        return None if row is None else Judge(row.release, row.state, row.sequence, row.epoch)
+
+    def history(self, target: str, version: str | None = None, since: float = 0.0) -> list[Served]:
+        """What was served on a target, oldest first."""
+        query = select(history).where(history.c.target == target, history.c.at >= since)
+        if version is not None:
+            query = query.where(history.c.version == version)
+        with reading(self.engine) as connection:
+            rows = connection.execute(query.order_by(history.c.at, history.c.version))
+            return [Served(row.target, row.version, row.at, row.requests, row.errors) for row in rows]

@@ -1,0 +1,210 @@
+"""The tables of the engine and of the series: columns only, no statement.
+
+Both stores may be one PostgreSQL database, so no name is used twice. Times are Unix seconds. What
+a machine knows is JSON in `state`; columns beside it exist only to be searched or compared.
+"""
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+OWNERS = ("inbox", "engine", "series")
+UNFINISHED = ("pending", "running", "started")
+
+ENGINE = MetaData()
+SERIES = MetaData()
+
+_JSON = JSON(none_as_null=True)
+_unfinished = text("state IN ('pending', 'running', 'started')")
+
+
+def _lease(name: str, metadata: MetaData) -> Table:
+    """Who may do a thing alone for now. The epoch grows with each change of owner."""
+    return Table(
+        name,
+        metadata,
+        Column("name", Text, primary_key=True),
+        Column("owner", Text, nullable=False),
+        Column("epoch", Integer, nullable=False),
+        Column("until", Double, nullable=False),
+    )
+
+
+# --- engine ---------------------------------------------------------------------------------
+
+source = Table(
+    "source",
+    ENGINE,
+    Column("name", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("owns", _JSON, nullable=False),
+)
+
+# The last value seen of each reference: an event is a change of it.
+cursor = Table(
+    "cursor",
+    ENGINE,
+    Column("source", Text, primary_key=True),
+    Column("reference", Text, primary_key=True),
+    Column("value", Text),
+    Column("sequence", Integer, nullable=False),
+    Column("at", Double, nullable=False),
+)
+
+model = Table(
+    "model",
+    ENGINE,
+    Column("name", Text, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("folder", Text, nullable=False),
+    Column("commit", Text, nullable=False),
+    Column("declaration", _JSON, nullable=False),
+    Index("model_by_source", "source"),
+)
+
+version = Table(
+    "version",
+    ENGINE,
+    Column("key", Text, primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("state", _JSON, nullable=False),
+    Column("rev", Integer, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("changed", Double, nullable=False),
+    Index("version_by_model", "model"),
+)
+
+release = Table(
+    "release",
+    ENGINE,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False, unique=True),
+    Column("model", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("version_key", Text, nullable=False),
+    Column("phase", Text, nullable=False),
+    Column("final", Boolean, nullable=False),
+    Column("state", _JSON, nullable=False),
+    Column("rev", Integer, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("changed", Double, nullable=False),
+    UniqueConstraint("target", "number", name="release_number"),
+    Index("release_by_version", "version_key"),
+    Index("release_open", "target", sqlite_where=text("NOT final"), postgresql_where=text("NOT final")),
+)
+
+target = Table(
+    "target",
+    ENGINE,
+    Column("name", Text, primary_key=True),
+    Column("state", _JSON, nullable=False),
+    Column("rev", Integer, nullable=False),
+    Column("changed", Double, nullable=False),
+)
+
+work = Table(
+    "work",
+    ENGINE,
+    Column("id", Integer, primary_key=True),
+    Column("lane", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False, unique=True),
+    Column("subject", Text, nullable=False),
+    Column("body", _JSON, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),  # claims that were not answered: its workers ended
+    Column("retries", Integer, nullable=False),  # answers in a row that said "not now"
+    Column("not_before", Double, nullable=False),
+    Column("owner", Text),
+    Column("lease_until", Double),
+    Column("epoch", Integer, nullable=False),
+    Column("error", Text),
+    Column("created", Double, nullable=False),
+    Column("started", Double),
+    Column("finished", Double),
+    Index("work_lane", "lane", "id", sqlite_where=_unfinished, postgresql_where=_unfinished),
+    Index("work_due", "not_before", "id", sqlite_where=_unfinished, postgresql_where=_unfinished),
+    Index("work_by_subject", "subject", "id"),
+    sqlite_autoincrement=True,  # an id is never given twice, even after old rows are removed
+)
+
+# Append-only and hash-chained; triggers made by the migration refuse every change.
+record = Table(
+    "record",
+    ENGINE,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("at", Double, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("detail", Text, nullable=False),  # canonical JSON, kept to the byte: the hash covers it
+    Column("previous_hash", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    Index("record_by_subject", "subject", "id"),
+)
+
+token = Table(
+    "token",
+    ENGINE,
+    Column("name", Text, primary_key=True),
+    Column("hash", Text, nullable=False, unique=True),
+    Column("role", Text, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("expires", Double),
+)
+
+answer = Table(
+    "answer",
+    ENGINE,
+    Column("delivery", Text, primary_key=True),
+    Column("body", _JSON, nullable=False),
+    Column("at", Double, nullable=False),
+)
+
+duty = _lease("duty", ENGINE)
+
+# --- series ---------------------------------------------------------------------------------
+
+increment = Table(
+    "increment",
+    SERIES,
+    Column("id", Integer, primary_key=True),
+    Column("release", Text, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("body", _JSON, nullable=False),
+    UniqueConstraint("release", "sequence", name="increment_once"),
+)
+
+judge = Table(
+    "judge",
+    SERIES,
+    Column("release", Text, primary_key=True),
+    Column("state", _JSON, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("epoch", Integer, nullable=False),
+)
+
+history = Table(
+    "history",
+    SERIES,
+    Column("target", Text, primary_key=True),
+    Column("version", Text, primary_key=True),
+    Column("at", Double, primary_key=True),
+    Column("requests", Double, nullable=False),
+    Column("errors", Double, nullable=False),
+)
+
+lease = _lease("lease", SERIES)

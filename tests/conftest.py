@@ -1,0 +1,121 @@
+"""Databases for tests: SQLite in a temporary folder, and a PostgreSQL server for the whole run."""
+
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database_url(request, tmp_path):
+    """A new and empty database, once on each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'stores' / 'store.db'}"
+    return request.getfixturevalue("postgres").new_database()
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL server of our own, on a unix socket only; skipped where none is installed."""
+    programs = _programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed: no initdb in PATH or /usr/lib/postgresql/*/bin")
+    user = _unprivileged()
+    if user is None:
+        pytest.skip("PostgreSQL refuses to run as root, and there is no user postgres or nobody")
+    server = Postgres(programs, user)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+class Postgres:
+    """A throw-away server."""
+
+    def __init__(self, programs: Path, user: str) -> None:
+        self._programs = programs
+        self._as_user = _as_user(user)
+        self.folder = Path(tempfile.mkdtemp(prefix="segue-pg-"))
+        self._numbers = itertools.count(1)
+        self._process = None
+        if os.geteuid() == 0:
+            account = pwd.getpwnam(user)
+            os.chown(self.folder, account.pw_uid, account.pw_gid)
+        self._run("initdb", "-D", self.folder / "data", "-U", "segue", "-A", "trust", "-N", "-E", "UTF8")
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        options = ["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=60"]
+        command = [self._programs / "postgres", "-D", self.folder / "data", "-k", self.folder, *options]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*self._as_user, *map(str, command)], stdout=log, stderr=log, cwd=self.folder
+            )
+        deadline = time.monotonic() + 30
+        while self._run("pg_isready", "-q", "-h", self.folder, check=False) != 0:
+            if time.monotonic() > deadline or self._process.poll() is not None:
+                raise RuntimeError((self.folder / "log").read_text())
+            time.sleep(0.05)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """End it: SIGINT is fast, SIGQUIT is at once and recovers at the next start."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(30)
+            self._process = None
+
+    def remove(self) -> None:
+        """End it and remove its files."""
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def new_database(self) -> str:
+        """The URL of a new and empty database."""
+        name = f"test{next(self._numbers)}"
+        admin = create_engine(self._url("postgres", "postgresql+pg8000"), isolation_level="AUTOCOMMIT")
+        with admin.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        admin.dispose()
+        return self._url(name, "postgresql")
+
+    def _url(self, database: str, scheme: str) -> str:
+        return f"{scheme}://segue@/{database}?unix_sock={self.folder}/.s.PGSQL.5432"
+
+    def _run(self, program: str, *arguments: object, check: bool = True) -> int:
+        command = [*self._as_user, str(self._programs / program), *map(str, arguments)]
+        done = subprocess.run(command, check=False, capture_output=True, cwd=self.folder)
+        if check and done.returncode != 0:
+            raise RuntimeError(done.stderr.decode())
+        return done.returncode
+
+
+def _programs() -> Path | None:
+    places = [Path(found).resolve().parent] if (found := shutil.which("initdb")) else []
+    places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next((place for place in places if (place / "postgres").exists()), None)
+
+
+def _unprivileged() -> str | None:
+    if os.geteuid() != 0:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    known = {account.pw_name for account in pwd.getpwall()}
+    return next((name for name in ("postgres", "nobody") if name in known), None)
+
+
+def _as_user(user: str) -> list[str]:
+    if os.geteuid() != 0:
+        return []
+    account = pwd.getpwnam(user)
+    ids = [f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}"]
+    # Not su or runuser: those stand between us and the server, and do not hand signals on.
+    return ["setpriv", *ids, "--clear-groups"]
