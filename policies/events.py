@@ -134,11 +134,10 @@ class EffectFailed:
 
 @dataclass(frozen=True, slots=True)
 class VersionReady:
-    """The release's version is built and evaluated. `baseline` are stable's own metrics, if any."""
+    """The release's version is built and evaluated."""
 
     image: str
     metrics: tuple[tuple[str, float], ...]
-    baseline: tuple[tuple[str, float], ...] | None
     at: float
 
 

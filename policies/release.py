@@ -111,7 +111,7 @@ class Release:
     version: str
     backend: str
     cause: Cause
-    steps: tuple[Step, ...]
+    steps: tuple[Step, ...] = ()
     rules: tuple[Gate, ...] = ()
     batch: bool = False  # a model that serves no traffic
     switch: bool = False  # a rollback: one absolute move to a version that is warm

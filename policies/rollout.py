@@ -8,7 +8,7 @@ advances: without fresh evidence of the present weight a guarded step holds.
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from policies import approvals, gates, settle
+from policies import approvals, gates, settle, strategy
 from policies.approvals import Approval
 from policies.effects import CheckPreview, Effect, SetTraffic, Share, StartWorkload, Wake
 from policies.events import (
@@ -98,21 +98,42 @@ def advance(release: Release, target: Target, event: ReleaseEvent) -> Decision:
 
 
 def _judge_gates(release: Release, target: Target, event: VersionReady) -> Decision:
-    baseline = dict(event.baseline) if event.baseline is not None else None
-    report = gates.judge(release.rules, dict(event.metrics), baseline)
-    release = replace(release, image=event.image, metrics=event.metrics, gates=report.lines)
-    if not report.passed:
-        return _end(release, target, Phase.REFUSED, report.reason, event.at)
-    if report.unproven:
-        release = replace(release, unproven=(*release.unproven, *report.unproven))
+    release = replace(release, image=event.image, metrics=event.metrics)
+    release, refused = _gated(release, target)
+    if refused:
+        return _end(release, target, Phase.REFUSED, refused, event.at)
     if target.stable and target.stable.version == release.version and not release.switch:
         return _end(release, target, Phase.ALREADY_THERE, "this version serves already", event.at)
-    release = replace(release, plan=plan_digest(release), since=event.at)
-    rule = release.environment.approvals
-    if rule.count > 0 and not release.switch:
-        waiting = replace(release, phase=Phase.APPROVAL)
-        return Decision(waiting, target, (Wake(event.at + rule.expires), *settle.announce(waiting)))
+    release = _planned(release, target)
+    if _needs_approval(release):
+        return _ask(release, target, event.at)
     return _queue(release, target, event.at)
+
+
+def _gated(release: Release, target: Target) -> tuple[Release, str]:
+    """The release with its gates' lines, and why it is refused ("" if it is not)."""
+    baseline = dict(target.stable.metrics) if target.stable is not None else None
+    report = gates.judge(release.rules, dict(release.metrics), baseline)
+    return replace(release, gates=report.lines, unproven=report.unproven), report.reason
+
+
+def _planned(release: Release, target: Target) -> Release:
+    """The release with the steps that fit its target as it is now, and their digest."""
+    steps = release.steps
+    if not (release.switch or release.batch):
+        steps = strategy.plan(release.environment, first=target.stable is None)
+    release = replace(release, steps=steps)
+    return replace(release, plan=plan_digest(release))
+
+
+def _needs_approval(release: Release) -> bool:
+    return release.environment.approvals.count > 0 and not release.switch
+
+
+def _ask(release: Release, target: Target, at: float) -> Decision:
+    waiting = replace(release, phase=Phase.APPROVAL, since=at, approvals=())
+    wake = Wake(at + release.environment.approvals.expires)
+    return Decision(waiting, target, (wake, *settle.announce(waiting)))
 
 
 def _approve(release: Release, target: Target, command: Command) -> Decision:
@@ -146,6 +167,13 @@ def _take_turn(release: Release, target: Target, at: float) -> Decision:
         return Decision(release, target)
     if release.number <= target.newest:
         return _end(release, target, Phase.SUPERSEDED, "a newer release has held the target", at)
+    release, refused = _gated(release, target)
+    if refused:
+        return _end(release, target, Phase.REFUSED, refused, at)
+    planned = _planned(release, target)
+    if planned.plan != release.plan and _needs_approval(release):
+        return _ask(planned, target, at)  # what was approved has changed
+    release = planned
     if release.batch:
         return _finish(release, replace(target, newest=release.number), at)
     epoch = target.epoch + 1

@@ -7,8 +7,7 @@ unguarded, only gates, readiness and preview checks stand behind it, and the rec
 
 from dataclasses import dataclass
 
-from policies.spec.declaration import Environment, ServeNone, Strategy
-from policies.spec.declaration import Serve as ServeKind
+from policies.spec.declaration import Environment, Strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +32,17 @@ Step = Shift | Watch
 SWITCH = Shift((100.0,), 0.0, guarded=False)
 
 
-def plan(environment: Environment, serve: ServeKind, *, first: bool) -> tuple[Step, ...]:
+def plan(environment: Environment, *, first: bool) -> tuple[Step, ...]:
     """The steps of a release; `first`: the target has no stable version to compare with."""
-    if isinstance(serve, ServeNone) or environment.strategy is Strategy.NONE:
-        return () if isinstance(serve, ServeNone) else (SWITCH,)
-    if first:
+    if environment.strategy is Strategy.NONE:
+        return (SWITCH,)
+    if first or environment.strategy is Strategy.BLUEGREEN:
         return (SWITCH, Watch(environment.watch, guarded=False))
-    if environment.strategy is Strategy.BLUEGREEN:
-        return (SWITCH, Watch(environment.watch, guarded=False))
+    watch = Watch(environment.watch, guarded=True)
     if environment.steps:
         fixed = tuple(Shift((step.weight,), step.hold, guarded=True) for step in environment.steps)
-        return (*_up_to_all(fixed), Watch(environment.watch, guarded=True))
-    return (
-        Shift(environment.ladder, environment.dwell, guarded=True),
-        Watch(environment.watch, guarded=True),
-    )
+        return (*_up_to_all(fixed), watch)
+    return (Shift(environment.ladder, environment.dwell, guarded=True), watch)
 
 
 def _up_to_all(fixed: tuple[Shift, ...]) -> tuple[Shift, ...]:

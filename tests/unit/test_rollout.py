@@ -25,18 +25,16 @@ from policies.spec.declaration import (
     Comparison,
     Environment,
     Gate,
-    ServeRun,
     Strategy,
     WhenUndecided,
 )
-from policies.strategy import plan
+from policies.strategy import SWITCH
 
-SERVE = ServeRun(("python", "serve.py"), 8080)
 STABLE = Serving("rel-1", 1, "v1", "sha256:1", "wine-v1", "http://127.0.0.1:1", 0.0)
 ENVIRONMENT = Environment(dwell=10.0, watch=30.0, patience=100.0, ladder=(10, 50, 100))
 
 
-def make_release(environment: Environment = ENVIRONMENT, *, first: bool = False, **changes) -> Release:
+def make_release(environment: Environment = ENVIRONMENT, **changes) -> Release:
     release = Release(
         name="rel-2",
         number=2,
@@ -46,7 +44,6 @@ def make_release(environment: Environment = ENVIRONMENT, *, first: bool = False,
         version="v2",
         backend="wine-v2",
         cause=Cause("push", "ann", "git", "c" * 40),
-        steps=plan(environment, SERVE, first=first),
     )
     return replace(release, **changes)
 
@@ -56,7 +53,7 @@ def make_target(**changes) -> Target:
 
 
 def ready(at: float = 1.0, **metrics: float) -> VersionReady:
-    return VersionReady("sha256:2", tuple(metrics.items()), None, at)
+    return VersionReady("sha256:2", tuple(metrics.items()), at)
 
 
 class Run:
@@ -190,7 +187,7 @@ def test_a_time_limit_that_the_policy_asks_for_finishes_and_is_called_not_proven
 
 
 def test_a_first_release_is_promoted_not_proven():
-    run = Run(make_release(first=True), Target("wine/production"))
+    run = Run(make_release(), Target("wine/production"))
     run.to_shifting()
     assert run.release.observed == 100
     run.see(Tick(5))
@@ -311,3 +308,36 @@ def test_pause_holds_and_resume_goes_on():
     assert run.release.wanted == 10
     run.see(Command("resume", "rel-2", None, None, "bob", "cli", 21))
     assert run.release.wanted == 100
+
+
+def test_steps_are_planned_anew_when_the_target_got_a_stable_version_while_the_release_waited():
+    run = Run(make_release(), Target("wine/production", holder="rel-1", epoch=1, newest=1))
+    run.see(ready())
+    assert run.release.steps[0] == SWITCH
+    run.target = make_target()
+    run.see(TurnCame(9))
+    assert run.release.steps[0] != SWITCH
+
+
+def test_a_plan_that_changed_after_its_approval_is_asked_for_again():
+    environment = replace(ENVIRONMENT, approvals=Approvals(count=1))
+    run = Run(make_release(environment), Target("wine/production", holder="rel-1", epoch=1, newest=1))
+    run.see(ready())
+    run.see(Command("approve", "rel-2", None, None, "bob", "cli", 5))
+    assert run.release.phase is Phase.QUEUED
+    run.target = make_target()
+    run.see(TurnCame(9))
+    assert run.release.phase is Phase.APPROVAL
+
+
+def test_a_relative_gate_is_judged_again_against_the_stable_version_of_the_turn():
+    gate = Gate("f1", Comparison.NO_WORSE, 0.01)
+    run = Run(
+        make_release(rules=(gate,)),
+        make_target(holder="rel-1", stable=replace(STABLE, metrics=(("f1", 0.8),))),
+    )
+    run.see(ready(f1=0.85))
+    assert run.release.phase is Phase.QUEUED
+    run.target = make_target(stable=replace(STABLE, metrics=(("f1", 0.95),)))
+    run.see(TurnCame(9))
+    assert run.release.phase is Phase.REFUSED
