@@ -78,6 +78,10 @@ class Change:
         """The target of that name."""
         return rows.target(self.connection, name)
 
+    def targets(self) -> list[TargetRow]:
+        """All targets."""
+        return rows.targets(self.connection)
+
     def save_target(self, row: TargetRow) -> TargetRow:
         """Store it as the next revision; rev 0 is a new one. Raises `Conflict`."""
         saved = replace(row, rev=row.rev + 1, changed=self.now)

@@ -375,6 +375,10 @@ class GitHost(Protocol):
 
     def author(self, commit: str) -> str: ...
 
+    def changed(self, before: str, after: str) -> tuple[str, ...] | None:
+        """Paths that differ between two commits; None where that cannot be told."""
+        ...
+
     def archive(self, commit: str, folder: str) -> Iterator[tuple[TreeEntry, bytes]]:
         """Each file below the folder with its content; paths relative to the folder."""
         ...

@@ -1,0 +1,85 @@
+"""Builds the parts of a process from its settings: stores and adapters. The one place that does.
+
+Every part can be given instead, which is how scenarios run the whole service on memory adapters.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from service import plugins
+from service.ports import (
+    GitHost,
+    ImageBuilder,
+    JobRunner,
+    MetricSource,
+    ModelRegistry,
+    Refused,
+    Source,
+    TrafficRouter,
+    Workload,
+)
+from service.settings import Settings
+from service.store import Store
+
+GIT_KINDS = frozenset({"bare"})
+REGISTRY_KINDS = frozenset({"mlflow"})
+
+
+@dataclass(slots=True)
+class Parts:
+    """What a worker acts with. Source adapters are opened when they are first asked for."""
+
+    settings: Settings
+    store: Store
+    builder: ImageBuilder
+    jobs: JobRunner
+    workloads: Workload
+    router: TrafficRouter
+    metrics: MetricSource
+    open_source: Callable[[Source], Any]
+    _opened: dict[str, tuple[Source, Any]] = field(default_factory=dict)
+
+    def git(self, name: str) -> GitHost:
+        """The Git host behind a source. Raises `Refused` for a name that is not connected."""
+        host: GitHost = self._source(name, GIT_KINDS)
+        return host
+
+    def registry(self, name: str) -> ModelRegistry:
+        """The model registry behind a source."""
+        registry: ModelRegistry = self._source(name, REGISTRY_KINDS)
+        return registry
+
+    def _source(self, name: str, kinds: frozenset[str]) -> Any:
+        source = next((s for s in self.store.sources() if s.name == name), None)
+        if source is None:
+            raise Refused(f"there is no source {name!r}; connect it with: segue connect")
+        if source.kind not in kinds:
+            raise Refused(f"source {name!r} is of kind {source.kind}, wanted one of {sorted(kinds)}")
+        known = self._opened.get(name)
+        if known is None or known[0] != source:
+            known = (source, self.open_source(source))
+            self._opened[name] = known
+        return known[1]
+
+
+def build(settings: Settings) -> Parts:
+    """The parts that the settings ask for."""
+
+    def opened(port: str, name: str) -> Any:
+        return plugins.load(port, name).open(settings)
+
+    def open_source(source: Source) -> Any:
+        port = "git_hosts" if source.kind in GIT_KINDS else "model_registries"
+        return plugins.load(port, source.kind).open(settings, source)
+
+    return Parts(
+        settings=settings,
+        store=Store.open(settings.store_url("engine")),
+        builder=opened("image_builders", "oci"),
+        jobs=opened("job_runners", "process"),
+        workloads=opened("workloads", "process"),
+        router=opened("traffic_routers", "traefik"),
+        metrics=opened("metric_sources", "traefik"),
+        open_source=open_source,
+    )

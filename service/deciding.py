@@ -1,0 +1,266 @@
+"""Decisions, stored: load states, `advance`, save states and effects in one transaction.
+
+A `Deciding` works within one change of the store. All that follows from an event follows inside it:
+a version that became ready tells its releases, a target that became free gives the next its turn.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from policies import messages, rollout, version
+from policies.effects import Effect, Wake, lane
+from policies.events import ReleaseEvent, Superseded, TurnCame, VersionEvent, VersionFailed, VersionReady
+from policies.release import Cause, Phase, Release, Target
+from policies.spec.declaration import Environment, Model, ServeNone
+from policies.strategy import SWITCH
+from policies.version import CodeOrigin, ModelOrigin, Version, VersionPhase
+from service.change import Change
+from service.codec import canonical
+from service.queue import Work
+from service.rows import ModelRow, TargetRow, VersionRow
+from service.states import (
+    EFFECT,
+    MODEL,
+    TARGET,
+    VERSION,
+    number_of,
+    release_of,
+    release_row,
+    target_of,
+    version_of,
+)
+from service.store import Store
+
+T = TypeVar("T")
+SHOWN = ("phase", "wanted", "observed", "paused", "reason", "unproven", "approvals")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One model to be released: what declares it, why, and the content of its version."""
+
+    model: Model
+    cause: Cause
+    code: CodeOrigin | None
+    registered: ModelOrigin | None
+    image: str | None = None
+
+
+def decide(store: Store, decision: Callable[["Deciding"], T]) -> T:
+    """Run a decision in one change of the store; anew where another change came first."""
+    return store.decide(lambda change: decision(Deciding(change)))
+
+
+class Deciding:
+    """The decisions of one change."""
+
+    def __init__(self, change: Change) -> None:
+        self.change = change
+        self.now = change.now
+
+    # --- starting ------------------------------------------------------------------------
+
+    def start(self, plan: Plan) -> tuple[str, ...]:
+        """The planned version, received once, and a release of it for each first environment."""
+        key = self._receive(plan)
+        first = [e for e in plan.model.environments if e.after is None]
+        return tuple(self._release(plan.model, environment, key, plan.cause) for environment in first)
+
+    def _receive(self, plan: Plan) -> str:
+        new, effects = version.begin(plan.model, plan.code, plan.registered, plan.image)
+        row = self.change.version(new.key)
+        if row is None:
+            self._save_version(VersionRow(new.key, plan.model.name, {}), new, effects)
+        elif (known := version_of(row)).phase is VersionPhase.FAILED:
+            again, effects = version.retry(known)
+            self._save_version(row, again, effects)
+        return new.key
+
+    def _release(self, model: Model, environment: Environment, key: str, cause: Cause) -> str:
+        target = f"{model.name}/{environment.name}"
+        rules = model.evaluate.gates if model.evaluate else ()
+        return self.create(
+            Release(
+                name="",
+                number=0,
+                model=model.name,
+                target=target,
+                environment=environment,
+                version=key,
+                backend=backend_name(model.name, environment.name, key),
+                cause=cause,
+                rules=rules,
+                batch=isinstance(model.serve, ServeNone),
+            )
+        )
+
+    def switch_back(self, target: Target, environment: Environment, cause: Cause) -> str | None:
+        """A new release of the version before, which is kept warm; None where there is none."""
+        before = target.previous
+        if before is None:
+            return None
+        model = target.name.partition("/")[0]
+        cause = replace(cause, registered=before.registered)
+        release = Release(
+            "",
+            0,
+            model,
+            target.name,
+            environment,
+            before.version,
+            before.backend,
+            cause,
+            (SWITCH,),
+            switch=True,
+        )
+        return self.create(release)
+
+    def again(self, old: Release, actor: str) -> str:
+        """A new release of an ended one's version; a version that failed is tried anew."""
+        row = self.change.version(old.version)
+        if row is not None and version_of(row).phase is VersionPhase.FAILED:
+            fresh, effects = version.retry(version_of(row))
+            self._save_version(row, fresh, effects)
+        cause = replace(old.cause, text=f"{actor} tries {old.name} again ({old.cause.text})")
+        same = Release(
+            name="",
+            number=0,
+            model=old.model,
+            target=old.target,
+            environment=old.environment,
+            version=old.version,
+            backend=old.backend,
+            cause=cause,
+            rules=old.rules,
+            batch=old.batch,
+            retries=old.name,
+        )
+        return self.create(same)
+
+    def create(self, release: Release) -> str:
+        """Number and store a new release; one whose version is settled already goes on at once."""
+        number, count = self.change.next_release(release.target)
+        release = replace(release, name=f"rel-{number}", number=count, began=self.now, since=self.now)
+        self.change.save_release(release_row(release, 0, self.now))
+        detail = {"cause": release.cause.text, "target": release.target, "version": release.version}
+        self.change.record(release.name, release.cause.author or "unknown", "began", detail)
+        row = self.change.version(release.version)
+        if row is not None:
+            self._tell_if_settled(release, version_of(row))
+        return release.name
+
+    # --- events --------------------------------------------------------------------------
+
+    def version_event(self, key: str, event: VersionEvent) -> None:
+        """Apply an answer to a version; its releases learn when it is settled."""
+        row = self.change.version(key)
+        if row is None:
+            return
+        before = version_of(row)
+        after, effects = version.advance(before, event)
+        if after != before:
+            self._save_version(row, after, effects)
+
+    def _save_version(self, row: VersionRow, after: Version, effects: tuple[Effect, ...]) -> None:
+        saved = self.change.save_version(replace(row, state=VERSION.dump(after)))
+        self._add(after.key, saved.rev, effects)
+        detail = {"reason": after.reason, "image": after.image, "metrics": dict(after.metrics)}
+        self.change.record(after.key, "segue", after.phase.value, detail)
+        if after.settled:
+            for waiting in self.change.releases(version_key=after.key, final=False):
+                self._tell_if_settled(release_of(waiting), after)
+
+    def _tell_if_settled(self, release: Release, state: Version) -> None:
+        if release.phase is not Phase.PENDING or not state.settled:
+            return
+        event: ReleaseEvent
+        if state.phase is VersionPhase.FAILED or state.image is None:
+            event = VersionFailed(state.reason or "the version has no image", self.now)
+        else:
+            event = VersionReady(state.image, state.metrics, self.now)
+        self.release_event(release.name, event)
+
+    def release_event(self, name: str, event: ReleaseEvent) -> Release | None:
+        """Apply an event to a release and its target; the release as it is then."""
+        row = self.change.release(number_of(name))
+        if row is None:
+            return None
+        before = release_of(row)
+        held = self.change.target(before.target)
+        target = target_of(held, before.target)
+        decision = rollout.advance(before, target, event)
+        after = decision.release
+        if (after, decision.target, decision.effects) == (before, target, ()):
+            return before
+        saved = self.change.save_release(release_row(after, row.rev, row.created))
+        if decision.target != target:
+            here = held or TargetRow(before.target, {})
+            self.change.save_target(replace(here, state=TARGET.dump(decision.target)))
+        self._add(name, saved.rev, decision.effects)
+        self._record(before, after, event)
+        if after.final and decision.target.holder is None:
+            self._next_turn(after.target)
+        return after
+
+    def _next_turn(self, target: str) -> None:
+        """The newest release that waits takes its turn; what is older than it is superseded."""
+        waiting = [release_of(row) for row in self.change.releases(target=target, final=False)]
+        queued = [release for release in waiting if release.phase is Phase.QUEUED]
+        if not queued:
+            return
+        newest = max(queued, key=lambda release: release.number)
+        self.release_event(newest.name, TurnCame(self.now))
+        for release in waiting:
+            if release.number < newest.number:
+                self.release_event(release.name, Superseded(newest.name, self.now))
+
+    # --- what follows --------------------------------------------------------------------
+
+    def perform(self, subject: str, effect: Effect) -> None:
+        """An effect that no machine waits for; the same effect twice is one."""
+        body = EFFECT.dump(effect)
+        key = f"{subject}:{canonical(body)}"
+        self.change.add_work(Work(lane(effect, subject), type(effect).__name__, key, subject, body))
+
+    def _add(self, subject: str, rev: int, effects: tuple[Effect, ...]) -> None:
+        for number, effect in enumerate(effects):
+            self.change.add_work(
+                Work(
+                    lane=lane(effect, subject),
+                    kind=type(effect).__name__,
+                    key=f"{subject}:{rev}:{number}",
+                    subject=subject,
+                    body=EFFECT.dump(effect),
+                    not_before=effect.at if isinstance(effect, Wake) else 0.0,
+                )
+            )
+
+    def declare(self, source: str, commit: str, models: tuple[Model, ...]) -> None:
+        """What the default branch declares now; models that are gone from it are forgotten."""
+        for row in self.change.models(source):
+            if row.name not in {model.name for model in models}:
+                self.change.remove_model(row.name)
+        for model in models:
+            self.change.save_model(ModelRow(model.name, source, model.folder, commit, MODEL.dump(model)))
+
+    def _record(self, before: Release, after: Release, event: ReleaseEvent) -> None:
+        if all(getattr(before, name) == getattr(after, name) for name in SHOWN):
+            return
+        evidence = after.evidence or before.evidence
+        detail: dict[str, Any] = {
+            "event": type(event).__name__,
+            "wanted": after.wanted,
+            "observed": after.observed,
+            "reason": after.reason,
+            "title": messages.title(after),
+            "evidence": [messages.finding(f) for f in evidence.findings] if evidence else [],
+            "plan": after.plan,
+            "unproven": list(after.unproven),
+        }
+        self.change.record(after.name, getattr(event, "actor", "segue"), after.phase.value, detail)
+
+
+def backend_name(model: str, environment: str, key: str) -> str:
+    """The workload's name: the same version in the same target is the same workload."""
+    return f"{model}-{environment}-{key[:10]}"

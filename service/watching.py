@@ -1,0 +1,68 @@
+"""Looks at sources: what a webhook hinted at and what a sweep finds come in by this one door.
+
+A source is asked for the present values of all its references; each change of an observed value,
+and only that, becomes an event. Hints therefore cannot be forged into events, and a lost webhook
+costs one sweep period.
+"""
+
+from policies.events import AliasChanged, RefChanged, SourceEvent
+from service import rows
+from service.bootstrap import GIT_KINDS, Parts
+from service.change import Change
+from service.ports import Source
+from service.queue import Work
+from service.states import SOURCE_EVENT
+
+Values = dict[str, str]
+
+
+def look(parts: Parts, source: Source) -> int:
+    """Observe every reference of the source; the number of changes found. May raise `Retry`."""
+    values = present(parts, source)
+
+    def store(change: Change) -> int:
+        return observe(change, source, values)
+
+    return parts.store.decide(store)
+
+
+def present(parts: Parts, source: Source) -> Values:
+    """All references of a source with their present values."""
+    if source.kind in GIT_KINDS:
+        return {name: commit for name, commit in parts.git(source.name).refs().items() if _ours(name)}
+    return {f"{m}@{a}": v for (m, a), v in parts.registry(source.name).aliases().items()}
+
+
+def observe(change: Change, source: Source, values: Values, *, quietly: bool = False) -> int:
+    """Compare with the cursors; each change becomes work, unless `quietly` (a new connection)."""
+    seen = {cursor.reference: cursor.value for cursor in rows.cursors(change.connection, source.name)}
+    gone = {name: None for name, value in seen.items() if value is not None and name not in values}
+    changes = 0
+    for reference, value in sorted({**values, **gone}.items()):
+        sequence = change.observe(source.name, reference, value, change.now)
+        if sequence is None or quietly:
+            continue
+        changes += 1
+        event = event_of(source, reference, seen.get(reference), value, change.now)
+        change.add_work(
+            Work(
+                lane=f"event:{source.name}:{reference}",
+                kind="event",
+                key=f"event:{source.name}:{reference}:{sequence}",
+                subject=source.name,
+                body=SOURCE_EVENT.dump(event),
+            )
+        )
+    return changes
+
+
+def event_of(source: Source, reference: str, before: str | None, after: str | None, at: float) -> SourceEvent:
+    """The event that a changed reference is."""
+    if source.kind in GIT_KINDS:
+        return RefChanged(source.name, reference, before, after, None, at)
+    model, _, alias = reference.rpartition("@")
+    return AliasChanged(source.name, model, alias, after, at)
+
+
+def _ours(ref: str) -> bool:
+    return ref.startswith(("refs/heads/", "refs/tags/"))
