@@ -49,7 +49,10 @@ class ServeMlflow:
 
 @dataclass(frozen=True, slots=True)
 class ServeRun:
-    """`serve: {run: python serve.py, port: 8080, health: /healthz}`, as an argument list."""
+    """`serve: {run: python serve.py, port: 8080, health: /healthz}`, as an argument list.
+
+    `run` is empty where an image that somebody else built brings its own command.
+    """
 
     run: tuple[str, ...]
     port: int
@@ -112,7 +115,7 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class Evaluate:
-    """`evaluate:`; `image` None runs it in the version's own image."""
+    """`evaluate:`; `image` None runs it in the version's own image, empty `run` its own command."""
 
     run: tuple[str, ...]
     image: str | None
@@ -125,12 +128,17 @@ class Evaluate:
 
 @dataclass(frozen=True, slots=True)
 class Triggers:
-    """`on:`. Empty `branches` with `default_branch` False and no `tags` never starts by itself."""
+    """`on:`. What `build:` is started by; `model:` and `image:` start with their alias or tag.
+
+    `gto` holds stages of GTO tags (`churn#prod`), `schedule` a cron line in UTC.
+    """
 
     default_branch: bool = True
     branches: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()  # globs from the repository's root; the model's folder if empty
+    gto: tuple[str, ...] = ()
+    schedule: str | None = None
 
 
 # --- how it is rolled out --------------------------------------------------------------------
@@ -160,7 +168,9 @@ class GuardKind(StrEnum):
     LATENCY = "latency"  # share of requests slower than `slower_than`
     ALIVE = "alive"  # the candidate answers, its metrics come, it does not restart
     SHARE = "share"  # the router really splits as it was told
-    THRESHOLD = "threshold"  # a plain limit, without an error guarantee
+    THRESHOLD = "threshold"  # a plain limit on a query's value, without an error guarantee
+    QUERY = "query"  # a query's value against stable's; `worse_by` or `drop`
+    LABELS = "labels"  # wrong predictions, by labels that come later; `drop`
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +178,9 @@ class Guard:
     """One entry of `guards:`; a field that its kind does not use keeps its default.
 
     `worse_by` is the tolerated relative increase over stable (0 is strict), `limit` the tolerated
-    share of bad requests (None: from stable's own history), `slower_than` seconds, `no_data_for`
-    seconds, `restarts` a count, `tolerance` a fraction of all requests.
+    share of bad requests (None: from stable's own history) or a threshold's bound, `slower_than` seconds,
+    `no_data_for` seconds, `restarts` a count, `tolerance` a fraction of all requests, `drop` the tolerated
+    loss where more is better, `within` how many seconds late a label may come.
     """
 
     name: str
@@ -180,6 +191,12 @@ class Guard:
     no_data_for: float = 60.0
     restarts: int = 2
     tolerance: float = 0.05
+    query: str | None = None
+    comparison: Comparison | None = None  # what a threshold's value must satisfy, with `limit`
+    labels: str | None = None  # source and table: warehouse.labels
+    drop: float | None = None
+    within: float | None = None
+    segments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +228,8 @@ class Environment:
     `risk` is the share of *all* requests that may fail because of the candidate while it is
     compared (None: the larger of 0.1 % and half of stable's own rate); `dwell` the least seconds
     at a weight; `watch` the seconds of bake after the last weight; `patience` the seconds at one
-    weight after which `when_undecided` applies; `ladder` the weights that the risk ramp may use.
+    weight after which `when_undecided` applies; `ladder` the weights that the risk ramp may use;
+    `held_back` the share of requests that stays on stable while the rest is watched.
     """
 
     name: str = "production"
@@ -230,12 +248,17 @@ class Environment:
     when_undecided: WhenUndecided = WhenUndecided.HOLD
     mode: Mode = Mode.ACT
     approvals: Approvals = field(default_factory=Approvals)
+    held_back: float = 0.0
     restore: bool = False  # `restore: true`: a rollback puts a person's `champion` back
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model of a file: the unit of release. `folder` is where its file lies ("" is the root)."""
+    """One model of a file: the unit of release.
+
+    `folder` is where its code lies ("" is the repository's root): beside its file, or for one of several
+    `models:` in a folder of its name below it.
+    """
 
     name: str
     folder: str
