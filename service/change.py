@@ -12,51 +12,37 @@ from typing import Any
 from sqlalchemy import Connection, Table, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from service import queue, record, rows, tables
+from service import queue, record, tables
 from service.errors import Conflict
 from service.ports import Source
 from service.queue import Work
+from service.reading import Reading
 from service.rows import ModelRow, ReleaseRow, TargetRow, Token, VersionRow
 
 
-class Change:
-    """What can be read and written in one transaction; made by `Store.change`.
+class Change(Reading):
+    """What can be written, beside all that can be read, in one transaction; made by `Store.change`.
 
-    `now` is the store's time when it began. After the commit `added` are the ids of its new work.
+    After the commit `added` are the ids of its new work.
     """
 
     def __init__(self, connection: Connection, now: float) -> None:
-        self.connection = connection
-        self.now = now
+        super().__init__(connection, now)
         self.added: tuple[int, ...] = ()
         self._work: list[Work] = []
         self._entries: list[record.Entry] = []
 
     # --- machines ---------------------------------------------------------------------------
 
-    def release(self, number: int) -> ReleaseRow | None:
-        """The release of that id."""
-        return rows.release(self.connection, number)
-
-    def releases(
-        self,
-        *,
-        target: str | None = None,
-        version_key: str | None = None,
-        final: bool | None = None,
-        limit: int = 1000,
-    ) -> list[ReleaseRow]:
-        """Releases of a target or a version, newest first."""
-        return rows.releases(
-            self.connection, target=target, version_key=version_key, final=final, limit=limit
-        )
-
     def next_release(self, target: str) -> tuple[int, int]:
         """The id, and the number within the target, for a new release; nobody else gets them."""
         if self.connection.dialect.name == "postgresql":
             lock = func.pg_advisory_xact_lock(func.hashtextextended("segue-release", 0))
             self.connection.execute(select(lock))
-        return rows.next_release_id(self.connection), rows.next_release_number(self.connection, target)
+        ids, numbers = func.max(tables.release.c.id), func.max(tables.release.c.number)
+        last = self.connection.scalar(select(ids)) or 0
+        nth = self.connection.scalar(select(numbers).where(tables.release.c.target == target)) or 0
+        return last + 1, nth + 1
 
     def save_release(self, row: ReleaseRow) -> ReleaseRow:
         """Store it as the next revision; rev 0 is a new one. Raises `Conflict`."""
@@ -64,23 +50,11 @@ class Change:
         self._save(tables.release, "id", {**asdict(saved), "name": saved.name})
         return saved
 
-    def version(self, key: str) -> VersionRow | None:
-        """The version of that key."""
-        return rows.version(self.connection, key)
-
     def save_version(self, row: VersionRow) -> VersionRow:
         """Store it as the next revision; rev 0 is a new one. Raises `Conflict`."""
         saved = replace(row, rev=row.rev + 1, changed=self.now, created=row.created or self.now)
         self._save(tables.version, "key", asdict(saved))
         return saved
-
-    def target(self, name: str) -> TargetRow | None:
-        """The target of that name."""
-        return rows.target(self.connection, name)
-
-    def targets(self) -> list[TargetRow]:
-        """All targets."""
-        return rows.targets(self.connection)
 
     def save_target(self, row: TargetRow) -> TargetRow:
         """Store it as the next revision; rev 0 is a new one. Raises `Conflict`."""
@@ -109,10 +83,6 @@ class Change:
             self.connection.execute(update(tables.cursor).where(*here).values(changed))
         return sequence
 
-    def sources(self) -> list[Source]:
-        """All connections."""
-        return rows.sources(self.connection)
-
     def save_source(self, source: Source) -> None:
         """Store a connection; one of the same name is replaced."""
         self._put(tables.source, "name", {**asdict(source), "owns": list(source.owns)})
@@ -121,10 +91,6 @@ class Change:
         """Forget a connection and what was last seen there."""
         self.connection.execute(delete(tables.cursor).where(tables.cursor.c.source == name))
         self.connection.execute(delete(tables.source).where(tables.source.c.name == name))
-
-    def models(self, source: str | None = None) -> list[ModelRow]:
-        """Declared models."""
-        return rows.models(self.connection, source)
 
     def save_model(self, row: ModelRow) -> None:
         """Store a declaration; one of the same name is replaced."""

@@ -1,7 +1,9 @@
 """Leases by name: who may do a thing alone for now, with an epoch that fences whoever lost it."""
 
-from sqlalchemy import Connection, Table, and_, or_, select, update
+from sqlalchemy import Connection, Table, and_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+
+from service.queue import LONGEST_LEASE
 
 
 def acquire(
@@ -16,11 +18,13 @@ def acquire(
     if connection.execute(new.on_conflict_do_nothing()).rowcount == 1:
         return 1
     held = connection.execute(select(table).where(table.c.name == name).with_for_update()).one()
-    if held.owner != owner and held.until > now:
+    # An end that is further away than any lease was given before a clock was set back.
+    if held.owner != owner and now < held.until <= now + LONGEST_LEASE:
         return None
     epoch: int = held.epoch if held.owner == owner else held.epoch + 1
-    mine = and_(table.c.name == name, or_(table.c.owner == owner, table.c.until <= now))
-    connection.execute(update(table).where(mine).values(owner=owner, epoch=epoch, until=now + seconds))
+    connection.execute(
+        update(table).where(table.c.name == name).values(owner=owner, epoch=epoch, until=now + seconds)
+    )
     return epoch
 
 

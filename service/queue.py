@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from service.tables import UNFINISHED, work
+from service.tables import work
 
 TRAFFIC = "traffic:"
 LEASE_SECONDS = 30.0
+LONGEST_LEASE = 600.0  # no lease is longer: one that seems to be was given before a clock was set back
 ATTEMPTS = 5
 
 
@@ -96,6 +97,8 @@ def claim(
 
     The attempt is counted, and the epoch grows, in this transaction.
     """
+    if seconds > LONGEST_LEASE:
+        raise ValueError(f"a lease of {seconds} s is too long; the longest is {LONGEST_LEASE} s")
     wanted = _due(now)
     if kinds is not None:
         wanted.append(work.c.kind.in_(kinds))
@@ -163,6 +166,12 @@ def revive(connection: Connection, number: int, now: float) -> bool:
     return connection.execute(update(work).where(dead).values(fresh)).rowcount == 1
 
 
+def forget(connection: Connection, before: float) -> int:
+    """Remove work that was done or replaced earlier; its keys may then be added anew."""
+    old = and_(work.c.state.in_(("done", "replaced")), work.c.finished < before)
+    return connection.execute(delete(work).where(old)).rowcount
+
+
 def due(connection: Connection, now: float, limit: int = 100) -> list[int]:
     """Ids that could be claimed now, oldest first: hints for workers."""
     ids = select(work.c.id).where(*_due(now)).order_by(work.c.not_before, work.c.id).limit(limit)
@@ -181,13 +190,12 @@ def listed(connection: Connection, *, state: str | None = None, subject: str | N
 
 def _due(now: float) -> list[ColumnElement[bool]]:
     older = work.alias("older")
-    blocked = exists().where(
-        older.c.lane == work.c.lane, older.c.id < work.c.id, older.c.state.in_(UNFINISHED)
-    )
+    blocked = exists().where(older.c.lane == work.c.lane, older.c.id < work.c.id, older.c.finished.is_(None))
     waiting = and_(work.c.state.in_(("pending", "started")), work.c.not_before <= now)
-    expired = and_(work.c.state == "running", work.c.lease_until <= now)
-    # The first condition repeats what the second implies, so that the partial indexes are used.
-    return [work.c.state.in_(UNFINISHED), or_(waiting, expired), ~blocked]
+    lapsed = or_(work.c.lease_until <= now, work.c.lease_until > now + LONGEST_LEASE)
+    expired = and_(work.c.state == "running", lapsed)
+    # The first condition follows from the second; it is what the partial indexes are known by.
+    return [work.c.finished.is_(None), or_(waiting, expired), ~blocked]
 
 
 def _take(connection: Connection, number: int, epoch: int, owner: str, until: float) -> Work | None:
@@ -205,12 +213,22 @@ def _take(connection: Connection, number: int, epoch: int, owner: str, until: fl
 
 def _mine(connection: Connection, mine: Work, **values: Any) -> None:
     """Change work only while the claim that is in hand still stands."""
-    held = and_(work.c.id == mine.id, work.c.epoch == mine.epoch, work.c.state == "running")
-    if connection.execute(update(work).where(held).values(values)).rowcount != 1:
-        raise Lost(f"work {mine.id} ({mine.kind}) is no longer ours: epoch {mine.epoch} has passed")
+    if connection.execute(update(work).where(_held(mine)).values(values)).rowcount != 1:
+        raise _lost(mine)
+
+
+def _held(mine: Work) -> ColumnElement[bool]:
+    return and_(work.c.id == mine.id, work.c.epoch == mine.epoch, work.c.state == "running")
+
+
+def _lost(mine: Work) -> Lost:
+    return Lost(f"work {mine.id} ({mine.kind}) is no longer ours: epoch {mine.epoch} has passed")
 
 
 def _put_back(connection: Connection, mine: Work, now: float, **values: Any) -> None:
+    # The row first, then its lane: the order in which a change that adds to its own lane locks them.
+    if connection.scalar(select(work.c.id).where(_held(mine)).with_for_update()) is None:
+        raise _lost(mine)
     _lock_lane(connection, mine.lane)
     if mine.lane.startswith(TRAFFIC) and _outdated(connection, mine.lane, mine.id):
         _mine(connection, mine, state="replaced", finished=now, lease_until=None)
@@ -226,7 +244,7 @@ def _outdated(connection: Connection, lane: str, number: int, *, finished: bool 
         return False
     newer = select(func.count()).where(work.c.lane == lane, work.c.id > number)
     if not finished:
-        newer = newer.where(work.c.state.in_(UNFINISHED))
+        newer = newer.where(work.c.finished.is_(None))
     return connection.scalar(newer) != 0
 
 

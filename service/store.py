@@ -10,13 +10,14 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, func, select
 
-from service import leases, queue, record, rows, tables
+from service import leases, queue, record, tables
 from service.change import Change
 from service.database import open_database, reading, writing
 from service.errors import Conflict
 from service.migrate import upgrade_engine
 from service.ports import Source
 from service.queue import LEASE_SECONDS, Work
+from service.reading import Reading
 from service.rows import Cursor, ModelRow, ReleaseRow, TargetRow, Token, VersionRow
 
 T = TypeVar("T")
@@ -41,11 +42,14 @@ class Store:
         """Give back all connections."""
         self.engine.dispose()
 
-    # --- changes ----------------------------------------------------------------------------
+    # --- transactions -----------------------------------------------------------------------
 
     @contextmanager
     def change(self) -> Iterator[Change]:
-        """One write transaction: stored whole at the end, or not at all on any error."""
+        """One write transaction: stored whole at the end, or not at all on any error.
+
+        Keep it short, and touch nothing but the store: on SQLite all other writers wait.
+        """
         with writing(self.engine) as connection:
             change = Change(connection, self._now(connection))
             yield change
@@ -53,14 +57,27 @@ class Store:
 
     def decide(self, decision: Callable[[Change], T], tries: int = 10) -> T:
         """Run a decision in a change; anew, from fresh reads, where another change came first."""
-        for last in range(tries):
+        for _ in range(tries - 1):
             try:
-                with self.change() as change:
-                    return decision(change)
+                return self._decide(decision)
             except Conflict:
-                if last == tries - 1:
-                    raise
-        raise AssertionError
+                continue
+        return self._decide(decision)
+
+    def _decide(self, decision: Callable[[Change], T]) -> T:
+        with self.change() as change:
+            return decision(change)
+
+    @contextmanager
+    def read(self) -> Iterator[Reading]:
+        """Several reads of one and the same moment."""
+        with reading(self.engine) as connection:
+            yield Reading(connection, self._now(connection))
+
+    def now(self) -> float:
+        """The store's time."""
+        with self.read() as read:
+            return read.now
 
     # --- work -------------------------------------------------------------------------------
 
@@ -73,7 +90,10 @@ class Store:
         lanes: Sequence[str] | None = None,
         number: int | None = None,
     ) -> Work | None:
-        """Take the next due work; `lanes` are beginnings of names, `number` wants exactly that one."""
+        """Take the next due work; `lanes` are beginnings of names, `number` wants exactly that one.
+
+        Name the kinds that this code knows: work that only newer code understands then stays.
+        """
         with writing(self.engine) as connection:
             now = self._now(connection)
             return queue.claim(
@@ -103,20 +123,10 @@ class Store:
                 change.record(f"work-{number}", actor, "revive")
             return revived
 
-    def due(self, limit: int = 100) -> list[int]:
-        """Ids of work that could be claimed now."""
-        with reading(self.engine) as connection:
-            return queue.due(connection, self._now(connection), limit)
-
-    def dead(self) -> list[Work]:
-        """Work that was given up."""
-        with reading(self.engine) as connection:
-            return queue.listed(connection, state="dead")
-
-    def work_of(self, subject: str) -> list[Work]:
-        """All work about a release or version, oldest first."""
-        with reading(self.engine) as connection:
-            return queue.listed(connection, subject=subject)
+    def forget_work(self, before: float) -> int:
+        """Remove work that was done or replaced before that moment; how many."""
+        with writing(self.engine) as connection:
+            return queue.forget(connection, before)
 
     def acquire(self, duty: str, owner: str, seconds: float = LEASE_SECONDS) -> int | None:
         """Take or keep a duty such as `reconcile`: its epoch, or None while somebody else has it."""
@@ -124,79 +134,7 @@ class Store:
             now = self._now(connection)
             return leases.acquire(connection, tables.duty, duty, owner, now=now, seconds=seconds)
 
-    # --- reads ------------------------------------------------------------------------------
-
-    def now(self) -> float:
-        """The store's time."""
-        with reading(self.engine) as connection:
-            return self._now(connection)
-
-    def release(self, number: int) -> ReleaseRow | None:
-        """The release of that id."""
-        with reading(self.engine) as connection:
-            return rows.release(connection, number)
-
-    def releases(self, **wanted: Any) -> list[ReleaseRow]:
-        """Releases, newest first; the words are those of `service.rows.releases`."""
-        with reading(self.engine) as connection:
-            return rows.releases(connection, **wanted)
-
-    def version(self, key: str) -> VersionRow | None:
-        """The version of that key."""
-        with reading(self.engine) as connection:
-            return rows.version(connection, key)
-
-    def versions(self, model: str | None = None) -> list[VersionRow]:
-        """Versions, newest first."""
-        with reading(self.engine) as connection:
-            return rows.versions(connection, model)
-
-    def target(self, name: str) -> TargetRow | None:
-        """The target of that name."""
-        with reading(self.engine) as connection:
-            return rows.target(connection, name)
-
-    def targets(self) -> list[TargetRow]:
-        """All targets."""
-        with reading(self.engine) as connection:
-            return rows.targets(connection)
-
-    def sources(self) -> list[Source]:
-        """All connections."""
-        with reading(self.engine) as connection:
-            return rows.sources(connection)
-
-    def models(self, source: str | None = None) -> list[ModelRow]:
-        """Declared models."""
-        with reading(self.engine) as connection:
-            return rows.models(connection, source)
-
-    def cursors(self, source: str) -> list[Cursor]:
-        """The last values seen at a source."""
-        with reading(self.engine) as connection:
-            return rows.cursors(connection, source)
-
-    def answer(self, delivery: str) -> Any:
-        """What that command was answered; None while it was not."""
-        with reading(self.engine) as connection:
-            return rows.answer(connection, delivery)
-
-    def token(self, digest: str) -> Token | None:
-        """The token with that hash, unless it has expired."""
-        with reading(self.engine) as connection:
-            return rows.token(connection, digest, self._now(connection))
-
-    def tokens(self) -> list[Token]:
-        """All API tokens."""
-        with reading(self.engine) as connection:
-            return rows.tokens(connection)
-
-    def record_of(
-        self, subject: str | None = None, *, after: int = 0, limit: int = 200
-    ) -> list[record.Entry]:
-        """The record about a subject, or all of it, oldest first."""
-        with reading(self.engine) as connection:
-            return record.entries(connection, subject, after=after, limit=limit)
+    # --- the record -------------------------------------------------------------------------
 
     def record_head(self) -> tuple[int, str]:
         """The record's last id and hash, to be kept elsewhere."""
@@ -207,6 +145,108 @@ class Store:
         """The first entry of the record that is not as it was written."""
         with reading(self.engine) as connection:
             return record.verify(connection, kept)
+
+    # --- one read each; the words are those of `Reading` --------------------------------------
+
+    def release(self, number: int) -> ReleaseRow | None:
+        """The release of that id."""
+        with self.read() as read:
+            return read.release(number)
+
+    def releases(
+        self,
+        *,
+        model: str | None = None,
+        target: str | None = None,
+        version_key: str | None = None,
+        phase: str | None = None,
+        final: bool | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> list[ReleaseRow]:
+        """Releases, newest first. The next page is `before=<the last one's id>`."""
+        with self.read() as read:
+            return read.releases(
+                model=model,
+                target=target,
+                version_key=version_key,
+                phase=phase,
+                final=final,
+                before=before,
+                limit=limit,
+            )
+
+    def version(self, key: str) -> VersionRow | None:
+        """The version of that key."""
+        with self.read() as read:
+            return read.version(key)
+
+    def versions(self, model: str | None = None) -> list[VersionRow]:
+        """Versions, newest first."""
+        with self.read() as read:
+            return read.versions(model)
+
+    def target(self, name: str) -> TargetRow | None:
+        """The target of that name."""
+        with self.read() as read:
+            return read.target(name)
+
+    def targets(self) -> list[TargetRow]:
+        """All targets."""
+        with self.read() as read:
+            return read.targets()
+
+    def sources(self) -> list[Source]:
+        """All connections."""
+        with self.read() as read:
+            return read.sources()
+
+    def models(self, source: str | None = None) -> list[ModelRow]:
+        """Declared models."""
+        with self.read() as read:
+            return read.models(source)
+
+    def cursors(self, source: str) -> list[Cursor]:
+        """The last values seen at a source."""
+        with self.read() as read:
+            return read.cursors(source)
+
+    def answer(self, delivery: str) -> Any:
+        """What that command was answered; None while it was not."""
+        with self.read() as read:
+            return read.answer(delivery)
+
+    def token(self, digest: str) -> Token | None:
+        """The token with that hash, unless it has expired."""
+        with self.read() as read:
+            return read.token(digest)
+
+    def tokens(self) -> list[Token]:
+        """All API tokens."""
+        with self.read() as read:
+            return read.tokens()
+
+    def due(self, limit: int = 100) -> list[int]:
+        """Ids of work that could be claimed now."""
+        with self.read() as read:
+            return read.due(limit)
+
+    def dead(self) -> list[Work]:
+        """Work that was given up."""
+        with self.read() as read:
+            return read.dead()
+
+    def work_of(self, subject: str) -> list[Work]:
+        """All work about a release or version, oldest first."""
+        with self.read() as read:
+            return read.work_of(subject)
+
+    def record_of(
+        self, subject: str | None = None, *, after: int = 0, limit: int = 200
+    ) -> list[record.Entry]:
+        """The record about a subject, or all of it, oldest first."""
+        with self.read() as read:
+            return read.record_of(subject, after=after, limit=limit)
 
     def _now(self, connection: Connection) -> float:
         if self._clock is not None:

@@ -19,13 +19,12 @@ from sqlalchemy import (
 )
 
 OWNERS = ("inbox", "engine", "series")
-UNFINISHED = ("pending", "running", "started")
 
 ENGINE = MetaData()
 SERIES = MetaData()
 
 _JSON = JSON(none_as_null=True)
-_unfinished = text("state IN ('pending', 'running', 'started')")
+_unfinished = text("finished IS NULL")
 
 
 def _lease(name: str, metadata: MetaData) -> Table:
@@ -102,7 +101,7 @@ release = Table(
     Column("changed", Double, nullable=False),
     UniqueConstraint("target", "number", name="release_number"),
     Index("release_by_version", "version_key"),
-    Index("release_open", "target", sqlite_where=text("NOT final"), postgresql_where=text("NOT final")),
+    Index("release_open", "target", "id", sqlite_where=text("final = 0"), postgresql_where=text("NOT final")),
 )
 
 target = Table(
@@ -123,7 +122,7 @@ work = Table(
     Column("key", Text, nullable=False, unique=True),
     Column("subject", Text, nullable=False),
     Column("body", _JSON, nullable=False),
-    Column("state", Text, nullable=False),
+    Column("state", Text, nullable=False),  # pending, running, started; done, replaced, dead
     Column("attempts", Integer, nullable=False),  # claims that were not answered: its workers ended
     Column("retries", Integer, nullable=False),  # answers in a row that said "not now"
     Column("not_before", Double, nullable=False),

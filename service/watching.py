@@ -6,7 +6,6 @@ costs one sweep period.
 """
 
 from policies.events import AliasChanged, RefChanged, SourceEvent
-from service import rows
 from service.bootstrap import GIT_KINDS, Parts
 from service.change import Change
 from service.ports import Source
@@ -35,7 +34,7 @@ def present(parts: Parts, source: Source) -> Values:
 
 def observe(change: Change, source: Source, values: Values, *, quietly: bool = False) -> int:
     """Compare with the cursors; each change becomes work, unless `quietly` (a new connection)."""
-    seen = {cursor.reference: cursor.value for cursor in rows.cursors(change.connection, source.name)}
+    seen = {cursor.reference: cursor.value for cursor in change.cursors(source.name)}
     gone = {name: None for name, value in seen.items() if value is not None and name not in values}
     changes = 0
     for reference, value in sorted({**values, **gone}.items()):

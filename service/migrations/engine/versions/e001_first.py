@@ -7,8 +7,7 @@ revision = "e001"
 down_revision = None
 
 _JSON = sa.JSON(none_as_null=True)
-_UNFINISHED = sa.text("state IN ('pending', 'running', 'started')")
-_NOT_FINAL = sa.text("NOT final")
+_UNFINISHED = sa.text("finished IS NULL")
 
 
 def upgrade() -> None:
@@ -75,7 +74,11 @@ def _machines() -> None:
     )
     op.create_index("release_by_version", "release", ["version_key"])
     op.create_index(
-        "release_open", "release", ["target"], sqlite_where=_NOT_FINAL, postgresql_where=_NOT_FINAL
+        "release_open",
+        "release",
+        ["target", "id"],
+        sqlite_where=sa.text("final = 0"),
+        postgresql_where=sa.text("NOT final"),
     )
     op.create_table(
         "target",

@@ -1,0 +1,130 @@
+"""What can be read of the engine in one transaction, as it all was at one moment; nothing here writes."""
+
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from service import queue, record
+from service.ports import Source
+from service.queue import Work
+from service.rows import Cursor, ModelRow, ReleaseRow, TargetRow, Token, VersionRow
+from service.tables import answer, cursor, model, release, source, target, token, version
+
+
+class Reading:
+    """Reads in one transaction; made by `Store.read`. `now` is the store's time when it began."""
+
+    def __init__(self, connection: Connection, now: float) -> None:
+        self.connection = connection
+        self.now = now
+
+    def release(self, number: int) -> ReleaseRow | None:
+        """The release of that id."""
+        row = self.connection.execute(select(release).where(release.c.id == number)).one_or_none()
+        return None if row is None else _release(row)
+
+    def releases(
+        self,
+        *,
+        model: str | None = None,
+        target: str | None = None,
+        version_key: str | None = None,
+        phase: str | None = None,
+        final: bool | None = None,
+        before: int | None = None,
+        limit: int = 1000,
+    ) -> list[ReleaseRow]:
+        """Newest first. The next page is `before=<the last one's id>`."""
+        wanted = {"model": model, "target": target, "version_key": version_key, "phase": phase}
+        query = select(release).order_by(release.c.id.desc()).limit(limit)
+        for column, value in wanted.items():
+            if value is not None:
+                query = query.where(release.c[column] == value)
+        if final is not None:
+            # Not `== final`: only this form is known to the index over open releases.
+            query = query.where(release.c.final if final else ~release.c.final)
+        if before is not None:
+            query = query.where(release.c.id < before)
+        return [_release(row) for row in self.connection.execute(query)]
+
+    def version(self, key: str) -> VersionRow | None:
+        """The version of that key."""
+        row = self.connection.execute(select(version).where(version.c.key == key)).one_or_none()
+        return None if row is None else VersionRow(**_fields(row))
+
+    def versions(self, model: str | None = None) -> list[VersionRow]:
+        """Newest first."""
+        query = select(version).order_by(version.c.created.desc(), version.c.key)
+        if model is not None:
+            query = query.where(version.c.model == model)
+        return [VersionRow(**_fields(row)) for row in self.connection.execute(query)]
+
+    def target(self, name: str) -> TargetRow | None:
+        """The target of that name."""
+        row = self.connection.execute(select(target).where(target.c.name == name)).one_or_none()
+        return None if row is None else TargetRow(**_fields(row))
+
+    def targets(self) -> list[TargetRow]:
+        """All targets, by name."""
+        rows = self.connection.execute(select(target).order_by(target.c.name))
+        return [TargetRow(**_fields(row)) for row in rows]
+
+    def sources(self) -> list[Source]:
+        """All connections, by name."""
+        rows = self.connection.execute(select(source).order_by(source.c.name))
+        return [Source(row.name, row.kind, row.url, tuple(row.owns)) for row in rows]
+
+    def models(self, source: str | None = None) -> list[ModelRow]:
+        """Declared models, by name; of one source, or all."""
+        query = select(model).order_by(model.c.name)
+        if source is not None:
+            query = query.where(model.c.source == source)
+        return [ModelRow(**_fields(row)) for row in self.connection.execute(query)]
+
+    def cursors(self, source: str) -> list[Cursor]:
+        """The last values seen at a source, by reference."""
+        query = select(cursor).where(cursor.c.source == source).order_by(cursor.c.reference)
+        return [Cursor(**_fields(row)) for row in self.connection.execute(query)]
+
+    def tokens(self) -> list[Token]:
+        """All API tokens, by name."""
+        rows = self.connection.execute(select(token).order_by(token.c.name))
+        return [Token(**_fields(row)) for row in rows]
+
+    def token(self, digest: str) -> Token | None:
+        """The token with that hash, unless it has expired."""
+        row = self.connection.execute(select(token).where(token.c.hash == digest)).one_or_none()
+        if row is None or (row.expires is not None and row.expires <= self.now):
+            return None
+        return Token(**_fields(row))
+
+    def answer(self, delivery: str) -> Any:
+        """What that command was answered; None while it was not."""
+        return self.connection.scalar(select(answer.c.body).where(answer.c.delivery == delivery))
+
+    def due(self, limit: int = 100) -> list[int]:
+        """Ids of work that could be claimed now."""
+        return queue.due(self.connection, self.now, limit)
+
+    def dead(self) -> list[Work]:
+        """Work that was given up."""
+        return queue.listed(self.connection, state="dead")
+
+    def work_of(self, subject: str) -> list[Work]:
+        """All work about a release or version, oldest first."""
+        return queue.listed(self.connection, subject=subject)
+
+    def record_of(
+        self, subject: str | None = None, *, after: int = 0, limit: int = 200
+    ) -> list[record.Entry]:
+        """The record about a subject, or all of it, oldest first."""
+        return record.entries(self.connection, subject, after=after, limit=limit)
+
+
+def _fields(row: Any) -> dict[str, Any]:
+    return dict(row._mapping)  # noqa: SLF001  SQLAlchemy's own name for a row as a mapping
+
+
+def _release(row: Any) -> ReleaseRow:
+    # The name is derived from the id; its column is for people who look into the database.
+    return ReleaseRow(**{name: value for name, value in _fields(row).items() if name != "name"})
