@@ -1,0 +1,108 @@
+"""JSON as strangers may send it: bounded, exact, and never an exception of another kind.
+
+Refused: anything but UTF-8, NUL, NaN and infinities, a key twice, lone surrogates, too deep, too many
+values.
+"""
+
+import json
+import math
+from typing import Any
+
+from handlers.errors import Malformed
+
+MOST_DEPTH = 64
+MOST_NODES = 20_000
+
+
+def load(body: bytes) -> dict[str, Any]:
+    """The body's JSON object. Raises `Malformed` with what is wrong."""
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Malformed(f"the body is not UTF-8 at byte {error.start}") from None
+    _bounded(text)
+    try:
+        value = json.loads(
+            text, object_pairs_hook=_once, parse_constant=_no_constant, parse_float=_finite, parse_int=_whole
+        )
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, Malformed):
+            raise
+        raise Malformed(f"the body is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise Malformed("the body is not a JSON object")
+    _clean(value)
+    return value
+
+
+def text(data: dict[str, Any], key: str, most: int = 1000) -> str:
+    """A key's text. Raises `Malformed` naming the key."""
+    value = data.get(key)
+    if not isinstance(value, str) or len(value) > most:
+        raise Malformed(f"`{key}` is missing or is not a text of at most {most} characters")
+    return value
+
+
+def _bounded(text: str) -> None:
+    depth = deepest = nodes = 0
+    inside = escaped = False
+    for character in text:
+        if inside:
+            if escaped:
+                escaped = False
+            elif character == "\\":
+                escaped = True
+            elif character == '"':
+                inside = False
+        elif character == '"':
+            inside = True
+        elif character in "[{":
+            depth += 1
+            nodes += 1
+            deepest = max(deepest, depth)
+        elif character in "]}":
+            depth -= 1
+        elif character == ",":
+            nodes += 1
+    if deepest > MOST_DEPTH:
+        raise Malformed(f"the body is nested deeper than {MOST_DEPTH}")
+    if nodes > MOST_NODES:
+        raise Malformed(f"the body holds more than {MOST_NODES} values")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Malformed("a key stands twice in one object")
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise Malformed(f"{name} is not a JSON number")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise Malformed("a number is too large")
+    return value
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > 20:
+        raise Malformed("a number is too large")
+    return int(digits)
+
+
+def _clean(value: Any) -> None:
+    """Refuses NUL and lone surrogates anywhere."""
+    if isinstance(value, str):
+        if "\0" in value or any(0xD800 <= ord(c) <= 0xDFFF for c in value):
+            raise Malformed("a text holds a character that no text may hold")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _clean(key)
+            _clean(item)
+    elif isinstance(value, list):
+        for item in value:
+            _clean(item)

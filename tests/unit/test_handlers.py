@@ -1,0 +1,159 @@
+"""Senders' contracts: real signatures verify, forgeries do not, nothing else is ever raised."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handlers import bare_hook, commands, mlflow, signing, strict_json
+from handlers.errors import HandlerError, Malformed, Unverified
+from handlers.hints import AliasHint, RefHint
+from policies.events import Command
+
+SECRET = b"s3cr3t"
+NOW = 1795415906.0
+# A delivery that a real MLflow server sent and signed.
+BODY = (
+    b'{"entity": "model_version_alias", "action": "created", "timestamp": "2026-11-23T06:38:26.222092+00:00", '
+    b'"data": {"name": "fraud", "alias": "champion", "version": "7"}}'
+)
+HEADERS = {
+    "X-MLflow-Delivery-Id": "2b067b74-054b-49b1-b4c5-30e5d3617d43",
+    "X-MLflow-Timestamp": "1795415906",
+    "X-MLflow-Signature": "v1,miCaBN4eGvqT/fSmnAd8IAM2x6Zv1ZSIjmdr3hSjNxE=",
+}
+FORGERIES = {
+    "another secret": (HEADERS, BODY, (b"other",), NOW),
+    "no secret": (HEADERS, BODY, (), NOW),
+    "an empty secret": (HEADERS, BODY, (b"",), NOW),
+    "a changed body": (HEADERS, BODY.replace(b"7", b"8"), (SECRET,), NOW),
+    "a changed id": ({**HEADERS, "X-MLflow-Delivery-Id": "x"}, BODY, (SECRET,), NOW),
+    "no id": ({k: v for k, v in HEADERS.items() if "Id" not in k}, BODY, (SECRET,), NOW),
+    "no signature": ({**HEADERS, "X-MLflow-Signature": ""}, BODY, (SECRET,), NOW),
+    "another scheme": ({**HEADERS, "X-MLflow-Signature": "v2,miCa"}, BODY, (SECRET,), NOW),
+    "a signature that is no ASCII": ({**HEADERS, "X-MLflow-Signature": "v1,é"}, BODY, (SECRET,), NOW),
+    "a lone prefix": ({**HEADERS, "X-MLflow-Signature": "v1,"}, BODY, (SECRET,), NOW),
+    "a late replay": (HEADERS, BODY, (SECRET,), NOW + 901),
+    "the future": (HEADERS, BODY, (SECRET,), NOW - 901),
+    "a time that is no number": ({**HEADERS, "X-MLflow-Timestamp": "abc"}, BODY, (SECRET,), NOW),
+    "a time in other digits": (
+        {**HEADERS, "X-MLflow-Timestamp": "１７９５４１５９０６"},
+        BODY,
+        (SECRET,),
+        NOW,
+    ),
+    "a time of many digits": ({**HEADERS, "X-MLflow-Timestamp": "9" * 5000}, BODY, (SECRET,), NOW),
+}
+
+
+def test_a_real_delivery_verifies_also_while_a_secret_is_rotated():
+    mlflow.verify(HEADERS, BODY, (SECRET,), NOW)
+    mlflow.verify(HEADERS, BODY, (b"new", SECRET), NOW + 600)
+    lower = {key.lower(): value for key, value in HEADERS.items()}
+    mlflow.verify(lower, BODY, (SECRET,), NOW)
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_a_forgery_is_refused(forgery):
+    headers, body, secrets, now = FORGERIES[forgery]
+    with pytest.raises(Unverified):
+        mlflow.verify(headers, body, secrets, now)
+
+
+def test_an_alias_delivery_hints_at_the_alias_and_believes_no_version():
+    assert mlflow.parse(HEADERS, BODY) == (AliasHint("fraud", "champion"),)
+
+
+def test_the_senders_own_test_delivery_and_our_own_tags_concern_nothing():
+    assert mlflow.parse({}, BODY.replace(b"fraud", b"example_model")) == ()
+    tag = b'{"entity": "model_version_tag", "action": "set", "data": {"name": "m", "version": "1", "key": "segue.result"}}'
+    assert mlflow.parse({}, tag) == ()
+
+
+def hook_delivery(body: bytes, secret: bytes = SECRET) -> dict[str, str]:
+    message = b"one.1795415906." + body
+    return {
+        "webhook-id": "one",
+        "webhook-timestamp": "1795415906",
+        "webhook-signature": signing.sign(secret, message),
+    }
+
+
+def test_a_push_of_several_references_is_several_hints():
+    body = b'{"pusher": "ann", "changes": [{"ref": "refs/heads/a", "before": "1", "after": "2"}, {"ref": "refs/tags/v1", "before": "0", "after": "2"}]}'
+    headers = hook_delivery(body)
+    bare_hook.verify(headers, body, (SECRET,), NOW)
+    assert bare_hook.parse(headers, body) == (
+        RefHint("refs/heads/a", "1", "2", "ann"),
+        RefHint("refs/tags/v1", "0", "2", "ann"),
+    )
+    with pytest.raises(Unverified):
+        bare_hook.verify(headers, body + b" ", (SECRET,), NOW)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"null",
+        b'{"a": NaN}',
+        b'{"a": 1, "a": 2}',
+        b'{"a": 1e999}',
+        b'{"a": "\\u0000"}',
+        b'{"a": "\\ud800"}',
+        b"\xff\xfe{}",
+        b'{"a": ' + b"9" * 5000 + b"}",
+        b"[" * 200_000,
+        b'{"a":' * 100 + b"1" + b"}" * 100,
+        b"{" + b",".join(b'"%d":1' % i for i in range(30_000)) + b"}",
+    ],
+)
+def test_json_that_is_strange_is_malformed_and_nothing_worse(body):
+    with pytest.raises(Malformed):
+        strict_json.load(body)
+
+
+@given(st.binary(max_size=300), st.dictionaries(st.sampled_from(list(HEADERS)), st.text(max_size=40)))
+def test_no_bytes_and_no_headers_raise_anything_but_a_handlers_error(body, headers):
+    for handler in (mlflow, bare_hook):
+        for call in (
+            lambda h=handler: h.verify(headers, body, (SECRET,), NOW),
+            lambda h=handler: h.parse(headers, body),
+        ):
+            try:
+                call()
+            except HandlerError:
+                pass
+
+
+def parsed(text: str):
+    return commands.parse(text, "ann", "cli", 1.0)
+
+
+def test_a_command_names_its_release_digest_and_reason():
+    (command,) = parsed("/segue approve rel-42 sha256:1f0c1f0c1f0c looks good")
+    assert command == Command("approve", "rel-42", "sha256:1f0c1f0c1f0c", "looks good", "ann", "cli", 1.0)
+
+
+def test_quotes_code_blocks_and_words_in_a_line_never_count():
+    assert (
+        parsed("> /segue abort rel-1\n```\n/segue abort rel-1\n```\nplease /segue abort rel-1\n/seguex abort")
+        == ()
+    )
+
+
+def test_a_typo_is_answered_with_the_nearest_command():
+    (wrong,) = parsed("/segue aprove rel-1")
+    assert "did you mean `/segue approve`" in wrong.message
+
+
+def test_a_command_that_names_too_little_says_what_to_write():
+    (wrong,) = parsed("/segue rollback")
+    assert "/segue rollback <target>" in wrong.message
+
+
+@given(st.text(max_size=80))
+def test_no_comment_breaks_the_grammar(text):
+    for found in parsed("/segue " + text):
+        if isinstance(found, Command):
+            assert parsed(commands.render(found)) == (found,)
