@@ -1,0 +1,230 @@
+"""Intake: verifies deliveries, stores them, answers 202. It calls nothing and decides nothing.
+
+The address names the source, and with it the secrets; the body is not read for anything but its
+signature. An unknown source and a wrong signature get the same answer.
+"""
+
+import json
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from flask import Flask, Request, Response, jsonify, request
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+
+from handlers.commands import BY_VERB
+from handlers.errors import Malformed, Unverified
+from handlers.strict_json import load as load_json
+from service import plugins
+from service.errors import StoreError
+from service.inbox import Delivery, Inbox, Stored
+from service.settings import Settings
+
+log = structlog.get_logger()
+PEOPLE = "people"
+RETRY_AFTER = "5"
+KEPT = ("user-agent", "content-type")  # headers that are kept beside those of the signature
+SIGNED = ("x-", "webhook-", "ce-")
+LEAST_FREE = 500 << 20
+LEAST_SHARE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What the intake knows of a source: its kind and the secrets that are live now."""
+
+    kind: str
+    secrets: tuple[bytes, ...]
+
+
+Doors = Callable[[str], Door | None]
+Actors = Callable[[str], str | None]
+
+
+class Refusal(Exception):
+    """An answer other than 202, as problem+json."""
+
+    def __init__(self, status: int, title: str, **headers: str) -> None:
+        super().__init__(title)
+        self.status = status
+        self.title = title
+        self.headers = headers
+
+
+def create_intake(
+    settings: Settings, inbox: Inbox, doors: Doors, actors: Actors, clock: Callable[[], float] = time.time
+) -> Flask:
+    """The application. `doors` finds a source's kind and secrets, `actors` the owner of a token."""
+    app = Flask("segue-intake")
+    meters = _Meters()
+
+    @app.post("/hooks/<source>")
+    def hook(source: str) -> Response:
+        body = _body(request, settings.body_bytes)
+        headers = dict(request.headers)
+        door = doors(source)
+        handler = _verified(settings, door, headers, body, clock())
+        reply = getattr(handler, "reply", None)
+        own = reply(headers, body) if reply is not None else None
+        if own is not None:
+            return Response(own[1], status=own[0], content_type="text/plain")
+        new = Delivery(source, handler.delivery_id(headers, body), _kept(headers), body, clock())
+        return _stored(meters, source, _store(inbox, new))
+
+    @app.post("/api/v1/commands")
+    def command() -> Response:
+        actor = actors(request.headers.get("Authorization", ""))
+        if actor is None:
+            raise Refusal(401, "a token is needed: Authorization: Bearer <token>")
+        told = _command(_body(request, settings.body_bytes), actor)
+        name = request.headers.get("Idempotency-Key", "") or secrets.token_hex(16)
+        new = Delivery(PEOPLE, name[:100], {}, json.dumps(told, sort_keys=True).encode(), clock())
+        return _stored(meters, PEOPLE, _store(inbox, new))
+
+    @app.get("/healthz")
+    def healthz() -> Response:
+        return jsonify(status="ok")
+
+    @app.get("/readyz")
+    def readyz() -> Response:
+        usage = shutil.disk_usage(settings.home)
+        if usage.free < LEAST_FREE or usage.free < LEAST_SHARE * usage.total:
+            raise Refusal(503, "the disk is nearly full")
+        inbox.newest()
+        return jsonify(status="ready")
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        return Response(generate_latest(meters.registry), content_type=CONTENT_TYPE_LATEST)
+
+    _errors(app, meters)
+    return app
+
+
+# --- what a request must be ------------------------------------------------------------------
+
+
+def _body(asked: Request, most: int) -> bytes:
+    """The whole body, which must say its length first."""
+    if asked.headers.get("Transfer-Encoding") or asked.content_length is None:
+        raise Refusal(411, "a Content-Length is needed")
+    if asked.headers.get("Content-Encoding", "identity") != "identity":
+        raise Refusal(415, "an encoded body is not accepted")
+    if asked.content_length > most:
+        raise Refusal(413, f"the body is larger than {most} bytes")
+    body = asked.get_data(cache=False)
+    if len(body) != asked.content_length:
+        raise Refusal(400, "the body is shorter than its Content-Length")
+    return body
+
+
+def _verified(
+    settings: Settings, door: Door | None, headers: Mapping[str, str], body: bytes, now: float
+) -> Any:
+    """The source's handler, once it has verified the delivery; the same refusal whatever is wrong."""
+    handler = plugins.load("event_sources", door.kind if door is not None else "bare")
+    live = door.secrets if door is not None else ()
+    if door is not None and not live and settings.allow_unsigned:
+        return handler
+    try:
+        # Without a door there is no secret, and nothing verifies: the work is the same.
+        handler.verify(headers, body, live, now)
+    except Unverified:
+        raise Refusal(401, "the delivery is not signed by a known source") from None
+    return handler
+
+
+def _command(body: bytes, actor: str) -> dict[str, Any]:
+    try:
+        told = load_json(body)
+    except Malformed as error:
+        raise Refusal(400, str(error)) from None
+    if told.get("verb") not in BY_VERB:
+        raise Refusal(400, f"`verb` must be one of {', '.join(BY_VERB)}")
+    for key in ("subject", "digest", "reason", "channel"):
+        value = told.get(key)
+        if value is not None and (not isinstance(value, str) or len(value) > 2000):
+            raise Refusal(400, f"`{key}` must be a text")
+    arguments = told.get("arguments", {})
+    if not isinstance(arguments, dict) or not all(isinstance(v, str) for v in arguments.values()):
+        raise Refusal(400, "`arguments` must be an object of texts")
+    known = ("verb", "subject", "digest", "reason", "channel", "arguments")
+    return {**{key: told[key] for key in known if key in told}, "actor": actor}
+
+
+def _kept(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers that parsing may need; nothing that could hold a login."""
+    return {k: v[:2000] for k, v in headers.items() if k.lower().startswith(SIGNED) or k.lower() in KEPT}
+
+
+# --- answers ---------------------------------------------------------------------------------
+
+
+class _Meters:
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.deliveries = Counter(
+            "segue_deliveries",
+            "Deliveries by source and result",
+            ["source", "result"],
+            registry=self.registry,
+        )
+        self.seconds = Histogram(
+            "segue_intake_seconds",
+            "Time to the answer",
+            registry=self.registry,
+            buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0),
+        )
+
+
+def _store(inbox: Inbox, new: Delivery) -> Stored:
+    try:
+        return inbox.store(new)
+    except StoreError as error:
+        log.warning("delivery not stored", source=new.source, reason=str(error))
+        raise Refusal(
+            503, "the delivery was not stored; send it again", **{"Retry-After": RETRY_AFTER}
+        ) from None
+
+
+def _stored(meters: _Meters, source: str, stored: Stored) -> Response:
+    meters.deliveries.labels(source, "duplicate" if stored.duplicate else "stored").inc()
+    response = jsonify(delivery=str(stored.id), duplicate=stored.duplicate)
+    response.status_code = 202
+    return response
+
+
+def _errors(app: Flask, meters: _Meters) -> None:
+    @app.errorhandler(Refusal)
+    def refused(refusal: Refusal) -> Response:
+        # A name that nobody connected must not become a label: strangers choose it.
+        meters.deliveries.labels("any", str(refusal.status)).inc()
+        response = jsonify(status=refusal.status, title=refusal.title)
+        response.status_code = refusal.status
+        response.content_type = "application/problem+json"
+        response.headers.update(refusal.headers)
+        return response
+
+    app.register_error_handler(404, lambda _e: refused(Refusal(404, "there is nothing here")))
+    app.register_error_handler(405, lambda _e: refused(Refusal(405, "this address takes POST")))
+    app.register_error_handler(413, lambda _e: refused(Refusal(413, "the body is too large")))
+    app.register_error_handler(400, lambda _e: refused(Refusal(400, "the request is not valid HTTP")))
+
+    @app.errorhandler(StoreError)
+    def away(_error: StoreError) -> Response:
+        return refused(Refusal(503, "the store does not answer; try again", **{"Retry-After": RETRY_AFTER}))
+
+    @app.before_request
+    def begin() -> None:
+        request.environ["segue.began"] = time.monotonic()
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        began = request.environ.get("segue.began")
+        if began is not None and request.method == "POST":
+            meters.seconds.observe(time.monotonic() - began)
+        return response

@@ -1,0 +1,29 @@
+"""Serves a Flask application under waitress, which reads whole bodies before a thread is used."""
+
+import threading
+from typing import Any
+
+from flask import Flask
+from waitress.server import create_server
+
+OPTIONS: dict[str, Any] = {
+    "threads": 32,
+    "connection_limit": 2_000,
+    "backlog": 2_048,
+    "channel_timeout": 30,
+    "cleanup_interval": 10,
+    "max_request_header_size": 16_384,
+    "max_request_body_size": 8 << 20,
+    "ident": None,
+    "clear_untrusted_proxy_headers": True,
+}
+
+
+def serve(app: Flask, host: str, port: int, stop: threading.Event, threads: int = 32) -> None:
+    """Serve until told to stop; what is being answered then is answered."""
+    server = create_server(app, host=host, port=port, **{**OPTIONS, "threads": threads})
+    running = threading.Thread(target=server.run, name="waitress", daemon=True)
+    running.start()
+    stop.wait()
+    server.close()
+    server.task_dispatcher.shutdown(cancel_pending=False, timeout=10)

@@ -1,0 +1,32 @@
+"""API tokens: random, shown once, stored only as a digest."""
+
+import hashlib
+import secrets
+
+from service.rows import Token
+from service.store import Store
+
+OPERATOR = "operator"
+
+
+def digest_of(token: str) -> str:
+    """What is stored of a token."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def make(store: Store, name: str, role: str = OPERATOR, expires: float | None = None) -> str:
+    """A new token of that name; one that had the name before is revoked by it."""
+    secret = "segue_" + secrets.token_urlsafe(32)
+    with store.change() as change:
+        change.save_token(Token(name, digest_of(secret), role, change.now, expires))
+        change.record(f"token-{name}", "segue", "token made", {"role": role})
+    return secret
+
+
+def actor(store: Store, authorization: str) -> str | None:
+    """The name of the token in an `Authorization: Bearer …` header; None for an unknown one."""
+    scheme, _, secret = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
+        return None
+    found = store.token(digest_of(secret.strip()))
+    return None if found is None else found.name
