@@ -1,0 +1,121 @@
+"""How long a guard takes for one scrape and how much it remembers, as ratios to what is allowed.
+
+Run from the repository's root: `python -m bench.guards`. Below 1 is within the limit.
+"""
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from policies import ramp
+from policies.guards import heartbeat, rate, share, slo, threshold
+from policies.guards.increment import Arm, Increment
+from policies.guards.judge import Judge
+from policies.guards.noise import PROVISIONAL
+from policies.guards.plan import History
+from policies.guards.state import to_json
+from policies.spec.declaration import Environment, Guard, GuardKind
+
+MICROSECONDS = 100.0
+BYTES = 4096
+ROUNDS, STEPS = 9, 400
+
+
+def fed_rate(state: rate.RateState, at: float) -> rate.RateState:
+    return rate.update(
+        state,
+        bad=at % 3 == 0,
+        requests=10.0,
+        stable_bad=at % 2 == 0,
+        stable_requests=90.0,
+        at=at,
+        seconds=1.0,
+        worse_by=0.0,
+        noise=PROVISIONAL,
+    )
+
+
+def fed_slo(state: slo.SloState, at: float) -> slo.SloState:
+    return slo.update(
+        state, bad=at % 9 == 0, requests=10.0, limit=0.01, at=at, seconds=1.0, noise=PROVISIONAL
+    )
+
+
+def fed_share(state: share.ShareState, at: float) -> share.ShareState:
+    return share.update(
+        state, requests=10.0, stable_requests=90.0, weight=10.0, tolerance=0.05, at=at, seconds=1.0
+    )
+
+
+def fed_heart(state: heartbeat.HeartState, at: float) -> heartbeat.HeartState:
+    return heartbeat.update(state, heartbeat.Alive(), at=at, silent=at % 2 == 0, no_data_for=60.0)
+
+
+def fed_threshold(state: threshold.ThresholdState, at: float) -> threshold.ThresholdState:
+    return threshold.update(state, bad=1.0, requests=10.0, limit=0.05, at=at)
+
+
+def microseconds(step: Callable[[Any, float], Any], state: Any) -> tuple[float, Any]:
+    """The median round's time for one step, and the state at the end."""
+    times, at = [], 0.0
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        for _ in range(STEPS):
+            at += 1.0
+            state = step(state, at)
+        times.append((time.perf_counter() - began) / STEPS * 1e6)
+    return statistics.median(times), state
+
+
+def judge() -> tuple[float, float, int]:
+    """(microseconds to observe, to say, bytes) of a whole judge with four guards."""
+    kinds = (GuardKind.ERRORS, GuardKind.LATENCY, GuardKind.ALIVE, GuardKind.SHARE)
+    judge = Judge.of(
+        Environment(guards=tuple(Guard(str(kind), kind) for kind in kinds)), history=History(10_000, 10)
+    )
+    row = Increment(0, 0.0, 1.0, 10.0, Arm(10, 0, (9, 1, 0)), Arm(90, 1, (80, 8, 2)), (0.1, 1.0))
+
+    def step(state: Any, at: float) -> Any:
+        return judge.observe(
+            state, Increment(int(at), at, 1.0, row.weight, row.candidate, row.stable, row.bounds)
+        )
+
+    spent, state = microseconds(step, judge.start(0.0))
+    began = time.perf_counter()
+    for _ in range(100):
+        judge.evidence(state, epoch=1)
+    saying = (time.perf_counter() - began) / 100 * 1e6
+    return spent, saying, len(json.dumps(to_json(state)))
+
+
+def main() -> int:
+    """Print the table; fail if a single guard is over a limit."""
+    cases: list[tuple[str, Callable[[Any, float], Any], Any]] = [
+        ("rate", fed_rate, rate.start()),
+        ("slo", fed_slo, slo.start()),
+        ("share", fed_share, share.start(10.0)),
+        ("heartbeat", fed_heart, heartbeat.start(0.0)),
+        ("threshold", fed_threshold, threshold.ThresholdState()),
+    ]
+    print(f"{'guard':<12}{'us/scrape':>10}{'of 100 us':>11}{'bytes':>8}{'of 4 kB':>9}")
+    worst = 0.0
+    for name, step, state in cases:
+        spent, after = microseconds(step, state)
+        size = len(json.dumps(asdict(after)))
+        worst = max(worst, spent / MICROSECONDS, size / BYTES)
+        print(f"{name:<12}{spent:>10.1f}{spent / MICROSECONDS:>11.2f}{size:>8}{size / BYTES:>9.2f}")
+    began = time.perf_counter()
+    for errors in range(1000):
+        ramp.upper_bound(errors, 100_000)
+    print(f"{'ramp bound':<12}{(time.perf_counter() - began) * 1e3:>10.1f}")
+    spent, saying, size = judge()
+    print(f"whole judge, four guards: {spent:.0f} us to observe, {saying:.0f} us to say, {size} bytes")
+    return int(worst > 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,230 @@
+"""What one scrape interval added to each arm's counters: the only food of the guards.
+
+Two readings of a router's counters become an `Increment`, or a `Gap` with its reason. A gap in one
+arm drops the interval for both arms, because a bet compares arms over the same time; nothing is
+ever filled in with zero. A restarted counting process, a counter that went back, a NaN, an infinite
+or impossible number are gaps. This module must not read anything itself, and must not know ports:
+readings are taken by their shape.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+ABSURD = 1e12  # no scrape interval of one arm holds more requests than this
+
+
+class CountersLike(Protocol):
+    """Cumulative counts; `buckets` are cumulative by upper bound in seconds, the last is infinity."""
+
+    @property
+    def requests(self) -> float: ...
+    @property
+    def errors(self) -> float: ...
+    @property
+    def buckets(self) -> tuple[tuple[float, float], ...]: ...
+
+
+class SampleLike(Protocol):
+    """One reading of all backends; `started` tells one counting process from the next."""
+
+    @property
+    def at(self) -> float: ...
+    @property
+    def started(self) -> float: ...
+    @property
+    def backends(self) -> "tuple[tuple[str, CountersLike], ...]": ...
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """What one version got in the interval; `buckets` are counts *per* bucket, not cumulative."""
+
+    requests: float
+    errors: float
+    buckets: tuple[float, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Increment:
+    """One interval that both arms have; `seconds` long, ending `at`, at this weight (percent).
+
+    `stable` is None where all traffic goes to one version. `bounds` are the buckets' upper bounds in
+    seconds without the infinite one, so an arm has one bucket more than there are bounds.
+    """
+
+    sequence: int
+    at: float
+    seconds: float
+    weight: float
+    candidate: Arm
+    stable: Arm | None
+    bounds: tuple[float, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """An interval that says nothing, and why. `silent`: the numbers themselves are missing."""
+
+    sequence: int
+    at: float
+    reason: str
+    silent: bool
+
+
+def difference(
+    before: SampleLike | None,
+    after: SampleLike,
+    *,
+    candidate: str,
+    stable: str | None,
+    weight: float,
+    sequence: int,
+) -> Increment | Gap:
+    """What happened between two readings of the same router, for the two backends named.
+
+    A backend that neither reading knows has had no request yet: routers create a counter with the
+    first request. That is a count, not a gap; one that vanished is a gap.
+    """
+
+    def gap(reason: str, *, silent: bool = False) -> Gap:
+        return Gap(sequence, after.at, reason, silent)
+
+    if before is None:
+        return gap("first reading: nothing to compare it with yet")
+    if before.started != after.started:
+        return gap("the router's counters started again")
+    if not after.at > before.at:
+        return gap("the readings are not in order of time")
+    arms: list[Arm] = []
+    bounds: tuple[float, ...] = ()
+    for name in (candidate, stable):
+        if name is None:
+            continue
+        then, now = dict(before.backends).get(name), dict(after.backends).get(name)
+        if then is not None and now is None:
+            return gap(f"the counters of {name} are gone", silent=True)
+        arm = _arm(then, now)
+        if isinstance(arm, str):
+            return gap(f"{name}: {arm}", silent=True)
+        arms.append(arm)
+        these = _bounds(now)
+        if bounds and these and these != bounds:
+            return gap("the two versions are measured in different buckets")
+        bounds = bounds or these
+    seconds = after.at - before.at
+    return checked(
+        Increment(sequence, after.at, seconds, weight, arms[0], arms[1] if len(arms) > 1 else None, bounds)
+    )
+
+
+def _arm(then: CountersLike | None, now: CountersLike | None) -> Arm | str:
+    """One backend's increment, or what is wrong with it."""
+    if now is None:
+        return Arm(0.0, 0.0)
+    if then is not None and then.buckets and _bounds(then) != _bounds(now):
+        return "its buckets changed"
+    requests = now.requests - (then.requests if then else 0.0)
+    errors = now.errors - (then.errors if then else 0.0)
+    past = dict(then.buckets) if then else {}
+    cumulative = [count - past.get(bound, 0.0) for bound, count in now.buckets]
+    buckets = tuple(b - a for a, b in zip([0.0, *cumulative], cumulative, strict=False))
+    arm = Arm(requests, errors, buckets)
+    return wrong_with(arm) or arm
+
+
+def _bounds(counters: CountersLike | None) -> tuple[float, ...]:
+    return tuple(b for b, _ in counters.buckets if math.isfinite(b)) if counters else ()
+
+
+def wrong_with(arm: Arm) -> str | None:
+    """Why these numbers cannot be a count of requests; None if they can."""
+    numbers = (arm.requests, arm.errors, *arm.buckets)
+    if not all(math.isfinite(n) for n in numbers):
+        return "a counter is not a number"
+    if min(numbers) < 0:
+        return "a counter went back"
+    if arm.errors > arm.requests:
+        return "more errors than requests"
+    return "more requests than can be" if max(numbers) > ABSURD else None
+
+
+def checked(what: Increment | Gap) -> Increment | Gap:
+    """The increment itself, or the gap that it really is: what guards are fed has passed here."""
+    if isinstance(what, Gap):
+        return what if math.isfinite(what.at) else replace(what, at=0.0)
+    reason = wrong_with(what.candidate) or (wrong_with(what.stable) if what.stable else None)
+    arms = [what.candidate] + ([what.stable] if what.stable else [])
+    if reason is None and any(a.buckets and len(a.buckets) != len(what.bounds) + 1 for a in arms):
+        reason = "the buckets do not fit their bounds"
+    if not math.isfinite(what.at):
+        return Gap(what.sequence, 0.0, "the interval's time is not a time", silent=True)
+    if reason is None and not 0 <= what.seconds <= ABSURD:
+        reason = "the interval's length is not a length"
+    if reason is None and not 0 <= what.weight <= 100:
+        reason = "the weight is not a percentage"
+    return what if reason is None else Gap(what.sequence, what.at, reason, silent=True)
+
+
+def slower(arm: Arm, bounds: tuple[float, ...], limit: float) -> tuple[float, float] | None:
+    """(requests slower than `limit` seconds, requests timed); None if `limit` is no bucket's bound.
+
+    A bound between two buckets is refused rather than interpolated.
+    """
+    if limit not in bounds or not arm.buckets:
+        return (0.0, 0.0) if limit in bounds and arm.requests == 0 else None
+    timed = sum(arm.buckets)
+    return sum(arm.buckets[bounds.index(limit) + 1 :]), timed
+
+
+def usual_bound(buckets: Iterable[float], bounds: tuple[float, ...], share: float = 0.05) -> float | None:
+    """The smallest bound that at most `share` of stable's past requests exceeded: a limit to watch."""
+    counts = list(buckets)
+    total, seen = sum(counts), 0.0
+    for bound, count in zip(bounds, counts, strict=False):
+        seen += count
+        if total > 0 and (total - seen) / total <= share:
+            return bound
+    return None
+
+
+def to_json(what: Increment | Gap) -> dict[str, Any]:
+    """A plain mapping, exact to the last bit, for the store."""
+    match what:
+        case Gap():
+            return {"gap": [what.sequence, what.at, what.reason, what.silent]}
+        case Increment():
+            return {
+                "sequence": what.sequence,
+                "at": what.at,
+                "seconds": what.seconds,
+                "weight": what.weight,
+                "candidate": _arm_row(what.candidate),
+                "stable": None if what.stable is None else _arm_row(what.stable),
+                "bounds": list(what.bounds),
+            }
+
+
+def from_json(row: Mapping[str, Any]) -> Increment | Gap:
+    """What `to_json` wrote."""
+    if "gap" in row:
+        return Gap(*row["gap"])
+    stable = row["stable"]
+    return Increment(
+        row["sequence"],
+        row["at"],
+        row["seconds"],
+        row["weight"],
+        _arm_of(row["candidate"]),
+        None if stable is None else _arm_of(stable),
+        tuple(row["bounds"]),
+    )
+
+
+def _arm_row(arm: Arm) -> list[float]:
+    return [arm.requests, arm.errors, *arm.buckets]
+
+
+def _arm_of(row: list[float]) -> Arm:
+    return Arm(row[0], row[1], tuple(row[2:]))

@@ -1,0 +1,227 @@
+"""One rollout's judge: feeds each interval to the guards that it concerns, and says what they found.
+
+While two versions have traffic (comparing), guards bet against stable; while one has all of it
+(alone: bake, blue/green, the watch after promotion), the absolute limit decides, and without a limit
+nothing is ever cleared. No data, a gap or stale numbers are `undecided`. Harm stays harm: once the
+budget's bound is crossed the verdict does not return. Everything is a function of the increments in
+their order; it reads no clock, and bets on each sequence once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from policies.evidence import Evidence
+from policies.guards import heartbeat, increment, rate, share, slo, threshold, verdict
+from policies.guards.heartbeat import Alive
+from policies.guards.increment import Arm, Gap, Increment
+from policies.guards.noise import PROVISIONAL, Noise
+from policies.guards.plan import EMERGENCY_LIMIT, History, Plan, bad_of, plan_of, threshold_bad
+from policies.guards.rate import RateState
+from policies.guards.slo import SloState
+from policies.guards.state import JudgeState
+from policies.guards.threshold import ThresholdState
+from policies.spec.declaration import Environment, GuardKind
+
+LEAST_PROFILE = 200.0  # stable's requests from which a latency bound is chosen
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Judges one rollout by its plan. Holds nothing that changes."""
+
+    plan: Plan
+
+    @classmethod
+    def of(
+        cls,
+        environment: Environment,
+        *,
+        history: History | None = None,
+        noise: Mapping[str, Noise] | None = None,
+        warmup: float = 0.0,
+    ) -> "Judge":
+        """The judge for a rollout in this environment, with stable's history and its noise."""
+        return cls(plan_of(environment, history=history, noise=noise, warmup=warmup))
+
+    def start(self, at: float, *, restarts: int = 0, sequence: int = -1) -> JudgeState:
+        """Before anything was seen. `restarts`: the workload's count now; later ones are counted."""
+        plan = self.plan
+        fresh = tuple(slo.start() for _ in plan.limits)
+        return JudgeState(
+            sequence=sequence,
+            at=at,
+            weight=0.0,
+            together=True,
+            comparisons=tuple(rate.start() for _ in plan.comparisons),
+            bounds_used=tuple(c.slower_than for c in plan.comparisons),
+            limits=fresh,
+            stable_limits=fresh,
+            emergency=slo.start(),
+            hearts=tuple(heartbeat.start(at, restarts) for _ in plan.hearts),
+            shares=tuple(share.start() for _ in plan.shares),
+            thresholds=tuple(ThresholdState() for _ in plan.thresholds),
+        )
+
+    def observe(self, state: JudgeState, what: Increment | Gap, alive: Alive | None = None) -> JudgeState:
+        """After one scrape. A sequence that was seen already changes nothing."""
+        what = increment.checked(what)
+        if what.sequence <= state.sequence:
+            return state
+        state = self._heard(state, what, alive or Alive())
+        match what:
+            case Gap():
+                state = replace(state, sequence=what.sequence, gap=what.reason)
+            case Increment():
+                state = self._seen(state, what)
+        harm = verdict.harm(self.plan, state)
+        return state if harm == state.harm else replace(state, harm=harm)
+
+    def evidence(self, state: JudgeState, *, epoch: int, at: float | None = None) -> Evidence:
+        """What the guards say. `at`: now, so that numbers which stopped coming are seen to be old."""
+        return verdict.evidence(self.plan, state, epoch=epoch, at=state.at if at is None else at)
+
+    def _heard(self, state: JudgeState, what: Increment | Gap, alive: Alive) -> JudgeState:
+        silent = isinstance(what, Gap) and what.silent
+        hearts = tuple(
+            heartbeat.update(s, alive, at=what.at, silent=silent, no_data_for=g.no_data_for)
+            for g, s in zip(self.plan.hearts, state.hearts, strict=True)
+        )
+        return replace(state, hearts=hearts, at=max(state.at, what.at))
+
+    def _seen(self, state: JudgeState, what: Increment) -> JudgeState:
+        """Routing and warm-up first; bets only at a weight, and only on a warm candidate."""
+        moved = what.weight != state.weight
+        stable = what.stable.requests if what.stable else 0.0
+        mine = what.candidate.requests
+        split = (0.0, 0.0) if moved else (state.split[0] + mine, state.split[1] + mine + stable)
+        warm = state.warm + what.seconds if state.warm >= 0 else (0.0 if mine > 0 else state.warm)
+        shares = tuple(
+            share.update(
+                s,
+                requests=mine,
+                stable_requests=stable,
+                weight=what.weight,
+                tolerance=g.tolerance,
+                at=what.at,
+                seconds=what.seconds,
+            )
+            for g, s in zip(self.plan.shares, state.shares, strict=True)
+        )
+        state = replace(
+            state,
+            sequence=what.sequence,
+            gap=None,
+            weight=what.weight,
+            together=what.stable is not None and what.weight < 100,
+            split=split,
+            shares=shares,
+            warm=warm,
+            bounds=what.bounds or state.bounds,
+        )
+        if what.weight <= 0:  # requests to a preview are not users'
+            return state
+        state = self._checked_plainly(state, what)
+        if warm < self.plan.warmup:
+            return replace(state, emergency=self._emergency(state.emergency, what))
+        return self._compared(state, what) if state.together else self._alone(state, what)
+
+    def _checked_plainly(self, state: JudgeState, what: Increment) -> JudgeState:
+        after = []
+        for guard, one in zip(self.plan.thresholds, state.thresholds, strict=True):
+            counted = threshold_bad(guard, what.candidate, what.bounds)
+            if counted is None or guard.limit is None:
+                after.append(one)
+                continue
+            bad, requests = counted
+            after.append(threshold.update(one, bad=bad, requests=requests, limit=guard.limit, at=what.at))
+        return replace(state, thresholds=tuple(after))
+
+    def _emergency(self, state: SloState, what: Increment) -> SloState:
+        return slo.update(
+            state,
+            bad=what.candidate.errors,
+            requests=what.candidate.requests,
+            limit=EMERGENCY_LIMIT,
+            at=what.at,
+            seconds=what.seconds,
+            noise=PROVISIONAL,
+        )
+
+    def _compared(self, state: JudgeState, what: Increment) -> JudgeState:
+        stable = what.stable or Arm(0.0, 0.0)
+        rates = tuple(self._rate(index, state, what, stable) for index in range(len(self.plan.comparisons)))
+        state = self._profiled(state, stable)
+        return replace(
+            state,
+            comparisons=rates,
+            limits=self._limits(state.limits, what.candidate, what, written=True),
+            stable_limits=self._limits(state.stable_limits, stable, what, written=False),
+            candidate=state.candidate.plus(what.candidate.requests, what.candidate.errors),
+            stable=state.stable.plus(stable.requests, stable.errors),
+        )
+
+    def _rate(self, index: int, state: JudgeState, what: Increment, stable: Arm) -> RateState:
+        guard, one = self.plan.comparisons[index], state.comparisons[index]
+        bound = state.bounds_used[index]
+        mine = bad_of(guard, bound, what.candidate, what.bounds)
+        theirs = bad_of(guard, bound, stable, what.bounds)
+        if mine is None or theirs is None:
+            return one
+        return rate.update(
+            one,
+            bad=mine[0],
+            requests=mine[1],
+            stable_bad=theirs[0],
+            stable_requests=theirs[1],
+            at=what.at,
+            seconds=what.seconds,
+            worse_by=guard.worse_by,
+            noise=guard.noise,
+        )
+
+    def _profiled(self, state: JudgeState, stable: Arm) -> JudgeState:
+        """Choose latency bounds from stable's own requests; later bets never change the choice."""
+        open_bounds = any(
+            c.kind is GuardKind.LATENCY and bound is None
+            for c, bound in zip(self.plan.comparisons, state.bounds_used, strict=True)
+        )
+        if not open_bounds or not stable.buckets:
+            return state
+        past = state.profile or (0.0,) * len(stable.buckets)
+        if len(past) != len(stable.buckets):
+            past = (0.0,) * len(stable.buckets)
+        profile = tuple(a + b for a, b in zip(past, stable.buckets, strict=True))
+        if sum(profile) < LEAST_PROFILE or not state.bounds:
+            return replace(state, profile=profile)
+        chosen = increment.usual_bound(profile, state.bounds) or state.bounds[-1]
+        used = tuple(
+            chosen if c.kind is GuardKind.LATENCY and bound is None else bound
+            for c, bound in zip(self.plan.comparisons, state.bounds_used, strict=True)
+        )
+        return replace(state, profile=(), bounds_used=used)
+
+    def _alone(self, state: JudgeState, what: Increment) -> JudgeState:
+        return replace(
+            state,
+            limits=self._limits(state.limits, what.candidate, what, written=False),
+            candidate=state.candidate.plus(what.candidate.requests, what.candidate.errors),
+        )
+
+    def _limits(
+        self, states: tuple[SloState, ...], arm: Arm, what: Increment, *, written: bool
+    ) -> tuple[SloState, ...]:
+        """Feed the absolute guards: those with a written limit, or all that have one."""
+        return tuple(
+            one
+            if guard.limit is None or (written and not guard.written)
+            else slo.update(
+                one,
+                bad=arm.errors,
+                requests=arm.requests,
+                limit=guard.limit,
+                at=what.at,
+                seconds=what.seconds,
+                noise=guard.noise,
+            )
+            for guard, one in zip(self.plan.limits, states, strict=True)
+        )

@@ -1,0 +1,202 @@
+"""Is the candidate's rate of bad requests higher than stable's, by more than tolerated?
+
+One scrape gives two arms' increments; the realised share of requests, not the configured weight, is
+the null's share of bad events. Valid while the common rate drifts and while the weight changes, even
+by this guard's own evidence. It must be fed the same interval of both arms and each interval once.
+
+Formulas: null share `w psi0 / (1 - w + w psi0)` with `psi0 = 1 + worse_by`; alternatives
+`psi0 * 2^(g/4)`, g = 1..28, weighted 1/ratio; gain per scrape: the log ratio of beta-binomial
+probabilities (`betting.draw`); E mixes them with restarts (`betting.bet`). The p-value is
+`1 / max E` (Johari, Pekelis, Walsh). The ratio's interval: all psi of a two-sided grid with
+`log mean of likelihoods - log likelihood(psi) < log(1/miss)` (Robbins' mixture, Lindon & Malek 2022).
+"""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from policies.guards import betting
+from policies.guards.betting import Array, Urn
+from policies.guards.noise import Noise
+
+GRID: Array = np.exp2(0.25 * np.arange(-24, 29, dtype=np.float64))  # ratios shown to people: 1/64 ... 128
+MISS = 0.05  # how often the interval may ever exclude the truth
+_BETS = len(betting.RATIOS)
+_RATIOS: Array = np.concatenate([betting.RATIOS, [1.0]])  # the null last
+
+
+class Track(NamedTuple):
+    """The guard as arrays of any leading shape; a single rollout has the empty shape."""
+
+    bets: Array
+    fits: Array
+    urn: Urn
+    seconds: Array
+
+
+@dataclass(frozen=True, slots=True)
+class RateState:
+    """The same as plain numbers, with the counts so far; about 2 kB as JSON."""
+
+    bets: tuple[float, ...]
+    fits: tuple[float, ...]
+    score: float = 0.0
+    information: float = 0.0
+    opened: float = 0.0
+    seconds: float = 0.0
+    log_e: float = 0.0
+    log_peak: float = 0.0
+    bad: float = 0.0
+    requests: float = 0.0
+    stable_bad: float = 0.0
+    stable_requests: float = 0.0
+
+
+def start() -> RateState:
+    return RateState(tuple(betting.start().tolist()), (0.0,) * len(GRID))
+
+
+def start_track(shape: tuple[int, ...] = ()) -> Track:
+    """Fresh guards for as many rollouts as the shape holds."""
+    zero = np.zeros(shape)
+    bets = np.broadcast_to(betting.start(), (*shape, _BETS))
+    return Track(bets.copy(), np.zeros((*shape, len(GRID))), Urn(zero, zero, zero), zero)
+
+
+def advance(
+    track: Track,
+    bad: ArrayLike,
+    requests: ArrayLike,
+    stable_bad: ArrayLike,
+    stable_requests: ArrayLike,
+    *,
+    at: ArrayLike,
+    seconds: ArrayLike,
+    worse_by: float,
+    noise: Noise,
+) -> Track:
+    """The guard after one scrape. An interval in which an arm had no request says nothing."""
+    x, n = betting.array(bad), betting.array(requests)
+    y, m = betting.array(stable_bad), betting.array(stable_requests)
+    both = (n > 0) & (m > 0)
+    odds = np.where(both, n, 1.0) / np.where(both, m, 1.0)
+    ratios = np.concatenate([(1.0 + worse_by) * _RATIOS, GRID])
+    others = 1 / (1 + odds[..., None] * ratios)
+    shares = odds[..., None] * ratios * others
+    urn = betting.urn_at(track.urn, betting.array(at), noise.block)
+    logs, urn = betting.draw(
+        urn,
+        np.where(both, x, 0.0),
+        np.where(both, x + y, 0.0),
+        null=shares[..., _BETS],
+        shares=shares,
+        others=others,
+        noise=noise,
+    )
+    gains = logs - logs[..., _BETS, None]
+    after = track.seconds + betting.array(seconds)
+    bets = betting.bet(track.bets, gains[..., :_BETS], track.seconds, after)
+    return Track(bets, track.fits + gains[..., _BETS + 1 :], urn, after)
+
+
+def log_evidence(track: Track) -> Array:
+    return betting.log_evidence(track.bets, track.seconds)
+
+
+def update(
+    state: RateState,
+    *,
+    bad: float,
+    requests: float,
+    stable_bad: float,
+    stable_requests: float,
+    at: float,
+    seconds: float,
+    worse_by: float,
+    noise: Noise,
+) -> RateState:
+    """One rollout's guard after one scrape: `advance` on the empty shape."""
+    track = advance(
+        track_of(state),
+        bad,
+        requests,
+        stable_bad,
+        stable_requests,
+        at=at,
+        seconds=seconds,
+        worse_by=worse_by,
+        noise=noise,
+    )
+    log_e = float(log_evidence(track))
+    return RateState(
+        tuple(track.bets.tolist()),
+        tuple(track.fits.tolist()),
+        float(track.urn.score),
+        float(track.urn.information),
+        float(track.urn.opened),
+        float(track.seconds),
+        log_e,
+        max(state.log_peak, log_e),
+        state.bad + bad,
+        state.requests + requests,
+        state.stable_bad + stable_bad,
+        state.stable_requests + stable_requests,
+    )
+
+
+def track_of(state: RateState) -> Track:
+    urn = Urn(betting.array(state.score), betting.array(state.information), betting.array(state.opened))
+    return Track(betting.array(state.bets), betting.array(state.fits), urn, betting.array(state.seconds))
+
+
+def p_value(state: RateState) -> float:
+    """Always valid: may be read at any time, and only falls."""
+    return min(1.0, math.exp(-state.log_peak))
+
+
+def interval(state: RateState, miss: float = MISS) -> tuple[float, float] | None:
+    """Candidate's rate divided by stable's; None while every ratio is possible.
+
+    Bounds lie on the grid, outwards; 0 and 128 stand for "or less" and "or more".
+    """
+    fits = betting.array(state.fits)
+    level = betting.log_sum(fits) - math.log(len(GRID))
+    inside = np.flatnonzero(level - fits < math.log(1 / miss))
+    first, last = int(inside[0]), int(inside[-1])
+    if first == 0 and last == len(GRID) - 1:
+        return None
+    low = 0.0 if first == 0 else float(GRID[first - 1])
+    return low, float(GRID[min(last + 1, len(GRID) - 1)])
+
+
+def failures_to(
+    state: RateState, log_e: float, *, share: float, worse_by: float, noise: Noise, most: int = 64
+) -> int | None:
+    """How many more bad requests of the candidate alone would bring E there; None if above `most`."""
+    if not 0 < share < 1:
+        return None
+    more = np.arange(1, most + 1, dtype=np.float64)
+    one = track_of(state)
+    track = Track(
+        np.broadcast_to(one.bets, (most, _BETS)),
+        np.broadcast_to(one.fits, (most, len(GRID))),
+        Urn(*(np.broadcast_to(part, (most,)) for part in one.urn)),
+        np.broadcast_to(one.seconds, (most,)),
+    )
+    scale = more / share
+    ahead = advance(
+        track,
+        more,
+        scale * share,
+        0.0 * more,
+        scale * (1 - share),
+        at=state.opened,
+        seconds=0.0,
+        worse_by=worse_by,
+        noise=noise,
+    )
+    enough = np.flatnonzero(log_evidence(ahead) >= log_e)
+    return int(enough[0]) + 1 if len(enough) else None

@@ -1,0 +1,111 @@
+"""Everything a judge remembers of one rollout, as plain numbers, and its exact form in JSON.
+
+It is derived: the same increments in the same order give the same bits, so it may be thrown away and
+rebuilt. No decision is made here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
+
+from policies.guards.heartbeat import HeartState
+from policies.guards.rate import RateState
+from policies.guards.share import ShareState
+from policies.guards.slo import SloState
+from policies.guards.threshold import ThresholdState
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Requests and failed ones, since the bets began."""
+
+    requests: float = 0.0
+    errors: float = 0.0
+
+    def plus(self, requests: float, errors: float) -> "Counts":
+        return Counts(self.requests + requests, self.errors + errors)
+
+    @property
+    def rate(self) -> float | None:
+        return self.errors / self.requests if self.requests > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeState:
+    """One rollout's guards after the scrape `sequence`; the tuples follow the plan's order.
+
+    `bounds_used` are the latency guards' bounds in effect, `profile` stable's buckets so far,
+    `split` (candidate's, all) requests since the weight last changed, `warm` the seconds since the
+    candidate's first request. `harm` names the guards that found harm, ever. `gap` is why the last
+    interval said nothing, None if it spoke.
+    """
+
+    sequence: int
+    at: float
+    weight: float
+    together: bool  # stable was beside the candidate in the last interval
+    comparisons: tuple[RateState, ...]
+    bounds_used: tuple[float | None, ...]
+    limits: tuple[SloState, ...]
+    stable_limits: tuple[SloState, ...]
+    emergency: SloState
+    hearts: tuple[HeartState, ...]
+    shares: tuple[ShareState, ...]
+    thresholds: tuple[ThresholdState, ...]
+    candidate: Counts = field(default_factory=Counts)
+    stable: Counts = field(default_factory=Counts)
+    split: tuple[float, float] = (0.0, 0.0)
+    profile: tuple[float, ...] = ()
+    bounds: tuple[float, ...] = ()
+    warm: float = -1.0
+    harm: tuple[str, ...] = ()
+    gap: str | None = None
+
+
+_MANY: dict[str, type] = {
+    "comparisons": RateState,
+    "limits": SloState,
+    "stable_limits": SloState,
+    "hearts": HeartState,
+    "shares": ShareState,
+    "thresholds": ThresholdState,
+}
+_ONE: dict[str, type] = {"emergency": SloState, "candidate": Counts, "stable": Counts}
+
+
+def to_json(state: JudgeState) -> dict[str, Any]:
+    """A mapping of numbers, words and lists; floats survive JSON exactly."""
+    plain: dict[str, Any] = {}
+    for part in fields(state):
+        value = getattr(state, part.name)
+        if part.name in _MANY:
+            plain[part.name] = [_row(each) for each in value]
+        elif part.name in _ONE:
+            plain[part.name] = _row(value)
+        else:
+            plain[part.name] = list(value) if isinstance(value, tuple) else value
+    return plain
+
+
+def from_json(plain: Mapping[str, Any]) -> JudgeState:
+    """What `to_json` wrote."""
+    values: dict[str, Any] = {}
+    for name, value in plain.items():
+        if name in _MANY:
+            values[name] = tuple(_value(_MANY[name], row) for row in value)
+        elif name in _ONE:
+            values[name] = _value(_ONE[name], value)
+        else:
+            values[name] = tuple(value) if isinstance(value, list) else value
+    return JudgeState(**values)
+
+
+def _row(value: Any) -> dict[str, Any]:
+    plain = {part.name: getattr(value, part.name) for part in fields(value)}
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in plain.items()}
+
+
+def _value(kind: type[T], row: Mapping[str, Any]) -> T:
+    return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in row.items()})

@@ -1,0 +1,197 @@
+"""What a rollout's guards come to: the evidence, its verdict, and how far the weight may go.
+
+Reads a plan and a state, changes neither. A verdict is `cleared` only by numbers that are there, are
+of now and leave no doubt: the risk budget while two versions are compared, an absolute limit while
+one has all traffic. Everything else is a reason to hold.
+"""
+
+from collections.abc import Iterator
+
+from policies import ramp
+from policies.evidence import Evidence, Finding, Verdict, worst
+from policies.guards import budget, findings, heartbeat, threshold
+from policies.guards.budget import Combined, Stake
+from policies.guards.findings import Allowance, Standing
+from policies.guards.plan import EMERGENCY, EMERGENCY_STAKE, Comparison, Plan
+from policies.guards.rate import RateState
+from policies.guards.state import JudgeState
+from policies.spec.declaration import GuardKind
+
+STALE_AFTER = 15.0  # seconds after which numbers say nothing about now
+LEAST_STABLE = 100.0  # stable's requests from which its rate in this rollout is used
+
+
+def stakes(plan: Plan, state: JudgeState) -> list[Stake]:
+    """Each betting guard's part in the budget. A limit that stable breaks too blames nobody."""
+    found = [
+        Stake(c.name, c.stake, s.log_e, s.log_peak)
+        for c, s in zip(plan.comparisons, state.comparisons, strict=True)
+    ]
+    for index, (guard, one) in enumerate(zip(plan.limits, state.limits, strict=True)):
+        if guard.limit is not None:
+            log_e = min(one.log_e, 0.0) if _breached(state, index) else one.log_e
+            found.append(Stake(guard.name, guard.stake, log_e, one.log_peak))
+    if plan.warmup > 0:
+        one = state.emergency
+        found.append(Stake(EMERGENCY, EMERGENCY_STAKE, one.log_e, one.log_peak))
+    return found
+
+
+def combined(plan: Plan, state: JudgeState) -> Combined:
+    """The budget's view of all betting guards now."""
+    return budget.combine(stakes(plan, state), plan.false_rollbacks)
+
+
+def harm(plan: Plan, state: JudgeState) -> tuple[str, ...]:
+    """The guards that found harm, now or before: harm stays harm."""
+    dead = (
+        g.name
+        for g, s in zip(plan.hearts, state.hearts, strict=True)
+        if heartbeat.cause(s, no_data_for=g.no_data_for, restarts=g.restarts)
+    )
+    above = (
+        g.name
+        for g, s in zip(plan.thresholds, state.thresholds, strict=True)
+        if s.failed >= threshold.MOST_FAILED
+    )
+    return tuple(dict.fromkeys((*state.harm, *combined(plan, state).culprits, *dead, *above)))
+
+
+def evidence(plan: Plan, state: JudgeState, *, epoch: int, at: float) -> Evidence:
+    """All findings at this moment, the verdict, and the weight that they allow."""
+    current = state.gap is None and state.sequence >= 0 and abs(at - state.at) <= STALE_AFTER
+    standing = Standing(state.harm, state.weight, current, max(plan.ladder, default=100.0))
+    found = list(_findings(plan, state, standing))
+    verdict = _verdict(plan, state, found, standing)
+    allowed = _allowed(plan, state, verdict, standing)
+    seen, total = state.split
+    share = 100 * seen / total if total > 0 else None
+    return Evidence(verdict, tuple(found), state.weight, epoch, allowed, share, max(0, state.sequence))
+
+
+def _findings(plan: Plan, state: JudgeState, standing: Standing) -> Iterator[Finding]:
+    together = state.together
+    levels = {s.guard: s for s in stakes(plan, state)}
+    total = sum(s.weight for s in levels.values())
+
+    def harm_at(name: str) -> float:
+        stake = levels[name].weight if name in levels else 1.0
+        return budget.threshold(stake, max(total, stake), plan.false_rollbacks)
+
+    for guard, one, bound in zip(plan.comparisons, state.comparisons, state.bounds_used, strict=True):
+        allowance = _allowance_of(plan, guard, one)
+        yield findings.of_comparison(
+            guard,
+            one,
+            slower_than=bound,
+            bounds=state.bounds,
+            allowance=allowance,
+            standing=standing,
+            log_harm=harm_at(guard.name),
+        )
+    for index, (limit, under) in enumerate(zip(plan.limits, state.limits, strict=True)):
+        finding = findings.of_limit(
+            limit,
+            under,
+            standing,
+            harm_at(limit.name),
+            alone=not together,
+            stable_bad=_breached(state, index),
+        )
+        if finding is not None:
+            yield finding
+    for heart, beat in zip(plan.hearts, state.hearts, strict=True):
+        yield findings.of_heart(heart, beat, standing, int(state.split[0]))
+    for routing, split in zip(plan.shares, state.shares, strict=True):
+        yield findings.of_share(routing, split, standing)
+    for plain, checks in zip(plan.thresholds, state.thresholds, strict=True):
+        yield findings.of_threshold(plain, checks, standing)
+    if EMERGENCY in state.harm:
+        yield findings.of_emergency(state.emergency)
+    if together:
+        tightest = min(_allowances(plan, state), key=lambda a: a.allowed)
+        yield findings.of_risk(tightest, standing, plan.ladder, _waits(plan, state, standing))
+
+
+def _waits(plan: Plan, state: JudgeState, standing: Standing) -> str | None:
+    """Why the weight must not grow whatever the risk; None if nothing speaks against it."""
+    if not standing.current:
+        return f"numbers again: {state.gap or 'none came lately'}"
+    if state.weight <= 0:
+        return "traffic on the candidate"
+    if state.warm < plan.warmup:
+        return f"the end of the warm-up, in {plan.warmup - max(0.0, state.warm):.0f} s"
+    if any(_breached(state, index) for index in range(len(plan.limits))):
+        return "stable is above its own limit: waits until it is not"
+    return None
+
+
+def _verdict(plan: Plan, state: JudgeState, found: list[Finding], standing: Standing) -> Verdict:
+    worst_found = worst([f.verdict for f in found])
+    if state.harm or worst_found is Verdict.HARM:
+        return Verdict.HARM
+    if combined(plan, state).suspect or worst_found is Verdict.SUSPECT:
+        return Verdict.SUSPECT
+    if not standing.current or state.weight <= 0:
+        return Verdict.UNDECIDED
+    if state.together:
+        return worst([f.verdict for f in found if f.guard == "risk"])
+    absolute = {limit.name for limit in plan.limits}
+    return worst([f.verdict for f in found if f.guard in absolute])
+
+
+def _allowed(plan: Plan, state: JudgeState, verdict: Verdict, standing: Standing) -> float:
+    """The largest weight the evidence permits; a doubt never lets it grow, and nothing known is 0."""
+    if verdict is Verdict.HARM or state.weight <= 0 or state.candidate.requests == 0:
+        return 0.0
+    if not state.together:
+        return 100.0 if verdict is Verdict.CLEARED else state.weight
+    allowed = min(a.allowed for a in _allowances(plan, state))
+    holds = verdict is Verdict.SUSPECT or _waits(plan, state, standing) is not None
+    return min(allowed, state.weight) if holds else allowed
+
+
+def _allowances(plan: Plan, state: JudgeState) -> list[Allowance]:
+    """What each rate allows: failures always, slow requests where a guard watches them."""
+    rate = _stable_rate(plan, state.stable.errors, state.stable.requests)
+    failures = _allowance(
+        plan, state.candidate.errors / plan.burst, state.candidate.requests / plan.burst, rate, plan.risk
+    )
+    slow = (
+        _allowance_of(plan, guard, one)
+        for guard, one in zip(plan.comparisons, state.comparisons, strict=True)
+        if guard.kind is GuardKind.LATENCY
+    )
+    return [failures, *slow]
+
+
+def _allowance_of(plan: Plan, guard: Comparison, one: RateState) -> Allowance:
+    """One guard's own. Counts are thinned by a learned burst: retries must not pass for knowledge."""
+    burst = 1.0 if guard.noise.provisional else guard.noise.burst
+    if guard.kind is GuardKind.ERRORS:
+        rate = _stable_rate(plan, one.stable_bad, one.stable_requests)
+        return _allowance(plan, one.bad / burst, one.requests / burst, rate, plan.risk)
+    seen = one.stable_requests >= LEAST_STABLE
+    slow_rate = one.stable_bad / one.stable_requests if seen else None
+    return _allowance(plan, one.bad / burst, one.requests / burst, slow_rate, None)
+
+
+def _allowance(
+    plan: Plan, bad: float, requests: float, stable_rate: float | None, risk: float | None
+) -> Allowance:
+    limit = ramp.risk_of(stable_rate, risk)
+    excess = ramp.excess(bad, requests, stable_rate)
+    allowed = ramp.allowed_weight(excess, limit, plan.ladder) if requests > 0 else 0.0
+    return Allowance(bad, requests, stable_rate, limit, allowed)
+
+
+def _stable_rate(plan: Plan, bad: float, requests: float) -> float | None:
+    """Stable's rate in this very rollout if it was seen enough, else from its history."""
+    if requests >= LEAST_STABLE:
+        return bad / requests
+    return plan.history.rate if plan.history else None
+
+
+def _breached(state: JudgeState, index: int) -> bool:
+    """Whether stable, beside the candidate, is above this limit too."""
+    return state.together and state.stable_limits[index].log_e >= findings.SUSPECT

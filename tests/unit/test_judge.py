@@ -1,0 +1,212 @@
+"""The whole judgement: never cleared without data, never wrong by noise, exact when replayed."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from policies.evidence import Verdict
+from policies.guards import state as states
+from policies.guards.heartbeat import Alive
+from policies.guards.increment import Arm, Gap, Increment
+from policies.guards.judge import Judge
+from policies.guards.noise import Noise
+from policies.guards.plan import History
+from policies.spec.declaration import Environment, Guard, GuardKind
+from tests.unit.guard_worlds import BOUNDS, ENVIRONMENT, GUARDS, World, intervals, judged
+
+JUDGE = Judge.of(ENVIRONMENT)
+QUIET = {"errors": Noise(1.0, 0.03, provisional=False), "latency": Noise(1.0, 0.03, provisional=False)}
+any_number = st.one_of(st.floats(), st.floats(-10, 100), st.sampled_from([0.0, 1.0, 1e300, -1.0]))
+any_arm = st.builds(Arm, any_number, any_number, st.lists(any_number, max_size=6).map(tuple))
+any_increment = st.builds(
+    Increment,
+    st.integers(0, 5),
+    any_number,
+    any_number,
+    any_number,
+    any_arm,
+    st.none() | any_arm,
+    st.just(BOUNDS),
+)
+any_gap = st.builds(Gap, st.integers(0, 5), any_number, st.just("why"), st.booleans())
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(any_increment | any_gap, max_size=6))
+def test_absurd_numbers_never_raise_and_never_clear(rows):
+    state = JUDGE.start(0.0)
+    for row in rows:
+        state = JUDGE.observe(state, row)
+        found = JUDGE.evidence(state, epoch=1)
+        assert json.loads(json.dumps(states.to_json(state), allow_nan=False))
+        if state.candidate.requests == 0:
+            assert found.verdict is not Verdict.CLEARED
+            assert found.allowed == 0
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 99), st.sampled_from([0.0, 5.0, 100.0]), st.integers(0, 30))
+def test_replay_from_stored_increments_gives_the_same_bits(seed, weight, cut):
+    rows = intervals(World(0.01, 0.02, 100, weight), 30, seed)
+    whole = judged(JUDGE, rows)
+    half = judged(JUDGE, rows[:cut])
+    stored = states.from_json(json.loads(json.dumps(states.to_json(half))))
+    assert stored == half
+    assert stored.harm or judged(JUDGE, rows[cut:], stored) == whole
+
+
+def test_an_increment_is_bet_on_once():
+    rows = intervals(World(0.01, 0.02, 100, 5), 3, 1)
+    once = judged(JUDGE, rows)
+    assert judged(JUDGE, rows, once) == once
+
+
+@pytest.mark.parametrize("weight", [0.0, 5.0, 100.0])
+def test_no_data_is_undecided_and_allows_nothing(weight):
+    state = JUDGE.start(0.0)
+    for found in (
+        JUDGE.evidence(state, epoch=1),
+        JUDGE.evidence(
+            JUDGE.observe(state, Increment(0, 1.0, 1.0, weight, Arm(0, 0), Arm(0, 0), ())), epoch=1
+        ),
+    ):
+        assert found.verdict is Verdict.UNDECIDED
+        assert found.allowed == 0
+        assert found.share is None
+
+
+def test_a_good_version_is_cleared_and_its_weight_may_grow():
+    found = JUDGE.evidence(judged(JUDGE, intervals(World(0.001, 0.001, 400, 5), 120, 1)), epoch=3)
+    assert found.verdict is Verdict.CLEARED
+    assert found.allowed > 5
+    assert found.epoch == 3
+    assert found.share == pytest.approx(5, abs=1)
+    assert {f.guard for f in found.findings} == {"errors", "latency", "alive", "share", "risk"}
+
+
+def test_old_numbers_and_gaps_hold_what_was_cleared():
+    state = judged(JUDGE, intervals(World(0.001, 0.001, 400, 5), 120, 1))
+    stale = JUDGE.evidence(state, epoch=1, at=state.at + 60)
+    gap = JUDGE.evidence(JUDGE.observe(state, Gap(500, 121.0, "no answer", silent=True)), epoch=1)
+    for found in (stale, gap):
+        assert found.verdict is Verdict.UNDECIDED
+        assert found.allowed <= 5
+
+
+@pytest.mark.parametrize(("weight", "rate"), [(1.0, 1000), (5.0, 200)])
+def test_five_percent_of_errors_cost_at_most_eight_failed_requests(weight, rate):
+    """0 % to 5 % at ten requests a second on the candidate, all guards, provisional noise."""
+    ends = [judged(JUDGE, intervals(World(0.0, 0.05, rate, weight), 60, seed)) for seed in range(25)]
+    assert all(end.harm == ("errors",) for end in ends)
+    assert np.median([end.candidate.errors for end in ends]) <= 8
+    assert np.median([end.candidate.requests for end in ends]) <= 120
+
+
+def test_equal_versions_are_not_rolled_back():
+    judge = Judge.of(replace(ENVIRONMENT, guards=GUARDS[:2]), noise=QUIET)
+    ends = [judged(judge, intervals(World(0.02, 0.02, 300, 10), 60, seed)) for seed in range(60)]
+    assert sum(bool(end.harm) for end in ends) <= 1
+
+
+def test_a_slower_version_is_found_by_a_bound_from_stables_own_traffic():
+    slow = World(0.0, 0.0, 200, 10, slow=(0.4, 0.3, 0.25, 0.04, 0.01))
+    end = judged(JUDGE, intervals(slow, 120, 1))
+    assert end.harm == ("latency",)
+    assert end.bounds_used == (None, 0.3)
+
+
+def test_a_bound_that_the_router_does_not_count_is_named():
+    guards = (Guard("latency", GuardKind.LATENCY, slower_than=0.4),)
+    judge = Judge.of(Environment(guards=guards))
+    found = judge.evidence(judged(judge, intervals(World(0, 0, 200, 10), 60, 1)), epoch=1)
+    assert found.verdict is Verdict.UNDECIDED
+    assert "0.1, 0.3, 1.2, 5" in found.findings[0].needed
+
+
+def test_alone_without_history_or_limit_nothing_is_cleared():
+    found = JUDGE.evidence(judged(JUDGE, intervals(World(0, 0, 500, 100), 60, 1)), epoch=1)
+    assert found.verdict is Verdict.UNDECIDED
+    assert "limit" in next(f for f in found.findings if f.guard == "slo").needed
+
+
+def test_alone_the_limit_comes_from_stables_history():
+    judge = Judge.of(ENVIRONMENT, history=History(10_000, 3))
+    good = judge.evidence(judged(judge, intervals(World(0, 0.0003, 100, 100), 60, 1)), epoch=1)
+    assert good.verdict is Verdict.CLEARED
+    assert good.allowed == 100
+    bad = judge.evidence(judged(judge, intervals(World(0, 0.05, 20, 100), 60, 1)), epoch=1)
+    assert bad.verdict is Verdict.HARM
+    assert bad.allowed == 0
+
+
+def test_a_limit_that_stable_breaks_too_holds_and_blames_nobody():
+    guards = (Guard("hard", GuardKind.SLO, limit=0.01),)
+    judge = Judge.of(Environment(guards=guards))
+    state = judged(judge, intervals(World(0.1, 0.1, 400, 10), 60, 1))
+    found = judge.evidence(state, epoch=1)
+    assert not state.harm
+    assert found.verdict is Verdict.SUSPECT
+    assert found.allowed <= 10
+
+
+def test_a_shared_incident_is_not_the_candidates_fault():
+    rows = [*intervals(World(0.001, 0.001, 400, 10), 60, 1), *intervals(World(0.2, 0.2, 400, 10), 20, 2, 60)]
+    assert not judged(JUDGE, rows).harm
+
+
+def test_harm_stays_harm():
+    state = judged(JUDGE, intervals(World(0.0, 0.2, 200, 5), 60, 1))
+    state = judged(JUDGE, intervals(World(0.0, 0.0, 200, 5), 1, 1, 90), state)
+    assert JUDGE.evidence(state, epoch=1).verdict is Verdict.HARM
+
+
+def test_a_warm_up_is_watched_but_not_bet_on_and_only_a_storm_counts():
+    judge = Judge.of(ENVIRONMENT, warmup=30)
+    cold = judged(judge, intervals(World(0.001, 0.05, 200, 5), 30, 1))
+    assert not cold.harm
+    assert cold.candidate.requests == 0
+    assert judge.evidence(cold, epoch=1).verdict is Verdict.UNDECIDED
+    warm = judged(judge, intervals(World(0.001, 0.001, 2000, 5), 60, 2, 40), cold)
+    assert judge.evidence(warm, epoch=1).verdict is Verdict.CLEARED
+    storm = judged(judge, intervals(World(0.001, 0.9, 200, 5), 30, 1))
+    assert storm.harm == ("warm-up",)
+    assert judge.evidence(storm, epoch=1).verdict is Verdict.HARM
+
+
+def test_silence_and_restarts_are_harm_without_any_statistics():
+    state = JUDGE.start(0.0)
+    for number in range(70):
+        state = JUDGE.observe(state, Gap(number, float(number + 1), "no answer", silent=True))
+    assert state.harm == ("alive",)
+    state = JUDGE.observe(JUDGE.start(0.0), intervals(World(0, 0, 10, 5), 1, 1)[0], Alive(restarts=3))
+    assert state.harm == ("alive",)
+
+
+def test_a_wrong_split_is_suspect_but_never_harm():
+    rows = [replace(row, weight=40.0) for row in intervals(World(0, 0, 200, 5), 60, 1)]
+    state = judged(JUDGE, rows)
+    assert not state.harm
+    assert JUDGE.evidence(state, epoch=1).verdict is Verdict.SUSPECT
+
+
+def test_a_threshold_says_that_it_guarantees_nothing():
+    guards = (Guard("legacy", GuardKind.THRESHOLD, limit=0.01),)
+    judge = Judge.of(Environment(guards=guards))
+    state = judged(judge, intervals(World(0.05, 0.05, 100, 10), 400, 1))
+    assert state.harm == ("legacy",)
+    finding = next(f for f in judge.evidence(state, epoch=1).findings if f.guard == "legacy")
+    assert "no error guarantee" in finding.rule
+
+
+def test_evidence_is_plain_json_numbers():
+    found = JUDGE.evidence(judged(JUDGE, intervals(World(0.01, 0.2, 300, 10), 30, 1)), epoch=1)
+    for finding in found.findings:
+        assert finding.needed
+        assert finding.rule
+        assert all(type(value) is float and math.isfinite(value) for _, value in finding.numbers)
+        assert finding.interval is None or all(map(math.isfinite, finding.interval))
