@@ -274,6 +274,19 @@ def of_share(guard: Guard, state: ShareState, standing: Standing) -> Finding:
     )
 
 
+def of_unfed(guard: Guard) -> Finding:
+    """A guard whose numbers nobody brings: it holds, because unknown never passes."""
+    return Finding(
+        guard.name,
+        Verdict.UNDECIDED,
+        f"a guard of the kind {guard.kind} needs numbers beyond the router's counters",
+        (),
+        None,
+        0,
+        f"a metric source that answers for the guard {guard.name}, or the file without it",
+    )
+
+
 def of_emergency(state: SloState) -> Finding:
     """A storm of errors during the warm-up; shown only once it was found."""
     return Finding(

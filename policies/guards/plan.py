@@ -15,6 +15,7 @@ from policies.guards.noise import PROVISIONAL, Noise
 from policies.spec.declaration import Environment, Guard, GuardKind
 
 STAKES = {GuardKind.ERRORS: 3.0, GuardKind.LATENCY: 2.0, GuardKind.SLO: 1.0}
+_NOT_COUNTED = {GuardKind.QUERY, GuardKind.LABELS}
 EMERGENCY = "warm-up"
 EMERGENCY_LIMIT = 0.2  # during a warm-up only a storm of errors counts
 EMERGENCY_STAKE = 1.0
@@ -72,9 +73,11 @@ class Plan:
     hearts: tuple[Guard, ...]
     shares: tuple[Guard, ...]
     thresholds: tuple[Guard, ...]
+    unfed: tuple[Guard, ...]  # what needs numbers that the router does not count: holds, never passes
     false_rollbacks: float
     risk: float | None
-    ladder: tuple[float, ...]
+    ladder: tuple[float, ...]  # ascending; with the weights of fixed steps
+    top: float  # the last weight: below 100 where a share is held back on stable
     history: History | None
     warmup: float
 
@@ -95,6 +98,10 @@ def plan_of(
     """The plan for a rollout in this environment. `noise` is by guard name; missing: provisional."""
     learned = noise or {}
 
+    top = 100.0 * (1.0 - environment.held_back)
+    written = {float(w) for w in environment.ladder} | {float(s.weight) for s in environment.steps}
+    rungs = written | {top, 100.0}
+
     def of(*kinds: GuardKind) -> tuple[Guard, ...]:
         return tuple(g for g in environment.guards if g.kind in kinds)
 
@@ -109,10 +116,12 @@ def plan_of(
         limits,
         of(GuardKind.ALIVE),
         of(GuardKind.SHARE),
-        of(GuardKind.THRESHOLD),
+        tuple(g for g in of(GuardKind.THRESHOLD) if g.query is None),
+        tuple(g for g in environment.guards if g.query is not None or g.kind in _NOT_COUNTED),
         environment.false_rollbacks,
         environment.risk,
-        environment.ladder,
+        tuple(sorted(rungs)),
+        top,
         history,
         warmup,
     )

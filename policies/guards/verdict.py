@@ -60,7 +60,7 @@ def harm(plan: Plan, state: JudgeState) -> tuple[str, ...]:
 def evidence(plan: Plan, state: JudgeState, *, epoch: int, at: float) -> Evidence:
     """All findings at this moment, the verdict, and the weight that they allow."""
     current = state.gap is None and state.sequence >= 0 and abs(at - state.at) <= STALE_AFTER
-    standing = Standing(state.harm, state.weight, current, max(plan.ladder, default=100.0))
+    standing = Standing(state.harm, state.weight, current, plan.top)
     found = list(_findings(plan, state, standing))
     verdict = _verdict(plan, state, found, standing)
     allowed = _allowed(plan, state, verdict, standing)
@@ -106,6 +106,8 @@ def _findings(plan: Plan, state: JudgeState, standing: Standing) -> Iterator[Fin
         yield findings.of_share(routing, split, standing)
     for plain, checks in zip(plan.thresholds, state.thresholds, strict=True):
         yield findings.of_threshold(plain, checks, standing)
+    for unfed in plan.unfed:
+        yield findings.of_unfed(unfed)
     if EMERGENCY in state.harm:
         yield findings.of_emergency(state.emergency)
     if together:
@@ -121,6 +123,8 @@ def _waits(plan: Plan, state: JudgeState, standing: Standing) -> str | None:
         return "traffic on the candidate"
     if state.warm < plan.warmup:
         return f"the end of the warm-up, in {plan.warmup - max(0.0, state.warm):.0f} s"
+    if plan.unfed:
+        return f"numbers for the guard {plan.unfed[0].name}"
     if any(_breached(state, index) for index in range(len(plan.limits))):
         return "stable is above its own limit: waits until it is not"
     return None
@@ -132,7 +136,7 @@ def _verdict(plan: Plan, state: JudgeState, found: list[Finding], standing: Stan
         return Verdict.HARM
     if combined(plan, state).suspect or worst_found is Verdict.SUSPECT:
         return Verdict.SUSPECT
-    if not standing.current or state.weight <= 0:
+    if not standing.current or state.weight <= 0 or plan.unfed:
         return Verdict.UNDECIDED
     if state.together:
         return worst([f.verdict for f in found if f.guard == "risk"])

@@ -16,7 +16,7 @@ from policies.guards.increment import Arm, Gap, Increment
 from policies.guards.judge import Judge
 from policies.guards.noise import Noise
 from policies.guards.plan import History
-from policies.spec.declaration import Environment, Guard, GuardKind
+from policies.spec.declaration import Environment, Guard, GuardKind, StepSpec
 from tests.unit.guard_worlds import BOUNDS, ENVIRONMENT, GUARDS, World, intervals, judged
 
 JUDGE = Judge.of(ENVIRONMENT)
@@ -192,6 +192,27 @@ def test_a_wrong_split_is_suspect_but_never_harm():
     state = judged(JUDGE, rows)
     assert not state.harm
     assert JUDGE.evidence(state, epoch=1).verdict is Verdict.SUSPECT
+
+
+def test_a_guard_that_nobody_feeds_holds_and_never_passes():
+    guards = (*GUARDS, Guard("accuracy", GuardKind.LABELS, labels="warehouse.labels", drop=0.01))
+    judge = Judge.of(replace(ENVIRONMENT, guards=guards), history=History(10_000, 3))
+    for weight in (5.0, 100.0):
+        found = judge.evidence(judged(judge, intervals(World(0, 0, 400, weight), 120, 1)), epoch=1)
+        assert found.verdict is Verdict.UNDECIDED
+        assert found.allowed <= weight
+
+
+def test_a_share_held_back_on_stable_lets_the_watch_compare():
+    judge = Judge.of(replace(ENVIRONMENT, held_back=0.1))
+    found = judge.evidence(judged(judge, intervals(World(0.001, 0.001, 500, 90), 60, 1)), epoch=1)
+    assert found.verdict is Verdict.CLEARED
+    assert found.allowed == 100
+
+
+def test_weights_of_fixed_steps_are_rungs_too():
+    environment = replace(ENVIRONMENT, ladder=(1, 100), steps=(StepSpec(30, 60), StepSpec(60, 60)))
+    assert Judge.of(environment).plan.ladder == (1, 30, 60, 100)
 
 
 def test_a_threshold_says_that_it_guarantees_nothing():
