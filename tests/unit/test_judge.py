@@ -205,7 +205,7 @@ def test_a_guard_that_nobody_feeds_holds_and_never_passes():
 
 def test_a_share_held_back_on_stable_lets_the_watch_compare():
     judge = Judge.of(replace(ENVIRONMENT, held_back=0.1))
-    found = judge.evidence(judged(judge, intervals(World(0.001, 0.001, 500, 90), 60, 1)), epoch=1)
+    found = judge.evidence(judged(judge, intervals(World(0.001, 0.001, 500, 90), 400, 1)), epoch=1)
     assert found.verdict is Verdict.CLEARED
     assert found.allowed == 100
 
