@@ -1,0 +1,257 @@
+"""The keys of a rollout: environments, the ramp, approvals and guards."""
+
+from policies.spec import forms
+from policies.spec.kinds import Block, Key, Many, Named, OneOf, Plain, Section
+
+_ROLLOUT = (Section.MODEL, Section.ENVIRONMENT)
+_SEGMENTS = Many(Plain(forms.SEGMENT), 10, single=True)
+_OWN_GUARD = OneOf((Plain(forms.OFF), Block(Section.GUARD)))
+
+
+def _or_off(section: Section) -> OneOf:
+    return OneOf((Plain(forms.OFF), Block(section)))
+
+
+_ROLL = (
+    Key(
+        "environments",
+        (Section.MODEL,),
+        Named(Block(Section.ENVIRONMENT), forms.NAME, 20),
+        "Places to serve, by name, each with rules of its own laid over the model's.",
+        note="one, named `production`",
+        merges=True,
+    ),
+    Key(
+        "cluster",
+        (Section.ENVIRONMENT,),
+        Plain(forms.NAME),
+        "The cluster, as `segue connect` named it.",
+        note="this machine",
+    ),
+    Key(
+        "after",
+        (Section.ENVIRONMENT,),
+        Plain(forms.NAME),
+        "Only once this environment is promoted.",
+        note="at once",
+    ),
+    Key(
+        "strategy",
+        _ROLLOUT,
+        Plain(forms.word("canary", "bluegreen", "shadow", "none")),
+        "How traffic goes over.",
+        "canary",
+    ),
+    Key(
+        "steps",
+        _ROLLOUT,
+        Many(OneOf((Plain(forms.WEIGHT), Block(Section.STEP))), 50),
+        "Fixed weights instead of the risk-budget ramp; each still waits for evidence.",
+        note="the ramp",
+    ),
+    Key("weight", (Section.STEP,), Plain(forms.WEIGHT), "The candidate's share of requests."),
+    Key(
+        "hold",
+        (Section.STEP,),
+        OneOf((Plain(forms.word("promote")), Plain(forms.DURATION))),
+        "The least time at this weight; `promote` waits for that command.",
+        note="`dwell`",
+    ),
+    Key(
+        "ladder",
+        _ROLLOUT,
+        Many(Plain(forms.WEIGHT), 50),
+        "The weights that the ramp may use.",
+        note="1, 2, 3, 5, 7.5, 10, 15, 20, 25, 35, 50, 75, 100%",
+    ),
+    Key(
+        "sticky",
+        _ROLLOUT,
+        Plain(forms.word("none", "cookie", "header")),
+        "What keeps one user on one version.",
+        "none",
+    ),
+    Key("dwell", _ROLLOUT, Plain(forms.DURATION), "The least time at each weight.", "60s"),
+    Key(
+        "watch",
+        _ROLLOUT,
+        Plain(forms.DURATION),
+        "How long all traffic is watched before it counts as promoted.",
+        "5m",
+    ),
+    Key(
+        "held_back",
+        _ROLLOUT,
+        Plain(forms.share("a share up to 50%", most=50)),
+        "The share of requests that stays on stable while the rest is watched.",
+        "0%",
+    ),
+    Key(
+        "risk",
+        _ROLLOUT,
+        Plain(forms.share("a share above 0%", zero=False)),
+        "The share of all requests that may fail because of the candidate.",
+        note="the larger of 0.1% and half of stable's error rate",
+    ),
+    Key(
+        "false_rollbacks",
+        _ROLLOUT,
+        Plain(forms.share("a share above 0% up to 20%", most=20, zero=False)),
+        "How often a good version may be rolled back, all guards and looks together.",
+        "1%",
+    ),
+    Key("patience", _ROLLOUT, Plain(forms.DURATION), "How long to wait at one weight for evidence.", "30m"),
+    Key(
+        "when_undecided",
+        _ROLLOUT,
+        Plain(forms.word("hold", "ask", "finish")),
+        "When `patience` is over: `hold`, `ask` people, or `finish` and call it *not proven*.",
+        "hold",
+    ),
+    Key(
+        "mode",
+        _ROLLOUT,
+        Plain(forms.word("act", "observe")),
+        "`observe`: everything is judged and shown, nothing is changed.",
+        "act",
+    ),
+    Key(
+        "restore",
+        _ROLLOUT,
+        Plain(forms.TRUTH),
+        "A rollback puts back the alias that people moved. With `model`.",
+        "false",
+    ),
+    Key(
+        "approvals",
+        _ROLLOUT,
+        Block(Section.APPROVALS),
+        "Who must say yes before any traffic.",
+        note="nobody",
+        merges=True,
+    ),
+    Key(
+        "count",
+        (Section.APPROVALS,),
+        Plain(forms.whole("a number of people", 0, 20)),
+        "How many different people; never the author.",
+        "1",
+    ),
+    Key(
+        "from",
+        (Section.APPROVALS,),
+        Many(Plain(forms.PERSON), 100, single=True),
+        "Who may: people, or groups that begin with `@`.",
+        note="anyone with the right to approve",
+    ),
+    Key(
+        "in",
+        (Section.APPROVALS,),
+        Plain(forms.CHANNEL),
+        "Where to ask.",
+        note="the page and the command line",
+    ),
+    Key("expires", (Section.APPROVALS,), Plain(forms.DURATION), "An approval counts this long.", "24h"),
+)
+
+_WORSE = Plain(forms.GROWTH)
+_GUARDS = (
+    Key(
+        "guards",
+        _ROLLOUT,
+        Named(_OWN_GUARD, forms.GUARD, 40, Section.GUARDS),
+        "What is watched while traffic shifts, and after. The usual ones stay unless they are `off`.",
+        note="`errors`, `slo`, `alive`, `share`",
+        merges=True,
+    ),
+    Key(
+        "errors",
+        (Section.GUARDS,),
+        _or_off(Section.ERRORS),
+        "Failed requests against stable's, by the router's counters.",
+        note="on",
+    ),
+    Key(
+        "slo",
+        (Section.GUARDS,),
+        OneOf(
+            (
+                Plain(forms.word("history", "off", json={"enum": ["history", "off", False]})),
+                Plain(forms.SHARE),
+            )
+        ),
+        "Absolute limit on the share of failed requests; `history` takes it from stable's own past.",
+        note="`history`",
+    ),
+    Key("latency", (Section.GUARDS,), _or_off(Section.LATENCY), "Requests slower than a bound.", note="off"),
+    Key(
+        "alive",
+        (Section.GUARDS,),
+        _or_off(Section.ALIVE),
+        "The candidate answers, its counters come, it does not restart.",
+        note="on",
+    ),
+    Key(
+        "share",
+        (Section.GUARDS,),
+        _or_off(Section.SHARE),
+        "The router really splits as it was told.",
+        note="on",
+    ),
+    Key(
+        "slower_than",
+        (Section.LATENCY,),
+        Plain(forms.DURATION),
+        "A request that takes longer is bad. Must be a bucket of the router's histogram. Required.",
+    ),
+    Key(
+        "slo",
+        (Section.LATENCY,),
+        OneOf((Plain(forms.word("history")), Plain(forms.SHARE))),
+        "Absolute limit on the share of slow requests.",
+        note="`history`",
+    ),
+    Key(
+        "worse_by",
+        (Section.ERRORS, Section.LATENCY),
+        _WORSE,
+        "Tolerated relative growth over stable's share.",
+        "0%",
+    ),
+    Key(
+        "no_data_for", (Section.ALIVE,), Plain(forms.DURATION), "Counters missing for so long is harm.", "60s"
+    ),
+    Key(
+        "restarts",
+        (Section.ALIVE,),
+        Plain(forms.whole("a number of restarts", 0, 1000)),
+        "More restarts than this are harm.",
+        "2",
+    ),
+    Key("tolerance", (Section.SHARE,), Plain(forms.SHARE), "Tolerated difference, of all requests.", "5%"),
+    Key(
+        "query",
+        (Section.GUARD,),
+        Plain(forms.QUERY),
+        "A metric source's query; with one of `slo`, `worse_by`, `drop`.",
+    ),
+    Key(
+        "labels",
+        (Section.GUARD,),
+        Plain(forms.LABELS),
+        "True labels that come later: source and table; with `within` and `drop`.",
+    ),
+    Key("slo", (Section.GUARD,), Plain(forms.LIMIT), "Absolute limit on the query's value: `<= 0.5`."),
+    Key("worse_by", (Section.GUARD,), _WORSE, "Tolerated relative growth over stable, where less is better."),
+    Key("drop", (Section.GUARD,), Plain(forms.SHARE), "Tolerated loss against stable, where more is better."),
+    Key("within", (Section.GUARD,), Plain(forms.DURATION), "How late a label may come and still count."),
+    Key(
+        "segments",
+        (Section.ERRORS, Section.LATENCY, Section.GUARD),
+        _SEGMENTS,
+        "Judge also within each value of these labels.",
+        note="all together",
+    ),
+)
+
+ROWS: tuple[Key, ...] = (*_ROLL, *_GUARDS)

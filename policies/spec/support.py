@@ -1,0 +1,205 @@
+"""What a declaration asks for that no installed part can do: refused by name when it is checked.
+
+The words for what can be done are data; `service` collects them from the parts that are installed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from policies.spec.declaration import (
+    Environment,
+    Evaluate,
+    FromBuild,
+    FromImage,
+    FromModel,
+    GuardKind,
+    Mode,
+    Model,
+    ServeDeployment,
+    ServeInferenceService,
+    ServeMlflow,
+    ServeNone,
+    ServeRun,
+    Strategy,
+    WhenUndecided,
+)
+from policies.spec.mistakes import Mistake
+
+# Each word that an installation may have, and why a file that needs it is refused without it.
+REASONS: dict[str, str] = {
+    "registry": "no model registry is installed",
+    "images": "no image registry can be watched for tags",
+    "build.lock": "no builder for requirements files is installed",
+    "build.dockerfile": "no builder for Dockerfiles is installed; `build: {lock: …}` builds without one",
+    "serve.run": "nothing here runs a command that serves",
+    "serve.mlflow": "nothing here runs the scoring server for MLflow models",
+    "batch": "nothing here promotes a model that serves no traffic",
+    "deployment": "no Kubernetes cluster is connected",
+    "route": "no Gateway API router is connected",
+    "inferenceservice": "no KServe is connected",
+    "clusters": "no cluster is connected; without `cluster` an environment is this machine",
+    "after": "environments cannot wait for one another here",
+    "evaluate.image": "evaluations run only in the version's own image here",
+    "bluegreen": "the router here cannot switch at once",
+    "shadow": "the router here cannot copy requests",
+    "sticky.cookie": "the router here cannot keep users by cookie",
+    "sticky.header": "the router here cannot keep users by header",
+    "held_back": "the rollout here cannot keep a share on stable while it watches",
+    "guards.query": "no metric source here answers queries",
+    "guards.labels": "no source of true labels is connected",
+    "guards.segments": "the counters here have no labels to separate by",
+    "guards.latency": "the counters here have no latency buckets",
+    "approvals": "nobody can be asked for approval here",
+    "approvals.chat": "no chat is connected; without `in` people approve on the page and the command line",
+    "approvals.groups": "no Git host is connected that knows the members of a group; name people",
+    "approvals.approvers": (
+        "the source names no author, so `from` must name who may approve, "
+        "or the installation must have a list of approvers"
+    ),
+    "on.schedule": "nothing here starts releases by the clock",
+    "on.gto": "no source here tells GTO tags",
+    "observe": "the rollout here cannot only watch",
+    "restore": "nothing here puts an alias back",
+    "when_undecided.ask": "no channel here can ask people; `hold` waits for them",
+}
+KNOWN = frozenset(REASONS)
+
+# What one machine can do with the parts that come with Segue.
+EMBEDDED = frozenset(
+    {
+        "registry",
+        "build.lock",
+        "serve.run",
+        "serve.mlflow",
+        "batch",
+        "bluegreen",
+        "sticky.cookie",
+        "guards.latency",
+        "approvals",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """One word that a declaration needs, and the key that asks for it."""
+
+    path: str
+    word: str
+    found: str
+
+
+def unsupported(model: Model, capabilities: frozenset[str]) -> tuple[Mistake, ...]:
+    """One mistake for each key that asks for more than can be done; the paths begin in the model."""
+    missing = (need for need in needs(model) if need.word not in capabilities)
+    return tuple(
+        Mistake(
+            path=need.path,
+            line=0,
+            column=0,
+            found=need.found,
+            allowed=(),
+            nearest=None,
+            message=f"`{need.path}: {need.found}` cannot be done by this installation: {REASONS[need.word]}",
+        )
+        for need in missing
+    )
+
+
+def needs(model: Model) -> Iterator[_Need]:
+    """Everything that the model asks of an installation."""
+    yield from _source(model)
+    yield from _serve(model)
+    if model.evaluate is not None:
+        yield from _evaluate(model.evaluate)
+    if model.triggers.schedule is not None:
+        yield _Need("on.schedule", "on.schedule", model.triggers.schedule)
+    if model.triggers.gto:
+        yield _Need("on.gto", "on.gto", ", ".join(model.triggers.gto))
+    for environment in model.environments:
+        at = f"environments.{environment.name}."
+        yield from _rollout(environment, at)
+        yield from _approvals(environment, at, authored=isinstance(model.source, FromBuild))
+        yield from _guards(environment, at)
+
+
+def _source(model: Model) -> Iterator[_Need]:
+    match model.source:
+        case FromModel(model=name, alias=alias):
+            yield _Need("model", "registry", f"models:/{name}@{alias}")
+        case FromImage(repository=repository, tag=tag):
+            yield _Need("image", "images", f"{repository}:{tag}")
+        case FromBuild(dockerfile=str(path)):
+            yield _Need("build.dockerfile", "build.dockerfile", path)
+        case FromBuild(lock=lock):
+            yield _Need("build.lock", "build.lock", str(lock))
+
+
+def _serve(model: Model) -> Iterator[_Need]:
+    match model.serve:
+        case ServeMlflow():
+            yield _Need("serve", "serve.mlflow", "mlflow")
+        case ServeRun(run=run):
+            yield _Need("serve.run", "serve.run", " ".join(run) or "the image's own command")
+        case ServeNone():
+            yield _Need("serve", "batch", "none")
+        case ServeDeployment(deployment=deployment, route=route):
+            yield _Need("deployment", "deployment", deployment)
+            if route is not None:
+                yield _Need("route", "route", route)
+        case ServeInferenceService(name=name):
+            yield _Need("inferenceservice", "inferenceservice", name)
+
+
+def _evaluate(evaluate: Evaluate) -> Iterator[_Need]:
+    if evaluate.image is not None:
+        yield _Need("evaluate.image", "evaluate.image", evaluate.image)
+
+
+def _rollout(environment: Environment, at: str) -> Iterator[_Need]:
+    if environment.cluster is not None:
+        yield _Need(f"{at}cluster", "clusters", environment.cluster)
+    if environment.after is not None:
+        yield _Need(f"{at}after", "after", environment.after)
+    if environment.strategy in {Strategy.BLUEGREEN, Strategy.SHADOW}:
+        yield _Need(f"{at}strategy", environment.strategy.value, environment.strategy.value)
+    if environment.sticky != "none":
+        yield _Need(f"{at}sticky", f"sticky.{environment.sticky}", environment.sticky)
+    if environment.held_back > 0:
+        yield _Need(f"{at}held_back", "held_back", f"{environment.held_back * 100:g}%")
+    if environment.mode is Mode.OBSERVE:
+        yield _Need(f"{at}mode", "observe", "observe")
+    if environment.restore:
+        yield _Need(f"{at}restore", "restore", "true")
+    if environment.when_undecided is WhenUndecided.ASK:
+        yield _Need(f"{at}when_undecided", "when_undecided.ask", "ask")
+
+
+def _approvals(environment: Environment, at: str, *, authored: bool) -> Iterator[_Need]:
+    rule = environment.approvals
+    if rule.count == 0:
+        return
+    yield _Need(f"{at}approvals", "approvals", f"count {rule.count}")
+    if rule.channel is not None:
+        yield _Need(f"{at}approvals.in", "approvals.chat", rule.channel)
+    groups = [who for who in rule.people if who.startswith("@")]
+    if groups:
+        yield _Need(f"{at}approvals.from", "approvals.groups", ", ".join(groups))
+    if not authored and not rule.people:
+        yield _Need(f"{at}approvals", "approvals.approvers", f"count {rule.count}")
+
+
+def _guards(environment: Environment, at: str) -> Iterator[_Need]:
+    for guard in environment.guards:
+        path = f"{at}guards.{guard.name}"
+        match guard.kind:
+            case GuardKind.THRESHOLD | GuardKind.QUERY:
+                yield _Need(f"{path}.query", "guards.query", str(guard.query))
+            case GuardKind.LABELS:
+                yield _Need(f"{path}.labels", "guards.labels", str(guard.labels))
+            case GuardKind.LATENCY:
+                yield _Need(path, "guards.latency", f"slower than {guard.slower_than:g}s")
+            case GuardKind.ERRORS | GuardKind.SLO | GuardKind.ALIVE | GuardKind.SHARE:
+                pass
+        if guard.segments:
+            yield _Need(f"{path}.segments", "guards.segments", ", ".join(guard.segments))
