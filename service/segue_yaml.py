@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import yaml
 
 from policies.spec.declaration import Model
-from policies.spec.mistakes import Findings, Mistake, cut
-from policies.spec.node import DEPTH, ROOT, Mapping, Node, Place, Scalar, Sequence
+from policies.spec.mistakes import Findings, Mistake
+from policies.spec.node import DEPTH, ROOT, Mapping, Node, Place, Scalar, Sequence, cut
 from policies.spec.parse import parse
 from policies.spec.support import unsupported
 

@@ -4,9 +4,7 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from policies.spec.node import Place
-
-SHOWN = 60  # characters of what was found
+from policies.spec.node import Place, cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +28,6 @@ def mistake(
 ) -> Mistake:
     """A mistake at a place; what was found is cut to a length that people read."""
     return Mistake(place.path, place.line, place.column, cut(found), tuple(allowed), nearest, message)
-
-
-def cut(text: str) -> str:
-    """The text on one line, cut to what a message can hold."""
-    line = " ".join(text.split()) if text.strip() else text
-    printable = "".join(letter if letter.isprintable() else "?" for letter in line)
-    return printable if len(printable) <= SHOWN else printable[: SHOWN - 1] + "…"
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

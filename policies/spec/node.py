@@ -9,9 +9,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 ROOT = "(file)"
+SHOWN = 60  # characters of a text in a message
 DEPTH = 24  # deeper nesting has no meaning in this file
 _LAST = re.compile(r'^.*\.(?=[^".]+$|"[^"]*"(?:\[[0-9]+\])*$)', re.DOTALL)
 _PLAIN = re.compile(r"[A-Za-z0-9_/@#{}-]+")
+
+
+def cut(text: str) -> str:
+    """The text on one line, cut to what a message can hold."""
+    line = " ".join(text.split()) if text.strip() else text
+    printable = "".join(letter if letter.isprintable() else "?" for letter in line)
+    return printable if len(printable) <= SHOWN else printable[: SHOWN - 1] + "…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +37,7 @@ class Place:
 
     def key(self, name: str, line: int = 0, column: int = 0) -> "Place":
         """The place of the value under a key; a key that is no plain word is quoted."""
-        shown = name if _PLAIN.fullmatch(name) else '"' + name.replace('"', "'") + '"'
+        shown = name if _PLAIN.fullmatch(name) else '"' + cut(name).replace('"', "'") + '"'
         return Place(shown if self.path == ROOT else f"{self.path}.{shown}", line, column)
 
     def item(self, index: int, line: int = 0, column: int = 0) -> "Place":

@@ -8,8 +8,8 @@ from policies.spec.forms import NAME
 from policies.spec.keys import ROLLOUT_KEYS, keys_of
 from policies.spec.kinds import Block, Section
 from policies.spec.merging import only, overlay, substitute, substitute_all, without
-from policies.spec.mistakes import Findings, Mistake, cut
-from policies.spec.node import Mapping, Node, Place, Scalar
+from policies.spec.mistakes import Findings, Mistake
+from policies.spec.node import Mapping, Node, Place, Scalar, cut
 from policies.spec.reading import BAD, as_mapping, read_block, read_value
 from policies.spec.wrong import Wrong
 

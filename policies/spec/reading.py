@@ -8,8 +8,8 @@ from typing import Any, assert_never
 
 from policies.spec.keys import KEYS, keys_of
 from policies.spec.kinds import Block, Kind, Many, Named, OneOf, Plain, Section
-from policies.spec.mistakes import Findings, cut, nearest
-from policies.spec.node import Mapping, Node, Place, Scalar, Sequence
+from policies.spec.mistakes import Findings, nearest
+from policies.spec.node import Mapping, Node, Place, Scalar, Sequence, cut
 from policies.spec.wrong import Wrong
 
 BAD: Any = object()  # a value that could not be read; its mistake is recorded
