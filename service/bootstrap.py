@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service import plugins
+from service.inbox import Inbox
 from service.ports import (
     GitHost,
     ImageBuilder,
@@ -32,6 +33,7 @@ class Parts:
 
     settings: Settings
     store: Store
+    inbox: Inbox
     builder: ImageBuilder
     jobs: JobRunner
     workloads: Workload
@@ -76,6 +78,7 @@ def build(settings: Settings) -> Parts:
     return Parts(
         settings=settings,
         store=Store.open(settings.store_url("engine")),
+        inbox=Inbox.open(settings.store_url("inbox")),
         builder=opened("image_builders", "oci"),
         jobs=opened("job_runners", "process"),
         workloads=opened("workloads", "process"),

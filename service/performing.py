@@ -137,7 +137,7 @@ def recipe_of(version: Version) -> Recipe:
     if registered:
         labels.append(("segue.registered", f"{registered.name}/{registered.version}"))
     return Recipe(
-        name=f"{model.name}-{version.key}-{version.attempt}",
+        name=job_name(version),
         code=CodeReference(code.source, code.commit, code.folder) if code else None,
         model=ModelReference(registered.source, registered.name, registered.version) if registered else None,
         lock=lock,
@@ -147,12 +147,17 @@ def recipe_of(version: Version) -> Recipe:
     )
 
 
+def job_name(version: Version) -> str:
+    """The name of the version's build and of its evaluation: one for each attempt."""
+    return f"{version.model.name}-{version.key}-{version.attempt}"
+
+
 def _evaluate(parts: Parts, effect: RunEvaluation, now: float) -> Done | Again:
     version = _version(parts, effect.version)
     evaluate = version.model.evaluate
     if evaluate is None or version.image is None:
         raise Refused("there is nothing to evaluate")
-    name = f"{version.model.name}-{version.key}-{version.attempt}"
+    name = job_name(version)
     match parts.jobs.state(name):
         case Result(metrics=metrics):
             return Done(EvaluationFinished(effect.step, metrics, now))

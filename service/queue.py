@@ -172,9 +172,13 @@ def forget(connection: Connection, before: float) -> int:
     return connection.execute(delete(work).where(old)).rowcount
 
 
-def due(connection: Connection, now: float, limit: int = 100) -> list[int]:
+def due(
+    connection: Connection, now: float, limit: int = 100, kinds: Sequence[str] | None = None
+) -> list[int]:
     """Ids that could be claimed now, oldest first: hints for workers."""
     ids = select(work.c.id).where(*_due(now)).order_by(work.c.not_before, work.c.id).limit(limit)
+    if kinds is not None:
+        ids = ids.where(work.c.kind.in_(kinds))
     return list(connection.scalars(ids))
 
 

@@ -1,5 +1,6 @@
 """What can be read of the engine in one transaction, as it all was at one moment; nothing here writes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -102,9 +103,9 @@ class Reading:
         """What that command was answered; None while it was not."""
         return self.connection.scalar(select(answer.c.body).where(answer.c.delivery == delivery))
 
-    def due(self, limit: int = 100) -> list[int]:
+    def due(self, limit: int = 100, kinds: Sequence[str] | None = None) -> list[int]:
         """Ids of work that could be claimed now."""
-        return queue.due(self.connection, self.now, limit)
+        return queue.due(self.connection, self.now, limit, kinds)
 
     def dead(self) -> list[Work]:
         """Work that was given up."""

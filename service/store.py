@@ -226,10 +226,10 @@ class Store:
         with self.read() as read:
             return read.tokens()
 
-    def due(self, limit: int = 100) -> list[int]:
+    def due(self, limit: int = 100, kinds: Sequence[str] | None = None) -> list[int]:
         """Ids of work that could be claimed now."""
         with self.read() as read:
-            return read.due(limit)
+            return read.due(limit, kinds)
 
     def dead(self) -> list[Work]:
         """Work that was given up."""

@@ -1,0 +1,221 @@
+"""Commands of people: what was understood, whether it may be done, what happens next or why not.
+
+The answer is stored under the delivery that brought the command. Authority is checked here, when
+the command takes effect, and not only when it was received.
+"""
+
+from dataclasses import dataclass
+
+from policies import approvals
+from policies.events import Command
+from policies.release import HOLDING, Cause, Phase, Release, Target
+from policies.spec.declaration import FromModel
+from service import planning
+from service.bootstrap import Parts
+from service.deciding import Deciding, Plan, decide
+from service.ports import Refused
+from service.queue import Work
+from service.states import COMMAND, model_of, number_of, release_of, target_of
+
+MIDDLE = {
+    "promote": {Phase.SHIFTING, Phase.WATCHING},
+    "pause": {Phase.SHIFTING, Phase.WATCHING},
+    "resume": {Phase.SHIFTING, Phase.WATCHING},
+    "approve": {Phase.APPROVAL},
+    "reject": {Phase.APPROVAL},
+}
+RETRIABLE = {Phase.FAILED, Phase.REFUSED, Phase.ROLLED_BACK, Phase.ABORTED, Phase.REJECTED}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a person is told. `ok` False: nothing was done, and `text` says why and what to do."""
+
+    ok: bool
+    text: str
+    release: str | None = None
+
+
+def answer(parts: Parts, work: Work) -> None:
+    """Obey a stored command and keep the reply, in one change."""
+    command = COMMAND.load(work.body)
+    prepared = _prepare(parts, command)
+
+    def store(deciding: Deciding) -> None:
+        reply = prepared if isinstance(prepared, Reply) else obey(deciding, command, prepared)
+        body = {"ok": reply.ok, "text": reply.text, "release": reply.release}
+        deciding.change.save_answer(work.subject, body)
+        detail = {
+            "verb": command.verb,
+            "subject": command.subject,
+            "reply": reply.text,
+            "channel": command.channel,
+        }
+        deciding.change.record(reply.release or command.subject or "segue", command.actor, "command", detail)
+        deciding.change.finish(work)
+
+    decide(parts.store, store)
+
+
+def _prepare(parts: Parts, command: Command) -> Reply | Plan | None:
+    """What a command needs from outside, read before anything is stored."""
+    if command.verb != "start":
+        return None
+    given = dict(command.arguments)
+    row = next((r for r in parts.store.models() if r.name == command.subject), None)
+    if row is None:
+        known = ", ".join(r.name for r in parts.store.models()) or "none is declared yet"
+        return Reply(ok=False, text=f"there is no model {command.subject!r}; known: {known}")
+    model = model_of(row)
+    version = given.get("version")
+    if not isinstance(model.source, FromModel) or version is None:
+        return Reply(
+            ok=False, text=f"{model.name} starts by a push; only a model of a registry starts by: --version N"
+        )
+    registries = [
+        s for s in parts.store.sources() if s.kind == given.get("registry", s.kind) and s.kind == "mlflow"
+    ]
+    if not registries:
+        return Reply(ok=False, text="no registry is connected; write: segue connect mlflow URL")
+    try:
+        return planning.registered_plan(parts, row, registries[0].name, version)
+    except Refused as reason:
+        return Reply(ok=False, text=str(reason))
+
+
+def obey(deciding: Deciding, command: Command, plan: Plan | None) -> Reply:
+    """Do what the command says, or say why not."""
+    match command.verb:
+        case "start" if plan is not None:
+            names = deciding.start(plan)
+            return Reply(ok=True, text=f"started {', '.join(names)}", release=names[0])
+        case "rollback":
+            return _rollback(deciding, command)
+        case "retry":
+            return _retry(deciding, command)
+        case "approve" | "reject" | "promote" | "abort" | "pause" | "resume":
+            return _to_release(deciding, command)
+        case _:
+            return Reply(ok=False, text=f"{command.verb} is not a command here; write: segue --help")
+
+
+def _to_release(deciding: Deciding, command: Command) -> Reply:
+    release = _find(deciding, command)
+    if isinstance(release, Reply):
+        return release
+    wrong = _why_not(release, command)
+    if wrong:
+        return Reply(ok=False, text=wrong, release=release.name)
+    after = deciding.release_event(release.name, command)
+    if after is None or after == release:
+        return Reply(ok=False, text=_unchanged(release, command), release=release.name)
+    return Reply(ok=True, text=_done(after, command), release=release.name)
+
+
+def _find(deciding: Deciding, command: Command) -> Release | Reply:
+    """The release that is meant: by name, or the only open one of a target."""
+    subject = command.subject or ""
+    if number_of(subject):
+        row = deciding.change.release(number_of(subject))
+        if row is None:
+            return Reply(ok=False, text=f"there is no release {subject}; see: segue releases")
+        return release_of(row)
+    return _only_open(deciding, command)
+
+
+def _only_open(deciding: Deciding, command: Command) -> Release | Reply:
+    opened = [release_of(row) for row in deciding.change.releases(final=False)]
+    wanted = MIDDLE.get(command.verb, set(HOLDING) | {Phase.PENDING, Phase.APPROVAL, Phase.QUEUED})
+    fitting = [r for r in opened if r.phase in wanted and command.subject in {None, r.model, r.target}]
+    if len(fitting) == 1:
+        return fitting[0]
+    if not fitting:
+        return Reply(ok=False, text=f"nothing waits for {command.verb}; see: segue releases")
+    names = ", ".join(r.name for r in fitting)
+    return Reply(ok=False, text=f"{command.verb} which one? {names}")
+
+
+def _why_not(release: Release, command: Command) -> str | None:
+    if release.final:
+        return f"{release.name} has ended: it {release.phase.value}"
+    wanted = MIDDLE.get(command.verb)
+    if wanted is not None and release.phase not in wanted:
+        allowed = " or ".join(sorted(phase.value for phase in wanted))
+        return f"{release.name} is {release.phase.value}; {command.verb} is for a release that is {allowed}"
+    if command.verb == "approve":
+        rule = release.environment.approvals
+        refusal = approvals.may_approve(rule, release.cause.author, command.actor)
+        return f"{command.actor}: {refusal}" if refusal else None
+    return None
+
+
+def _unchanged(release: Release, command: Command) -> str:
+    if command.verb == "approve":
+        now = release.plan[:19]
+        return f"you saw {command.digest}, and {now} waits now; look again: segue show {release.name}"
+    if release.evidence is not None and command.verb == "promote":
+        return f"{release.name} is under suspicion or still moving; see: segue show {release.name}"
+    return f"{release.name} is {release.phase.value}; nothing changed"
+
+
+def _done(after: Release, command: Command) -> str:
+    if command.verb == "approve" and after.phase is Phase.APPROVAL:
+        count = after.environment.approvals.count
+        return f"{after.name}: approval noted, {count} needed in all"
+    return f"{after.name} is {after.phase.value}"
+
+
+def _rollback(deciding: Deciding, command: Command) -> Reply:
+    """Back to the version before: by taking back what is on its way, or by a new release."""
+    target = _target(deciding, command)
+    if isinstance(target, Reply):
+        return target
+    if target.holder is not None:
+        abort = Command(
+            "abort", target.holder, None, command.reason, command.actor, command.channel, command.at
+        )
+        deciding.release_event(target.holder, abort)
+        return Reply(ok=True, text=f"{target.holder} is being taken back", release=target.holder)
+    if target.stable is None or target.previous is None:
+        return Reply(ok=False, text=f"{target.name} has no version before to go back to")
+    row = deciding.change.release(number_of(target.stable.release))
+    if row is None:
+        return Reply(ok=False, text=f"the release that serves {target.name} is not known any more")
+    serving = release_of(row)
+    why = f": {command.reason}" if command.reason else ""
+    cause = Cause(
+        f"{command.actor} rolled {target.name} back{why}", command.actor, registry=serving.cause.registry
+    )
+    name = deciding.switch_back(target, serving.environment, cause)
+    return Reply(
+        ok=True,
+        text=f"{name} switches {target.name} back to {target.previous.release}'s version",
+        release=name,
+    )
+
+
+def _target(deciding: Deciding, command: Command) -> Target | Reply:
+    subject = command.subject or ""
+    if number_of(subject):
+        row = deciding.change.release(number_of(subject))
+        subject = row.target if row is not None else subject
+    rows = deciding.change.targets()
+    fitting = [row for row in rows if subject in {row.name, row.name.partition("/")[0]}]
+    if len(fitting) == 1:
+        return target_of(fitting[0], fitting[0].name)
+    known = ", ".join(row.name for row in fitting or rows) or "none yet"
+    return Reply(ok=False, text=f"which target is {subject!r}? known: {known}")
+
+
+def _retry(deciding: Deciding, command: Command) -> Reply:
+    release = _find(deciding, command)
+    if isinstance(release, Reply):
+        return release
+    if release.phase not in RETRIABLE:
+        return Reply(
+            ok=False,
+            text=f"{release.name} is {release.phase.value}; there is nothing to try again",
+            release=release.name,
+        )
+    name = deciding.again(release, command.actor)
+    return Reply(ok=True, text=f"{name} tries {release.name} again", release=name)

@@ -1,0 +1,188 @@
+"""From a change at a source to versions and releases: read at the exact commit, decide, store.
+
+Reading comes first and may raise `Retry`; nothing is stored until all is read, so that trying again
+is harmless. The decision which models start is `policies.triggers`'.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from policies import triggers
+from policies.effects import ReportCommit
+from policies.events import AliasChanged, RefChanged, SourceEvent, VersionRegistered
+from policies.release import Cause
+from policies.spec.declaration import Environment, FromBuild, FromModel, Model
+from policies.spec.mistakes import Mistake
+from policies.spec.support import EMBEDDED
+from policies.version import CodeOrigin, ModelOrigin
+from service import mistakes_shown, segue_yaml
+from service.bootstrap import Parts
+from service.deciding import Deciding, Plan, decide
+from service.ports import GitHost, Refused, TreeEntry
+from service.rows import ModelRow
+from service.states import model_of
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A file that declares nothing because of its mistakes."""
+
+    file: str
+    mistakes: tuple[Mistake, ...]
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a commit declares: its models, or the file that is broken with all its mistakes."""
+
+    models: tuple[Model, ...]
+    broken: tuple[Broken, ...]
+
+
+def declared(host: GitHost, commit: str, tree: Iterable[TreeEntry]) -> Declared:
+    """Reads every `segue.yaml` of a commit."""
+    models: list[Model] = []
+    broken: list[Broken] = []
+    for entry in tree:
+        folder, _, name = entry.path.rpartition("/")
+        if name != segue_yaml.NAME:
+            continue
+        data = host.file(commit, entry.path) or b""
+        checked = segue_yaml.check(data, folder, EMBEDDED)
+        if checked.mistakes:
+            broken.append(Broken(entry.path, checked.mistakes, data))
+        models.extend(checked.models)
+    return Declared(tuple(models), tuple(broken))
+
+
+def plan(parts: Parts, event: SourceEvent) -> tuple[Plan, ...]:
+    """Everything that the event starts. Declarations of the default branch are stored on the way."""
+    match event:
+        case RefChanged(after=str(commit)):
+            return _plan_ref(parts, event, commit)
+        case AliasChanged(version=str(number)):
+            return _plan_alias(parts, event, number)
+        case RefChanged() | AliasChanged() | VersionRegistered():
+            return ()  # something was removed, or only told
+
+
+def declare(parts: Parts, source: str) -> None:
+    """Learn the models of a source's default branch without starting anything."""
+    host = parts.git(source)
+    commit = host.refs().get(host.default_branch())
+    if commit is None:
+        return
+    found = declared(host, commit, host.tree(commit))
+    decide(parts.store, lambda deciding: deciding.declare(source, commit, found.models))
+
+
+def _plan_ref(parts: Parts, event: RefChanged, commit: str) -> tuple[Plan, ...]:
+    host = parts.git(event.source)
+    default = event.ref == host.default_branch()
+    tree = host.tree(commit)
+    found = declared(host, commit, tree)
+    changed = host.changed(event.before, commit) if event.before else None
+    starts = triggers.starts(found.models, event, changed, host.default_branch())
+    author = host.author(commit)
+
+    def store(deciding: Deciding) -> None:
+        for broken in found.broken:
+            deciding.perform(event.source, _broken_report(event.source, commit, broken))
+            told = {"commit": commit, "file": broken.file}
+            deciding.change.record(event.source, author, "segue.yaml refused", told)
+        if default and not found.broken:
+            deciding.declare(event.source, commit, found.models)
+
+    decide(parts.store, store)
+    text = f"push of {commit[:12]} to {event.ref.removeprefix('refs/heads/').removeprefix('refs/tags/')}"
+    cause = Cause(text, author, source=event.source, commit=commit)
+    return tuple(
+        _code_plan(
+            parts,
+            start.model,
+            cause,
+            CodeOrigin(event.source, commit, start.model.folder, tree_digest(tree, start.model.folder)),
+        )
+        for start in starts
+        if isinstance(start.model.source, FromBuild)
+    )
+
+
+def _code_plan(parts: Parts, model: Model, cause: Cause, code: CodeOrigin) -> Plan:
+    return Plan(_ruled_by_protected_branch(parts, model), cause, code=code, registered=None)
+
+
+def _plan_alias(parts: Parts, event: AliasChanged, number: str) -> tuple[Plan, ...]:
+    wanted = FromModel(event.model, event.alias)
+    return tuple(
+        registered_plan(parts, row, event.source, number)
+        for row in parts.store.models()
+        if model_of(row).source == wanted
+    )
+
+
+def registered_plan(parts: Parts, row: ModelRow, registry: str, number: str) -> Plan:
+    """A plan for one registered version, as the alias or a person names it.
+
+    Raises `Refused` for a model that is not declared by `model:`.
+    """
+    model, source, commit = model_of(row), row.source, row.commit
+    if not isinstance(model.source, FromModel):
+        raise Refused(f"{model.name} is not declared by `model: models:/…`")
+    found = parts.registry(registry).version(model.source.model, number)
+    cause = Cause(
+        text=f"{model.source.model}@{model.source.alias} now names version {number}",
+        author=found.author,
+        source=source,
+        commit=commit,
+        registry=registry,
+        registered=(found.name, found.version),
+        alias=model.source.alias,
+    )
+    code = None
+    if model.evaluate is not None and model.evaluate.image is None:
+        tree = parts.git(source).tree(commit)
+        code = CodeOrigin(source, commit, model.folder, tree_digest(tree, model.folder))
+    origin = ModelOrigin(registry, found.name, found.version, found.digest)
+    return Plan(model, cause, code=code, registered=origin)
+
+
+def _ruled_by_protected_branch(parts: Parts, model: Model) -> Model:
+    """Approvals, guards and budgets as the default branch has them, whatever the commit says."""
+    known = next((model_of(row) for row in parts.store.models() if row.name == model.name), None)
+    if known is None:
+        return model
+    return replace(model, environments=tuple(_ruled(e, known) for e in model.environments))
+
+
+def _ruled(environment: Environment, known: Model) -> Environment:
+    rules = known.environment(environment.name)
+    if rules is None:
+        return environment
+    return replace(
+        environment,
+        approvals=rules.approvals,
+        guards=rules.guards,
+        false_rollbacks=rules.false_rollbacks,
+        risk=rules.risk,
+    )
+
+
+def tree_digest(tree: Iterable[TreeEntry], folder: str) -> str:
+    """A name for the content of a folder: the same for the same files, in whichever commit."""
+    prefix = f"{folder}/" if folder else ""
+    digest = hashlib.sha256()
+    for entry in sorted(tree, key=lambda e: e.path):
+        if entry.path.startswith(prefix):
+            path = entry.path.removeprefix(prefix)
+            digest.update(f"{entry.mode:o} {entry.oid} {path}\0".encode())
+    return digest.hexdigest()
+
+
+def _broken_report(source: str, commit: str, broken: Broken) -> ReportCommit:
+    count = len(broken.mistakes)
+    title = f"{broken.file} has {count} mistake{'s' if count > 1 else ''}; nothing was started"
+    text = mistakes_shown.as_text(broken.mistakes, broken.data, broken.file)
+    return ReportCommit(source, commit, f"segue/{broken.file}", "failure", title, text)

@@ -1,0 +1,92 @@
+"""From the inbox to the engine: each delivery is taken once, parsed, and leads to a look or a command.
+
+Parsing is work of its own: a body that no handler can read is parked with its reason, and nothing
+behind it waits.
+"""
+
+import json
+from typing import Any
+
+from handlers.errors import HandlerError
+from policies.events import Command
+from service import plugins, watching
+from service.bootstrap import Parts
+from service.deciding import decide
+from service.inbox import Delivery, Inbox
+from service.ports import Refused
+from service.queue import Work
+from service.states import COMMAND
+from service.store import Store
+
+PEOPLE = "people"
+LOOK_BACK = 200  # ids; a row of a slower transaction may appear behind a newer one
+
+
+def take(store: Store, inbox: Inbox) -> int:
+    """Make every new inbox row work for the engine; how many there were."""
+    last = next((c for c in store.cursors("inbox") if c.reference == "taken"), None)
+    position = int(last.value or 0) if last is not None else 0
+    rows = inbox.after(max(0, position - LOOK_BACK), limit=LOOK_BACK + 500)
+    newest = max((row.id for row in rows), default=position)
+    if newest <= position:
+        return 0
+
+    def store_them(deciding: Any) -> int:
+        for row in rows:
+            deciding.change.add_work(
+                Work(f"delivery:{row.source}", "delivery", f"delivery:{row.id}", str(row.id), {"id": row.id})
+            )
+        deciding.change.observe("inbox", "taken", str(newest), deciding.now)
+        return newest - position
+
+    return decide(store, store_them)
+
+
+def receive(parts: Parts, work: Work) -> None:
+    """Parse one delivery and store what it asks for. Raises `Refused` for what nobody can read."""
+    delivery = parts.inbox.get(int(work.body["id"]))
+    if delivery is None:
+        raise Refused("the delivery is no longer in the inbox")
+    if delivery.source == PEOPLE:
+        _command(parts, work, delivery)
+        return
+    source = next((s for s in parts.store.sources() if s.name == delivery.source), None)
+    if source is None:
+        raise Refused(f"source {delivery.source!r} is no longer connected")
+    handler = plugins.load("event_sources", source.kind)
+    try:
+        hints = handler.parse(delivery.headers, delivery.body)
+    except HandlerError as error:
+        raise Refused(str(error)) from error
+    if hints:
+        watching.look(parts, source)
+    decide(parts.store, lambda deciding: deciding.change.finish(work))
+
+
+def _command(parts: Parts, work: Work, delivery: Delivery) -> None:
+    command = command_of(delivery)
+
+    def store(deciding: Any) -> None:
+        subject = str(delivery.id)
+        deciding.change.add_work(
+            Work("command", "command", f"command:{subject}", subject, COMMAND.dump(command))
+        )
+        deciding.change.finish(work)
+
+    decide(parts.store, store)
+
+
+def command_of(delivery: Delivery) -> Command:
+    """The command that the API stored, with the actor that its token named."""
+    told = json.loads(delivery.body)
+    arguments = tuple(sorted((str(k), str(v)) for k, v in told.get("arguments", {}).items()))
+    return Command(
+        verb=told["verb"],
+        subject=told.get("subject"),
+        digest=told.get("digest"),
+        reason=told.get("reason"),
+        actor=told["actor"],
+        channel=told.get("channel", "api"),
+        at=delivery.received,
+        arguments=arguments,
+    )

@@ -1,0 +1,75 @@
+"""The reconciler: takes deliveries into the engine, asks for sweeps, sends hints. It decides nothing.
+
+Any number of reconcilers do no harm: everything that they add is keyed, and a hint is only a hint.
+"""
+
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from service import receiving
+from service.inbox import Inbox
+from service.queue import Work
+from service.settings import Settings
+from service.store import Store
+from service.work import PATIENT, URGENT
+
+log = structlog.get_logger()
+ROUND_SECONDS = 0.1
+HINT_AGAIN = 5.0  # seconds after which an unheeded hint is sent once more
+
+Hint = Callable[[str, int], None]  # queue, number of the work
+
+
+class Reconciler:
+    """One process's rounds. `hint` None: workers poll the store by themselves."""
+
+    def __init__(self, settings: Settings, store: Store, inbox: Inbox, hint: Hint | None) -> None:
+        self.settings = settings
+        self.store = store
+        self.inbox = inbox
+        self.hint = hint
+        self._hinted: dict[int, float] = {}
+
+    def round(self) -> None:
+        """Everything once."""
+        receiving.take(self.store, self.inbox)
+        self.sweep()
+        if self.hint is not None:
+            self.send_hints(self.hint)
+
+    def sweep(self) -> None:
+        """Ask for a look at each source, once per sweep period whoever asks."""
+        sources = self.store.sources()
+        period = int(self.store.now() / self.settings.sweep_seconds)
+        if (period, len(sources)) == self._swept:
+            return
+        with self.store.change() as change:
+            for source in sources:
+                key = f"look:{source.name}:{period}"
+                change.add_work(Work(f"look:{source.name}", "look", key, source.name))
+        self._swept = (period, len(sources))
+
+    _swept: tuple[int, int] = (-1, -1)
+
+    def send_hints(self, hint: Hint) -> None:
+        """Tell the broker what is due; forget hints that are old enough to be sent again."""
+        now = self.store.now()
+        self._hinted = {n: at for n, at in self._hinted.items() if now - at < HINT_AGAIN}
+        for queue, kinds in (("urgent", URGENT), ("patient", PATIENT)):
+            for number in self.store.due(limit=50, kinds=kinds):
+                if number not in self._hinted:
+                    hint(queue, number)
+                    self._hinted[number] = now
+
+
+def run(reconciler: Reconciler, stop: threading.Event) -> None:
+    """Rounds until told to stop; a round that fails is told and tried again."""
+    while not stop.is_set():
+        try:
+            reconciler.round()
+            stop.wait(ROUND_SECONDS)
+        except Exception:
+            log.exception("round failed")
+            stop.wait(1.0)

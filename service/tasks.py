@@ -1,0 +1,56 @@
+"""The Celery driver: one task whose argument is one integer, and only a hint. Celery lives here.
+
+The broker is never the truth: late acknowledgement, no results, no retries, no schedules. Whatever
+it loses, the reconciler hints at again; whatever it repeats, the queue's claims make harmless.
+"""
+
+from celery import Celery
+
+from service.bootstrap import Parts
+from service.work import PATIENT, URGENT, work_once
+from service.worker import drain, owner_name
+
+QUEUES = {"urgent": URGENT, "patient": PATIENT}
+TASK = "segue.do"
+
+
+def create_app(broker: str) -> Celery:
+    """A Celery application for the broker's URL, set so that it can lose nothing that matters."""
+    app = Celery("segue", broker=broker)
+    app.conf.update(
+        accept_content=["json"],
+        broker_connection_retry_on_startup=True,
+        broker_transport_options={
+            "visibility_timeout": 600,
+            "socket_timeout": 2,
+            "socket_connect_timeout": 2,
+            "retry_on_timeout": False,
+        },
+        result_backend=None,
+        task_acks_late=True,
+        task_default_queue="patient",
+        task_ignore_result=True,
+        task_reject_on_worker_lost=False,
+        task_serializer="json",
+        worker_enable_remote_control=False,
+        worker_hijack_root_logger=False,
+        worker_prefetch_multiplier=1,
+        worker_send_task_events=False,
+    )
+    return app
+
+
+def register(app: Celery, parts: Parts, queue: str) -> None:
+    """Give a worker's application its one task."""
+    owner = owner_name(queue)
+
+    @app.task(name=TASK)  # type: ignore[untyped-decorator]
+    def do(number: int, **_newer: object) -> None:
+        """Do the work hinted at, then whatever else is due for this queue."""
+        work_once(parts, owner, number=int(number), kinds=QUEUES[queue])
+        drain(parts, owner, QUEUES[queue])
+
+
+def hint(app: Celery, queue: str, number: int) -> None:
+    """Tell a worker that something is due. A broker that is away is no trouble: workers' hints come again."""
+    app.send_task(TASK, args=[number], queue=queue, retry=False, ignore_result=True)

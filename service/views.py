@@ -1,0 +1,134 @@
+"""What is shown of releases, targets and versions: plain JSON objects, one function for each.
+
+The API, `--json` and the terminal show these and nothing else, so they are one documented shape.
+"""
+
+from typing import Any
+
+from policies import messages
+from policies.evidence import Evidence, Finding
+from policies.release import Release, Serving, Target
+from policies.strategy import Shift, Step
+from policies.version import Version
+from service.record import Entry
+
+
+def release(shown: Release) -> dict[str, Any]:
+    """A release as it stands."""
+    return {
+        "name": shown.name,
+        "number": shown.number,
+        "model": shown.model,
+        "target": shown.target,
+        "version": shown.version,
+        "backend": shown.backend,
+        "image": shown.image or None,
+        "phase": shown.phase.value,
+        "final": shown.final,
+        "title": messages.title(shown),
+        "reason": shown.reason or None,
+        "cause": shown.cause.text,
+        "author": shown.cause.author,
+        "commit": shown.cause.commit,
+        "registered": list(shown.cause.registered) if shown.cause.registered else None,
+        "steps": [_step(step) for step in shown.steps],
+        "position": shown.position,
+        "wanted": shown.wanted,
+        "observed": shown.observed,
+        "peak": shown.peak,
+        "epoch": shown.epoch,
+        "paused": shown.paused,
+        "proven": shown.proven,
+        "unproven": list(dict.fromkeys(shown.unproven)),
+        "gates": list(shown.gates),
+        "metrics": dict(shown.metrics),
+        "plan": shown.plan or None,
+        "approvals": [{"actor": a.actor, "at": a.at} for a in shown.approvals],
+        "evidence": evidence(shown.evidence) if shown.evidence else None,
+        "began": shown.began,
+        "ended": shown.ended,
+    }
+
+
+def evidence(shown: Evidence) -> dict[str, Any]:
+    """All guards' findings, and how far they let the weight go."""
+    return {
+        "verdict": shown.verdict.value,
+        "weight": shown.weight,
+        "allowed": shown.allowed,
+        "share": shown.share,
+        "findings": [finding(found) for found in shown.findings],
+    }
+
+
+def finding(shown: Finding) -> dict[str, Any]:
+    """One guard: rule, numbers, interval, samples, what would change it."""
+    return {
+        "guard": shown.guard,
+        "verdict": shown.verdict.value,
+        "rule": shown.rule,
+        "numbers": dict(shown.numbers),
+        "interval": list(shown.interval) if shown.interval else None,
+        "samples": shown.samples,
+        "needed": shown.needed,
+    }
+
+
+def target(shown: Target, address: str | None) -> dict[str, Any]:
+    """What a target serves, what is kept warm, and who may write its traffic."""
+    return {
+        "name": shown.name,
+        "address": address,
+        "epoch": shown.epoch,
+        "holder": shown.holder,
+        "stable": _serving(shown.stable),
+        "previous": _serving(shown.previous),
+    }
+
+
+def version(shown: Version) -> dict[str, Any]:
+    """A version: where it came from, its image, its numbers."""
+    return {
+        "key": shown.key,
+        "model": shown.model.name,
+        "phase": shown.phase.value,
+        "reason": shown.reason or None,
+        "commit": shown.code.commit if shown.code else None,
+        "registered": [shown.registered.name, shown.registered.version] if shown.registered else None,
+        "image": shown.image,
+        "layers": dict(shown.layers),
+        "metrics": dict(shown.metrics),
+    }
+
+
+def entry(shown: Entry) -> dict[str, Any]:
+    """A line of the record."""
+    return {
+        "id": shown.id,
+        "at": shown.at,
+        "subject": shown.subject,
+        "actor": shown.actor,
+        "action": shown.action,
+        "detail": shown.detail,
+        "hash": shown.hash,
+    }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    if isinstance(step, Shift):
+        return {"shift": list(step.weights), "dwell": step.dwell, "guarded": step.guarded}
+    return {"watch": step.seconds, "guarded": step.guarded}
+
+
+def _serving(shown: Serving | None) -> dict[str, Any] | None:
+    if shown is None:
+        return None
+    return {
+        "release": shown.release,
+        "version": shown.version,
+        "image": shown.image,
+        "backend": shown.backend,
+        "url": shown.url,
+        "since": shown.since,
+        "registered": list(shown.registered) if shown.registered else None,
+    }

@@ -1,0 +1,167 @@
+"""The read side over HTTP: `/api/v1`, behind which the command line stands and a page can stand.
+
+Reads only, and only with a token; what people want done goes to the intake, stored before it is
+answered. Views translate HTTP to a read and back.
+"""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from flask import Blueprint, Flask, Response, jsonify, request
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
+
+from service import views
+from service.bootstrap import Parts
+from service.performing import job_name, recipe_of
+from service.states import number_of, release_of, target_of, version_of
+from service.store import Store
+
+PAGE = 50
+
+
+def create_web(parts: Parts) -> Flask:
+    """The application. Every route below `/api/v1` wants `Authorization: Bearer <token>`."""
+    app = Flask("segue-web")
+    registry = CollectorRegistry()
+    requests = Counter("segue_web_requests", "Requests to the API", ["status"], registry=registry)
+    api = Blueprint("api", __name__, url_prefix="/api/v1")
+    api.before_request(lambda: _refuse_unknown(parts.store))
+    _routes(api, parts)
+    app.register_blueprint(api)
+
+    @app.get("/healthz")
+    def healthz() -> Response:
+        return jsonify(status="ok")
+
+    @app.get("/readyz")
+    def readyz() -> Response:
+        parts.store.now()
+        return jsonify(status="ready")
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+    @app.after_request
+    def count(response: Response) -> Response:
+        requests.labels(str(response.status_code)).inc()
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    app.register_error_handler(404, lambda _error: problem(404, "there is nothing here"))
+    app.register_error_handler(405, lambda _error: problem(405, "this address is only read"))
+    app.register_error_handler(500, lambda _error: problem(503, "the store does not answer; try again"))
+    return app
+
+
+def problem(status: int, detail: str) -> Response:
+    """An error as `application/problem+json` (RFC 9457)."""
+    response = jsonify(status=status, title=detail)
+    response.status_code = status
+    response.content_type = "application/problem+json"
+    return response
+
+
+def digest_of(token: str) -> str:
+    """What is stored of a token."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _refuse_unknown(store: Store) -> Response | None:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token and store.token(digest_of(token.strip())) is not None:
+        return None
+    response = problem(401, "a token is needed: Authorization: Bearer <token>")
+    response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _routes(api: Blueprint, parts: Parts) -> None:
+    store = parts.store
+
+    @api.get("/releases")
+    def releases() -> Response:
+        wanted: dict[str, Any] = {k: request.args[k] for k in ("target", "model") if k in request.args}
+        if "open" in request.args:
+            wanted["final"] = False
+        if "before" in request.args:
+            wanted["before"] = number_of(request.args["before"])
+        rows = store.releases(limit=PAGE, **wanted)
+        return jsonify(releases=[views.release(release_of(row)) for row in rows])
+
+    @api.get("/releases/<name>")
+    def release(name: str) -> Response:
+        row = store.release(number_of(name))
+        if row is None:
+            return problem(404, f"there is no release {name}")
+        shown = release_of(row)
+        version = store.version(shown.version)
+        return jsonify(
+            release=views.release(shown),
+            version=views.version(version_of(version)) if version else None,
+            record=[views.entry(entry) for entry in store.record_of(name)],
+        )
+
+    @api.get("/releases/<name>/logs")
+    def logs(name: str) -> Response:
+        row = store.release(number_of(name))
+        if row is None:
+            return problem(404, f"there is no release {name}")
+        return jsonify(logs=_logs(parts, release_of(row).version, release_of(row).backend))
+
+    @api.get("/targets")
+    def targets() -> Response:
+        shown = [target_of(row, row.name) for row in store.targets()]
+        return jsonify(targets=[views.target(t, _address(parts, t.name)) for t in shown])
+
+    @api.get("/commands/<delivery>")
+    def command(delivery: str) -> Response:
+        answer = store.answer(delivery)
+        return jsonify(answer=answer)
+
+    @api.get("/sources")
+    def sources() -> Response:
+        return jsonify(
+            sources=[
+                {"name": s.name, "kind": s.kind, "url": s.url, "owns": list(s.owns)} for s in store.sources()
+            ]
+        )
+
+    @api.get("/models")
+    def models() -> Response:
+        return jsonify(
+            models=[
+                {"name": m.name, "source": m.source, "folder": m.folder, "commit": m.commit}
+                for m in store.models()
+            ]
+        )
+
+    @api.get("/dead")
+    def dead() -> Response:
+        return jsonify(
+            dead=[{"id": w.id, "kind": w.kind, "subject": w.subject, "reason": w.error} for w in store.dead()]
+        )
+
+    @api.get("/record")
+    def record() -> Response:
+        after = request.args.get("after", "0")
+        entries = store.record_of(after=int(after) if after.isdigit() else 0)
+        return jsonify(record=[views.entry(entry) for entry in entries])
+
+
+def _logs(parts: Parts, key: str, backend: str) -> dict[str, str]:
+    row = parts.store.version(key)
+    if row is None:
+        return {}
+    version = version_of(row)
+    places: dict[str, Callable[[], str]] = {
+        "build": lambda: parts.builder.logs(recipe_of(version).name),
+        "evaluation": lambda: parts.jobs.logs(job_name(version)),
+        "workload": lambda: parts.workloads.logs(backend),
+    }
+    return {place: read() for place, read in places.items()}
+
+
+def _address(parts: Parts, target: str) -> str | None:
+    return parts.router.address(target) if parts.router.get(target) is not None else None

@@ -1,0 +1,194 @@
+"""The worker's body: take one thing that is due, do it, store what follows. A plain function.
+
+Its two drivers, a Celery task and a polling loop, add nothing to it. It keeps no state: all that it
+knows it reads, and whoever is killed in the middle of it loses nothing but time.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from policies.effects import Effect, MoveAlias, SetTraffic
+from policies.events import BuildFinished, EffectFailed, EvaluationFinished
+from service import answering, performing, planning, receiving, watching
+from service.bootstrap import Parts
+from service.codec import Unknown
+from service.deciding import Deciding, decide
+from service.performing import Again, Answer, Done
+from service.ports import Refused, Retry
+from service.queue import Lost, Work
+from service.states import EFFECT, EVIDENCE, SOURCE_EVENT
+
+log = structlog.get_logger()
+LONGEST_WAIT = 30.0
+MOST_TRIES = 4
+# What must never wait behind a build or a registry: it has worker processes of its own.
+URGENT = ("SetTraffic", "evidence", "Wake", "command", "StartWorkload", "CheckPreview")
+PATIENT = (
+    "delivery", "event", "look", "declare", "Build", "RunEvaluation", "StopWorkload", "ReportCommit",
+    "MoveAlias", "TagVersion",
+)  # fmt: skip
+
+
+def work_once(
+    parts: Parts, owner: str, *, number: int | None = None, kinds: Sequence[str] | None = None
+) -> bool:
+    """Do the next due work, of these kinds or exactly `number`; False where nothing was due."""
+    work = parts.store.claim(owner, number=number, kinds=kinds)
+    if work is None:
+        return False
+    structlog.contextvars.bind_contextvars(work=work.id, kind=work.kind, subject=work.subject)
+    try:
+        _do(parts, work)
+    except Lost:
+        log.warning("lease lost")
+    except Retry as reason:
+        _later(parts, work, str(reason), reason.after, counted=False)
+    except Unknown as reason:
+        _later(parts, work, str(reason), LONGEST_WAIT, counted=False)
+    except Refused as reason:
+        _refused(parts, work, str(reason))
+    except Exception as error:
+        log.exception("work failed")
+        _failed(parts, work, f"{type(error).__name__}: {error}")
+    finally:
+        structlog.contextvars.clear_contextvars()
+    return True
+
+
+def _do(parts: Parts, work: Work) -> None:
+    if work.exhausted:
+        _refused(parts, work, work.error or "its worker ended each time it was tried")
+        return
+    _KINDS.get(work.kind, _effect)(parts, work)
+
+
+# --- kinds of work that are not effects ------------------------------------------------------
+
+
+def _event(parts: Parts, work: Work) -> None:
+    """A change at a source: what it starts, stored together with its end."""
+    plans = planning.plan(parts, SOURCE_EVENT.load(work.body))
+
+    def store(deciding: Deciding) -> None:
+        for plan in plans:
+            deciding.start(plan)
+        deciding.change.finish(work)
+
+    decide(parts.store, store)
+
+
+def _look(parts: Parts, work: Work) -> None:
+    """Look at a source, because it is time to or because somebody hinted at it."""
+    source = next((s for s in parts.store.sources() if s.name == work.subject), None)
+    if source is not None:
+        watching.look(parts, source)
+    decide(parts.store, lambda deciding: deciding.change.finish(work))
+
+
+def _declare(parts: Parts, work: Work) -> None:
+    """A new connection: learn what is there without starting anything."""
+    planning.declare(parts, work.subject)
+    decide(parts.store, lambda deciding: deciding.change.finish(work))
+
+
+def _evidence(parts: Parts, work: Work) -> None:
+    event = EVIDENCE.load(work.body)
+
+    def store(deciding: Deciding) -> None:
+        deciding.release_event(work.subject, event)
+        deciding.change.finish(work)
+
+    decide(parts.store, store)
+
+
+_KINDS: dict[str, Callable[[Parts, Work], None]] = {
+    "event": _event,
+    "look": _look,
+    "declare": _declare,
+    "evidence": _evidence,
+    "command": answering.answer,
+    "delivery": receiving.receive,
+}
+
+
+# --- effects ---------------------------------------------------------------------------------
+
+
+def _effect(parts: Parts, work: Work) -> None:
+    effect = EFFECT.load(work.body)
+    now = parts.store.now()
+    parts.store.renew(work)
+    outcome = performing.perform(parts, effect, now, work.created)
+    match outcome:
+        case Again(after=after):
+            parts.store.again(work, now + after)
+        case Done(answer=answer):
+            _finish(parts, work, effect, answer)
+
+
+def _finish(parts: Parts, work: Work, effect: Effect, answer: Answer | None) -> None:
+    """The answer's consequences and the end of the work are one change."""
+
+    def store(deciding: Deciding) -> None:
+        if isinstance(effect, MoveAlias):
+            # Our own write is not news: the cursor knows it before any sweep or webhook tells of it.
+            reference = f"{effect.model}@{effect.alias}"
+            deciding.change.observe(effect.source, reference, effect.version, deciding.now)
+        if answer is not None:
+            _tell(deciding, work.subject, answer)
+        deciding.change.finish(work)
+
+    decide(parts.store, store)
+
+
+def _tell(deciding: Deciding, subject: str, answer: Answer) -> None:
+    """Versions are known by keys, releases by names that begin with `rel-`."""
+    if subject.startswith("rel-"):
+        if not isinstance(answer, BuildFinished | EvaluationFinished):
+            deciding.release_event(subject, answer)
+    elif isinstance(answer, BuildFinished | EvaluationFinished | EffectFailed):
+        deciding.version_event(subject, answer)
+
+
+# --- when it does not go well ----------------------------------------------------------------
+
+
+def _later(parts: Parts, work: Work, reason: str, after: float, *, counted: bool) -> None:
+    """Try again: soon at first, then as seldom as the trouble is old, with jitter."""
+    now = parts.store.now()
+    wait = min(LONGEST_WAIT, max(after, (now - work.created) / 8)) * random.uniform(0.8, 1.2)  # noqa: S311
+    log.info("tried, will try again", reason=reason, wait=round(wait, 2))
+    try:
+        parts.store.retry(work, now + wait, reason, counted=counted)
+    except Lost:
+        log.warning("lease lost")
+
+
+def _failed(parts: Parts, work: Work, reason: str) -> None:
+    """An error that nobody foresaw: a few tries, then it is refused with the reason."""
+    if work.attempts < MOST_TRIES:
+        _later(parts, work, reason, 1.0, counted=True)
+    else:
+        _refused(parts, work, reason)
+
+
+def _refused(parts: Parts, work: Work, reason: str) -> None:
+    """The machine learns that its effect cannot be done; what no machine waits for is parked."""
+    if work.kind == SetTraffic.__name__:
+        # Traffic is never given up: a split that cannot be written is tried until it can.
+        _later(parts, work, reason, 5.0, counted=False)
+        return
+    step = work.body.get("step")
+
+    def store(deciding: Deciding) -> None:
+        if step:
+            _tell(deciding, work.subject, EffectFailed(step, reason, deciding.now))
+        deciding.change.fail(work, reason)
+        deciding.change.record(work.subject, "segue", "refused", {"kind": work.kind, "reason": reason})
+
+    try:
+        decide(parts.store, store)
+    except Lost:
+        log.warning("lease lost")

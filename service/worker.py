@@ -1,0 +1,54 @@
+"""The polling driver: a worker that needs no broker, and the process that `segue up` starts."""
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Sequence
+from types import FrameType
+
+import structlog
+
+from service.bootstrap import Parts
+from service.work import work_once
+
+log = structlog.get_logger()
+IDLE_SECONDS = 0.05  # between two looks at an empty queue: the cost of having no broker
+
+
+def owner_name(kind: str) -> str:
+    """A name for whoever holds a lease: host, process and kind."""
+    return f"{socket.gethostname()}/{os.getpid()}/{kind}"
+
+
+def drain(parts: Parts, owner: str, kinds: Sequence[str] | None = None) -> int:
+    """Do everything that is due now; how much it was."""
+    count = 0
+    while parts.store.due(limit=1, kinds=kinds) and work_once(parts, owner, kinds=kinds):
+        count += 1
+    return count
+
+
+def poll(parts: Parts, stop: threading.Event, kinds: Sequence[str] | None = None) -> None:
+    """Work until told to stop; what is in hand then is finished first."""
+    owner = owner_name("poll")
+    while not stop.is_set():
+        try:
+            if drain(parts, owner, kinds) == 0:
+                stop.wait(IDLE_SECONDS)
+        except Exception:
+            # The store is away: nothing can be lost here, and nothing can be done but wait.
+            log.exception("store not available")
+            stop.wait(1.0)
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that SIGTERM and SIGINT set."""
+    stop = threading.Event()
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, ask)
+    signal.signal(signal.SIGINT, ask)
+    return stop
