@@ -9,9 +9,11 @@ from pathlib import Path
 
 from alembic import command, context
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, MetaData, func, select, text
 
 from service.database import open_database, writing
+from service.errors import StoreRefused
 from service.tables import OWNERS
 
 _FOLDER = Path(__file__).parent / "migrations"
@@ -39,7 +41,14 @@ def upgrade_engine(engine: Engine, owner: str, revision: str = "head") -> None:
         config.set_main_option("script_location", str(_FOLDER / owner))
         config.set_main_option("path_separator", "os")
         config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+        try:
+            command.upgrade(config, revision)
+        except CommandError as error:
+            if "Can't locate revision" not in str(error):
+                raise
+            raise StoreRefused(
+                f"the {owner} store was migrated by a newer Segue; install that one, or restore a backup"
+            ) from error
 
 
 def run(owner: str) -> None:

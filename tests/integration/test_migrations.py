@@ -1,0 +1,113 @@
+"""Migrations give exactly the tables that the code uses, keep every row, and run once or not at all."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+from service import migrate, tables
+from service.database import open_database, reading, writing
+from service.errors import StoreRefused
+from service.migrate import upgrade, upgrade_engine
+
+DATA = Path(__file__).parent / "migrations"
+NAMES = {"engine": tables.ENGINE, "series": tables.SERIES}
+
+
+@pytest.fixture
+def engine(database_url):
+    engine = open_database(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.mark.parametrize("owner", NAMES)
+def test_the_migrated_database_is_what_the_code_expects(engine, owner):
+    upgrade_engine(engine, owner)
+    with reading(engine) as connection:
+        context = MigrationContext.configure(
+            connection, opts={"version_table": f"alembic_version_{owner}", "compare_type": True}
+        )
+        assert compare_metadata(context, NAMES[owner]) == []
+
+
+def test_all_stores_may_be_one_database(engine):
+    for owner in tables.OWNERS:
+        upgrade_engine(engine, owner)
+        upgrade_engine(engine, owner)
+    names = inspect(engine).get_table_names()
+    assert {"alembic_version_engine", "alembic_version_series", "work", "increment"} <= set(names)
+
+
+@pytest.mark.parametrize("rows", sorted(DATA.glob("*.sql")), ids=lambda path: path.stem)
+def test_rows_of_every_earlier_form_survive_all_migrations(engine, rows):
+    """`migrations/<owner>-<revision>.sql` are rows as that revision's code wrote them."""
+    owner, revision = rows.stem.split("-")
+    upgrade_engine(engine, owner, revision)
+    with writing(engine) as connection:
+        for statement in rows.read_text().split(";\n"):
+            if statement.strip():
+                connection.exec_driver_sql(statement)
+        before = count(connection, NAMES[owner])
+    assert before
+    assert all(before.values()), "every table has a row to lose"
+    upgrade_engine(engine, owner)
+    with reading(engine) as connection:
+        assert count(connection, NAMES[owner]).items() >= before.items()
+
+
+def test_processes_that_start_together_migrate_once(database_url):
+    code = f"from service.migrate import upgrade; upgrade({database_url!r}, 'engine')"
+    starters = [
+        subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    errors = [starter.communicate(timeout=60)[1] for starter in starters]
+    assert [starter.returncode for starter in starters] == [0, 0, 0], errors
+
+
+def test_a_migration_that_fails_leaves_the_database_as_it_was(engine, tmp_path, monkeypatch):
+    folder = tmp_path / "migrations"
+    shutil.copytree(migrate._FOLDER, folder)
+    monkeypatch.setattr(migrate, "_FOLDER", folder)
+    upgrade_engine(engine, "series")
+    with writing(engine) as connection:
+        connection.execute(text("INSERT INTO lease VALUES ('observer', 'a', 1, 2.5)"))
+    (folder / "series" / "versions" / "s999_bad.py").write_text(
+        "from alembic import op\n"
+        "revision, down_revision = 's999', 's001'\n"
+        "def upgrade():\n"
+        "    op.execute('ALTER TABLE lease ADD COLUMN extra TEXT')\n"
+        "    op.execute('DELETE FROM lease')\n"
+        "    op.execute('this is no SQL')\n"
+    )
+    with pytest.raises(Exception, match="syntax error"):
+        upgrade_engine(engine, "series")
+    with reading(engine) as connection:
+        assert connection.execute(text("SELECT * FROM lease")).all() == [("observer", "a", 1, 2.5)]
+        assert connection.scalar(text("SELECT version_num FROM alembic_version_series")) == "s001"
+
+
+def test_a_database_of_newer_code_is_refused_in_plain_words(engine):
+    upgrade_engine(engine, "engine")
+    with writing(engine) as connection:
+        connection.execute(text("UPDATE alembic_version_engine SET version_num = 'e999'"))
+    with pytest.raises(StoreRefused, match="newer Segue"):
+        upgrade_engine(engine, "engine")
+
+
+def test_an_unknown_store_is_a_mistake(database_url):
+    with pytest.raises(ValueError, match="known: inbox, engine, series"):
+        upgrade(database_url, "outbox")
+
+
+def count(connection, metadata):
+    names = set(inspect(connection).get_table_names()) & set(metadata.tables)
+    return {
+        name: connection.scalar(text(f'SELECT count(*) FROM "{name}"'))  # noqa: S608  our own names
+        for name in names
+    }

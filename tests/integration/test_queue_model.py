@@ -1,0 +1,186 @@
+"""Whatever is added, claimed, answered, forgotten by its worker or waited for, in whatever order: the
+queue does what a few plain lists do."""
+
+import itertools
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from sqlalchemy import text
+
+from service.database import writing
+from service.queue import ATTEMPTS, LEASE_SECONDS, Lost, Work
+
+LANES = ["release:1", "release:2", "traffic:wine"]
+
+
+class Expected:
+    """One row as the model has it."""
+
+    def __init__(self, number, lane):
+        self.id, self.lane = number, lane
+        self.state, self.attempts, self.retries, self.epoch = "pending", 0, 0, 0
+        self.due, self.started = 0.0, False
+
+    @property
+    def open(self):
+        return self.state in {"pending", "started", "running"}
+
+
+class Queue(RuleBasedStateMachine):
+    """The model beside the real queue."""
+
+    store = clock = None  # set by the test
+
+    def __init__(self):
+        super().__init__()
+        with writing(self.store.engine) as connection:
+            connection.execute(text("DELETE FROM work"))
+        self.keys = itertools.count()
+        self.rows = []
+        self.claims = []
+
+    def lane(self, name):
+        return [row for row in self.rows if row.lane == name and row.open]
+
+    def claimable(self):
+        heads = []
+        for lane in LANES:
+            rows = self.lane(lane)
+            if lane.startswith("traffic:"):
+                while len(rows) > 1 and rows[0].state == "running" and rows[0].due <= self.clock.now:
+                    rows = rows[1:]
+            heads += rows[:1]
+        return sorted((row for row in heads if row.due <= self.clock.now), key=lambda row: row.id)
+
+    def by_id(self, number):
+        return next(row for row in self.rows if row.id == number)
+
+    @rule(lane=st.sampled_from(LANES))
+    def add(self, lane):
+        with self.store.change() as change:
+            change.add_work(Work(lane, "job", f"k{next(self.keys)}", "s"))
+        if lane.startswith("traffic:"):
+            for row in self.lane(lane):
+                if row.state != "running":
+                    row.state = "replaced"
+        self.rows.append(Expected(change.added[0], lane))
+
+    @rule(lane=st.sampled_from(LANES))
+    def add_a_known_key(self, lane):
+        if self.rows:
+            with self.store.change() as change:
+                change.add_work(Work(lane, "job", "k0", "s"))
+            assert change.added == ()
+
+    @rule(lane=st.sampled_from([None, *LANES]))
+    def claim(self, lane):
+        wanted = [row for row in self.claimable() if lane in {None, row.lane}]
+        work = self.store.claim("w", lanes=None if lane is None else [lane])
+        exhausted = [row for row in wanted if row.attempts >= 2 * ATTEMPTS]
+        for row in exhausted:
+            if self.store.dead() and row.id in {dead.id for dead in self.store.dead()}:
+                row.state = "dead"
+        if any(row.state == "dead" for row in exhausted):
+            wanted = [row for row in self.claimable() if lane in {None, row.lane}]
+        assert (work is None) == (not wanted)
+        if work is None:
+            return
+        row = self.by_id(work.id)
+        assert row in wanted
+        for older in self.lane(row.lane):
+            if older.id < row.id:
+                older.state = "replaced"
+        row.state, row.attempts, row.epoch = "running", row.attempts + 1, row.epoch + 1
+        row.due = self.clock.now + LEASE_SECONDS
+        assert (work.attempts, work.retries, work.epoch) == (row.attempts, row.retries, row.epoch)
+        assert (work.started is not None) == row.started
+        self.claims.append(work)
+
+    @rule(seconds=st.sampled_from([1.0, 10.0, LEASE_SECONDS]))
+    def wait(self, seconds):
+        self.clock.now += seconds
+
+    @rule(
+        data=st.data(),
+        how=st.sampled_from(["finish", "again", "retry", "put back", "fail", "renew"]),
+        delay=st.sampled_from([0.0, 5.0]),
+    )
+    def answer(self, data, how, delay):
+        """Any claim ever made is answered, the lost ones, too."""
+        if not self.claims:
+            return
+        work = data.draw(st.sampled_from(self.claims))
+        row, then = self.by_id(work.id), self.clock.now + delay
+        held = row.state == "running" and row.epoch == work.epoch
+        try:
+            with self.store.change() as change:
+                match how:
+                    case "finish":
+                        change.finish(work)
+                    case "again":
+                        change.again(work, then)
+                    case "retry":
+                        change.retry(work, then, "busy")
+                    case "put back":
+                        change.retry(work, then, "unknown kind", counted=False)
+                    case "fail":
+                        change.fail(work, "refused")
+            if how == "renew":
+                self.store.renew(work)
+        except Lost:
+            assert not held
+            return
+        assert held
+        self.apply(row, how, then)
+
+    def apply(self, row, how, then):
+        outdated = row.lane.startswith("traffic:") and self.lane(row.lane)[-1] is not row
+        match how:
+            case "finish":
+                row.state = "done"
+            case "fail":
+                row.state = "dead"
+            case "renew":
+                row.due = self.clock.now + LEASE_SECONDS
+            case _ if outdated:
+                row.state = "replaced"
+            case _:
+                row.started = row.started or how == "again"
+                row.state, row.due, row.attempts = "started" if row.started else "pending", then, 0
+                if how != "put back":
+                    row.retries = 0 if how == "again" else row.retries + 1
+
+    @rule(data=st.data())
+    def revive(self, data):
+        dead = [row for row in self.rows if row.state == "dead"]
+        if not dead:
+            return
+        row = data.draw(st.sampled_from(dead))
+        newer = any(other.lane == row.lane and other.id > row.id for other in self.rows)
+        refused = row.lane.startswith("traffic:") and newer
+        assert self.store.revive(row.id, "ann") is not refused
+        if not refused:
+            row.state, row.due, row.attempts, row.retries = "pending", self.clock.now, 0, 0
+
+    @invariant()
+    def the_states_agree(self):
+        assert [(work.id, work.state) for work in self.store.work_of("s")] == [
+            (row.id, row.state) for row in self.rows
+        ]
+
+
+@pytest.mark.timeout(300)
+def test_the_queue_does_what_its_model_does(store, clock):
+    Queue.store, Queue.clock = store, clock
+    examples = 40 if store.engine.dialect.name == "sqlite" else 15
+    run_state_machine_as_test(
+        Queue,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
