@@ -21,10 +21,9 @@ from service.ports import (
     Workload,
 )
 from service.settings import Settings
+from service.sources import GIT_KINDS, REGISTRY_KINDS
+from service.sources import opened as source_opened
 from service.store import Store
-
-GIT_KINDS = frozenset({"bare"})
-REGISTRY_KINDS = frozenset({"mlflow"})
 
 
 @dataclass(slots=True)
@@ -72,8 +71,7 @@ def build(settings: Settings) -> Parts:
         return plugins.load(port, name).open(settings)
 
     def open_source(source: Source) -> Any:
-        port = "git_hosts" if source.kind in GIT_KINDS else "model_registries"
-        return plugins.load(port, source.kind).open(settings, source)
+        return source_opened(settings, source)
 
     return Parts(
         settings=settings,

@@ -6,10 +6,11 @@ costs one sweep period.
 """
 
 from policies.events import AliasChanged, RefChanged, SourceEvent
-from service.bootstrap import GIT_KINDS, Parts
+from service.bootstrap import Parts
 from service.change import Change
 from service.ports import Source
 from service.queue import Work
+from service.sources import GIT_KINDS
 from service.states import SOURCE_EVENT
 
 Values = dict[str, str]

@@ -1,0 +1,52 @@
+"""The connected sources as a file, for processes that run beside the engine and have no store.
+
+`<home>/sources.json` is written whole whenever a source is connected. It holds no secret: logins
+stay files below `<home>/secrets`, and adapters ask for them when they need them.
+"""
+
+import json
+import os
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from service import plugins
+from service.ports import Refused, Source
+from service.settings import Settings
+
+GIT_KINDS = frozenset({"bare"})
+REGISTRY_KINDS = frozenset({"mlflow"})
+
+
+def save(home: Path, sources: tuple[Source, ...]) -> None:
+    """Write all sources, in place of those that were written before; a reader never sees half."""
+    home.mkdir(parents=True, exist_ok=True)
+    text = json.dumps([asdict(source) for source in sources], indent=1, sort_keys=True) + "\n"
+    descriptor, temporary = tempfile.mkstemp(dir=home, prefix=".sources-")
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(temporary).replace(home / "sources.json")
+
+
+def load(home: Path) -> tuple[Source, ...]:
+    """All sources, in the order in which they were saved; none where nothing was saved."""
+    path = home / "sources.json"
+    if not path.is_file():
+        return ()
+    rows = json.loads(path.read_text())
+    return tuple(Source(row["name"], row["kind"], row["url"], tuple(row["owns"])) for row in rows)
+
+
+def opened(settings: Settings, source: Source) -> Any:
+    """The adapter behind a source. Raises `Refused` for a kind that is none of ours."""
+    if source.kind in GIT_KINDS:
+        port = "git_hosts"
+    elif source.kind in REGISTRY_KINDS:
+        port = "model_registries"
+    else:
+        known = ", ".join(sorted(GIT_KINDS | REGISTRY_KINDS))
+        raise Refused(f"source {source.name!r} is of kind {source.kind!r}; known kinds: {known}")
+    return plugins.load(port, source.kind).open(settings, source)

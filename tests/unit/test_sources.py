@@ -1,0 +1,24 @@
+"""The file of connected sources."""
+
+import pytest
+
+from service import sources
+from service.ports import Refused, Source
+from service.settings import Settings
+
+
+def test_sources_come_back_as_they_were_saved(tmp_path):
+    wanted = (Source("repo", "bare", "/srv/repo.git", ("*/staging",)), Source("models", "mlflow", "http://m"))
+    sources.save(tmp_path, wanted[:1])
+    sources.save(tmp_path, wanted)
+    assert sources.load(tmp_path) == wanted
+    assert [path.name for path in tmp_path.iterdir()] == ["sources.json"]
+
+
+def test_no_file_means_no_sources(tmp_path):
+    assert sources.load(tmp_path) == ()
+
+
+def test_an_unknown_kind_is_refused_with_the_known_ones(tmp_path):
+    with pytest.raises(Refused, match="known kinds: bare, mlflow"):
+        sources.opened(Settings(home=tmp_path), Source("x", "svn", "http://x"))
