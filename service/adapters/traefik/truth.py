@@ -1,0 +1,104 @@
+"""The truth about all routes: one file under a lock, changed by compare-and-swap on the epoch.
+
+Traefik's file provider has no such write; so the file is the truth, and what Traefik reads is
+rendered from it while the lock is held. It must not ask Traefik anything.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from service.adapters.routes import check_apart
+from service.adapters.traefik.layout import Layout
+from service.ports import Backend, Refused, Route
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is known of a target. A removed one keeps its epoch, so that nobody older brings it back."""
+
+    epoch: int
+    route: Route | None
+
+
+Routes = dict[str, Entry]
+
+
+@contextmanager
+def locked(layout: Layout) -> Iterator[None]:
+    """Hold the truth alone, among threads and processes; the kernel lets go for whoever dies."""
+    layout.make()
+    descriptor = os.open(layout.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def load(layout: Layout) -> Routes:
+    """All entries; a file that cannot be read is never taken for an empty one."""
+    try:
+        text = layout.state.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    try:
+        stored = json.loads(text)
+        schema = stored["schema"]
+        found = {target: _entry(target, entry) for target, entry in stored["targets"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Refused(f"{layout.state} cannot be read: {type(error).__name__} {error}") from error
+    if schema != SCHEMA:
+        raise Refused(f"{layout.state} has schema {schema}; this version of Segue reads {SCHEMA}")
+    return found
+
+
+def save(layout: Layout, routes: Routes) -> None:
+    """Replace the file. The caller holds the lock."""
+    targets = {target: _stored(entry) for target, entry in sorted(routes.items())}
+    layout.replace(layout.state, json.dumps({"schema": SCHEMA, "targets": targets}, indent=1) + "\n")
+
+
+def with_route(routes: Routes, route: Route) -> Routes:
+    """The routes after this write; `Refused` where somebody newer holds the target."""
+    check_epoch(routes, route.target, route.epoch)
+    check_apart(route, [entry.route for entry in routes.values() if entry.route is not None])
+    return {**routes, route.target: Entry(route.epoch, route)}
+
+
+def without(routes: Routes, target: str, epoch: int) -> Routes:
+    """The routes after the target's removal, which remembers the epoch."""
+    check_epoch(routes, target, epoch)
+    return {**routes, target: Entry(epoch, None)}
+
+
+def check_epoch(routes: Routes, target: str, epoch: int) -> None:
+    """Raise `Refused` where somebody newer holds the target."""
+    stored = routes.get(target)
+    if stored is not None and stored.epoch > epoch:
+        raise Refused(f"{target} is held under epoch {stored.epoch}; a write under epoch {epoch} is too old")
+
+
+def _stored(entry: Entry) -> dict[str, Any]:
+    if entry.route is None:
+        return {"epoch": entry.epoch, "removed": True}
+    return {
+        "epoch": entry.epoch,
+        "sticky": entry.route.sticky,
+        "backends": [asdict(backend) for backend in entry.route.backends],
+    }
+
+
+def _entry(target: str, stored: dict[str, Any]) -> Entry:
+    epoch = int(stored["epoch"])
+    if stored.get("removed"):
+        return Entry(epoch, None)
+    backends = tuple(Backend(b["name"], b["url"], float(b["weight"])) for b in stored["backends"])
+    route = Route(target, epoch, backends)
+    return Entry(epoch, replace(route, sticky=stored["sticky"]))
