@@ -1,0 +1,115 @@
+"""One build in a process of its own: `python -m service.adapters.oci.build <folder>`.
+
+Reads `recipe.json` of its folder, writes `progress` and at the end `result.json`, each whole. What
+it prints goes to the folder's log. It holds the folder's lock, handed down open, as long as it lives.
+"""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import Any
+
+from service import settings as settings_of
+from service import sources
+from service.adapters.oci.assembling import assemble
+from service.adapters.oci.blobs import Layout, canonical, write_whole
+from service.adapters.oci.interpreter import host_interpreter
+from service.adapters.oci.workshop import Workshop
+from service.ports import CodeReference, Image, ModelReference, PortError, Recipe, Refused
+from service.settings import Settings
+
+_LOG_BYTES = 256 << 10
+
+
+def main(folder: Path, settings: Settings) -> None:
+    """Build what the folder's recipe says, and leave the result there."""
+    work = Path(tempfile.mkdtemp(dir=folder, prefix="work-"))
+    log = Log(folder)
+    try:
+        recipe = read_recipe((folder / "recipe.json").read_bytes())
+        shop = Workshop(Layout(settings.home), host_interpreter(), work, log)
+        image = assemble(shop, recipe, _opener(settings))
+        result: dict[str, Any] = {"digest": image.digest, "layers": image.layers}
+    except PortError as error:
+        result = {"failed": str(error)}
+    except Exception as error:  # noqa: BLE001  whatever it was, it belongs into the result
+        log(traceback.format_exc())
+        result = {"failed": f"the build broke: {type(error).__name__}: {error}"}
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    log(f"failed: {result['failed']}" if "failed" in result else f"image {result['digest']}")
+    write_whole(folder / "result.json", canonical(result))
+
+
+class Log:
+    """What a build says: shown as progress while it runs, and kept, up to a limit."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._left = _LOG_BYTES
+
+    def __call__(self, text: str) -> None:
+        if not text or self._left <= 0:
+            return
+        print(text[: self._left], flush=True)  # noqa: T201  standard output is the log file
+        self._left -= len(text)
+        first = text.partition("\n")[0][:200]
+        (self._folder / "progress.new").write_text(first)
+        (self._folder / "progress.new").replace(self._folder / "progress")
+
+
+def write_recipe(recipe: Recipe) -> bytes:
+    """A recipe as JSON."""
+    code, model = recipe.code, recipe.model
+    return canonical(
+        {
+            "name": recipe.name,
+            "code": [code.source, code.commit, code.folder] if code else None,
+            "model": [model.source, model.name, model.version] if model else None,
+            "lock": recipe.lock,
+            "run": recipe.run,
+            "port": recipe.port,
+            "labels": recipe.labels,
+        }
+    )
+
+
+def read_recipe(content: bytes) -> Recipe:
+    """The recipe that `write_recipe` wrote."""
+    row = json.loads(content)
+    return Recipe(
+        name=row["name"],
+        code=CodeReference(*row["code"]) if row["code"] else None,
+        model=ModelReference(*row["model"]) if row["model"] else None,
+        lock=row["lock"],
+        run=tuple(row["run"]),
+        port=row["port"],
+        labels=tuple((name, value) for name, value in row["labels"]),
+    )
+
+
+def read_result(content: bytes) -> Image | str:
+    """The image, or why there is none."""
+    row = json.loads(content)
+    if "failed" in row:
+        return str(row["failed"])
+    return Image(row["digest"], tuple((kind, how) for kind, how in row["layers"]))
+
+
+def _opener(settings: Settings) -> Any:
+    known = {source.name: source for source in sources.load(settings.home)}
+
+    def open_source(name: str) -> Any:
+        if name not in known:
+            raise Refused(f"there is no source {name!r}; connect it with: segue connect")
+        return sources.opened(settings, known[name])
+
+    return open_source
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), settings_of.read(os.environ))

@@ -1,0 +1,391 @@
+"""The image builder with real wheels, real processes and files; no network."""
+
+import base64
+import hashlib
+import io
+import json
+import os
+import signal
+import subprocess
+import tarfile
+import time
+import zipfile
+from dataclasses import replace
+
+import pytest
+
+from service.adapters.oci.assembling import assemble
+from service.adapters.oci.blobs import Layout
+from service.adapters.oci.builder import OciBuilder
+from service.adapters.oci.interpreter import host_interpreter
+from service.adapters.oci.layout import discard, open_image, unpack
+from service.adapters.oci.workshop import Workshop
+from service.ports import (
+    CodeReference,
+    Failed,
+    Image,
+    ModelReference,
+    ModelVersion,
+    Recipe,
+    Refused,
+    TreeEntry,
+    Working,
+)
+from service.settings import Settings
+
+SERVE = b"import pebble, sys\nprint(pebble.WORD, sys.flags.no_user_site, 'flask' in sys.modules)\n"
+
+
+class Git:
+    """Files by commit."""
+
+    def __init__(self, commits):
+        self.commits = commits
+
+    def file(self, commit, path):
+        return next((content for name, _, content in self.commits[commit] if name == path), None)
+
+    def archive(self, commit, folder):
+        for name, mode, content in self.commits[commit]:
+            yield TreeEntry(name, "0" * 40, mode, len(content)), content
+
+
+class Registry:
+    """Files by version; counts how often a file is read."""
+
+    def __init__(self, versions):
+        self.versions = versions
+        self.reads = 0
+
+    def version(self, name, version):
+        digest = hashlib.sha256(repr(self.files(name, version)).encode() + version.encode())
+        return ModelVersion(name, version, None, (), digest.hexdigest(), None)
+
+    def files(self, name, version):
+        return tuple((path, len(content)) for path, content in self.versions[version].items())
+
+    def read(self, name, version, path):
+        self.reads += 1
+        yield self.versions[version][path]
+
+
+def wheel(folder, name="pebble", version="1.0", files=None):
+    """A wheel like any other, with a paths file that would run code; returns its hash."""
+    info = f"{name}-{version}.dist-info"
+    content = {
+        f"{name}.py": "WORD = 'pebble'\n",
+        f"{name}-evil.pth": "import os; os.environ['EVIL'] = 'yes'\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/entry_points.txt": f"[console_scripts]\n{name}-say = {name}:say\n",
+        **(files or {}),
+    }
+    record = "".join(
+        f"{path},sha256={base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b'=').decode()},{len(text)}\n"
+        for path, text in content.items()
+    )
+    content[f"{info}/RECORD"] = record + f"{info}/RECORD,,\n"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{name}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file, text in content.items():
+            archive.writestr(zipfile.ZipInfo(file), text)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def wheels(tmp_path, monkeypatch):
+    """A folder that is this machine's only package index."""
+    for name in [name for name in os.environ if name.startswith(("PIP_", "UV_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
+    monkeypatch.setenv("UV_FIND_LINKS", str(tmp_path / "wheels"))
+    monkeypatch.setenv("UV_NO_INDEX", "1")
+    return tmp_path / "wheels"
+
+
+@pytest.fixture
+def lock(wheels):
+    return f"pebble==1.0 \\\n    --hash=sha256:{wheel(wheels)}\n".encode()
+
+
+@pytest.fixture
+def build(tmp_path):
+    """Builds here and now, with sources that the test gives; returns the image."""
+
+    def built(recipe, home=tmp_path / "home", **sources):
+        work = tmp_path / "work"
+        work.mkdir(exist_ok=True)
+        said = []
+        shop = Workshop(Layout(home), host_interpreter(), work, said.append)
+        return assemble(shop, recipe, sources.__getitem__)
+
+    return built
+
+
+@pytest.fixture
+def home(tmp_path):
+    yield tmp_path / "home"
+    discard(tmp_path / "home" / "images")
+
+
+def code_recipe(commit="c1", lock="requirements.lock", run=("python", "serve.py")):
+    labels = (("org.opencontainers.image.revision", commit),)
+    return Recipe(f"wine-{commit}", CodeReference("git", commit, ""), None, lock, run, 8080, labels)
+
+
+def model_recipe(version="1", run=("python", "-c", "pass"), name="m"):
+    labels = (("segue.registered", f"churn/{version}"),)
+    return Recipe(
+        f"{name}-{version}", None, ModelReference("models", "churn", version), None, run, 8080, labels
+    )
+
+
+def commits(lock, **more):
+    first = [("serve.py", 0o100644, SERVE), ("requirements.lock", 0o100644, lock)]
+    return Git({"c1": first, **more})
+
+
+def test_the_same_input_gives_the_same_digest_in_another_home(build, lock, tmp_path, home):
+    image = build(code_recipe(), git=commits(lock), home=home)
+    again = build(code_recipe(), git=commits(lock), home=tmp_path / "other")
+    assert image.digest == again.digest
+    assert dict(image.layers) == {"base": "cached", "env": "built", "code": "built"}
+
+
+def test_a_code_only_change_takes_the_packages_from_before(build, lock, home):
+    changed = [("serve.py", 0o100644, SERVE + b"\n"), ("requirements.lock", 0o100644, lock)]
+    git = commits(lock, c2=changed)
+    first, second = build(code_recipe(), git=git), build(code_recipe("c2"), git=git)
+    assert dict(second.layers) == {"base": "cached", "env": "cached", "code": "built"}
+    assert first.digest != second.digest
+    assert dict(build(code_recipe("c2"), git=git).layers)["code"] == "cached"
+
+
+def test_a_model_only_change_takes_the_packages_from_before(build, lock, home):
+    models = Registry({n: {"requirements.lock": lock, "model.bin": n.encode()} for n in "12"})
+    build(model_recipe("1"), models=models)
+    second = build(model_recipe("2"), models=models)
+    assert dict(second.layers) == {"base": "cached", "env": "cached", "model": "built"}
+    reads = models.reads
+    assert dict(build(model_recipe("2", name="again"), models=models).layers)["model"] == "cached"
+    assert models.reads == reads + 1  # its lock file only
+
+
+def test_an_image_runs_with_its_own_packages_and_none_of_ours(build, lock, home):
+    ready = unpack(home, build(code_recipe(), git=commits(lock)).digest)
+    asks = (
+        "import os, sys, importlib.util as u, pebble;"
+        "print(pebble.WORD, u.find_spec('flask'), u.find_spec('pip'), os.environ.get('EVIL'), sys.prefix)"
+    )
+    command = ready.command(("python", "-c", asks))
+    done = subprocess.run(
+        command, env=ready.env, cwd=ready.workdir, check=True, capture_output=True, text=True
+    )
+    assert done.stdout.split()[:4] == ["pebble", "None", "None", "None"]
+    assert done.stdout.split()[4].startswith(str(home))
+    assert subprocess.run(
+        ready.argv, env=ready.env, cwd=ready.workdir, check=True, capture_output=True
+    ).stdout
+
+
+def test_unpacked_files_are_for_everybody_to_read_and_nobody_to_write(build, lock, home):
+    ready = unpack(home, build(code_recipe(), git=commits(lock)).digest)
+    for path in (home / "images" / "unpacked").glob("*/*/**/*"):
+        assert path.stat().st_mode & 0o777 in {0o444, 0o555}
+    assert not list(ready.root.rglob("*.pth"))
+    script = (ready.root / "opt/segue/env/bin/pebble-say").read_text()
+    assert script.startswith("#!/usr/bin/env python3\n")
+
+
+def test_layers_are_unpacked_once(build, lock, home):
+    git = commits(lock, c2=[("serve.py", 0o100644, b""), ("requirements.lock", 0o100644, lock)])
+    one, two = (unpack(home, build(code_recipe(commit), git=git).digest) for commit in ("c1", "c2"))
+    assert (one.root / "opt/segue/env").resolve() == (two.root / "opt/segue/env").resolve()
+    assert unpack(home, one.root.name and f"sha256:{one.root.name}") == one
+
+
+def test_a_damaged_layer_is_refused(build, lock, home):
+    image = build(code_recipe(), git=commits(lock))
+    manifest = open_image(home, image.digest).manifest
+    blob = Layout(home).blob(manifest["layers"][-1]["digest"])
+    blob.write_bytes(blob.read_bytes()[:-1] + b"!")
+    with pytest.raises(Refused, match="build the image again"):
+        unpack(home, image.digest)
+    assert not list((home / "images" / "unpacked").glob(".new-*"))
+
+
+def test_commit_and_model_version_are_written_on_the_image(build, lock, home):
+    image = open_image(home, build(code_recipe(), git=commits(lock)).digest)
+    assert image.labels["org.opencontainers.image.revision"] == "c1"
+    assert image.manifest["annotations"]["org.opencontainers.image.revision"] == "c1"
+    assert image.labels["segue.base.python"] == host_interpreter().version
+    index = json.loads((home / "images" / "index.json").read_bytes())
+    assert [entry["digest"] for entry in index["manifests"]] == [image.digest]
+
+
+def test_a_lock_file_without_hashes_is_refused_and_says_how_to_make_them(build, wheels, home):
+    wheel(wheels)
+    with pytest.raises(
+        Refused, match=r"requirements.lock has no hashes; make one with: uv pip compile --generate"
+    ):
+        build(code_recipe(), git=commits(b"pebble==1.0\n"))
+
+
+def test_a_wrong_hash_is_refused(build, wheels, home):
+    wheel(wheels)
+    with pytest.raises(Refused, match="could not be installed"):
+        build(code_recipe(), git=commits(b"pebble==1.0 --hash=sha256:" + b"0" * 64 + b"\n"))
+
+
+def test_a_source_distribution_is_never_built(build, wheels, tmp_path, home):
+    wheels.mkdir()
+    path = wheels / "gravel-1.0.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        setup = f"open({str(tmp_path / 'ran')!r}, 'w')\n".encode()
+        for name, content in (
+            ("setup.py", setup),
+            ("PKG-INFO", b"Metadata-Version: 2.1\nName: gravel\nVersion: 1.0\n"),
+        ):
+            info = tarfile.TarInfo(f"gravel-1.0/{name}")
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    with pytest.raises(Refused, match="could not be installed"):
+        build(code_recipe(), git=commits(f"gravel==1.0 --hash=sha256:{digest}\n".encode()))
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--index-url https://example.com",
+        "-r other.txt",
+        "./a.whl",
+        "pebble @ https://example.com/a.whl",
+        "pebble>=1",
+    ],
+)
+def test_a_lock_file_says_only_packages(build, lock, line, home):
+    with pytest.raises(Refused, match=r"requirements.lock, line 3: .* is not a pinned package"):
+        build(code_recipe(), git=commits(lock + line.encode() + b"\n"))
+
+
+def test_pins_of_a_model_get_their_hashes_once(build, wheels, home):
+    wheel(wheels)
+    models = Registry({n: {"requirements.txt": b"pebble==1.0\n", "model.bin": n.encode()} for n in "12"})
+    assert dict(build(model_recipe("1"), models=models).layers)["env"] == "built"
+    (wheels / "pebble-1.0-py3-none-any.whl").unlink()
+    assert dict(build(model_recipe("2"), models=models).layers)["env"] == "cached"
+
+
+def test_a_model_for_the_scoring_server_has_to_name_mlflow(build, wheels, lock, home):
+    models = Registry({"1": {"requirements.txt": b"pebble==1.0\n"}})
+    with pytest.raises(Refused, match="add mlflow-skinny=="):
+        build(model_recipe("1", run=("mlflow",)), models=models)
+
+
+@pytest.mark.parametrize("name", ["../evil", "/etc/passwd", "a/../../b", "a//b", "", "."])
+def test_names_that_leave_the_folder_are_refused(build, lock, name, home):
+    git = commits(lock, bad=[(name, 0o100644, b"x"), ("requirements.lock", 0o100644, lock)])
+    with pytest.raises(Refused, match="would leave its folder"):
+        build(code_recipe("bad"), git=git)
+    with pytest.raises(Refused, match="would leave its folder"):
+        build(model_recipe("1"), models=Registry({"1": {name: b"x"}}))
+
+
+@pytest.mark.parametrize("target", ["../x", "/etc/passwd", "a/../../x", ""])
+def test_links_that_leave_the_folder_are_refused(build, lock, target, home):
+    git = commits(lock, bad=[("link", 0o120000, target.encode()), ("requirements.lock", 0o100644, lock)])
+    with pytest.raises(Refused, match="link 'link' points"):
+        build(code_recipe("bad"), git=git)
+
+
+def test_links_inside_and_executables_are_kept(build, lock, home):
+    files = [("bin/go", 0o100755, b"#!/bin/sh\necho went\n"), ("go", 0o120000, b"bin/go")]
+    git = commits(lock, c2=[*files, ("requirements.lock", 0o100644, lock)])
+    ready = unpack(home, build(code_recipe("c2", run=("./go",)), git=git).digest)
+    done = subprocess.run(ready.argv, env=ready.env, cwd=ready.workdir, check=True, capture_output=True)
+    assert done.stdout == b"went\n"
+
+
+def test_a_model_file_that_changes_while_it_is_read_is_refused(build, home):
+    class Moving(Registry):
+        def files(self, name, version):
+            return (("model.bin", 3),)
+
+    with pytest.raises(Refused, match="changed while it was read"):
+        build(model_recipe("1"), models=Moving({"1": {"model.bin": b"four"}}))
+    assert not list((home / "images" / "incoming").iterdir())
+
+
+def ended(builder, name):
+    deadline = time.monotonic() + 60
+    while isinstance(state := builder.state(name), Working):
+        assert time.monotonic() < deadline, builder.logs(name)
+        time.sleep(0.02)
+    return state
+
+
+def plain_recipe(name="plain"):
+    return Recipe(name, None, None, None, ("python", "-V"), 8080)
+
+
+def test_a_killed_build_is_seen_as_dead_and_starts_anew(home, tmp_path):
+    builder = OciBuilder.open(Settings(home=home))
+    builder.start(plain_recipe())
+    process = json.loads((home / "builds" / "plain" / "process.json").read_bytes())
+    os.kill(process["pid"], signal.SIGKILL)
+    state = ended(OciBuilder.open(Settings(home=home)), "plain")
+    assert isinstance(state, Failed)
+    assert state.reason == "the builder was killed"
+    builder.start(plain_recipe())
+    assert isinstance(ended(builder, "plain"), Image)
+
+
+def test_another_process_finds_the_build_again(home):
+    OciBuilder.open(Settings(home=home)).start(plain_recipe())
+    assert isinstance(ended(OciBuilder.open(Settings(home=home)), "plain"), Image)
+
+
+def test_an_unknown_source_is_said(home):
+    builder = OciBuilder.open(Settings(home=home))
+    builder.start(replace(plain_recipe(), code=CodeReference("git", "c1", "")))
+    state = ended(builder, "plain")
+    assert isinstance(state, Failed)
+    assert "there is no source 'git'" in state.reason
+
+
+def test_an_image_that_was_removed_is_gone(home):
+    builder = OciBuilder.open(Settings(home=home))
+    builder.start(plain_recipe())
+    image = ended(builder, "plain")
+    Layout(home).blob(image.digest).unlink()
+    assert not isinstance(builder.state("plain"), Image)
+
+
+def test_a_login_in_an_index_address_stays_out_of_errors_and_files(build, wheels, home, monkeypatch):
+    monkeypatch.delenv("UV_NO_INDEX")
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    monkeypatch.setenv("UV_INDEX", "https://robot:hunter2@127.0.0.1:1/simple")
+    wheels.mkdir()
+    with pytest.raises(Refused, match="could not be installed") as caught:
+        build(code_recipe(), git=commits(b"pebble==1.0 --hash=sha256:" + b"0" * 64 + b"\n"))
+    assert "hunter2" not in str(caught.value)
+    for path in (home / "images").rglob("*"):
+        assert not path.is_file() or b"hunter2" not in path.read_bytes()
+
+
+def test_hundred_megabytes_of_new_model(build, lock, home):
+    """Prints how long a model-only change takes; the number depends on the machine."""
+    block = os.urandom(100 << 20)
+    models = Registry(
+        {"1": {"requirements.lock": lock}, "2": {"requirements.lock": lock, "model.bin": block}}
+    )
+    build(model_recipe("1"), models=models)
+    begun = time.monotonic()
+    image = build(model_recipe("2"), models=models)
+    built = time.monotonic()
+    ready = unpack(home, image.digest)
+    print(f"built in {built - begun:.2f} s, unpacked in {time.monotonic() - built:.2f} s")
+    assert (ready.root / "opt/segue/model/model.bin").stat().st_size == len(block)
