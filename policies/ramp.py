@@ -18,12 +18,13 @@ from collections.abc import Sequence
 PRIOR_EVENTS = 0.5  # a: half a failure ...
 PRIOR_REQUESTS = 500.0  # b: ... in 500 requests; any choice is valid, this one is tight near 0.1 %
 WRONG = 0.05  # how often the bound may ever be too low
+MOST_REQUESTS = 1e15  # more than anybody served: not a count
 LEAST_RISK = 0.001  # 0.1 % of all requests
 
 
 def upper_bound(errors: float, requests: float, wrong: float = WRONG) -> float:
     """The largest error rate that these counts do not exclude; 1 while nothing is known."""
-    if not (requests > 0 and 0 <= errors <= requests and math.isfinite(requests)):
+    if not (0 < requests <= MOST_REQUESTS and 0 <= errors <= requests):
         return 1.0
     level = math.log(1 / wrong) - _log_mixture(errors, requests)
     return min(1.0, _largest_root(errors, requests, level))

@@ -68,10 +68,10 @@ def _prepare(parts: Parts, command: Command) -> Reply | Plan | None:
         return Reply(ok=False, text=f"there is no model {command.subject!r}; known: {known}")
     model = model_of(row)
     version = given.get("version")
-    if not isinstance(model.source, FromModel) or version is None:
-        return Reply(
-            ok=False, text=f"{model.name} starts by a push; only a model of a registry starts by: --version N"
-        )
+    if not isinstance(model.source, FromModel):
+        return planning.declared_plan(parts, row, command.actor)
+    if version is None:
+        return Reply(ok=False, text=f"which version of {model.source.model}? Write: --version N")
     registries = [
         s for s in parts.store.sources() if s.kind == given.get("registry", s.kind) and s.kind == "mlflow"
     ]

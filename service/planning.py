@@ -114,6 +114,14 @@ def _code_plan(parts: Parts, model: Model, cause: Cause, code: CodeOrigin) -> Pl
     return Plan(_ruled_by_protected_branch(parts, model), cause, code=code, registered=None)
 
 
+def declared_plan(parts: Parts, row: ModelRow, actor: str) -> Plan:
+    """A plan for a model with code, as it lies at the commit that declares it."""
+    host = parts.git(row.source)
+    cause = Cause(f"{actor} started it", host.author(row.commit), source=row.source, commit=row.commit)
+    digest = tree_digest(host.tree(row.commit), row.folder)
+    return Plan(model_of(row), cause, CodeOrigin(row.source, row.commit, row.folder, digest), None)
+
+
 def _plan_alias(parts: Parts, event: AliasChanged, number: str) -> tuple[Plan, ...]:
     wanted = FromModel(event.model, event.alias)
     return tuple(

@@ -62,6 +62,25 @@ def read(environ: Mapping[str, str]) -> Settings:
     )
 
 
+def environ_of(settings: Settings) -> dict[str, str]:
+    """The variables from which `read` makes these settings again: what a child process is given."""
+    told = {
+        "SEGUE_HOME": str(settings.home),
+        "SEGUE_DATABASE": settings.database or "",
+        "SEGUE_BROKER": settings.broker or "",
+        "SEGUE_HOST": settings.host,
+        "SEGUE_INTAKE_PORT": str(settings.intake_port),
+        "SEGUE_WEB_PORT": str(settings.web_port),
+        "SEGUE_ROUTER_PORT": str(settings.router_port),
+        "SEGUE_SCRAPE_SECONDS": str(settings.scrape_seconds),
+        "SEGUE_SWEEP_SECONDS": str(settings.sweep_seconds),
+        "SEGUE_BODY_BYTES": str(settings.body_bytes),
+        "SEGUE_ALLOW_UNSIGNED": "yes" if settings.allow_unsigned else "no",
+        "SEGUE_GIT_ROOTS": ":".join(str(root) for root in settings.git_roots),
+    }
+    return {name: value for name, value in told.items() if value}
+
+
 def _whole(environ: Mapping[str, str], name: str, default: int) -> int:
     text = environ.get(name, "")
     if not text:

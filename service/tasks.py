@@ -54,3 +54,17 @@ def register(app: Celery, parts: Parts, queue: str) -> None:
 def hint(app: Celery, queue: str, number: int) -> None:
     """Tell a worker that something is due. A broker that is away is no trouble: workers' hints come again."""
     app.send_task(TASK, args=[number], queue=queue, retry=False, ignore_result=True)
+
+
+def run(broker: str, parts: Parts, queue: str) -> None:
+    """Serve one queue until SIGTERM; what is in hand then is finished first."""
+    app = create_app(broker)
+    register(app, parts, queue)
+    app.Worker(
+        queues=[queue],
+        pool="solo",
+        concurrency=1,
+        without_gossip=True,
+        without_mingle=True,
+        loglevel="WARNING",
+    ).start()

@@ -5,6 +5,8 @@ and only that, becomes an event. Hints therefore cannot be forged into events, a
 costs one sweep period.
 """
 
+from typing import Any
+
 from policies.events import AliasChanged, RefChanged, SourceEvent
 from service.bootstrap import Parts
 from service.change import Change
@@ -28,9 +30,15 @@ def look(parts: Parts, source: Source) -> int:
 
 def present(parts: Parts, source: Source) -> Values:
     """All references of a source with their present values."""
+    adapter = parts.git(source.name) if source.kind in GIT_KINDS else parts.registry(source.name)
+    return values_of(source, adapter)
+
+
+def values_of(source: Source, adapter: Any) -> Values:
+    """The same, asked of the source's adapter."""
     if source.kind in GIT_KINDS:
-        return {name: commit for name, commit in parts.git(source.name).refs().items() if _ours(name)}
-    return {f"{m}@{a}": v for (m, a), v in parts.registry(source.name).aliases().items()}
+        return {name: commit for name, commit in adapter.refs().items() if _ours(name)}
+    return {f"{m}@{a}": v for (m, a), v in adapter.aliases().items()}
 
 
 def observe(change: Change, source: Source, values: Values, *, quietly: bool = False) -> int:

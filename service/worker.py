@@ -14,6 +14,7 @@ from service.work import work_once
 
 log = structlog.get_logger()
 IDLE_SECONDS = 0.05  # between two looks at an empty queue: the cost of having no broker
+SELDOM_SECONDS = 1.0  # the same beside a broker, whose hints may be lost
 
 
 def owner_name(kind: str) -> str:
@@ -29,13 +30,15 @@ def drain(parts: Parts, owner: str, kinds: Sequence[str] | None = None) -> int:
     return count
 
 
-def poll(parts: Parts, stop: threading.Event, kinds: Sequence[str] | None = None) -> None:
+def poll(
+    parts: Parts, stop: threading.Event, kinds: Sequence[str] | None = None, idle: float = IDLE_SECONDS
+) -> None:
     """Work until told to stop; what is in hand then is finished first."""
     owner = owner_name("poll")
     while not stop.is_set():
         try:
             if drain(parts, owner, kinds) == 0:
-                stop.wait(IDLE_SECONDS)
+                stop.wait(idle)
         except Exception:
             # The store is away: nothing can be lost here, and nothing can be done but wait.
             log.exception("store not available")

@@ -1,0 +1,91 @@
+"""`init` and `check`: the file that people write, before anything runs. Neither needs a server."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from policies.spec.support import EMBEDDED
+from service import mistakes_shown, segue_yaml
+from service.cli.context import EXIT_FAILED, as_json, console, print_json
+
+BUILD = """\
+name: {name}
+build: {{lock: requirements.lock}}    # wheels only, pinned by hash
+serve: {{run: python serve.py, port: 8080}}
+evaluate: {{run: python evaluate.py, gates: {{accuracy: ">= 0.9"}}}}
+false_rollbacks: 1%
+"""
+REGISTERED = """\
+name: {name}
+model: models:/{name}@challenger     # moving this alias starts a release
+serve: mlflow
+approvals: {{count: 1, from: [{person}]}}
+false_rollbacks: 1%
+"""
+
+
+@click.command()
+@click.option("--registered", is_flag=True, help="For a model in MLflow, without code of its own.")
+@click.option("--approver", default="you@example.com", help="Who approves a registered model's release.")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=".")
+def init(folder: Path, approver: str, *, registered: bool) -> None:
+    """Write a segue.yaml of five lines into FOLDER."""
+    path = folder / segue_yaml.NAME
+    if path.exists():
+        raise click.ClickException(f"{path} exists already; look at it with: segue check {path}")
+    folder.mkdir(parents=True, exist_ok=True)
+    name = "".join(c if c.isalnum() else "-" for c in folder.resolve().name.lower()).strip("-") or "model"
+    text = (REGISTERED if registered else BUILD).format(name=name, person=approver)
+    path.write_text(text)
+    console().print(f"wrote {path}; next: segue check {path}")
+
+
+@click.command()
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@as_json
+def check(files: tuple[Path, ...], *, wants_json: bool) -> None:
+    """Find all mistakes in segue.yaml files: each with its line, and what to write instead.
+
+    Without FILES all that lie below this folder are checked.
+    """
+    found = files or tuple(sorted(Path().rglob(segue_yaml.NAME)))
+    if not found:
+        raise click.ClickException("there is no segue.yaml here; write one with: segue init")
+    wrong = 0
+    shown = []
+    for path in found:
+        data = _read(path / segue_yaml.NAME if path.is_dir() else path)
+        checked = segue_yaml.check(data, _folder(path), EMBEDDED)
+        wrong += len(checked.mistakes)
+        if wants_json:
+            shown.append(_listed(checked, path))
+        elif checked.mistakes:
+            click.echo(mistakes_shown.as_text(checked.mistakes, data, str(path)))
+        else:
+            click.echo(f"{path}: fine ({', '.join(model.name for model in checked.models)})")
+    if wants_json:
+        print_json(shown)
+    if wrong:
+        raise click.exceptions.Exit(EXIT_FAILED)
+
+
+def _listed(checked: segue_yaml.Checked, path: Path) -> dict[str, Any]:
+    mistakes = mistakes_shown.as_json(checked.mistakes, str(path))
+    return {"file": str(path), "models": [m.name for m in checked.models], "mistakes": mistakes}
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _folder(path: Path) -> str:
+    """A model's default name is its folder's; a file in the repository's root has none."""
+    place = path if path.is_dir() else path.parent
+    return place.resolve().name
+
+
+COMMANDS = (init, check)

@@ -1,0 +1,43 @@
+"""What commands share: settings from the environment, the console, exit codes, and `--json`."""
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+
+from service import settings
+from service.client import Client, client_of
+from service.settings import Settings
+
+EXIT_FAILED, EXIT_USAGE, EXIT_BUG = 1, 2, 3
+F = TypeVar("F", bound=Callable[..., Any])
+
+as_json = click.option("--json", "wants_json", is_flag=True, help="Print JSON, whose shape is documented.")
+
+
+def console() -> Console:
+    """Where people read; no colours where nobody looks."""
+    return Console(highlight=False, soft_wrap=True)
+
+
+def chosen() -> Settings:
+    """The settings of this environment."""
+    return settings.read(os.environ)
+
+
+def api() -> Client:
+    """The API of the installation; `SEGUE_TOKEN` speaks for somebody else than the operator."""
+    return client_of(chosen(), os.environ.get("SEGUE_TOKEN") or None)
+
+
+def traceback_wanted() -> bool:
+    """Whether a bug is shown with its traceback."""
+    return bool(os.environ.get("SEGUE_TRACEBACK"))
+
+
+def print_json(body: Any) -> None:
+    """One JSON document."""
+    click.echo(json.dumps(body, indent=2, sort_keys=True))

@@ -1,0 +1,116 @@
+"""What `segue doctor` looks at: each check says what it found and what to type to mend it."""
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+
+from service import installation, plugins, processes, shim, sources, up
+from service.errors import StoreError
+from service.ports import PortError, Source
+from service.settings import Settings
+from service.store import Store
+
+LEAST_FREE = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One check's result; `mend` is what to do where it is not `ok`."""
+
+    check: str
+    ok: bool
+    detail: str
+    mend: str = ""
+
+
+def examine(settings: Settings) -> list[Found]:
+    """All checks; none of them changes anything."""
+    chosen = installation.with_ports(settings)
+    found = [_python(), _git(), _home(settings), _isolation(), *_embedded(settings)]
+    if not (settings.home / "run").is_dir():
+        return [*found, Found("running", ok=False, detail="nothing was started here yet", mend="segue up")]
+    return [*found, *_processes(chosen), *_router(chosen), *_stored(chosen)]
+
+
+def _python() -> Found:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Found("python", sys.version_info >= (3, 11), version, "use Python 3.11 or newer")
+
+
+def _git() -> Found:
+    path = shutil.which("git")
+    return Found("git", path is not None, path or "not found", "install git, for example: apt install git")
+
+
+def _home(settings: Settings) -> Found:
+    place = settings.home
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    detail = f"{settings.home}, {free / (1 << 30):.1f} GiB free"
+    if not os.access(place, os.W_OK):
+        return Found("home", ok=False, detail=f"{place} cannot be written", mend="set SEGUE_HOME")
+    return Found("home", free >= LEAST_FREE, detail, "make room, or set SEGUE_HOME to a larger disk")
+
+
+def _isolation() -> Found:
+    if os.geteuid() == 0:
+        return Found("isolation", ok=True, detail="each job and model runs as a user of its own")
+    return Found("isolation", ok=True, detail="not root: models run as you; for trusted repositories only")
+
+
+def _embedded(settings: Settings) -> list[Found]:
+    found = []
+    for name in ("traefik", "valkey"):
+        try:
+            plugins.load("daemons", name).open(settings)
+            found.append(Found(name, ok=True, detail="installed"))
+        except (ImportError, plugins.UnknownAdapter, PortError) as reason:
+            mend = "pip install 'segue[embedded]'"
+            if name == "valkey":
+                mend += ", or run without it: segue up --broker none"
+            found.append(Found(name, ok=False, detail=str(reason), mend=mend))
+    return found
+
+
+def _processes(chosen: Settings) -> list[Found]:
+    if installation.running(chosen.home, "up") is None:
+        return [Found("running", ok=False, detail="Segue is not running", mend="segue up")]
+    return [
+        Found(name, up.ready(chosen, name), "ready" if up.ready(chosen, name) else "not ready",
+              f"see {chosen.home / 'logs' / f'{name}.log'}")
+        for name in processes.NAMES
+    ]  # fmt: skip
+
+
+def _router(chosen: Settings) -> list[Found]:
+    running = shim.status(up.daemon_folder(chosen.home, "traefik")).running
+    where = up.place(chosen).router
+    return [Found("router", running, f"{where} {'serves' if running else 'does not run'}", "segue up")]
+
+
+def _stored(chosen: Settings) -> list[Found]:
+    try:
+        store = Store.open(chosen.store_url("engine"))
+        known, dead = store.sources(), store.dead()
+    except StoreError as reason:
+        return [Found("store", ok=False, detail=str(reason), mend="look at the disk or the database")]
+    found = [_source(chosen, source) for source in known]
+    if not known:
+        found = [Found("sources", ok=False, detail="nothing is connected", mend="segue connect git URL")]
+    given_up = Found("work", not dead, f"{len(dead)} given up", "see why: segue show --dead")
+    store.close()
+    return [*found, given_up]
+
+
+def _source(chosen: Settings, source: Source) -> Found:
+    name = f"source {source.name}"
+    if chosen.secret(f"hook-{source.name}") is None and not chosen.allow_unsigned:
+        return Found(name, ok=False, detail="has no hook secret", mend=f"connect {source.url} again")
+    try:
+        adapter = sources.opened(chosen, source)
+        count = len(adapter.refs() if source.kind in sources.GIT_KINDS else adapter.aliases())
+    except PortError as reason:
+        return Found(name, ok=False, detail=str(reason), mend=f"check {source.url}, then connect it again")
+    return Found(name, ok=True, detail=f"{source.url}, {count} references")

@@ -1,0 +1,68 @@
+"""`segue` itself: joins the commands, and turns what went wrong into one line and an exit code."""
+
+import sys
+
+import click
+
+from service.cli import acting, checking, connecting, demonstrating, running, showing
+from service.cli.context import EXIT_BUG, EXIT_FAILED, EXIT_USAGE, traceback_wanted
+from service.client import Refusal, Unreachable
+from service.errors import StoreError
+from service.plugins import UnknownAdapter
+from service.ports import PortError
+from service.settings import SettingsError
+from service.up import AlreadyUp, NotReady
+
+FORESEEN = (
+    Refusal, Unreachable, StoreError, UnknownAdapter, PortError, SettingsError, AlreadyUp, NotReady,
+)  # fmt: skip
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="segue")
+def group() -> None:
+    """Event-driven progressive delivery for machine-learning models.
+
+    A push, a tag or a promotion in MLflow starts a release: an image is built, an evaluation runs,
+    people approve, traffic shifts step by step, and guards take a bad version back by themselves.
+
+    \b
+    First steps:
+      segue up                      start everything on this machine
+      segue init                    write a segue.yaml for your model
+      segue check                   find its mistakes; needs no server
+      segue connect git PATH        then: git push
+      segue watch                   see releases move
+
+    Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 a bug of ours.
+    """
+
+
+for module in (running, connecting, checking, showing, acting, demonstrating):
+    for command in module.COMMANDS:
+        group.add_command(command)
+
+
+def main() -> None:
+    """The entry point."""
+    try:
+        group.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.UsageError as error:
+        error.show()
+        sys.exit(EXIT_USAGE)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(EXIT_FAILED)
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except FORESEEN as error:
+        click.echo(f"segue: {error}", err=True)
+        sys.exit(EXIT_FAILED)
+    except Exception as error:
+        click.echo(f"segue: a bug: {type(error).__name__}: {error}", err=True)
+        click.echo("run it again with SEGUE_TRACEBACK=1 to see where", err=True)
+        if traceback_wanted():
+            raise
+        sys.exit(EXIT_BUG)

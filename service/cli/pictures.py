@@ -1,0 +1,190 @@
+"""How things look in a terminal: plain values in, something that rich can draw out. No I/O."""
+
+import time
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+COLOURS = {
+    "promoted": "green", "already there": "green", "rolled back": "red", "failed": "red", "refused": "red",
+    "rejected": "red", "aborted": "yellow", "superseded": "dim", "approval": "magenta", "restoring": "red",
+    "shifting": "cyan", "watching": "cyan",
+}  # fmt: skip
+VERDICTS = {"harm": "red", "suspect": "yellow", "undecided": "dim", "cleared": "green"}
+WIDTH = 30
+
+
+def coloured(phase: str) -> Text:
+    """A phase's word in its colour."""
+    return Text(phase, style=COLOURS.get(phase, "white"))
+
+
+def bar(percent: float, width: int = WIDTH) -> Text:
+    """A weight as a bar: full blocks for the candidate, light ones for stable."""
+    full = round(width * percent / 100)
+    if percent > 0:
+        full = max(1, full)
+    return Text("█" * full, style="cyan") + Text("░" * (width - full), style="dim") + Text(f" {percent:g} %")
+
+
+def ago(at: float | None) -> str:
+    """A time in words, from now."""
+    if at is None:
+        return ""
+    seconds = max(0.0, time.time() - at)
+    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"
+
+
+def releases(found: list[dict[str, Any]]) -> RenderableType:
+    """Releases as a table."""
+    if not found:
+        return Text("no release yet: push a commit, or see: segue doctor")
+    table = Table(box=None, pad_edge=False)
+    for column in ("release", "target", "state", "weight", "why", "began"):
+        table.add_column(column)
+    for one in found:
+        why = escape(_cut(one["reason"] or one["cause"]))
+        table.add_row(
+            one["name"],
+            one["target"],
+            coloured(one["phase"]),
+            _weight(one),
+            why,
+            ago(one["began"]),
+        )
+    return table
+
+
+def _weight(one: dict[str, Any]) -> RenderableType:
+    if one["phase"] in {"shifting", "watching", "restoring"}:
+        return bar(one["observed"], 12)
+    return Text("")
+
+
+def _cut(text: str, most: int = 70) -> str:
+    first = text.splitlines()[0] if text else ""
+    return first if len(first) <= most else first[: most - 1] + "…"
+
+
+def targets(found: list[dict[str, Any]]) -> RenderableType:
+    """Targets as a table."""
+    if not found:
+        return Text("nothing serves yet")
+    table = Table(box=None, pad_edge=False)
+    for column in ("target", "stable", "kept warm", "holder", "address"):
+        table.add_column(column)
+    for one in found:
+        stable, before = one["stable"], one["previous"]
+        table.add_row(
+            one["name"],
+            stable["release"] if stable else "-",
+            before["release"] if before else "-",
+            one["holder"] or "-",
+            one["address"] or "-",
+        )
+    return table
+
+
+def board(found: list[dict[str, Any]], places: list[dict[str, Any]]) -> RenderableType:
+    """The live view: targets above, the newest releases below."""
+    return Group(targets(places), Text(""), releases(found[:12]))
+
+
+def release(found: dict[str, Any]) -> RenderableType:
+    """One release with everything that explains it."""
+    one, version = found["release"], found["version"]
+    parts: list[RenderableType] = [
+        Text.assemble((one["name"], "bold"), " on ", one["target"], "  ", coloured(one["phase"])),
+        Text(one["title"]),
+        Text(f"cause    {one['cause']}" + (f" by {one['author']}" if one["author"] else "")),
+    ]
+    if one["reason"]:
+        parts.append(Text(f"reason   {one['reason']}", style="bold"))
+    if version:
+        parts += _version(version)
+    parts += [Text(f"gate     {line}") for line in one["gates"]]
+    if one["phase"] in {"shifting", "watching", "restoring"}:
+        parts.append(Text("weight   ") + bar(one["observed"]) + Text(f"  wanted {one['wanted']:g} %"))
+    if one["phase"] == "approval":
+        parts.append(Text(f"approve  segue approve {one['name']} {one['plan'][:19]}", style="magenta"))
+    if one["phase"] == "promoted":
+        proof = "proven by its guards" if one["proven"] else "not proven: " + "; ".join(one["unproven"])
+        parts.append(Text(f"proof    {proof}"))
+    if one["evidence"]:
+        parts.append(evidence(one["evidence"]))
+    parts.append(record(found["record"]))
+    return Group(*parts)
+
+
+def _version(version: dict[str, Any]) -> list[RenderableType]:
+    what = version["commit"][:12] if version["commit"] else ""
+    if version["registered"]:
+        what = "/".join(version["registered"]) + (f" with {what}" if what else "")
+    layers = ", ".join(f"{name} {how}" for name, how in version["layers"].items())
+    numbers = ", ".join(f"{name} {value:.4g}" for name, value in version["metrics"].items())
+    lines: list[RenderableType] = [Text(f"version  {what}  {version['image'] or 'no image yet'}")]
+    if layers:
+        lines.append(Text(f"layers   {layers}"))
+    if numbers:
+        lines.append(Text(f"numbers  {numbers}"))
+    return lines
+
+
+def evidence(found: dict[str, Any]) -> RenderableType:
+    """Guards against their limits."""
+    table = Table(
+        title=f"evidence at {found['weight']:g} %: {found['verdict']}, allows up to {found['allowed']:g} %",
+        title_justify="left", box=None, pad_edge=False,
+    )  # fmt: skip
+    for column in ("guard", "verdict", "rule", "numbers", "interval", "samples", "what would change it"):
+        table.add_column(column, overflow="fold")
+    for one in found["findings"]:
+        interval = one["interval"]
+        table.add_row(
+            one["guard"],
+            Text(one["verdict"], style=VERDICTS[one["verdict"]]),
+            escape(one["rule"]),
+            ", ".join(f"{name} {value:.4g}" for name, value in one["numbers"].items()),
+            f"{interval[0]:.4g} to {interval[1]:.4g}" if interval else "",
+            str(one["samples"]),
+            escape(one["needed"]),
+        )
+    return table
+
+
+def record(entries: list[dict[str, Any]]) -> RenderableType:
+    """What happened, in order."""
+    table = Table(title="record", title_justify="left", box=None, pad_edge=False)
+    for column in ("when", "who", "what", ""):
+        table.add_column(column, overflow="fold")
+    for one in entries:
+        detail = one["detail"].get("reason") or one["detail"].get("title") or one["detail"].get("cause") or ""
+        table.add_row(
+            _clock(one["at"]),
+            one["actor"],
+            one["action"],
+            escape(str(detail)),
+        )
+    return table
+
+
+def _clock(at: float) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(at))
+
+
+def dead(found: list[dict[str, Any]]) -> RenderableType:
+    """Work that was given up."""
+    if not found:
+        return Text("nothing was given up")
+    table = Table(box=None, pad_edge=False)
+    for column in ("work", "kind", "subject", "reason"):
+        table.add_column(column, overflow="fold")
+    for one in found:
+        table.add_row(str(one["id"]), one["kind"], one["subject"], escape(one["reason"] or ""))
+    return table

@@ -1,0 +1,109 @@
+"""`up`, `down` and `doctor`: the installation itself."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from service import installation, shim, up
+from service.cli import doctor
+from service.cli.context import EXIT_FAILED, as_json, chosen, console, print_json
+from service.worker import stop_on_signals
+
+DOWN_SECONDS = 20.0
+
+
+@click.command("up")
+@click.option(
+    "--broker",
+    type=click.Choice(["embedded", "none"]),
+    default="embedded",
+    show_default=True,
+    help="Valkey on a socket of its own, or workers that poll the store. SEGUE_BROKER names another one.",
+)
+def start(broker: str) -> None:
+    """Start Segue on this machine, in the foreground.
+
+    Starts the router and the broker if they do not run, adopts them if they do, and runs intake, web,
+    workers, reconciler and observer until Ctrl-C. The router and the models go on serving then.
+    """
+    out = console()
+    settings = chosen()
+    began = time.monotonic()
+
+    def tell(line: str) -> None:
+        out.print(f"[dim]{time.monotonic() - began:5.1f} s[/dim]  {line}")
+        if line == "ready":
+            where = up.place(installation.with_ports(settings))
+            out.print(f"         hooks   {where.intake}/hooks/<source>")
+            out.print(f"         API     {where.web}/api/v1")
+            out.print(f"         models  {where.router}/<model>/<environment>")
+            out.print(f"         home    {settings.home}")
+
+    up.up(settings, "none" if broker == "none" else "embedded", stop_on_signals(), tell)
+
+
+@click.command()
+@click.option("--all", "everything", is_flag=True, help="Stop the router and all models, too.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def down(*, everything: bool, yes: bool) -> None:
+    """Stop Segue. The router and the models go on serving, unless --all is given."""
+    settings, out = chosen(), console()
+    _stop_segue(settings.home, out)
+    if not everything:
+        out.print("the router and the models go on serving; stop them with: segue down --all")
+        return
+    folders = _data_plane(settings.home)
+    if not folders:
+        out.print("no router and no model runs")
+        return
+    out.print("this stops: " + ", ".join(name for name, _ in folders))
+    if not yes:
+        click.confirm("Their users will get no answer. Go on?", abort=True)
+    for name, folder in folders:
+        shim.stop(folder)
+        out.print(f"stopped {name}")
+
+
+def _stop_segue(home: Path, out: Console) -> None:
+    found = installation.running(home, "up")
+    if found is None:
+        out.print("Segue is not running here")
+        return
+    os.kill(found.pid, signal.SIGTERM)
+    until = time.monotonic() + DOWN_SECONDS
+    while found.alive and time.monotonic() < until:
+        time.sleep(0.05)
+    if found.alive:
+        raise click.ClickException(f"process {found.pid} does not end; end it with: kill -9 {found.pid}")
+    out.print("Segue is stopped")
+
+
+def _data_plane(home: Path) -> list[tuple[str, Path]]:
+    """Everything that a shim keeps, models first, the router last."""
+    places = [*sorted((home / "workloads").glob("*")), up.daemon_folder(home, "traefik")]
+    return [(folder.name, folder) for folder in places if folder.is_dir() and shim.status(folder).running]
+
+
+@click.command("doctor")
+@as_json
+def examine(*, wants_json: bool) -> None:
+    """Say what is missing or misconfigured, and how to mend it."""
+    findings = doctor.examine(chosen())
+    if wants_json:
+        print_json([{"check": f.check, "ok": f.ok, "detail": f.detail, "mend": f.mend} for f in findings])
+    else:
+        out = console()
+        for found in findings:
+            mark = "[green]ok[/green]     " if found.ok else "[red]trouble[/red]"
+            out.print(f"{mark}  {found.check}: {found.detail}")
+            if not found.ok:
+                out.print(f"         [bold]{found.mend}[/bold]")
+    if not all(found.ok for found in findings):
+        raise click.exceptions.Exit(EXIT_FAILED)
+
+
+COMMANDS = (start, down, examine)

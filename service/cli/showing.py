@@ -1,0 +1,110 @@
+"""What is shown: releases, one of them with its reasons, live, logs, and targets."""
+
+import time
+from typing import Any
+
+import click
+from rich.console import RenderableType
+from rich.live import Live
+
+from service.cli import pictures
+from service.cli.context import EXIT_FAILED, api, as_json, console, print_json
+from service.client import Client
+
+WATCH_SECONDS = 0.5
+
+
+@click.command()
+@click.option("--target", help="Only of this target, such as wine/production.")
+@click.option("--open", "only_open", is_flag=True, help="Only what has not ended.")
+@as_json
+def releases(target: str | None, *, only_open: bool, wants_json: bool) -> None:
+    """List releases, newest first."""
+    query = {"target": target} if target else {}
+    if only_open:
+        query["open"] = "1"
+    found = api().get("releases", **query)
+    if wants_json:
+        print_json(found)
+    else:
+        console().print(pictures.releases(found["releases"]))
+
+
+@click.command()
+@click.argument("release", required=False)
+@click.option("--dead", is_flag=True, help="Work that was given up, instead of a release.")
+@as_json
+def show(release: str | None, *, dead: bool, wants_json: bool) -> None:
+    """Explain a release: stages, evidence against its limits, reasons, the record.
+
+    For each guard: its rule, the numbers, the interval, the samples, and what would change it.
+    """
+    if dead:
+        found = api().get("dead")
+        if wants_json:
+            print_json(found)
+        else:
+            console().print(pictures.dead(found["dead"]))
+        return
+    found = api().get(f"releases/{release or _newest()}")
+    if wants_json:
+        print_json(found)
+    else:
+        console().print(pictures.release(found))
+
+
+def _newest() -> str:
+    found = api().get("releases")["releases"]
+    if not found:
+        raise click.ClickException("there is no release yet; push a commit, or see: segue doctor")
+    return str(found[0]["name"])
+
+
+@click.command()
+@click.argument("release", required=False)
+def watch(release: str | None) -> None:
+    """Show releases live until Ctrl-C; with RELEASE, until it ends (exit code 1 if not promoted)."""
+    client = api()
+    with Live(console=console(), refresh_per_second=4) as live:
+        while True:
+            if release is None:
+                live.update(_board(client))
+            else:
+                found = client.get(f"releases/{release}")
+                live.update(pictures.release(found))
+                if found["release"]["final"]:
+                    break
+            time.sleep(WATCH_SECONDS)
+    if found["release"]["phase"] not in {"promoted", "already there"}:
+        raise click.exceptions.Exit(EXIT_FAILED)
+
+
+def _board(client: Client) -> RenderableType:
+    return pictures.board(client.get("releases")["releases"], client.get("targets")["targets"])
+
+
+@click.command()
+@click.argument("release", required=False)
+@as_json
+def logs(release: str | None, *, wants_json: bool) -> None:
+    """Show what a release's build, evaluation and model printed (the tails)."""
+    found: dict[str, Any] = api().get(f"releases/{release or _newest()}/logs")["logs"]
+    if wants_json:
+        print_json(found)
+        return
+    for place, text in found.items():
+        click.echo(f"--- {place} ---\n{text.rstrip() or '(nothing)'}")
+
+
+@click.command()
+@as_json
+def targets(*, wants_json: bool) -> None:
+    """Show what serves where, what is kept warm, and the address for users."""
+    found = api().get("targets")
+    if wants_json:
+        print_json(found)
+    else:
+        console().print(pictures.targets(found["targets"]))
+
+
+COMMANDS = (releases, show, watch, logs, targets)

@@ -1,0 +1,84 @@
+"""The command line's side of the API: reads, and commands that wait for their reply."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+from service import installation
+from service.settings import Settings
+from service.up import TOKEN, place
+
+TIMEOUT = (2.0, 10.0)
+REPLY_SECONDS = 30.0
+
+
+class Unreachable(Exception):
+    """Segue does not answer."""
+
+
+class Refusal(Exception):
+    """Segue says no, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """One installation's API with a person's token."""
+
+    intake: str
+    web: str
+    token: str
+
+    def get(self, path: str, **query: str) -> dict[str, Any]:
+        """What `/api/v1/<path>` answers. Raises `Unreachable` or `Refusal`."""
+        return self._ask("GET", f"{self.web}/api/v1/{path}", params=query)
+
+    def command(
+        self,
+        verb: str,
+        subject: str | None = None,
+        *,
+        digest: str | None = None,
+        reason: str | None = None,
+        **arguments: str,
+    ) -> dict[str, Any]:
+        """Store a command and wait for its reply: `ok`, `text`, `release`."""
+        told = {"verb": verb, "subject": subject, "digest": digest, "reason": reason, "channel": "cli"}
+        body = {key: value for key, value in told.items() if value is not None}
+        stored = self._ask("POST", f"{self.intake}/api/v1/commands", json={**body, "arguments": arguments})
+        until = time.monotonic() + REPLY_SECONDS
+        while time.monotonic() < until:
+            answer = self.get(f"commands/{stored['delivery']}")["answer"]
+            if answer is not None:
+                return dict(answer)
+            time.sleep(0.05)
+        raise Unreachable(
+            f"the command is stored as delivery {stored['delivery']}, but nothing obeyed it within"
+            f" {REPLY_SECONDS:g} s; see: segue doctor"
+        )
+
+    def _ask(self, method: str, url: str, **given: Any) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {self.token}"}
+        session = requests.Session()
+        session.trust_env = False  # this machine is asked, whatever proxy is set
+        try:
+            answer = session.request(method, url, headers=headers, timeout=TIMEOUT, **given)
+        except requests.RequestException as error:
+            raise Unreachable(f"Segue does not answer at {url}; start it with: segue up") from error
+        try:
+            body = answer.json()
+        except ValueError as error:
+            raise Refusal(f"{url} answered {answer.status_code} with something else than JSON") from error
+        if not answer.ok:
+            raise Refusal(str(body.get("title", f"answered {answer.status_code}")))
+        return dict(body)
+
+
+def client_of(settings: Settings, token: str | None = None) -> Client:
+    """The client of the installation at `SEGUE_HOME`, with its operator's token unless one is given."""
+    where = place(installation.with_ports(settings))
+    found = token or (settings.secret(TOKEN) or b"").decode()
+    if not found:
+        raise Unreachable(f"there is no installation in {settings.home} yet; start one with: segue up")
+    return Client(where.intake, where.web, found)

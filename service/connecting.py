@@ -1,0 +1,77 @@
+"""Connections to sources: a secret, a hook where it can be set, a quiet first look, and a sweep always.
+
+A new connection starts nothing: what is there already is only learned.
+"""
+
+import secrets
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from service import hook_script, sources, watching
+from service.change import Change
+from service.ports import Refused, Source
+from service.queue import Work
+from service.settings import Settings
+from service.store import Store
+
+
+def connect(settings: Settings, store: Store, source: Source, hooks: str) -> list[str]:
+    """Make or change a connection. `hooks` is the intake's address. Says what was done, a line each.
+
+    Raises `Refused` or `Retry` where the source does not answer as it should; nothing is stored then.
+    """
+    adapter = sources.opened(settings, source)
+    values = watching.values_of(source, adapter)
+    secret = _secret(settings, source)
+
+    def save(change: Change) -> list[Source]:
+        change.save_source(source)
+        watching.observe(change, source, values, quietly=True)
+        if source.kind in sources.GIT_KINDS:
+            change.add_work(
+                Work(f"look:{source.name}", "declare", f"declare:{source.name}:{change.now}", source.name)
+            )
+        change.record(f"source-{source.name}", "operator", "connected", {"url": source.url})
+        return change.sources()
+
+    sources.save(settings.home, tuple(store.decide(save)))
+    address = f"{hooks.rstrip('/')}/hooks/{source.name}"
+    told = [f"source {source.name} ({source.kind}) at {source.url}", f"it may own: {', '.join(source.owns)}"]
+    return [*told, _hook(source, adapter, address, secret)]
+
+
+def name_of(url: str) -> str:
+    """A source's name where none is given: the last part of its address."""
+    parts = urlsplit(url)
+    last = parts.path.rstrip("/").rsplit("/", 1)[-1].removesuffix(".git")
+    name = last or parts.hostname or "source"
+    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name.lower())
+
+
+def _secret(settings: Settings, source: Source) -> bytes:
+    known = settings.secret(f"hook-{source.name}")
+    if known:
+        return known
+    path = settings.home / "secrets" / f"hook-{source.name}"
+    path.touch(mode=0o600)
+    made = secrets.token_urlsafe(32).encode()
+    path.write_bytes(made + b"\n")
+    return made
+
+
+def _hook(source: Source, adapter: Any, address: str, secret: bytes) -> str:
+    """Set the sender's hook where we can; say what was done, or what to do by hand."""
+    if source.kind in sources.GIT_KINDS:
+        folder = Path(source.url.removeprefix("file://"))
+        if not (folder / "objects").is_dir():
+            return f"no hook: the repository is not on this machine; its sweep finds pushes ({address})"
+        try:
+            return f"hook: {hook_script.install(folder, address, secret)}"
+        except FileExistsError as reason:
+            return f"no hook: {reason}; its sweep finds pushes"
+    try:
+        adapter.register_webhook(address, secret.decode())
+    except Refused as reason:
+        return f"no webhook: {reason}; its sweep finds changes"
+    return f"webhook: {address}"

@@ -1,0 +1,135 @@
+"""An embedded installation's folder: what lies where, which processes run, on which ports.
+
+Everything is below `SEGUE_HOME`. Ports are chosen once and recorded, so that a restart finds the same.
+"""
+
+import fcntl
+import json
+import os
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from service.settings import Settings
+
+PRIVATE = ("stores", "secrets", "run", "logs")
+PORTS = ("intake_port", "web_port", "router_port")
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A process that wrote itself down; `started` tells it from another that got its number."""
+
+    name: str
+    pid: int
+    started: float
+    port: int | None = None
+
+    @property
+    def alive(self) -> bool:
+        try:
+            found = psutil.Process(self.pid)
+            return abs(found.create_time() - self.started) < 1.0 and found.status() != psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            return False
+
+
+def make_folders(home: Path) -> None:
+    """The home folder, with what only Segue itself may read."""
+    home.mkdir(parents=True, exist_ok=True)
+    for name in PRIVATE:
+        (home / name).mkdir(exist_ok=True, mode=0o700)
+        (home / name).chmod(0o700)
+
+
+def with_ports(settings: Settings) -> Settings:
+    """The settings with ports as recorded by an earlier start, as far as the file has them."""
+    recorded = read_json(settings.home / "run" / "ports.json") or {}
+    known = {name: int(recorded[name]) for name in PORTS if isinstance(recorded.get(name), int)}
+    return replace(settings, **known)  # type: ignore[arg-type]
+
+
+def choose_ports(settings: Settings) -> Settings:
+    """Settings whose ports are recorded ones, or wanted ones that are free, or any that are free."""
+    recorded = read_json(settings.home / "run" / "ports.json") or {}
+    chosen: dict[str, int] = {}
+    for name in PORTS:
+        known = recorded.get(name)
+        wanted = known if isinstance(known, int) else getattr(settings, name)
+        # The router may run already: it outlives us, and its port stays its own.
+        keep = isinstance(known, int) and (name == "router_port" or _free(settings.host, known))
+        chosen[name] = wanted if keep else _port(settings.host, wanted, set(chosen.values()))
+    write_json(settings.home / "run" / "ports.json", chosen)
+    return replace(settings, **chosen)  # type: ignore[arg-type]
+
+
+def _port(host: str, wanted: int, taken: set[int]) -> int:
+    if wanted and wanted not in taken and _free(host, wanted):
+        return wanted
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def _free(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+# --- which processes run ---------------------------------------------------------------------
+
+
+def write_down(home: Path, name: str, port: int | None = None) -> None:
+    """Record this process under a name."""
+    own = psutil.Process()
+    write_json(home / "run" / f"{name}.json", {"pid": own.pid, "started": own.create_time(), "port": port})
+
+
+def running(home: Path, name: str) -> Running | None:
+    """The process that wrote itself down under that name, if it still runs."""
+    told = read_json(home / "run" / f"{name}.json")
+    if not told:
+        return None
+    found = Running(name, int(told["pid"]), float(told["started"]), told.get("port"))
+    return found if found.alive else None
+
+
+@contextmanager
+def alone(home: Path) -> Iterator[bool]:
+    """Hold the installation for one `segue up`; False where another one holds it."""
+    descriptor = os.open(home / "run" / "up.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        os.close(descriptor)
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """A small file of ours; None where it is missing or not whole."""
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def write_json(path: Path, body: dict[str, Any], mode: int = 0o600) -> None:
+    """Replace a small file whole."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
+        json.dump(body, file)
+        os.fchmod(file.fileno(), mode)
+    Path(file.name).replace(path)

@@ -1,0 +1,258 @@
+"""The observer: one scrape per interval for all rollouts; keeps guard states; tells what guards conclude.
+
+It never writes traffic. Each increment is stored before any verdict that rests on it, under a lease,
+so that two observers never bet on the same interval. What it tells are events for the engine.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from policies.events import EvidenceChanged
+from policies.evidence import Evidence
+from policies.guards import state as states
+from policies.guards.heartbeat import Alive
+from policies.guards.increment import Gap, Increment, difference, to_json
+from policies.guards.judge import Judge
+from policies.guards.plan import History
+from policies.guards.state import JudgeState
+from policies.release import Phase, Release, Target
+from service import series
+from service.bootstrap import Parts
+from service.errors import Conflict
+from service.ports import Counters, NoData, PortError, Sample, Serving
+from service.queue import Work
+from service.series import Held, Series, Served
+from service.states import EVIDENCE, release_of, target_of
+
+log = structlog.get_logger()
+LEASE = "observer"
+LEASE_SECONDS = 4.0
+TELL_SECONDS = 2.0  # unchanged evidence is told again after so long: it goes stale otherwise
+HISTORY_SECONDS = 10.0
+HISTORY_KEPT = 14 * 86_400.0
+JUDGED = frozenset({Phase.SHIFTING, Phase.WATCHING})
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A rollout at one moment, with the target that it holds."""
+
+    release: Release
+    target: Target
+
+    @property
+    def moment(self) -> tuple[int, int, float, bool]:
+        """Equal at both ends of an interval in which no weight moved."""
+        one = self.release
+        return one.epoch, one.attempt, one.observed, one.wanted == one.observed
+
+    @property
+    def stable(self) -> str | None:
+        """The backend that the candidate is compared with."""
+        serving = self.target.stable
+        return None if serving is None or serving.backend == self.release.backend else serving.backend
+
+
+@dataclass(slots=True)
+class Judged:
+    """A rollout's judge as this process knows it; all of it can be loaded again."""
+
+    judge: Judge
+    history: History | None
+    state: JudgeState
+    moment: tuple[int, int, float, bool] | None = None
+    told: Evidence | None = None
+    told_at: float = 0.0
+
+
+@dataclass(slots=True)
+class Observer:
+    """One process's readings. `owner` names it in the lease."""
+
+    parts: Parts
+    series: Series
+    owner: str
+    clock: Callable[[], float] = time.time
+    _before: Sample | None = None
+    _judged: dict[str, Judged] = field(default_factory=dict)
+    _served: dict[tuple[str, str], Counters] = field(default_factory=dict)
+    _flushed: float = 0.0
+
+    def look(self) -> None:
+        """One scrape and everything that follows from it."""
+        held = self.series.acquire(LEASE, self.owner, LEASE_SECONDS)
+        if held is None:
+            self._judged.clear()
+            self._before = None
+            return
+        targets, watched = self._read()
+        sample = self.parts.metrics.sample()
+        for one in watched:
+            try:
+                self._judge(held, one, sample)
+            except Conflict:
+                # Somebody else went on with it: what is known here is old.
+                self._judged.pop(one.release.name, None)
+                log.warning("another observer was faster", release=one.release.name)
+        for name in self._judged.keys() - {one.release.name for one in watched}:
+            del self._judged[name]
+        if isinstance(sample, Sample):
+            self._remember(held, targets, watched, sample)
+            self._before = sample
+
+    def _read(self) -> tuple[list[Target], list[Watched]]:
+        with self.parts.store.read() as read:
+            targets = {row.name: target_of(row, row.name) for row in read.targets()}
+            opened = [release_of(row) for row in read.releases(final=False)]
+        holding = [r for r in opened if r.phase in JUDGED and r.target in targets]
+        watched = [Watched(r, targets[r.target]) for r in holding if targets[r.target].holder == r.name]
+        return list(targets.values()), watched
+
+    # --- one rollout -------------------------------------------------------------------------
+
+    def _judge(self, held: Held, one: Watched, sample: Sample | NoData) -> None:
+        name = one.release.name
+        known = self._judged.get(name)
+        if known is None:
+            known = self._judged[name] = self._load(one)
+        what = self._interval(one, known, sample)
+        known.moment = one.moment
+        state = known.judge.observe(known.state, what, self._alive(one.release.backend))
+        self._store(held, one, known, what, state)
+        known.state = state
+        self._tell(one, known, known.judge.evidence(state, epoch=one.release.epoch, at=self.clock()))
+
+    def _load(self, one: Watched) -> Judged:
+        """The judge with everything fixed at its start; a state that was stored goes on."""
+        release = one.release
+        stored = self.series.judge(release.name)
+        if stored is not None:
+            past = stored.state["history"]
+            history = None if past is None else History(*past)
+            judge = Judge.of(release.environment, history=history)
+            return Judged(judge, history, states.from_json(stored.state["guards"]))
+        history = self._history(one)
+        judge = Judge.of(release.environment, history=history)
+        restarts = self._alive(release.backend).restarts
+        return Judged(judge, history, judge.start(self.clock(), restarts=restarts))
+
+    def _history(self, one: Watched) -> History | None:
+        """What stable served on this target so far; None for a first release."""
+        if one.stable is None:
+            return None
+        served = self.series.history(one.release.target, one.stable)
+        if not served:
+            return None
+        return History(sum(s.requests for s in served), sum(s.errors for s in served))
+
+    def _interval(self, one: Watched, known: Judged, sample: Sample | NoData) -> Increment | Gap:
+        """What happened since the last reading, or why it says nothing."""
+        sequence = known.state.sequence + 1
+        if isinstance(sample, NoData):
+            return Gap(sequence, self.clock(), sample.reason, silent=True)
+        if known.moment != one.moment or one.release.wanted != one.release.observed:
+            return Gap(sequence, sample.at, "the weight was moving", silent=False)
+        return difference(
+            self._before,
+            sample,
+            candidate=one.release.backend,
+            stable=one.stable,
+            weight=one.release.observed,
+            sequence=sequence,
+        )
+
+    def _alive(self, backend: str) -> Alive:
+        try:
+            found = self.parts.workloads.state(backend)
+        except PortError:
+            return Alive()
+        if isinstance(found, Serving):
+            return Alive(found.restarts, answers=True)
+        return Alive(answers=False)
+
+    def _store(
+        self, held: Held, one: Watched, known: Judged, what: Increment | Gap, state: JudgeState
+    ) -> None:
+        release = one.release
+        past = None if known.history is None else [known.history.requests, known.history.errors]
+        body = {"history": past, "guards": states.to_json(state)}
+        new = series.Increment(release.name, what.sequence, release.epoch, to_json(what))
+        with self.series.change(held) as change:
+            if not change.add(new):
+                raise Conflict(f"increment {what.sequence} of {release.name} is stored already")
+            change.save_judge(series.Judge(release.name, body, what.sequence, release.epoch))
+
+    def _tell(self, one: Watched, known: Judged, evidence: Evidence) -> None:
+        """Tell the engine where something changed, or before what it knows grows stale."""
+        now = self.clock()
+        if known.told is not None and not _news(known.told, evidence) and now - known.told_at < TELL_SECONDS:
+            return
+        name = one.release.name
+        body = EVIDENCE.dump(EvidenceChanged(evidence, now))
+        key = f"evidence:{name}:{evidence.epoch}:{evidence.sequence}"
+        with self.parts.store.change() as change:
+            change.add_work(Work(f"evidence:{name}", "evidence", key, name, body))
+        known.told, known.told_at = evidence, now
+
+    # --- what was served ---------------------------------------------------------------------
+
+    def _remember(self, held: Held, targets: list[Target], watched: list[Watched], sample: Sample) -> None:
+        """Add up what each version served, and store it now and then: history makes the limits."""
+        if self._before is None or self._before.started != sample.started:
+            return
+        backends = {(t.name, t.stable.backend) for t in targets if t.stable is not None}
+        backends |= {(one.release.target, one.release.backend) for one in watched}
+        before, after = dict(self._before.backends), dict(sample.backends)
+        for target, backend in backends:
+            gained = _gained(before.get(backend), after.get(backend))
+            if gained is not None and gained.requests > 0:
+                past = self._served.get((target, backend), Counters(0.0, 0.0))
+                self._served[target, backend] = replace(
+                    past, requests=past.requests + gained.requests, errors=past.errors + gained.errors
+                )
+        if sample.at - self._flushed >= HISTORY_SECONDS:
+            self._flush(held, sample.at)
+
+    def _flush(self, held: Held, at: float) -> None:
+        self._flushed = at
+        if not self._served:
+            return
+        with self.series.change(held) as change:
+            for (target, backend), counts in self._served.items():
+                change.add_history(Served(target, backend, at, counts.requests, counts.errors))
+            change.forget_history(at - HISTORY_KEPT)
+        self._served.clear()
+
+
+def _news(told: Evidence, now: Evidence) -> bool:
+    """Whether a decision could come out otherwise than with what was told."""
+    return (
+        (told.verdict, told.allowed, told.weight) != (now.verdict, now.allowed, now.weight)
+        or told.epoch != now.epoch
+        or (told.share is None) != (now.share is None)
+    )
+
+
+def _gained(before: Counters | None, after: Counters | None) -> Counters | None:
+    """The difference of two readings; None where it makes no sense."""
+    if after is None:
+        return None
+    past = before or Counters(0.0, 0.0)
+    requests, errors = after.requests - past.requests, after.errors - past.errors
+    return Counters(requests, errors) if requests >= errors >= 0 else None
+
+
+def run(observer: Observer, stop: threading.Event, seconds: float) -> None:
+    """Look once per interval until told to stop; an interval that fails is told, and says nothing."""
+    due = time.monotonic()
+    while not stop.is_set():
+        try:
+            observer.look()
+        except Exception:
+            log.exception("look failed")
+        due = max(due + seconds, time.monotonic())
+        stop.wait(due - time.monotonic())

@@ -1,0 +1,152 @@
+"""The processes of an installation: `python -m service.processes <name>`, as `Procfile` names them.
+
+Each reads its settings from the environment, writes itself down, and ends on SIGTERM. None of them
+keeps anything that the others could miss.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+
+import structlog
+
+from service import installation, intake, logs, observer, reconciler, serving, settings, tokens, web, worker
+from service.bootstrap import build
+from service.inbox import Inbox
+from service.intake import Door
+from service.observer import Observer
+from service.probe import open_probe
+from service.reconciler import Hint, Reconciler
+from service.series import Series
+from service.settings import Settings
+from service.store import Store
+from service.work import PATIENT, URGENT
+
+log = structlog.get_logger()
+PR_SET_PDEATHSIG = 1  # from <linux/prctl.h>
+NAMES = ("intake", "web", "worker-urgent", "worker-patient", "reconciler", "observer")
+QUEUES = {"worker-urgent": ("urgent", URGENT), "worker-patient": ("patient", PATIENT)}
+
+
+def main(arguments: list[str]) -> int:
+    """Run one process until it is told to stop."""
+    if len(arguments) != 1 or arguments[0] not in NAMES:
+        print(f"usage: python -m service.processes {{{','.join(NAMES)}}}", file=sys.stderr)  # noqa: T201
+        return 2
+    name = arguments[0]
+    chosen = settings.read(os.environ)
+    installation.make_folders(chosen.home)
+    _end_with_parent()
+    logs.to_file(chosen.home / "logs", name)
+    log.info("started", process=name, pid=os.getpid())
+    try:
+        _run(name, chosen)
+    except Exception:
+        log.exception("ended by an error", process=name)
+        raise
+    log.info("stopped", process=name)
+    return 0
+
+
+def _end_with_parent() -> None:
+    """Be told to end when `segue up` is killed: whoever starts it again finds the ports free."""
+    if os.environ.get("SEGUE_SUPERVISED") != str(os.getppid()):
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _run(name: str, chosen: Settings) -> None:
+    match name:
+        case "intake":
+            run_intake(chosen)
+        case "web":
+            run_web(chosen)
+        case "reconciler":
+            run_reconciler(chosen)
+        case "observer":
+            run_observer(chosen)
+        case _:
+            run_worker(chosen, name)
+
+
+def run_intake(chosen: Settings) -> None:
+    """Take deliveries and commands."""
+    store, inbox = Store.open(chosen.store_url("engine")), Inbox.open(chosen.store_url("inbox"))
+    app = intake.create_intake(
+        chosen, inbox, _doors(chosen, store), lambda header: tokens.actor(store, header)
+    )
+    installation.write_down(chosen.home, "intake", chosen.intake_port)
+    serving.serve(app, chosen.host, chosen.intake_port, worker.stop_on_signals())
+    inbox.close()
+
+
+def _doors(chosen: Settings, store: Store) -> intake.Doors:
+    """Sources by name, with the secrets that are live; read anew for each delivery, so that a new
+    connection needs no restart."""
+
+    def door(name: str) -> Door | None:
+        source = next((s for s in store.sources() if s.name == name), None)
+        if source is None:
+            return None
+        secret = chosen.secret(f"hook-{name}")
+        return Door(source.kind, (secret,) if secret else ())
+
+    return door
+
+
+def run_web(chosen: Settings) -> None:
+    """Serve what can be read."""
+    app = web.create_web(build(chosen))
+    installation.write_down(chosen.home, "web", chosen.web_port)
+    serving.serve(app, chosen.host, chosen.web_port, worker.stop_on_signals(), threads=8)
+
+
+def run_worker(chosen: Settings, name: str) -> None:
+    """Decide and perform: by the broker's hints where there is one, by polling in any case."""
+    parts = build(chosen)
+    queue, kinds = QUEUES[name]
+    installation.write_down(chosen.home, name, open_probe(lambda: parts.store.now() > 0))
+    if chosen.broker is None:
+        worker.poll(parts, worker.stop_on_signals(), kinds)
+        return
+    from service import tasks  # noqa: PLC0415  Celery is heavy, and not needed without a broker
+
+    threading.Thread(
+        target=worker.poll,
+        args=(parts, threading.Event(), kinds, worker.SELDOM_SECONDS),
+        name="poll",
+        daemon=True,
+    ).start()
+    tasks.run(chosen.broker, parts, queue)
+
+
+def run_reconciler(chosen: Settings) -> None:
+    """Take deliveries in, ask for sweeps, send hints."""
+    store, inbox = Store.open(chosen.store_url("engine")), Inbox.open(chosen.store_url("inbox"))
+    installation.write_down(chosen.home, "reconciler", open_probe(lambda: store.now() > 0))
+    reconciler.run(Reconciler(chosen, store, inbox, _hint(chosen)), worker.stop_on_signals())
+
+
+def _hint(chosen: Settings) -> Hint | None:
+    if chosen.broker is None:
+        return None
+    from service import tasks  # noqa: PLC0415  Celery is heavy, and not needed without a broker
+
+    app = tasks.create_app(chosen.broker)
+    return lambda queue, number: tasks.hint(app, queue, number)
+
+
+def run_observer(chosen: Settings) -> None:
+    """Read the counters and judge."""
+    watching = Observer(
+        build(chosen), Series.open(chosen.store_url("series")), worker.owner_name("observer"), time.time
+    )
+    installation.write_down(chosen.home, "observer", open_probe(lambda: watching.series.judge("") is None))
+    observer.run(watching, worker.stop_on_signals(), chosen.scrape_seconds)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

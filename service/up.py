@@ -1,0 +1,180 @@
+"""`segue up`: the whole of an installation on one machine, with the embedded parts.
+
+The router and the models are kept by shims: they were there before, they stay when this ends. Segue's
+own processes are children of this one and end with it.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import requests
+import structlog
+
+from service import installation, plugins, processes, shim, tokens
+from service.children import Children
+from service.inbox import Inbox
+from service.series import Series
+from service.settings import Settings, environ_of
+from service.store import Store
+
+log = structlog.get_logger()
+READY_SECONDS = 60.0
+TEND_SECONDS = 0.2
+TOKEN = "operator-token"  # noqa: S105  the name of a file
+KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "SSL_CERT_FILE", "SSL_CERT_DIR",
+        "REQUESTS_CA_BUNDLE")  # fmt: skip
+KEPT_BEGINNINGS = ("PIP_", "UV_")  # where the builder's installer finds its packages
+KEPT_ENDINGS = ("_PROXY", "_proxy")
+
+Tell = Callable[[str], None]
+Broker = Literal["embedded", "none"]
+
+
+class AlreadyUp(Exception):
+    """Another `segue up` runs for this home."""
+
+
+class NotReady(Exception):
+    """A part did not come up in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a running installation is found."""
+
+    intake: str
+    web: str
+    router: str
+
+
+def up(settings: Settings, broker: Broker, stop: threading.Event, tell: Tell) -> None:
+    """Start everything, say when it is ready, tend it until told to stop, end what is ours.
+
+    Raises `AlreadyUp`, or `NotReady` with the part that did not come.
+    """
+    installation.make_folders(settings.home)
+    with installation.alone(settings.home) as mine:
+        if not mine:
+            raise AlreadyUp(f"Segue runs already in {settings.home}; stop it with: segue down")
+        chosen = installation.choose_ports(settings)
+        chosen = _daemons(chosen, broker, tell)
+        _stores(chosen)
+        children = Children(processes.NAMES, _environ(chosen), chosen.home / "logs" / "output.log")
+        children.start()
+        try:
+            _wait_until_ready(chosen, children, stop, tell)
+            installation.write_down(chosen.home, "up", chosen.web_port)
+            _tend(children, stop)
+        finally:
+            tell("stopping; the router and the models go on serving")
+            children.end()
+            _stop_broker(chosen.home)
+            (chosen.home / "run" / "up.json").unlink(missing_ok=True)
+
+
+def place(settings: Settings) -> Place:
+    """The addresses of an installation with these settings."""
+    base = f"http://{settings.host}"
+    return Place(
+        f"{base}:{settings.intake_port}", f"{base}:{settings.web_port}", f"{base}:{settings.router_port}"
+    )
+
+
+# --- parts -----------------------------------------------------------------------------------
+
+
+def daemon_folder(home: Path, name: str) -> Path:
+    """Where the shim of an embedded part keeps its state."""
+    return home / "daemons" / name
+
+
+def _daemons(chosen: Settings, broker: Broker, tell: Tell) -> Settings:
+    """The router, and the broker where the embedded one is wanted, under their shims."""
+    _keep(chosen, "traefik", tell)
+    if chosen.broker is not None or broker == "none":
+        return chosen
+    valkey = _keep(chosen, "valkey", tell)
+    return replace(chosen, broker=valkey.url())
+
+
+def _keep(chosen: Settings, name: str, tell: Tell) -> Any:
+    daemon = plugins.load("daemons", name).open(chosen)
+    folder = daemon_folder(chosen.home, name)
+    adopted = shim.status(folder).running
+    if adopted and not daemon.ready():
+        # It runs with other settings than these, or hangs: a router that answers nobody serves nobody.
+        shim.stop(folder)
+        adopted = False
+    if not adopted:
+        shim.keep(folder, daemon.order())
+    tell(f"{name}: {'runs already, adopted' if adopted else 'started'}")
+    until = time.monotonic() + READY_SECONDS
+    while not daemon.ready():
+        if time.monotonic() > until:
+            raise NotReady(f"{name} did not come up; it printed:\n{shim.log_tail(folder, 2000)}")
+        time.sleep(0.05)
+    return daemon
+
+
+def _stop_broker(home: Path) -> None:
+    shim.stop(daemon_folder(home, "valkey"))
+
+
+def _stores(chosen: Settings) -> None:
+    """Make or migrate the stores before anything opens them, and the operator's token once."""
+    store = Store.open(chosen.store_url("engine"))
+    Inbox.open(chosen.store_url("inbox")).close()
+    Series.open(chosen.store_url("series")).close()
+    path = chosen.home / "secrets" / TOKEN
+    if not path.exists() or tokens.actor(store, f"Bearer {path.read_text().strip()}") is None:
+        path.touch(mode=0o600)
+        path.write_text(tokens.make(store, "operator") + "\n")
+    store.close()
+
+
+def _environ(chosen: Settings) -> dict[str, str]:
+    """Our settings, and of ours only what programs need to run and packages to be found."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in KEPT or name.startswith(KEPT_BEGINNINGS) or name.endswith(KEPT_ENDINGS)
+    }
+    return {**kept, **environ_of(chosen), "PYTHONUNBUFFERED": "1", "SEGUE_SUPERVISED": str(os.getpid())}
+
+
+# --- readiness -------------------------------------------------------------------------------
+
+
+def _wait_until_ready(chosen: Settings, children: Children, stop: threading.Event, tell: Tell) -> None:
+    waiting = list(processes.NAMES)
+    until = time.monotonic() + READY_SECONDS
+    while waiting and not stop.is_set():
+        children.tend()
+        waiting = [name for name in waiting if not ready(chosen, name)]
+        if waiting and time.monotonic() > until:
+            logs = chosen.home / "logs"
+            raise NotReady(f"{', '.join(waiting)} did not come up; see {logs}")
+        stop.wait(0.05)
+    tell("ready")
+
+
+def ready(chosen: Settings, name: str) -> bool:
+    """Whether the process of that name says that it is."""
+    found = installation.running(chosen.home, name)
+    if found is None or found.port is None:
+        return False
+    try:
+        answer = requests.get(f"http://{chosen.host}:{found.port}/readyz", timeout=1)
+    except requests.RequestException:
+        return False
+    return answer.ok
+
+
+def _tend(children: Children, stop: threading.Event) -> None:
+    while not stop.wait(TEND_SECONDS):
+        children.tend()
