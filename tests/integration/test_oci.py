@@ -6,19 +6,25 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import tarfile
+import threading
 import time
 import zipfile
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import requests
 
 from service.adapters.oci.assembling import assemble
 from service.adapters.oci.blobs import Layout
 from service.adapters.oci.builder import OciBuilder
+from service.adapters.oci.collecting import gc
 from service.adapters.oci.interpreter import host_interpreter
 from service.adapters.oci.layout import discard, open_image, unpack
+from service.adapters.oci.push import push
 from service.adapters.oci.workshop import Workshop
 from service.ports import (
     CodeReference,
@@ -28,6 +34,7 @@ from service.ports import (
     ModelVersion,
     Recipe,
     Refused,
+    Retry,
     TreeEntry,
     Working,
 )
@@ -389,3 +396,196 @@ def test_hundred_megabytes_of_new_model(build, lock, home):
     ready = unpack(home, image.digest)
     print(f"built in {built - begun:.2f} s, unpacked in {time.monotonic() - built:.2f} s")
     assert (ready.root / "opt/segue/model/model.bin").stat().st_size == len(block)
+
+
+class RegistryServer(BaseHTTPRequestHandler):
+    """A tiny image registry that wants a token, and counts what is uploaded."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self):
+        login = base64.b64encode(b"robot:secret").decode()
+        self.answer(200 if self.headers["Authorization"] == f"Basic {login}" else 401, b'{"token": "t1"}')
+
+    def do_HEAD(self):
+        self.answer(200 if self.path.rpartition("/")[2] in self.server.blobs else 404)
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.answer(202, headers={"Location": "/v2/wine/blobs/uploads/u1?state=s"})
+
+    def do_PUT(self):
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        found = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        if "/manifests/" in self.path:
+            self.server.manifests[self.path.rpartition("/")[2]] = content
+        elif self.path.endswith(f"state=s&digest={found}"):
+            self.server.blobs[found] = content
+        else:
+            self.answer(400)
+            return
+        self.answer(201)
+
+    def answer(self, status, body=b"", headers=None):
+        if self.path.startswith("/v2/") and self.headers["Authorization"] != "Bearer t1":
+            place = f"http://127.0.0.1:{self.server.server_port}/token"
+            status, headers = 401, {"WWW-Authenticate": f'Bearer realm="{place}",service="r"'}
+        self.send_response(status)
+        for name, value in {**(headers or {}), "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def registry():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), RegistryServer)
+    server.blobs, server.manifests = {}, {}
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_an_image_is_pushed_whole_and_a_second_one_only_with_what_is_new(build, lock, home, registry):
+    url = f"http://127.0.0.1:{registry.server_port}"
+    git = commits(lock, c2=[("serve.py", 0o100644, b""), ("requirements.lock", 0o100644, lock)])
+    image = build(code_recipe(), git=git).digest
+    login = ("robot", "secret")
+    assert (
+        push(home, image, url, "wine", tag="latest", login=login)
+        == f"127.0.0.1:{registry.server_port}/wine@{image}"
+    )
+    manifest = json.loads(registry.manifests[image])
+    assert registry.manifests["latest"] == registry.manifests[image]
+    assert {blob["digest"] for blob in (manifest["config"], *manifest["layers"])} == set(registry.blobs)
+    before = set(registry.blobs)
+    push(home, build(code_recipe("c2"), git=git).digest, url, "wine", login=login)
+    assert len(set(registry.blobs) - before) == 2  # the code and the config
+
+
+def test_a_registry_that_refuses_the_login_is_said_without_it(build, lock, home, registry):
+    image = build(code_recipe(), git=commits(lock)).digest
+    with pytest.raises(Refused, match="answered 401") as caught:
+        push(home, image, f"http://127.0.0.1:{registry.server_port}", "wine", login=("robot", "hunter2"))
+    assert "hunter2" not in str(caught.value)
+    with pytest.raises(Refused, match="no repository name"):
+        push(home, image, "http://127.0.0.1:1", "Wine!")
+    with pytest.raises(Retry, match="cannot be reached"):
+        push(home, image, "http://127.0.0.1:1", "wine")
+
+
+def test_what_no_image_needs_is_removed_and_the_rest_still_runs(build, lock, home):
+    git = commits(lock, c2=[("serve.py", 0o100644, SERVE), ("requirements.lock", 0o100644, lock)])
+    kept = build(code_recipe(), git=git).digest
+    lost = build(replace(code_recipe("c2"), port=9000), git=git).digest
+    for digest in (kept, lost):
+        unpack(home, digest)
+    assert gc(home, {kept}).images == 0  # young, therefore kept
+    removed = gc(home, {kept}, grace=-1)
+    assert removed.images == 1
+    with pytest.raises(Refused, match="there is no image blob"):
+        unpack(home, lost)
+    ready = unpack(home, kept)
+    subprocess.run(ready.argv, env=ready.env, cwd=ready.workdir, check=True, capture_output=True)
+    gc(home, (), grace=-1)
+    assert not list((home / "images" / "blobs" / "sha256").iterdir())
+    assert not list((home / "images" / "unpacked").iterdir())
+    assert build(code_recipe(), git=git).digest == kept
+    subprocess.run(unpack(home, kept).argv, env=ready.env, cwd=ready.workdir, check=True, capture_output=True)
+
+
+MLFLOW = {
+    "mlflow/__init__.py": "",
+    "mlflow/utils/__init__.py": "",
+    "mlflow/utils/proto_json_utils.py": (
+        "import json\nNumpyEncoder = json.JSONEncoder\n"
+        "def dataframe_from_parsed_json(value, pandas_orient, schema):\n"
+        "    return value['data'] if pandas_orient == 'split' else [list(row.values()) for row in value]\n"
+        "def parse_tf_serving_input(value, schema):\n    return next(iter(value.values()))\n"
+    ),
+    "mlflow/pyfunc.py": (
+        "import os, time\n"
+        "class Model:\n"
+        "    metadata = type('M', (), {'get_input_schema': staticmethod(lambda: None)})\n"
+        "    def __init__(self, factor): self.factor = factor\n"
+        "    def predict(self, rows, params=None): return [sum(row) * self.factor for row in rows]\n"
+        "def load_model(path):\n"
+        "    assert os.path.realpath(path) == path, 'MLflow refuses files that lie elsewhere'\n"
+        "    return Model(int(open(path + '/factor').read()))\n"
+    ),
+}
+
+
+@pytest.fixture
+def scoring(build, wheels, home):
+    """The scoring server over real HTTP, with a small stand-in for mlflow-skinny; asks it."""
+    digest = wheel(wheels, "mlflow_skinny", "3.0", MLFLOW)
+    lock = f"mlflow-skinny==3.0 --hash=sha256:{digest}\n".encode()
+    models = Registry({"1": {"requirements.lock": lock, "factor": b"2"}})
+    ready = unpack(home, build(model_recipe("1", run=("mlflow",)), models=models).digest)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(ready.argv, env={**ready.env, "PORT": str(port)}, cwd=ready.workdir)
+    with requests.Session() as session:
+
+        def ask(method, path, body=None):
+            return session.request(method, f"http://127.0.0.1:{port}{path}", data=body, timeout=10)
+
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                if ask("GET", "/healthz").status_code == 200:
+                    break
+            except requests.ConnectionError:
+                assert time.monotonic() < deadline
+            time.sleep(0.02)
+        yield ask
+    server.terminate()
+    assert server.wait(15) == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"dataframe_split": {"columns": ["a", "b"], "data": [[1, 2]]}},
+        {"dataframe_records": [{"a": 1, "b": 2}]},
+        {"inputs": [[1, 2]]},
+        {"instances": [[1, 2]], "params": {}},
+    ],
+)
+def test_the_scoring_server_takes_the_formats_of_mlflow(scoring, body):
+    answer = scoring("POST", "/invocations", json.dumps(body))
+    assert (answer.status_code, answer.json()) == (200, {"predictions": [6]})
+    assert scoring("GET", "/ping").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ("nope", "not JSON"),
+        ("[]", "send a JSON object with one of: dataframe_split"),
+        ("{}", "send exactly one of"),
+        ('{"inputs": [], "instances": []}', "found: inputs, instances"),
+        ('{"inputs": [], "extra": 1}', "unknown fields: extra"),
+        ('{"dataframe_split": 3}', "dataframe_split cannot be read"),
+    ],
+)
+def test_a_request_that_cannot_be_read_is_a_400_that_says_why(scoring, body, why):
+    answer = scoring("POST", "/invocations", body)
+    assert answer.status_code == 400
+    assert why in answer.json()["error"]
+
+
+def test_a_model_that_fails_is_a_500_and_other_places_are_404(scoring):
+    assert scoring("POST", "/invocations", '{"inputs": [["x"]]}').status_code == 500
+    assert scoring("POST", "/other", "{}").status_code == 404
+    assert scoring("GET", "/other").status_code == 404
+    assert scoring("GET", "/healthz").status_code == 200

@@ -193,9 +193,19 @@ def _made_whole(folder: Path) -> Iterator[Path]:
 
 
 def _placed(root: Path, value: str) -> str:
-    """An absolute path of the image as one of this host; anything else as it is."""
-    inside = value.startswith(("/app/", "/opt/segue/")) or value in {"/app", "/opt/segue"}
-    return str(root / value.lstrip("/")) if inside else value
+    """An absolute path of the image as one of this host; anything else as it is.
+
+    Links of layers are followed here: programs that compare real paths, MLflow for one, refuse files
+    that seem to lie elsewhere.
+    """
+    if value not in {"/app", "/opt/segue"} and not value.startswith(("/app/", "/opt/segue/")):
+        return value
+    parts = value.strip("/").split("/")
+    for length in range(len(parts), 0, -1):
+        place = root.joinpath(*parts[:length])
+        if place.is_symlink() and place.readlink().is_relative_to(root.parent.parent / "unpacked"):
+            return str(place.readlink().joinpath(*parts[length:]))
+    return str(root.joinpath(*parts))
 
 
 def _word(root: Path, word: str, *, first: bool) -> str:
