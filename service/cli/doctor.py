@@ -64,7 +64,7 @@ def _embedded(settings: Settings) -> list[Found]:
     found = []
     for name in ("traefik", "valkey"):
         try:
-            plugins.load("daemons", name).open(settings)
+            plugins.load("daemons", name).open(settings).program()
             found.append(Found(name, ok=True, detail="installed"))
         except (ImportError, plugins.UnknownAdapter, PortError) as reason:
             mend = "pip install 'segue[embedded]'"

