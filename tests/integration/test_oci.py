@@ -21,6 +21,7 @@ import requests
 from service.adapters.oci.assembling import assemble
 from service.adapters.oci.blobs import Layout
 from service.adapters.oci.builder import OciBuilder
+from service.adapters.oci.bytecode import warm
 from service.adapters.oci.collecting import gc
 from service.adapters.oci.interpreter import host_interpreter
 from service.adapters.oci.layout import discard, open_image, unpack
@@ -203,6 +204,29 @@ def test_unpacked_files_are_for_everybody_to_read_and_nobody_to_write(build, loc
     assert not list(ready.root.rglob("*.pth"))
     script = (ready.root / "opt/segue/env/bin/pebble-say").read_text()
     assert script.startswith("#!/usr/bin/env python3\n")
+
+
+def test_packages_are_compiled_ahead_of_time_and_never_executed(build, wheels, home, tmp_path):
+    digest = wheel(
+        wheels, files={"boom.py": f"open({str(tmp_path / 'ran')!r}, 'w')\n", "bad.py": "no python"}
+    )
+    image = build(code_recipe(), git=commits(f"pebble==1.0 --hash=sha256:{digest}\n".encode())).digest
+    for _ in range(2):
+        warm(home, image)
+    ready = unpack(home, image)
+    asks = "import pebble; print(pebble.__cached__, pebble.__spec__.loader.get_code('pebble') is not None)"
+    done = subprocess.run(
+        ready.command(("python", "-v", "-c", asks)),
+        env=ready.env,
+        cwd=ready.workdir,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert "matches" in next(line for line in done.stderr.splitlines() if "pebble" in line and "pyc" in line)
+    assert not (tmp_path / "ran").exists()
+    for path in (home / "images" / "unpacked").glob("*/*/**/*"):
+        assert path.stat().st_mode & 0o777 in {0o444, 0o555} or path.name == ".compiled"
 
 
 def test_layers_are_unpacked_once(build, lock, home):

@@ -26,7 +26,7 @@ class Layout:
 
     def prepare(self) -> None:
         """Make the folders and the file that marks an OCI layout."""
-        for folder in ("blobs/sha256", "incoming", "cache"):
+        for folder in ("blobs/sha256", "incoming", "cache", "locks"):
             (self.root / folder).mkdir(parents=True, exist_ok=True)
         if not (self.root / "oci-layout").exists():
             write_whole(self.root / "oci-layout", b'{"imageLayoutVersion":"1.0.0"}')

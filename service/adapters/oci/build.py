@@ -17,6 +17,7 @@ from service import settings as settings_of
 from service import sources
 from service.adapters.oci.assembling import assemble
 from service.adapters.oci.blobs import Layout, canonical, write_whole
+from service.adapters.oci.bytecode import warm
 from service.adapters.oci.interpreter import host_interpreter
 from service.adapters.oci.workshop import Workshop
 from service.ports import CodeReference, Image, ModelReference, PortError, Recipe, Refused
@@ -43,6 +44,16 @@ def main(folder: Path, settings: Settings) -> None:
         shutil.rmtree(work, ignore_errors=True)
     log(f"failed: {result['failed']}" if "failed" in result else f"image {result['digest']}")
     write_whole(folder / "result.json", canonical(result))
+    if "digest" in result:
+        _warm(settings, result["digest"], log)
+
+
+def _warm(settings: Settings, digest: str, log: "Log") -> None:
+    """Whoever waits has the result by now; this only makes what is started from it start faster."""
+    try:
+        warm(settings.home, digest)
+    except PortError as error:
+        log(f"not unpacked ahead of time: {error}")
 
 
 class Log:

@@ -76,7 +76,8 @@ class OciBuilder:
         with exclusive(folder / "lock"):
             if isinstance(self._look(folder), Working):
                 _kill(folder / "process.json")
-                write_whole(folder / "result.json", canonical({"failed": _CANCELLED}))
+                if not (folder / "result.json").exists():
+                    write_whole(folder / "result.json", canonical({"failed": _CANCELLED}))
 
     def logs(self, name: str) -> str:
         """The end of what the build printed."""
@@ -88,15 +89,16 @@ class OciBuilder:
             return file.read().decode(errors="replace")
 
     def _look(self, folder: Path) -> Working | Image | Failed | Gone:
-        if _held(folder / "running"):
-            progress = folder / "progress"
-            return Working(progress.read_text() if progress.is_file() else "starting")
+        running = _held(folder / "running")  # asked first: what is dead now has written all it will
         if (folder / "result.json").is_file():
             found = read_result((folder / "result.json").read_bytes())
             if isinstance(found, str):
                 return Failed(found, self.logs(folder.name))
             there = Layout(self._settings.home).blob(found.digest).is_file()
             return found if there else Gone()
+        if running:
+            progress = folder / "progress"
+            return Working(progress.read_text() if progress.is_file() else "starting")
         if (folder / "process.json").is_file():
             return Failed(_KILLED, self.logs(folder.name))
         return Gone()

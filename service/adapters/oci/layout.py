@@ -20,7 +20,7 @@ from typing import IO, Any, cast
 import zstandard
 
 from service.adapters.oci.assembling import KIND, PATH
-from service.adapters.oci.blobs import Layout
+from service.adapters.oci.blobs import Layout, exclusive
 from service.adapters.oci.interpreter import Interpreter, host_interpreter
 from service.adapters.oci.layers import COMPRESSED, STORED
 from service.ports import Refused
@@ -140,8 +140,12 @@ def _unpacked(layout: Layout, layer: dict[str, Any]) -> Path:
     digest = str(layer["digest"])
     folder = layout.root / "unpacked" / digest.removeprefix("sha256:")
     if not folder.exists():
-        with _made_whole(folder) as new:
-            _extract(layout.blob(digest), digest, layer["mediaType"], new)
+        locks = layout.root / "locks"
+        locks.mkdir(exist_ok=True)
+        with exclusive(locks / folder.name):  # two at once would only be slower
+            if not folder.exists():
+                with _made_whole(folder) as new:
+                    _extract(layout.blob(digest), digest, layer["mediaType"], new)
     return folder
 
 
