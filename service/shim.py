@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from service import shim_main
+from service import proc, shim_main
 from service.ports import Refused, Retry
 
 _PROGRAM = Path(shim_main.__file__)
@@ -32,7 +32,8 @@ class Order:
 
     `memory` is enforced by watching (0: no limit) and `seconds` by the clock (0: none); `cpu` is
     told to the program by whoever makes the order, `nice` is a lower priority. With a `uid` the
-    process runs as that user and group, without others, which only root can arrange.
+    process runs as that user and group, without others, which only root can arrange; `reach` are
+    folders that it shall reach even where a folder above them is closed to that user.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Order:
     restart: bool = True
     seconds: float = 0
     nice: int = 0
+    reach: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,15 @@ def status(folder: Path) -> Status:
         ended=bool(state.get("ended", False)) or (lost and not restarts) or (folder / "stop").exists(),
         reason=str(state.get("reason", "")),
     )
+
+
+def recorded(folder: Path) -> Order | None:
+    """The order that was last kept in the folder."""
+    found = shim_main.read_json(str(folder / "order.json"))
+    if not found:
+        return None
+    env = tuple((name, value) for name, value in found["env"])
+    return Order(**found | {"argv": tuple(found["argv"]), "env": env, "reach": tuple(found["reach"])})
 
 
 def supervised(folder: Path) -> bool:
@@ -197,17 +208,17 @@ def _end_orphan(folder: Path, grace: float) -> None:
     """End a child whose shim died before it could."""
     state = _state(folder)
     order = shim_main.read_json(str(folder / "order.json"))
-    user = order.get("uid") if order.get("uid") in shim_main.OWN_USERS else None
+    user = order.get("uid") if order.get("uid") in proc.OWN_USERS else None
     child = _child(state)
     if child is None:
         if user is not None:
-            shim_main.sweep(None, user)
+            proc.sweep(None, user)
         return
-    shim_main.terminate_group(child)
+    proc.terminate_group(child)
     until = time.monotonic() + grace
     while _child(state) is not None and time.monotonic() < until:
         time.sleep(0.02)
-    shim_main.sweep(child if _child(state) else None, user)
+    proc.sweep(child if _child(state) else None, user)
 
 
 # --- what is on disk, and whether it is still true -------------------------------------------
@@ -215,7 +226,8 @@ def _end_orphan(folder: Path, grace: float) -> None:
 
 def _as_json(order: Order) -> dict[str, Any]:
     values = asdict(order)
-    return values | {"argv": list(order.argv), "env": [list(pair) for pair in order.env]}
+    lists = {"argv": list(order.argv), "env": [list(pair) for pair in order.env], "reach": list(order.reach)}
+    return values | lists
 
 
 def _state(folder: Path) -> dict[str, Any]:
@@ -234,9 +246,9 @@ def _child(state: dict[str, Any]) -> int | None:
 def _living(state: dict[str, Any], who: str) -> int | None:
     """The id of that process where it still is the one that was written down."""
     pid, start = state.get(who) or (0, 0)
-    if not pid or state.get("boot") != shim_main.boot_id():
+    if not pid or state.get("boot") != proc.boot_id():
         return None
-    return pid if shim_main.start_of(pid) == start else None
+    return pid if proc.start_of(pid) == start else None
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

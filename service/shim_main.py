@@ -1,7 +1,8 @@
 """The shim: a tiny process that keeps one other process alive and outlives Segue.
 
-Run by path with `python -I -S`, so it must import nothing but the standard library's cheap parts, and
-never Segue. `service/shim.py` starts it and reads what it writes. In its folder:
+Run by path with `python -I -S`, so it must import nothing but the standard library's cheap parts and
+the two modules beside it that do the same. `service/shim.py` starts it and reads what it writes. In its
+folder:
 
     order.json  what to run, written before the shim starts
     state.json  who runs now, written by the shim, always whole
@@ -22,36 +23,16 @@ import sys
 import time
 from typing import Any
 
+if not __package__:  # run by path, not imported
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120
+
+from service.proc import OWN_USERS, boot_id, proportional, resident, start_of, sweep, terminate_group
+from service.shim_child import become
+
 FIRST_PAUSE, LONGEST_PAUSE, STEADY = 0.2, 10.0, 30.0  # seconds: back-off, and a life that resets it
 TICK, QUICK = 0.5, 0.05
-OWN_USERS = range(210_000, 275_536)  # user ids that Segue gives to one name each
 _TICKS = os.sysconf("SC_CLK_TCK")
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 _WAKING = (signal.SIGCHLD, signal.SIGTERM)
-
-
-def boot_id() -> str:
-    """The running kernel's own id: process ids mean nothing under another."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id") as file:  # noqa: PTH123  pathlib costs memory here
-            return file.read().strip()
-    except OSError:
-        return ""
-
-
-def stat_of(pid: int | str) -> list[str]:
-    """The fields of /proc/<pid>/stat after the name: state, parent, group, session, ...; or none."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123
-            return file.read().rpartition(b")")[2].decode("ascii", "replace").split()
-    except OSError:
-        return []
-
-
-def start_of(pid: int) -> int | None:
-    """When a living process started, in clock ticks since boot; None for none and for a zombie."""
-    fields = stat_of(pid)
-    return None if not fields or fields[0] in "ZX" else int(fields[19])
 
 
 def write_json(path: str, value: object) -> None:
@@ -162,7 +143,7 @@ class Shim:
         pid = os.fork()
         if pid == 0:
             os.close(tell)
-            _become(self.order, told)
+            become(self.order, told)
         os.close(told)
         self.own, self.child = True, (pid, start_of(pid) or 0)
         self.state |= {"child": list(self.child), "started": time.time(), "reason": ""}
@@ -254,77 +235,6 @@ class Shim:
             time.sleep(0.01)
 
 
-def terminate_group(leader: int) -> None:
-    """SIGTERM to a process group, or to its leader alone where that has not made the group yet."""
-    try:
-        os.killpg(leader, signal.SIGTERM)
-    except ProcessLookupError:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(leader, signal.SIGTERM)
-
-
-def sweep(session: int | None, user: int | None) -> None:
-    """Kill all processes of a session and of a user, until none is left; some may fork meanwhile."""
-    for _ in range(20):
-        found = 0
-        for name in os.listdir("/proc"):  # noqa: PTH208
-            if name.isdigit() and _belongs(name, session, user):
-                found += 1
-                with contextlib.suppress(OSError):
-                    os.kill(int(name), signal.SIGKILL)
-        if not found:
-            return
-        time.sleep(0.01)
-
-
-def _belongs(name: str, session: int | None, user: int | None) -> bool:
-    fields = stat_of(name)
-    if not fields or fields[0] in "ZX":
-        return False
-    if session is not None and int(fields[3]) == session:
-        return True
-    with contextlib.suppress(OSError):
-        return user is not None and os.stat(f"/proc/{name}").st_uid == user  # noqa: PTH116
-    return False
-
-
-def resident(pid: int) -> int:
-    """Bytes in memory of a process and its descendants; what they share is counted more than once."""
-    return sum(_resident(member) for member in _family(pid))
-
-
-def proportional(pid: int) -> int:
-    """The same, with what is shared divided between the sharers; slower."""
-    total = 0
-    for member in _family(pid):
-        try:
-            with open(f"/proc/{member}/smaps_rollup") as file:  # noqa: PTH123
-                total += sum(int(line.split()[1]) * 1024 for line in file if line.startswith("Pss:"))
-        except OSError:
-            total += _resident(member)
-    return total
-
-
-def _resident(pid: int) -> int:
-    try:
-        with open(f"/proc/{pid}/statm") as file:  # noqa: PTH123
-            return int(file.read().split()[1]) * _PAGE
-    except (OSError, IndexError):
-        return 0
-
-
-def _family(pid: int) -> list[int]:
-    found: list[int] = []
-    todo = [pid]
-    while todo and len(found) < 1000:
-        found.append(todo.pop())
-        with contextlib.suppress(OSError):
-            for thread in os.listdir(f"/proc/{found[-1]}/task"):  # noqa: PTH208
-                with open(f"/proc/{found[-1]}/task/{thread}/children") as file:  # noqa: PTH123
-                    todo += map(int, file.read().split())
-    return found
-
-
 def _move_aside(name: str, keep: int) -> None:
     """Copy the log's tail and empty it in place: its writer holds it open, for appending."""
     with open(name, "r+b") as log, open(f"{name}.1", "wb") as old:  # noqa: PTH123
@@ -334,57 +244,6 @@ def _move_aside(name: str, keep: int) -> None:
             old.write(block)
             left -= len(block)
         log.truncate(0)
-
-
-def _become(order: dict[str, Any], told: int) -> None:
-    """In the child: take the order's place, limits and user, then its program. Never returns."""
-    status = 126
-    try:
-        os.setsid()
-        log = os.open("log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these, and exec would keep that
-            signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        _limit(order)
-        if os.read(told, 1) == b"1":
-            status = 127
-            os.chdir(order["cwd"])
-            os.execvpe(order["argv"][0], order["argv"], dict(order["env"]))  # noqa: S606
-    except BaseException as wrong:  # noqa: BLE001  whatever it is belongs into the log
-        os.write(2, f"cannot start {order['argv'][0]}: {wrong}\n".encode())
-    finally:
-        os._exit(status)
-
-
-def _limit(order: dict[str, Any]) -> None:
-    import ctypes  # noqa: PLC0415  only the child pays for these
-    import resource  # noqa: PLC0415
-
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if order["memory"]:
-        # The watchdog counts what is used. This only stops what would be too quick for it; address
-        # space cannot be limited, since numerical libraries reserve much more than they use.
-        _lower(resource.RLIMIT_DATA, 2 * order["memory"] + (2 << 30))
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123
-        file.write("500")
-    if order["nice"]:
-        os.nice(order["nice"])
-    if order["uid"] is not None:
-        _lower(resource.RLIMIT_NPROC, 1024)
-        os.setgroups([])
-        os.setresgid(order["uid"], order["uid"], order["uid"])
-        os.setresuid(order["uid"], order["uid"], order["uid"])
-    ctypes.CDLL(None).prctl(38, 1, 0, 0, 0)  # no new privileges: no set-user-id program helps it
-
-
-def _lower(kind: int, value: int) -> None:
-    import resource  # noqa: PLC0415
-
-    hard = resource.getrlimit(kind)[1]
-    wanted = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    resource.setrlimit(kind, (wanted, wanted))
 
 
 def main(folder: str) -> int:

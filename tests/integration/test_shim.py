@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from service import shim, shim_main
+from service import proc, shim
 from service.ports import Refused
 from service.shim import Order
 
@@ -92,7 +92,7 @@ def test_a_child_whose_shim_is_dead_is_stopped_all_the_same(folder):
     os.kill(shim_pid(folder), signal.SIGKILL)
     until(lambda: not shim.supervised(folder))
     shim.stop(folder, grace=2)
-    assert shim_main.start_of(child) is None
+    assert proc.start_of(child) is None
     assert shim.status(folder).ended
 
 
@@ -196,7 +196,7 @@ def test_a_frozen_shim_does_not_keep_stop_from_working(folder):
     child = shim.status(folder).pid
     os.kill(shim_pid(folder), signal.SIGSTOP)
     shim.stop(folder, grace=0.1)
-    assert shim_main.start_of(child) is None
+    assert proc.start_of(child) is None
 
 
 def test_a_stranger_that_got_the_recorded_id_is_neither_adopted_nor_killed(folder):
@@ -208,7 +208,7 @@ def test_a_stranger_that_got_the_recorded_id_is_neither_adopted_nor_killed(folde
         os.kill(first, signal.SIGKILL)
         until(lambda: not shim.supervised(folder) and not shim.status(folder).running)
         state = json.loads((folder / "state.json").read_text())
-        state["child"] = [stranger.pid, shim_main.start_of(stranger.pid) - 1]
+        state["child"] = [stranger.pid, proc.start_of(stranger.pid) - 1]
         state["shim"] = state["child"]
         (folder / "state.json").write_text(json.dumps(state))
         assert not shim.status(folder).running
@@ -258,7 +258,7 @@ def test_a_removed_folder_ends_everything(folder, tmp_path):
         path.unlink()
     folder.rmdir()
     try:
-        until(lambda: shim_main.start_of(child) is None and shim_main.start_of(keeper) is None)
+        until(lambda: proc.start_of(child) is None and proc.start_of(keeper) is None)
     finally:
         for pid in (keeper, child):
             with suppress(ProcessLookupError):
@@ -277,13 +277,38 @@ def test_as_root_the_process_has_its_own_user_no_groups_and_no_way_back(folder):
     assert _of_user(user) == 0  # also the one that had left the session
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a process a user of its own")
+def test_as_root_a_path_below_a_closed_folder_is_reached_and_its_neighbours_are_not(folder, tmp_path):
+    closed = tmp_path / "closed"
+    (closed / "a" / "mine").mkdir(parents=True)
+    (closed / "secret").write_text("secret")
+    (closed / "a" / "mine" / "file").write_text("found it")
+    for path, mode in (
+        (closed, 0o700),
+        (closed / "a" / "mine", 0o755),
+        (closed / "a" / "mine" / "file", 0o644),
+    ):
+        path.chmod(mode)
+    code = f"cat {closed}/a/mine/file; ls {closed}; cat {closed}/secret; touch {closed}/x"
+    order = Order(
+        "test", ("/bin/sh", "-c", code), ENV, "/", uid=275_001, restart=False, reach=(str(closed / "a/mine"),)
+    )
+    shim.keep(folder, order)
+    until(lambda: shim.status(folder).ended)
+    said = shim.log_tail(folder)
+    assert said.startswith("found ita\n")
+    assert "secret: No such file" in said
+    assert "x': Permission denied" in said
+    assert closed.stat().st_mode & 0o777 == 0o700
+
+
 def _in_session(pid, session):
-    fields = shim_main.stat_of(pid)
+    fields = proc.stat_of(pid)
     return bool(fields) and fields[0] != "Z" and int(fields[3]) == session
 
 
 def _of_user(user):
-    return sum(_owner(pid) == user for pid in _processes() if shim_main.start_of(pid) is not None)
+    return sum(_owner(pid) == user for pid in _processes() if proc.start_of(pid) is not None)
 
 
 def _owner(pid):
