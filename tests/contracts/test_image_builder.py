@@ -5,13 +5,17 @@ import time
 import pytest
 
 from service import plugins
+from service.adapters.oci.blobs import exclusive
 from service.ports import Failed, Gone, Image, Recipe, Working
 from service.settings import Settings
 
 
 @pytest.fixture(params=["memory", "oci"])
 def builder(request, tmp_path):
-    return plugins.load("image_builders", request.param).open(Settings(home=tmp_path / "home"))
+    yield plugins.load("image_builders", request.param).open(Settings(home=tmp_path / "home"))
+    for running in (tmp_path / "home" / "builds").glob("*/running"):
+        with exclusive(running):  # its process has ended
+            pass
 
 
 def recipe(name="wine-1", lock=None, port=8080):

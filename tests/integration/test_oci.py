@@ -19,7 +19,7 @@ import pytest
 import requests
 
 from service.adapters.oci.assembling import assemble
-from service.adapters.oci.blobs import Layout
+from service.adapters.oci.blobs import Layout, exclusive
 from service.adapters.oci.builder import OciBuilder
 from service.adapters.oci.bytecode import warm
 from service.adapters.oci.collecting import gc
@@ -134,6 +134,9 @@ def build(tmp_path):
 @pytest.fixture
 def home(tmp_path):
     yield tmp_path / "home"
+    for running in (tmp_path / "home" / "builds").glob("*/running"):
+        with exclusive(running):  # its process has ended
+            pass
     discard(tmp_path / "home" / "images")
 
 
