@@ -144,7 +144,6 @@ def environment(
         "HOME": str(work / "home"),
         "TMPDIR": str(work / "tmp"),
         "PYTHONUNBUFFERED": "1",
-        "PYTHONPYCACHEPREFIX": str(work / "tmp" / "pycache"),
     }
     known |= {f"{library}_NUM_THREADS": threads for library in _THREADS}
     return tuple(sorted((known | dict(image) | dict(wished)).items()))
