@@ -65,6 +65,7 @@ class Model(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.name = name
         self.status = 200
+        self.hold = None  # an event: answer only once it is set
         self.url = f"http://127.0.0.1:{self.server_port}"
         self._thread = threading.Thread(target=self.serve_forever, args=(0.01,))
 
@@ -84,6 +85,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         size = int(self.headers.get("Content-Length") or 0)
         self.rfile.read(size)
+        if self.server.hold is not None:
+            self.server.hold.wait(10)
         body = f"{self.server.name} {self.path}".encode()
         self.send_response(self.server.status)
         self.send_header("Content-Length", str(len(body)))

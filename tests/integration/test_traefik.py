@@ -176,6 +176,16 @@ def test_answers_of_5xx_and_a_backend_that_is_gone_are_errors_and_4xx_are_not(ro
     assert (seen(metrics, "gone").requests, seen(metrics, "gone").errors) == (7, 7)
 
 
+def test_a_request_whose_caller_left_before_the_answer_is_an_error(router, models, metrics):
+    router.set(split(models, 100.0))
+    models[1].hold = threading.Event()
+    with pytest.raises(requests.Timeout):
+        requests.get(router.address(TARGET), timeout=0.2)
+    models[1].hold.set()
+    wait_until(lambda: seen(metrics, "two").requests == 1)
+    assert seen(metrics, "two").errors == 1
+
+
 def test_counters_outlive_weight_changes_and_a_weight_of_zero(router, models, metrics):
     router.set(split(models, 50.0))
     ask(router.address(TARGET), 20)
@@ -217,6 +227,19 @@ def test_under_the_shim_a_killed_router_comes_back_and_serves_what_it_served(rou
 def test_a_router_that_listens_elsewhere_than_the_settings_say_is_not_ready(traefik):
     assert traefik.daemon.ready()
     assert not TraefikDaemon.open(replace(traefik.settings, router_port=free_port())).ready()
+
+
+def test_a_strange_file_in_the_watched_folder_stops_writes_and_they_go_on_without_it(router, models, traefik):
+    """It stops all of Traefik's reloads; that is told, and what was served is served on."""
+    router.set(split(models, 0.0))
+    strange = Layout(traefik.settings.home / "traefik").dynamic.with_name("strange.yml")
+    strange.write_text("http: [")
+    with pytest.raises(Retry, match="serves otherwise"):
+        router.set(split(models, 100.0))
+    assert ask(router.address(TARGET), 3) == {"one": 3}
+    strange.unlink()
+    router.set(split(models, 100.0))
+    assert ask(router.address(TARGET), 3) == {"two": 3}
 
 
 # --- what is refused --------------------------------------------------------------------------
@@ -339,10 +362,13 @@ def _not_text(handler):
 
 
 def _is_huge(handler):
-    _head(handler, length=17 << 20)
+    """All of it would be a sample."""
+    comment = b"#" * ((1 << 20) - 1) + b"\n"
+    _head(handler, length=len(START) + 17 * len(comment))
     try:
-        for _ in range(17):
-            handler.wfile.write(b"#" * (1 << 20))
+        handler.wfile.write(START.encode() + comment)
+        for _ in range(16):
+            handler.wfile.write(comment)
     except ConnectionError:
         pass
 
