@@ -84,12 +84,10 @@ def keep(folder: Path, order: Order) -> None:
                 raise Refused(f"{folder} already runs something else than {order.name!r}; stop that first")
             if lives:
                 return
-        found = _state(folder)
-        if _child(found) is None and (found.get("ended", True) or not order.restart):
-            _forget(folder)
+        anew = _state(folder).get("ended", True) or not order.restart
         (folder / "stop").unlink(missing_ok=True)
         shim_main.write_json(str(folder / "order.json"), wanted)
-        _start(folder)
+        _start(folder, anew=anew)
 
 
 def status(folder: Path) -> Status:
@@ -152,8 +150,8 @@ def log_tail(folder: Path, count: int = 8192) -> str:
 # --- the shim -------------------------------------------------------------------------------
 
 
-def _start(folder: Path) -> None:
-    command = [sys.executable, "-I", "-S", str(_PROGRAM), str(folder)]
+def _start(folder: Path, *, anew: bool) -> None:
+    command = [sys.executable, "-I", "-S", str(_PROGRAM), str(folder), "anew" if anew else "again"]
     with (folder / "shim.log").open("wb") as log:
         done = subprocess.Popen(
             command,
@@ -232,11 +230,6 @@ def _as_json(order: Order) -> dict[str, Any]:
 
 def _state(folder: Path) -> dict[str, Any]:
     return shim_main.read_json(str(folder / "state.json"))
-
-
-def _forget(folder: Path) -> None:
-    for name in ("state.json", "log", "log.1"):
-        (folder / name).unlink(missing_ok=True)
 
 
 def _child(state: dict[str, Any]) -> int | None:

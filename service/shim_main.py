@@ -87,6 +87,13 @@ class Shim:
         else:
             self.state["restarts"] += 1
 
+    def forget(self) -> None:
+        """Begin as if nothing had run here before."""
+        self.state |= {"restarts": 0, "exit_code": None}
+        for name in ("log", "log.1"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)  # noqa: PTH108
+
     def run(self, ready: int) -> None:
         """Until the process has ended for good, or is told to stop."""
         pause = FIRST_PAUSE
@@ -246,8 +253,11 @@ def _move_aside(name: str, keep: int) -> None:
         log.truncate(0)
 
 
-def main(folder: str) -> int:
-    """Go to the background; 0 once the process runs there, 3 where another shim is at work."""
+def main(folder: str, how: str) -> int:
+    """Go to the background; 0 once the process runs there, 3 where another shim is at work.
+
+    `how` is `anew`, to forget earlier lives, or `again`.
+    """
     os.umask(0o077)
     os.chdir(folder)
     told, tell = os.pipe()
@@ -260,7 +270,10 @@ def main(folder: str) -> int:
     if not _locked(lock):
         os.write(tell, b"3")
         return 0
-    Shim(read_json("order.json"), read_json("state.json")).run(tell)
+    shim = Shim(read_json("order.json"), read_json("state.json"))
+    if how == "anew" and shim.child is None:
+        shim.forget()
+    shim.run(tell)
     return 0
 
 
@@ -277,4 +290,4 @@ def _locked(lock: int) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1], sys.argv[2]))

@@ -205,7 +205,9 @@ def test_after_a_boot_it_runs_again(real, home):
     while shim.supervised(folder) or proc.start_of(child) is not None:
         time.sleep(0.01)
     ProcessWorkloads(home, unpack).restore()
-    assert settled(real).started != first.started
+    again = settled(real)
+    assert again.started != first.started
+    assert again.url == first.url  # routes lead there
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a process a user of its own")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -250,6 +251,31 @@ def test_the_wall_clock_ends_the_process_and_says_so(folder):
     assert (ended.running, ended.reason) == (False, "time")
 
 
+def test_however_keepers_and_shims_are_killed_there_is_one_process_or_none(folder, tmp_path):
+    order = Order("test", (sys.executable, "-I", "-S", "-c", SLEEP), (*ENV, ("MARK", str(folder))), "/")
+    code = (
+        "from pathlib import Path; from service import shim; print('ready', flush=True); input()\n"
+        f"shim.keep(Path({str(folder)!r}), shim.{order!r})"
+    )
+    chance = random.Random(7)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    for turn in range(30):
+        with subprocess.Popen([sys.executable, "-c", code], cwd=Path.cwd(), **pipes) as keeper:
+            assert keeper.stdout.readline() == b"ready\n"
+            keeper.stdin.write(b"\n")
+            keeper.stdin.flush()
+            time.sleep(chance.uniform(0, 0.08))
+            keeper.kill()
+        if (folder / "state.json").exists() and turn % 3:
+            with suppress(ProcessLookupError):
+                os.kill(shim_pid(folder), signal.SIGKILL)
+        assert len(_marked(folder)) <= 1
+    shim.keep(folder, order)
+    assert _marked(folder) == [shim.status(folder).pid]
+    shim.stop(folder, grace=0.1)
+    assert _marked(folder) == []
+
+
 def test_a_removed_folder_ends_everything(folder, tmp_path):
     """Nobody could find the process again."""
     shim.keep(folder, python(SLEEP))
@@ -314,6 +340,15 @@ def _of_user(user):
 def _owner(pid):
     with suppress(OSError):
         return Path(f"/proc/{pid}").stat().st_uid
+
+
+def _marked(folder):
+    found = []
+    for pid in _processes():
+        with suppress(OSError):
+            if f"MARK={folder}\0".encode() in Path(f"/proc/{pid}/environ").read_bytes():
+                found.append(pid)
+    return found
 
 
 def _processes():

@@ -10,8 +10,12 @@ FIRST, LAST = 20_000, 32_000  # below what Linux takes for outgoing connections 
 _TRIES = 200
 
 
-def free(taken: set[int], bounds: Path = Path("/proc/sys/net/ipv4/ip_local_port_range")) -> int:
-    """A port of 127.0.0.1 that nobody listens on and that is not among those taken."""
+def free(
+    taken: set[int], wanted: int = 0, bounds: Path = Path("/proc/sys/net/ipv4/ip_local_port_range")
+) -> int:
+    """A port of 127.0.0.1, free and not among those taken; the wanted one where it can be had."""
+    if wanted and wanted not in taken and _is_free(wanted):
+        return wanted
     last = min(LAST, _first_of_kernel(bounds) - 1)
     for _ in range(_TRIES):
         port = random.randint(FIRST, last) if last > FIRST else random.randint(1024, 65_535)  # noqa: S311

@@ -105,11 +105,12 @@ class ProcessWorkloads:
             if recorded is not None and shim.status(folder).running:
                 shim.keep(folder, recorded)
             else:
-                self._launch(folder, _order(known["order"]))
+                self._launch(folder, _order(known["order"]), known["port"])
 
-    def _launch(self, folder: Path, order: WorkloadOrder) -> None:
-        with self._ports() as taken:
-            port = ports.free(taken)
+    def _launch(self, folder: Path, order: WorkloadOrder, last_port: int = 0) -> None:
+        """Choose a port, the last one where it can be had: routes may still lead there."""
+        with self._ports(besides=folder) as taken:
+            port = ports.free(taken, last_port)
             (folder / "healthy").unlink(missing_ok=True)
             write_json(str(folder / "workload.json"), {"order": _as_json(order), "port": port})
         env = (*order.env, ("PORT", str(port)))
@@ -117,13 +118,13 @@ class ProcessWorkloads:
         shim.keep(folder, self._sandbox.order(wish, restart=True))
 
     @contextmanager
-    def _ports(self) -> Iterator[set[int]]:
-        """The ports of all workloads that are not stopped, while nobody else may choose one."""
+    def _ports(self, besides: Path) -> Iterator[set[int]]:
+        """The ports of all other workloads that are not stopped, while nobody else may choose one."""
         place = self._home / "workloads"
         descriptor = os.open(place / ".ports", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            folders = [place / name for name in self._sandbox.names()]
+            folders = [place / name for name in self._sandbox.names() if place / name != besides]
             yield {
                 read_json(str(f / "workload.json")).get("port", 0)
                 for f in folders
