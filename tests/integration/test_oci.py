@@ -20,9 +20,10 @@ import requests
 
 from service.adapters.oci.assembling import assemble
 from service.adapters.oci.blobs import Layout, exclusive
+from service.adapters.oci.build import patiently
 from service.adapters.oci.builder import OciBuilder
 from service.adapters.oci.bytecode import warm
-from service.adapters.oci.collecting import gc
+from service.adapters.oci.collecting import forget_builds, gc
 from service.adapters.oci.interpreter import host_interpreter
 from service.adapters.oci.layout import discard, open_image, unpack
 from service.adapters.oci.push import push
@@ -30,6 +31,7 @@ from service.adapters.oci.workshop import Workshop
 from service.ports import (
     CodeReference,
     Failed,
+    Gone,
     Image,
     ModelReference,
     ModelVersion,
@@ -380,6 +382,44 @@ def test_a_killed_build_is_seen_as_dead_and_starts_anew(home, tmp_path):
 def test_another_process_finds_the_build_again(home):
     OciBuilder.open(Settings(home=home)).start(plain_recipe())
     assert isinstance(ended(OciBuilder.open(Settings(home=home)), "plain"), Image)
+
+
+def test_a_burst_of_builds_with_the_same_packages_makes_them_once(home, wheels, lock):
+    builder = OciBuilder.open(Settings(home=home))
+    names = [f"plain-{number}" for number in range(8)]
+    for name in names:
+        builder.start(plain_recipe(name))
+    layers = [dict(ended(builder, name).layers)["env"] for name in names]
+    assert layers.count("built") == 1
+
+
+def test_a_source_that_is_away_for_a_moment_is_asked_again(build, lock, home, tmp_path):
+    class Away(Git):
+        tries = 0
+
+        def archive(self, commit, folder):
+            self.tries += 1
+            if self.tries < 3:
+                raise Retry("the host is away", after=0.01)
+            return super().archive(commit, folder)
+
+    git, said = Away(commits(lock).commits), []
+    (tmp_path / "work").mkdir()
+    shop = Workshop(Layout(home), host_interpreter(), tmp_path / "work", said.append)
+    image = patiently(shop, code_recipe(), lambda _: git)
+    assert dict(image.layers)["code"] == "built"
+    assert said.count("waiting 0.01 s: the host is away") == 2
+
+
+def test_builds_of_long_ago_are_forgotten_and_their_images_stay(home):
+    builder = OciBuilder.open(Settings(home=home))
+    builder.start(plain_recipe())
+    image = ended(builder, "plain")
+    with exclusive(home / "builds" / "plain" / "running"):
+        assert forget_builds(home) == 0
+        assert forget_builds(home, age=-1) == 1
+    assert builder.state("plain") == Gone()
+    assert open_image(home, image.digest).digest == image.digest
 
 
 def test_an_unknown_source_is_said(home):

@@ -4,12 +4,16 @@ Reads `recipe.json` of its folder, writes `progress` and at the end `result.json
 it prints goes to the folder's log. It holds the folder's lock, handed down open, as long as it lives.
 """
 
+import fcntl
 import json
 import os
 import shutil
 import sys
 import tempfile
+import time
 import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +24,11 @@ from service.adapters.oci.blobs import Layout, canonical, write_whole
 from service.adapters.oci.bytecode import warm
 from service.adapters.oci.interpreter import host_interpreter
 from service.adapters.oci.workshop import Workshop
-from service.ports import CodeReference, Image, ModelReference, PortError, Recipe, Refused
+from service.ports import CodeReference, Image, ModelReference, PortError, Recipe, Refused, Retry
 from service.settings import Settings
 
 _LOG_BYTES = 256 << 10
+_PATIENCE = 180.0  # seconds for which a source may be away
 
 
 def main(folder: Path, settings: Settings) -> None:
@@ -33,7 +38,8 @@ def main(folder: Path, settings: Settings) -> None:
     try:
         recipe = read_recipe((folder / "recipe.json").read_bytes())
         shop = Workshop(Layout(settings.home), host_interpreter(), work, log)
-        image = assemble(shop, recipe, _opener(settings))
+        with place_to_work(shop.layout, log):
+            image = patiently(shop, recipe, _opener(settings))
         result: dict[str, Any] = {"digest": image.digest, "layers": image.layers}
     except PortError as error:
         result = {"failed": str(error)}
@@ -46,6 +52,44 @@ def main(folder: Path, settings: Settings) -> None:
     write_whole(folder / "result.json", canonical(result))
     if "digest" in result:
         _warm(settings, result["digest"], log)
+
+
+def patiently(shop: Workshop, recipe: Recipe, open_source: Callable[[str], Any]) -> Image:
+    """The image; a source that asks to come back later is asked again for a while."""
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return assemble(shop, recipe, open_source)
+        except Retry as error:
+            if time.monotonic() + error.after > until:
+                raise
+            shop.log(f"waiting {error.after:g} s: {error}")
+            time.sleep(error.after)
+
+
+@contextmanager
+def place_to_work(layout: Layout, log: Callable[[str], None]) -> Iterator[None]:
+    """One of as many places as there are processors; a burst of commits waits here."""
+    layout.prepare()
+    places = [layout.root / "locks" / f"place-{number}" for number in range(max(2, os.cpu_count() or 2))]
+    waiting = False
+    while True:
+        for path in places:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                continue
+            try:
+                yield
+            finally:
+                os.close(descriptor)
+            return
+        if not waiting:
+            log("waiting for other builds")
+        waiting = True
+        time.sleep(0.05)
 
 
 def _warm(settings: Settings, digest: str, log: "Log") -> None:
@@ -111,7 +155,7 @@ def read_result(content: bytes) -> Image | str:
     return Image(row["digest"], tuple((kind, how) for kind, how in row["layers"]))
 
 
-def _opener(settings: Settings) -> Any:
+def _opener(settings: Settings) -> Callable[[str], Any]:
     known = {source.name: source for source in sources.load(settings.home)}
 
     def open_source(name: str) -> Any:

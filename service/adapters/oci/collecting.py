@@ -14,6 +14,7 @@ from service.adapters.oci.blobs import Layout
 from service.adapters.oci.layout import discard
 
 GRACE = 3600.0  # longer than any build
+_LOGS = 14 * 86_400.0  # how long what a build said is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,16 @@ def gc(home: Path, keep: Iterable[str], grace: float = GRACE) -> Collected:
             if _older(path, before):
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     return Collected(len(images) - len(staying), len(blobs), size)
+
+
+def forget_builds(home: Path, age: float = _LOGS) -> int:
+    """Remove the folders of builds that ended so long ago; their images stay. Returns how many."""
+    before, count = time.time() - age, 0
+    for result in (home / "builds").glob("*/result.json"):
+        if _older(result, before):
+            shutil.rmtree(result.parent, ignore_errors=True)
+            count += 1
+    return count
 
 
 def _referred(layout: Layout, digests: set[str]) -> set[str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from uv import find_uv_bin
 
-from service.adapters.oci.blobs import canonical, write_whole
+from service.adapters.oci.blobs import canonical, exclusive, write_whole
 from service.adapters.oci.layers import Layer, LayerWriter, cached
 from service.adapters.oci.locks import Pin, written
 from service.adapters.oci.workshop import Workshop
@@ -48,9 +48,13 @@ def env_layer(shop: Workshop, lock: bytes, found: tuple[Pin, ...]) -> tuple[Laye
     layout = shop.layout
     facts = {"lock": hashlib.sha256(lock).hexdigest(), "base": shop.interpreter.description, "form": 1}
     key = "env-" + hashlib.sha256(canonical(facts)).hexdigest()
-    known = cached(layout, key)
-    if known is not None:
-        return known, True
+    with exclusive(layout.root / "locks" / key):  # who comes second finds it made
+        known = cached(layout, key)
+        return (known, True) if known is not None else (_install_layer(shop, found, key), False)
+
+
+def _install_layer(shop: Workshop, found: tuple[Pin, ...], key: str) -> Layer:
+    layout = shop.layout
     target = Path(tempfile.mkdtemp(dir=layout.root / "incoming", prefix="env-"))
     try:
         if found:
@@ -63,7 +67,7 @@ def env_layer(shop: Workshop, lock: bytes, found: tuple[Pin, ...]) -> tuple[Laye
     finally:
         shutil.rmtree(target, ignore_errors=True)
     layout.remember(key, writer.layer.facts())
-    return writer.layer, False
+    return writer.layer
 
 
 def install(shop: Workshop, found: tuple[Pin, ...], target: Path) -> None:
