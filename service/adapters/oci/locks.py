@@ -12,7 +12,7 @@ from service.ports import Refused
 
 _PIN = re.compile(
     r"(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?P<extras>\[[A-Za-z0-9._, -]*\])?"
-    r"\s*={2,3}\s*(?P<version>[A-Za-z0-9.!+_-]+)\s*(?:;\s*(?P<marker>.+))?"
+    r"\s*={2,3}\s*(?P<version>[A-Za-z0-9.!+_-]+)\s*(?:;\s*(?P<marker>(?:(?!--|://)[^;\\])+))?"
 )
 _HASH = re.compile(r"--hash[= ](sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})(?=\s|$)")
 _HARMLESS = ("--require-hashes", "--only-binary")
