@@ -74,19 +74,18 @@ def keep(folder: Path, order: Order) -> None:
     where the shim does not come up.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    wanted = _as_json(order)
     with _alone(folder):
         if _shim_lives(folder) and ((folder / "stop").exists() or _state(folder).get("ended")):
             _wait_for_leaving(folder)
         lives = _shim_lives(folder)
         if lives or _child(_state(folder)) is not None:
-            if shim_main.read_json(str(folder / "order.json")) != wanted:
+            if recorded(folder) != order:
                 raise Refused(f"{folder} already runs something else than {order.name!r}; stop that first")
             if lives:
                 return
         anew = _state(folder).get("ended", True) or not order.restart
         (folder / "stop").unlink(missing_ok=True)
-        shim_main.write_json(str(folder / "order.json"), wanted)
+        shim_main.write_json(str(folder / "order.json"), _as_json(order))
         _start(folder, anew=anew)
 
 
@@ -113,8 +112,8 @@ def recorded(folder: Path) -> Order | None:
     found = shim_main.read_json(str(folder / "order.json"))
     if not found:
         return None
-    env = tuple((name, value) for name, value in found["env"])
-    return Order(**found | {"argv": tuple(found["argv"]), "env": env, "reach": tuple(found["reach"])})
+    lists = {"argv": tuple(found["argv"]), "reach": tuple(found.get("reach", ()))}
+    return Order(**found | lists | {"env": tuple((name, value) for name, value in found["env"])})
 
 
 def supervised(folder: Path) -> bool:

@@ -64,6 +64,7 @@ def up(settings: Settings, broker: Broker, stop: threading.Event, tell: Tell) ->
         chosen = installation.choose_ports(settings)
         chosen = _daemons(chosen, broker, tell)
         _stores(chosen)
+        _workloads(chosen, tell)
         children = Children(processes.NAMES, _environ(chosen), chosen.home / "logs" / "output.log")
         children.start()
         try:
@@ -112,6 +113,8 @@ def _keep(chosen: Settings, name: str, tell: Tell) -> Any:
         adopted = False
     if not adopted:
         shim.keep(folder, daemon.order())
+    elif not shim.supervised(folder):
+        shim.keep(folder, shim.recorded(folder) or daemon.order())
     tell(f"{name}: {'runs already, adopted' if adopted else 'started'}")
     until = time.monotonic() + READY_SECONDS
     while not daemon.ready():
@@ -119,6 +122,13 @@ def _keep(chosen: Settings, name: str, tell: Tell) -> Any:
             raise NotReady(f"{name} did not come up; it printed:\n{shim.log_tail(folder, 2000)}")
         time.sleep(0.05)
     return daemon
+
+
+def _workloads(chosen: Settings, tell: Tell) -> None:
+    """Those that should run and do not, as after the machine has booted."""
+    workloads = plugins.load("workloads", "process").open(chosen)
+    tell(workloads.isolation)
+    workloads.restore()
 
 
 def _stop_broker(home: Path) -> None:

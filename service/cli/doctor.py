@@ -27,7 +27,7 @@ class Found:
 def examine(settings: Settings) -> list[Found]:
     """All checks; none of them changes anything."""
     chosen = installation.with_ports(settings)
-    found = [_python(), _git(), _home(settings), _isolation(), *_embedded(settings)]
+    found = [_python(), _git(), _home(settings), _isolation(settings), *_embedded(settings)]
     if not (settings.home / "run").is_dir():
         return [*found, Found("running", ok=False, detail="nothing was started here yet", mend="segue up")]
     return [*found, *_processes(chosen), *_router(chosen), *_stored(chosen)]
@@ -54,10 +54,9 @@ def _home(settings: Settings) -> Found:
     return Found("home", free >= LEAST_FREE, detail, "make room, or set SEGUE_HOME to a larger disk")
 
 
-def _isolation() -> Found:
-    if os.geteuid() == 0:
-        return Found("isolation", ok=True, detail="each job and model runs as a user of its own")
-    return Found("isolation", ok=True, detail="not root: models run as you; for trusted repositories only")
+def _isolation(settings: Settings) -> Found:
+    detail: str = plugins.load("workloads", "process").open(settings).isolation
+    return Found("isolation", ok=True, detail=detail)
 
 
 def _embedded(settings: Settings) -> list[Found]:

@@ -254,7 +254,7 @@ def test_as_root_a_job_has_a_user_of_its_own_and_cannot_read_ours(real):
     user, *rest = real.jobs.logs("job").split()
     assert int(user) in proc.OWN_USERS
     assert rest == ["no", "no"]
-    assert real.jobs.isolation == "a user of its own for each model and job"
+    assert real.jobs.isolation == "each job and model runs as a user of its own"
 
 
 def shim_of(folder):

@@ -15,19 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import structlog
-
 from service.adapters.process.users import Users
 from service.ports import Limits, Refused
 from service.shim import Order
 
-TRUSTED_ONLY = "for trusted repositories only"
-OWN_USER = "a user of its own for each model and job"
+TRUSTED_ONLY = "jobs and models run as Segue's own user: for trusted repositories only"
+OWN_USER = "each job and model runs as a user of its own"
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB")
 _SYS_ADMIN = 1 << 21
-_log = structlog.get_logger(__name__)
 
 
 class Unpacked(Protocol):
@@ -73,8 +70,6 @@ class Sandbox:
         self._unpack = unpack
         self._users = users if users or os.geteuid() != 0 else Users()
         self.isolation = OWN_USER if self._users and _may_mount() else TRUSTED_ONLY
-        if self.isolation == TRUSTED_ONLY:
-            _log.info("processes_share_our_user", kind=kind, isolation=TRUSTED_ONLY)
 
     def folder(self, name: str) -> Path:
         """Where the process of that name lives. Raises `Refused` for what cannot be a folder's name."""
