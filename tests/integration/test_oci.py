@@ -18,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import requests
 
+from service.adapters.oci import layout
 from service.adapters.oci.assembling import assemble
 from service.adapters.oci.blobs import Layout, exclusive
 from service.adapters.oci.build import patiently
@@ -110,7 +111,7 @@ def wheels(tmp_path, monkeypatch):
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
     monkeypatch.setenv("UV_FIND_LINKS", str(tmp_path / "wheels"))
-    monkeypatch.setenv("UV_NO_INDEX", "1")
+    monkeypatch.setenv("UV_OFFLINE", "1")
     return tmp_path / "wheels"
 
 
@@ -337,6 +338,44 @@ def test_links_that_leave_the_folder_are_refused(build, lock, target, home):
         build(code_recipe("bad"), git=git)
 
 
+@pytest.mark.parametrize("evil", ["up", "absolute", "through a link", "hard link", "link out", "device"])
+def test_a_layer_that_somebody_else_made_cannot_leave_its_folder(home, tmp_path, evil):
+    """Unpacking does not trust what building has already refused."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+
+        def add(name, content=b"evil", **facts):
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            for fact, value in facts.items():
+                setattr(info, fact, value)
+            tar.addfile(info, io.BytesIO(content))
+
+        match evil:
+            case "up":
+                add("../out")
+            case "absolute":
+                add(str(tmp_path / "out"))
+            case "through a link":
+                add("a", b"", type=tarfile.SYMTYPE, linkname="b")
+                add("a/out")
+            case "hard link":
+                add("a", b"", type=tarfile.LNKTYPE, linkname="/etc/passwd")
+            case "link out":
+                add("a", b"", type=tarfile.SYMTYPE, linkname="../../..")
+            case "device":
+                add("a", b"", type=tarfile.CHRTYPE)
+    home.mkdir()
+    (home / "layer").write_bytes(buffer.getvalue())
+    (home / "images" / "to").mkdir(parents=True)
+    digest = f"sha256:{hashlib.sha256(buffer.getvalue()).hexdigest()}"
+    with pytest.raises(Refused, match=r"would leave its folder|behind a link|neither a file"):
+        layout._extract(
+            home / "layer", digest, "application/vnd.oci.image.layer.v1.tar", home / "images" / "to"
+        )
+    assert not list(tmp_path.glob("**/out"))
+
+
 def test_links_inside_and_executables_are_kept(build, lock, home):
     files = [("bin/go", 0o100755, b"#!/bin/sh\necho went\n"), ("go", 0o120000, b"bin/go")]
     git = commits(lock, c2=[*files, ("requirements.lock", 0o100644, lock)])
@@ -439,9 +478,9 @@ def test_an_image_that_was_removed_is_gone(home):
 
 
 def test_a_login_in_an_index_address_stays_out_of_errors_and_files(build, wheels, home, monkeypatch):
-    monkeypatch.delenv("UV_NO_INDEX")
+    monkeypatch.delenv("UV_OFFLINE")
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
-    monkeypatch.setenv("UV_INDEX", "https://robot:hunter2@127.0.0.1:1/simple")
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "https://robot:hunter2@127.0.0.1:1/simple")
     wheels.mkdir()
     with pytest.raises(Refused, match="could not be installed") as caught:
         build(code_recipe(), git=commits(b"pebble==1.0 --hash=sha256:" + b"0" * 64 + b"\n"))

@@ -28,6 +28,9 @@ _PASSED = ("PIP_", "UV_", "SSL_CERT", "REQUESTS_CA")
 _PIP_TO_UV = {"index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "find-links": "UV_FIND_LINKS"}
 _LOGIN = re.compile(r"(\w+://)[^/\s@]+@")
 _DROPPED = {"uv_cache.json", "direct_url.json"}  # facts about this machine, not about the package
+# These would change what is installed, or where; hashes are never optional.
+_NEVER = {"UV_NO_VERIFY_HASHES", "UV_WORKING_DIR", "UV_PROJECT", "UV_PYTHON", "UV_OVERRIDE", "UV_EXCLUDE"}
+_SYSTEM_CERTIFICATES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
 _SECONDS = 1800
 _TAIL = 4000
 
@@ -39,7 +42,9 @@ def passed(environ: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in environ.items()
-        if name.startswith(_PASSED) or name.upper().endswith("_PROXY") or name in {"HOME", "PATH", "LANG"}
+        if (name.startswith(_PASSED) and name not in _NEVER)
+        or name.upper().endswith("_PROXY")
+        or name in {"HOME", "PATH", "LANG"}
     }
 
 
@@ -124,8 +129,11 @@ def machine(environ: Mapping[str, str]) -> dict[str, str]:
             found.setdefault(
                 name, ",".join(value.split()) if name == "UV_FIND_LINKS" else " ".join(value.split())
             )
-    if environ.get("PIP_CERT"):
-        found.setdefault("SSL_CERT_FILE", environ["PIP_CERT"])
+    certificates = environ.get("PIP_CERT") or parser.get("global", "cert", fallback="")
+    if certificates:
+        found.setdefault("SSL_CERT_FILE", certificates)
+    if any(Path(path).exists() for path in _SYSTEM_CERTIFICATES):
+        found.setdefault("UV_SYSTEM_CERTS", "true")  # as pip does: a company's own authority is there
     return found
 
 

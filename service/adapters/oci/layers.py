@@ -106,15 +106,7 @@ class LayerWriter:
 
     def link(self, name: str, target: str) -> None:
         """Add a symbolic link; refused where it points out of the layer's content."""
-        parts = list(PurePosixPath(name).parent.parts)
-        for part in PurePosixPath(target).parts:
-            if part == "..":
-                if not parts:
-                    raise Refused(f"the link {name!r} points out of its folder, to {target!r}; remove it")
-                parts.pop()
-            elif part != ".":
-                parts.append(part)
-        if target.startswith("/") or not target or "\0" in target:
+        if not inside(name, target):
             raise Refused(f"the link {name!r} points to {target!r}; make it relative, inside the folder")
         header = self._header(name)
         header.type = tarfile.SYMTYPE
@@ -172,3 +164,15 @@ def safe(name: str) -> str:
     if not name or "\0" in name or any(part in {"", ".", ".."} for part in parts):
         raise Refused(f"the file name {name!r} would leave its folder; rename it")
     return name
+
+
+def inside(name: str, target: str) -> bool:
+    """Whether a link of that name, pointing there, stays below the folder that names begin in."""
+    if not target or target.startswith("/") or "\0" in target:
+        return False
+    parts = list(PurePosixPath(name).parent.parts)
+    for part in PurePosixPath(target).parts:
+        if part == ".." and not parts:
+            return False
+        parts = parts[:-1] if part == ".." else [*parts, part]
+    return True
