@@ -145,9 +145,9 @@ class Observer:
         if one.stable is None:
             return None
         served = self.series.history(one.release.target, one.stable)
-        if not served:
-            return None
-        return History(sum(s.requests for s in served), sum(s.errors for s in served))
+        fresh = self._served.get((one.release.target, one.stable), Counters(0.0, 0.0))
+        requests = fresh.requests + sum(s.requests for s in served)
+        return History(requests, fresh.errors + sum(s.errors for s in served)) if requests > 0 else None
 
     def _interval(self, one: Watched, known: Judged, sample: Sample | NoData) -> Increment | Gap:
         """What happened since the last reading, or why it says nothing."""

@@ -15,7 +15,7 @@ from policies.guards import heartbeat, increment, rate, share, slo, threshold, v
 from policies.guards.heartbeat import Alive
 from policies.guards.increment import Arm, Gap, Increment
 from policies.guards.noise import PROVISIONAL, Noise
-from policies.guards.plan import EMERGENCY_LIMIT, History, Plan, bad_of, plan_of, threshold_bad
+from policies.guards.plan import EMERGENCY_LIMIT, History, Limit, Plan, bad_of, plan_of, threshold_bad
 from policies.guards.rate import RateState
 from policies.guards.slo import SloState
 from policies.guards.state import JudgeState
@@ -154,8 +154,8 @@ class Judge:
         return replace(
             state,
             comparisons=rates,
-            limits=self._limits(state.limits, what.candidate, what, written=True),
-            stable_limits=self._limits(state.stable_limits, stable, what, written=False),
+            limits=_limits(self.plan.limits, state.limits, what.candidate, what, written=True),
+            stable_limits=_limits(self.plan.limits, state.stable_limits, stable, what, written=False),
             candidate=state.candidate.plus(what.candidate.requests, what.candidate.errors),
             stable=state.stable.plus(stable.requests, stable.errors),
         )
@@ -203,25 +203,28 @@ class Judge:
     def _alone(self, state: JudgeState, what: Increment) -> JudgeState:
         return replace(
             state,
-            limits=self._limits(state.limits, what.candidate, what, written=False),
+            limits=_limits(
+                verdict.limits(self.plan, state), state.limits, what.candidate, what, written=False
+            ),
             candidate=state.candidate.plus(what.candidate.requests, what.candidate.errors),
         )
 
-    def _limits(
-        self, states: tuple[SloState, ...], arm: Arm, what: Increment, *, written: bool
-    ) -> tuple[SloState, ...]:
-        """Feed the absolute guards: those with a written limit, or all that have one."""
-        return tuple(
-            one
-            if guard.limit is None or (written and not guard.written)
-            else slo.update(
-                one,
-                bad=arm.errors,
-                requests=arm.requests,
-                limit=guard.limit,
-                at=what.at,
-                seconds=what.seconds,
-                noise=guard.noise,
-            )
-            for guard, one in zip(self.plan.limits, states, strict=True)
+
+def _limits(
+    limits: tuple[Limit, ...], states: tuple[SloState, ...], arm: Arm, what: Increment, *, written: bool
+) -> tuple[SloState, ...]:
+    """Feed the absolute guards: those with a written limit, or all that have one."""
+    return tuple(
+        one
+        if guard.limit is None or (written and not guard.written)
+        else slo.update(
+            one,
+            bad=arm.errors,
+            requests=arm.requests,
+            limit=guard.limit,
+            at=what.at,
+            seconds=what.seconds,
+            noise=guard.noise,
         )
+        for guard, one in zip(limits, states, strict=True)
+    )

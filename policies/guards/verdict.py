@@ -6,13 +6,14 @@ one has all traffic. Everything else is a reason to hold.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from policies import ramp
 from policies.evidence import Evidence, Finding, Verdict, worst
-from policies.guards import budget, findings, heartbeat, threshold
+from policies.guards import budget, findings, heartbeat, slo, threshold
 from policies.guards.budget import Combined, Stake
 from policies.guards.findings import Allowance, Standing
-from policies.guards.plan import EMERGENCY, EMERGENCY_STAKE, Comparison, Plan
+from policies.guards.plan import EMERGENCY, EMERGENCY_STAKE, Comparison, Limit, Plan
 from policies.guards.rate import RateState
 from policies.guards.state import JudgeState
 from policies.spec.declaration import GuardKind
@@ -21,13 +22,26 @@ STALE_AFTER = 15.0  # seconds after which numbers say nothing about now
 LEAST_STABLE = 100.0  # stable's requests from which its rate in this rollout is used
 
 
+def limits(plan: Plan, state: JudgeState) -> tuple[Limit, ...]:
+    """The absolute guards as they stand now. Where neither a person nor history gave a limit, what stable
+    served beside the candidate gives one, once the candidate is alone: it does not change from then on."""
+    if state.together or state.stable.requests == 0:
+        return plan.limits
+    return tuple(
+        replace(one, limit=slo.limit_from_history(state.stable.errors, state.stable.requests, plan.burst))
+        if one.limit is None
+        else one
+        for one in plan.limits
+    )
+
+
 def stakes(plan: Plan, state: JudgeState) -> list[Stake]:
     """Each betting guard's part in the budget. A limit that stable breaks too blames nobody."""
     found = [
         Stake(c.name, c.stake, s.log_e, s.log_peak)
         for c, s in zip(plan.comparisons, state.comparisons, strict=True)
     ]
-    for index, (guard, one) in enumerate(zip(plan.limits, state.limits, strict=True)):
+    for index, (guard, one) in enumerate(zip(limits(plan, state), state.limits, strict=True)):
         if guard.limit is not None:
             log_e = min(one.log_e, 0.0) if _breached(state, index) else one.log_e
             found.append(Stake(guard.name, guard.stake, log_e, one.log_peak))
@@ -89,7 +103,7 @@ def _findings(plan: Plan, state: JudgeState, standing: Standing) -> Iterator[Fin
             standing=standing,
             log_harm=harm_at(guard.name),
         )
-    for index, (limit, under) in enumerate(zip(plan.limits, state.limits, strict=True)):
+    for index, (limit, under) in enumerate(zip(limits(plan, state), state.limits, strict=True)):
         finding = findings.of_limit(
             limit,
             under,

@@ -231,3 +231,18 @@ def test_evidence_is_plain_json_numbers():
         assert finding.rule
         assert all(type(value) is float and math.isfinite(value) for _, value in finding.numbers)
         assert finding.interval is None or all(map(math.isfinite, finding.interval))
+
+
+def test_what_stable_served_beside_the_candidate_stands_in_for_a_history_that_it_has_not():
+    together = judged(JUDGE, intervals(World(0.0, 0.0, 100, 50), 10, 1))
+    alone = judged(JUDGE, intervals(World(0.0, 0.0, 100, 100), 20, 2, first=10), together)
+    found = JUDGE.evidence(alone, epoch=1)
+    assert found.verdict is Verdict.CLEARED
+    assert next(f for f in found.findings if f.guard == "slo").interval is not None
+    bad = judged(JUDGE, intervals(World(0.0, 0.3, 100, 100), 20, 2, first=10), together)
+    assert JUDGE.evidence(bad, epoch=1).verdict is Verdict.HARM
+
+
+def test_without_a_history_and_without_stable_beside_it_nothing_is_cleared():
+    alone = judged(JUDGE, intervals(World(0.0, 0.0, 100, 100), 60, 2))
+    assert JUDGE.evidence(alone, epoch=1).verdict is Verdict.UNDECIDED
