@@ -9,7 +9,7 @@ MLFLOW := .venvs/mlflow
 MLFLOW_READY := $(MLFLOW)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test lock clean
+.PHONY: help setup demo check test lock clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -31,6 +31,9 @@ $(MLFLOW_READY): requirements/mlflow.txt | $(READY)
 	@$(UV) pip install --quiet --python $(MLFLOW)/bin/python --require-hashes -r requirements/mlflow.txt
 	@touch $@
 
+demo: $(READY) $(MLFLOW_READY) ## seven releases, played on this machine; KEEP=1 leaves it running
+	$(BIN)/segue demo $(if $(KEEP),--keep)
+
 check: $(READY) ## linters, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -46,4 +49,4 @@ lock: $(READY) ## write the hashed requirements anew from pyproject.toml
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded --extra postgres --group dev -c requirements/app.txt pyproject.toml requirements/build.in -o requirements/dev.txt
 
 clean: ## remove the virtual environment and caches
-	rm -rf $(VENV) .venvs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venvs .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -72,6 +72,11 @@ def choose_ports(settings: Settings) -> Settings:
 def _port(host: str, wanted: int, taken: set[int]) -> int:
     if wanted and wanted not in taken and _free(host, wanted):
         return wanted
+    return free_port(host)
+
+
+def free_port(host: str) -> int:
+    """A port of this host that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])

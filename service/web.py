@@ -4,14 +4,13 @@ Reads only, and only with a token; what people want done goes to the intake, sto
 answered. Views translate HTTP to a read and back.
 """
 
-import hashlib
 from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, Flask, Response, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
 
-from service import views
+from service import tokens, views
 from service.bootstrap import Parts
 from service.performing import job_name, recipe_of
 from service.states import number_of, release_of, target_of, version_of
@@ -63,14 +62,8 @@ def problem(status: int, detail: str) -> Response:
     return response
 
 
-def digest_of(token: str) -> str:
-    """What is stored of a token."""
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
 def _refuse_unknown(store: Store) -> Response | None:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token and store.token(digest_of(token.strip())) is not None:
+    if tokens.actor(store, request.headers.get("Authorization", "")) is not None:
         return None
     response = problem(401, "a token is needed: Authorization: Bearer <token>")
     response.headers["WWW-Authenticate"] = "Bearer"

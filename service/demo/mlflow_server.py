@@ -13,11 +13,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import requests
+
+from service.installation import read_json, write_json
 
 PYTHON = Path(".venvs/mlflow/bin/python")  # below the clone's root
 READY_SECONDS = 120.0  # the first start makes the database
 GRACE_SECONDS = 10.0
+PROCESS = "process.json"
 _PASSED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 
 
@@ -64,6 +68,11 @@ class MlflowServer:
 
     def start(self) -> None:
         """Start it and wait until it answers. Raises `RuntimeError` with what it printed."""
+        self.begin()
+        self.wait()
+
+    def begin(self) -> None:
+        """Start it, and write down which process it is."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -75,9 +84,14 @@ class MlflowServer:
                 stderr=log,
                 start_new_session=True,
             )
+        started = psutil.Process(self._process.pid).create_time()
+        write_json(self.folder / PROCESS, {"pid": self._process.pid, "started": started})
+
+    def wait(self) -> None:
+        """Wait until it answers. Raises `RuntimeError` with what it printed."""
         until = time.monotonic() + READY_SECONDS
         while not self.ready():
-            if self._process.poll() is not None or time.monotonic() > until:
+            if self._process is None or self._process.poll() is not None or time.monotonic() > until:
                 self.stop()
                 said = (self.folder / "server.log").read_text(errors="replace")[-2000:]
                 raise RuntimeError(f"the MLflow server did not start:\n{said}")
@@ -105,6 +119,20 @@ class MlflowServer:
                 continue
         self._process.wait()
         self._process = None
+
+
+def end_earlier(folder: Path) -> None:
+    """End the server that was started in this folder by somebody who was killed since."""
+    known = read_json(folder / PROCESS)
+    if known is None:
+        return
+    try:
+        found = psutil.Process(int(known["pid"]))
+        if abs(found.create_time() - float(known["started"])) < 1.0:
+            os.killpg(found.pid, signal.SIGKILL)
+            found.wait(GRACE_SECONDS)
+    except (psutil.Error, ProcessLookupError):
+        return
 
 
 def _key(path: Path) -> bytes:

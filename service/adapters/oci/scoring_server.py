@@ -20,6 +20,7 @@ from typing import Any
 FORMATS = ("dataframe_split", "dataframe_records", "inputs", "instances")
 LARGEST = 64 << 20
 GRACE = 10.0
+VERSION = os.environ.get("SEGUE_VERSION", "")  # whoever measures wants to know who answered
 
 
 class BadRequest(ValueError):
@@ -98,6 +99,7 @@ class Handler(BaseHTTPRequestHandler):
             f"HTTP/1.1 {status} {self.responses[HTTPStatus(status)][0]}",
             "Content-Type: application/json",
             f"Content-Length: {len(content)}",
+            *([f"X-Model-Version: {VERSION}"] if VERSION else []),
             *(["Connection: close"] if self.close_connection else []),
         ]
         head = "\r\n".join(lines) + "\r\n\r\n"

@@ -1,0 +1,188 @@
+"""The demo: everything is started, seven acts are played, everything is ended, and the proof is shown."""
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from service import installation, settings
+from service.client import Client, Refusal, Unreachable, client_of
+from service.demo import place as places
+from service.demo import report
+from service.demo.acts import ACTS, Outcome
+from service.demo.mlflow_server import MlflowServer
+from service.demo.models import Models
+from service.demo.place import CommandFailed, Place, segue
+from service.demo.repository import Repository
+from service.demo.screen import Screen
+from service.demo.stage import Late, Stage
+
+UP_SECONDS = 60.0
+FORESEEN = (Late, CommandFailed, Refusal, Unreachable, subprocess.TimeoutExpired)
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """Where things are: the examples, a Python with MLflow and scikit-learn, and where the report goes."""
+
+    root: Path
+    examples: Path
+    mlflow: Path
+    report: Path
+    keep: bool
+
+
+def play(wishes: Wishes, console: Console) -> bool:
+    """The whole demo; whether everything was as it should be."""
+    began = time.monotonic()
+    place = Place(wishes.root.absolute())
+    places.clear(place)
+    place.root.mkdir(parents=True)
+    with _up(place, wishes) as server, Screen(console) as screen:
+        stage = _stage(place, wishes, server, screen)
+        outcomes = _perform(stage)
+        users = _users(stage)
+    wrong = report.complaints(outcomes, users, len(ACTS))
+    told = report.as_json(outcomes, users, wrong, time.monotonic() - began)
+    wishes.report.write_text(json.dumps(told, indent=2) + "\n")
+    _show(console, outcomes, users, wrong, wishes)
+    if wishes.keep:
+        _say_what_runs(console, stage)
+    return not wrong
+
+
+# --- up and down -----------------------------------------------------------------------------
+
+
+@contextmanager
+def _up(place: Place, wishes: Wishes) -> Iterator[MlflowServer]:
+    """Segue and an MLflow server, until the end; both stay where that is wished."""
+    server = MlflowServer(wishes.mlflow, place.mlflow, installation.free_port("127.0.0.1"))
+    server.begin()
+    with place.log.open("wb") as log:
+        up = subprocess.Popen(
+            [places.program(), "up"],
+            env=place.environ(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        yield server
+    except BaseException:
+        _down(place, server, up)
+        raise
+    if not wishes.keep:
+        _down(place, server, up)
+
+
+def _down(place: Place, server: MlflowServer, up: "subprocess.Popen[bytes]") -> None:
+    segue(place, "down", "--all", "--yes", check=False)
+    up.wait(UP_SECONDS)
+    server.stop()
+
+
+def _stage(place: Place, wishes: Wishes, server: MlflowServer, screen: Screen) -> Stage:
+    """Wait until all is up, make the repository and connect both sources."""
+    screen.say("starting Segue and an MLflow server")
+    repository = Repository(place.bare, place.work)
+    repository.make(wishes.examples)
+    models = Models(wishes.mlflow, place.work, server.url)
+    client = _client(place)
+    server.wait()
+    screen.say("segue connect git, segue connect mlflow")
+    segue(place, "connect", "git", str(place.bare))
+    segue(place, "connect", "mlflow", server.url, "--name", "mlflow")
+    approver = segue(place, "token", "ann").strip()
+    stage = Stage(place, repository, models, client, screen, approver)
+    screen.lately = stage.lately
+    return stage
+
+
+def _client(place: Place) -> Client:
+    """The API, once Segue is ready."""
+    chosen = settings.read(place.environ())
+    until = time.monotonic() + UP_SECONDS
+    while time.monotonic() < until:
+        if installation.running(chosen.home, "up") is not None:
+            return client_of(chosen)
+        time.sleep(0.1)
+    raise Late(f"Segue did not come up; it printed:\n{place.log.read_text()}")
+
+
+# --- playing ---------------------------------------------------------------------------------
+
+
+def _perform(stage: Stage) -> list[Outcome]:
+    """The acts in their order; one that does not come to its end is the last."""
+    outcomes: list[Outcome] = []
+    for number, (title, act) in enumerate(ACTS, 1):
+        outcome = Outcome(number, title)
+        outcomes.append(outcome)
+        stage.screen.act(number, title)
+        began = time.monotonic()
+        try:
+            act(stage, outcome)
+        except FORESEEN as error:
+            outcome.check("it came to its end", true=False)
+            outcome.reason = str(error)
+        outcome.seconds = time.monotonic() - began
+        if not outcome.ok:
+            break
+    return outcomes
+
+
+def _users(stage: Stage) -> list[report.Served]:
+    """What users got, held against the record of all releases."""
+    for stream in stage.streams.values():
+        stream.end()
+    names = [one["name"] for one in stage.client.get("releases")["releases"]]
+    releases = [stage.client.get(f"releases/{name}") for name in names]
+    failing = stage.releases.get("failing")
+    faulty = frozenset({failing["release"]["backend"]} if failing else set())
+    return [
+        report.served(
+            target,
+            sorted(stream.answers, key=lambda answer: answer.done),
+            [found for found in releases if found["release"]["target"] == target],
+            faulty,
+        )
+        for target, stream in stage.streams.items()
+    ]
+
+
+def _show(
+    console: Console, outcomes: list[Outcome], users: list[report.Served], wrong: list[str], wishes: Wishes
+) -> None:
+    console.print()
+    console.print(report.table(outcomes))
+    console.print()
+    console.print(report.users_table(users))
+    console.print()
+    for line in wrong:
+        console.print(f"[red]wrong[/red]  {escape(line)}")
+    end = "[green]all as it should be[/green]" if not wrong else "[red]not as it should be[/red]"
+    console.print(f"{end}; the report is in {wishes.report}")
+
+
+def _say_what_runs(console: Console, stage: Stage) -> None:
+    """Where to look, and what to type next."""
+    place = stage.place
+    console.print("\nIt runs on. To look at it:")
+    console.print(f"  export SEGUE_HOME={place.home}")
+    for line in (
+        f"{places.program()} watch",
+        f"{places.program()} show {next(iter(stage.releases.values()))['release']['name']}",
+        f"{places.program()} targets",
+    ):
+        console.print(f"  {line}")
+    console.print(f"The models are in {place.work}: change one, commit, and: git push origin HEAD:main")
+    console.print(f"MLflow is at {stage.models.tracking}")
+    console.print(f"To end it all: {places.program()} demo --end")
