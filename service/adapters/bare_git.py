@@ -29,8 +29,8 @@ _DIFF = ("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--no-ext-diff"
          "--ignore-submodules=none")  # fmt: skip
 # What git says where an object itself is bad: asking again brings the same bytes.
 _DAMAGED = re.compile(
-    r"corrupt|inflate|bad object|bad tree|unable to (?:read|unpack|parse)|could not (?:read|parse)"
-    r"|not a valid|too-short|malformed|hash mismatch|missing object|premature end|garbage"
+    r"(?i)corrupt|is empty|not a (?:tree object|valid)|inflate|bad (?:object|tree)|malformed|garbage"
+    r"|(?:unable to|could not) (?:read|unpack|parse)|hash mismatch|missing object|premature end|too-short"
 )
 
 
@@ -149,15 +149,32 @@ class BareGit:
         if "\0" in path or any(name in {"", ".", ".."} for name in names):
             return None  # git would follow them; no tree holds such names
         found = self._ask(commit, "ls-tree", "-z", "-l", root, "--", "/".join(names))
-        return _entry(found.removesuffix(b"\0")) if found else None
+        return self._entry(found.removesuffix(b"\0")) if found else None
 
     def _files(self, commit: str, root: str) -> tuple[TreeEntry, ...]:
-        lines = self._ask(commit, "ls-tree", "-r", "-z", "-l", root).split(b"\0")[:-1]
-        if len(lines) > MOST_FILES:
-            raise Refused(
-                f"commit {commit} has more than {MOST_FILES} files; keep data out of the repository"
-            )
-        return tuple(map(_entry, lines))
+        found: list[TreeEntry] = []
+        size = 0
+        with self._run("ls-tree", "-r", "-z", "-l", root) as running:
+            while record := running.until(b"\0"):
+                size += len(record)
+                if len(found) == MOST_FILES or size > MOST_OUTPUT:
+                    raise Refused(
+                        f"commit {commit} has more than {MOST_FILES} files, or their names more than"
+                        f" {MOST_OUTPUT >> 20} MiB; keep data out of the repository"
+                    )
+                found.append(self._entry(record))
+            ended = Ended(running.wait(), b"", running.said)
+        if ended.status != 0:
+            self._known(commit)
+            raise self._fault(ended)
+        return tuple(found)
+
+    def _entry(self, record: bytes) -> TreeEntry:
+        facts, _, path = record.partition(b"\t")
+        mode, _, oid, size = facts.split()
+        if size == b"BAD":  # what ls-tree says of an object that it cannot read
+            raise self._fault(Ended(0, b"", f"missing object {oid.decode()}, {_text(path)!r}"))
+        return TreeEntry(_text(path), oid.decode(), int(mode, 8), 0 if size == b"-" else int(size))
 
     def _content(self, running: Running, entry: TreeEntry, commit: str) -> bytes:
         """A file's content, asked of `cat-file --batch`."""
@@ -167,7 +184,7 @@ class BareGit:
                 " are read from a repository: keep models and data in a registry"
             )
         running.send(f"{entry.oid}\n".encode())
-        head = running.line()
+        head = running.until(b"\n")
         content = running.exactly(entry.size + 1)
         if head != f"{entry.oid} blob {entry.size}".encode() or len(content) != entry.size + 1:
             raise self._fault(Ended(running.wait() if not head else 0, b"", running.said or _text(head)))
@@ -211,13 +228,7 @@ class BareGit:
 
     def _ask(self, commit: str | None, *words: str) -> bytes:
         """What a command prints that reads from a commit, or from none in particular."""
-        try:
-            ended = self._run_whole(*words)
-        except TooMuch:
-            asked = commit or self._source.url
-            raise Refused(
-                f"{asked} holds more than {MOST_OUTPUT >> 20} MiB of names; it cannot be read"
-            ) from None
+        ended = self._run_whole(*words)
         if ended.status != 0:
             if commit is not None:
                 self._known(commit)
@@ -238,12 +249,6 @@ def _checked(commit: str) -> str:
     if not _COMMIT.fullmatch(commit):
         raise Refused(f"{commit!r} is no commit; write its whole id, 40 or 64 letters of 0-9 and a-f")
     return commit
-
-
-def _entry(line: bytes) -> TreeEntry:
-    facts, _, path = line.partition(b"\t")
-    mode, _, oid, size = facts.split()
-    return TreeEntry(_text(path), oid.decode(), int(mode, 8), 0 if size == b"-" else int(size))
 
 
 def _import(status: CommitStatus, note: str, tip: str) -> bytes:
