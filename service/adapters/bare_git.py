@@ -13,7 +13,7 @@ from typing import Self
 
 from service.adapters.repository import notes
 from service.adapters.repository.places import place
-from service.adapters.repository.running import Ended, Running, TooMuch, run
+from service.adapters.repository.running import MOST_OUTPUT, Ended, Running, TooMuch, run
 from service.ports import CommitStatus, PortError, Refused, Retry, Source, TreeEntry
 from service.settings import Settings
 
@@ -23,13 +23,14 @@ MOST_FILE = 128 << 20
 MOST_NOTE = 1 << 20
 _TRIES = 20  # of writing a note while others write notes, too
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_SUBMODULE = 0o160000
+_TREE, _SUBMODULE = 0o040000, 0o160000
 _REF_FORMAT = "%(objecttype) %(objectname) %(*objecttype) %(*objectname) %(refname)"
-_DIFF = ("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--no-ext-diff", "--no-textconv")
+_DIFF = ("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--no-ext-diff", "--no-textconv",
+         "--ignore-submodules=none")  # fmt: skip
 # What git says where an object itself is bad: asking again brings the same bytes.
 _DAMAGED = re.compile(
-    r"corrupt|inflate|bad object|bad tree|unable to (?:read|unpack|parse)|could not (?:read|parse)"
-    r"|not a valid|too-short|malformed|hash mismatch|missing object|premature end|garbage"
+    r"(?i)corrupt|is empty|not a (?:tree object|valid)|inflate|bad (?:object|tree)|malformed|garbage"
+    r"|(?:unable to|could not) (?:read|unpack|parse)|hash mismatch|missing object|premature end|too-short"
 )
 
 
@@ -47,9 +48,9 @@ class BareGit:
 
     def refs(self) -> dict[str, str]:
         found = {}
-        for line in self._ask("for-each-ref", f"--format={_REF_FORMAT}", "refs/heads", "refs/tags").split(
-            b"\n"
-        ):
+        for line in self._ask(
+            None, "for-each-ref", f"--format={_REF_FORMAT}", "refs/heads", "refs/tags"
+        ).split(b"\n"):
             kind, oid, peeled_kind, peeled, name = (line.split(b" ") + [b""] * 5)[:5]
             if kind == b"tag":
                 kind, oid = peeled_kind, peeled
@@ -60,52 +61,47 @@ class BareGit:
         return found
 
     def tree(self, commit: str, folder: str = "") -> tuple[TreeEntry, ...]:
-        root = self._oid(commit, folder)
+        root = self._folder(commit, folder)
         if root is None:
             return ()
         prefix = f"{folder.strip('/')}/" if folder.strip("/") else ""
-        return tuple(replace(entry, path=prefix + entry.path) for entry in self._entries(root, commit))
+        return tuple(replace(entry, path=prefix + entry.path) for entry in self._files(commit, root))
 
     def file(self, commit: str, path: str) -> bytes | None:
-        oid = self._oid(commit, path)
-        if oid is None:
+        found = self._at(commit, path)
+        if found is None or found.mode in {_TREE, _SUBMODULE}:
             return None
         with self._run("cat-file", "--batch") as running:
-            kind, content = self._object(running, oid, f"{path!r} of {commit}")
-            return content if kind == "blob" else None
+            return self._content(running, found, commit)
 
     def author(self, commit: str) -> str:
-        self._known(commit)
-        for line in self._ask("cat-file", "commit", commit).split(b"\n\n")[0].split(b"\n"):
+        head = self._ask(commit, "cat-file", "commit", _checked(commit)).split(b"\n\n")[0]
+        for line in head.split(b"\n"):
             if line.startswith(b"author "):
                 name, _, rest = line.removeprefix(b"author ").rpartition(b" <")
-                email = rest.partition(b">")[0]
-                return (name.strip() or email).decode("utf-8", "replace")
+                found = (name.strip() or rest.partition(b">")[0]).decode("utf-8", "replace")
+                return "".join(letter if letter.isprintable() else "\ufffd" for letter in found)
         raise Refused(f"commit {commit} names no author")
 
     def changed(self, before: str, after: str) -> tuple[str, ...] | None:
-        if not all(map(self._has, (before, after))):
-            return None
         try:
-            ended = self._run_whole(*_DIFF, "--ignore-submodules=none", before, after, "--")
+            ended = self._run_whole(*_DIFF, _checked(before), _checked(after), "--")
         except TooMuch:
             return None
-        if ended.status != 0:
+        if ended.status == 0:
+            return tuple(_text(path) for path in ended.out.split(b"\0")[:-1])
+        if self._has(before) and self._has(after):
             raise self._fault(ended)
-        return tuple(_text(path) for path in ended.out.split(b"\0")[:-1])
+        return None
 
     def archive(self, commit: str, folder: str) -> Iterator[tuple[TreeEntry, bytes]]:
-        root = self._oid(commit, folder)
+        root = self._folder(commit, folder)
         if root is None:
             raise Refused(f"there is no folder {folder!r} in commit {commit}")
-        entries = self._entries(root, commit)
+        entries = self._files(commit, root)
         with self._run("cat-file", "--batch") as running:
             for entry in entries:
-                if entry.mode == _SUBMODULE:
-                    yield entry, b""
-                    continue
-                _, content = self._object(running, entry.oid, f"{entry.path!r} of {commit}")
-                yield entry, content
+                yield entry, b"" if entry.mode == _SUBMODULE else self._content(running, entry, commit)
 
     def report(self, status: CommitStatus) -> None:
         """Write the status into the commit's note; readable with `git notes --ref=segue show`."""
@@ -140,56 +136,63 @@ class BareGit:
 
     # --- objects -------------------------------------------------------------------------------
 
-    def _oid(self, commit: str, path: str) -> str | None:
-        """The object at a path of a commit; None where there is none."""
-        self._known(commit)
-        names = path.strip("/").split("/") if path.strip("/") else []
+    def _folder(self, commit: str, folder: str) -> str | None:
+        """The tree of a folder of a commit; None where there is no folder of that name."""
+        if not folder.strip("/"):
+            return f"{_checked(commit)}^{{tree}}"
+        found = self._at(commit, folder)
+        return found.oid if found is not None and found.mode == _TREE else None
+
+    def _at(self, commit: str, path: str) -> TreeEntry | None:
+        """What is at a path of a commit: a file, a folder, a link or a submodule."""
+        root, names = f"{_checked(commit)}^{{tree}}", path.strip("/").split("/")
         if "\0" in path or any(name in {"", ".", ".."} for name in names):
-            return None
-        ended = self._run_whole("rev-parse", "--verify", "--quiet", f"{commit}:{'/'.join(names)}")
-        if ended.status != 0 and ended.said:
-            raise self._fault(ended)
-        return ended.out.decode().strip() or None
+            return None  # git would follow them; no tree holds such names
+        found = self._ask(commit, "ls-tree", "-z", "-l", root, "--", "/".join(names))
+        return self._entry(found.removesuffix(b"\0")) if found else None
 
-    def _entries(self, root: str, commit: str) -> tuple[TreeEntry, ...]:
-        try:
-            ended = self._run_whole("ls-tree", "-r", "-z", "-l", root)
-        except TooMuch:
-            raise Refused(_too_many(commit)) from None
-        if "not a tree object" in ended.said:
-            return ()  # a file, where a folder was asked for
+    def _files(self, commit: str, root: str) -> tuple[TreeEntry, ...]:
+        found: list[TreeEntry] = []
+        size = 0
+        with self._run("ls-tree", "-r", "-z", "-l", root) as running:
+            while record := running.until(b"\0"):
+                size += len(record)
+                if len(found) == MOST_FILES or size > MOST_OUTPUT:
+                    raise Refused(
+                        f"commit {commit} has more than {MOST_FILES} files, or their names more than"
+                        f" {MOST_OUTPUT >> 20} MiB; keep data out of the repository"
+                    )
+                found.append(self._entry(record))
+            ended = Ended(running.wait(), b"", running.said)
         if ended.status != 0:
+            self._known(commit)
             raise self._fault(ended)
-        lines = ended.out.split(b"\0")[:-1]
-        if len(lines) > MOST_FILES:
-            raise Refused(_too_many(commit))
-        return tuple(map(_entry, lines))
+        return tuple(found)
 
-    def _object(self, running: Running, oid: str, what: str) -> tuple[str, bytes]:
-        """An object's kind and content, asked of `cat-file --batch`."""
-        running.send(f"{oid}\n".encode())
-        words = running.line().decode("utf-8", "replace").split(" ")
-        if len(words) != 3:
-            raise self._fault(
-                Ended(running.wait() if words == [""] else 0, b"", running.said or " ".join(words))
-            )
-        _, kind, size = words
-        if int(size) > MOST_FILE:
+    def _entry(self, record: bytes) -> TreeEntry:
+        facts, _, path = record.partition(b"\t")
+        mode, _, oid, size = facts.split()
+        if size == b"BAD":  # what ls-tree says of an object that it cannot read
+            raise self._fault(Ended(0, b"", f"missing object {oid.decode()}, {_text(path)!r}"))
+        return TreeEntry(_text(path), oid.decode(), int(mode, 8), 0 if size == b"-" else int(size))
+
+    def _content(self, running: Running, entry: TreeEntry, commit: str) -> bytes:
+        """A file's content, asked of `cat-file --batch`."""
+        if entry.size > MOST_FILE:
             raise Refused(
-                f"{what} has {size} bytes; at most {MOST_FILE >> 20} MiB are read from a repository:"
-                " keep models and data in a registry"
+                f"{entry.path!r} of commit {commit} has {entry.size} bytes; at most {MOST_FILE >> 20} MiB"
+                " are read from a repository: keep models and data in a registry"
             )
-        content = running.exactly(int(size) + 1)
-        if len(content) != int(size) + 1:
-            running.wait()
-            raise self._fault(Ended(0, b"", running.said or f"{what} ends early"))
-        return kind, content[:-1]
+        running.send(f"{entry.oid}\n".encode())
+        head = running.until(b"\n")
+        content = running.exactly(entry.size + 1)
+        if head != f"{entry.oid} blob {entry.size}".encode() or len(content) != entry.size + 1:
+            raise self._fault(Ended(running.wait() if not head else 0, b"", running.said or _text(head)))
+        return content[:-1]
 
     def _has(self, commit: str) -> bool:
         """Whether the repository has the commit. Raises `Refused` for what is no commit's id."""
-        if not _COMMIT.fullmatch(commit):
-            raise Refused(f"{commit!r} is no commit; write its whole id, 40 or 64 letters of 0-9 and a-f")
-        ended = self._run_whole("cat-file", "--batch-check", data=f"{commit}\n".encode())
+        ended = self._run_whole("cat-file", "--batch-check", data=f"{_checked(commit)}\n".encode())
         if ended.status != 0 or ended.said:
             raise self._fault(ended)
         return b" commit " in ended.out
@@ -209,13 +212,11 @@ class BareGit:
         return self._run_whole("rev-parse", "--verify", "--quiet", NOTES).out.decode().strip()
 
     def _note(self, commit: str) -> str:
-        """The commit's note. Read before its tip is written, so that any change shows there."""
+        """The commit's note. Its tip was read before, so that a change since then is noticed there."""
         listed = self._run_whole("notes", f"--ref={NOTES}", "list", commit)
         if listed.status != 0:
             return ""
-        with self._run("cat-file", "--batch") as running:
-            _, content = self._object(running, listed.out.decode().strip(), f"the note on {commit}")
-        return _text(content)
+        return _text(self._ask(commit, "cat-file", "blob", listed.out.decode().strip()))
 
     # --- processes -----------------------------------------------------------------------------
 
@@ -225,12 +226,12 @@ class BareGit:
     def _run_whole(self, *words: str, data: bytes = b"") -> Ended:
         return run(place(self._source, self._roots), *words, data=data)
 
-    def _ask(self, *words: str) -> bytes:
-        try:
-            ended = self._run_whole(*words)
-        except TooMuch:
-            raise Refused(f"git {words[0]} on {self._source.url} prints more than can be used") from None
+    def _ask(self, commit: str | None, *words: str) -> bytes:
+        """What a command prints that reads from a commit, or from none in particular."""
+        ended = self._run_whole(*words)
         if ended.status != 0:
+            if commit is not None:
+                self._known(commit)
             raise self._fault(ended)
         return ended.out
 
@@ -243,10 +244,11 @@ class BareGit:
         return Retry(f"{self._source.url} cannot be read now ({said})", 5.0)
 
 
-def _entry(line: bytes) -> TreeEntry:
-    facts, _, path = line.partition(b"\t")
-    mode, _, oid, size = facts.split()
-    return TreeEntry(_text(path), oid.decode(), int(mode, 8), 0 if size == b"-" else int(size))
+def _checked(commit: str) -> str:
+    """The id of a commit, and never an option or any other name."""
+    if not _COMMIT.fullmatch(commit):
+        raise Refused(f"{commit!r} is no commit; write its whole id, 40 or 64 letters of 0-9 and a-f")
+    return commit
 
 
 def _import(status: CommitStatus, note: str, tip: str) -> bytes:
@@ -263,7 +265,3 @@ def _import(status: CommitStatus, note: str, tip: str) -> bytes:
 
 def _text(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape")
-
-
-def _too_many(commit: str) -> str:
-    return f"commit {commit} has more than {MOST_FILES} files; keep data out of the repository"

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from service.ports import Retry
+from service.ports import Refused, Retry
 
 SECONDS = 60.0  # for one command, or for one answer of a command that answers many times
 MOST_OUTPUT = 64 << 20
@@ -55,15 +55,15 @@ class Ended:
     said: str
 
 
-class TooMuch(Exception):
-    """The command printed more than it may."""
+class TooMuch(Refused):
+    """Git prints more than can be used."""
 
 
-def run(folder: Path, *words: str, data: bytes = b"", most: int = MOST_OUTPUT) -> Ended:
+def run(folder: Path, *words: str, data: bytes = b"") -> Ended:
     """Run one command to its end. Raises `TooMuch`, or `Retry` where it takes too long."""
     with Running(folder, *words) as running:
         running.send(data, last=True)
-        out = running.rest(most)
+        out = running.rest()
         return Ended(running.wait(), out, running.said)
 
 
@@ -110,12 +110,14 @@ class Running:
         self._last = last
         self._deadline = time.monotonic() + SECONDS
 
-    def line(self) -> bytes:
-        """Its next line without the line's end; b"" where it has ended."""
-        while (end := self._out.find(b"\n")) < 0:
+    def until(self, end: bytes) -> bytes:
+        """Its next piece that ends so, without the end; b"" where it has ended. Raises `TooMuch`."""
+        while (at := self._out.find(end)) < 0:
+            if len(self._out) > MOST_OUTPUT:
+                raise self._too_much()
             if not self._more():
                 return b""
-        return self._taken(end + 1)[:-1]
+        return self._taken(at + 1)[:-1]
 
     def exactly(self, size: int) -> bytes:
         """So many bytes of its output; fewer where it has ended."""
@@ -123,11 +125,11 @@ class Running:
             pass
         return self._taken(size)
 
-    def rest(self, most: int) -> bytes:
+    def rest(self) -> bytes:
         """All that it still prints. Raises `TooMuch`."""
         while self._more():
-            if len(self._out) > most:
-                raise TooMuch
+            if len(self._out) > MOST_OUTPUT:
+                raise self._too_much()
         return self._taken(len(self._out))
 
     def wait(self) -> int:
@@ -179,6 +181,11 @@ class Running:
             self._pipes.unregister(self._stdin)
             if self._last:
                 self._stdin.close()
+
+    def _too_much(self) -> TooMuch:
+        return TooMuch(
+            f"git {self._words[0]} prints more than {MOST_OUTPUT >> 20} MiB; keep data out of the repository"
+        )
 
     def _late(self) -> Retry:
         return Retry(
