@@ -118,7 +118,7 @@ def listed(rest: Rest, place: Place) -> tuple[tuple[str, int], ...]:
 
 def read(rest: Rest, place: Place, path: str) -> Iterator[bytes]:
     """One file's bytes, in pieces."""
-    address, query = place.file(safe(path))
+    address, query = place.file(path)
     return rest.stream(address, query)
 
 
