@@ -51,7 +51,7 @@ def place_of(rest: Rest, version: dict[str, Any]) -> Place:
         query = {"name": str(known["name"]), "version": str(known["version"])}
         uri = str(rest.get("/model-versions/get-download-uri", **query).get("artifact_uri", ""))
         if uri.startswith("mlflow-artifacts:"):
-            return Place(_PROXY, _PROXY, "path", below=safe(urlsplit(uri).path.strip("/")))
+            return Place(_PROXY, _PROXY, "path", below=_folder(urlsplit(uri).path))
         source = str(known.get("source", ""))
         copied = _copied(source)
         if copied is None:
@@ -68,7 +68,7 @@ def _by_source(rest: Rest, version: dict[str, Any], source: str, uri: str) -> Pl
             f"/api/2.0{base}/directories",
             f"/ajax-api/2.0{base}/files",
             "artifact_directory_path",
-            below=safe(below),
+            below=_folder(below),
             named="artifact_file_path",
         )
     run = str(version.get("run_id") or "")
@@ -76,7 +76,7 @@ def _by_source(rest: Rest, version: dict[str, Any], source: str, uri: str) -> Pl
         info = rest.get("/runs/get", "run", run_id=run).get("info", {})
         root = str(info.get("artifact_uri", "")).rstrip("/")
         if root and uri.startswith(root + "/"):
-            below = safe(uri.removeprefix(root).strip("/"))
+            below = _folder(uri.removeprefix(root))
             return Place(
                 f"{API}/artifacts/list",
                 "/get-artifact",
@@ -118,7 +118,7 @@ def listed(rest: Rest, place: Place) -> tuple[tuple[str, int], ...]:
 
 def read(rest: Rest, place: Place, path: str) -> Iterator[bytes]:
     """One file's bytes, in pieces."""
-    address, query = place.file(safe(path))
+    address, query = place.file(path)
     return rest.stream(address, query)
 
 
@@ -132,9 +132,15 @@ def _entry(entry: dict[str, Any], place: Place, folder: str) -> str:
     return inside
 
 
+def _folder(path: str) -> str:
+    """A folder below some root; "" is the root itself."""
+    plain = path.strip("/")
+    return safe(plain) if plain else ""
+
+
 def safe(path: str) -> str:
     """The path, if it stays inside its folder and can be written in an address; else `Refused`."""
-    parts = path.split("/") if path else []
+    parts = path.split("/")
     if not path.isprintable() or "\\" in path or any(part in {"", ".", ".."} for part in parts):
         raise Refused(f"{path!r} is not the path of a model's file")
     return path

@@ -6,6 +6,7 @@ moment ago is what webhooks tell, and those are only hints.
 
 import hashlib
 import json
+import re
 import socket
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -35,8 +36,9 @@ class MlflowRegistry:
     def open(cls, settings: Settings, source: Source) -> Self:
         """The registry behind a source; its login is the secret `login-<source>`."""
         place = hashlib.sha256(f"{socket.gethostname()}:{settings.home}".encode()).hexdigest()[:8]
+        name = re.sub(r"[^A-Za-z0-9._-]", "-", source.name[:40])
         login = settings.secret(f"login-{source.name}")
-        return cls(Rest(source.url, source.name, login), f"segue-{source.name[:40]}-{place}")
+        return cls(Rest(source.url, source.name, login), f"segue-{name}-{place}")
 
     def aliases(self) -> dict[tuple[str, str], str]:
         """All (model, alias) with the version that each names now."""
@@ -64,8 +66,8 @@ class MlflowRegistry:
 
     def read(self, name: str, version: str, path: str) -> Iterator[bytes]:
         """One file in pieces; Segue holds no more of it than one."""
-        found = self._version(name, version)
-        return files.read(self._rest, files.place_of(self._rest, found), files.safe(path))
+        inside = files.safe(path)
+        return files.read(self._rest, files.place_of(self._rest, self._version(name, version)), inside)
 
     def set_alias(self, name: str, alias: str, version: str | None) -> None:
         """Make the alias name this version; None removes it. Absolute, safe to repeat."""

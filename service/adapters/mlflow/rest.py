@@ -83,7 +83,7 @@ class Rest:
 
     def _asked(self, method: str, path: str, **given: Any) -> dict[str, Any]:
         with self._request(method, path, **given) as answer:
-            found = self._json(answer)
+            found = _object(self._content(answer))
         if found is None:
             raise Retry(
                 f"{self.url}{path} answered something else than JSON; is it an MLflow server?", after=10
@@ -111,10 +111,14 @@ class Rest:
         if 300 <= status < 400:
             elsewhere = _host(answer.headers.get("Location", ""))
             return Refused(f"{place} redirects{elsewhere}; connect the address that answers by itself")
-        told = self._json(answer)
+        content = self._content(answer)
+        told = _object(content)
         reason = str((told or {}).get("message", ""))[:300]
-        if "Invalid Host header" in answer.headers.get("X-Reason", reason):
-            return Refused(f"{self.url}: {reason}; start mlflow server with --allowed-hosts")
+        if b"Invalid Host header" in content:
+            host = urlsplit(self.url).netloc
+            return Refused(
+                f"{self.url} answers nobody who calls it so; give mlflow server --allowed-hosts {host}"
+            )
         if status in {401, 403}:
             return Refused(
                 f"{self.url} answered {status}; write `user:password` or a token into the secret file"
@@ -126,18 +130,13 @@ class Rest:
             return Refused(f"{place} is not there (404); is {self.url} the address of an MLflow server?")
         return Refused(f"{place} answered {status}: {reason or 'without a reason'}")
 
-    def _json(self, answer: requests.Response) -> dict[str, Any] | None:
-        """The answer's object; None where it is something else."""
+    def _content(self, answer: requests.Response) -> bytes:
         content = bytearray()
         for piece in self._pieces(answer):
             content += piece
             if len(content) > _LARGEST:
-                raise Retry(f"{self.url} answered with more than {_LARGEST >> 20} MiB of JSON", after=60)
-        try:
-            found = json.loads(content or b"{}")
-        except ValueError:
-            return None
-        return found if isinstance(found, dict) else None
+                raise Retry(f"{self.url} answered with more than {_LARGEST >> 20} MiB", after=60)
+        return bytes(content)
 
     def _pieces(self, answer: requests.Response) -> Iterator[bytes]:
         try:
@@ -184,6 +183,15 @@ def _authorization(login: bytes, source: str) -> str:
             f"the secret file login-{source} holds neither `user:password` nor a token of ASCII letters"
         )
     return f"Bearer {token}"
+
+
+def _object(content: bytes) -> dict[str, Any] | None:
+    """The JSON object; None where it is something else."""
+    try:
+        found = json.loads(content or b"{}")
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _objects(found: dict[str, Any], key: str, place: str) -> list[dict[str, Any]]:
