@@ -21,7 +21,8 @@ class Expected:
     def __init__(self, number, lane):
         self.id, self.lane = number, lane
         self.state, self.attempts, self.retries, self.epoch = "pending", 0, 0, 0
-        self.due, self.started = 0.0, False
+        self.not_before, self.started = 0.0, False
+        self.due = 0.0  # as `not_before`, or until when a claim of it holds
 
     @property
     def open(self):
@@ -44,15 +45,23 @@ class Queue(RuleBasedStateMachine):
     def lane(self, name):
         return [row for row in self.rows if row.lane == name and row.open]
 
-    def claimable(self):
-        heads = []
-        for lane in LANES:
-            rows = self.lane(lane)
-            if lane.startswith("traffic:"):
-                while len(rows) > 1 and rows[0].state == "running" and rows[0].due <= self.clock.now:
-                    rows = rows[1:]
-            heads += rows[:1]
-        return sorted((row for row in heads if row.due <= self.clock.now), key=lambda row: row.id)
+    def head(self, wanted):
+        """The due row that comes first, of the lane `wanted` or of any."""
+        heads = [rows[0] for lane in LANES if wanted in {None, lane} and (rows := self.lane(lane))]
+        due = [row for row in heads if row.due <= self.clock.now]
+        return min(due, key=lambda row: (row.not_before, row.id), default=None)
+
+    def next_of(self, wanted):
+        """The row that a claim gets; what it passes on its way there and nobody needs any more is ended."""
+        while row := self.head(wanted):
+            newer = row.lane.startswith("traffic:") and self.lane(row.lane)[-1] is not row
+            if row.state == "running" and newer:
+                row.state = "replaced"
+            elif row.attempts >= 2 * ATTEMPTS:
+                row.state = "dead"
+            else:
+                return row
+        return None
 
     def by_id(self, number):
         return next(row for row in self.rows if row.id == number)
@@ -76,22 +85,10 @@ class Queue(RuleBasedStateMachine):
 
     @rule(lane=st.sampled_from([None, *LANES]))
     def claim(self, lane):
-        wanted = [row for row in self.claimable() if lane in {None, row.lane}]
-        work = self.store.claim("w", lanes=None if lane is None else [lane])
-        exhausted = [row for row in wanted if row.attempts >= 2 * ATTEMPTS]
-        for row in exhausted:
-            if self.store.dead() and row.id in {dead.id for dead in self.store.dead()}:
-                row.state = "dead"
-        if any(row.state == "dead" for row in exhausted):
-            wanted = [row for row in self.claimable() if lane in {None, row.lane}]
-        assert (work is None) == (not wanted)
+        row, work = self.next_of(lane), self.store.claim("w", lanes=None if lane is None else [lane])
+        assert (work and work.id) == (row and row.id)
         if work is None:
             return
-        row = self.by_id(work.id)
-        assert row in wanted
-        for older in self.lane(row.lane):
-            if older.id < row.id:
-                older.state = "replaced"
         row.state, row.attempts, row.epoch = "running", row.attempts + 1, row.epoch + 1
         row.due = self.clock.now + LEASE_SECONDS
         assert (work.attempts, work.retries, work.epoch) == (row.attempts, row.retries, row.epoch)
@@ -149,6 +146,7 @@ class Queue(RuleBasedStateMachine):
             case _:
                 row.started = row.started or how == "again"
                 row.state, row.due, row.attempts = "started" if row.started else "pending", then, 0
+                row.not_before = then
                 if how != "put back":
                     row.retries = 0 if how == "again" else row.retries + 1
 
@@ -163,12 +161,26 @@ class Queue(RuleBasedStateMachine):
         assert self.store.revive(row.id, "ann") is not refused
         if not refused:
             row.state, row.due, row.attempts, row.retries = "pending", self.clock.now, 0, 0
+            row.not_before = self.clock.now
 
     @invariant()
     def the_states_agree(self):
         assert [(work.id, work.state) for work in self.store.work_of("s")] == [
             (row.id, row.state) for row in self.rows
         ]
+
+
+def test_a_claim_ends_outdated_work_of_another_lane_on_its_way(store, clock):
+    Queue.store, Queue.clock = store, clock
+    queue = Queue()
+    queue.add("traffic:wine")
+    queue.add("release:1")
+    queue.claim(None)
+    queue.wait(LEASE_SECONDS)
+    queue.add("traffic:wine")
+    queue.claim(None)
+    assert [work.state for work in store.work_of("s")] == ["replaced", "running", "pending"]
+    queue.the_states_agree()
 
 
 @pytest.mark.timeout(300)
