@@ -1,10 +1,12 @@
 """`init` and `check`: the file that people write, before anything runs. Neither needs a server."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import click
 
+from policies.spec.schema import schema
 from policies.spec.support import EMBEDDED
 from service import mistakes_shown, segue_yaml
 from service.cli.context import EXIT_FAILED, as_json, console, print_json
@@ -43,12 +45,19 @@ def init(folder: Path, approver: str, *, registered: bool) -> None:
 
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--schema", "wants_schema", is_flag=True, help="Print the JSON Schema for editors; check nothing."
+)
 @as_json
-def check(files: tuple[Path, ...], *, wants_json: bool) -> None:
+def check(files: tuple[Path, ...], *, wants_schema: bool, wants_json: bool) -> None:
     """Find all mistakes in segue.yaml files: each with its line, and what to write instead.
 
-    Without FILES all that lie below this folder are checked.
+    FILES are files, or folders that hold a segue.yaml. Without any, all that lie below this folder are
+    checked. Exit code 1 if there is a mistake.
     """
+    if wants_schema:
+        click.echo(json.dumps(schema(), indent=2))
+        return
     found = files or tuple(sorted(Path().rglob(segue_yaml.NAME)))
     if not found:
         raise click.ClickException("there is no segue.yaml here; write one with: segue init")
