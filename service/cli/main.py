@@ -46,7 +46,7 @@ for module in (running, connecting, checking, showing, acting, demonstrating):
 def main() -> None:
     """The entry point."""
     try:
-        group.main(standalone_mode=False)
+        ended = group.main(standalone_mode=False)  # a command's own exit code is returned, not raised
     except click.exceptions.Abort:
         sys.exit(130)
     except click.UsageError as error:
@@ -55,8 +55,6 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(EXIT_FAILED)
-    except click.exceptions.Exit as end:
-        sys.exit(end.exit_code)
     except FORESEEN as error:
         click.echo(f"segue: {error}", err=True)
         sys.exit(EXIT_FAILED)
@@ -66,3 +64,4 @@ def main() -> None:
         if traceback_wanted():
             raise
         sys.exit(EXIT_BUG)
+    sys.exit(ended or 0)
