@@ -1,19 +1,36 @@
 """What a shell or CI sees of `segue`: the exit code, and where words go."""
 
-import subprocess
 import sys
+from dataclasses import dataclass
 
 import pytest
 
+from service.cli import main
+
+
+@dataclass
+class Ended:
+    returncode: int
+    stdout: str
+    stderr: str
+
 
 @pytest.fixture
-def segue(tmp_path):
+def segue(tmp_path, monkeypatch, capsys):
+    """The entry point with an environment and a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("SEGUE_TOKEN", "SEGUE_TRACEBACK"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SEGUE_HOME", str(tmp_path / "home"))
+
     def run(*arguments, **environ):
-        environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", **environ}
-        command = [sys.executable, "-c", "from service.cli import main; main()", *arguments]
-        return subprocess.run(
-            command, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False
-        )
+        monkeypatch.setattr(sys, "argv", ["segue", *arguments])
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(SystemExit) as ended:
+            main()
+        told = capsys.readouterr()
+        return Ended(ended.value.code, told.out, told.err)
 
     return run
 
