@@ -8,7 +8,7 @@ import click
 
 from policies.spec.schema import schema
 from policies.spec.support import EMBEDDED
-from service import mistakes_shown, segue_yaml
+from service import mistakes_shown, segue_yaml, tokens
 from service.cli.context import EXIT_FAILED, as_json, console, print_json
 
 BUILD = """\
@@ -29,10 +29,19 @@ false_rollbacks: 1%
 
 @click.command()
 @click.option("--registered", is_flag=True, help="For a model in MLflow, without code of its own.")
-@click.option("--approver", default="you@example.com", help="Who approves a registered model's release.")
+@click.option(
+    "--approver",
+    metavar="NAME",
+    default=tokens.OPERATOR,
+    show_default=True,
+    help="Who approves a registered model's releases: the name of a token.",
+)
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=".")
 def init(folder: Path, approver: str, *, registered: bool) -> None:
-    """Write a segue.yaml of five lines into FOLDER."""
+    """Write a segue.yaml of five lines.
+
+    FOLDER is where the model's code lies; without it, this folder.
+    """
     path = folder / segue_yaml.NAME
     if path.exists():
         raise click.ClickException(f"{path} exists already; look at it with: segue check {path}")
@@ -50,10 +59,11 @@ def init(folder: Path, approver: str, *, registered: bool) -> None:
 )
 @as_json
 def check(files: tuple[Path, ...], *, wants_schema: bool, wants_json: bool) -> None:
-    """Find all mistakes in segue.yaml files: each with its line, and what to write instead.
+    """Find all mistakes in segue.yaml files.
 
-    FILES are files, or folders that hold a segue.yaml. Without any, all that lie below this folder are
-    checked. Exit code 1 if there is a mistake.
+    Each is told with its line and what to write instead. FILES are files, or folders that hold a
+    segue.yaml; without any, all below this folder are checked. Exit code 1 if there is a mistake. Needs
+    no server.
     """
     if wants_schema:
         click.echo(json.dumps(schema(), indent=2))

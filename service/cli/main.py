@@ -31,10 +31,12 @@ def group() -> None:
       segue up                      start everything on this machine
       segue init                    write a segue.yaml for your model
       segue check                   find its mistakes; needs no server
-      segue connect git PATH        then: git push
+      segue connect git PATH        then push: git push
       segue watch                   see releases move
 
-    Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 a bug of ours.
+    Settings come from variables named SEGUE_*; docs/reference/settings.md lists them.
+
+    Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 a bug of ours, 130 interrupted.
     """
 
 
