@@ -25,6 +25,7 @@ from service.store import Store
 log = structlog.get_logger()
 READY_SECONDS = 60.0
 TEND_SECONDS = 0.2
+SERVING = ("intake", "web")  # listen where the settings say; the others' small port is loopback's
 TOKEN = "operator-token"  # noqa: S105  the name of a file
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "SSL_CERT_FILE", "SSL_CERT_DIR",
         "REQUESTS_CA_BUNDLE")  # fmt: skip
@@ -178,8 +179,9 @@ def ready(chosen: Settings, name: str) -> bool:
     found = installation.running(chosen.home, name)
     if found is None or found.port is None:
         return False
+    host = chosen.host if name in SERVING else "127.0.0.1"
     try:
-        answer = requests.get(f"http://{chosen.host}:{found.port}/readyz", timeout=1)
+        answer = requests.get(f"http://{host}:{found.port}/readyz", timeout=1)
     except requests.RequestException:
         return False
     return answer.ok

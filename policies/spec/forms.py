@@ -59,7 +59,7 @@ def pattern(name: str, says: str, regex: str, *, longest: int = 200) -> Form:
             raise Wrong(f"is not {says}")
         return text
 
-    return Form(name, says, read, {"type": "string", "pattern": f"^(?:{regex})$", "maxLength": longest})
+    return Form(name, says, read, {"type": "string", "pattern": f"^(?:{regex})$"})
 
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
@@ -99,7 +99,8 @@ def _truth(text: str) -> bool:
     return text == "true"
 
 
-TRUTH = Form("yes or no", "`true` or `false`", _truth, {"type": "boolean"}, ("true", "false"))
+_TRUTH_JSON = {"enum": [True, False, "true", "false"]}
+TRUTH = Form("yes or no", "`true` or `false`", _truth, _TRUTH_JSON, ("true", "false"))
 OFF = word("off", json={"enum": ["off", False]})  # YAML 1.1 tools take a bare `off` for false
 
 
@@ -130,7 +131,7 @@ GLOB = Form(
     {"type": "string"},
 )
 COMMAND = Form("command", "a command, as one text or as a list", split, {"type": "string"})
-ARGUMENT = Form("argument", "one argument", lambda text: text, {"type": ["string", "number"]})
+ARGUMENT = Form("argument", "one argument", lambda text: text, {"type": "string"})
 
 
 # --- numbers and units -----------------------------------------------------------------------
@@ -149,7 +150,8 @@ def number(says: str, least: float, most: float) -> Form:
             raise Wrong(f"is not between {least:g} and {most:g}")
         return value
 
-    return Form("number", says, read, {"type": "number", "minimum": least, "maximum": most})
+    json = {"type": ["number", "string"], "minimum": least, "maximum": most, "pattern": f"^{_NUMBER}$"}
+    return Form("number", says, read, json)
 
 
 def whole(says: str, least: int, most: int) -> Form:
@@ -160,7 +162,8 @@ def whole(says: str, least: int, most: int) -> Form:
             raise Wrong(f"is not between {least} and {most}")
         return int(text)
 
-    return Form("whole number", says, read, {"type": "integer", "minimum": least, "maximum": most})
+    json = {"type": ["integer", "string"], "minimum": least, "maximum": most, "pattern": "^[0-9]+$"}
+    return Form("whole number", says, read, json)
 
 
 CPU = number("CPU cores, such as 2 or 0.5", 0.01, 1024)
@@ -186,7 +189,7 @@ DURATION = Form(
     "time",
     "a time with its unit: 500ms, 30s, 10m, 24h, 14d",
     _duration,
-    {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?(ms|s|m|h|d)$"},
+    {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?\s?(ms|s|m|h|d)$"},
 )
 
 
@@ -208,7 +211,7 @@ MEMORY = Form(
     "memory",
     "memory with its unit: 512Mi, 4Gi",
     _memory,
-    {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?(Ki|Mi|Gi|Ti)$"},
+    {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?\s?(Ki|Mi|Gi|Ti)$"},
 )
 
 
@@ -236,7 +239,7 @@ def share(says: str, *, most: float = 100.0, zero: bool = True) -> Form:
     return Form("share", says, read, _SHARE_JSON)
 
 
-_SHARE_JSON = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?%$"}
+_SHARE_JSON = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?\s?%$"}
 SHARE = share("a share with its percent sign, such as 1%")
 GROWTH = share("a relative growth with its percent sign, such as 10%", most=10_000)
 

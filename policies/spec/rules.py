@@ -11,17 +11,17 @@ from policies.spec.building import LADDER
 from policies.spec.keys import ROLLOUT_KEYS
 from policies.spec.mistakes import Findings, listed, nearest
 from policies.spec.node import Mapping, Node, Scalar, Sequence
-from policies.spec.reading import Values
+from policies.spec.reading import Values, as_mapping
 
 _NO_TRAFFIC = ROLLOUT_KEYS - {"approvals", "mode", "restore"}
-_VERSIONS = ("model", "image", "build")
-_SERVES = ("serve", "deployment", "inferenceservice")
+VERSIONS = ("model", "image", "build")
+SERVES = ("serve", "deployment", "inferenceservice")
 
 
 def check_model(node: Mapping, values: Values, findings: Findings) -> None:
     """A model's own keys, without its environments."""
-    _exactly_one(node, _VERSIONS, "where its versions come from", findings)
-    _exactly_one(node, _SERVES, "how it serves", findings)
+    _exactly_one(node, VERSIONS, "where its versions come from", findings)
+    _exactly_one(node, SERVES, "how it serves", findings)
     _only_with(node, "when_full", ("inferenceservice",), findings)
     _only_with(node, "route", ("deployment",), findings)
     _check_serve(node, values, findings)
@@ -32,12 +32,13 @@ def check_model(node: Mapping, values: Values, findings: Findings) -> None:
         findings.add(
             build.place, "`build` needs one of `lock` or `dockerfile`", allowed=("lock", "dockerfile")
         )
-    evaluate = node.get("evaluate")
-    if isinstance(evaluate, Mapping) and not evaluate.has("run") and not evaluate.has("image"):
+    written = node.get("evaluate")
+    evaluate = None if written is None else as_mapping(written)
+    if evaluate is not None and not evaluate.has("run") and not evaluate.has("image"):
         findings.add(evaluate.place, "`evaluate` needs `run`, the command that measures", allowed=("run",))
     on = node.get("on")
     if isinstance(on, Mapping) and not node.has("build"):
-        _check_on(on, next((key for key in _VERSIONS if node.has(key)), "model"), findings)
+        _check_on(on, next((key for key in VERSIONS if node.has(key)), "model"), findings)
 
 
 def check_environment(model: Mapping, node: Mapping, values: Values, findings: Findings) -> None:
@@ -157,7 +158,8 @@ def _check_ramp(node: Mapping, values: Values, findings: Findings) -> None:
     steps = node.get("steps")
     if isinstance(steps, Sequence):
         for item in steps.items:
-            if isinstance(item, Mapping) and not item.has("weight"):
+            step = as_mapping(item)
+            if step is not None and not step.has("weight"):
                 findings.add(item.place, "a step needs `weight`", allowed=("weight",))
     weights = [
         step.get("weight", 0.0) if isinstance(step, dict) else step for step in values.get("steps", ())

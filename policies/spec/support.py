@@ -12,6 +12,7 @@ from policies.spec.declaration import (
     FromBuild,
     FromImage,
     FromModel,
+    Guard,
     GuardKind,
     Mode,
     Model,
@@ -24,6 +25,13 @@ from policies.spec.declaration import (
     WhenUndecided,
 )
 from policies.spec.mistakes import Mistake
+
+# Upper bounds (seconds) by which the router counts durations: fine where model servers answer.
+BOUNDS = (
+    *(0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25),
+    *(0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0),
+)
+_SHOWN = ", ".join(f"{bound * 1000:g}ms" if bound < 1 else f"{bound:g}s" for bound in BOUNDS)
 
 # Each word that an installation may have, and why a file that needs it is refused without it.
 REASONS: dict[str, str] = {
@@ -49,6 +57,8 @@ REASONS: dict[str, str] = {
     "guards.labels": "no source of true labels is connected",
     "guards.segments": "the counters here have no labels to separate by",
     "guards.latency": "the counters here have no latency buckets",
+    "guards.latency.between": f"the router counts requests by these bounds only: {_SHOWN}",
+    "guards.latency.slo": "slow requests have no absolute limit here, they are compared with stable's",
     "approvals": "nobody can be asked for approval here",
     "approvals.chat": "no chat is connected; without `in` people approve on the page and the command line",
     "approvals.groups": "no Git host is connected that knows the members of a group; name people",
@@ -198,8 +208,16 @@ def _guards(environment: Environment, at: str) -> Iterator[_Need]:
             case GuardKind.LABELS:
                 yield _Need(f"{path}.labels", "guards.labels", str(guard.labels))
             case GuardKind.LATENCY:
-                yield _Need(path, "guards.latency", f"slower than {guard.slower_than:g}s")
+                yield from _latency(guard, path)
             case GuardKind.ERRORS | GuardKind.SLO | GuardKind.ALIVE | GuardKind.SHARE:
                 pass
         if guard.segments:
             yield _Need(f"{path}.segments", "guards.segments", ", ".join(guard.segments))
+
+
+def _latency(guard: Guard, path: str) -> Iterator[_Need]:
+    yield _Need(path, "guards.latency", f"slower than {guard.slower_than:g}s")
+    if guard.slower_than not in BOUNDS:
+        yield _Need(f"{path}.slower_than", "guards.latency.between", f"{guard.slower_than:g}s")
+    if guard.limit is not None:
+        yield _Need(f"{path}.slo", "guards.latency.slo", f"{guard.limit * 100:g}%")

@@ -1,5 +1,8 @@
 """What people can do to releases: one command each, all through the one grammar and API."""
 
+from collections.abc import Callable
+from typing import Any
+
 import click
 
 from service.cli.context import EXIT_FAILED, api, as_json, console, print_json
@@ -17,8 +20,11 @@ def _obey(verb: str, subject: str | None, *, wants_json: bool, **given: str | No
         raise click.exceptions.Exit(EXIT_FAILED)
 
 
-reason = click.option("--reason", help="Why; it stands in the record.")
+reason = click.option("--reason", metavar="TEXT", help="Why; it stands in the record.")
 release = click.argument("release", required=False)
+WHICH = (
+    "RELEASE is a name such as rel-7, or a model or target. Without it the only release that fits is meant."
+)
 
 
 @click.command()
@@ -27,17 +33,20 @@ release = click.argument("release", required=False)
 @reason
 @as_json
 def approve(release: str | None, digest: str | None, reason: str | None, *, wants_json: bool) -> None:
-    """Let a waiting release go on.
+    """Let a release that waits for approval go on.
 
-    DIGEST is what you saw (`segue show`): if the plan has changed since, nothing is approved. The
-    author of a release cannot approve it.
+    RELEASE is a name such as rel-7, or a model or target. Without it the only release that waits is
+    meant. DIGEST is the plan that you saw, as `segue show` prints it (sha256: and at least 12 digits):
+    if the plan has changed since, nothing is approved. The author of a release cannot approve it.
     """
     _obey("approve", release, wants_json=wants_json, digest=digest, reason=reason)
 
 
-def _simple(verb: str, about: str) -> click.Command:
-    @click.command(verb, help=about)
-    @release
+def _simple(
+    verb: str, about: str, subject: Callable[..., Any] = release, which: str = WHICH
+) -> click.Command:
+    @click.command(verb, help=f"{about}\n\n{which}")
+    @subject
     @reason
     @as_json
     def command(release: str | None, reason: str | None, *, wants_json: bool) -> None:
@@ -51,30 +60,40 @@ def _simple(verb: str, about: str) -> click.Command:
 @reason
 @as_json
 def rollback(target: str, reason: str | None, *, wants_json: bool) -> None:
-    """Serve the version before again on TARGET (such as wine or wine/production).
+    """Serve the version before again.
 
-    While a release is on its way there it is taken back; otherwise a new release switches to the
-    version before, which is kept warm.
+    TARGET is a target such as wine/production, or a model that has only one. While a release is on its
+    way there, that release is taken back. Otherwise a new release switches all traffic to the version
+    before, which is kept running for this.
     """
     _obey("rollback", target, wants_json=wants_json, reason=reason)
 
 
 @click.command()
 @click.argument("model")
-@click.option("--version", help="The registered version to release; without it, what is declared now.")
+@click.option("--version", metavar="N", help="The registered version. Needed where the model has `model:`.")
 @as_json
 def start(model: str, version: str | None, *, wants_json: bool) -> None:
-    """Start a release of MODEL, for CI: of a registered version, or of the commit that declares it."""
+    """Start a release without a push or an alias, as from CI.
+
+    A model that is built from code is released as it stands on the default branch. A model from a
+    registry is released as version N.
+    """
     _obey("start", model, wants_json=wants_json, version=version)
 
 
 COMMANDS = (
     start,
     approve,
-    _simple("reject", "End a waiting release."),
-    _simple("promote", "Go on without waiting for the step's end; the record says who did."),
-    _simple("abort", "Take a release's traffic back, and end it."),
-    _simple("retry", "Try an ended release again, as a new one."),
+    _simple("reject", "End a release that waits for approval."),
+    _simple("promote", "Go to the next weight now; the record says who did."),
+    _simple("abort", "End a release, and take its traffic back."),
+    _simple(
+        "retry",
+        "Try an ended release again, as a new one.",
+        click.argument("release"),
+        "RELEASE is a name such as rel-7. A version that could not be built or evaluated is tried anew.",
+    ),
     _simple("pause", "Keep the present weight until resume."),
     _simple("resume", "Go on after a pause."),
     rollback,

@@ -1,12 +1,14 @@
 """`init` and `check`: the file that people write, before anything runs. Neither needs a server."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import click
 
+from policies.spec.schema import schema
 from policies.spec.support import EMBEDDED
-from service import mistakes_shown, segue_yaml
+from service import mistakes_shown, segue_yaml, tokens
 from service.cli.context import EXIT_FAILED, as_json, console, print_json
 
 BUILD = """\
@@ -27,10 +29,19 @@ false_rollbacks: 1%
 
 @click.command()
 @click.option("--registered", is_flag=True, help="For a model in MLflow, without code of its own.")
-@click.option("--approver", default="you@example.com", help="Who approves a registered model's release.")
+@click.option(
+    "--approver",
+    metavar="NAME",
+    default=tokens.OPERATOR,
+    show_default=True,
+    help="Who approves a registered model's releases: the name of a token.",
+)
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=".")
 def init(folder: Path, approver: str, *, registered: bool) -> None:
-    """Write a segue.yaml of five lines into FOLDER."""
+    """Write a segue.yaml of five lines.
+
+    FOLDER is where the model's code lies; without it, this folder.
+    """
     path = folder / segue_yaml.NAME
     if path.exists():
         raise click.ClickException(f"{path} exists already; look at it with: segue check {path}")
@@ -43,12 +54,20 @@ def init(folder: Path, approver: str, *, registered: bool) -> None:
 
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--schema", "wants_schema", is_flag=True, help="Print the JSON Schema for editors; check nothing."
+)
 @as_json
-def check(files: tuple[Path, ...], *, wants_json: bool) -> None:
-    """Find all mistakes in segue.yaml files: each with its line, and what to write instead.
+def check(files: tuple[Path, ...], *, wants_schema: bool, wants_json: bool) -> None:
+    """Find all mistakes in segue.yaml files.
 
-    Without FILES all that lie below this folder are checked.
+    Each is told with its line and what to write instead. FILES are files, or folders that hold a
+    segue.yaml; without any, all below this folder are checked. Exit code 1 if there is a mistake. Needs
+    no server.
     """
+    if wants_schema:
+        click.echo(json.dumps(schema(), indent=2))
+        return
     found = files or tuple(sorted(Path().rglob(segue_yaml.NAME)))
     if not found:
         raise click.ClickException("there is no segue.yaml here; write one with: segue init")

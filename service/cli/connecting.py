@@ -1,8 +1,8 @@
-"""`connect`: make a source out of an address."""
+"""`connect` and `token`: who may tell Segue something. A source out of an address, a token for a person."""
 
 import click
 
-from service import connecting, installation, up
+from service import connecting, installation, tokens, up
 from service.cli.context import as_json, chosen, console, print_json
 from service.ports import Source
 from service.store import Store
@@ -13,20 +13,27 @@ KINDS = {"git": "bare", "mlflow": "mlflow"}
 @click.command()
 @click.argument("kind", type=click.Choice(sorted(KINDS)))
 @click.argument("url")
-@click.option("--name", help="The source's name in hook addresses. Default: the last part of the URL.")
+@click.option("--name", metavar="NAME", help="Its name in hook addresses. Default: the last part of URL.")
 @click.option(
-    "--owns", multiple=True, default=("*",), show_default=True, help="Targets it may own, as globs: churn/*"
+    "--owns",
+    metavar="GLOB",
+    multiple=True,
+    default=("*",),
+    show_default=True,
+    help="Targets that it may own, such as churn/*; may be given several times.",
 )
 @as_json
 def connect(kind: str, url: str, name: str | None, owns: tuple[str, ...], *, wants_json: bool) -> None:
     """Connect a Git repository or an MLflow server.
 
-    Makes a secret, sets the hook where that can be done from here, and sweeps from then on. What is
-    there already starts nothing; the next push, tag or alias does.
+    Makes a secret, sets the sender's hook where that can be done from here, and looks at the source
+    from then on. What is there already starts nothing; the next push, tag or alias does.
 
     \b
-      segue connect git /srv/git/models.git     needs SEGUE_GIT_ROOTS=/srv/git for `segue up`, too
+      segue connect git /srv/git/models.git
       segue connect mlflow http://127.0.0.1:5000
+
+    A repository on this machine must lie below a folder named in SEGUE_GIT_ROOTS, here and for `segue up`.
     """
     settings = installation.with_ports(chosen())
     installation.make_folders(settings.home)
@@ -41,4 +48,27 @@ def connect(kind: str, url: str, name: str | None, owns: tuple[str, ...], *, wan
         console().print(line)
 
 
-COMMANDS = (connect,)
+@click.command()
+@click.argument("name")
+@as_json
+def token(name: str, *, wants_json: bool) -> None:
+    """Make an API token for a person or for CI, and show it once.
+
+    NAME is what `approvals: {from: …}` and the record call them; one that commits has the commit author's
+    name, so that nobody approves their own release. A token of that name from before ends. It is given to
+    `segue` in SEGUE_TOKEN.
+    """
+    if name == tokens.OPERATOR:
+        raise click.ClickException("the operator's token is made by `segue up`; choose another name")
+    settings = chosen()
+    installation.make_folders(settings.home)
+    store = Store.open(settings.store_url("engine"))
+    made = tokens.make(store, name)
+    store.close()
+    if wants_json:
+        print_json({"name": name, "token": made})
+    else:
+        click.echo(made)
+
+
+COMMANDS = (connect, token)

@@ -15,7 +15,9 @@ from service.settings import Settings
 EXIT_FAILED, EXIT_USAGE, EXIT_BUG = 1, 2, 3
 F = TypeVar("F", bound=Callable[..., Any])
 
-as_json = click.option("--json", "wants_json", is_flag=True, help="Print JSON, whose shape is documented.")
+as_json = click.option(
+    "--json", "wants_json", is_flag=True, help="Print JSON; docs/reference/cli.md has its shape."
+)
 
 
 def console() -> Console:

@@ -31,10 +31,12 @@ def group() -> None:
       segue up                      start everything on this machine
       segue init                    write a segue.yaml for your model
       segue check                   find its mistakes; needs no server
-      segue connect git PATH        then: git push
+      segue connect git PATH        then push: git push
       segue watch                   see releases move
 
-    Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 a bug of ours.
+    Settings come from variables named SEGUE_*; docs/reference/settings.md lists them.
+
+    Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 a bug of ours, 130 interrupted.
     """
 
 
@@ -46,7 +48,7 @@ for module in (running, connecting, checking, showing, acting, demonstrating):
 def main() -> None:
     """The entry point."""
     try:
-        group.main(standalone_mode=False)
+        ended = group.main(standalone_mode=False)  # a command's own exit code is returned, not raised
     except click.exceptions.Abort:
         sys.exit(130)
     except click.UsageError as error:
@@ -55,8 +57,6 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(EXIT_FAILED)
-    except click.exceptions.Exit as end:
-        sys.exit(end.exit_code)
     except FORESEEN as error:
         click.echo(f"segue: {error}", err=True)
         sys.exit(EXIT_FAILED)
@@ -66,3 +66,4 @@ def main() -> None:
         if traceback_wanted():
             raise
         sys.exit(EXIT_BUG)
+    sys.exit(ended or 0)

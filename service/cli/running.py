@@ -22,13 +22,13 @@ DOWN_SECONDS = 20.0
     type=click.Choice(["embedded", "none"]),
     default="embedded",
     show_default=True,
-    help="Valkey on a socket of its own, or workers that poll the store. SEGUE_BROKER names another one.",
+    help="embedded: start Valkey. none: workers poll the store. Without effect if SEGUE_BROKER is set.",
 )
 def start(broker: str) -> None:
     """Start Segue on this machine, in the foreground.
 
-    Starts the router and the broker if they do not run, adopts them if they do, and runs intake, web,
-    workers, reconciler and observer until Ctrl-C. The router and the models go on serving then.
+    Starts the router and the broker, or adopts them if they run already, and runs intake, web, workers,
+    reconciler and observer until Ctrl-C. After that the router and the models go on serving.
     """
     out = console()
     settings = chosen()
@@ -48,9 +48,12 @@ def start(broker: str) -> None:
 
 @click.command()
 @click.option("--all", "everything", is_flag=True, help="Stop the router and all models, too.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask before --all.")
 def down(*, everything: bool, yes: bool) -> None:
-    """Stop Segue. The router and the models go on serving, unless --all is given."""
+    """Stop Segue.
+
+    The router and the models go on serving, unless --all is given.
+    """
     settings, out = chosen(), console()
     _stop_segue(settings.home, out)
     if not everything:
@@ -91,7 +94,10 @@ def _data_plane(home: Path) -> list[tuple[str, Path]]:
 @click.command("doctor")
 @as_json
 def examine(*, wants_json: bool) -> None:
-    """Say what is missing or misconfigured, and how to mend it."""
+    """Say what is missing or wrong, and how to mend it.
+
+    Changes nothing. Exit code 1 if anything is amiss.
+    """
     findings = doctor.examine(chosen())
     if wants_json:
         print_json([{"check": f.check, "ok": f.ok, "detail": f.detail, "mend": f.mend} for f in findings])

@@ -15,8 +15,8 @@ WATCH_SECONDS = 0.5
 
 
 @click.command()
-@click.option("--target", help="Only of this target, such as wine/production.")
-@click.option("--open", "only_open", is_flag=True, help="Only what has not ended.")
+@click.option("--target", metavar="TARGET", help="Only of this target, such as wine/production.")
+@click.option("--open", "only_open", is_flag=True, help="Only those that have not ended.")
 @as_json
 def releases(target: str | None, *, only_open: bool, wants_json: bool) -> None:
     """List releases, newest first."""
@@ -32,12 +32,13 @@ def releases(target: str | None, *, only_open: bool, wants_json: bool) -> None:
 
 @click.command()
 @click.argument("release", required=False)
-@click.option("--dead", is_flag=True, help="Work that was given up, instead of a release.")
+@click.option("--dead", is_flag=True, help="Show the work that was given up, and why.")
 @as_json
 def show(release: str | None, *, dead: bool, wants_json: bool) -> None:
-    """Explain a release: stages, evidence against its limits, reasons, the record.
+    """Explain a release: where it stands, and why.
 
-    For each guard: its rule, the numbers, the interval, the samples, and what would change it.
+    RELEASE is a name such as rel-7; without it the newest is shown. For each guard: its rule, the
+    numbers, the interval, the samples, and what would change its verdict. Then the record.
     """
     if dead:
         found = api().get("dead")
@@ -63,7 +64,11 @@ def _newest() -> str:
 @click.command()
 @click.argument("release", required=False)
 def watch(release: str | None) -> None:
-    """Show releases live until Ctrl-C; with RELEASE, until it ends (exit code 1 if not promoted)."""
+    """Show releases live.
+
+    Without RELEASE: all of them, until Ctrl-C. With RELEASE (such as rel-7): that one, until it ends; the
+    exit code is 0 if it was promoted or served already, 1 if not.
+    """
     client = api()
     with Live(console=console(), refresh_per_second=4) as live:
         while True:
@@ -87,7 +92,10 @@ def _board(client: Client) -> RenderableType:
 @click.argument("release", required=False)
 @as_json
 def logs(release: str | None, *, wants_json: bool) -> None:
-    """Show what a release's build, evaluation and model printed (the tails)."""
+    """Show the last output of a build, evaluation and model.
+
+    RELEASE is a name such as rel-7; without it the newest is meant.
+    """
     found: dict[str, Any] = api().get(f"releases/{release or _newest()}/logs")["logs"]
     if wants_json:
         print_json(found)
@@ -99,7 +107,11 @@ def logs(release: str | None, *, wants_json: bool) -> None:
 @click.command()
 @as_json
 def targets(*, wants_json: bool) -> None:
-    """Show what serves where, what is kept warm, and the address for users."""
+    """Show what serves where, and at which address.
+
+    For each target: the version that serves, the one before it that is kept running for a rollback, and
+    the address for users.
+    """
     found = api().get("targets")
     if wants_json:
         print_json(found)

@@ -113,6 +113,20 @@ def test_an_installation_with_everything_can_do_every_case(letter):
 
 
 @pytest.mark.parametrize(
+    ("latency", "refused"),
+    [
+        ("{slower_than: 250ms}", set()),
+        ("{slower_than: 0.25s, slo: history}", set()),
+        ("{slower_than: 120ms}", {"guards.latency.slower_than"}),
+        ("{slower_than: 1s, slo: 5%}", {"guards.latency.slo"}),
+    ],
+)
+def test_a_latency_guard_is_refused_where_the_router_could_not_feed_it(latency, refused):
+    text = case("e").decode() + f"guards: {{latency: {latency}}}\n"
+    assert {mistake.path for mistake in check(text.encode(), "", EMBEDDED).mistakes} == refused
+
+
+@pytest.mark.parametrize(
     ("letter", "keys"),
     [
         ("b", {"image", "deployment", "route"}),

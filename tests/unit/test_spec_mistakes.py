@@ -77,6 +77,8 @@ ONE_MISTAKE = {
         "name: wine\nmodel: models:/wine@challenger\nserve: none\nsteps: [5%]\n"
     ),
     "a weight without its sign": BUILD + "steps: [5, 50%]\n",
+    "a step without anything": BUILD + "steps: [~, 50%]\n",
+    "an evaluation without anything": BUILD + "evaluate:\n",
     "weights that fall": BUILD + "steps: [50%, {weight: 5%}]\n",
     "a step without its weight": BUILD + "steps: [{hold: 10m}]\n",
     "a hold that is no time": BUILD + "steps: [{weight: 5%, hold: promot}]\n",
@@ -173,6 +175,10 @@ def test_each_mistake_is_told_once_and_in_words():
             ],
             "a weight without its sign": [
                 "4:9 steps[0]: `steps[0]: 5` has no percent sign, so it could mean two things; it wants a weight with its percent sign, such as 5%; did you mean `5%`?"
+            ],
+            "a step without anything": ["4:9 steps[0]: a step needs `weight`"],
+            "an evaluation without anything": [
+                "4:10 evaluate: `evaluate` needs `run`, the command that measures"
             ],
             "weights that fall": ["4:8 steps: `steps` must grow: 5% comes after 50%"],
             "a step without its weight": ["4:9 steps[0]: a step needs `weight`"],

@@ -10,9 +10,9 @@ from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from typing import Any, Self
 
+from policies.spec.support import BOUNDS
 from service.adapters.traefik import truth
 from service.adapters.traefik.layout import Layout, Unanswered
-from service.adapters.traefik.metrics import BOUNDS
 from service.adapters.traefik.rendering import NOBODY
 from service.adapters.traefik.router import render
 from service.ports import Refused

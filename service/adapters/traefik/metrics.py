@@ -13,6 +13,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Self
 
+from policies.spec.support import BOUNDS
 from service.adapters.traefik import truth
 from service.adapters.traefik.layout import Layout, Unanswered
 from service.adapters.traefik.rendering import backend_of
@@ -20,11 +21,6 @@ from service.ports import Counters, NoData, PortError, Sample, Source
 from service.settings import Settings
 
 SECONDS = 2.0
-# Upper bounds of the durations in seconds: fine where model servers answer, coarse above.
-BOUNDS = (
-    *(0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25),
-    *(0.3, 0.4, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0),
-)
 _STARTED = "process_start_time_seconds "
 _REQUESTS = "traefik_service_requests_total"
 _BUCKETS = "traefik_service_request_duration_seconds_bucket"

@@ -1,0 +1,43 @@
+"""What a source may declare: its own models, for targets that the operator gave to it."""
+
+import pytest
+
+from service.planning import declared
+from service.ports import Source, TreeEntry
+from service.rows import ModelRow
+
+FILE = b"name: wine\nbuild: {lock: a.txt}\nserve: {run: a}\n"
+
+
+class Host:
+    """A repository with one file."""
+
+    def file(self, commit, path):
+        return FILE
+
+
+def read(owns=("*",), known=()):
+    tree = (TreeEntry("wine/segue.yaml", "0" * 40, 0o100644, len(FILE)),)
+    return declared(Host(), Source("git", "bare", "/srv/git", owns), known, "c" * 40, tree)
+
+
+@pytest.mark.parametrize("owns", [("*",), ("wine/*",), ("churn/*", "*/production")])
+def test_a_source_declares_models_for_its_targets(owns):
+    assert [model.name for model in read(owns).models] == ["wine"]
+
+
+def test_a_target_that_the_source_may_not_own_is_a_mistake_in_its_file():
+    found = read(("churn/*",))
+    assert found.models == ()
+    (mistake,) = found.broken[0].mistakes
+    assert mistake.message == "source git may not own wine/production; it may own churn/*"
+
+
+def test_a_model_of_another_source_is_not_taken_over():
+    found = read(known=(ModelRow("wine", "other", "", "d" * 40, {}),))
+    assert found.models == ()
+    assert "declared by source other" in found.broken[0].mistakes[0].message
+
+
+def test_a_model_of_the_same_source_is_declared_anew():
+    assert read(known=(ModelRow("wine", "git", "", "d" * 40, {}),)).broken == ()
