@@ -28,6 +28,7 @@ class Settings:
     sweep_seconds: float = 30.0  # SEGUE_SWEEP_SECONDS
     body_bytes: int = 1 << 20  # SEGUE_BODY_BYTES: larger deliveries are refused
     allow_unsigned: bool = False  # SEGUE_ALLOW_UNSIGNED: accept sources that have no secret
+    images: str | None = None  # SEGUE_IMAGES: where images are pushed to, https://registry.example/models
     git_roots: tuple[Path, ...] = ()  # SEGUE_GIT_ROOTS: plain paths are allowed only below these
 
     def store_url(self, owner: str) -> str:
@@ -58,6 +59,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         sweep_seconds=_number(environ, "SEGUE_SWEEP_SECONDS", default.sweep_seconds),
         body_bytes=_whole(environ, "SEGUE_BODY_BYTES", default.body_bytes),
         allow_unsigned=environ.get("SEGUE_ALLOW_UNSIGNED", "no").lower() in {"1", "yes", "true"},
+        images=_address(environ, "SEGUE_IMAGES"),
         git_roots=tuple(Path(p) for p in environ.get("SEGUE_GIT_ROOTS", "").split(":") if p),
     )
 
@@ -76,9 +78,17 @@ def environ_of(settings: Settings) -> dict[str, str]:
         "SEGUE_SWEEP_SECONDS": str(settings.sweep_seconds),
         "SEGUE_BODY_BYTES": str(settings.body_bytes),
         "SEGUE_ALLOW_UNSIGNED": "yes" if settings.allow_unsigned else "no",
+        "SEGUE_IMAGES": settings.images or "",
         "SEGUE_GIT_ROOTS": ":".join(str(root) for root in settings.git_roots),
     }
     return {name: value for name, value in told.items() if value}
+
+
+def _address(environ: Mapping[str, str], name: str) -> str | None:
+    text = environ.get(name, "")
+    if text and not text.startswith(("https://", "http://")):
+        raise SettingsError(f"{name} is {text!r}; write an address such as https://registry.example/models")
+    return text.rstrip("/") or None
 
 
 def _whole(environ: Mapping[str, str], name: str, default: int) -> int:

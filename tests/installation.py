@@ -181,6 +181,14 @@ class Installation:
             assert time.monotonic() < until, found
             time.sleep(0.1)
 
+    def ended(self, name, seconds=60):
+        """The release of that name, once it has ended."""
+        until = time.monotonic() + seconds
+        while not (found := self.client.get(f"releases/{name}")["release"])["final"]:
+            assert time.monotonic() < until, found
+            time.sleep(0.1)
+        return found
+
     def releases(self, commit):
         """All releases of the commit; none while nobody answers."""
         try:

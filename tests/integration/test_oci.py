@@ -445,7 +445,7 @@ def test_a_source_that_is_away_for_a_moment_is_asked_again(build, lock, home, tm
     git, said = Away(commits(lock).commits), []
     (tmp_path / "work").mkdir()
     shop = Workshop(Layout(home), host_interpreter(), tmp_path / "work", said.append)
-    image = patiently(shop, code_recipe(), lambda _: git)
+    image = patiently(lambda: assemble(shop, code_recipe(), lambda _: git), shop.log)
     assert dict(image.layers)["code"] == "built"
     assert said.count("waiting 0.01 s: the host is away") == 2
 
@@ -585,6 +585,21 @@ def test_a_registry_that_refuses_the_login_is_said_without_it(build, lock, home,
         push(home, image, "http://127.0.0.1:1", "Wine!")
     with pytest.raises(Retry, match="cannot be reached"):
         push(home, image, "http://127.0.0.1:1", "wine")
+
+
+def test_a_build_has_finished_once_its_image_is_in_the_registry(home, registry):
+    (home / "secrets").mkdir(parents=True)
+    (home / "secrets" / "login-images").write_text("robot:secret\n")
+    url = f"http://127.0.0.1:{registry.server_port}/models"
+    builder = OciBuilder.open(Settings(home=home, images=url))
+    labels = (("segue.model", "wine"),)
+    builder.start(Recipe("wine-1", None, None, None, ("python", "-V"), 8080, labels))
+    image = ended(builder, "wine-1")
+    assert isinstance(image, Image), builder.logs("wine-1")
+    assert json.loads(registry.manifests[image.digest])["annotations"]["segue.model"] == "wine"
+    assert registry.manifests["wine-1"] == registry.manifests[image.digest]
+    assert "pushed 127.0.0.1" in builder.logs("wine-1")
+    assert "secret" not in builder.logs("wine-1")
 
 
 def test_what_no_image_needs_is_removed_and_the_rest_still_runs(build, lock, home):

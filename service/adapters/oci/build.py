@@ -15,7 +15,8 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from service import settings as settings_of
 from service import sources
@@ -23,10 +24,12 @@ from service.adapters.oci.assembling import assemble
 from service.adapters.oci.blobs import Layout, canonical, write_whole
 from service.adapters.oci.bytecode import warm
 from service.adapters.oci.interpreter import host_interpreter
+from service.adapters.oci.push import push
 from service.adapters.oci.workshop import Workshop
 from service.ports import CodeReference, Image, ModelReference, PortError, Recipe, Refused, Retry
 from service.settings import Settings
 
+T = TypeVar("T")
 _LOG_BYTES = 256 << 10
 _PATIENCE = 180.0  # seconds for which a source may be away
 
@@ -39,7 +42,9 @@ def main(folder: Path, settings: Settings) -> None:
         recipe = read_recipe((folder / "recipe.json").read_bytes())
         shop = Workshop(Layout(settings.home), host_interpreter(), work, log)
         with place_to_work(shop.layout, log):
-            image = patiently(shop, recipe, _opener(settings))
+            image = patiently(lambda: assemble(shop, recipe, _opener(settings)), log)
+        if settings.images is not None:
+            patiently(lambda: publish(settings, recipe, image.digest, log), log)
         result: dict[str, Any] = {"digest": image.digest, "layers": image.layers}
     except PortError as error:
         result = {"failed": str(error)}
@@ -54,17 +59,33 @@ def main(folder: Path, settings: Settings) -> None:
         _warm(settings, result["digest"], log)
 
 
-def patiently(shop: Workshop, recipe: Recipe, open_source: Callable[[str], Any]) -> Image:
-    """The image; a source that asks to come back later is asked again for a while."""
+def patiently(work: Callable[[], T], log: Callable[[str], None]) -> T:
+    """Its result; a source or registry that asks to come back later is asked again for a while."""
     until = time.monotonic() + _PATIENCE
     while True:
         try:
-            return assemble(shop, recipe, open_source)
+            return work()
         except Retry as error:
             if time.monotonic() + error.after > until:
                 raise
-            shop.log(f"waiting {error.after:g} s: {error}")
+            log(f"waiting {error.after:g} s: {error}")
             time.sleep(error.after)
+
+
+def publish(settings: Settings, recipe: Recipe, digest: str, log: Callable[[str], None]) -> None:
+    """Send the image to the registry that the settings name, tagged with the build's name.
+
+    The login is the secret file `login-images`, as `user:password`. Raises `Refused` or `Retry`.
+    """
+    parts = urlsplit(settings.images or "")
+    repository = "/".join(
+        filter(None, (parts.path.strip("/"), dict(recipe.labels).get("segue.model", "model")))
+    )
+    user, found, password = (settings.secret("login-images") or b"").decode().partition(":")
+    login = (user, password) if found else None
+    log("pushing the image")
+    registry = f"{parts.scheme}://{parts.netloc}"
+    log(f"pushed {push(settings.home, digest, registry, repository, tag=recipe.name, login=login)}")
 
 
 @contextmanager

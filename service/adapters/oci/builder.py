@@ -40,6 +40,8 @@ class OciBuilder:
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
         self._settings = settings
         self._environ = {**passed(environ), "SEGUE_HOME": str(settings.home)}
+        if settings.images is not None:
+            self._environ["SEGUE_IMAGES"] = settings.images
         if settings.git_roots:
             self._environ["SEGUE_GIT_ROOTS"] = ":".join(map(str, settings.git_roots))
 
