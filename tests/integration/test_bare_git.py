@@ -346,7 +346,7 @@ folder, name, *commits = sys.argv[1:]
 host = BareGit.open(Settings(home=Path("/nonexistent"), git_roots=(Path(folder).parent,)), Source("r", "bare", folder))
 for number in range(5):
     for commit in commits:
-        while True:
+        for _ in range(100):
             try:
                 host.report(CommitStatus(commit, f"segue/{name}/{number}", CommitState.SUCCESS, name, ""))
                 break
@@ -361,7 +361,7 @@ def test_processes_that_write_notes_at_once_lose_nothing(repository):
         subprocess.Popen([sys.executable, "-c", REPORTING, repository.folder, name, *commits])
         for name in "pq"
     ]
-    assert [process.wait() for process in started] == [0, 0]
+    assert [process.wait(60) for process in started] == [0, 0]
     for commit in commits:
         note = repository.git("notes", "--ref=segue", "show", commit).decode()
         assert [f"segue/{name}/{number}: {name}" in note for name in "pq" for number in range(5)] == [
@@ -380,7 +380,7 @@ def test_notes_that_people_write_meanwhile_are_never_lost(repository):
             "notes", "--ref=segue", "add", "-f", "-m", f"by hand {number}", other, check=False
         ).returncode:
             pass
-    assert reporting.wait() == 0
+    assert reporting.wait(60) == 0
     for number, other in enumerate(people):
         assert repository.git("notes", "--ref=segue", "show", other) == f"by hand {number}".encode()
 
