@@ -425,6 +425,20 @@ def test_notes_on_many_commits_stay_readable(repository):
     assert len(repository.git("notes", "--ref=segue", "list").splitlines()) == 300
 
 
+def test_a_note_that_cannot_be_read_is_not_written_over(repository):
+    commit = repository.commit({"a": b"1"})
+    repository.host.report(status(commit))
+    for what in ("refs/notes/segue:" + commit, "refs/notes/segue^{tree}"):
+        oid = repository.git("rev-parse", what).decode()
+        kept = loose(repository, oid).read_bytes()
+        loose(repository, oid).unlink()
+        with pytest.raises((Refused, Retry)):
+            repository.host.report(status(commit, key="segue/other"))
+        loose(repository, oid).write_bytes(kept)
+    repository.host.report(status(commit, key="segue/other"))
+    assert repository.git("notes", "--ref=segue", "show", commit).count(b"[success]") == 2
+
+
 def test_a_note_that_cannot_be_written_is_tried_again_with_the_reason(repository):
     commit = repository.commit({"a": b"1"})
     lock = repository.folder / "refs" / "notes" / "segue.lock"
@@ -456,6 +470,12 @@ def owned():
 def test_run_as_root_what_is_written_belongs_to_the_repositorys_owner(owned):
     everything(owned.host, owned.first)
     assert {path.stat().st_uid for path in owned.folder.rglob("*")} == {NOBODY}
+
+
+def test_a_repository_that_its_owner_cannot_reach_is_tried_again_with_the_reason(owned):
+    owned.folder.parent.chmod(0o700)
+    with pytest.raises(Retry, match=f"can its owner, user {NOBODY}, reach it"):
+        owned.host.refs()
 
 
 def test_somebody_elses_repository_is_read_without_being_root(owned):
