@@ -7,8 +7,8 @@ from typing import Any
 import requests
 
 from service import installation
+from service.installation import TOKEN, place
 from service.settings import Settings
-from service.up import TOKEN, place
 
 TIMEOUT = (2.0, 10.0)
 REPLY_SECONDS = 30.0

@@ -67,7 +67,7 @@ def _hook(source: Source, adapter: Any, address: str, secret: bytes) -> str:
             return f"no hook: the repository is not on this machine; its sweep finds pushes ({address})"
         try:
             return f"hook: {hook_script.install(folder, address, secret)}"
-        except FileExistsError as reason:
+        except OSError as reason:
             return f"no hook: {reason}; its sweep finds pushes"
     try:
         adapter.register_webhook(address, secret.decode())

@@ -19,6 +19,7 @@ import psutil
 from service.settings import Settings
 
 PRIVATE = ("stores", "secrets", "run", "logs")
+TOKEN = "operator-token"  # noqa: S105  the name of a file
 PORTS = ("intake_port", "web_port", "router_port")
 
 
@@ -38,6 +39,23 @@ class Running:
             return abs(found.create_time() - self.started) < 1.0 and found.status() != psutil.STATUS_ZOMBIE
         except psutil.Error:
             return False
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a running installation is found."""
+
+    intake: str
+    web: str
+    router: str
+
+
+def place(settings: Settings) -> Place:
+    """The addresses of an installation with these settings."""
+    base = f"http://{settings.host}"
+    return Place(
+        f"{base}:{settings.intake_port}", f"{base}:{settings.web_port}", f"{base}:{settings.router_port}"
+    )
 
 
 def make_folders(home: Path) -> None:

@@ -46,31 +46,35 @@ class Declared:
 def declared(
     host: GitHost, source: Source, known: Iterable[ModelRow], commit: str, tree: Iterable[TreeEntry]
 ) -> Declared:
-    """Reads every `segue.yaml` of a commit. `known` are the models that all sources declare now."""
-    elsewhere = {row.name: row.source for row in known if row.source != source.name}
+    """Reads every `segue.yaml` of a commit. `known` are the models that all sources declare now.
+
+    Raises `Refused` for a folder whose name is no text.
+    """
+    taken = {row.name: f"by source {row.source}" for row in known if row.source != source.name}
     models: list[Model] = []
     broken: list[Broken] = []
     for entry in tree:
         folder, _, name = entry.path.rpartition("/")
         if name != segue_yaml.NAME:
             continue
+        if not folder.isprintable():  # it becomes a model's name, and part of addresses and records
+            raise Refused(f"the folder {folder!r} holds a {name}, but its name is no plain text; rename it")
         data = host.file(commit, entry.path) or b""
         checked = segue_yaml.check(data, folder, EMBEDDED)
-        mistakes = checked.mistakes or tuple(_not_its_own(source, elsewhere, checked.models))
+        mistakes = checked.mistakes or tuple(_not_its_own(source, taken, checked.models))
         if mistakes:
             broken.append(Broken(entry.path, mistakes, data))
         else:
             models.extend(checked.models)
+            taken |= {model.name: f"in {entry.path}" for model in checked.models}
     return Declared(tuple(models), tuple(broken))
 
 
-def _not_its_own(
-    source: Source, elsewhere: Mapping[str, str], models: tuple[Model, ...]
-) -> Iterator[Mistake]:
-    """Models that another source declares, and targets that the operator did not give to this source."""
+def _not_its_own(source: Source, taken: Mapping[str, str], models: tuple[Model, ...]) -> Iterator[Mistake]:
+    """Models that are declared elsewhere, and targets that the operator did not give to this source."""
     for model in models:
-        if model.name in elsewhere:
-            message = f"`{model.name}` is declared by source {elsewhere[model.name]}; choose another name"
+        if model.name in taken:
+            message = f"`{model.name}` is declared {taken[model.name]}; choose another name"
             yield mistake(Place("name"), message, found=model.name)
         for target in (f"{model.name}/{environment.name}" for environment in model.environments):
             if not any(fnmatchcase(target, glob) for glob in source.owns):
@@ -206,7 +210,7 @@ def tree_digest(tree: Iterable[TreeEntry], folder: str) -> str:
     for entry in sorted(tree, key=lambda e: e.path):
         if entry.path.startswith(prefix):
             path = entry.path.removeprefix(prefix)
-            digest.update(f"{entry.mode:o} {entry.oid} {path}\0".encode())
+            digest.update(f"{entry.mode:o} {entry.oid} {path}\0".encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 

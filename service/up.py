@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ import structlog
 
 from service import installation, plugins, processes, shim, tokens
 from service.children import Children
+from service.errors import StartError
 from service.inbox import Inbox
 from service.series import Series
 from service.settings import Settings, environ_of
@@ -26,7 +27,6 @@ log = structlog.get_logger()
 READY_SECONDS = 60.0
 TEND_SECONDS = 0.2
 SERVING = ("intake", "web")  # listen where the settings say; the others' small port is loopback's
-TOKEN = "operator-token"  # noqa: S105  the name of a file
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "SSL_CERT_FILE", "SSL_CERT_DIR",
         "REQUESTS_CA_BUNDLE")  # fmt: skip
 KEPT_BEGINNINGS = ("PIP_", "UV_")  # where the builder's installer finds its packages
@@ -36,21 +36,12 @@ Tell = Callable[[str], None]
 Broker = Literal["embedded", "none"]
 
 
-class AlreadyUp(Exception):
+class AlreadyUp(StartError):
     """Another `segue up` runs for this home."""
 
 
-class NotReady(Exception):
+class NotReady(StartError):
     """A part did not come up in time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a running installation is found."""
-
-    intake: str
-    web: str
-    router: str
 
 
 def up(settings: Settings, broker: Broker, stop: threading.Event, tell: Tell) -> None:
@@ -77,14 +68,6 @@ def up(settings: Settings, broker: Broker, stop: threading.Event, tell: Tell) ->
             children.end()
             _stop_broker(chosen.home)
             (chosen.home / "run" / "up.json").unlink(missing_ok=True)
-
-
-def place(settings: Settings) -> Place:
-    """The addresses of an installation with these settings."""
-    base = f"http://{settings.host}"
-    return Place(
-        f"{base}:{settings.intake_port}", f"{base}:{settings.web_port}", f"{base}:{settings.router_port}"
-    )
 
 
 # --- parts -----------------------------------------------------------------------------------
@@ -141,7 +124,7 @@ def _stores(chosen: Settings) -> None:
     store = Store.open(chosen.store_url("engine"))
     Inbox.open(chosen.store_url("inbox")).close()
     Series.open(chosen.store_url("series")).close()
-    path = chosen.home / "secrets" / TOKEN
+    path = chosen.home / "secrets" / installation.TOKEN
     if not path.exists() or tokens.actor(store, f"Bearer {path.read_text().strip()}") is None:
         path.touch(mode=0o600)
         path.write_text(tokens.make(store, "operator") + "\n")

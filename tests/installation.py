@@ -110,7 +110,7 @@ class Installation:
 
     def router(self):
         """Where users reach the model."""
-        return f"{up.place(self.settings).router}/{TARGET}"
+        return f"{installation.place(self.settings).router}/{TARGET}"
 
     # --- killing -----------------------------------------------------------------------------
 

@@ -71,7 +71,7 @@ def push(clone, files, *words):
     git("commit", "--quiet", "--allow-empty", "-m", "x", cwd=clone)
     done = git("push", "origin", *(words or ("HEAD:main",)), cwd=clone, check=False)
     assert done.returncode == 0, done.stderr
-    return done.stderr.decode()
+    return done.stderr.decode(errors="replace")
 
 
 def _change(path, content, mode):

@@ -214,8 +214,10 @@ class BareGit:
     def _note(self, commit: str) -> str:
         """The commit's note. Its tip was read before, so that a change since then is noticed there."""
         listed = self._run_whole("notes", f"--ref={NOTES}", "list", commit)
-        if listed.status != 0:
+        if "no note found" in listed.said:
             return ""
+        if listed.status != 0:
+            raise self._fault(listed)
         return _text(self._ask(commit, "cat-file", "blob", listed.out.decode().strip()))
 
     # --- processes -----------------------------------------------------------------------------
@@ -241,7 +243,10 @@ class BareGit:
         said = ended.said.splitlines()[-1] if ended.said else f"git ended with status {ended.status}"
         if _DAMAGED.search(ended.said):
             return Refused(f"{self._source.url} is damaged ({said}); look with: git --git-dir={folder} fsck")
-        return Retry(f"{self._source.url} cannot be read now ({said})", 5.0)
+        owner = folder.stat().st_uid
+        return Retry(
+            f"{self._source.url} cannot be read now ({said}); can its owner, user {owner}, reach it?", 5.0
+        )
 
 
 def _checked(commit: str) -> str:

@@ -2,7 +2,7 @@
 
 import click
 
-from service import connecting, installation, tokens, up
+from service import connecting, installation, tokens
 from service.cli.context import as_json, chosen, console, print_json
 from service.ports import Source
 from service.store import Store
@@ -39,7 +39,7 @@ def connect(kind: str, url: str, name: str | None, owns: tuple[str, ...], *, wan
     installation.make_folders(settings.home)
     source = Source(name or connecting.name_of(url), KINDS[kind], url, owns)
     store = Store.open(settings.store_url("engine"))
-    told = connecting.connect(settings, store, source, up.place(settings).intake)
+    told = connecting.connect(settings, store, source, installation.place(settings).intake)
     store.close()
     if wants_json:
         print_json({"name": source.name, "kind": source.kind, "url": url, "owns": list(owns), "told": told})

@@ -85,7 +85,7 @@ def _processes(chosen: Settings) -> list[Found]:
 
 def _router(chosen: Settings) -> list[Found]:
     running = shim.status(up.daemon_folder(chosen.home, "traefik")).running
-    where = up.place(chosen).router
+    where = installation.place(chosen).router
     return [Found("router", running, f"{where} {'serves' if running else 'does not run'}", "segue up")]
 
 

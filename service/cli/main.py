@@ -1,24 +1,41 @@
 """`segue` itself: joins the commands, and turns what went wrong into one line and an exit code."""
 
 import sys
+from importlib import import_module
 
 import click
 
-from service.cli import acting, checking, connecting, demonstrating, running, showing
 from service.cli.context import EXIT_BUG, EXIT_FAILED, EXIT_USAGE, traceback_wanted
 from service.client import Refusal, Unreachable
-from service.errors import StoreError
+from service.errors import StartError, StoreError
 from service.plugins import UnknownAdapter
 from service.ports import PortError
 from service.settings import SettingsError
-from service.up import AlreadyUp, NotReady
 
-FORESEEN = (
-    Refusal, Unreachable, StoreError, UnknownAdapter, PortError, SettingsError, AlreadyUp, NotReady,
-)  # fmt: skip
+FORESEEN = (Refusal, Unreachable, StoreError, UnknownAdapter, PortError, SettingsError, StartError)
+# Which module holds a command. Imported when it is typed: what starts everything is slow to import.
+PLACES = {
+    "up": "running", "down": "running", "doctor": "running", "connect": "connecting", "token": "connecting",
+    "init": "checking", "check": "checking", "releases": "showing", "show": "showing", "watch": "showing",
+    "logs": "showing", "targets": "showing", "start": "acting", "approve": "acting", "reject": "acting",
+    "promote": "acting", "abort": "acting", "retry": "acting", "pause": "acting", "resume": "acting",
+    "rollback": "acting", "demo": "demonstrating",
+}  # fmt: skip
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Commands(click.Group):
+    """All commands, in the order in which a newcomer meets them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(PLACES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        place = PLACES.get(cmd_name)
+        known = import_module(f"service.cli.{place}").COMMANDS if place is not None else ()
+        return next((command for command in known if command.name == cmd_name), None)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="segue")
 def group() -> None:
     """Event-driven progressive delivery for machine-learning models.
@@ -38,11 +55,6 @@ def group() -> None:
 
     Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 a bug of ours, 130 interrupted.
     """
-
-
-for module in (running, connecting, checking, showing, acting, demonstrating):
-    for command in module.COMMANDS:
-        group.add_command(command)
 
 
 def main() -> None:

@@ -37,7 +37,7 @@ def start(broker: str) -> None:
     def tell(line: str) -> None:
         out.print(f"[dim]{time.monotonic() - began:5.1f} s[/dim]  {line}")
         if line == "ready":
-            where = up.place(installation.with_ports(settings))
+            where = installation.place(installation.with_ports(settings))
             out.print(f"         hooks   {where.intake}/hooks/<source>")
             out.print(f"         API     {where.web}/api/v1")
             out.print(f"         models  {where.router}/<model>/<environment>")

@@ -346,7 +346,7 @@ folder, name, *commits = sys.argv[1:]
 host = BareGit.open(Settings(home=Path("/nonexistent"), git_roots=(Path(folder).parent,)), Source("r", "bare", folder))
 for number in range(5):
     for commit in commits:
-        while True:
+        for _ in range(100):
             try:
                 host.report(CommitStatus(commit, f"segue/{name}/{number}", CommitState.SUCCESS, name, ""))
                 break
@@ -361,7 +361,7 @@ def test_processes_that_write_notes_at_once_lose_nothing(repository):
         subprocess.Popen([sys.executable, "-c", REPORTING, repository.folder, name, *commits])
         for name in "pq"
     ]
-    assert [process.wait() for process in started] == [0, 0]
+    assert [process.wait(60) for process in started] == [0, 0]
     for commit in commits:
         note = repository.git("notes", "--ref=segue", "show", commit).decode()
         assert [f"segue/{name}/{number}: {name}" in note for name in "pq" for number in range(5)] == [
@@ -380,7 +380,7 @@ def test_notes_that_people_write_meanwhile_are_never_lost(repository):
             "notes", "--ref=segue", "add", "-f", "-m", f"by hand {number}", other, check=False
         ).returncode:
             pass
-    assert reporting.wait() == 0
+    assert reporting.wait(60) == 0
     for number, other in enumerate(people):
         assert repository.git("notes", "--ref=segue", "show", other) == f"by hand {number}".encode()
 
@@ -425,6 +425,20 @@ def test_notes_on_many_commits_stay_readable(repository):
     assert len(repository.git("notes", "--ref=segue", "list").splitlines()) == 300
 
 
+def test_a_note_that_cannot_be_read_is_not_written_over(repository):
+    commit = repository.commit({"a": b"1"})
+    repository.host.report(status(commit))
+    for what in ("refs/notes/segue:" + commit, "refs/notes/segue^{tree}"):
+        oid = repository.git("rev-parse", what).decode()
+        kept = loose(repository, oid).read_bytes()
+        loose(repository, oid).unlink()
+        with pytest.raises((Refused, Retry)):
+            repository.host.report(status(commit, key="segue/other"))
+        loose(repository, oid).write_bytes(kept)
+    repository.host.report(status(commit, key="segue/other"))
+    assert repository.git("notes", "--ref=segue", "show", commit).count(b"[success]") == 2
+
+
 def test_a_note_that_cannot_be_written_is_tried_again_with_the_reason(repository):
     commit = repository.commit({"a": b"1"})
     lock = repository.folder / "refs" / "notes" / "segue.lock"
@@ -456,6 +470,12 @@ def owned():
 def test_run_as_root_what_is_written_belongs_to_the_repositorys_owner(owned):
     everything(owned.host, owned.first)
     assert {path.stat().st_uid for path in owned.folder.rglob("*")} == {NOBODY}
+
+
+def test_a_repository_that_its_owner_cannot_reach_is_tried_again_with_the_reason(owned):
+    owned.folder.parent.chmod(0o700)
+    with pytest.raises(Retry, match=f"can its owner, user {NOBODY}, reach it"):
+        owned.host.refs()
 
 
 def test_somebody_elses_repository_is_read_without_being_root(owned):
