@@ -5,8 +5,9 @@ The control plane never imports this.
 """
 
 import base64
+import contextlib
+import json
 import os
-import signal
 import subprocess
 import time
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import requests
+
+from service import proc
 
 PYTHON = Path(".venvs/mlflow/bin/python")  # below the clone's root
 READY_SECONDS = 120.0  # the first start makes the database
@@ -50,7 +53,10 @@ def environ(given: Mapping[str, str], folder: Path, key: bytes) -> dict[str, str
 
 @dataclass(slots=True)
 class MlflowServer:
-    """One server with all its files in one folder; started again there, it knows what it knew."""
+    """One server with all its files in one folder; started again there, it knows what it knew.
+
+    It has a session of its own. One that is left over from a run that was killed is ended first.
+    """
 
     python: Path
     folder: Path
@@ -65,6 +71,7 @@ class MlflowServer:
     def start(self) -> None:
         """Start it and wait until it answers. Raises `RuntimeError` with what it printed."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._end_former()
         with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 argv(self.python, self.folder, self.port),
@@ -75,6 +82,9 @@ class MlflowServer:
                 stderr=log,
                 start_new_session=True,
             )
+        started = proc.start_of(self._process.pid)
+        known = {"pid": self._process.pid, "started": started, "boot": proc.boot_id()}
+        (self.folder / "server.json").write_text(json.dumps(known))
         until = time.monotonic() + READY_SECONDS
         while not self.ready():
             if self._process.poll() is not None or time.monotonic() > until:
@@ -94,17 +104,23 @@ class MlflowServer:
             return False
 
     def stop(self) -> None:
-        """End it and its workers, all of one process group."""
+        """End it and its workers."""
         if self._process is None:
             return
-        for ending in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(self._process.pid, ending)
-                self._process.wait(GRACE_SECONDS)
-            except (ProcessLookupError, subprocess.TimeoutExpired):
-                continue
+        proc.terminate_group(self._process.pid)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(GRACE_SECONDS)
+        proc.sweep(self._process.pid, None)
         self._process.wait()
         self._process = None
+
+    def _end_former(self) -> None:
+        record = self.folder / "server.json"
+        known = json.loads(record.read_text()) if record.is_file() else {}
+        alive = known and known["started"] is not None and known["boot"] == proc.boot_id()
+        if alive and proc.start_of(known["pid"]) == known["started"]:
+            proc.sweep(known["pid"], None)
+        record.unlink(missing_ok=True)
 
 
 def _key(path: Path) -> bytes:
