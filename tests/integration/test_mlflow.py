@@ -40,7 +40,10 @@ def settings(tmp_path):
 
 @pytest.fixture
 def source(mlflow_server):
-    return Source(new_name("reg"), "mlflow", mlflow_server.url)
+    found = Source(new_name("reg"), "mlflow", mlflow_server.url)
+    yield found
+    for hook in hooks(found):  # or the server goes on calling an intake that has ended
+        requests.delete(f"{found.url}/api/2.0/mlflow/webhooks/{hook['webhook_id']}", timeout=30)
 
 
 @pytest.fixture
@@ -81,10 +84,15 @@ def intake(settings, parts, source):
     server.close()
 
 
+def hooks(source):
+    """The source's webhooks, as the server has them."""
+    told = requests.get(f"{source.url}/api/2.0/mlflow/webhooks", timeout=30).json()
+    return [hook for hook in told.get("webhooks", []) if source.name in hook["url"]]
+
+
 def webhooks(source):
     """The addresses that the server calls for the source."""
-    told = requests.get(f"{source.url}/api/2.0/mlflow/webhooks", timeout=30).json()
-    return [(hook["url"], hook["status"]) for hook in told["webhooks"] if source.name in hook["url"]]
+    return [(hook["url"], hook["status"]) for hook in hooks(source)]
 
 
 def events(parts, source):
