@@ -2,6 +2,7 @@
 
 import itertools
 import uuid
+from pathlib import Path
 from urllib.parse import quote
 
 import requests
@@ -15,11 +16,18 @@ def new_name(word="model"):
 
 
 class Publisher:
-    """Registers files as versions on an MLflow server, over REST as a training job would."""
+    """Registers files as versions on an MLflow server, over REST, as a training job would."""
 
-    def __init__(self, url):
+    def __init__(self, url, location=None):
+        """`location`: a folder where the server keeps artifacts itself, without its proxy."""
         self.url = url
         self._known = set()
+        self._experiment = "0"
+        if location is not None:
+            told = self.post(
+                "experiments/create", name=new_name("experiment"), artifact_location=str(location)
+            )
+            self._experiment = told["experiment_id"]
 
     def register(self, name, files):
         """A version with these files, of a logged model of its own; its number."""
@@ -28,7 +36,7 @@ class Publisher:
 
     def register_from_run(self, name, files):
         """The same, with the files among a run's artifacts; its number and the run's id."""
-        run = self.post("runs/create", experiment_id="0")["run"]["info"]
+        run = self.post("runs/create", experiment_id=self._experiment)["run"]["info"]
         self._put(f"{run['artifact_uri']}/model", files)
         return self.version(name, source=f"{run['artifact_uri']}/model", run_id=run["run_id"]), run["run_id"]
 
@@ -40,11 +48,17 @@ class Publisher:
         return self.post("model-versions/create", name=name, **told)["model_version"]["version"]
 
     def _logged(self, files):
-        told = self.post("logged-models", experiment_id="0", name="model")["model"]["info"]
+        told = self.post("logged-models", experiment_id=self._experiment, name="model")["model"]["info"]
         self._put(told["artifact_uri"], files)
         return told["model_id"]
 
     def _put(self, uri, files):
+        if not uri.startswith("mlflow-artifacts:/"):
+            for path, data in files.items():
+                place = Path(uri.removeprefix("file://")) / path
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(data)
+            return
         folder = uri.removeprefix("mlflow-artifacts:/")
         for path, data in files.items():
             address = f"{self.url}/api/2.0/mlflow-artifacts/artifacts/{folder}/{quote(path)}"

@@ -5,23 +5,23 @@ The control plane never imports this.
 """
 
 import base64
+import contextlib
+import json
 import os
-import signal
 import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import requests
 
-from service.installation import read_json, write_json
+from service import proc
 
 PYTHON = Path(".venvs/mlflow/bin/python")  # below the clone's root
 READY_SECONDS = 120.0  # the first start makes the database
 GRACE_SECONDS = 10.0
-PROCESS = "process.json"
+RECORD = "server.json"  # which process it is
 _PASSED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 
 
@@ -54,7 +54,10 @@ def environ(given: Mapping[str, str], folder: Path, key: bytes) -> dict[str, str
 
 @dataclass(slots=True)
 class MlflowServer:
-    """One server with all its files in one folder; started again there, it knows what it knew."""
+    """One server with all its files in one folder; started again there, it knows what it knew.
+
+    It has a session of its own. One that is left over from a run that was killed is ended first.
+    """
 
     python: Path
     folder: Path
@@ -74,6 +77,7 @@ class MlflowServer:
     def begin(self) -> None:
         """Start it, and write down which process it is."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        end_former(self.folder)
         with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 argv(self.python, self.folder, self.port),
@@ -84,8 +88,9 @@ class MlflowServer:
                 stderr=log,
                 start_new_session=True,
             )
-        started = psutil.Process(self._process.pid).create_time()
-        write_json(self.folder / PROCESS, {"pid": self._process.pid, "started": started})
+        started = proc.start_of(self._process.pid)
+        known = {"pid": self._process.pid, "started": started, "boot": proc.boot_id()}
+        (self.folder / RECORD).write_text(json.dumps(known))
 
     def wait(self) -> None:
         """Wait until it answers. Raises `RuntimeError` with what it printed."""
@@ -108,31 +113,25 @@ class MlflowServer:
             return False
 
     def stop(self) -> None:
-        """End it and its workers, all of one process group."""
+        """End it and its workers."""
         if self._process is None:
             return
-        for ending in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(self._process.pid, ending)
-                self._process.wait(GRACE_SECONDS)
-            except (ProcessLookupError, subprocess.TimeoutExpired):
-                continue
+        proc.terminate_group(self._process.pid)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(GRACE_SECONDS)
+        proc.sweep(self._process.pid, None)
         self._process.wait()
         self._process = None
 
 
-def end_earlier(folder: Path) -> None:
+def end_former(folder: Path) -> None:
     """End the server that was started in this folder by somebody who was killed since."""
-    known = read_json(folder / PROCESS)
-    if known is None:
-        return
-    try:
-        found = psutil.Process(int(known["pid"]))
-        if abs(found.create_time() - float(known["started"])) < 1.0:
-            os.killpg(found.pid, signal.SIGKILL)
-            found.wait(GRACE_SECONDS)
-    except (psutil.Error, ProcessLookupError):
-        return
+    record = folder / RECORD
+    known = json.loads(record.read_text()) if record.is_file() else {}
+    alive = known and known["started"] is not None and known["boot"] == proc.boot_id()
+    if alive and proc.start_of(known["pid"]) == known["started"]:
+        proc.sweep(known["pid"], None)
+    record.unlink(missing_ok=True)
 
 
 def _key(path: Path) -> bytes:

@@ -83,7 +83,7 @@ class CommandFailed(Exception):
 
 def clear(place: Place) -> None:
     """End what an earlier demo left running here, and remove its files."""
-    mlflow_server.end_earlier(place.mlflow)
+    mlflow_server.end_former(place.mlflow)
     if place.home.is_dir():
         segue(place, "down", "--all", "--yes", check=False)
     if place.root.exists():

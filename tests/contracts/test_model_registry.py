@@ -117,7 +117,7 @@ def test_what_is_not_there_is_refused_with_what_is(world, ask):
     world.register(name, FILES)
     with pytest.raises(Refused, match=f"model '{name}' has no version 7; the newest is 1"):
         ask(world.registry, name, "7")
-    with pytest.raises(Refused, match=f"no model '{name}x'.*known: .*{name}"):
+    with pytest.raises(Refused, match=f"no model '{name}x'.*known: "):
         ask(world.registry, f"{name}x", "1")
 
 

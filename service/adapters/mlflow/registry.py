@@ -117,13 +117,15 @@ class MlflowRegistry:
         return digest.hexdigest()
 
     def _missing(self, name: str, version: str | None) -> Refused:
-        """What is known instead, from the first page of models."""
-        models = {str(model["name"]): model for model in islice(self._models(), int(_PAGE))}
-        if name in models:
-            newest = [str(latest["version"]) for latest in models[name].get("latest_versions", [])]
-            known = f"the newest is {max(newest, key=int)}" if newest else "it has none"
-            return Refused(f"model {name!r} has no version {version}; {known}")
-        near = get_close_matches(name, models, 1)
-        meant = f" (did you mean {near[0]!r}?)" if near else ""
-        known = ", ".join(sorted(models)[:_SHOWN]) or "none"
-        return Refused(f"the registry has no model {name!r}{meant}; known: {known}")
+        """What is known instead: the newest version, or the first models."""
+        try:
+            model = self._rest.get("/registered-models/get", "registered_model", name=name)
+        except Missing:
+            known = sorted(str(model["name"]) for model in islice(self._models(), int(_PAGE)))
+            near = get_close_matches(name, known, 1)
+            meant = f" (did you mean {near[0]!r}?)" if near else ""
+            shown = ", ".join(known[:_SHOWN]) or "none"
+            return Refused(f"the registry has no model {name!r}{meant}; known: {shown}")
+        newest = [int(latest["version"]) for latest in model.get("latest_versions", [])]
+        known_version = f"the newest is {max(newest)}" if newest else "it has none"
+        return Refused(f"model {name!r} has no version {version}; {known_version}")

@@ -14,7 +14,7 @@ EVENTS = [{"entity": "MODEL_VERSION_ALIAS", "action": action} for action in ("CR
 _KEY = (
     "the server cannot use its webhooks (500), as it does where the key of their secrets is not set or"
     " was changed; set MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY for the MLflow server to one Fernet key that"
-    " stays, restart it, and remove the webhooks that were made without it"
+    " stays, delete what its database has in the table `webhooks`, and restart it"
 )
 _ADDRESS = (
     "the server does not send to {address}; set MLFLOW_WEBHOOK_ALLOWED_SCHEMES=http,https (for http) and"
