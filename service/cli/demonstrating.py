@@ -42,8 +42,9 @@ MLFLOW = Path(".venvs/mlflow/bin/python")
 def demo(folder: Path, examples: Path, mlflow: Path, report: Path, *, keep: bool, only_end: bool) -> None:
     """Play seven releases on this machine, with real models.
 
-    A real Git repository, a real MLflow server, real requests: about four minutes. Exit code 1 if anything ended otherwise than it should, if a version
-    without traffic answered a request, or if a request failed that no version's own fault explains.
+    A real Git repository, a real MLflow server, real requests: about four minutes. Exit code 1 if
+    anything ended otherwise than it should, if a version without traffic answered a request, or if a
+    request failed that no version's own fault explains.
     """
     from service.demo import place, play  # noqa: PLC0415  needed by no other command
 
