@@ -4,7 +4,6 @@ A new connection starts nothing: what is there already is only learned.
 """
 
 import secrets
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -63,12 +62,12 @@ def _secret(settings: Settings, source: Source) -> bytes:
 def _hook(source: Source, adapter: Any, address: str, secret: bytes) -> str:
     """Set the sender's hook where we can; say what was done, or what to do by hand."""
     if source.kind in sources.GIT_KINDS:
-        folder = Path(source.url.removeprefix("file://"))
-        if not (folder / "objects").is_dir():
+        folder = sources.folder(source)
+        if folder is None or not (folder / "objects").is_dir():
             return f"no hook: the repository is not on this machine; its sweep finds pushes ({address})"
         try:
             return f"hook: {hook_script.install(folder, address, secret)}"
-        except FileExistsError as reason:
+        except OSError as reason:
             return f"no hook: {reason}; its sweep finds pushes"
     try:
         adapter.register_webhook(address, secret.decode())

@@ -4,6 +4,8 @@ It needs only Python's standard library, reads its secret from a file beside it,
 and never keeps it waiting for long: what it cannot deliver, a sweep will find.
 """
 
+import os
+import tempfile
 from pathlib import Path
 
 _SCRIPT = '''#!/usr/bin/env python3
@@ -32,25 +34,35 @@ def tell(lines):
     opener.open(urllib.request.Request(URL, body, headers), timeout=2).read(1000)
 
 
-lines = [line.rstrip("\\n") for line in sys.stdin]
+sys.stdin.reconfigure(errors="backslashreplace")  # a reference's name may be in any encoding
 try:
-    tell(lines)
+    tell([line.rstrip("\\n") for line in sys.stdin])
 except Exception as error:
     print(f"segue: not told of this push now ({{error}}); its sweep will find it", file=sys.stderr)
 '''
 
 
 def install(repository: Path, url: str, secret: bytes) -> Path:
-    """Put the hook and its secret into a bare repository. Raises `FileExistsError` where another
-    post-receive hook stands, which must then call ours."""
+    """Put the hook and its secret into a bare repository, as its owner's. Raises `FileExistsError`
+    where another post-receive hook stands, which must then call ours, and `OSError` where it cannot."""
     hook = repository / "hooks" / "post-receive"
-    if hook.exists() and b"segue connect git" not in hook.read_bytes():
+    if hook.parent.is_symlink():
+        raise FileExistsError(f"{hook.parent} is a link, and may serve other repositories; make it a folder")
+    if hook.is_symlink() or (hook.exists() and b"segue connect git" not in hook.read_bytes()):
         raise FileExistsError(f"{hook} exists already; let it run a hook of ours, or move it away")
     hook.parent.mkdir(exist_ok=True)
-    key = hook.parent / "segue.secret"
-    key.touch(mode=0o600)
-    key.chmod(0o600)
-    key.write_bytes(secret + b"\n")
-    hook.write_text(_SCRIPT.format(url=url))
-    hook.chmod(0o755)
+    owner = repository.stat()
+    _place(hook.parent / "segue.secret", secret + b"\n", 0o600, owner)
+    _place(hook, _SCRIPT.format(url=url).encode(), 0o755, owner)
     return hook
+
+
+def _place(path: Path, content: bytes, mode: int, owner: os.stat_result) -> None:
+    """Replace a file whole: a push never runs half a hook, and no link that lies there is followed."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".segue-")
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        os.fchmod(descriptor, mode)
+        if os.geteuid() == 0:
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+    Path(temporary).replace(path)

@@ -42,13 +42,15 @@ class Declared:
 
 
 def declared(host: GitHost, commit: str, tree: Iterable[TreeEntry]) -> Declared:
-    """Reads every `segue.yaml` of a commit."""
+    """Reads every `segue.yaml` of a commit. Raises `Refused` for a folder whose name is no text."""
     models: list[Model] = []
     broken: list[Broken] = []
     for entry in tree:
         folder, _, name = entry.path.rpartition("/")
         if name != segue_yaml.NAME:
             continue
+        if not folder.isprintable():  # it becomes a model's name, and part of addresses and records
+            raise Refused(f"the folder {folder!r} holds a {name}, but its name is no plain text; rename it")
         data = host.file(commit, entry.path) or b""
         checked = segue_yaml.check(data, folder, EMBEDDED)
         if checked.mistakes:
@@ -185,7 +187,7 @@ def tree_digest(tree: Iterable[TreeEntry], folder: str) -> str:
     for entry in sorted(tree, key=lambda e: e.path):
         if entry.path.startswith(prefix):
             path = entry.path.removeprefix(prefix)
-            digest.update(f"{entry.mode:o} {entry.oid} {path}\0".encode())
+            digest.update(f"{entry.mode:o} {entry.oid} {path}\0".encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 

@@ -10,6 +10,7 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from service import plugins
 from service.ports import Refused, Source
@@ -38,6 +39,14 @@ def load(home: Path) -> tuple[Source, ...]:
         return ()
     rows = json.loads(path.read_text())
     return tuple(Source(row["name"], row["kind"], row["url"], tuple(row["owns"])) for row in rows)
+
+
+def folder(source: Source) -> Path | None:
+    """The folder that a source's address names on this machine; None where it names none."""
+    for prefix in ("file:///", "file://localhost/"):
+        if source.url.startswith(prefix):
+            return Path("/" + unquote(source.url.removeprefix(prefix)))
+    return Path(source.url) if source.url.startswith("/") and "\0" not in source.url else None
 
 
 def opened(settings: Settings, source: Source) -> Any:

@@ -35,7 +35,8 @@ def intake(tmp_path):
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     yield server.effective_port, inbox
-    server.close()
+    server.trigger.pull_trigger(server.close)  # by its own thread, which else would miss its socket
+    thread.join()
     inbox.close()
 
 

@@ -1,0 +1,377 @@
+"""What every Git host must do: a bare repository read by git itself, and the one in memory."""
+
+import hashlib
+import shutil
+import threading
+
+import pytest
+
+from service.adapters.memory.git import MemoryGit
+from service.ports import CommitState, CommitStatus, Refused, Retry
+from tests.repositories import Repository
+
+MAIN = "refs/heads/main"
+UNKNOWN = "f" * 40
+FILE, EXECUTABLE, LINK, SUBMODULE = 0o100644, 0o100755, 0o120000, 0o160000
+
+
+class InMemory:
+    """Everything is done by hand."""
+
+    def __init__(self):
+        self.host = MemoryGit()
+        self.commit, self.note = self.host.commit, self.host.note
+        self.move, self.delete = self.host.move, self.host.delete
+
+    def vanish(self):
+        self.host.gone = "it is gone"
+
+    def point_head(self, ref):
+        self.host.head = ref
+
+
+class Real:
+    """Everything is done by git."""
+
+    def __init__(self, repository):
+        self.repository = repository
+        self.host = repository.host
+        self.commit = repository.commit
+
+    def note(self, commit):
+        shown = self.repository.git("notes", "--ref=segue", "show", commit, check=False)
+        return shown.stdout.decode()
+
+    def move(self, ref, commit):
+        self.repository.git("update-ref", ref, commit)
+
+    def delete(self, ref):
+        self.repository.git("update-ref", "-d", ref)
+
+    def vanish(self):
+        shutil.rmtree(self.repository.folder)
+
+    def point_head(self, ref):
+        if ref is None:
+            head = self.repository.git("rev-parse", "HEAD").decode()
+            self.repository.git("update-ref", "--no-deref", "HEAD", head)
+        else:
+            self.repository.git("symbolic-ref", "HEAD", ref)
+
+
+@pytest.fixture(params=["memory", "bare"])
+def world(request, tmp_path):
+    return InMemory() if request.param == "memory" else Real(Repository(tmp_path / "git"))
+
+
+def status(commit, key="segue/wine/production", state=CommitState.SUCCESS, title="done", text=""):
+    return CommitStatus(commit, key, state, title, text)
+
+
+def paths(entries):
+    return [entry.path for entry in entries]
+
+
+# --- references ------------------------------------------------------------------------------
+
+
+def test_an_empty_repository_has_no_references_but_a_default_branch(world):
+    assert world.host.refs() == {}
+    assert world.host.default_branch() == MAIN
+
+
+def test_branches_and_tags_are_told_with_their_commits_and_follow_every_move(world):
+    one = world.commit({"a": b"1"})
+    two = world.commit({"a": b"2"})
+    world.move("refs/heads/release/1.0", one)
+    world.move("refs/tags/v1", one)
+    assert world.host.refs() == {MAIN: two, "refs/heads/release/1.0": one, "refs/tags/v1": one}
+    world.move(MAIN, one)
+    world.delete("refs/tags/v1")
+    assert world.host.refs() == {MAIN: one, "refs/heads/release/1.0": one}
+
+
+def test_head_may_name_another_branch_even_one_that_does_not_exist_yet(world):
+    world.commit({"a": b"1"})
+    world.point_head("refs/heads/trunk")
+    assert world.host.default_branch() == "refs/heads/trunk"
+
+
+def test_head_that_names_no_branch_is_refused(world):
+    world.commit({"a": b"1"})
+    world.point_head(None)
+    with pytest.raises(Refused, match="HEAD"):
+        world.host.default_branch()
+
+
+def test_a_report_is_no_reference(world):
+    commit = world.commit({"a": b"1"})
+    world.host.report(status(commit))
+    assert world.host.refs() == {MAIN: commit}
+
+
+# --- files -----------------------------------------------------------------------------------
+
+
+def test_a_tree_lists_all_files_with_their_git_ids_modes_and_sizes(world):
+    modes = {"bin/run": EXECUTABLE, "link": LINK}
+    commit = world.commit({"bin/run": b"#!", "link": b"bin/run", "a.txt": b"abc"}, modes=modes)
+    found = {entry.path: entry for entry in world.host.tree(commit)}
+    assert {path: (entry.mode, entry.size) for path, entry in found.items()} == {
+        "a.txt": (FILE, 3),
+        "bin/run": (EXECUTABLE, 2),
+        "link": (LINK, 7),
+    }
+    assert found["a.txt"].oid == hashlib.sha1(b"blob 3\0abc").hexdigest()  # noqa: S324 (Git's own)
+
+
+def test_a_folders_tree_has_paths_from_the_root_and_nothing_of_its_neighbours(world):
+    commit = world.commit({"m/a": b"1", "m/deep/b": b"2", "m2/c": b"3", "m.txt": b"4"})
+    for folder in ("m", "m/", "/m"):
+        assert paths(world.host.tree(commit, folder)) == ["m/a", "m/deep/b"]
+    assert paths(world.host.tree(commit, "m/deep")) == ["m/deep/b"]
+    assert world.host.tree(commit, "nowhere") == ()
+    assert world.host.tree(commit, "m/a") == ()
+
+
+def test_files_are_read_at_exactly_the_commit(world):
+    one = world.commit({"a": b"old", "gone": b"x"})
+    two = world.commit({"a": b"new", "gone": None})
+    assert (world.host.file(one, "a"), world.host.file(two, "a")) == (b"old", b"new")
+    assert (world.host.file(one, "gone"), world.host.file(two, "gone")) == (b"x", None)
+
+
+def test_what_is_no_file_is_none(world):
+    commit = world.commit({"m/a": b"1", "sub": UNKNOWN.encode()}, modes={"sub": SUBMODULE})
+    for path in ("m", "nowhere", "m/a/b", "", ".", "./m/a", "m/../m/a", "../m/a", "m//a", "sub"):
+        assert world.host.file(commit, path) is None, path
+
+
+CONTENTS = {
+    "empty": b"",
+    "no end": b"x",
+    "zeros": b"\0" * 1000,
+    "large": bytes(range(256)) * 5000,
+    "lf": b"\n\n",
+}
+
+
+def test_contents_come_back_byte_by_byte(world):
+    commit = world.commit(CONTENTS)
+    assert {path: world.host.file(commit, path) for path in CONTENTS} == CONTENTS
+    assert {entry.path: content for entry, content in world.host.archive(commit, "")} == CONTENTS
+
+
+NAMES = ("a b", "new\nline", "tab\there", 'quo"te', "back\\slash", "ümlaut", "-rf", ":(glob)*", "*", "a:b", "^{tree}",
+         "byte\udcff")  # fmt: skip
+
+
+def test_unusual_names_are_names(world):
+    commit = world.commit({f"f/{name}": name.encode(errors="surrogateescape") for name in NAMES})
+    assert set(paths(world.host.tree(commit))) == {f"f/{name}" for name in NAMES}
+    for name in NAMES:
+        assert world.host.file(commit, f"f/{name}") == name.encode(errors="surrogateescape"), name
+    assert {entry.path for entry, _ in world.host.archive(commit, "f")} == set(NAMES)
+
+
+def test_unusual_folders_are_folders(world):
+    commit = world.commit({f"{name}/x": name.encode(errors="surrogateescape") for name in NAMES})
+    for name in NAMES:
+        assert paths(world.host.tree(commit, name)) == [f"{name}/x"], name
+
+
+# --- archives --------------------------------------------------------------------------------
+
+
+def test_an_archive_holds_a_folders_files_with_paths_from_the_folder(world):
+    commit = world.commit({"m/a": b"1", "m/deep/b": b"22", "m2/c": b"3"}, modes={"m/a": EXECUTABLE})
+    found = {
+        entry.path: (content, entry.mode, entry.size) for entry, content in world.host.archive(commit, "m")
+    }
+    assert found == {"a": (b"1", EXECUTABLE, 1), "deep/b": (b"22", FILE, 2)}
+
+
+def test_links_and_submodules_are_not_followed(world):
+    modes = {"link": LINK, "sub": SUBMODULE}
+    commit = world.commit({"link": b"/etc/passwd", "sub": UNKNOWN.encode(), "a": b"1"}, modes=modes)
+    found = {entry.path: (entry.mode, content) for entry, content in world.host.archive(commit, "")}
+    assert found == {"a": (FILE, b"1"), "link": (LINK, b"/etc/passwd"), "sub": (SUBMODULE, b"")}
+    entry = {entry.path: entry for entry in world.host.tree(commit)}["sub"]
+    assert (entry.oid, entry.size) == (UNKNOWN, 0)
+
+
+def test_a_pointer_to_a_large_file_stays_a_pointer(world):
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 9\n"
+    commit = world.commit({"model.bin": pointer, ".gitattributes": b"*.bin filter=lfs diff=lfs -text\n"})
+    found = {entry.path: content for entry, content in world.host.archive(commit, "")}
+    assert found["model.bin"] == pointer
+
+
+@pytest.mark.parametrize("folder", ["nowhere", "a", "../a", "m/../m"])
+def test_an_archive_of_what_is_no_folder_is_refused(world, folder):
+    commit = world.commit({"a": b"1", "m/b": b"2"})
+    with pytest.raises(Refused, match="no folder"):
+        list(world.host.archive(commit, folder))
+
+
+def test_an_archive_may_be_left_in_the_middle(world):
+    commit = world.commit({str(number): b"x" * 1000 for number in range(50)})
+    files = world.host.archive(commit, "")
+    next(files)
+    files.close()
+    assert len(list(world.host.archive(commit, ""))) == 50
+
+
+# --- people and changes ----------------------------------------------------------------------
+
+
+def test_the_author_is_the_one_who_wrote_the_commit(world):
+    one, two = world.commit({"a": b"1"}, author="bob"), world.commit({"a": b"2"}, author="Zoë")
+    assert (world.host.author(one), world.host.author(two)) == ("bob", "Zoë")
+
+
+def test_changed_paths_are_told_whichever_way_one_looks(world):
+    one = world.commit({"same": b"1", "m/edit": b"1", "gone": b"1", "mode": b"1", "new\nline": b"1"})
+    two = world.commit(
+        {"m/edit": b"2", "gone": None, "mode": b"1", "added": b"1", "new\nline": b"2"},
+        modes={"mode": EXECUTABLE},
+    )
+    wanted = {"m/edit", "gone", "mode", "added", "new\nline"}
+    assert set(world.host.changed(one, two)) == set(world.host.changed(two, one)) == wanted
+    assert world.host.changed(one, one) == ()
+
+
+def test_a_moved_file_changes_both_places(world):
+    one = world.commit({"m/a": b"the same content" * 10})
+    two = world.commit({"m/a": None, "n/a": b"the same content" * 10})
+    assert set(world.host.changed(one, two)) == {"m/a", "n/a"}
+
+
+def test_what_changed_since_a_commit_that_is_not_known_cannot_be_told(world):
+    commit = world.commit({"a": b"1"})
+    assert world.host.changed(UNKNOWN, commit) is None
+    assert world.host.changed("0" * 40, commit) is None
+    assert world.host.changed(commit, UNKNOWN) is None
+
+
+# --- reports ---------------------------------------------------------------------------------
+
+
+def test_a_report_can_be_read_on_the_commit_with_its_state_key_title_and_text(world):
+    commit = world.commit({"a": b"1"})
+    world.host.report(status(commit, state=CommitState.FAILURE, title="it failed", text="f1 is 0.2\nmore"))
+    assert world.note(commit).rstrip("\n") == (
+        "[failure] segue/wine/production: it failed\n    f1 is 0.2\n    more"
+    )
+
+
+def test_every_key_keeps_its_newest_status(world):
+    commit, other = world.commit({"a": b"1"}), world.commit({"a": b"2"})
+    for title in ("first", "second"):
+        for key in ("segue/a", "segue/b", "segue/a b"):
+            world.host.report(status(commit, key, title=f"{key} {title}", text=title))
+    world.host.report(status(other, "segue/a", title="elsewhere"))
+    note = world.note(commit)
+    assert note.count("second") == 6
+    assert "first" not in note
+    assert "elsewhere" in world.note(other)
+
+
+def test_the_same_report_twice_changes_nothing(world):
+    commit = world.commit({"a": b"1"})
+    world.host.report(status(commit, text="x"))
+    before = world.note(commit)
+    world.host.report(status(commit, text="x"))
+    assert world.note(commit) == before
+
+
+def test_what_would_steer_a_terminal_is_reported_visibly(world):
+    commit = world.commit({"a": b"1"})
+    world.host.report(status(commit, "segue/\x1b[2J", title="a\nb\x07", text="\x1b]0;x\x07\r\0\udcff"))
+    note = world.note(commit)
+    assert "\\x1b[2J" in note
+    assert note.isprintable() or set(note) - {"\n"} == {c for c in note if c.isprintable()}
+
+
+def test_a_long_text_is_cut_and_says_so(world):
+    commit = world.commit({"a": b"1"})
+    world.host.report(status(commit, text="x" * 1_000_000))
+    assert len(world.note(commit)) < 100_000
+    assert "cut" in world.note(commit)
+
+
+def test_reporters_that_race_lose_nothing(world):
+    commits = [world.commit({"a": str(number).encode()}) for number in range(3)]
+
+    def write(name):
+        for number, commit in enumerate(commits):
+            while True:
+                try:
+                    world.host.report(status(commit, f"segue/{name}", title=f"{name}{number}"))
+                    break
+                except Retry:
+                    pass
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in "pqrs"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number, commit in enumerate(commits):
+        assert all(f"segue/{name}: {name}{number}" in world.note(commit) for name in "pqrs")
+
+
+# --- what is not there -----------------------------------------------------------------------
+
+
+ASKED = {
+    "tree": lambda host, commit: host.tree(commit),
+    "file": lambda host, commit: host.file(commit, "a"),
+    "author": lambda host, commit: host.author(commit),
+    "archive": lambda host, commit: list(host.archive(commit, "")),
+    "report": lambda host, commit: host.report(status(commit)),
+}
+NO_COMMITS = (
+    "",
+    "main",
+    "HEAD",
+    "-h",
+    "--help",
+    "abc",
+    "A" * 40,
+    f"{UNKNOWN}\n",
+    f"{UNKNOWN}^",
+    f"{UNKNOWN}:a",
+    "g" * 40,
+)
+
+
+@pytest.mark.parametrize("question", ASKED)
+def test_a_commit_that_is_not_there_is_refused(world, question):
+    world.commit({"a": b"1"})
+    with pytest.raises(Refused, match=f"no commit {UNKNOWN}"):
+        ASKED[question](world.host, UNKNOWN)
+
+
+@pytest.mark.parametrize("question", [*ASKED, "changed"])
+def test_what_is_no_commits_id_is_refused(world, question):
+    commit = world.commit({"a": b"1"})
+    ask = ASKED.get(question) or (lambda host, name: host.changed(commit, name) or host.changed(name, commit))
+    for name in NO_COMMITS:
+        with pytest.raises(Refused, match="whole id"):
+            ask(world.host, name)
+
+
+ALL = ASKED | {
+    "refs": lambda host, commit: host.refs(),
+    "default_branch": lambda host, commit: host.default_branch(),
+    "changed": lambda host, commit: host.changed(commit, commit),
+}
+
+
+@pytest.mark.parametrize("question", ALL)
+def test_a_repository_that_cannot_be_reached_is_tried_again(world, question):
+    commit = world.commit({"a": b"1"})
+    world.vanish()
+    with pytest.raises(Retry, match="gone"):
+        ALL[question](world.host, commit)
