@@ -106,6 +106,12 @@ def retry(version: Version) -> tuple[Version, tuple[Effect, ...]]:
     return again, (Build(again.step, again.key),)
 
 
+def expire(version: Version) -> Version:
+    """A version whose image is not kept any longer: whoever wants it again has it built again."""
+    reason = "its image was not kept; a retry builds it again"
+    return replace(version, phase=VersionPhase.FAILED, image=None, layers=(), reason=reason)
+
+
 def advance(version: Version, event: VersionEvent) -> tuple[Version, tuple[Effect, ...]]:
     """The next state and what to do; an answer to any other step, or of another kind, changes nothing."""
     if version.settled or event.step != version.step:

@@ -209,9 +209,10 @@ class Machines(RuleBasedStateMachine):
         name = self.some_judged(data)
         self.see(name, EvidenceChanged(replace(self.good_evidence(name), verdict=verdict), self.now))
 
-    @rule(data=st.data(), verdict=st.sampled_from(Verdict))
+    @rule(data=st.data(), verdict=st.sampled_from([*[Verdict.CLEARED] * 5, *Verdict]))
     def strange_evidence_comes(self, data, verdict):
         name = self.some_judged(data)
+        self.now += data.draw(st.sampled_from([0.0, 10.0]))
         good, now = replace(self.good_evidence(name), verdict=verdict), self.now
         wrong = data.draw(
             st.sampled_from(["weight", "epoch", "share", "allowed", "old", "future", "sequence", "none"])
@@ -236,6 +237,24 @@ class Machines(RuleBasedStateMachine):
     @rule(data=st.data(), verb=st.sampled_from(["pause", "resume", "promote"]), actor=st.sampled_from(PEOPLE))
     def steer(self, data, verb, actor):
         self.see(self.some_judged(data), Command(verb, None, None, None, actor, "cli", self.now))
+
+    @rule(data=st.data(), seconds=st.sampled_from([10.0, 200.0]))
+    def a_paused_release_gets_all_that_it_needs(self, data, seconds):
+        name = self.some_judged(data)
+        self.see(name, Command("pause", None, None, None, "bob", "cli", self.now))
+        self.now += seconds
+        self.see(name, EvidenceChanged(self.good_evidence(name), self.now))
+        self.see(name, Tick(self.now))
+
+    @rule(data=st.data())
+    def a_suspicion_is_followed_by_older_evidence(self, data):
+        name = self.some_judged(data)
+        older = self.good_evidence(name)
+        suspect = replace(older, verdict=Verdict.SUSPECT, sequence=older.sequence + 5)
+        self.see(name, EvidenceChanged(suspect, self.now))
+        self.now += 10
+        self.see(name, EvidenceChanged(older, self.now))
+        self.see(name, Tick(self.now))
 
     @rule(
         data=st.data(),
@@ -391,6 +410,8 @@ class Machines(RuleBasedStateMachine):
             assert after.position == before.position or confirms
             assert after.wanted in {before.wanted, 0.0} or confirms
             assert after.phase in {before.phase, Phase.RESTORING} or confirms
+            if isinstance(event, Tick | Command) and after.phase is before.phase:
+                assert after.attempt == before.attempt, "it asked again for what is on its way"
         if after.observed != before.observed:
             assert isinstance(event, TrafficObserved)
             assert self.confirms(before, event)
@@ -455,6 +476,7 @@ class Machines(RuleBasedStateMachine):
         if before.batch or before.switch:
             return
         step, (told, told_at, since) = before.steps[-1], self.books[name].known
+        assert not before.paused or isinstance(event, Command)
         assert before.wanted == before.observed == 100
         assert before.phase is Phase.WATCHING
         by_hand = isinstance(event, Command) and event.verb == "promote"
