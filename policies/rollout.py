@@ -71,7 +71,7 @@ def advance(release: Release, target: Target, event: ReleaseEvent) -> Decision:
         case WorkloadReady(step=release.step), Phase.STARTING:
             return _show_preview(release, target, event)
         case TrafficObserved(step=release.step, epoch=release.epoch), Phase.CHECKING:
-            return Decision(release, target, (_check(release),))
+            return _look_at_preview(release, target)
         case CheckFinished(step=release.step, at=at), Phase.CHECKING:
             return _enter(replace(release, position=0), target, at)
         case EffectFailed(step=release.step, reason=reason, at=at), Phase.STARTING | Phase.CHECKING:
@@ -102,12 +102,16 @@ def _judge_gates(release: Release, target: Target, event: VersionReady) -> Decis
     release, refused = _gated(release, target)
     if refused:
         return _end(release, target, Phase.REFUSED, refused, event.at)
-    if target.stable and target.stable.version == release.version and not release.switch:
+    if _serves_already(release, target):
         return _end(release, target, Phase.ALREADY_THERE, "this version serves already", event.at)
     release = _planned(release, target)
     if _needs_approval(release):
         return _ask(release, target, event.at)
     return _queue(release, target, event.at)
+
+
+def _serves_already(release: Release, target: Target) -> bool:
+    return target.stable is not None and target.stable.version == release.version
 
 
 def _gated(release: Release, target: Target) -> tuple[Release, str]:
@@ -167,6 +171,9 @@ def _take_turn(release: Release, target: Target, at: float) -> Decision:
         return Decision(release, target)
     if release.number <= target.newest:
         return _end(release, target, Phase.SUPERSEDED, "a newer release has held the target", at)
+    if _serves_already(release, target):
+        # Another release brought the same version while this one waited.
+        return _end(release, target, Phase.ALREADY_THERE, "this version serves already", at)
     release, refused = _gated(release, target)
     if refused:
         return _end(release, target, Phase.REFUSED, refused, at)
@@ -186,16 +193,18 @@ def _take_turn(release: Release, target: Target, at: float) -> Decision:
 
 
 def _show_preview(release: Release, target: Target, event: WorkloadReady) -> Decision:
-    release = replace(
-        release, phase=Phase.CHECKING, url=event.url, step=f"check-{release.epoch}", since=event.at
-    )
+    """The candidate's place in the router, without traffic; on a first release there is none yet."""
+    release = replace(release, phase=Phase.CHECKING, url=event.url, since=event.at)
     if target.stable is None:
-        return Decision(release, target, (_check(release),))
+        return _look_at_preview(release, target)
+    release = replace(release, step=f"preview-{release.epoch}")
     return Decision(release, target, (_traffic(release, target, release.step, 0.0),))
 
 
-def _check(release: Release) -> CheckPreview:
-    return CheckPreview(release.step, release.target, release.version, release.backend, release.url)
+def _look_at_preview(release: Release, target: Target) -> Decision:
+    release = replace(release, step=f"check-{release.epoch}")
+    check = CheckPreview(release.step, release.target, release.version, release.backend, release.url)
+    return Decision(release, target, (check,))
 
 
 # --- steps -----------------------------------------------------------------------------------
@@ -342,24 +351,32 @@ def _move(release: Release, target: Target, weight: float, at: float) -> Decisio
 
 
 def _allowed(release: Release, at: float) -> float:
-    """The largest weight that fresh evidence of the present weight allows; 0 without any."""
-    evidence = release.evidence
-    if evidence is None or at - release.evidence_at > STALE_AFTER:
+    """The largest weight that fresh evidence of the present weight allows; 0 without any.
+
+    Each condition is one that numbers which make no sense (NaN, infinity) do not satisfy.
+    """
+    evidence = _fresh(release, at)
+    if evidence is None or evidence.verdict is not Verdict.CLEARED or not _shared(release, evidence):
         return 0.0
-    if evidence.verdict in {Verdict.HARM, Verdict.SUSPECT}:
-        return 0.0
-    if evidence.share is None or abs(evidence.share - release.observed) > SHARE_TOLERANCE:
-        return 0.0
-    return evidence.allowed
+    return evidence.allowed if 0 <= evidence.allowed <= 100 else 0.0
+
+
+def _fresh(release: Release, at: float) -> Evidence | None:
+    """The evidence, unless it says nothing about now: it is too old, or of a time yet to come."""
+    return release.evidence if abs(at - release.evidence_at) <= STALE_AFTER else None
+
+
+def _shared(release: Release, evidence: Evidence) -> bool:
+    """Whether the router really splits as it was told."""
+    return evidence.share is not None and abs(evidence.share - release.observed) <= SHARE_TOLERANCE
 
 
 def _progress_watch(release: Release, target: Target, step: Watch, at: float) -> Decision:
     if at < release.since + step.seconds:
         return Decision(release, target)
-    evidence = release.evidence if at - release.evidence_at <= STALE_AFTER else None
+    evidence = _fresh(release, at)
     verdict = evidence.verdict if evidence else Verdict.UNDECIDED
-    seen = evidence is not None and evidence.share is not None and evidence.share >= 100 - SHARE_TOLERANCE
-    if verdict is Verdict.CLEARED and seen:
+    if evidence is not None and verdict is Verdict.CLEARED and _shared(release, evidence):
         return _enter(replace(release, position=release.position + 1), target, at)
     if not step.guarded and verdict is Verdict.UNDECIDED and evidence is not None:
         return _enter(replace(release, position=release.position + 1), target, at)

@@ -106,17 +106,25 @@ def retry(version: Version) -> tuple[Version, tuple[Effect, ...]]:
     return again, (Build(again.step, again.key),)
 
 
+def expire(version: Version) -> Version:
+    """A version whose image is not kept any longer: whoever wants it again has it built again."""
+    reason = "its image was not kept; a retry builds it again"
+    return replace(version, phase=VersionPhase.FAILED, image=None, layers=(), reason=reason)
+
+
 def advance(version: Version, event: VersionEvent) -> tuple[Version, tuple[Effect, ...]]:
-    """The next state and what to do; an answer to any other step changes nothing."""
+    """The next state and what to do; an answer to any other step, or of another kind, changes nothing."""
     if version.settled or event.step != version.step:
         return version, ()
-    match event:
-        case BuildFinished(image=image, layers=layers):
+    match event, version.phase:
+        case BuildFinished(image=image, layers=layers), VersionPhase.BUILDING:
             return _evaluate(replace(version, image=image, layers=layers))
-        case EvaluationFinished(metrics=metrics):
+        case EvaluationFinished(metrics=metrics), VersionPhase.EVALUATING:
             return replace(version, phase=VersionPhase.READY, step="", metrics=metrics), ()
-        case EffectFailed(reason=reason):
+        case EffectFailed(reason=reason), _:
             return replace(version, phase=VersionPhase.FAILED, step="", reason=reason), ()
+        case _:
+            return version, ()
 
 
 def _evaluate(version: Version) -> tuple[Version, tuple[Effect, ...]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from service import plugins
+from service import plugins, preview
 from service.inbox import Inbox
 from service.ports import (
     GitHost,
@@ -39,6 +39,7 @@ class Parts:
     router: TrafficRouter
     metrics: MetricSource
     open_source: Callable[[Source], Any]
+    ask_preview: Callable[[str, str | None, str, str], str] = preview.ask
     _opened: dict[str, tuple[Source, Any]] = field(default_factory=dict)
 
     def git(self, name: str) -> GitHost:

@@ -162,6 +162,10 @@ class Deciding:
         if after != before:
             self._save_version(row, after, effects)
 
+    def replace_version(self, row: VersionRow, after: Version) -> None:
+        """Store a version that changed without an event."""
+        self._save_version(row, after, ())
+
     def _save_version(self, row: VersionRow, after: Version, effects: tuple[Effect, ...]) -> None:
         saved = self.change.save_version(replace(row, state=VERSION.dump(after)))
         self._add(after.key, saved.rev, effects)

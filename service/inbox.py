@@ -135,10 +135,11 @@ class Inbox:
             row = connection.execute(select(delivery).where(delivery.c.id == number)).one_or_none()
         return None if row is None else _delivery(row)
 
-    def forget_before(self, received: float) -> int:
-        """Remove older deliveries; how many."""
+    def forget_before(self, received: float, taken: int) -> int:
+        """Remove older deliveries, of those up to the id that the engine has taken; how many."""
+        old = (delivery.c.received < received, delivery.c.id <= taken)
         with writing(self._engine) as connection:
-            return connection.execute(delete(delivery).where(delivery.c.received < received)).rowcount
+            return connection.execute(delete(delivery).where(*old)).rowcount
 
     def close(self) -> None:
         """Store what waits, and end."""

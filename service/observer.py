@@ -23,10 +23,11 @@ from policies.release import Phase, Release, Target
 from service import series
 from service.bootstrap import Parts
 from service.errors import Conflict
+from service.housekeeping import DAY, EVERY_SECONDS
 from service.ports import Counters, NoData, PortError, Sample, Serving
 from service.queue import Work
 from service.series import Held, Series, Served
-from service.states import EVIDENCE, release_of, target_of
+from service.states import EVIDENCE, number_of, release_of, target_of
 
 log = structlog.get_logger()
 LEASE = "observer"
@@ -81,6 +82,7 @@ class Observer:
     _judged: dict[str, Judged] = field(default_factory=dict)
     _served: dict[tuple[str, str], Counters] = field(default_factory=dict)
     _flushed: float = 0.0
+    _forgot: float = 0.0
 
     def look(self) -> None:
         """One scrape and everything that follows from it."""
@@ -103,6 +105,8 @@ class Observer:
         if isinstance(sample, Sample):
             self._remember(held, targets, watched, sample)
             self._before = sample
+        if self.clock() - self._forgot >= EVERY_SECONDS:
+            self._forget(held)
 
     def _read(self) -> tuple[list[Target], list[Watched]]:
         with self.parts.store.read() as read:
@@ -226,6 +230,16 @@ class Observer:
                 change.add_history(Served(target, backend, at, counts.requests, counts.errors))
             change.forget_history(at - HISTORY_KEPT)
         self._served.clear()
+
+    def _forget(self, held: Held) -> None:
+        """Remove the increments of releases that ended long ago; what was concluded stays in the record."""
+        before = self.clock() - self.parts.settings.keep_days * DAY
+        for name in self.series.releases():
+            row = self.parts.store.release(number_of(name))
+            if row is None or (row.final and row.changed < before):
+                with self.series.change(held) as change:
+                    change.forget(name)
+        self._forgot = self.clock()
 
 
 def _news(told: Evidence, now: Evidence) -> bool:

@@ -30,7 +30,6 @@ from policies.events import (
 )
 from policies.spec.declaration import ServeMlflow, ServeRun
 from policies.version import Version
-from service import preview
 from service.bootstrap import Parts
 from service.ports import (
     Backend,
@@ -207,7 +206,7 @@ def _check(parts: Parts, effect: CheckPreview, now: float) -> Done:
     order = order_of(_version(parts, effect.version), effect.backend)
     routed = parts.router.get(effect.target) is not None
     address = parts.router.address(effect.target) if routed else None
-    detail = preview.ask(effect.url, address, effect.backend, order.health)
+    detail = parts.ask_preview(effect.url, address, effect.backend, order.health)
     return Done(CheckFinished(effect.step, detail, now))
 
 

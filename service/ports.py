@@ -125,6 +125,10 @@ class ImageBuilder(Protocol):
 
     def logs(self, name: str) -> str: ...
 
+    def tidy(self, keep: frozenset[str], seconds: float) -> None:
+        """Remove images whose digest is not to be kept, and what builds printed, once older than this."""
+        ...
+
 
 # --- jobs and workloads ---------------------------------------------------------------------
 

@@ -192,6 +192,12 @@ def listed(connection: Connection, *, state: str | None = None, subject: str | N
     return [_work(row) for row in connection.execute(query)]
 
 
+def unfinished(connection: Connection, kind: str) -> list[Work]:
+    """Work of a kind that has not ended, oldest first."""
+    query = select(work).where(work.c.finished.is_(None), work.c.kind == kind).order_by(work.c.id)
+    return [_work(row) for row in connection.execute(query)]
+
+
 def _due(now: float) -> list[ColumnElement[bool]]:
     older = work.alias("older")
     blocked = exists().where(older.c.lane == work.c.lane, older.c.id < work.c.id, older.c.finished.is_(None))

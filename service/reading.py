@@ -111,6 +111,10 @@ class Reading:
         """Work that was given up."""
         return queue.listed(self.connection, state="dead")
 
+    def unfinished(self, kind: str) -> list[Work]:
+        """Work of a kind that has not ended, oldest first."""
+        return queue.unfinished(self.connection, kind)
+
     def work_of(self, subject: str) -> list[Work]:
         """All work about a release or version, oldest first."""
         return queue.listed(self.connection, subject=subject)

@@ -1,6 +1,7 @@
-"""The reconciler: takes deliveries into the engine, asks for sweeps, sends hints. It decides nothing.
+"""The reconciler: takes deliveries into the engine, asks for sweeps and housekeeping, sends hints.
 
-Any number of reconcilers do no harm: everything that they add is keyed, and a hint is only a hint.
+It decides nothing. Any number of reconcilers do no harm: everything that they add is keyed, and a hint
+is only a hint.
 """
 
 import threading
@@ -9,6 +10,7 @@ from collections.abc import Callable
 import structlog
 
 from service import receiving
+from service.housekeeping import EVERY_SECONDS
 from service.inbox import Inbox
 from service.queue import Work
 from service.settings import Settings
@@ -36,6 +38,7 @@ class Reconciler:
         """Everything once."""
         receiving.take(self.store, self.inbox)
         self.sweep()
+        self.keep_house()
         if self.hint is not None:
             self.send_hints(self.hint)
 
@@ -52,6 +55,18 @@ class Reconciler:
         self._swept = (period, len(sources))
 
     _swept: tuple[int, int] = (-1, -1)
+
+    def keep_house(self) -> None:
+        """Ask for the forgetting of what is old, once per period whoever asks."""
+        period = int(self.store.now() / EVERY_SECONDS)
+        if period == self._kept:
+            return
+        with self.store.change() as change:
+            key = f"housekeeping:{period}"
+            change.add_work(Work("housekeeping", "housekeeping", key, "segue"))
+        self._kept = period
+
+    _kept = -1
 
     def send_hints(self, hint: Hint) -> None:
         """Tell the broker what is due; forget hints that are old enough to be sent again."""

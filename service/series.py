@@ -141,6 +141,11 @@ class Series:
                 raise Conflict(f"the lease {held.name} is no longer {held.owner}'s")
             yield Writing(connection)
 
+    def releases(self) -> list[str]:
+        """The releases of which there are increments."""
+        with reading(self.engine) as connection:
+            return list(connection.scalars(select(increment.c.release).distinct()))
+
     def increments(self, release: str, after: int = 0) -> list[Increment]:
         """A release's increments in order of their sequence."""
         query = select(increment).where(increment.c.release == release, increment.c.sequence > after)

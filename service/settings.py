@@ -27,6 +27,7 @@ class Settings:
     scrape_seconds: float = 1.0  # SEGUE_SCRAPE_SECONDS
     sweep_seconds: float = 30.0  # SEGUE_SWEEP_SECONDS
     body_bytes: int = 1 << 20  # SEGUE_BODY_BYTES: larger deliveries are refused
+    keep_days: float = 30.0  # SEGUE_KEEP_DAYS: how long bodies, increments, logs and unneeded images are kept
     allow_unsigned: bool = False  # SEGUE_ALLOW_UNSIGNED: accept sources that have no secret
     images: str | None = None  # SEGUE_IMAGES: where images are pushed to, https://registry.example/models
     git_roots: tuple[Path, ...] = ()  # SEGUE_GIT_ROOTS: plain paths are allowed only below these
@@ -58,6 +59,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         scrape_seconds=_number(environ, "SEGUE_SCRAPE_SECONDS", default.scrape_seconds),
         sweep_seconds=_number(environ, "SEGUE_SWEEP_SECONDS", default.sweep_seconds),
         body_bytes=_whole(environ, "SEGUE_BODY_BYTES", default.body_bytes),
+        keep_days=_number(environ, "SEGUE_KEEP_DAYS", default.keep_days),
         allow_unsigned=environ.get("SEGUE_ALLOW_UNSIGNED", "no").lower() in {"1", "yes", "true"},
         images=_address(environ, "SEGUE_IMAGES"),
         git_roots=tuple(Path(p) for p in environ.get("SEGUE_GIT_ROOTS", "").split(":") if p),
@@ -77,6 +79,7 @@ def environ_of(settings: Settings) -> dict[str, str]:
         "SEGUE_SCRAPE_SECONDS": str(settings.scrape_seconds),
         "SEGUE_SWEEP_SECONDS": str(settings.sweep_seconds),
         "SEGUE_BODY_BYTES": str(settings.body_bytes),
+        "SEGUE_KEEP_DAYS": str(settings.keep_days),
         "SEGUE_ALLOW_UNSIGNED": "yes" if settings.allow_unsigned else "no",
         "SEGUE_IMAGES": settings.images or "",
         "SEGUE_GIT_ROOTS": ":".join(str(root) for root in settings.git_roots),
@@ -107,5 +110,5 @@ def _number(environ: Mapping[str, str], name: str, default: float) -> float:
     except ValueError:
         value = -1.0
     if not 0 < value < 86_400:
-        raise SettingsError(f"{name} is {text!r}; write seconds between 0 and 86400, such as {default}")
+        raise SettingsError(f"{name} is {text!r}; write a number between 0 and 86400, such as {default}")
     return value

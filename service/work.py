@@ -11,7 +11,7 @@ import structlog
 
 from policies.effects import Effect, MoveAlias, SetTraffic
 from policies.events import BuildFinished, EffectFailed, EvaluationFinished
-from service import answering, performing, planning, receiving, watching
+from service import answering, housekeeping, performing, planning, receiving, watching
 from service.bootstrap import Parts
 from service.codec import Unknown
 from service.deciding import Deciding, decide
@@ -27,7 +27,7 @@ MOST_TRIES = 4
 URGENT = ("SetTraffic", "evidence", "Wake", "command", "StartWorkload", "CheckPreview")
 PATIENT = (
     "delivery", "event", "look", "declare", "Build", "RunEvaluation", "StopWorkload", "ReportCommit",
-    "MoveAlias", "TagVersion",
+    "MoveAlias", "TagVersion", "housekeeping",
 )  # fmt: skip
 
 
@@ -110,6 +110,7 @@ _KINDS: dict[str, Callable[[Parts, Work], None]] = {
     "evidence": _evidence,
     "command": answering.answer,
     "delivery": receiving.receive,
+    "housekeeping": housekeeping.tidy,
 }
 
 

@@ -1,10 +1,11 @@
 """The release machine's rows: what each event does in each phase."""
 
+import math
 from dataclasses import replace
 
 import pytest
 
-from policies.effects import MoveAlias, SetTraffic, StartWorkload, StopWorkload
+from policies.effects import CheckPreview, MoveAlias, SetTraffic, StartWorkload, StopWorkload
 from policies.events import (
     CheckFinished,
     Command,
@@ -341,3 +342,56 @@ def test_a_relative_gate_is_judged_again_against_the_stable_version_of_the_turn(
     run.target = make_target(stable=replace(STABLE, metrics=(("f1", 0.95),)))
     run.see(TurnCame(9))
     assert run.release.phase is Phase.REFUSED
+
+
+def test_a_version_that_came_to_serve_while_its_release_waited_ends_it_and_no_route_is_removed():
+    run = Run(make_release(), make_target(holder="rel-1"))
+    run.see(ready())
+    assert run.release.phase is Phase.QUEUED
+    run.target = make_target(stable=replace(STABLE, version="v2", backend="wine-v2"))
+    run.see(TurnCame(9))
+    assert run.release.phase is Phase.ALREADY_THERE
+    assert run.target.holder is None
+    assert run.writes == []
+
+
+def test_a_repeated_answer_of_the_router_does_not_ask_the_preview_twice():
+    run = Run(make_release(), make_target())
+    run.see(ready())
+    run.see(WorkloadReady(run.release.step, "http://127.0.0.1:2", 2.0))
+    run.confirm(2.5)
+    assert any(isinstance(e, CheckPreview) for e in run.effects)
+    run.confirm(2.6)
+    assert run.effects == []
+
+
+@pytest.mark.parametrize("share", [math.nan, math.inf, -1.0])
+def test_a_share_that_makes_no_sense_holds(share):
+    run = Run(make_release(), make_target())
+    run.to_shifting()
+    run.evidence(Verdict.CLEARED, 100, at=20, share=share)
+    assert run.release.wanted == 10
+
+
+@pytest.mark.parametrize("allowed", [math.nan, math.inf, 101.0])
+def test_an_allowed_weight_that_makes_no_sense_holds(allowed):
+    run = Run(make_release(), make_target())
+    run.to_shifting()
+    run.evidence(Verdict.CLEARED, allowed, at=20)
+    assert run.release.wanted == 10
+
+
+def test_evidence_of_a_time_yet_to_come_is_not_fresh_for_ever():
+    run = Run(make_release(), make_target())
+    run.to_shifting()
+    run.evidence(Verdict.CLEARED, 100, at=5)
+    run.release = replace(run.release, evidence_at=1e9)
+    run.see(Tick(60))
+    assert run.release.wanted == 10
+
+
+def test_undecided_evidence_holds_whatever_weight_it_would_allow():
+    run = Run(make_release(), make_target())
+    run.to_shifting()
+    run.evidence(Verdict.UNDECIDED, 100, at=20)
+    assert run.release.wanted == 10

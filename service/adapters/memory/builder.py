@@ -54,6 +54,14 @@ class MemoryBuilder:
         """A line for each build that there was."""
         return f"building {name}\n" if name in self._recipes else ""
 
+    def tidy(self, keep: frozenset[str], seconds: float) -> None:  # noqa: ARG002  nothing here has an age
+        """Forget all images that are not to be kept."""
+        self._ended = {
+            name: ended
+            for name, ended in self._ended.items()
+            if not isinstance(ended, Image) or ended.digest in keep
+        }
+
     def _finish(self, recipe: Recipe) -> Image | Failed:
         if recipe.name in self.failing:
             return Failed(self.failing.pop(recipe.name), self.logs(recipe.name))

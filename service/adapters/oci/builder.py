@@ -22,6 +22,7 @@ import psutil
 
 from service.adapters.oci.blobs import Layout, canonical, exclusive, write_whole
 from service.adapters.oci.build import read_result, write_recipe
+from service.adapters.oci.collecting import GRACE, forget_builds, gc
 from service.adapters.oci.installing import passed
 from service.ports import Failed, Gone, Image, Recipe, Source, Working
 from service.settings import Settings
@@ -89,6 +90,11 @@ class OciBuilder:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - _TAIL))
             return file.read().decode(errors="replace")
+
+    def tidy(self, keep: frozenset[str], seconds: float) -> None:
+        """Remove images that are not to be kept, and what builds printed, once older than this."""
+        gc(self._settings.home, keep, max(seconds, GRACE))
+        forget_builds(self._settings.home, seconds)
 
     def _look(self, folder: Path) -> Working | Image | Failed | Gone:
         running = _held(folder / "running")  # asked first: what is dead now has written all it will

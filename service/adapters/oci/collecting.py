@@ -14,7 +14,6 @@ from service.adapters.oci.blobs import Layout
 from service.adapters.oci.layout import discard
 
 GRACE = 3600.0  # longer than any build
-_LOGS = 14 * 86_400.0  # how long what a build said is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +49,8 @@ def gc(home: Path, keep: Iterable[str], grace: float = GRACE) -> Collected:
     return Collected(len(images) - len(staying), len(blobs), size)
 
 
-def forget_builds(home: Path, age: float = _LOGS) -> int:
-    """Remove the folders of builds that ended so long ago; their images stay. Returns how many."""
+def forget_builds(home: Path, age: float) -> int:
+    """Remove the folders of builds that ended so many seconds ago; their images stay. Returns how many."""
     before, count = time.time() - age, 0
     for result in (home / "builds").glob("*/result.json"):
         if _older(result, before):
