@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from service import hook_script, sources, watching
 from service.change import Change
-from service.ports import Refused, Source
+from service.ports import PortError, Source
 from service.queue import Work
 from service.settings import Settings
 from service.store import Store
@@ -71,6 +71,6 @@ def _hook(source: Source, adapter: Any, address: str, secret: bytes) -> str:
             return f"no hook: {reason}; its sweep finds pushes"
     try:
         adapter.register_webhook(address, secret.decode())
-    except Refused as reason:
+    except PortError as reason:
         return f"no webhook: {reason}; its sweep finds changes"
     return f"webhook: {address}"

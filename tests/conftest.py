@@ -1,4 +1,4 @@
-"""Databases for tests: SQLite in a temporary folder, and a PostgreSQL server for the whole run."""
+"""Servers for tests: databases, and one PostgreSQL and one MLflow server for the whole run."""
 
 import itertools
 import os
@@ -12,6 +12,11 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
+
+from service.demo.mlflow_server import PYTHON, MlflowServer
+from tests.running import free_port
+
+MLFLOW = Path(__file__).parents[1] / PYTHON
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -37,6 +42,17 @@ def postgres():
         yield server
     finally:
         server.remove()
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory):
+    """A real MLflow server, shared by the run: use names of your own."""
+    if not MLFLOW.exists():
+        pytest.skip(f"{MLFLOW} is not there; `make test` installs it")
+    server = MlflowServer(MLFLOW, tmp_path_factory.mktemp("mlflow"), free_port())
+    server.start()
+    yield server
+    server.stop()
 
 
 class Postgres:

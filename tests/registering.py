@@ -1,0 +1,71 @@
+"""Model versions made of any files, on a real MLflow server and in memory: what contract tests publish."""
+
+import itertools
+import uuid
+from pathlib import Path
+from urllib.parse import quote
+
+import requests
+
+_NUMBERS = itertools.count(1)
+
+
+def new_name(word="model"):
+    """A name that no other test uses; the server is shared by the whole run."""
+    return f"{word}-{next(_NUMBERS)}-{uuid.uuid4().hex[:6]}"
+
+
+class Publisher:
+    """Registers files as versions on an MLflow server, over REST, as a training job would."""
+
+    def __init__(self, url, location=None):
+        """`location`: a folder where the server keeps artifacts itself, without its proxy."""
+        self.url = url
+        self._known = set()
+        self._experiment = "0"
+        if location is not None:
+            told = self.post(
+                "experiments/create", name=new_name("experiment"), artifact_location=str(location)
+            )
+            self._experiment = told["experiment_id"]
+
+    def register(self, name, files):
+        """A version with these files, of a logged model of its own; its number."""
+        model = self._logged(files)
+        return self.version(name, source=f"models:/{model}", model_id=model)
+
+    def register_from_run(self, name, files):
+        """The same, with the files among a run's artifacts; its number and the run's id."""
+        run = self.post("runs/create", experiment_id=self._experiment)["run"]["info"]
+        self._put(f"{run['artifact_uri']}/model", files)
+        return self.version(name, source=f"{run['artifact_uri']}/model", run_id=run["run_id"]), run["run_id"]
+
+    def version(self, name, **told):
+        """A version of whatever is told; its number."""
+        if name not in self._known:
+            self.post("registered-models/create", name=name)
+            self._known.add(name)
+        return self.post("model-versions/create", name=name, **told)["model_version"]["version"]
+
+    def _logged(self, files):
+        told = self.post("logged-models", experiment_id=self._experiment, name="model")["model"]["info"]
+        self._put(told["artifact_uri"], files)
+        return told["model_id"]
+
+    def _put(self, uri, files):
+        if not uri.startswith("mlflow-artifacts:/"):
+            for path, data in files.items():
+                place = Path(uri.removeprefix("file://")) / path
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(data)
+            return
+        folder = uri.removeprefix("mlflow-artifacts:/")
+        for path, data in files.items():
+            address = f"{self.url}/api/2.0/mlflow-artifacts/artifacts/{folder}/{quote(path)}"
+            answer = requests.put(address, data=data, timeout=30)
+            assert answer.ok, answer.text
+
+    def post(self, path, **told):
+        answer = requests.post(f"{self.url}/api/2.0/mlflow/{path}", json=told, timeout=30)
+        assert answer.ok, answer.text
+        return answer.json()
