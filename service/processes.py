@@ -28,6 +28,7 @@ from service.work import PATIENT, URGENT
 log = structlog.get_logger()
 PR_SET_PDEATHSIG = 1  # from <linux/prctl.h>
 NAMES = ("intake", "web", "worker-urgent", "worker-patient", "reconciler", "observer")
+KNOWN_SECONDS = 1.0  # for which a disconnected source or a changed secret is still taken as it was
 QUEUES = {"worker-urgent": ("urgent", URGENT), "worker-patient": ("patient", PATIENT)}
 
 
@@ -84,15 +85,22 @@ def run_intake(chosen: Settings) -> None:
 
 
 def _doors(chosen: Settings, store: Store) -> intake.Doors:
-    """Sources by name, with the secrets that are live; read anew for each delivery, so that a new
-    connection needs no restart."""
+    """Sources by name, with the secrets that are live. One that is known is read anew when it is older
+    than `KNOWN_SECONDS`, one that is not each time: a new connection needs no restart and no wait."""
+    known: dict[str, tuple[float, Door]] = {}
 
     def door(name: str) -> Door | None:
+        now = time.monotonic()
+        read_at, found = known.get(name, (0.0, None))
+        if found is not None and now - read_at < KNOWN_SECONDS:
+            return found
+        known.pop(name, None)
         source = next((s for s in store.sources() if s.name == name), None)
         if source is None:
             return None
         secret = chosen.secret(f"hook-{name}")
-        return Door(source.kind, (secret,) if secret else ())
+        known[name] = (now, Door(source.kind, (secret,) if secret else ()))
+        return known[name][1]
 
     return door
 
