@@ -9,7 +9,7 @@ import hashlib
 import json
 import queue
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import (
@@ -45,6 +45,7 @@ delivery = Table(
     UniqueConstraint("source", "delivery_id", "digest", name="delivery_once"),
     sqlite_autoincrement=True,
 )
+_KEY = (delivery.c.source, delivery.c.delivery_id, delivery.c.digest)
 MOST_AT_ONCE = 200
 ANSWER_SECONDS = 10.0
 
@@ -178,7 +179,7 @@ class Inbox:
     def _write(self, batch: list[_Waiting]) -> None:
         try:
             with writing(self._engine) as connection:
-                stored = [_insert(connection, waiting.delivery) for waiting in batch]
+                stored = _insert(connection, [waiting.delivery for waiting in batch])
         except Exception as error:  # noqa: BLE001  whatever it was, nobody may be told "stored"
             for waiting in batch:
                 waiting.error = f"{type(error).__name__}: the delivery was not stored"
@@ -189,9 +190,21 @@ class Inbox:
             waiting.done.set()
 
 
-def _insert(connection: Connection, new: Delivery) -> Stored:
+def _insert(connection: Connection, batch: Sequence[Delivery]) -> list[Stored]:
+    """Store what is new, all of it in one statement: a statement for each would cost more than its row."""
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    values = {
+    adding = insert(delivery).on_conflict_do_nothing().returning(delivery.c.id, *_KEY)
+    added = {tuple(key): number for number, *key in connection.execute(adding, [_values(d) for d in batch])}
+    stored = []
+    for new in batch:
+        key = (new.source, new.delivery_id, new.digest)
+        number = added.pop(key, None)  # the same one again in this batch was there before
+        stored.append(_known(connection, key) if number is None else Stored(number, duplicate=False))
+    return stored
+
+
+def _values(new: Delivery) -> dict[str, object]:
+    return {
         "source": new.source,
         "delivery_id": new.delivery_id,
         "digest": new.digest,
@@ -199,17 +212,11 @@ def _insert(connection: Connection, new: Delivery) -> Stored:
         "body": new.body,
         "received": new.received,
     }
-    added = connection.scalar(
-        insert(delivery).values(values).on_conflict_do_nothing().returning(delivery.c.id)
-    )
-    if added is not None:
-        return Stored(added, duplicate=False)
-    known = select(delivery.c.id).where(
-        delivery.c.source == new.source,
-        delivery.c.delivery_id == new.delivery_id,
-        delivery.c.digest == new.digest,
-    )
-    return Stored(connection.execute(known).scalar_one(), duplicate=True)
+
+
+def _known(connection: Connection, key: tuple[str, str, str]) -> Stored:
+    query = select(delivery.c.id).where(*(column == part for column, part in zip(_KEY, key, strict=True)))
+    return Stored(connection.execute(query).scalar_one(), duplicate=True)
 
 
 def _delivery(row: object) -> Delivery:

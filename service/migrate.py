@@ -3,16 +3,14 @@
 Each owner (inbox, engine, series) has migrations and a version table of its own, so that the three
 may live in one PostgreSQL database. A migration runs whole or not at all, and once, however many
 processes start together. Migrations only add; what they replace is removed one release later.
+Alembic is imported only where there is something to migrate: each start of a process would pay for it.
 """
 
 from pathlib import Path
 
-from alembic import command, context
-from alembic.config import Config
-from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, MetaData, func, select, text
+from sqlalchemy import Connection, Engine, MetaData, Text, column, func, select, table, text
 
-from service.database import open_database, writing
+from service.database import open_database, reading, writing
 from service.errors import StoreRefused
 from service.tables import OWNERS
 
@@ -32,6 +30,31 @@ def upgrade_engine(engine: Engine, owner: str, revision: str = "head") -> None:
     """The same for a database that is open already."""
     if owner not in OWNERS:
         raise ValueError(f"there is no store {owner!r}; known: {', '.join(OWNERS)}")
+    if revision == "head" and _stored(engine, owner) == _newest(owner):
+        return
+    _migrate(engine, owner, revision)
+
+
+def _stored(engine: Engine, owner: str) -> str | None:
+    """The revision that the database has; None where it was never migrated."""
+    name = f"alembic_version_{owner}"
+    with reading(engine) as connection:
+        if not connection.dialect.has_table(connection, name):
+            return None
+        return connection.scalar(select(column("version_num", Text)).select_from(table(name)))
+
+
+def _newest(owner: str) -> str | None:
+    """The revision that this code brings: files are named by their revisions, which sort."""
+    files = (_FOLDER / owner / "versions").glob("[a-z]*_*.py")
+    return max((path.stem.partition("_")[0] for path in files), default=None)
+
+
+def _migrate(engine: Engine, owner: str, revision: str) -> None:
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
+
     with writing(engine) as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL statement_timeout = 0"))
@@ -53,6 +76,8 @@ def upgrade_engine(engine: Engine, owner: str, revision: str = "head") -> None:
 
 def run(owner: str) -> None:
     """What each owner's `env.py` does: run its migrations in the transaction that is open."""
+    from alembic import context  # noqa: PLC0415
+
     connection: Connection = context.config.attributes["connection"]
     context.configure(
         connection=connection,

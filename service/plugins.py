@@ -1,5 +1,6 @@
 """Adapters by name, from entry points; ours are registered in `pyproject.toml` like a stranger's."""
 
+from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -8,8 +9,12 @@ class UnknownAdapter(LookupError):
     """No adapter of that name is installed."""
 
 
+@cache
 def load(port: str, name: str) -> Any:
-    """The adapter class `name` of the group `segue.<port>`; `UnknownAdapter` lists the known ones."""
+    """The adapter class `name` of the group `segue.<port>`; `UnknownAdapter` lists the known ones.
+
+    Looked for once: reading what is installed takes milliseconds, and the intake asks for each delivery.
+    """
     found = {point.name: point for point in entry_points(group=f"segue.{port}")}
     if name not in found:
         known = ", ".join(sorted(found)) or "none is installed"

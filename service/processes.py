@@ -1,7 +1,8 @@
 """The processes of an installation: `python -m service.processes <name>`, as `Procfile` names them.
 
 Each reads its settings from the environment, writes itself down, and ends on SIGTERM. None of them
-keeps anything that the others could miss.
+keeps anything that the others could miss. Each imports what it needs when it runs: six processes that
+import everything take twice as long to start as the machine allows, and more memory.
 """
 
 import ctypes
@@ -10,25 +11,22 @@ import signal
 import sys
 import threading
 import time
+from typing import TYPE_CHECKING
 
 import structlog
 
-from service import installation, intake, logs, observer, reconciler, serving, settings, tokens, web, worker
-from service.bootstrap import build
-from service.inbox import Inbox
-from service.intake import Door
-from service.observer import Observer
-from service.probe import open_probe
-from service.reconciler import Hint, Reconciler
-from service.series import Series
+from service import installation, logs, settings
 from service.settings import Settings
-from service.store import Store
-from service.work import PATIENT, URGENT
+
+if TYPE_CHECKING:
+    from service.intake import Doors
+    from service.reconciler import Hint
+    from service.store import Store
 
 log = structlog.get_logger()
 PR_SET_PDEATHSIG = 1  # from <linux/prctl.h>
 NAMES = ("intake", "web", "worker-urgent", "worker-patient", "reconciler", "observer")
-QUEUES = {"worker-urgent": ("urgent", URGENT), "worker-patient": ("patient", PATIENT)}
+KNOWN_SECONDS = 1.0  # for which a disconnected source or a changed secret is still taken as it was
 
 
 def main(arguments: list[str]) -> int:
@@ -74,6 +72,10 @@ def _run(name: str, chosen: Settings) -> None:
 
 def run_intake(chosen: Settings) -> None:
     """Take deliveries and commands."""
+    from service import intake, serving, tokens, worker
+    from service.inbox import Inbox
+    from service.store import Store
+
     store, inbox = Store.open(chosen.store_url("engine")), Inbox.open(chosen.store_url("inbox"))
     app = intake.create_intake(
         chosen, inbox, _doors(chosen, store), lambda header: tokens.actor(store, header)
@@ -83,22 +85,34 @@ def run_intake(chosen: Settings) -> None:
     inbox.close()
 
 
-def _doors(chosen: Settings, store: Store) -> intake.Doors:
-    """Sources by name, with the secrets that are live; read anew for each delivery, so that a new
-    connection needs no restart."""
+def _doors(chosen: Settings, store: "Store") -> "Doors":
+    """Sources by name, with the secrets that are live. One that is known is read anew when it is older
+    than `KNOWN_SECONDS`, one that is not each time: a new connection needs no restart and no wait."""
+    from service.intake import Door
+
+    known: dict[str, tuple[float, Door]] = {}
 
     def door(name: str) -> Door | None:
+        now = time.monotonic()
+        read_at, found = known.get(name, (0.0, None))
+        if found is not None and now - read_at < KNOWN_SECONDS:
+            return found
+        known.pop(name, None)
         source = next((s for s in store.sources() if s.name == name), None)
         if source is None:
             return None
         secret = chosen.secret(f"hook-{name}")
-        return Door(source.kind, (secret,) if secret else ())
+        known[name] = (now, Door(source.kind, (secret,) if secret else ()))
+        return known[name][1]
 
     return door
 
 
 def run_web(chosen: Settings) -> None:
     """Serve what can be read."""
+    from service import serving, web, worker
+    from service.bootstrap import build
+
     app = web.create_web(build(chosen))
     installation.write_down(chosen.home, "web", chosen.web_port)
     serving.serve(app, chosen.host, chosen.web_port, worker.stop_on_signals(), threads=8)
@@ -106,13 +120,19 @@ def run_web(chosen: Settings) -> None:
 
 def run_worker(chosen: Settings, name: str) -> None:
     """Decide and perform: by the broker's hints where there is one, by polling in any case."""
+    from service import worker
+    from service.bootstrap import build
+    from service.probe import open_probe
+    from service.work import QUEUES
+
     parts = build(chosen)
-    queue, kinds = QUEUES[name]
+    queue = name.removeprefix("worker-")
+    kinds = QUEUES[queue]
     installation.write_down(chosen.home, name, open_probe(lambda: parts.store.now() > 0))
     if chosen.broker is None:
         worker.poll(parts, worker.stop_on_signals(), kinds)
         return
-    from service import tasks  # noqa: PLC0415  Celery is heavy, and not needed without a broker
+    from service import tasks
 
     threading.Thread(
         target=worker.poll,
@@ -125,15 +145,21 @@ def run_worker(chosen: Settings, name: str) -> None:
 
 def run_reconciler(chosen: Settings) -> None:
     """Take deliveries in, ask for sweeps, send hints."""
+    from service import reconciler, worker
+    from service.inbox import Inbox
+    from service.probe import open_probe
+    from service.reconciler import Reconciler
+    from service.store import Store
+
     store, inbox = Store.open(chosen.store_url("engine")), Inbox.open(chosen.store_url("inbox"))
     installation.write_down(chosen.home, "reconciler", open_probe(lambda: store.now() > 0))
     reconciler.run(Reconciler(chosen, store, inbox, _hint(chosen)), worker.stop_on_signals())
 
 
-def _hint(chosen: Settings) -> Hint | None:
+def _hint(chosen: Settings) -> "Hint | None":
     if chosen.broker is None:
         return None
-    from service import tasks  # noqa: PLC0415  Celery is heavy, and not needed without a broker
+    from service import tasks
 
     app = tasks.create_app(chosen.broker)
     return lambda queue, number: tasks.hint(app, queue, number)
@@ -141,6 +167,12 @@ def _hint(chosen: Settings) -> Hint | None:
 
 def run_observer(chosen: Settings) -> None:
     """Read the counters and judge."""
+    from service import observer, worker
+    from service.bootstrap import build
+    from service.observer import Observer
+    from service.probe import open_probe
+    from service.series import Series
+
     watching = Observer(
         build(chosen), Series.open(chosen.store_url("series")), worker.owner_name("observer"), time.time
     )

@@ -8,9 +8,24 @@ Every function here runs inside the caller's transaction and decides nothing abo
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Double,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from service.tables import work
@@ -176,10 +191,17 @@ def due(
     connection: Connection, now: float, limit: int = 100, kinds: Sequence[str] | None = None
 ) -> list[int]:
     """Ids that could be claimed now, oldest first: hints for workers."""
-    ids = select(work.c.id).where(*_due(now)).order_by(work.c.not_before, work.c.id).limit(limit)
+    query = _due_ids(None if kinds is None else tuple(kinds))
+    return list(connection.scalars(query, {"now": now, "most": limit}))
+
+
+@cache
+def _due_ids(kinds: tuple[str, ...] | None) -> Select[tuple[int]]:
+    """Made once for each set of kinds: whoever polls asks often, and making it costs more than asking."""
+    wanted = _due(bindparam("now", type_=Double))
     if kinds is not None:
-        ids = ids.where(work.c.kind.in_(kinds))
-    return list(connection.scalars(ids))
+        wanted.append(work.c.kind.in_(kinds))
+    return select(work.c.id).where(*wanted).order_by(work.c.not_before, work.c.id).limit(bindparam("most"))
 
 
 def listed(connection: Connection, *, state: str | None = None, subject: str | None = None) -> list[Work]:
@@ -198,7 +220,7 @@ def unfinished(connection: Connection, kind: str) -> list[Work]:
     return [_work(row) for row in connection.execute(query)]
 
 
-def _due(now: float) -> list[ColumnElement[bool]]:
+def _due(now: float | BindParameter[float]) -> list[ColumnElement[bool]]:
     older = work.alias("older")
     blocked = exists().where(older.c.lane == work.c.lane, older.c.id < work.c.id, older.c.finished.is_(None))
     waiting = and_(work.c.state.in_(("pending", "started")), work.c.not_before <= now)

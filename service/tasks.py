@@ -7,10 +7,9 @@ it loses, the reconciler hints at again; whatever it repeats, the queue's claims
 from celery import Celery
 
 from service.bootstrap import Parts
-from service.work import PATIENT, URGENT, work_once
+from service.work import QUEUES, work_once
 from service.worker import drain, owner_name
 
-QUEUES = {"urgent": URGENT, "patient": PATIENT}
 TASK = "segue.do"
 
 

@@ -29,6 +29,7 @@ PATIENT = (
     "delivery", "event", "look", "declare", "Build", "RunEvaluation", "StopWorkload", "ReportCommit",
     "MoveAlias", "TagVersion", "housekeeping",
 )  # fmt: skip
+QUEUES = {"urgent": URGENT, "patient": PATIENT}
 
 
 def work_once(

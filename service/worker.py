@@ -13,7 +13,7 @@ from service.bootstrap import Parts
 from service.work import work_once
 
 log = structlog.get_logger()
-IDLE_SECONDS = 0.05  # between two looks at an empty queue: the cost of having no broker
+IDLE_SECONDS = 0.1  # between two looks at an empty queue: the cost of having no broker
 SELDOM_SECONDS = 1.0  # the same beside a broker, whose hints may be lost
 
 

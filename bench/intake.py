@@ -1,0 +1,129 @@
+"""How long a signed delivery takes to be stored and acknowledged, with everything else running.
+
+Run from the repository's root: `python bench/intake.py [--json]`; about a minute. A whole `segue up`
+takes deliveries of one connected repository at fixed moments (open loop), each with a signature of its
+own, fsync on. Latency counts from the moment for which a delivery was meant. At the end every delivery
+that was acknowledged is looked for in the inbox.
+"""
+
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+from bench.installed import Installation, installation
+from bench.openloop import Answer, percentile, send
+from bench.report import Row, report
+from handlers import signing
+from service.inbox import Inbox
+from service.ports import Source
+from service.store import Store
+
+LIMITS = ((200, 0.020), (1_000, 0.050))  # deliveries a second, seconds allowed for 99 of 100
+ROUNDS, SECONDS, WARM = 3, 3.0, 200
+SECRET = b"a secret of at least thirty-two bytes"
+
+
+def main() -> int:
+    """Measure both rates in turn, several rounds each."""
+    answers: list[Answer] = []
+    rows, notes = [], []
+    with installation() as place:
+        place.start()
+        connect(place)
+        answers += send(place.settings.intake_port, deliveries(place, WARM), 100)
+        for rate, allowed in LIMITS:
+            rounds = []
+            for _ in range(ROUNDS):
+                batch = deliveries(place, int(rate * SECONDS))
+                rounds.append(send(place.settings.intake_port, batch, rate))
+                answers += rounds[-1]
+                time.sleep(0.5)
+            rows += table(rate, allowed, rounds)
+        refused = sum(answer.status != 202 for answer in answers)
+        notes.append(f"{len(answers):,} sent, {refused} not acknowledged, {missing(place, answers)} missing")
+        lost = missing(place, answers)
+        notes.append(
+            f"one fsync of 4 kB on this disk takes {fsync(place.settings.home) * 1e3:.2f} ms (median)"
+        )
+    return report("intake, everything else running", rows, notes) or int(lost > 0 or refused > 0)
+
+
+def table(rate: int, allowed: float, rounds: list[list[Answer]]) -> list[Row]:
+    """A rate's rows in milliseconds. Only 99 of 100 has a promise; the sender's own lateness shows how
+    much of the rest is the machine's."""
+
+    def row(word: str, share: float, *, held: bool = False, late: bool = False) -> Row:
+        times = [[one.late if late else one.seconds for one in answers] for answers in rounds]
+        values = tuple(percentile(seconds, share) * 1e3 for seconds in times)
+        return Row(f"{rate}/s {word}", values, allowed * 1e3, "ms", held)
+
+    return [
+        row("p50", 0.5),
+        row("p99", 0.99, held=True),
+        row("max", 1.0),
+        row("p99 of the sender's own lateness", 0.99, late=True),
+    ]
+
+
+def connect(place: Installation) -> None:
+    """A source, as `segue connect git` leaves it."""
+    store = Store.open(place.settings.store_url("engine"))
+    with store.change() as change:
+        change.save_source(Source("bench", "bare", str(place.settings.home.parent / "bench.git"), ("*",)))
+    store.close()
+    path = place.settings.home / "secrets" / "hook-bench"
+    path.touch(mode=0o600)
+    path.write_bytes(SECRET)
+
+
+def deliveries(place: Installation, count: int) -> list[bytes]:
+    """Whole HTTP requests, each another delivery, signed now."""
+    return [_delivery(place.settings.intake_port) for _ in range(count)]
+
+
+def _delivery(port: int) -> bytes:
+    name, now = uuid.uuid4().hex, str(int(time.time()))
+    change = {"ref": "refs/heads/main", "before": "0" * 40, "after": name + name[:8]}
+    body = json.dumps({"pusher": "ann", "changes": [change]}).encode()
+    signature = signing.sign(SECRET, f"{name}.{now}.".encode() + body)
+    head = (
+        f"POST /hooks/bench HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
+        f"webhook-id: {name}\r\nwebhook-timestamp: {now}\r\nwebhook-signature: {signature}\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def missing(place: Installation, answers: list[Answer]) -> int:
+    """How many acknowledged deliveries are not in the inbox."""
+    inbox = Inbox.open(place.settings.store_url("inbox"))
+    there: set[str] = set()
+    last = 0
+    while rows := inbox.after(last):
+        there |= {str(row.id) for row in rows}
+        last = rows[-1].id
+    inbox.close()
+    told = [json.loads(answer.body)["delivery"] for answer in answers if answer.status == 202]
+    return len(told) - len(there & set(told))
+
+
+def fsync(folder: Path) -> float:
+    """What the disk alone asks for, for comparison."""
+    times = []
+    with tempfile.TemporaryFile(dir=folder) as file:
+        for _ in range(50):
+            file.write(b"x" * 4096)
+            file.flush()
+            began = time.perf_counter()
+            os.fsync(file.fileno())
+            times.append(time.perf_counter() - began)
+    return statistics.median(times)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
