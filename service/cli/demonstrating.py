@@ -54,7 +54,11 @@ def demo(folder: Path, examples: Path, mlflow: Path, report: Path, *, keep: bool
     if not mlflow.exists():
         raise click.ClickException(f"there is no {mlflow}; write: make demo")
     wishes = play.Wishes(folder, examples, mlflow.absolute(), report, keep)
-    if not play.play(wishes, console()):
+    try:
+        succeeded = play.play(wishes, console())
+    except play.FORESEEN as error:
+        raise click.ClickException(str(error)) from error
+    if not succeeded:
         raise click.exceptions.Exit(EXIT_FAILED)
 
 

@@ -44,8 +44,11 @@ def play(wishes: Wishes, console: Console) -> bool:
     place = Place(wishes.root.absolute())
     places.clear(place)
     place.root.mkdir(parents=True)
-    with _up(place, wishes) as server, Screen(console) as screen:
-        stage = _stage(place, wishes, server, screen)
+    with _up(place, wishes) as (server, up), Screen(console) as screen:
+        screen.say("starting Segue and an MLflow server")
+        client = _client(place, up)
+        server.wait()
+        stage = _stage(place, wishes, server, client, screen)
         outcomes = _perform(stage)
         users = _users(stage)
     wrong = report.complaints(outcomes, users, len(ACTS))
@@ -61,7 +64,7 @@ def play(wishes: Wishes, console: Console) -> bool:
 
 
 @contextmanager
-def _up(place: Place, wishes: Wishes) -> Iterator[MlflowServer]:
+def _up(place: Place, wishes: Wishes) -> Iterator["tuple[MlflowServer, subprocess.Popen[bytes]]"]:
     """Segue and an MLflow server, until the end; both stay where that is wished."""
     server = MlflowServer(wishes.mlflow, place.mlflow, installation.free_port("127.0.0.1"))
     server.begin()
@@ -75,7 +78,7 @@ def _up(place: Place, wishes: Wishes) -> Iterator[MlflowServer]:
             start_new_session=True,
         )
     try:
-        yield server
+        yield server, up
     except BaseException:
         _down(place, server, up)
         raise
@@ -89,14 +92,11 @@ def _down(place: Place, server: MlflowServer, up: "subprocess.Popen[bytes]") -> 
     server.stop()
 
 
-def _stage(place: Place, wishes: Wishes, server: MlflowServer, screen: Screen) -> Stage:
-    """Wait until all is up, make the repository and connect both sources."""
-    screen.say("starting Segue and an MLflow server")
+def _stage(place: Place, wishes: Wishes, server: MlflowServer, client: Client, screen: Screen) -> Stage:
+    """Make the repository and connect both sources."""
     repository = Repository(place.bare, place.work)
     repository.make(wishes.examples)
     models = Models(wishes.mlflow, place.work, server.url)
-    client = _client(place)
-    server.wait()
     screen.say("segue connect git, segue connect mlflow")
     segue(place, "connect", "git", str(place.bare))
     segue(place, "connect", "mlflow", server.url, "--name", "mlflow")
@@ -106,15 +106,15 @@ def _stage(place: Place, wishes: Wishes, server: MlflowServer, screen: Screen) -
     return stage
 
 
-def _client(place: Place) -> Client:
-    """The API, once Segue is ready."""
+def _client(place: Place, up: "subprocess.Popen[bytes]") -> Client:
+    """The API, once Segue is ready. Raises `CommandFailed` with what it printed where it does not come up."""
     chosen = settings.read(place.environ())
     until = time.monotonic() + UP_SECONDS
-    while time.monotonic() < until:
+    while time.monotonic() < until and up.poll() is None:
         if installation.running(chosen.home, "up") is not None:
             return client_of(chosen)
         time.sleep(0.1)
-    raise Late(f"Segue did not come up; it printed:\n{place.log.read_text()}")
+    raise CommandFailed(f"segue up did not come up; it printed:\n{place.log.read_text()}")
 
 
 # --- playing ---------------------------------------------------------------------------------
