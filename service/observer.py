@@ -20,7 +20,7 @@ from policies.guards.judge import Judge
 from policies.guards.plan import History
 from policies.guards.state import JudgeState
 from policies.release import Phase, Release, Target
-from service import series
+from service import meters, series
 from service.bootstrap import Parts
 from service.errors import Conflict
 from service.housekeeping import DAY, EVERY_SECONDS
@@ -93,6 +93,7 @@ class Observer:
             return
         targets, watched = self._read()
         sample = self.parts.metrics.sample()
+        meters.SCRAPES.labels("data" if isinstance(sample, Sample) else "no data").inc()
         for one in watched:
             try:
                 self._judge(held, one, sample)
@@ -200,6 +201,7 @@ class Observer:
         key = f"evidence:{name}:{evidence.epoch}:{evidence.sequence}"
         with self.parts.store.change() as change:
             change.add_work(Work(f"evidence:{name}", "evidence", key, name, body))
+        meters.VERDICTS.labels(evidence.verdict.value).inc()
         known.told, known.told_at = evidence, now
 
     # --- what was served ---------------------------------------------------------------------

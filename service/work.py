@@ -11,7 +11,7 @@ import structlog
 
 from policies.effects import Effect, MoveAlias, SetTraffic
 from policies.events import BuildFinished, EffectFailed, EvaluationFinished
-from service import answering, housekeeping, performing, planning, receiving, watching
+from service import answering, housekeeping, meters, performing, planning, receiving, watching
 from service.bootstrap import Parts
 from service.codec import Unknown
 from service.deciding import Deciding, decide
@@ -40,22 +40,39 @@ def work_once(
     if work is None:
         return False
     structlog.contextvars.bind_contextvars(work=work.id, kind=work.kind, subject=work.subject)
+    meters.WAITED_SECONDS.labels(work.kind).observe(
+        max(0.0, parts.store.now() - max(work.created, work.not_before))
+    )
+    try:
+        with meters.WORK_SECONDS.labels(work.kind).time():
+            result = _attempt(parts, work)
+        meters.WORK.labels(work.kind, result).inc()
+    finally:
+        structlog.contextvars.clear_contextvars()
+    return True
+
+
+def _attempt(parts: Parts, work: Work) -> str:
+    """Do it once, and store what became of it: a word for the counters."""
     try:
         _do(parts, work)
     except Lost:
         log.warning("lease lost")
+        return "lost"
     except Retry as reason:
         _later(parts, work, str(reason), reason.after, counted=False)
+        return "later"
     except Unknown as reason:
         _later(parts, work, str(reason), LONGEST_WAIT, counted=False)
+        return "unknown"
     except Refused as reason:
         _refused(parts, work, str(reason))
+        return "refused"
     except Exception as error:
         log.exception("work failed")
         _failed(parts, work, f"{type(error).__name__}: {error}")
-    finally:
-        structlog.contextvars.clear_contextvars()
-    return True
+        return "failed"
+    return "done"
 
 
 def _do(parts: Parts, work: Work) -> None:

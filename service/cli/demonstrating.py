@@ -1,5 +1,7 @@
 """`demo`: the main job, played on this machine."""
 
+import signal
+import sys
 from pathlib import Path
 
 import click
@@ -53,6 +55,7 @@ def demo(folder: Path, examples: Path, mlflow: Path, report: Path, *, keep: bool
         return
     if not mlflow.exists():
         raise click.ClickException(f"there is no {mlflow}; write: make demo")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what was started must end, too
     wishes = play.Wishes(folder, examples, mlflow.absolute(), report, keep)
     try:
         succeeded = play.play(wishes, console())

@@ -7,6 +7,7 @@ from dataclasses import fields
 import click
 import pytest
 from prometheus_client import CollectorRegistry
+from prometheus_client.metrics import MetricWrapperBase
 
 from policies.evidence import Evidence, Finding, Verdict
 from policies.release import Cause, Release, Serving, Target
@@ -18,7 +19,7 @@ from policies.spec.declaration import (
     Triggers,
 )
 from policies.version import Version, VersionPhase
-from service import intake, processes, settings, views, web
+from service import intake, meters, processes, settings, views, web
 from service.bootstrap import Parts
 from service.cli.main import PLACES, group
 from service.intake import create_intake
@@ -159,6 +160,7 @@ def test_each_metric_is_described_and_no_other(monkeypatch, apps):
         create_intake(Settings(home=ROOT), None, None, None),
         web.create_web(Parts(None, *[None] * 7, None)),
     ]
+    made += [one for one in vars(meters).values() if isinstance(one, MetricWrapperBase)]
     served = set()
     for one in made:
         for family in one.collect():
