@@ -12,11 +12,11 @@ from policies import triggers
 from policies.effects import ReportCommit
 from policies.events import AliasChanged, RefChanged, SourceEvent, VersionRegistered
 from policies.release import Cause
-from policies.spec.declaration import Environment, FromBuild, FromModel, Model
+from policies.spec.declaration import Environment, Evaluate, FromBuild, FromModel, Model
 from policies.spec.mistakes import Mistake
 from policies.spec.support import EMBEDDED
 from policies.version import CodeOrigin, ModelOrigin
-from service import mistakes_shown, segue_yaml
+from service import mistakes_shown, ownership, segue_yaml
 from service.bootstrap import Parts
 from service.deciding import Deciding, Plan, decide
 from service.ports import GitHost, Refused, TreeEntry
@@ -77,7 +77,8 @@ def declare(parts: Parts, source: str) -> None:
     if commit is None:
         return
     found = declared(host, commit, host.tree(commit))
-    decide(parts.store, lambda deciding: deciding.declare(source, commit, found.models))
+    ours = tuple(model for model in found.models if ownership.why_not(parts.store, source, model) is None)
+    decide(parts.store, lambda deciding: deciding.declare(source, commit, ours))
 
 
 def _plan_ref(parts: Parts, event: RefChanged, commit: str) -> tuple[Plan, ...]:
@@ -86,7 +87,9 @@ def _plan_ref(parts: Parts, event: RefChanged, commit: str) -> tuple[Plan, ...]:
     tree = host.tree(commit)
     found = declared(host, commit, tree)
     changed = host.changed(event.before, commit) if event.before else None
-    starts = triggers.starts(found.models, event, changed, host.default_branch())
+    refusals = {model: ownership.why_not(parts.store, event.source, model) for model in found.models}
+    ours = tuple(model for model, refusal in refusals.items() if refusal is None)
+    starts = triggers.starts(ours, event, changed, host.default_branch())
     author = host.author(commit)
 
     def store(deciding: Deciding) -> None:
@@ -94,8 +97,13 @@ def _plan_ref(parts: Parts, event: RefChanged, commit: str) -> tuple[Plan, ...]:
             deciding.perform(event.source, _broken_report(event.source, commit, broken))
             told = {"commit": commit, "file": broken.file}
             deciding.change.record(event.source, author, "segue.yaml refused", told)
+        for model, refusal in refusals.items():
+            if refusal is not None:
+                deciding.perform(event.source, ownership.report(event.source, commit, model, refusal))
+                told = {"commit": commit, "model": model.name, "reason": refusal}
+                deciding.change.record(event.source, author, "model refused", told)
         if default and not found.broken:
-            deciding.declare(event.source, commit, found.models)
+            deciding.declare(event.source, commit, ours)
 
     decide(parts.store, store)
     text = f"push of {commit[:12]} to {event.ref.removeprefix('refs/heads/').removeprefix('refs/tags/')}"
@@ -129,7 +137,7 @@ def _plan_alias(parts: Parts, event: AliasChanged, number: str) -> tuple[Plan, .
     return tuple(
         registered_plan(parts, row, event.source, number)
         for row in parts.store.models()
-        if model_of(row).source == wanted
+        if model_of(row).source == wanted and ownership.may_start(parts.store, event.source, model_of(row))
     )
 
 
@@ -160,11 +168,19 @@ def registered_plan(parts: Parts, row: ModelRow, registry: str, number: str) -> 
 
 
 def _ruled_by_protected_branch(parts: Parts, model: Model) -> Model:
-    """Approvals, guards and budgets as the default branch has them, whatever the commit says."""
+    """Approvals, gates, guards and budgets as the default branch has them, whatever the commit says."""
     known = next((model_of(row) for row in parts.store.models() if row.name == model.name), None)
     if known is None:
         return model
-    return replace(model, environments=tuple(_ruled(e, known) for e in model.environments))
+    environments = tuple(_ruled(e, known) for e in model.environments)
+    return replace(model, environments=environments, evaluate=_gated(model, known))
+
+
+def _gated(model: Model, known: Model) -> Evaluate | None:
+    """The commit's own way to measure, held to the gates of the default branch where it has any."""
+    if known.evaluate is None or not known.evaluate.gates:
+        return model.evaluate
+    return replace(model.evaluate or known.evaluate, gates=known.evaluate.gates)
 
 
 def _ruled(environment: Environment, known: Model) -> Environment:
@@ -177,6 +193,7 @@ def _ruled(environment: Environment, known: Model) -> Environment:
         guards=rules.guards,
         false_rollbacks=rules.false_rollbacks,
         risk=rules.risk,
+        when_undecided=rules.when_undecided,
     )
 
 
