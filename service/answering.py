@@ -135,6 +135,13 @@ def _only_open(deciding: Deciding, command: Command) -> Release | Reply:
     return Reply(ok=False, text=f"{command.verb} which one? {names}")
 
 
+def _newest(deciding: Deciding, command: Command) -> Release | Reply:
+    releases = (release_of(row) for row in deciding.change.releases())
+    found = next((r for r in releases if command.subject in {r.model, r.target}), None)
+    known = "see: segue releases"
+    return found or Reply(ok=False, text=f"there is no release of {command.subject!r}; {known}")
+
+
 def _why_not(release: Release, command: Command) -> str | None:
     if release.final:
         return f"{release.name} has ended: it {release.phase.value}"
@@ -171,6 +178,10 @@ def _rollback(deciding: Deciding, command: Command) -> Reply:
     if isinstance(target, Reply):
         return target
     if target.holder is not None:
+        holder = deciding.change.release(number_of(target.holder))
+        if holder is not None and release_of(holder).switch:
+            text = f"{target.holder} is switching {target.name} back already"
+            return Reply(ok=True, text=text, release=target.holder)
         abort = Command(
             "abort", target.holder, None, command.reason, command.actor, command.channel, command.at
         )
@@ -208,7 +219,8 @@ def _target(deciding: Deciding, command: Command) -> Target | Reply:
 
 
 def _retry(deciding: Deciding, command: Command) -> Reply:
-    release = _find(deciding, command)
+    """An ended release, by name, or the newest of a model or target."""
+    release = _find(deciding, command) if number_of(command.subject or "") else _newest(deciding, command)
     if isinstance(release, Reply):
         return release
     if release.phase not in RETRIABLE:

@@ -5,20 +5,18 @@ is harmless. The decision which models start is `policies.triggers`'.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 
 from policies import triggers
 from policies.effects import ReportCommit
 from policies.events import AliasChanged, RefChanged, SourceEvent, VersionRegistered
 from policies.release import Cause
-from policies.spec.declaration import Environment, FromBuild, FromModel, Model
-from policies.spec.mistakes import Mistake, mistake
-from policies.spec.node import Place
+from policies.spec.declaration import Environment, Evaluate, FromBuild, FromModel, Model
+from policies.spec.mistakes import Mistake
 from policies.spec.support import EMBEDDED
 from policies.version import CodeOrigin, ModelOrigin
-from service import mistakes_shown, segue_yaml
+from service import mistakes_shown, ownership, segue_yaml
 from service.bootstrap import Parts
 from service.deciding import Deciding, Plan, decide
 from service.ports import GitHost, Refused, Source, TreeEntry
@@ -61,25 +59,13 @@ def declared(
             raise Refused(f"the folder {folder!r} holds a {name}, but its name is no plain text; rename it")
         data = host.file(commit, entry.path) or b""
         checked = segue_yaml.check(data, folder, EMBEDDED)
-        mistakes = checked.mistakes or tuple(_not_its_own(source, taken, checked.models))
+        mistakes = checked.mistakes or tuple(ownership.mistakes(source, taken, checked.models))
         if mistakes:
             broken.append(Broken(entry.path, mistakes, data))
         else:
             models.extend(checked.models)
             taken |= {model.name: f"in {entry.path}" for model in checked.models}
     return Declared(tuple(models), tuple(broken))
-
-
-def _not_its_own(source: Source, taken: Mapping[str, str], models: tuple[Model, ...]) -> Iterator[Mistake]:
-    """Models that are declared elsewhere, and targets that the operator did not give to this source."""
-    for model in models:
-        if model.name in taken:
-            message = f"`{model.name}` is declared {taken[model.name]}; choose another name"
-            yield mistake(Place("name"), message, found=model.name)
-        for target in (f"{model.name}/{environment.name}" for environment in model.environments):
-            if not any(fnmatchcase(target, glob) for glob in source.owns):
-                message = f"source {source.name} may not own {target}; it may own {', '.join(source.owns)}"
-                yield mistake(Place("name"), message, found=target, allowed=source.owns)
 
 
 def plan(parts: Parts, event: SourceEvent) -> tuple[Plan, ...]:
@@ -148,11 +134,11 @@ def declared_plan(parts: Parts, row: ModelRow, actor: str) -> Plan:
 
 
 def _plan_alias(parts: Parts, event: AliasChanged, number: str) -> tuple[Plan, ...]:
-    wanted = FromModel(event.model, event.alias)
+    wanted, registry = FromModel(event.model, event.alias), parts.source(event.source)
     return tuple(
         registered_plan(parts, row, event.source, number)
         for row in parts.store.models()
-        if model_of(row).source == wanted
+        if model_of(row).source == wanted and not ownership.foreign(registry, model_of(row))
     )
 
 
@@ -183,11 +169,19 @@ def registered_plan(parts: Parts, row: ModelRow, registry: str, number: str) -> 
 
 
 def _ruled_by_protected_branch(parts: Parts, model: Model) -> Model:
-    """Approvals, guards and budgets as the default branch has them, whatever the commit says."""
+    """Approvals, gates, guards and budgets as the default branch has them, whatever the commit says."""
     known = next((model_of(row) for row in parts.store.models() if row.name == model.name), None)
     if known is None:
         return model
-    return replace(model, environments=tuple(_ruled(e, known) for e in model.environments))
+    environments = tuple(_ruled(e, known) for e in model.environments)
+    return replace(model, environments=environments, evaluate=_gated(model, known))
+
+
+def _gated(model: Model, known: Model) -> Evaluate | None:
+    """The commit's own way to measure, held to the gates of the default branch where it has any."""
+    if known.evaluate is None or not known.evaluate.gates:
+        return model.evaluate
+    return replace(model.evaluate or known.evaluate, gates=known.evaluate.gates)
 
 
 def _ruled(environment: Environment, known: Model) -> Environment:
@@ -200,6 +194,7 @@ def _ruled(environment: Environment, known: Model) -> Environment:
         guards=rules.guards,
         false_rollbacks=rules.false_rollbacks,
         risk=rules.risk,
+        when_undecided=rules.when_undecided,
     )
 
 

@@ -6,8 +6,7 @@ import shlex
 import click
 import pytest
 
-from service.cli import demonstrating
-from service.cli.main import group
+from service.cli.main import PLACES, group
 from tests.docs.pages import PAGES, ROOT, blocks, name, text
 
 TYPED = sorted(
@@ -31,7 +30,9 @@ def parse(line):
         next(at for at, word in enumerate(words) if re.fullmatch("(ExecStart=)?([^=]*/)?segue", word)) + 1 :
     ]
     words = words[: words.index(">>")] if ">>" in words else words
-    group.commands[words[0]].make_context(words[0], words[1:])
+    command = group.get_command(click.Context(group), words[0])
+    assert command is not None, words[0]
+    command.make_context(words[0], words[1:])
 
 
 @pytest.mark.parametrize(("page", "line"), TYPED)
@@ -41,7 +42,7 @@ def test_each_command_that_is_shown_can_be_typed(page, line):
 
 @pytest.mark.parametrize(("page", "command"), NAMED)
 def test_each_command_that_is_named_exists(page, command):
-    assert command in group.commands
+    assert command in PLACES
 
 
 def test_a_command_that_cannot_be_typed_would_be_found():
@@ -53,8 +54,6 @@ def test_a_command_that_cannot_be_typed_would_be_found():
 def test_each_make_target_that_is_named_exists(page):
     targets = set(re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE))
     named = set(re.findall(r"(?:^|`)make ([a-z]+)", page.read_text(), re.MULTILINE))
-    if not demonstrating.COMMANDS:
-        named.discard("demo")  # the target comes together with the command
     assert named <= targets
 
 

@@ -55,7 +55,7 @@ class MemoryWorkloads:
             self._left[name] -= 1
             return Working("starting")
         started, restarts = self._lives[name]
-        return Serving(f"http://memory/{name}", started, restarts)
+        return Serving(f"http://{name}.invalid:80", started, restarts)
 
     def stop(self, name: str) -> None:
         """End it; a name that is not running is fine."""
