@@ -216,8 +216,8 @@ def _enter(release: Release, target: Target, at: float) -> Decision:
         return _finish(release, target, at)
     match release.steps[release.position]:
         case Shift(weights=weights, guarded=guarded):
-            if not guarded and not release.switch:
-                release = replace(release, unproven=(*release.unproven, _why_unguarded(target)))
+            if not guarded:
+                release = replace(release, unproven=(*release.unproven, _why_unguarded(release, target)))
             return _shift(release, target, weights[0], at)
         case Watch(seconds=seconds):
             release = replace(release, phase=Phase.WATCHING, step="", since=at, evidence=None)
@@ -226,7 +226,9 @@ def _enter(release: Release, target: Target, at: float) -> Decision:
             return Decision(release, target, (*wakes, *settle.announce(release)))
 
 
-def _why_unguarded(target: Target) -> str:
+def _why_unguarded(release: Release, target: Target) -> str:
+    if release.switch:
+        return "going back is not compared with anything: this version served here before"
     if target.stable is None:
         return "there was no stable version to compare with"
     return "the switch rested on gates, readiness and preview checks"

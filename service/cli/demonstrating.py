@@ -5,8 +5,9 @@ import sys
 from pathlib import Path
 
 import click
+from rich.console import Console
 
-from service.cli.context import EXIT_FAILED, console
+from service.cli.context import EXIT_FAILED
 
 FOLDER = Path(".demo")
 MLFLOW = Path(".venvs/mlflow/bin/python")
@@ -58,11 +59,16 @@ def demo(folder: Path, examples: Path, mlflow: Path, report: Path, *, keep: bool
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what was started must end, too
     wishes = play.Wishes(folder, examples, mlflow.absolute(), report, keep)
     try:
-        succeeded = play.play(wishes, console())
+        succeeded = play.play(wishes, _console())
     except play.FORESEEN as error:
         raise click.ClickException(str(error)) from error
     if not succeeded:
         raise click.exceptions.Exit(EXIT_FAILED)
+
+
+def _console() -> Console:
+    """As wide as the terminal; where there is none, wide enough for tables."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 
 COMMANDS = (demo,)

@@ -30,7 +30,10 @@ def test_a_target_that_the_source_may_not_own_is_a_mistake_in_its_file():
     found = read(("churn/*",))
     assert found.models == ()
     (mistake,) = found.broken[0].mistakes
-    assert mistake.message == "source git may not own wine/production; it may own churn/*"
+    assert mistake.message == (
+        "source git may not own wine/production; it may own churn/*."
+        " An operator can change that: segue connect ... --owns wine/production"
+    )
 
 
 def test_a_model_of_another_source_is_not_taken_over():
