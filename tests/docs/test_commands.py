@@ -59,11 +59,10 @@ def test_each_make_target_that_is_named_exists(page):
 
 
 @pytest.mark.parametrize("page", sorted(ROOT.glob("docs/decisions/*.md")), ids=name)
-def test_a_decision_is_one_short_dated_page(page):
+def test_a_decision_is_one_short_page(page):
     lines = page.read_text().splitlines()
     assert len(lines) <= 30
-    assert re.fullmatch(rf"# {int(page.name[:4])}\. .+", lines[0])
-    assert re.fullmatch(r"\*\d{4}-\d{2}\. \w+\.\*", lines[2])
+    assert lines[0].startswith("# ")
 
 
 def test_the_readme_opens_with_the_two_commands():
