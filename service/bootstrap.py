@@ -51,15 +51,10 @@ class Parts:
         registry: ModelRegistry = self._source(name, REGISTRY_KINDS)
         return registry
 
-    def source(self, name: str) -> Source:
-        """The connection of that name. Raises `Refused` for one that is not connected."""
+    def _source(self, name: str, kinds: frozenset[str]) -> Any:
         source = next((s for s in self.store.sources() if s.name == name), None)
         if source is None:
             raise Refused(f"there is no source {name!r}; connect it with: segue connect")
-        return source
-
-    def _source(self, name: str, kinds: frozenset[str]) -> Any:
-        source = self.source(name)
         if source.kind not in kinds:
             raise Refused(f"source {name!r} is of kind {source.kind}, wanted one of {sorted(kinds)}")
         known = self._opened.get(name)

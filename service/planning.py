@@ -5,23 +5,21 @@ is harmless. The decision which models start is `policies.triggers`'.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 
 from policies import triggers
 from policies.effects import ReportCommit
 from policies.events import AliasChanged, RefChanged, SourceEvent, VersionRegistered
 from policies.release import Cause
 from policies.spec.declaration import Environment, FromBuild, FromModel, Model
-from policies.spec.mistakes import Mistake, mistake
-from policies.spec.node import Place
+from policies.spec.mistakes import Mistake
 from policies.spec.support import EMBEDDED
 from policies.version import CodeOrigin, ModelOrigin
 from service import mistakes_shown, segue_yaml
 from service.bootstrap import Parts
 from service.deciding import Deciding, Plan, decide
-from service.ports import GitHost, Refused, Source, TreeEntry
+from service.ports import GitHost, Refused, TreeEntry
 from service.rows import ModelRow
 from service.states import model_of
 
@@ -43,11 +41,8 @@ class Declared:
     broken: tuple[Broken, ...]
 
 
-def declared(
-    host: GitHost, source: Source, known: Iterable[ModelRow], commit: str, tree: Iterable[TreeEntry]
-) -> Declared:
-    """Reads every `segue.yaml` of a commit. `known` are the models that all sources declare now."""
-    elsewhere = {row.name: row.source for row in known if row.source != source.name}
+def declared(host: GitHost, commit: str, tree: Iterable[TreeEntry]) -> Declared:
+    """Reads every `segue.yaml` of a commit."""
     models: list[Model] = []
     broken: list[Broken] = []
     for entry in tree:
@@ -56,26 +51,10 @@ def declared(
             continue
         data = host.file(commit, entry.path) or b""
         checked = segue_yaml.check(data, folder, EMBEDDED)
-        mistakes = checked.mistakes or tuple(_not_its_own(source, elsewhere, checked.models))
-        if mistakes:
-            broken.append(Broken(entry.path, mistakes, data))
-        else:
-            models.extend(checked.models)
+        if checked.mistakes:
+            broken.append(Broken(entry.path, checked.mistakes, data))
+        models.extend(checked.models)
     return Declared(tuple(models), tuple(broken))
-
-
-def _not_its_own(
-    source: Source, elsewhere: Mapping[str, str], models: tuple[Model, ...]
-) -> Iterator[Mistake]:
-    """Models that another source declares, and targets that the operator did not give to this source."""
-    for model in models:
-        if model.name in elsewhere:
-            message = f"`{model.name}` is declared by source {elsewhere[model.name]}; choose another name"
-            yield mistake(Place("name"), message, found=model.name)
-        for target in (f"{model.name}/{environment.name}" for environment in model.environments):
-            if not any(fnmatchcase(target, glob) for glob in source.owns):
-                message = f"source {source.name} may not own {target}; it may own {', '.join(source.owns)}"
-                yield mistake(Place("name"), message, found=target, allowed=source.owns)
 
 
 def plan(parts: Parts, event: SourceEvent) -> tuple[Plan, ...]:
@@ -95,7 +74,7 @@ def declare(parts: Parts, source: str) -> None:
     commit = host.refs().get(host.default_branch())
     if commit is None:
         return
-    found = declared(host, parts.source(source), parts.store.models(), commit, host.tree(commit))
+    found = declared(host, commit, host.tree(commit))
     decide(parts.store, lambda deciding: deciding.declare(source, commit, found.models))
 
 
@@ -103,7 +82,7 @@ def _plan_ref(parts: Parts, event: RefChanged, commit: str) -> tuple[Plan, ...]:
     host = parts.git(event.source)
     default = event.ref == host.default_branch()
     tree = host.tree(commit)
-    found = declared(host, parts.source(event.source), parts.store.models(), commit, tree)
+    found = declared(host, commit, tree)
     changed = host.changed(event.before, commit) if event.before else None
     starts = triggers.starts(found.models, event, changed, host.default_branch())
     author = host.author(commit)
