@@ -6,7 +6,7 @@ import shlex
 import click
 import pytest
 
-from service.cli import demonstrating
+from service.cli import checking, demonstrating
 from service.cli.main import group
 from tests.docs.pages import PAGES, ROOT, blocks, name, text
 
@@ -68,3 +68,14 @@ def test_a_decision_is_one_short_page(page):
 def test_the_readme_opens_with_the_two_commands():
     (_, first), *_ = blocks("README.md", "")
     assert re.findall(r"^make \w+", first, re.MULTILINE) == ["make demo", "make test"]
+
+
+@pytest.mark.parametrize(
+    ("page", "written"),
+    [
+        ("docs/quickstart.md", checking.BUILD.format(name="wine")),
+        ("docs/how-to/mlflow.md", checking.REGISTERED.format(name="churn", person="ann")),
+    ],
+)
+def test_a_page_shows_what_init_writes(page, written):
+    assert written in [body for _, body in blocks(page, "yaml")]
