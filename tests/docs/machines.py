@@ -90,6 +90,7 @@ def _next(release, target):
         yield release, replace(target, holder=None)
         yield release, replace(target, newest=release.number + 1)
         if target.stable is not None:
+            yield release, replace(target, stable=replace(STABLE, version=release.version))
             for metric in (0.92, 0.99):  # another stable version: the gates say something else, or no
                 yield release, replace(target, stable=replace(STABLE, metrics=(("accuracy", metric),)))
 

@@ -6,6 +6,7 @@ import shlex
 import click
 import pytest
 
+from service.cli import checking
 from service.cli.main import PLACES, group
 from tests.docs.pages import PAGES, ROOT, blocks, name, text
 
@@ -58,13 +59,23 @@ def test_each_make_target_that_is_named_exists(page):
 
 
 @pytest.mark.parametrize("page", sorted(ROOT.glob("docs/decisions/*.md")), ids=name)
-def test_a_decision_is_one_short_dated_page(page):
+def test_a_decision_is_one_short_page(page):
     lines = page.read_text().splitlines()
     assert len(lines) <= 30
-    assert re.fullmatch(rf"# {int(page.name[:4])}\. .+", lines[0])
-    assert re.fullmatch(r"\*\d{4}-\d{2}\. \w+\.\*", lines[2])
+    assert lines[0].startswith("# ")
 
 
 def test_the_readme_opens_with_the_two_commands():
     (_, first), *_ = blocks("README.md", "")
     assert re.findall(r"^make \w+", first, re.MULTILINE) == ["make demo", "make test"]
+
+
+@pytest.mark.parametrize(
+    ("page", "written"),
+    [
+        ("docs/quickstart.md", checking.BUILD.format(name="wine")),
+        ("docs/how-to/mlflow.md", checking.REGISTERED.format(name="churn", person="ann")),
+    ],
+)
+def test_a_page_shows_what_init_writes(page, written):
+    assert written in [body for _, body in blocks(page, "yaml")]
