@@ -9,9 +9,11 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
+from waitress import wasyncore
 from waitress.server import create_server
 
 from handlers import signing
@@ -35,7 +37,8 @@ def intake(tmp_path):
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     yield server.effective_port, inbox
-    server.close()
+    # In the server's own thread: closed from here, the socket would be gone from under its poll.
+    server.trigger.pull_trigger(partial(wasyncore.dispatcher.close, server))
     inbox.close()
 
 
