@@ -9,7 +9,7 @@ MLFLOW := .venvs/mlflow
 MLFLOW_READY := $(MLFLOW)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test lock clean
+.PHONY: help setup demo check test bench bench-guards lock clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,6 +42,12 @@ check: $(READY) ## linters, types, import contracts
 
 test: $(READY) $(MLFLOW_READY) ## all tests
 	$(BIN)/pytest -q
+
+bench: $(READY) ## all benchmarks, as ratios to their limits (about ten minutes)
+	@failed=0; for name in guards build up rollback intake; do $(BIN)/python bench/$$name.py || failed=1; echo; done; exit $$failed
+
+bench-guards: $(READY) ## the guards' benchmark alone (a few seconds)
+	@$(BIN)/python bench/guards.py
 
 lock: $(READY) ## write the hashed requirements anew from pyproject.toml
 	for name in bootstrap mlflow; do $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/$$name.in -o requirements/$$name.txt; done

@@ -7,7 +7,6 @@ what a layer compressed the usual way would take for that alone.
 """
 
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,6 +17,7 @@ import numpy as np
 
 from bench.registry import Registry
 from bench.report import Row, report
+from bench.repository import Repository
 from service import plugins, sources
 from service.adapters.oci.blobs import exclusive
 from service.ports import CodeReference, Failed, Image, ImageBuilder, ModelReference, Recipe, Source, Working
@@ -44,10 +44,11 @@ def main() -> int:
 def measured(folder: Path, registry: Registry) -> int:
     """The table; the image's layers say what was built and what was there."""
     settings = Settings(home=folder / "home", git_roots=(folder,))
-    commit = repository(folder / "code.git", folder / "work")
-    (folder / "home").mkdir()
+    settings.home.mkdir()
+    code = Repository(folder)
+    commit = code.push({path.name: path.read_bytes() for path in EXAMPLE.iterdir() if path.is_file()})
     places = (
-        Source("code", "bare", str(folder / "code.git"), ("*",)),
+        Source("code", "bare", str(code.bare), ("*",)),
         Source("models", "mlflow", registry.url, ("*",)),
     )
     sources.save(settings.home, places)
@@ -95,28 +96,6 @@ def build(builder: ImageBuilder, settings: Settings, commit: str, version: str) 
     with exclusive(settings.home / "builds" / name / "running"):
         pass  # what it does after its answer shall not run beside the next round
     return seconds, state
-
-
-def repository(bare: Path, work: Path) -> str:
-    """A bare repository with the example's code; its commit."""
-    shutil.copytree(EXAMPLE, work)
-    who = ("-c", "user.name=bench", "-c", "user.email=bench@localhost")
-    git(work, "init", "--quiet", "--initial-branch=main")
-    git(work, "add", ".")
-    git(work, *who, "commit", "--quiet", "--message=The example")
-    git(work, "clone", "--quiet", "--bare", ".", str(bare))
-    return git(bare, "rev-parse", "main").strip()
-
-
-def git(folder: Path, *words: str) -> str:
-    """What git prints."""
-    return subprocess.run(
-        ["git", *words],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def installation(broker: str = "embedded", **more: str) -> Iterator[Installation
     folder = Path(tempfile.mkdtemp(prefix="segue-bench-"))
     folder.chmod(0o755)
     ports = dict(zip(("INTAKE_PORT", "WEB_PORT", "ROUTER_PORT"), map(str, free_ports(3)), strict=True))
-    wanted = {"HOME": str(folder / "home"), **ports, **more}
+    wanted = {"HOME": str(folder / "home"), "GIT_ROOTS": str(folder), **ports, **more}
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SEGUE_")}
     environ |= {f"SEGUE_{name}": value for name, value in wanted.items()}
     made = Installation(settings.read(environ), environ, broker)

@@ -18,14 +18,12 @@ from pathlib import Path
 from bench.installed import Installation, installation
 from bench.openloop import Answer, percentile, send
 from bench.report import Row, report
+from bench.repository import Repository
 from handlers import signing
 from service.inbox import Inbox
-from service.ports import Source
-from service.store import Store
 
 LIMITS = ((200, 0.020), (1_000, 0.050))  # deliveries a second, seconds allowed for 99 of 100
 ROUNDS, SECONDS, WARM = 3, 3.0, 200
-SECRET = b"a secret of at least thirty-two bytes"
 
 
 def main() -> int:
@@ -34,19 +32,19 @@ def main() -> int:
     rows, notes = [], []
     with installation() as place:
         place.start()
-        connect(place)
-        answers += send(place.settings.intake_port, deliveries(place, WARM), 100)
+        secret = connect(place)
+        answers += send(place.settings.intake_port, deliveries(place, secret, WARM), 100)
         for rate, allowed in LIMITS:
             rounds = []
             for _ in range(ROUNDS):
-                batch = deliveries(place, int(rate * SECONDS))
+                batch = deliveries(place, secret, int(rate * SECONDS))
                 rounds.append(send(place.settings.intake_port, batch, rate))
                 answers += rounds[-1]
                 time.sleep(0.5)
             rows += table(rate, allowed, rounds)
         refused = sum(answer.status != 202 for answer in answers)
-        notes.append(f"{len(answers):,} sent, {refused} not acknowledged, {missing(place, answers)} missing")
         lost = missing(place, answers)
+        notes.append(f"{len(answers):,} sent, {refused} not acknowledged, {lost} missing in the inbox")
         notes.append(
             f"one fsync of 4 kB on this disk takes {fsync(place.settings.home) * 1e3:.2f} ms (median)"
         )
@@ -70,27 +68,24 @@ def table(rate: int, allowed: float, rounds: list[list[Answer]]) -> list[Row]:
     ]
 
 
-def connect(place: Installation) -> None:
-    """A source, as `segue connect git` leaves it."""
-    store = Store.open(place.settings.store_url("engine"))
-    with store.change() as change:
-        change.save_source(Source("bench", "bare", str(place.settings.home.parent / "bench.git"), ("*",)))
-    store.close()
-    path = place.settings.home / "secrets" / "hook-bench"
-    path.touch(mode=0o600)
-    path.write_bytes(SECRET)
+def connect(place: Installation) -> bytes:
+    """Connect a real repository; the secret with which its hook would sign."""
+    repository = Repository(place.settings.home.parent)
+    repository.push({"README": b"nothing to release\n"})
+    place.segue("connect", "git", str(repository.bare), "--name", "bench")
+    return place.settings.secret("hook-bench") or b""
 
 
-def deliveries(place: Installation, count: int) -> list[bytes]:
+def deliveries(place: Installation, secret: bytes, count: int) -> list[bytes]:
     """Whole HTTP requests, each another delivery, signed now."""
-    return [_delivery(place.settings.intake_port) for _ in range(count)]
+    return [_delivery(place.settings.intake_port, secret) for _ in range(count)]
 
 
-def _delivery(port: int) -> bytes:
+def _delivery(port: int, secret: bytes) -> bytes:
     name, now = uuid.uuid4().hex, str(int(time.time()))
     change = {"ref": "refs/heads/main", "before": "0" * 40, "after": name + name[:8]}
     body = json.dumps({"pusher": "ann", "changes": [change]}).encode()
-    signature = signing.sign(SECRET, f"{name}.{now}.".encode() + body)
+    signature = signing.sign(secret, f"{name}.{now}.".encode() + body)
     head = (
         f"POST /hooks/bench HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
         f"webhook-id: {name}\r\nwebhook-timestamp: {now}\r\nwebhook-signature: {signature}\r\n"

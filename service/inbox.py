@@ -124,6 +124,13 @@ class Inbox:
         with reading(self._engine) as connection:
             return [_delivery(row) for row in connection.execute(query)]
 
+    def arrived(self, number: int, limit: int = 500) -> list[tuple[int, str]]:
+        """Ids and sources of the same rows, without their bodies."""
+        query = select(delivery.c.id, delivery.c.source).where(delivery.c.id > number)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.order_by(delivery.c.id).limit(limit))
+            return [(row.id, row.source) for row in rows]
+
     def newest(self) -> int:
         """The greatest id; 0 for an empty inbox."""
         query = select(delivery.c.id).order_by(delivery.c.id.desc()).limit(1)

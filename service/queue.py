@@ -204,6 +204,11 @@ def _due_ids(kinds: tuple[str, ...] | None) -> Select[tuple[int]]:
     return select(work.c.id).where(*wanted).order_by(work.c.not_before, work.c.id).limit(bindparam("most"))
 
 
+def known(connection: Connection, keys: Sequence[str]) -> frozenset[str]:
+    """Those of the keys that are known: adding them once more would change nothing."""
+    return frozenset(connection.scalars(select(work.c.key).where(work.c.key.in_(keys))))
+
+
 def listed(connection: Connection, *, state: str | None = None, subject: str | None = None) -> list[Work]:
     """Work in a state or about a subject, oldest first."""
     query = select(work).order_by(work.c.id)

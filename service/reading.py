@@ -107,6 +107,10 @@ class Reading:
         """Ids of work that could be claimed now."""
         return queue.due(self.connection, self.now, limit, kinds)
 
+    def known_work(self, keys: Sequence[str]) -> frozenset[str]:
+        """Those of the keys whose work was added before."""
+        return queue.known(self.connection, keys)
+
     def dead(self) -> list[Work]:
         """Work that was given up."""
         return queue.listed(self.connection, state="dead")

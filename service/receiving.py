@@ -26,16 +26,18 @@ def take(store: Store, inbox: Inbox) -> int:
     """Make every new inbox row work for the engine; how many there were."""
     last = next((c for c in store.cursors("inbox") if c.reference == "taken"), None)
     position = int(last.value or 0) if last is not None else 0
-    rows = inbox.after(max(0, position - LOOK_BACK), limit=LOOK_BACK + 500)
-    newest = max((row.id for row in rows), default=position)
+    rows = inbox.arrived(max(0, position - LOOK_BACK), limit=LOOK_BACK + 500)
+    newest = max((number for number, _ in rows), default=position)
     if newest <= position:
         return 0
 
     def store_them(deciding: Any) -> int:
-        for row in rows:
-            deciding.change.add_work(
-                Work(f"delivery:{row.source}", "delivery", f"delivery:{row.id}", str(row.id), {"id": row.id})
-            )
+        known = deciding.change.known_work([f"delivery:{number}" for number, _ in rows])
+        for number, source in rows:
+            key = f"delivery:{number}"
+            if key not in known:
+                new = Work(f"delivery:{source}", "delivery", key, str(number), {"id": number})
+                deciding.change.add_work(new)
         deciding.change.observe("inbox", "taken", str(newest), deciding.now)
         return newest - position
 

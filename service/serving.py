@@ -8,6 +8,7 @@ from waitress.server import create_server
 
 OPTIONS: dict[str, Any] = {
     "threads": 32,
+    "asyncore_use_poll": True,  # select() fails for good beyond 1,024 open files
     "connection_limit": 2_000,
     "backlog": 2_048,
     "channel_timeout": 30,
