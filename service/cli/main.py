@@ -46,7 +46,8 @@ for module in (running, connecting, checking, showing, acting, demonstrating):
 def main() -> None:
     """The entry point."""
     try:
-        group.main(standalone_mode=False)
+        # click returns the code of an `Exit` here, and raises everything else.
+        sys.exit(group.main(standalone_mode=False))
     except click.exceptions.Abort:
         sys.exit(130)
     except click.UsageError as error:
@@ -55,8 +56,6 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(EXIT_FAILED)
-    except click.exceptions.Exit as end:
-        sys.exit(end.exit_code)
     except FORESEEN as error:
         click.echo(f"segue: {error}", err=True)
         sys.exit(EXIT_FAILED)
