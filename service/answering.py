@@ -136,10 +136,12 @@ def _only_open(deciding: Deciding, command: Command) -> Release | Reply:
 
 
 def _newest(deciding: Deciding, command: Command) -> Release | Reply:
+    if command.subject is None:
+        return Reply(ok=False, text="try what again? name a release or a target; see: segue releases")
     releases = (release_of(row) for row in deciding.change.releases())
     found = next((r for r in releases if command.subject in {r.model, r.target}), None)
-    known = "see: segue releases"
-    return found or Reply(ok=False, text=f"there is no release of {command.subject!r}; {known}")
+    text = f"there is no release of {command.subject!r}; see: segue releases"
+    return found or Reply(ok=False, text=text)
 
 
 def _why_not(release: Release, command: Command) -> str | None:

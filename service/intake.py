@@ -143,7 +143,8 @@ def _command(body: bytes, actor: str) -> dict[str, Any]:
         told = load_json(body)
     except Malformed as error:
         raise Refusal(400, str(error)) from None
-    if told.get("verb") not in BY_VERB:
+    verb = told.get("verb")
+    if not isinstance(verb, str) or verb not in BY_VERB:
         raise Refusal(400, f"`verb` must be one of {', '.join(BY_VERB)}")
     for key in ("subject", "digest", "reason", "channel"):
         value = told.get(key)

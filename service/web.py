@@ -80,6 +80,8 @@ def _routes(api: Blueprint, parts: Parts) -> None:
             wanted["final"] = False
         if "before" in request.args:
             wanted["before"] = number_of(request.args["before"])
+            if not wanted["before"]:
+                return problem(400, "`before` must be the last release of the page before, such as rel-42")
         rows = store.releases(limit=PAGE, **wanted)
         return jsonify(releases=[views.release(release_of(row)) for row in rows])
 
@@ -139,7 +141,9 @@ def _routes(api: Blueprint, parts: Parts) -> None:
     @api.get("/record")
     def record() -> Response:
         after = request.args.get("after", "0")
-        entries = store.record_of(after=int(after) if after.isdigit() else 0)
+        if after != "0" and not number_of(after):
+            return problem(400, "`after` must be the id of the page before's last entry, such as 200")
+        entries = store.record_of(after=number_of(after))
         return jsonify(record=[views.entry(entry) for entry in entries])
 
 

@@ -60,7 +60,8 @@ def group() -> None:
 def main() -> None:
     """The entry point."""
     try:
-        ended = group.main(standalone_mode=False)  # a command's own exit code is returned, not raised
+        # click returns the code of an `Exit` here, and raises everything else.
+        sys.exit(group.main(standalone_mode=False))
     except click.exceptions.Abort:
         sys.exit(130)
     except click.UsageError as error:
@@ -78,4 +79,3 @@ def main() -> None:
         if traceback_wanted():
             raise
         sys.exit(EXIT_BUG)
-    sys.exit(ended or 0)

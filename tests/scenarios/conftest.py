@@ -19,7 +19,7 @@ from service.bootstrap import Parts
 from service.inbox import Inbox
 from service.intake import Door, create_intake
 from service.observer import Observer
-from service.ports import Refused, Source
+from service.ports import Source
 from service.reconciler import Reconciler
 from service.series import Series
 from service.settings import Settings
@@ -33,6 +33,7 @@ name: wine
 build: {lock: requirements.lock}
 serve: {run: python serve.py, port: 8080}
 risk: 1%
+ladder: [10%, 30%, 60%, 100%]
 dwell: 5s
 watch: 10s
 """
@@ -80,7 +81,6 @@ class World:
         self.inbox = Inbox.open(self.settings.store_url("inbox"))
         self.series = Series.open(self.settings.store_url("series"), self.clock)
         self.hosts = {}
-        self.previews = {}  # backend: why it answers badly
         self.router, self.workloads = MemoryRouter(), MemoryWorkloads()
         self.builder, self.jobs = MemoryBuilder(), MemoryJobs()
         self.metrics = MemoryMetrics(self.clock)
@@ -94,7 +94,7 @@ class World:
             self.router,
             self.metrics,
             lambda source: self.hosts[source.name],
-            self._ask,
+            lambda url, address, backend, health: f"{health} answers 200",
         )
         self.reconciler = Reconciler(self.settings, self.store, self.inbox, None)
         self.observer = Observer(self.parts, self.series, "observer", self.clock)
@@ -106,7 +106,7 @@ class World:
         self.web = create_web(self.parts).test_client()
         self.people = {name: tokens.make(self.store, name) for name in ("ann", "bob", "eve")}
         self.deliveries = 0
-        self.load = (400, {})
+        self.load = (1500, {})
 
     def close(self):
         self.store.close()
@@ -116,11 +116,6 @@ class World:
     def _door(self, name):
         source = next((s for s in self.store.sources() if s.name == name), None)
         return None if source is None else Door(source.kind, (SECRET,))
-
-    def _ask(self, url, address, backend, health):
-        if backend in self.previews:
-            raise Refused(self.previews[backend])
-        return f"{health} answers 200"
 
     # --- the world outside -----------------------------------------------------------------
 

@@ -1,0 +1,168 @@
+"""The command line as people use it: a process of its own, against a real web and intake."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from service import installation, serving, tokens
+from service.cli.main import group
+from service.up import TOKEN
+from tests.running import free_port, wait_until
+from tests.scenarios.conftest import WINE, World
+
+SEGUE = Path(sys.executable).with_name("segue")
+
+
+def segue(home, *arguments, cwd=None, **environ):
+    """Run it; its exit code and both outputs."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    done = subprocess.run(
+        [SEGUE, *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=cwd or home,
+        env={**kept, "HOME": str(home), "SEGUE_HOME": str(home / "segue"), **environ},
+        timeout=60,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def commands(of, path=()):
+    """Every command with its words."""
+    for name, command in of.commands.items():
+        yield (*path, name)
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+
+
+@pytest.mark.parametrize("words", list(commands(group)), ids=" ".join)
+def test_every_command_explains_itself(words):
+    shown = CliRunner().invoke(group, [*words, "--help"])
+    assert shown.exit_code == 0
+    assert shown.output.startswith("Usage:")
+    assert len(shown.output.splitlines()) > 3
+
+
+def test_init_writes_a_file_that_check_finds_fine(tmp_path):
+    folder = tmp_path / "My Wine"
+    assert segue(tmp_path, "init", str(folder))[0] == 0
+    code, said, _ = segue(tmp_path, "check", cwd=tmp_path)
+    assert (code, said) == (0, "My Wine/segue.yaml: fine (my-wine)\n")
+    code, _, wrong = segue(tmp_path, "init", str(folder))
+    assert code == 1
+    assert "exists already" in wrong
+
+
+def test_init_for_a_registered_model_is_fine_too(tmp_path):
+    assert segue(tmp_path, "init", "--registered", "--approver", "ann", "churn")[0] == 0
+    assert segue(tmp_path, "check", "churn")[0] == 0
+
+
+def test_check_tells_all_mistakes_at_once_and_exits_with_1(tmp_path):
+    (tmp_path / "segue.yaml").write_text(WINE.replace("risk", "rsik").replace("5s", "soon"))
+    code, said, _ = segue(tmp_path, "check")
+    assert code == 1
+    assert "2 mistakes" in said
+    code, said, _ = segue(tmp_path, "check", "--json")
+    assert code == 1
+    (shown,) = json.loads(said)
+    assert [mistake["line"] for mistake in shown["mistakes"]] == [4, 6]
+
+
+def test_check_without_a_file_says_how_to_write_one(tmp_path):
+    code, _, wrong = segue(tmp_path, "check")
+    assert code == 1
+    assert "segue init" in wrong
+
+
+@pytest.mark.parametrize("arguments", [["nothing"], ["show", "--nothing"], ["rollback"], ["start"]])
+def test_wrong_usage_exits_with_2(tmp_path, arguments):
+    code, _, wrong = segue(tmp_path, *arguments)
+    assert code == 2
+    assert "Usage:" in wrong
+
+
+def test_the_doctor_in_an_empty_home_says_what_to_type(tmp_path):
+    code, said, _ = segue(tmp_path, "doctor")
+    assert code == 1
+    assert "nothing was started here yet" in said
+    assert "segue up" in said
+
+
+def test_without_an_installation_every_question_says_how_to_start_one(tmp_path):
+    for command in ("releases", "targets", "show"):
+        code, _, wrong = segue(tmp_path, command)
+        assert code == 1
+        assert "segue up" in wrong
+
+
+def test_a_setting_that_cannot_be_used_is_named(tmp_path):
+    code, _, wrong = segue(tmp_path, "releases", SEGUE_WEB_PORT="many")
+    assert code == 1
+    assert "SEGUE_WEB_PORT is 'many'" in wrong
+
+
+@pytest.fixture
+def served(tmp_path):
+    """A world whose web and intake listen, and whose work is done, until the test ends."""
+    home = tmp_path / "segue"
+    installation.make_folders(home)
+    world = World(home)
+    (home / "secrets" / TOKEN).write_text(tokens.make(world.store, "operator"))
+    ports = {"intake_port": free_port(), "web_port": free_port(), "router_port": free_port()}
+    installation.write_json(home / "run" / "ports.json", ports)
+    stop = threading.Event()
+    apps = ((world.intake.application, ports["intake_port"]), (world.web.application, ports["web_port"]))
+    threads = [
+        threading.Thread(target=serving.serve, args=(app, "127.0.0.1", port, stop, 4)) for app, port in apps
+    ]
+    threads.append(threading.Thread(target=_work, args=(world, stop)))
+    yield world, threads
+    stop.set()
+    for thread in threads:
+        thread.join(20)
+    world.close()
+
+
+def _work(world, stop):
+    while not stop.wait(0.05):
+        world.drain()
+        world.clock.now += 0.1
+
+
+def test_releases_are_shown_and_approved(served, tmp_path):
+    world, threads = served
+    world.push({"segue.yaml": WINE + "approvals: {count: 1}\n", "requirements.lock": ""}, author="ann")
+    world.settle()
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: segue(tmp_path, "releases")[0] == 0)
+    code, said, _ = segue(tmp_path, "releases", "--json")
+    assert code == 0
+    (release,) = json.loads(said)["releases"]
+    assert (release["name"], release["phase"]) == ("rel-1", "approval")
+    code, said, _ = segue(tmp_path, "show")
+    assert code == 0
+    assert f"segue approve rel-1 {release['plan'][:19]}" in said
+    code, _, wrong = segue(tmp_path, "approve", "rel-1", SEGUE_TOKEN=world.people["ann"])
+    assert code == 1
+    assert "an author cannot approve" in wrong
+    code, said, _ = segue(tmp_path, "approve", "rel-1", release["plan"][:19])
+    assert (code, said) == (0, "rel-1 is starting\n")
+    code, said, _ = segue(tmp_path, "retry", "rel-1", "--json")
+    assert code == 1
+    assert json.loads(said)["ok"] is False
+    assert segue(tmp_path, "show", "rel-9")[0] == 1
+    assert segue(tmp_path, "logs", "rel-1")[0] == 0
+    assert "wine/production" in segue(tmp_path, "targets")[1]
+    code, _, wrong = segue(tmp_path, "targets", SEGUE_TOKEN="segue_wrong")
+    assert code == 1
+    assert "token" in wrong

@@ -1,0 +1,173 @@
+"""Whatever is away or dies in the middle: nothing is lost, nothing is done twice, traffic goes on."""
+
+import pytest
+
+from policies.release import Phase
+from service import performing
+from service.work import work_once
+from tests.scenarios.conftest import WINE
+
+FILES = {"segue.yaml": WINE, "requirements.lock": ""}
+
+
+def test_a_git_host_that_is_down_delays_no_weight_and_hears_of_it_later(world):
+    world.live()
+    second = world.rollout()
+    world.git.gone = "connection refused"
+    world.play(400, until=second.name)
+    assert world.release(second.name).phase is Phase.PROMOTED
+    assert "promoted" not in world.git.note(second.cause.commit)
+    world.git.gone = None
+    world.settle(120)
+    assert "is promoted" in world.git.note(second.cause.commit)
+
+
+def test_a_router_that_does_not_confirm_holds_the_release_where_it_is(world):
+    first = world.live()
+    world.router.unconfirmed = 10**6
+    world.push({"serve.py": "2"})
+    world.settle()
+    world.play(60)
+    second = world.releases()[-1]
+    assert (second.phase, second.observed) == (Phase.CHECKING, 0)
+    world.router.unconfirmed = 0
+    world.settle(60)
+    world.play(400, until=second.name)
+    assert world.release(second.name).phase is Phase.PROMOTED
+    assert world.target().previous.backend == first.backend
+
+
+def test_without_numbers_the_weight_holds_and_then_the_candidate_counts_as_dead(world):
+    first = world.live()
+    second = world.rollout()
+    weight = world.weights()[second.backend]
+    world.metrics.silent = "connection refused"
+    world.play(30)
+    assert world.weights()[second.backend] == weight
+    world.play(90, until=second.name)
+    assert world.release(second.name).phase is Phase.ROLLED_BACK
+    assert world.weights()[first.backend] == 100
+
+
+def test_a_router_that_was_restarted_says_nothing_for_one_interval_and_harms_nobody(world):
+    world.live()
+    second = world.rollout()
+    world.metrics.restart()
+    world.play(400, until=second.name)
+    assert world.release(second.name).phase is Phase.PROMOTED
+
+
+KINDS = ["Build", "StartWorkload", "SetTraffic", "CheckPreview", "Wake", "ReportCommit", "StopWorkload"]
+
+
+class Died(BaseException):
+    """The worker's process ended."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_worker_that_dies_after_an_effect_and_before_its_answer_repeats_it_harmlessly(
+    world, monkeypatch, kind
+):
+    world.live()
+    real, died = performing.perform, []
+
+    def die(parts, effect, now, since):
+        outcome = real(parts, effect, now, since)
+        if type(effect).__name__ == kind and len(died) < 3 and isinstance(outcome, performing.Done):
+            died.append(effect)
+            raise Died
+        return outcome
+
+    monkeypatch.setattr(performing, "perform", die)
+    world.push({"serve.py": "2"})
+    for _ in range(600):
+        world._traffic()
+        world.observer.look()
+        world.reconciler.round()
+        while world.store.due(limit=1):
+            try:
+                work_once(world.parts, "worker")
+            except Died:
+                continue
+        world.clock.now += 1.0
+        if len(world.releases()) > 1 and world.releases()[-1].final:
+            break
+    second = world.releases()[-1]
+    assert second.phase is Phase.PROMOTED
+    assert len(world.workloads.running) == 2
+    assert sum(world.weights().values()) == 100
+    if kind != "StopWorkload":
+        assert died
+    assert world.store.dead() == []
+
+
+def test_an_effect_that_ends_its_worker_each_time_is_given_up_with_a_reason(world, monkeypatch):
+    world.live()
+
+    def die(parts, effect, now, since):
+        raise Died
+
+    world.push({"serve.py": "2"})
+    world.settle(0.5)
+    monkeypatch.setattr(performing, "perform", die)
+    for _ in range(12):
+        for _ in range(20):
+            try:
+                if not work_once(world.parts, "worker", kinds=["Build"]):
+                    break
+            except Died:
+                continue
+        world.clock.now += 31.0
+    assert world.releases()[-1].phase is Phase.FAILED
+    assert "worker ended each time" in world.releases()[-1].reason
+
+
+def test_what_is_old_and_needed_by_nobody_is_forgotten_and_what_serves_is_kept(world):
+    first = world.live()
+    world.push({"serve.py": "2"})
+    world.settle()
+    world.say("abort", "rel-2")
+    second = world.release("rel-2")
+    images = {release.name: release.image for release in (first, second)}
+    assert world.series.releases()
+    world.clock.now += 3600  # all its wakes are over by then
+    world.settle()
+    world.clock.now += 31 * 86_400
+    world.settle()
+    world.observer.look()
+    assert world.inbox.after(0) == []
+    assert world.store.work_of("rel-2") == []
+    assert world.series.releases() == []
+    kept = {ended.digest for ended in world.builder._ended.values()}
+    assert images["rel-1"] in kept
+    assert images["rel-2"] not in kept
+    assert world.weights()[first.backend] == 100
+
+
+def test_a_version_whose_image_was_forgotten_is_built_again_when_it_is_wanted(world):
+    world.live()
+    world.push({"serve.py": "2"})
+    world.settle()
+    world.say("abort", "rel-2")
+    world.clock.now += 31 * 86_400
+    world.settle()
+    reply = world.say("retry", "rel-2")
+    world.play(400, until=reply.release)
+    assert world.release(reply.release).phase is Phase.PROMOTED
+
+
+def test_a_delivery_that_waits_for_its_source_is_not_forgotten_however_old(world):
+    world.drain()
+    world.git.gone = "moved house"
+    world.push(FILES, told=False)
+    assert (
+        world.hook("git", {"ref": "refs/heads/main", "before": "0" * 40, "after": "1" * 40}).status_code
+        == 202
+    )
+    world.settle()
+    world.clock.now += 31 * 86_400
+    world.settle()
+    assert len(world.inbox.after(0)) == 1
+    world.git.gone = None
+    world.settle(60)
+    assert len(world.releases()) == 1

@@ -1,0 +1,110 @@
+"""What comes in: signed, known and whole, or refused; once, and only for what the source owns."""
+
+import pytest
+
+from service.adapters.memory.git import MemoryGit
+from service.ports import Source
+from tests.scenarios.conftest import MAIN, WINE
+
+CHANGE = {"ref": MAIN, "before": "0" * 40, "after": "1" * 40}
+FILES = {"segue.yaml": WINE, "requirements.lock": ""}
+
+
+def test_an_unknown_source_and_a_wrong_signature_get_the_same_answer(world):
+    unknown = world.hook("nobody", CHANGE)
+    forged = world.hook("git", CHANGE, secret=b"guessed")
+    assert unknown.status_code == forged.status_code == 401
+    assert unknown.json == forged.json
+    assert world.inbox.newest() == 0
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_stored(world):
+    answer = world.hook("git", {**CHANGE, "ref": "x" * (world.settings.body_bytes + 1)})
+    assert answer.status_code == 413
+    assert world.inbox.newest() == 0
+
+
+def test_the_same_delivery_twice_is_one(world):
+    commit = world.push(FILES, told=False)
+    change = {**CHANGE, "after": commit}
+    first, again = (world.hook("git", change, number=7) for _ in range(2))
+    assert first.json["delivery"] == again.json["delivery"]
+    assert again.json["duplicate"]
+    world.settle()
+    assert len(world.releases()) == 1
+
+
+def test_a_hook_and_a_sweep_that_tell_the_same_push_are_one_release(world):
+    world.push(FILES)
+    world.settle()
+    world.clock.now += world.settings.sweep_seconds
+    world.settle()
+    assert len(world.releases()) == 1
+
+
+def test_a_push_whose_hook_was_lost_is_found_by_the_next_sweep(world):
+    world.drain()
+    world.push(FILES, told=False)
+    world.settle()
+    assert world.releases() == []
+    world.clock.now += world.settings.sweep_seconds
+    world.settle()
+    assert len(world.releases()) == 1
+
+
+def test_a_delivery_that_nobody_can_read_is_parked_and_the_next_one_is_not_held_up(world):
+    assert world.hook("git", "no object").status_code == 202
+    world.push(FILES)
+    world.settle()
+    (dead,) = world.store.dead()
+    assert "changes" in dead.error
+    assert len(world.releases()) == 1
+
+
+def test_a_source_releases_only_what_it_owns_and_the_commit_says_so(world):
+    world.live()
+    other = world.connect(Source("cellar", "bare", "memory", ("cellar/*",)), MemoryGit())
+    commit = world.push({**FILES, "serve.py": "evil"}, source="cellar")
+    world.settle()
+    assert len(world.releases()) == 1
+    assert world.store.models()[0].source == "git"
+    (report,) = other.reports
+    assert (report.commit, report.state) == (commit, "failure")
+    assert "declared by the source git already" in report.text
+    world.push({**FILES, "segue.yaml": WINE.replace("wine", "beer")}, source="cellar")
+    world.settle()
+    assert "may not release beer/production; it owns cellar/*" in other.reports[-1].text
+    world.push({**FILES, "segue.yaml": WINE.replace("wine", "cellar")}, source="cellar")
+    world.settle()
+    assert world.releases()[-1].model == "cellar"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b'{"verb": "start", "subject": 5}',
+        b'{"verb": "approve", "arguments": []}',
+        b'{"verb": "approve", "arguments": {"a": 1}}',
+        b'{"verb": "destroy"}',
+        b'{"verb": ["approve"]}',
+        b'{"verb": "approve", "subject": "\\ud800"}',
+        b'{"verb": "approve", "verb": "abort"}',
+    ],
+)
+def test_a_command_of_strange_types_is_refused_by_the_intake(world, body):
+    headers = {"Authorization": f"Bearer {world.people['bob']}"}
+    answer = world.intake.post("/api/v1/commands", data=body, headers=headers)
+    assert answer.status_code in {400, 411}
+    assert answer.json["title"]
+    assert world.inbox.newest() == 0
+
+
+def test_environments_that_wait_for_one_another_are_refused_by_name_when_checked(world):
+    staged = WINE + "environments: {staging: {}, production: {after: staging}}\n"
+    world.push({**FILES, "segue.yaml": staged})
+    world.settle()
+    assert world.phases() == []
+    assert "after" in world.git.reports[-1].text
