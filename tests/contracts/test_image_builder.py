@@ -94,3 +94,10 @@ def test_odd_names_do_not_meet(builder):
     for name in ("../../wine", "a/b", "a b"):
         assert isinstance(finished(builder, name), Image)
     assert builder.state("a_b") == Gone()
+
+
+def test_tidying_keeps_what_is_to_be_kept(builder):
+    builder.start(recipe())
+    image = finished(builder, "wine-1")
+    builder.tidy(frozenset({image.digest}), 30 * 86_400.0)
+    assert builder.state("wine-1") == image

@@ -26,6 +26,7 @@ from policies.spec.declaration import (
     Comparison,
     Environment,
     Gate,
+    StepSpec,
     Strategy,
     WhenUndecided,
 )
@@ -133,6 +134,7 @@ def test_harm_takes_the_candidate_back_and_is_final_only_when_the_router_confirm
     assert run.writes[-1].shares[-1].weight == 0
     run.confirm(6)
     assert run.release.phase is Phase.ROLLED_BACK
+    assert run.target.holder is None
     assert StopWorkload("wine-v2") in run.effects
 
 
@@ -395,3 +397,33 @@ def test_undecided_evidence_holds_whatever_weight_it_would_allow():
     run.to_shifting()
     run.evidence(Verdict.UNDECIDED, 100, at=20)
     assert run.release.wanted == 10
+
+
+def test_evidence_of_one_step_is_not_used_for_the_next_however_near_its_weight():
+    steps = (StepSpec(5, 1.0), StepSpec(10, 1.0), StepSpec(15, 1.0))
+    run = Run(make_release(replace(ENVIRONMENT, steps=steps)), make_target())
+    run.to_shifting()
+    run.evidence(Verdict.CLEARED, 100, at=6)
+    assert run.release.wanted == 10
+    run.confirm(7)
+    run.see(Tick(9))
+    assert run.release.wanted == 10
+
+
+def test_evidence_from_before_the_watch_does_not_end_it():
+    run = Run(make_release(replace(ENVIRONMENT, ladder=(100,), watch=5.0)), make_target())
+    run.to_shifting()
+    run.evidence(Verdict.CLEARED, 100, at=15)
+    assert run.release.phase is Phase.WATCHING
+    run.see(Tick(21))
+    assert run.release.phase is Phase.WATCHING
+
+
+def test_a_write_that_failed_is_asked_for_again_under_a_step_of_its_own():
+    run = Run(make_release(), make_target())
+    run.to_shifting()
+    run.evidence(Verdict.CLEARED, 60, at=15)
+    lost = run.writes[-1]
+    run.see(EffectFailed(lost.step, "no", 16))
+    assert run.writes[-1].shares == lost.shares
+    assert run.writes[-1].step != lost.step
