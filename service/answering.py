@@ -15,6 +15,8 @@ from service.bootstrap import Parts
 from service.deciding import Deciding, Plan, decide
 from service.ports import Refused
 from service.queue import Work
+from service.rows import ModelRow
+from service.sources import REGISTRY_KINDS
 from service.states import COMMAND, model_of, number_of, release_of, target_of
 
 MIDDLE = {
@@ -61,26 +63,32 @@ def _prepare(parts: Parts, command: Command) -> Reply | Plan | None:
     """What a command needs from outside, read before anything is stored."""
     if command.verb != "start":
         return None
-    given = dict(command.arguments)
     row = next((r for r in parts.store.models() if r.name == command.subject), None)
     if row is None:
         known = ", ".join(r.name for r in parts.store.models()) or "none is declared yet"
         return Reply(ok=False, text=f"there is no model {command.subject!r}; known: {known}")
-    model = model_of(row)
-    version = given.get("version")
-    if not isinstance(model.source, FromModel):
-        return planning.declared_plan(parts, row, command.actor)
-    if version is None:
-        return Reply(ok=False, text=f"which version of {model.source.model}? Write: --version N")
-    registries = [
-        s for s in parts.store.sources() if s.kind == given.get("registry", s.kind) and s.kind == "mlflow"
-    ]
-    if not registries:
-        return Reply(ok=False, text="no registry is connected; write: segue connect mlflow URL")
+    given = dict(command.arguments)
     try:
-        return planning.registered_plan(parts, row, registries[0].name, version)
+        if isinstance(model_of(row).source, FromModel):
+            return _of_registry(parts, row, given)
+        if "image" in given:
+            return planning.built_plan(parts, row, given["image"], command.actor)
+        return planning.declared_plan(parts, row, command.actor)
     except Refused as reason:
         return Reply(ok=False, text=str(reason))
+
+
+def _of_registry(parts: Parts, row: ModelRow, given: dict[str, str]) -> Plan:
+    """A registered version; which registry has it is asked only where several are connected."""
+    if "image" in given or "version" not in given:
+        raise Refused(f"{row.name} comes from a registry; write which version: --version N")
+    known = [s.name for s in parts.store.sources() if s.kind in REGISTRY_KINDS]
+    wanted = given.get("registry")
+    fitting = [name for name in known if wanted in {None, name}]
+    if len(fitting) != 1:
+        names = ", ".join(known) or "none is connected; write: segue connect mlflow URL"
+        raise Refused(f"which registry? known: {names}")
+    return planning.registered_plan(parts, row, fitting[0], given["version"])
 
 
 def obey(deciding: Deciding, command: Command, plan: Plan | None) -> Reply:

@@ -21,7 +21,9 @@ from service.bootstrap import Parts
 from service.deciding import Deciding, Plan, decide
 from service.ports import GitHost, Refused, Source, TreeEntry
 from service.rows import ModelRow
-from service.states import model_of
+from service.states import model_of, version_of
+
+LEAST_DIGEST = len("sha256:") + 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,25 @@ def declared_plan(parts: Parts, row: ModelRow, actor: str) -> Plan:
     cause = Cause(f"{actor} started it", host.author(row.commit), source=row.source, commit=row.commit)
     digest = tree_digest(host.tree(row.commit), row.folder)
     return Plan(model_of(row), cause, CodeOrigin(row.source, row.commit, row.folder, digest), None)
+
+
+def built_plan(parts: Parts, row: ModelRow, image: str, actor: str) -> Plan:
+    """A plan for a version that was built before, named by its image's digest or the beginning of it.
+
+    Raises `Refused` where no image of the model, or more than one, begins so.
+    """
+    built = [version_of(found) for found in parts.store.versions(row.name)]
+    fitting = [one for one in built if one.image is not None and one.image.startswith(image)]
+    if len(image) < LEAST_DIGEST or len({one.image for one in fitting}) != 1:
+        raise Refused(
+            f"{row.name} has no image {image!r} here; `segue show` prints a release's as sha256:..."
+        )
+    known = fitting[0]
+    commit = known.code.commit if known.code else None
+    author = parts.git(row.source).author(commit) if commit else None
+    cause = Cause(f"{actor} started image {image[:19]}", author, source=row.source, commit=commit)
+    model = _ruled_by_protected_branch(parts, known.model)
+    return Plan(model, cause, code=known.code, registered=known.registered)
 
 
 def _plan_alias(parts: Parts, event: AliasChanged, number: str) -> tuple[Plan, ...]:

@@ -134,6 +134,7 @@ def _perform(stage: Stage) -> list[Outcome]:
             outcome.check("it came to its end", true=False)
             outcome.reason = str(error)
         outcome.seconds = time.monotonic() - began
+        stage.screen.ended(number, title, outcome.ended or outcome.reason, ok=outcome.ok)
         if not outcome.ok:
             break
     return outcomes

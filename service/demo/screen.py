@@ -12,7 +12,7 @@ from rich.text import Text
 from service.cli import pictures
 from service.demo.traffic import Second
 
-LINES = 5  # of what was said last
+LINES = 3  # of what was said last
 ACTS = 7
 
 
@@ -25,6 +25,7 @@ class Screen:
     _began: float = field(default_factory=time.monotonic)
     _live: Live | None = None
     _title: str = "setting up"
+    _ended: list[str] = field(default_factory=list)
     _said: list[str] = field(default_factory=list)
     _targets: list[dict[str, Any]] = field(default_factory=list)
     _release: dict[str, Any] | None = None
@@ -47,6 +48,10 @@ class Screen:
         self._say_plainly("")
         self._say_plainly(self._title)
 
+    def ended(self, number: int, title: str, how: str, *, ok: bool) -> None:
+        """An act is over."""
+        self._ended.append(f"{'✓' if ok else '✗'} {number} {title}: {how}")
+
     def say(self, text: str) -> None:
         """One line about what is done now."""
         self._said.append(f"{self._elapsed()}  {text}")
@@ -68,7 +73,8 @@ class Screen:
             self.console.print(line)
 
     def _picture(self) -> RenderableType:
-        parts: list[RenderableType] = [Text(f"{self._elapsed()}  {self._title}", style="bold")]
+        parts: list[RenderableType] = [Text(line, style="green") for line in self._ended]
+        parts.append(Text(f"{self._elapsed()}  {self._title}", style="bold"))
         parts += [Text(line, style="dim") for line in self._said[-LINES:]]
         parts.append(Text(""))
         parts += [users(target, second) for target, second in self.lately()]

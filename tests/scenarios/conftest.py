@@ -154,7 +154,7 @@ class World:
 
     def say(self, verb, subject=None, who="bob", **more):
         """A command through the API; the reply that the person gets."""
-        arguments = {k: more.pop(k) for k in ("version", "registry") if k in more}
+        arguments = {k: more.pop(k) for k in ("version", "registry", "image") if k in more}
         told = {"verb": verb, "subject": subject, "arguments": arguments, **more}
         headers = {"Authorization": f"Bearer {self.people[who]}"}
         stored = self.intake.post("/api/v1/commands", json=told, headers=headers)

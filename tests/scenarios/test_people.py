@@ -3,7 +3,7 @@
 import pytest
 
 from policies.release import Phase
-from tests.scenarios.conftest import WINE
+from tests.scenarios.conftest import FILES, WINE
 
 APPROVED = WINE + "approvals: {count: 1}\n"
 
@@ -155,6 +155,21 @@ def test_start_releases_what_is_declared(world):
     started = world.say("start", "wine")
     assert started.ok
     assert world.release(started.release).cause.text == "bob started it"
+
+
+def test_start_releases_an_image_that_was_built_before(world):
+    first = world.live()
+    world.push({**FILES, "serve.py": "second"})
+    world.settle()
+    world.play(400, until=world.releases()[-1].name)
+    unknown = world.say("start", "wine", image="sha256:" + "0" * 12)
+    assert "has no image" in unknown.text
+    builds = len(world.parts.builder._recipes)
+    again = world.say("start", "wine", image=first.image[:19])
+    assert again.ok, again.text
+    found = world.release(again.release)
+    assert (found.version, found.image) == (first.version, first.image)
+    assert len(world.parts.builder._recipes) == builds
 
 
 @pytest.mark.parametrize(
