@@ -3,7 +3,7 @@
 import pytest
 
 from policies.release import Phase
-from tests.scenarios.conftest import FILES, WINE
+from tests.scenarios.conftest import WINE
 
 APPROVED = WINE + "approvals: {count: 1}\n"
 
@@ -159,7 +159,7 @@ def test_start_releases_what_is_declared(world):
 
 def test_start_releases_an_image_that_was_built_before(world):
     first = world.live()
-    world.push({**FILES, "serve.py": "second"})
+    world.push({"serve.py": "second"})
     world.settle()
     world.play(400, until=world.releases()[-1].name)
     unknown = world.say("start", "wine", image="sha256:" + "0" * 12)
