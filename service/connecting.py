@@ -35,9 +35,24 @@ def connect(settings: Settings, store: Store, source: Source, hooks: str) -> lis
         return change.sources()
 
     sources.save(settings.home, tuple(store.decide(save)))
-    address = f"{hooks.rstrip('/')}/hooks/{source.name}"
+    address = _address(source, hooks)
     told = [f"source {source.name} ({source.kind}) at {source.url}", f"it may own: {', '.join(source.owns)}"]
     return [*told, _hook(source, adapter, address, secret)]
+
+
+def told_at_once(source: Source, adapter: Any, hooks: str) -> bool:
+    """Whether the source's hook or webhook leads to this intake; else a sweep finds its changes.
+
+    Raises `Refused` or `Retry` where the source does not answer.
+    """
+    if source.kind not in sources.GIT_KINDS:
+        return bool(adapter.has_webhook(_address(source, hooks)))
+    folder = sources.folder(source)
+    return folder is not None and hook_script.tells(folder, _address(source, hooks))
+
+
+def _address(source: Source, hooks: str) -> str:
+    return f"{hooks.rstrip('/')}/hooks/{source.name}"
 
 
 def name_of(url: str) -> str:

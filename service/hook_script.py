@@ -57,6 +57,15 @@ def install(repository: Path, url: str, secret: bytes) -> Path:
     return hook
 
 
+def tells(repository: Path, url: str) -> bool:
+    """Whether our hook stands in the repository, and tells this address."""
+    hook = repository / "hooks" / "post-receive"
+    try:
+        return hook.read_bytes() == _SCRIPT.format(url=url).encode()
+    except OSError:
+        return False
+
+
 def _place(path: Path, content: bytes, mode: int, owner: os.stat_result) -> None:
     """Replace a file whole: a push never runs half a hook, and no link that lies there is followed."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".segue-")

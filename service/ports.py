@@ -332,6 +332,18 @@ class ModelRegistry(Protocol):
     def set_tags(self, name: str, version: str, tags: tuple[tuple[str, str], ...]) -> None: ...
 
 
+class Webhooks(Protocol):
+    """What else a registry can do whose server tells of changes by itself."""
+
+    def register_webhook(self, address: str, secret: str) -> None:
+        """See to it that the server tells this address, signed with this secret; safe to repeat."""
+        ...
+
+    def has_webhook(self, address: str) -> bool:
+        """Whether the server would tell this address now."""
+        ...
+
+
 # --- git hosts ------------------------------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 
-from service import installation, plugins, processes, shim, sources, up
+from service import connecting, installation, plugins, processes, shim, sources, up
 from service.errors import StoreError
 from service.ports import PortError, Source
 from service.settings import Settings
@@ -110,6 +110,10 @@ def _source(chosen: Settings, source: Source) -> Found:
     try:
         adapter = sources.opened(chosen, source)
         count = len(adapter.refs() if source.kind in sources.GIT_KINDS else adapter.aliases())
+        told = connecting.told_at_once(source, adapter, installation.place(chosen).intake)
     except PortError as reason:
         return Found(name, ok=False, detail=str(reason), mend=f"check {source.url}, then connect it again")
+    if not told:
+        late = f"{source.url} has no hook that leads here; it is looked at every {chosen.sweep_seconds:g} s"
+        return Found(name, ok=False, detail=late, mend=f"connect {source.url} again, and read what it says")
     return Found(name, ok=True, detail=f"{source.url}, {count} references")

@@ -134,6 +134,9 @@ def test_a_path_that_is_no_file_of_the_version_is_refused(world, path):
         list(world.registry.read(name, version, path))
 
 
-def test_a_webhook_may_be_registered_again(world):
+def test_a_webhook_may_be_registered_again_and_is_known_by_its_address(world):
     for _ in range(2):
-        world.registry.register_webhook(f"http://127.0.0.1:9/hooks/{new_name()}", "a secret of some length")
+        address = f"http://127.0.0.1:9/hooks/{new_name()}"
+        assert not world.registry.has_webhook(address)
+        world.registry.register_webhook(address, "a secret of some length")
+        assert world.registry.has_webhook(address)

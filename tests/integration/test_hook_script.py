@@ -263,3 +263,13 @@ def kinds(engine):
         with engine.change() as change:
             change.finish(work)
     return found
+
+
+def test_the_doctor_knows_whether_the_hook_leads_here(repository, engine):
+    def told(hooks):
+        return connecting.told_at_once(repository.source, repository.host, hooks)
+
+    assert not told("http://127.0.0.1:1")
+    connect(repository, engine, "http://127.0.0.1:1")
+    assert told("http://127.0.0.1:1")
+    assert not told("http://127.0.0.1:2")

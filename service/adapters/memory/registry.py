@@ -76,6 +76,11 @@ class MemoryRegistry:
         self._answer()
         self.webhooks[address] = secret
 
+    def has_webhook(self, address: str) -> bool:
+        """Whether that one would be told."""
+        self._answer()
+        return address in self.webhooks
+
     def _answer(self) -> None:
         if self.away is not None:
             raise Retry(self.away)

@@ -93,6 +93,10 @@ class MlflowRegistry:
         """Have the server tell this address when an alias moves; safe to repeat."""
         webhooks.register(self._rest, self._webhook, address, secret)
 
+    def has_webhook(self, address: str) -> bool:
+        """Whether an active webhook of the server leads to this address."""
+        return webhooks.leads_to(self._rest, address)
+
     def _models(self) -> Iterator[dict[str, Any]]:
         path = f"{API}/registered-models/search"
         return self._rest.pages(path, "registered_models", {"max_results": _PAGE})

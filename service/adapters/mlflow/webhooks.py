@@ -48,5 +48,14 @@ def register(rest: Rest, name: str, address: str, secret: str) -> None:
         raise
 
 
+def leads_to(rest: Rest, address: str) -> bool:
+    """Whether the server has an active webhook for our events with this address."""
+    hooks = rest.pages(f"{API}/webhooks", "webhooks", {})
+    try:
+        return any(hook.get("url") == address and hook.get("status") == "ACTIVE" for hook in hooks)
+    except Broken as error:
+        raise Refused(_KEY) from error
+
+
 def _ours(hook: dict[str, Any], wanted: dict[str, Any]) -> bool:
     return any(hook.get(fact) == wanted[fact] for fact in ("name", "url"))
