@@ -15,7 +15,7 @@ from bench.installed import Installation, installation
 from bench.report import Row, report
 
 READY, MEGABYTES, PERCENT = 8.0, 700.0, 5.0
-ROUNDS, SETTLE, IDLE = 1, 5.0, 10.0
+ROUNDS, SETTLE, IDLE = 3, 5.0, 20.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
