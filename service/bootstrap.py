@@ -39,6 +39,7 @@ class Parts:
     router: TrafficRouter
     metrics: MetricSource
     open_source: Callable[[Source], Any]
+    looked: dict[str, float] = field(default_factory=dict)  # when a source was last asked, by its name
     _opened: dict[str, tuple[Source, Any]] = field(default_factory=dict)
 
     def git(self, name: str) -> GitHost:
