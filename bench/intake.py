@@ -23,7 +23,7 @@ from handlers import signing
 from service.inbox import Inbox
 
 LIMITS = ((200, 0.020), (1_000, 0.050))  # deliveries a second, seconds allowed for 99 of 100
-ROUNDS, SECONDS, WARM = 3, 3.0, 200
+ROUNDS, SECONDS, WARM = 5, 4.0, 200
 
 
 def main() -> int:

@@ -15,7 +15,7 @@ from bench.installed import Installation, installation
 from bench.report import Row, report
 
 READY, MEGABYTES, PERCENT = 8.0, 700.0, 5.0
-ROUNDS, SETTLE, IDLE = 1, 5.0, 10.0
+ROUNDS, SETTLE, IDLE = 3, 3.0, 20.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -73,8 +73,8 @@ def processes(place: Installation) -> list[psutil.Process]:
     assert place.process is not None
     found = {one.pid: one for one in family(psutil.Process(place.process.pid))}
     home = str(place.settings.home)
-    for one in psutil.process_iter():
-        words = " ".join(one.cmdline())
+    for one in psutil.process_iter(["cmdline"]):
+        words = " ".join(one.info["cmdline"] or [])
         if "shim_main" in words and home in words:
             found |= {member.pid: member for member in family(one)}
     return list(found.values())

@@ -20,12 +20,15 @@ Values = dict[str, str]
 
 def look(parts: Parts, source: Source) -> int:
     """Observe every reference of the source; the number of changes found. May raise `Retry`."""
+    asked = parts.store.now()
     values = present(parts, source)
 
     def store(change: Change) -> int:
         return observe(change, source, values)
 
-    return parts.store.decide(store)
+    found = parts.store.decide(store)
+    parts.looked[source.name] = asked
+    return found
 
 
 def present(parts: Parts, source: Source) -> Values:
