@@ -4,6 +4,7 @@ Everything is below `SEGUE_HOME`. Ports are chosen once and recorded, so that a 
 """
 
 import fcntl
+import hashlib
 import json
 import os
 import socket
@@ -16,6 +17,7 @@ from typing import Any
 
 import psutil
 
+from service.errors import StartError
 from service.settings import Settings
 
 PRIVATE = ("stores", "secrets", "run", "logs")
@@ -56,6 +58,25 @@ def place(settings: Settings) -> Place:
     return Place(
         f"{base}:{settings.intake_port}", f"{base}:{settings.web_port}", f"{base}:{settings.router_port}"
     )
+
+
+def remember_store(settings: Settings) -> None:
+    """Write down which database an installation uses, without what could be read out of its URL."""
+    write_json(settings.home / "run" / "store.json", {"digest": _digest(settings)})
+
+
+def check_store(settings: Settings) -> None:
+    """Raises `StartError` where Segue was started here with another database than these settings name."""
+    known = read_json(settings.home / "run" / "store.json")
+    if known is not None and known.get("digest") != _digest(settings):
+        raise StartError(
+            f"Segue in {settings.home} uses another database than this shell names; set SEGUE_DATABASE as for"
+            " `segue up`"
+        )
+
+
+def _digest(settings: Settings) -> str:
+    return hashlib.sha256(settings.store_url("engine").encode()).hexdigest()
 
 
 def make_folders(home: Path) -> None:

@@ -34,6 +34,7 @@ LEASE = "observer"
 LEASE_SECONDS = 4.0
 TELL_SECONDS = 2.0  # unchanged evidence is told again after so long: it goes stale otherwise
 HISTORY_SECONDS = 10.0
+HISTORY_SPAN = 3600.0  # what is served within it is one row
 HISTORY_KEPT = 14 * 86_400.0
 JUDGED = frozenset({Phase.SHIFTING, Phase.WATCHING})
 
@@ -220,7 +221,8 @@ class Observer:
                 self._served[target, backend] = replace(
                     past, requests=past.requests + gained.requests, errors=past.errors + gained.errors
                 )
-        if sample.at - self._flushed >= HISTORY_SECONDS:
+        # While a rollout goes on, nothing of what its limits come from may be lost with this process.
+        if watched or sample.at - self._flushed >= HISTORY_SECONDS:
             self._flush(held, sample.at)
 
     def _flush(self, held: Held, at: float) -> None:
@@ -229,7 +231,8 @@ class Observer:
             return
         with self.series.change(held) as change:
             for (target, backend), counts in self._served.items():
-                change.add_history(Served(target, backend, at, counts.requests, counts.errors))
+                hour = at - at % HISTORY_SPAN
+                change.add_history(Served(target, backend, hour, counts.requests, counts.errors))
             change.forget_history(at - HISTORY_KEPT)
         self._served.clear()
 

@@ -43,7 +43,7 @@ class Judge:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What a version served on a target in the interval that ended `at`."""
+    """What a version served on a target in the span of time that began `at`."""
 
     target: str
     version: str
@@ -85,15 +85,13 @@ class Writing:
             raise Conflict(f"guard states of {new.release} are stored beyond sequence {new.sequence}")
 
     def add_history(self, served: Served) -> None:
-        """Keep what a version served; the same moment once."""
-        values = {
-            "target": served.target,
-            "version": served.version,
-            "at": served.at,
-            "requests": served.requests,
-            "errors": served.errors,
-        }
-        self.connection.execute(self._insert(history).values(values).on_conflict_do_nothing())
+        """Add what a version served to what is known of the span of time that `at` begins."""
+        values = {"target": served.target, "version": served.version, "at": served.at}
+        counts = {"requests": served.requests, "errors": served.errors}
+        new = self._insert(history).values(values | counts)
+        added = {name: history.c[name] + new.excluded[name] for name in counts}
+        keys = ["target", "version", "at"]
+        self.connection.execute(new.on_conflict_do_update(index_elements=keys, set_=added))
 
     def forget(self, release: str) -> None:
         """Remove a finished release's increments; its guard states stay."""

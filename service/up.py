@@ -56,6 +56,7 @@ def up(settings: Settings, broker: Broker, stop: threading.Event, tell: Tell) ->
         chosen = installation.choose_ports(settings)
         chosen = _daemons(chosen, broker, tell)
         _stores(chosen)
+        installation.remember_store(chosen)
         _workloads(chosen, tell)
         children = Children(processes.NAMES, _environ(chosen), chosen.home / "logs" / "output.log")
         children.start()

@@ -59,10 +59,10 @@ class Installation:
     """One home with everything in it. `environ` adds to the settings of `segue up`."""
 
     def __init__(self, root: Path, *options: str, **environ: str) -> None:
-        self.place = Place(root)
+        self.place = Place(root, tuple({"SEGUE_SWEEP_SECONDS": "2", **environ}.items()))
         self.repository = Repository(self.place.bare, self.place.work)
         self._options = options
-        self._environ = {**self.place.environ(), "SEGUE_SWEEP_SECONDS": "2", **environ}
+        self._environ = self.place.environ()
         self._up = None
 
     # --- the whole of it ---------------------------------------------------------------------

@@ -37,6 +37,7 @@ def connect(kind: str, url: str, name: str | None, owns: tuple[str, ...], *, wan
     """
     settings = installation.with_ports(chosen())
     installation.make_folders(settings.home)
+    installation.check_store(settings)
     source = Source(name or connecting.name_of(url), KINDS[kind], url, owns)
     store = Store.open(settings.store_url("engine"))
     told = connecting.connect(settings, store, source, installation.place(settings).intake)
@@ -62,6 +63,7 @@ def token(name: str, *, wants_json: bool) -> None:
         raise click.ClickException("the operator's token is made by `segue up`; choose another name")
     settings = chosen()
     installation.make_folders(settings.home)
+    installation.check_store(settings)
     store = Store.open(settings.store_url("engine"))
     made = tokens.make(store, name)
     store.close()

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 
 from service import connecting, installation, plugins, processes, shim, sources, up
-from service.errors import StoreError
+from service.errors import StartError, StoreError
 from service.ports import PortError, Source
 from service.settings import Settings
 from service.store import Store
@@ -91,9 +91,10 @@ def _router(chosen: Settings) -> list[Found]:
 
 def _stored(chosen: Settings) -> list[Found]:
     try:
+        installation.check_store(chosen)
         store = Store.open(chosen.store_url("engine"))
         known, dead = store.sources(), store.dead()
-    except StoreError as reason:
+    except (StartError, StoreError) as reason:
         return [Found("store", ok=False, detail=str(reason), mend="look at the disk or the database")]
     found = [_source(chosen, source) for source in known]
     if not known:

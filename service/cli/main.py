@@ -60,8 +60,8 @@ def group() -> None:
 def main() -> None:
     """The entry point."""
     try:
-        # click returns the code of an `Exit` here, and raises everything else.
-        sys.exit(group.main(standalone_mode=False))
+        # click returns the code of an `Exit` here, nothing else, and raises everything else.
+        sys.exit(group.main(standalone_mode=False) or 0)
     except click.exceptions.Abort:
         sys.exit(130)
     except click.UsageError as error:

@@ -14,9 +14,10 @@ SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One folder holds all of it."""
+    """One folder holds all of it. `settings` are more variables for its installation."""
 
     root: Path
+    settings: tuple[tuple[str, str], ...] = (("SEGUE_SWEEP_SECONDS", "10"),)
 
     @property
     def home(self) -> Path:
@@ -50,7 +51,7 @@ class Place:
             **kept,
             "SEGUE_HOME": str(self.home),
             "SEGUE_GIT_ROOTS": str(self.bare.parent),
-            "SEGUE_SWEEP_SECONDS": "10",
+            **dict(self.settings),
         }
 
 

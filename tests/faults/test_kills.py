@@ -21,6 +21,15 @@ RECOVERY = 4.0  # seconds after a kill of the router or a model in which request
 
 
 @pytest.fixture
+def people(installed):
+    made = Commands(installed)
+    yield made
+    made.stop.set()
+    if made.ident is not None:
+        made.join()
+
+
+@pytest.fixture
 def installed(tmp_path):
     made = Installation(tmp_path / "segue").start()
     try:
@@ -47,14 +56,11 @@ class Commands(threading.Thread):
 
 
 @pytest.mark.timeout(420)
-def test_whatever_is_killed_nothing_is_lost_nothing_is_done_twice_and_nothing_is_stuck(installed):
+def test_whatever_is_killed_nothing_is_lost_nothing_is_done_twice_and_nothing_is_stuck(installed, people):
     dice = random.Random(20261125)
     commits = [installed.push(0)]
     assert installed.release_of(commits[0])["phase"] == "promoted"
-    users, people = (
-        Traffic(request_of(TARGET, installed.router(), "predict", {}), rate=60),
-        Commands(installed),
-    )
+    users = Traffic(request_of(TARGET, installed.router(), "predict", {}), rate=60)
     users.start()
     while len(users.answers) < 900:  # a history of stable, so that what the kills cost it is little beside it
         time.sleep(0.1)

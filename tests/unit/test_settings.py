@@ -20,6 +20,7 @@ OTHER = Settings(
     body_bytes=99,
     keep_days=3.5,
     allow_unsigned=True,
+    images="https://registry.example/models",
     git_roots=(Path("/srv/git"), Path("/home/git")),
 )
 
