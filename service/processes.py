@@ -167,14 +167,17 @@ def _hint(chosen: Settings) -> "Hint | None":
 
 def run_observer(chosen: Settings) -> None:
     """Read the counters and judge."""
-    from service import observer, worker
+    from service import observer, owners, worker
     from service.bootstrap import build
     from service.observer import Observer
     from service.probe import open_probe
     from service.series import Series
 
     watching = Observer(
-        build(chosen), Series.open(chosen.store_url("series")), worker.owner_name("observer"), time.time
+        build(chosen),
+        Series.open(chosen.store_url("series")),
+        owners.name_of_this_process("observer"),
+        time.time,
     )
     installation.write_down(chosen.home, "observer", open_probe(lambda: watching.series.judge("") is None))
     observer.run(watching, worker.stop_on_signals(), chosen.scrape_seconds)

@@ -181,6 +181,19 @@ def revive(connection: Connection, number: int, now: float) -> bool:
     return connection.execute(update(work).where(dead).values(fresh)).rowcount == 1
 
 
+def owners(connection: Connection) -> list[str]:
+    """Who holds a lease now."""
+    return list(connection.scalars(_OWNERS))
+
+
+def free(connection: Connection, owners: Sequence[str], now: float) -> int:
+    """End the leases of owners that are known to be dead; how many there were."""
+    theirs = and_(work.c.finished.is_(None), work.c.state == "running", work.c.owner.in_(owners))
+    return connection.execute(
+        update(work).where(theirs, work.c.lease_until > now).values(lease_until=now)
+    ).rowcount
+
+
 def forget(connection: Connection, before: float) -> int:
     """Remove work that was done or replaced earlier; its keys may then be added anew."""
     old = and_(work.c.state.in_(("done", "replaced")), work.c.finished < before)
@@ -223,6 +236,9 @@ def unfinished(connection: Connection, kind: str) -> list[Work]:
     """Work of a kind that has not ended, oldest first."""
     query = select(work).where(work.c.finished.is_(None), work.c.kind == kind).order_by(work.c.id)
     return [_work(row) for row in connection.execute(query)]
+
+
+_OWNERS = select(work.c.owner).where(work.c.finished.is_(None), work.c.state == "running").distinct()
 
 
 def _due(now: float | BindParameter[float]) -> list[ColumnElement[bool]]:

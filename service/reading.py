@@ -107,6 +107,10 @@ class Reading:
         """Ids of work that could be claimed now."""
         return queue.due(self.connection, self.now, limit, kinds)
 
+    def owners(self) -> list[str]:
+        """Who holds a lease on work now."""
+        return queue.owners(self.connection)
+
     def known_work(self, keys: Sequence[str]) -> frozenset[str]:
         """Those of the keys whose work was added before."""
         return queue.known(self.connection, keys)

@@ -1,4 +1,4 @@
-"""The reconciler: takes deliveries into the engine, asks for sweeps and housekeeping, sends hints.
+"""The reconciler: takes deliveries into the engine, frees what the dead held, asks for sweeps, sends hints.
 
 It decides nothing. Any number of reconcilers do no harm: everything that they add is keyed, and a hint
 is only a hint.
@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import structlog
 
-from service import receiving
+from service import owners, receiving
 from service.housekeeping import EVERY_SECONDS
 from service.inbox import Inbox
 from service.queue import Work
@@ -37,10 +37,18 @@ class Reconciler:
     def round(self) -> None:
         """Everything once."""
         receiving.take(self.store, self.inbox)
+        self.free_the_dead()
         self.sweep()
         self.keep_house()
         if self.hint is not None:
             self.send_hints(self.hint)
+
+    def free_the_dead(self) -> None:
+        """Give free what killed processes of this host held, instead of waiting for their leases."""
+        with self.store.read() as read:
+            dead = owners.gone(read.owners())
+        if dead:
+            log.warning("freed the work of dead processes", owners=dead, work=self.store.free(dead))
 
     def sweep(self) -> None:
         """Ask for a look at each source, once per sweep period whoever asks."""

@@ -123,6 +123,11 @@ class Store:
                 change.record(f"work-{number}", actor, "revive")
             return revived
 
+    def free(self, owners: Sequence[str]) -> int:
+        """End the leases of owners that are known to be dead; how many there were."""
+        with writing(self.engine) as connection:
+            return queue.free(connection, owners, self._now(connection))
+
     def forget_work(self, before: float) -> int:
         """Remove work that was done or replaced before that moment; how many."""
         with writing(self.engine) as connection:

@@ -6,9 +6,10 @@ it loses, the reconciler hints at again; whatever it repeats, the queue's claims
 
 from celery import Celery
 
+from service import owners
 from service.bootstrap import Parts
 from service.work import QUEUES, work_once
-from service.worker import drain, owner_name
+from service.worker import drain
 
 TASK = "segue.do"
 
@@ -41,7 +42,7 @@ def create_app(broker: str) -> Celery:
 
 def register(app: Celery, parts: Parts, queue: str) -> None:
     """Give a worker's application its one task."""
-    owner = owner_name(queue)
+    owner = owners.name_of_this_process(queue)
 
     @app.task(name=TASK)  # type: ignore[untyped-decorator]
     def do(number: int, **_newer: object) -> None:

@@ -1,25 +1,19 @@
 """The polling driver: a worker that needs no broker, and the process that `segue up` starts."""
 
-import os
 import signal
-import socket
 import threading
 from collections.abc import Sequence
 from types import FrameType
 
 import structlog
 
+from service import owners
 from service.bootstrap import Parts
 from service.work import work_once
 
 log = structlog.get_logger()
 IDLE_SECONDS = 0.1  # between two looks at an empty queue: the cost of having no broker
 SELDOM_SECONDS = 1.0  # the same beside a broker, whose hints may be lost
-
-
-def owner_name(kind: str) -> str:
-    """A name for whoever holds a lease: host, process and kind."""
-    return f"{socket.gethostname()}/{os.getpid()}/{kind}"
 
 
 def drain(parts: Parts, owner: str, kinds: Sequence[str] | None = None) -> int:
@@ -34,7 +28,7 @@ def poll(
     parts: Parts, stop: threading.Event, kinds: Sequence[str] | None = None, idle: float = IDLE_SECONDS
 ) -> None:
     """Work until told to stop; what is in hand then is finished first."""
-    owner = owner_name("poll")
+    owner = owners.name_of_this_process("poll")
     while not stop.is_set():
         try:
             if drain(parts, owner, kinds) == 0:

@@ -266,3 +266,18 @@ def test_zombies_among_four_workers_never_store_an_answer(database_url, clock):
         thread.join()
     store.close()
     assert outcomes == ["lost", "lost", "lost", "stored"]
+
+
+def test_what_the_dead_held_is_free_at_once(store, clock):
+    with store.change() as change:
+        change.add_work(Work("traffic:wine", "SetTraffic", "k1", "rel-1"))
+        change.add_work(Work("work:v", "Build", "k2", "v"))
+    dead, living = store.claim("dead"), store.claim("living")
+    with store.read() as read:
+        assert sorted(read.owners()) == ["dead", "living"]
+    assert store.free(["dead", "nobody"]) == 1
+    again = store.claim("other")
+    assert (again.id, again.attempts) == (dead.id, 2)
+    with pytest.raises(Lost):
+        store.renew(dead)
+    store.renew(living)
