@@ -52,6 +52,10 @@ def environ(given: Mapping[str, str], folder: Path, key: bytes) -> dict[str, str
     }
 
 
+class NotStarted(Exception):
+    """The server does not answer."""
+
+
 @dataclass(slots=True)
 class MlflowServer:
     """One server with all its files in one folder; started again there, it knows what it knew.
@@ -70,7 +74,7 @@ class MlflowServer:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Start it and wait until it answers. Raises `RuntimeError` with what it printed."""
+        """Start it and wait until it answers. Raises `NotStarted` with what it printed."""
         self.begin()
         self.wait()
 
@@ -93,13 +97,13 @@ class MlflowServer:
         (self.folder / RECORD).write_text(json.dumps(known))
 
     def wait(self) -> None:
-        """Wait until it answers. Raises `RuntimeError` with what it printed."""
+        """Wait until it answers. Raises `NotStarted` with what it printed."""
         until = time.monotonic() + READY_SECONDS
         while not self.ready():
             if self._process is None or self._process.poll() is not None or time.monotonic() > until:
                 self.stop()
                 said = (self.folder / "server.log").read_text(errors="replace")[-2000:]
-                raise RuntimeError(f"the MLflow server did not start:\n{said}")
+                raise NotStarted(f"the MLflow server did not start:\n{said}")
             time.sleep(0.1)
 
     def ready(self) -> bool:

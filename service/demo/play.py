@@ -16,7 +16,7 @@ from service.client import Client, Refusal, Unreachable, client_of
 from service.demo import place as places
 from service.demo import report
 from service.demo.acts import ACTS, Outcome
-from service.demo.mlflow_server import MlflowServer
+from service.demo.mlflow_server import MlflowServer, NotStarted
 from service.demo.models import Models
 from service.demo.place import CommandFailed, Place, segue
 from service.demo.repository import Repository
@@ -24,7 +24,7 @@ from service.demo.screen import Screen
 from service.demo.stage import Late, Stage
 
 UP_SECONDS = 60.0
-FORESEEN = (Late, CommandFailed, Refusal, Unreachable, subprocess.TimeoutExpired)
+FORESEEN = (Late, NotStarted, CommandFailed, Refusal, Unreachable, subprocess.TimeoutExpired)
 
 
 @dataclass(frozen=True, slots=True)

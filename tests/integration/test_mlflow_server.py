@@ -10,7 +10,7 @@ import pytest
 
 from service import proc
 from service.demo import mlflow_server
-from service.demo.mlflow_server import MlflowServer
+from service.demo.mlflow_server import MlflowServer, NotStarted
 from tests.running import free_port, wait_until
 
 # Stands in for MLflow: two processes of one session that answer /health, slow to see that they shall end.
@@ -107,5 +107,5 @@ def test_a_server_that_ends_at_once_is_an_error_with_what_it_said(tmp_path):
     path = tmp_path / "python"
     path.write_text("#!/bin/sh\necho no room left\nexit 3\n")
     path.chmod(0o755)
-    with pytest.raises(RuntimeError, match="no room left"):
+    with pytest.raises(NotStarted, match="no room left"):
         MlflowServer(path, tmp_path / "server", free_port()).start()

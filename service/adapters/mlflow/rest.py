@@ -1,6 +1,6 @@
 """HTTP to one MLflow server: logins, time limits, pages, streams, and what each refusal means.
 
-The REST API is used directly, see docs/decisions/0007-mlflow-over-rest.md. Redirects are never followed,
+The REST API is used directly, see docs/decisions/mlflow-over-rest.md. Redirects are never followed,
 so a login never reaches another host; neither a login nor a webhook's secret gets into a message.
 """
 
