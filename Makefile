@@ -43,7 +43,7 @@ check: $(READY) ## linters, types, import contracts
 test: $(READY) $(MLFLOW_READY) ## all tests
 	$(BIN)/pytest -q
 
-bench: $(READY) ## all benchmarks, as ratios to their limits (about ten minutes)
+bench: $(READY) ## all benchmarks, as ratios to their limits (about six minutes)
 	@failed=0; for name in guards build up rollback intake; do $(BIN)/python bench/$$name.py || failed=1; echo; done; exit $$failed
 
 bench-guards: $(READY) ## the guards' benchmark alone (a few seconds)

@@ -6,7 +6,7 @@ import pytest
 
 from policies import ramp
 from policies.guards import betting, budget, noise, plan, share, slo, threshold
-from policies.rollout import SHARE_TOLERANCE, STALE_AFTER
+from policies.shifting import SHARE_TOLERANCE, STALE_AFTER
 from policies.spec.declaration import Environment, Guard, GuardKind
 from tests.docs.pages import text
 

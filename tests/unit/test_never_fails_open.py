@@ -49,7 +49,8 @@ from policies.evidence import Evidence, Finding, Verdict
 from policies.guards.increment import Gap, Increment, difference
 from policies.guards.judge import Judge
 from policies.release import HOLDING, Cause, Phase, Release, Serving, Target
-from policies.rollout import SHARE_TOLERANCE, STALE_AFTER, advance
+from policies.rollout import advance
+from policies.shifting import SHARE_TOLERANCE, STALE_AFTER
 from policies.spec.declaration import (
     Approvals,
     Comparison,

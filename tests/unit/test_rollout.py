@@ -20,7 +20,7 @@ from policies.events import (
 )
 from policies.evidence import Evidence, Finding, Verdict
 from policies.release import Cause, Phase, Release, Serving, Target
-from policies.rollout import Decision, advance
+from policies.rollout import advance
 from policies.spec.declaration import (
     Approvals,
     Comparison,
@@ -30,6 +30,7 @@ from policies.spec.declaration import (
     Strategy,
     WhenUndecided,
 )
+from policies.split import Decision
 from policies.strategy import SWITCH
 
 STABLE = Serving("rel-1", 1, "v1", "sha256:1", "wine-v1", "http://127.0.0.1:1", 0.0)
