@@ -55,5 +55,6 @@ lock: $(READY) ## write the hashed requirements anew from pyproject.toml
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded --extra postgres pyproject.toml -o requirements/app.txt
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded --extra postgres --group dev -c requirements/app.txt pyproject.toml requirements/build.in -o requirements/dev.txt
 
-clean: ## remove the virtual environment and caches
-	rm -rf $(VENV) .venvs .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean: ## end what a demo left running, remove the virtual environments and caches
+	@if [ -d .demo ] && [ -x $(BIN)/segue ]; then $(BIN)/segue demo --end; fi
+	rm -rf $(VENV) .venvs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

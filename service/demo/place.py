@@ -88,4 +88,13 @@ def clear(place: Place) -> None:
     if place.home.is_dir():
         segue(place, "down", "--all", "--yes", check=False)
     if place.root.exists():
-        shutil.rmtree(place.root)
+        _remove(place.root)
+
+
+def _remove(root: Path) -> None:
+    """Remove a folder in which some folders are closed to writers, as unpacked layers are."""
+    for folder, names, _ in os.walk(root):
+        for path in (Path(folder, name) for name in names):
+            if not path.is_symlink():
+                path.chmod(0o700)
+    shutil.rmtree(root)
