@@ -78,7 +78,7 @@ def targets(found: list[dict[str, Any]]) -> RenderableType:
         return Text("nothing serves yet")
     table = Table(box=None, pad_edge=False)
     for column in ("target", "stable", "kept warm", "holder", "address"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for one in found:
         stable, before = one["stable"], one["previous"]
         table.add_row(

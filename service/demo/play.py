@@ -174,16 +174,21 @@ def _show(
 
 
 def _say_what_runs(console: Console, stage: Stage) -> None:
-    """Where to look, and what to type next."""
+    """Where to look, and what to type next; the clone is left on main, with the good model in it."""
     place = stage.place
-    console.print("\nIt runs on. To look at it:")
-    console.print(f"  export SEGUE_HOME={place.home}")
-    for line in (
-        f"{places.program()} watch",
-        f"{places.program()} show {next(iter(stage.releases.values()))['release']['name']}",
-        f"{places.program()} targets",
-    ):
-        console.print(f"  {line}")
-    console.print(f"The models are in {place.work}: change one, commit, and: git push origin HEAD:main")
-    console.print(f"MLflow is at {stage.models.tracking}")
-    console.print(f"To end it all: {places.program()} demo --end")
+    stage.repository.switch("main")
+    stage.repository.restore(stage.commits.get("better", "HEAD"))
+    told = [
+        "",
+        "It runs on. To look at it:",
+        f"  export PATH={Path(places.program()).parent}:$PATH",
+        f"  export SEGUE_HOME={place.home} SEGUE_GIT_ROOTS={place.bare.parent}",
+        "  segue watch",
+        "  segue show rel-4",
+        "  segue targets",
+        f"To release something: cd {place.work}, change a model, and",
+        '  git commit -am "My change" && git push origin main',
+        f"MLflow is at {stage.models.tracking}. To end it all: segue demo --end --folder {place.root}",
+    ]
+    for line in told:
+        console.print(line, soft_wrap=True)

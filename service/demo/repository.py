@@ -45,6 +45,10 @@ class Repository:
         """Go to a new branch that begins at a commit."""
         _run(self.work, "switch", "--quiet", "--create", name, start)
 
+    def switch(self, branch: str) -> None:
+        """Go to a branch that is there."""
+        _run(self.work, "switch", "--quiet", branch)
+
     def restore(self, commit: str) -> None:
         """Make all files as they were at the commit, on the branch as it is."""
         _run(self.work, "restore", "--source", commit, "--staged", "--worktree", ".")
