@@ -157,6 +157,14 @@ def test_start_releases_what_is_declared(world):
     assert world.release(started.release).cause.text == "bob started it"
 
 
+def test_start_of_code_refuses_a_registered_version_by_name(world):
+    world.live()
+    refused = world.say("start", "wine", version="3", registry="ml")
+    assert not refused.ok
+    assert "leave out --registry, --version" in refused.text
+    assert len(world.releases()) == 1
+
+
 def test_start_releases_an_image_that_was_built_before(world):
     first = world.live()
     world.push({"serve.py": "second"})
@@ -176,7 +184,8 @@ def test_start_releases_an_image_that_was_built_before(world):
     ("verb", "subject", "said"),
     [
         ("approve", "rel-99", "there is no release rel-99"),
-        ("approve", None, "nothing waits for approve"),
+        ("approve", None, "there is no release to approve"),
+        ("approve", "rel-1", "has ended: promoted"),
         ("promote", "rel-1", "has ended"),
         ("retry", "rel-1", "nothing to try again"),
         ("retry", "beer", "there is no release of 'beer'"),
