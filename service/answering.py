@@ -51,6 +51,7 @@ def answer(parts: Parts, work: Work) -> None:
             "verb": command.verb,
             "subject": command.subject,
             "reply": reply.text,
+            "reason": command.reason or "",
             "channel": command.channel,
         }
         deciding.change.record(reply.release or command.subject or "segue", command.actor, "command", detail)

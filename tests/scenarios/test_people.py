@@ -60,6 +60,13 @@ def test_rejected_means_ended_with_the_reason(world):
     assert world.release(release.name).reason == "bob rejected it: not before Monday"
 
 
+def test_the_reason_of_an_approval_stands_in_the_record(world):
+    release = waiting(world)
+    assert world.say("approve", release.name, reason="looks good").ok
+    commands = [e.detail for e in world.store.record_of(release.name) if e.action == "command"]
+    assert [(detail["verb"], detail["reason"]) for detail in commands] == [("approve", "looks good")]
+
+
 def test_a_rollback_serves_the_version_before_which_was_kept_warm(world):
     first = world.live()
     second = world.rollout()
