@@ -51,6 +51,7 @@ def answer(parts: Parts, work: Work) -> None:
             "verb": command.verb,
             "subject": command.subject,
             "reply": reply.text,
+            "reason": command.reason or "",
             "channel": command.channel,
         }
         deciding.change.record(reply.release or command.subject or "segue", command.actor, "command", detail)
@@ -73,7 +74,7 @@ def _prepare(parts: Parts, command: Command) -> Reply | Plan | None:
             return _of_registry(parts, row, given)
         if "image" in given:
             return planning.built_plan(parts, row, given["image"], command.actor)
-        return planning.declared_plan(parts, row, command.actor)
+        return _of_branch(parts, row, given, command.actor)
     except Refused as reason:
         return Reply(ok=False, text=str(reason))
 
@@ -89,6 +90,14 @@ def _of_registry(parts: Parts, row: ModelRow, given: dict[str, str]) -> Plan:
         names = ", ".join(known) or "none is connected; write: segue connect mlflow URL"
         raise Refused(f"which registry? known: {names}")
     return planning.registered_plan(parts, row, fitting[0], given["version"])
+
+
+def _of_branch(parts: Parts, row: ModelRow, given: dict[str, str], actor: str) -> Plan:
+    """The code of the default branch. Raises `Refused` where something was named that it has not."""
+    if given:
+        options = ", ".join(f"--{name}" for name in given)
+        raise Refused(f"{row.name} is built from code and not registered; leave out {options}")
+    return planning.declared_plan(parts, row, actor)
 
 
 def obey(deciding: Deciding, command: Command, plan: Plan | None) -> Reply:
@@ -138,7 +147,7 @@ def _only_open(deciding: Deciding, command: Command) -> Release | Reply:
     if len(fitting) == 1:
         return fitting[0]
     if not fitting:
-        return Reply(ok=False, text=f"nothing waits for {command.verb}; see: segue releases")
+        return Reply(ok=False, text=f"there is no release to {command.verb}; see: segue releases")
     names = ", ".join(r.name for r in fitting)
     return Reply(ok=False, text=f"{command.verb} which one? {names}")
 
@@ -154,11 +163,12 @@ def _newest(deciding: Deciding, command: Command) -> Release | Reply:
 
 def _why_not(release: Release, command: Command) -> str | None:
     if release.final:
-        return f"{release.name} has ended: it {release.phase.value}"
+        return f"{release.name} has ended: {release.phase.value}"
     wanted = MIDDLE.get(command.verb)
     if wanted is not None and release.phase not in wanted:
         allowed = " or ".join(sorted(phase.value for phase in wanted))
-        return f"{release.name} is {release.phase.value}; {command.verb} is for a release that is {allowed}"
+        where = f"one in the phase {allowed}"
+        return f"{release.name} is in the phase {release.phase.value}; {command.verb} is for {where}"
     if command.verb == "approve":
         rule = release.environment.approvals
         refusal = approvals.may_approve(rule, release.cause.author, command.actor)

@@ -70,6 +70,8 @@ class Client:
             body = answer.json()
         except ValueError as error:
             raise Refusal(f"{url} answered {answer.status_code} with something else than JSON") from error
+        if answer.status_code == 401:
+            raise Refusal("Segue does not know this token; make one for SEGUE_TOKEN with: segue token NAME")
         if not answer.ok:
             raise Refusal(str(body.get("title", f"answered {answer.status_code}")))
         return dict(body)

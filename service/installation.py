@@ -80,11 +80,16 @@ def _digest(settings: Settings) -> str:
 
 
 def make_folders(home: Path) -> None:
-    """The home folder, with what only Segue itself may read."""
-    home.mkdir(parents=True, exist_ok=True)
-    for name in PRIVATE:
-        (home / name).mkdir(exist_ok=True, mode=0o700)
-        (home / name).chmod(0o700)
+    """The home folder, with what only Segue itself may read. Raises `StartError` where it cannot be made."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        for name in PRIVATE:
+            (home / name).mkdir(exist_ok=True, mode=0o700)
+            (home / name).chmod(0o700)
+    except OSError as reason:
+        raise StartError(
+            f"{home} cannot be used: {reason.strerror}; set SEGUE_HOME to a folder that you may write"
+        ) from reason
 
 
 def with_ports(settings: Settings) -> Settings:
@@ -95,7 +100,10 @@ def with_ports(settings: Settings) -> Settings:
 
 
 def choose_ports(settings: Settings) -> Settings:
-    """Settings whose ports are recorded ones, or wanted ones that are free, or any that are free."""
+    """Settings whose ports are recorded ones, or wanted ones that are free, or any that are free.
+
+    Raises `StartError` where nothing can listen on the host.
+    """
     recorded = read_json(settings.home / "run" / "ports.json") or {}
     chosen: dict[str, int] = {}
     for name in PORTS:
@@ -115,9 +123,15 @@ def _port(host: str, wanted: int, taken: set[int]) -> int:
 
 
 def free_port(host: str) -> int:
-    """A port of this host that nobody listens on now."""
+    """A port of this host that nobody listens on now. Raises `StartError` for a host that is not here."""
     with socket.socket() as probe:
-        probe.bind((host, 0))
+        try:
+            probe.bind((host, 0))
+        except OSError as reason:
+            raise StartError(
+                f"SEGUE_HOST is {host!r}, where nothing can listen: {reason.strerror}; write an address of"
+                " this machine such as 127.0.0.1"
+            ) from reason
         return int(probe.getsockname()[1])
 
 

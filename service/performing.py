@@ -181,7 +181,7 @@ def _start(parts: Parts, effect: StartWorkload, now: float, since: float) -> Don
         case Working() if now - since > START_SECONDS:
             log = parts.workloads.logs(effect.backend)
             parts.workloads.stop(effect.backend)
-            reason = f"the workload was not ready within {START_SECONDS:g} s"
+            reason = f"the model did not answer 2xx at its health path on $PORT within {START_SECONDS:g} s"
             return Done(EffectFailed(effect.step, _with_tail(reason, log), now))
         case Working():
             return Again(0.1)

@@ -8,6 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+YES, NO = frozenset({"yes", "true", "1"}), frozenset({"no", "false", "0"})
+PORTS = range(65_536)  # 0: any that is free
+BODY_BYTES = range(1, (1 << 30) + 1)
+DATABASES = ("postgresql://", "postgres://")
+BROKERS = ("redis://", "rediss://", "redis+socket://", "unix://", "amqp://", "amqps://", "memory://")
+
 
 class SettingsError(ValueError):
     """A setting has a value that cannot be used."""
@@ -50,19 +56,19 @@ def read(environ: Mapping[str, str]) -> Settings:
     default = Settings(home=Path(environ.get("HOME", "/")) / ".segue")
     return Settings(
         home=Path(environ.get("SEGUE_HOME") or default.home).absolute(),
-        database=environ.get("SEGUE_DATABASE") or None,
-        broker=environ.get("SEGUE_BROKER") or None,
-        host=environ.get("SEGUE_HOST", default.host),
-        intake_port=_whole(environ, "SEGUE_INTAKE_PORT", default.intake_port),
-        web_port=_whole(environ, "SEGUE_WEB_PORT", default.web_port),
-        router_port=_whole(environ, "SEGUE_ROUTER_PORT", default.router_port),
+        database=_address(environ, "SEGUE_DATABASE", DATABASES, "postgresql://segue@db.example/segue"),
+        broker=_address(environ, "SEGUE_BROKER", BROKERS, "redis://127.0.0.1:6379/0"),
+        host=environ.get("SEGUE_HOST") or default.host,
+        intake_port=_whole(environ, "SEGUE_INTAKE_PORT", default.intake_port, PORTS),
+        web_port=_whole(environ, "SEGUE_WEB_PORT", default.web_port, PORTS),
+        router_port=_whole(environ, "SEGUE_ROUTER_PORT", default.router_port, PORTS),
         scrape_seconds=_number(environ, "SEGUE_SCRAPE_SECONDS", default.scrape_seconds),
         sweep_seconds=_number(environ, "SEGUE_SWEEP_SECONDS", default.sweep_seconds),
-        body_bytes=_whole(environ, "SEGUE_BODY_BYTES", default.body_bytes),
+        body_bytes=_whole(environ, "SEGUE_BODY_BYTES", default.body_bytes, BODY_BYTES),
         keep_days=_number(environ, "SEGUE_KEEP_DAYS", default.keep_days),
-        allow_unsigned=environ.get("SEGUE_ALLOW_UNSIGNED", "no").lower() in {"1", "yes", "true"},
-        images=_address(environ, "SEGUE_IMAGES"),
-        git_roots=tuple(Path(p) for p in environ.get("SEGUE_GIT_ROOTS", "").split(":") if p),
+        allow_unsigned=_yes(environ, "SEGUE_ALLOW_UNSIGNED"),
+        images=_address(environ, "SEGUE_IMAGES", ("https://", "http://"), "https://registry.example/models"),
+        git_roots=_folders(environ, "SEGUE_GIT_ROOTS"),
     )
 
 
@@ -87,19 +93,36 @@ def environ_of(settings: Settings) -> dict[str, str]:
     return {name: value for name, value in told.items() if value}
 
 
-def _address(environ: Mapping[str, str], name: str) -> str | None:
+def _address(environ: Mapping[str, str], name: str, beginnings: tuple[str, ...], example: str) -> str | None:
     text = environ.get(name, "")
-    if text and not text.startswith(("https://", "http://")):
-        raise SettingsError(f"{name} is {text!r}; write an address such as https://registry.example/models")
+    if text and not text.startswith(beginnings):
+        raise SettingsError(f"{name} does not begin as an address of its kind; write one such as {example}")
     return text.rstrip("/") or None
 
 
-def _whole(environ: Mapping[str, str], name: str, default: int) -> int:
+def _folders(environ: Mapping[str, str], name: str) -> tuple[Path, ...]:
+    folders = tuple(Path(text) for text in environ.get(name, "").split(":") if text)
+    relative = next((folder for folder in folders if not folder.is_absolute()), None)
+    if relative is not None:
+        raise SettingsError(f"{name} names '{relative}'; write a whole path such as {relative.absolute()}")
+    return folders
+
+
+def _yes(environ: Mapping[str, str], name: str) -> bool:
+    text = environ.get(name, "").lower() or "no"
+    if text not in YES | NO:
+        raise SettingsError(f"{name} is {text!r}; write yes or no")
+    return text in YES
+
+
+def _whole(environ: Mapping[str, str], name: str, default: int, allowed: range) -> int:
     text = environ.get(name, "")
     if not text:
         return default
-    if not text.isascii() or not text.isdigit():
-        raise SettingsError(f"{name} is {text!r}; write a whole number such as {default}")
+    # No setting needs twelve digits, and `int` refuses to read thousands of them.
+    if not text.isascii() or not text.isdigit() or len(text) > 12 or int(text) not in allowed:
+        bounds = f"from {allowed.start} to {allowed.stop - 1}"
+        raise SettingsError(f"{name} is {text!r}; write a whole number {bounds}, such as {default}")
     return int(text)
 
 

@@ -1,6 +1,7 @@
 """`init` and `check`: the file that people write, before anything runs. Neither needs a server."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def check(files: tuple[Path, ...], *, wants_schema: bool, wants_json: bool) -> N
     if wants_schema:
         click.echo(json.dumps(schema(), indent=2))
         return
-    found = files or tuple(sorted(Path().rglob(segue_yaml.NAME)))
+    found = files or _below_here()
     if not found:
         raise click.ClickException("there is no segue.yaml here; write one with: segue init")
     wrong = 0
@@ -99,6 +100,12 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise click.ClickException(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _below_here() -> tuple[Path, ...]:
+    """All files below this folder. Folders that cannot be listed are passed by: `/proc` has some."""
+    names = ((folder, files) for folder, _, files in os.walk("."))
+    return tuple(sorted(Path(folder, segue_yaml.NAME) for folder, files in names if segue_yaml.NAME in files))
 
 
 def _folder(path: Path) -> str:

@@ -35,6 +35,9 @@ def connect(kind: str, url: str, name: str | None, owns: tuple[str, ...], *, wan
 
     A repository on this machine must lie below a folder named in SEGUE_GIT_ROOTS, here and for `segue up`.
     """
+    if name is not None and connecting.name_of(name) != name:
+        wanted = f"small letters, digits, `-` and `_`, such as {connecting.name_of(name)}"
+        raise click.BadParameter(f"{name!r} is no name for a source; write {wanted}")
     settings = installation.with_ports(chosen())
     installation.make_folders(settings.home)
     installation.check_store(settings)
@@ -61,6 +64,8 @@ def token(name: str, *, wants_json: bool) -> None:
     """
     if name == tokens.OPERATOR:
         raise click.ClickException("the operator's token is made by `segue up`; choose another name")
+    if not name.strip():
+        raise click.BadParameter("a token needs its owner's name, as Git calls them: segue token ann")
     settings = chosen()
     installation.make_folders(settings.home)
     installation.check_store(settings)

@@ -117,4 +117,4 @@ def _source(chosen: Settings, source: Source) -> Found:
     if not told:
         late = f"{source.url} has no hook that leads here; it is looked at every {chosen.sweep_seconds:g} s"
         return Found(name, ok=False, detail=late, mend=f"connect {source.url} again, and read what it says")
-    return Found(name, ok=True, detail=f"{source.url}, {count} references")
+    return Found(name, ok=True, detail=f"{source.url}, {count} reference{'' if count == 1 else 's'}")

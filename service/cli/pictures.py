@@ -164,14 +164,21 @@ def record(entries: list[dict[str, Any]]) -> RenderableType:
     for column in ("when", "who", "what", ""):
         table.add_column(column, overflow="fold")
     for one in entries:
-        detail = one["detail"].get("reason") or one["detail"].get("title") or one["detail"].get("cause") or ""
         table.add_row(
             _clock(one["at"]),
             one["actor"],
             one["action"],
-            escape(str(detail)),
+            escape(_told(one["detail"])),
         )
     return table
+
+
+def _told(detail: dict[str, Any]) -> str:
+    """What an entry says to people; of a command the words, the person's reason, and the reply."""
+    reason = detail.get("reason") or ""
+    if "verb" in detail:
+        return f"{detail['verb']}{f' ({reason})' if reason else ''}: {detail['reply']}"
+    return str(reason or detail.get("title") or detail.get("cause") or "")
 
 
 def _clock(at: float) -> str:

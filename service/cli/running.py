@@ -56,12 +56,12 @@ def down(*, everything: bool, yes: bool) -> None:
     """
     settings, out = chosen(), console()
     _stop_segue(settings.home, out)
-    if not everything:
-        out.print("the router and the models go on serving; stop them with: segue down --all")
-        return
     folders = _data_plane(settings.home)
     if not folders:
         out.print("no router and no model runs")
+        return
+    if not everything:
+        out.print("the router and the models go on serving; stop them with: segue down --all")
         return
     out.print("this stops: " + ", ".join(name for name, _ in folders))
     if not yes:

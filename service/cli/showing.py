@@ -26,6 +26,8 @@ def releases(target: str | None, *, only_open: bool, wants_json: bool) -> None:
     found = api().get("releases", **query)
     if wants_json:
         print_json(found)
+    elif query and not found["releases"]:
+        console().print("no release is like that; see all with: segue releases")
     else:
         console().print(pictures.releases(found["releases"]))
 

@@ -1,7 +1,9 @@
 """What a shell or CI sees of `segue`: the exit code, and where words go."""
 
+import os
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -67,3 +69,46 @@ def test_a_setting_that_cannot_be_used_ends_with_1(segue):
     refused = segue("releases", SEGUE_WEB_PORT="web")
     assert refused.returncode == 1
     assert "SEGUE_WEB_PORT" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("connect", "git", "/srv/git/x.git", "--name", "a/b"), 2, "such as b"),
+        (("connect", "git", "/srv/git/x.git", "--name", ""), 2, "is no name for a source"),
+        (("token", " "), 2, "segue token ann"),
+        (("up",), 1, "set SEGUE_HOME to a folder that you may write"),
+        (("token", "ann"), 1, "set SEGUE_HOME to a folder that you may write"),
+    ],
+)
+def test_a_name_or_a_home_that_cannot_be_used_is_said(segue, tmp_path, arguments, code, said):
+    (tmp_path / "file").touch()
+    ended = segue(*arguments, SEGUE_HOME=str(tmp_path / "file"))
+    assert (ended.returncode, ended.stdout) == (code, "")
+    assert said in ended.stderr
+
+
+def test_an_address_where_nothing_can_listen_is_said(segue):
+    ended = segue("up", SEGUE_HOST="192.0.2.1")  # of nobody: RFC 5737
+    assert ended.returncode == 1
+    assert "SEGUE_HOST is '192.0.2.1'" in ended.stderr
+
+
+def test_down_where_nothing_runs_does_not_speak_of_what_serves(segue):
+    ended = segue("down")
+    assert ended.returncode == 0
+    assert ended.stdout.splitlines() == ["Segue is not running here", "no router and no model runs"]
+
+
+def test_check_passes_by_a_folder_that_cannot_be_listed(segue, monkeypatch):
+    assert segue("init", "wine").returncode == 0
+    listed = os.scandir
+
+    def scandir(path):
+        if str(path).endswith("gone"):
+            raise OSError(22, "Invalid argument")
+        return listed(path)
+
+    (Path("wine") / "gone").mkdir()
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert segue("check").stdout == "wine/segue.yaml: fine (wine)\n"

@@ -60,6 +60,13 @@ def test_rejected_means_ended_with_the_reason(world):
     assert world.release(release.name).reason == "bob rejected it: not before Monday"
 
 
+def test_the_reason_of_an_approval_stands_in_the_record(world):
+    release = waiting(world)
+    assert world.say("approve", release.name, reason="looks good").ok
+    commands = [e.detail for e in world.store.record_of(release.name) if e.action == "command"]
+    assert [(detail["verb"], detail["reason"]) for detail in commands] == [("approve", "looks good")]
+
+
 def test_a_rollback_serves_the_version_before_which_was_kept_warm(world):
     first = world.live()
     second = world.rollout()
@@ -157,6 +164,14 @@ def test_start_releases_what_is_declared(world):
     assert world.release(started.release).cause.text == "bob started it"
 
 
+def test_start_of_code_refuses_a_registered_version_by_name(world):
+    world.live()
+    refused = world.say("start", "wine", version="3", registry="ml")
+    assert not refused.ok
+    assert "leave out --registry, --version" in refused.text
+    assert len(world.releases()) == 1
+
+
 def test_start_releases_an_image_that_was_built_before(world):
     first = world.live()
     world.push({"serve.py": "second"})
@@ -176,7 +191,8 @@ def test_start_releases_an_image_that_was_built_before(world):
     ("verb", "subject", "said"),
     [
         ("approve", "rel-99", "there is no release rel-99"),
-        ("approve", None, "nothing waits for approve"),
+        ("approve", None, "there is no release to approve"),
+        ("approve", "rel-1", "has ended: promoted"),
         ("promote", "rel-1", "has ended"),
         ("retry", "rel-1", "nothing to try again"),
         ("retry", "beer", "there is no release of 'beer'"),

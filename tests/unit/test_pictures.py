@@ -124,3 +124,12 @@ def test_a_weight_that_is_small_is_still_seen():
     assert pictures.bar(0.5, 10).plain == snapshot("█░░░░░░░░░ 0.5 %")
     assert pictures.bar(0, 10).plain == snapshot("░░░░░░░░░░ 0 %")
     assert pictures.bar(100, 10).plain == snapshot("██████████ 100 %")
+
+
+def test_the_record_shows_what_a_person_said_and_was_told():
+    told = {"verb": "approve", "subject": "rel-2", "reply": "rel-2 is starting", "channel": "cli"}
+    said = [{"at": 0.0, "actor": "bob", "action": "command", "detail": {**told, "reason": reason}}
+            for reason in ("looks good", "")]  # fmt: skip
+    lines = [line.rstrip() for line in drawn(pictures.record(said)).splitlines()[2:]]
+    assert lines[0].endswith("approve (looks good): rel-2 is starting")
+    assert lines[1].endswith("approve: rel-2 is starting")

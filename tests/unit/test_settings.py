@@ -39,3 +39,27 @@ def test_a_child_process_reads_the_same_settings_whatever_they_are():
 def test_days_that_are_no_days_are_refused_with_the_name_of_the_setting(text):
     with pytest.raises(SettingsError, match="SEGUE_KEEP_DAYS is"):
         read({"SEGUE_KEEP_DAYS": text})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("SEGUE_INTAKE_PORT", "65536", "from 0 to 65535"),
+        ("SEGUE_WEB_PORT", "-1", "whole number"),
+        ("SEGUE_ROUTER_PORT", "9" * 5000, "whole number"),
+        ("SEGUE_BODY_BYTES", "0", "from 1 to"),
+        ("SEGUE_ALLOW_UNSIGNED", "maybe", "yes or no"),
+        ("SEGUE_GIT_ROOTS", "/srv/git:git", "whole path such as /"),
+        ("SEGUE_DATABASE", "mysql://u:secret@db/x", "postgresql://"),
+        ("SEGUE_BROKER", "localhost", "redis://"),
+        ("SEGUE_IMAGES", "ftp://u:secret@host", "https://"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_refused_with_its_name_and_what_to_write(name, text, said):
+    with pytest.raises(SettingsError, match=f"^{name} .*{said}") as refused:
+        read({name: text})
+    assert "secret" not in str(refused.value), "an address may hold a password"
+
+
+def test_an_empty_value_is_the_same_as_none():
+    assert read(dict.fromkeys(environ_of(OTHER), "")) == read({})

@@ -112,7 +112,7 @@ def _uv(shop: Workshop, arguments: list[str]) -> None:
     said = _LOGIN.sub(r"\1***@", done.stderr + done.stdout).replace(f"{shop.work}/", "")
     shop.log(said[-_TAIL:].strip())
     if done.returncode != 0:
-        lines = said.strip().splitlines()
+        lines = [line for line in said.strip().splitlines() if not line.startswith("Using ")]
         raise Refused(f"the packages could not be installed: {' '.join(' '.join(lines[-6:]).split())[:600]}")
 
 
