@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from service import hook_script, sources, watching
 from service.change import Change
-from service.ports import PortError, Source
+from service.ports import PortError, Refused, Source
 from service.queue import Work
 from service.settings import Settings
 from service.store import Store
@@ -20,6 +20,7 @@ def connect(settings: Settings, store: Store, source: Source, hooks: str) -> lis
 
     Raises `Refused` or `Retry` where the source does not answer as it should; nothing is stored then.
     """
+    _refuse_twice(store, source)
     adapter = sources.opened(settings, source)
     values = watching.values_of(source, adapter)
     secret = _secret(settings, source)
@@ -38,6 +39,13 @@ def connect(settings: Settings, store: Store, source: Source, hooks: str) -> lis
     address = _address(source, hooks)
     told = [f"source {source.name} ({source.kind}) at {source.url}", f"it may own: {', '.join(source.owns)}"]
     return [*told, _hook(source, adapter, address, secret)]
+
+
+def _refuse_twice(store: Store, source: Source) -> None:
+    """One address is one source: under two names each of its changes would count twice."""
+    for known in store.sources():
+        if known.name != source.name and (known.kind, known.url) == (source.kind, source.url):
+            raise Refused(f"{source.url} is connected as {known.name} already; write: --name {known.name}")
 
 
 def told_at_once(source: Source, adapter: Any, hooks: str) -> bool:

@@ -163,7 +163,7 @@ def _evaluate(parts: Parts, effect: RunEvaluation, now: float) -> Done | Again:
         case Working():
             return Again(0.1)
         case Failed(reason=reason, log=log):
-            return Done(EffectFailed(effect.step, _with_tail(reason, log), now))
+            return Done(EffectFailed(effect.step, _with_tail(f"evaluation: {reason}", log), now))
         case Gone():
             wanted = evaluate.resources
             limits = Limits(wanted.cpu, wanted.memory, wanted.seconds)

@@ -135,8 +135,10 @@ def _waits(plan: Plan, state: JudgeState, standing: Standing) -> str | None:
         return f"numbers again: {state.gap or 'none came lately'}"
     if state.weight <= 0:
         return "traffic on the candidate"
+    if state.warm < 0:
+        return "requests to the candidate"
     if state.warm < plan.warmup:
-        return f"the end of the warm-up, in {plan.warmup - max(0.0, state.warm):.0f} s"
+        return f"the end of the warm-up, in {plan.warmup - state.warm:.0f} s"
     if plan.unfed:
         return f"numbers for the guard {plan.unfed[0].name}"
     if any(_breached(state, index) for index in range(len(plan.limits))):

@@ -47,7 +47,7 @@ def releases(found: list[dict[str, Any]]) -> RenderableType:
         return Text("no release yet: push a commit, or see: segue doctor")
     table = Table(box=None, pad_edge=False)
     for column in ("release", "target", "state", "weight", "why", "began"):
-        table.add_column(column)
+        table.add_column(column, no_wrap=column != "why", overflow="fold")
     for one in found:
         why = escape(_cut(one["reason"] or one["cause"]))
         table.add_row(

@@ -15,7 +15,7 @@ from service import installation, settings
 from service.client import Client, Refusal, Unreachable, client_of
 from service.demo import place as places
 from service.demo import report
-from service.demo.acts import ACTS, Outcome
+from service.demo.acts import ACTS, WINE, WINE_BODY, Outcome
 from service.demo.mlflow_server import MlflowServer, NotStarted
 from service.demo.models import Models
 from service.demo.place import CommandFailed, Place, segue
@@ -178,6 +178,7 @@ def _say_what_runs(console: Console, stage: Stage) -> None:
     place = stage.place
     stage.repository.switch("main")
     stage.repository.restore(stage.commits.get("better", "HEAD"))
+    address, body = stage.target(WINE)["address"], json.dumps(WINE_BODY)
     told = [
         "",
         "It runs on. To look at it:",
@@ -188,6 +189,8 @@ def _say_what_runs(console: Console, stage: Stage) -> None:
         "  segue targets",
         f"To release something: cd {place.work}, change a model, and",
         '  git commit -am "My change" && git push origin main',
+        "The demo's users are gone, and a canary goes on only by evidence. To be some users yourself:",
+        f"  for i in $(seq 3000); do curl -s -o /dev/null -d '{body}' {address}/predict; done",
         f"MLflow is at {stage.models.tracking}. To end it all: segue demo --end --folder {place.root}",
     ]
     for line in told:

@@ -273,3 +273,11 @@ def test_the_doctor_knows_whether_the_hook_leads_here(repository, engine):
     connect(repository, engine, "http://127.0.0.1:1")
     assert told("http://127.0.0.1:1")
     assert not told("http://127.0.0.1:2")
+
+
+def test_one_repository_is_one_source(repository, engine):
+    connect(repository, engine, "http://127.0.0.1:1")
+    other = replace(repository.source, name="again")
+    with pytest.raises(Refused, match="connected as repo already; write: --name repo"):
+        connecting.connect(repository.settings, engine, other, "http://127.0.0.1:1")
+    assert [source.name for source in engine.sources()] == ["repo"]

@@ -246,3 +246,9 @@ def test_what_stable_served_beside_the_candidate_stands_in_for_a_history_that_it
 def test_without_a_history_and_without_stable_beside_it_nothing_is_cleared():
     alone = judged(JUDGE, intervals(World(0.0, 0.0, 100, 100), 60, 2))
     assert JUDGE.evidence(alone, epoch=1).verdict is Verdict.UNDECIDED
+
+
+def test_without_a_request_to_the_candidate_its_weight_waits_for_one():
+    idle = JUDGE.observe(JUDGE.start(0.0), Increment(0, 1.0, 1.0, 5.0, Arm(0, 0), Arm(95, 0), ()))
+    risk = next(f for f in JUDGE.evidence(idle, epoch=1).findings if f.guard == "risk")
+    assert "requests to the candidate" in risk.needed
