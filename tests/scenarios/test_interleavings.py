@@ -1,0 +1,37 @@
+"""What happens at once, late, or after a long silence: the order of things that nobody chooses."""
+
+import pytest
+
+from service import watching
+from service.ports import Retry
+from tests.scenarios.conftest import WINE
+
+FILES = {"segue.yaml": WINE, "requirements.lock": "", "serve.py": "1"}
+REGISTERED = {"MLmodel": b"flavors: {}", "requirements.txt": b""}
+
+
+# --- sources ---------------------------------------------------------------------------------
+
+
+def test_a_slow_answer_of_a_source_is_not_taken_for_a_change_after_a_newer_one(world, monkeypatch):
+    world.live()
+    old = world.git.refs()
+    world.push({"serve.py": "2"}, told=False)
+    source = world.parts.source("git")
+    asked = []
+
+    def slow(_parts, _source):
+        asked.append(1)
+        if len(asked) == 1:
+            monkeypatch.undo()
+            assert watching.look(world.parts, source) == 1  # a webhook's look overtakes the sweep's
+            monkeypatch.setattr(watching, "present", slow)
+            return old
+        return world.git.refs()
+
+    monkeypatch.setattr(watching, "present", slow)
+    with pytest.raises(Retry, match="meanwhile"):
+        watching.look(world.parts, source)
+    monkeypatch.undo()
+    world.settle()
+    assert len(world.releases()) == 2
