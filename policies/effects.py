@@ -78,7 +78,8 @@ class SetTraffic:
     """The target's whole split under the holder's epoch; answered by `TrafficObserved`.
 
     `candidate` names the backend whose weight the answer reports. No shares at all removes the
-    route: nothing has ever served there.
+    route: nothing has ever served there. `attempt` grows with each write of an epoch, so that one
+    which comes late is known for it.
     """
 
     step: str
@@ -87,6 +88,7 @@ class SetTraffic:
     candidate: str
     shares: tuple[Share, ...]
     sticky: str
+    attempt: int = 0
 
 
 # --- notifications ---------------------------------------------------------------------------

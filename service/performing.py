@@ -219,11 +219,11 @@ def _stop(parts: Parts, backend: str) -> Done:
 
 def _set_traffic(parts: Parts, effect: SetTraffic, now: float) -> Done:
     if not effect.shares:
-        parts.router.remove(effect.target, effect.epoch)
+        parts.router.remove(effect.target, effect.epoch, effect.attempt)
         return Done(TrafficObserved(effect.step, effect.epoch, 0.0, now))
     backends = tuple(Backend(s.backend, s.url, s.weight) for s in effect.shares)
     sticky = effect.sticky if effect.sticky in {"cookie", "header"} else "none"
-    route = Route(effect.target, effect.epoch, backends, sticky)  # type: ignore[arg-type]
+    route = Route(effect.target, effect.epoch, backends, sticky, effect.attempt)  # type: ignore[arg-type]
     seen = parts.router.set(route)
     weight = next((b.weight for b in seen.backends if b.name == effect.candidate), 0.0)
     return Done(TrafficObserved(effect.step, seen.epoch, weight, now))

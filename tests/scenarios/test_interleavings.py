@@ -2,8 +2,9 @@
 
 import pytest
 
+from policies.release import Phase
 from service import watching
-from service.ports import Retry
+from service.ports import Refused, Retry
 from tests.scenarios.conftest import WINE
 
 FILES = {"segue.yaml": WINE, "requirements.lock": "", "serve.py": "1"}
@@ -35,3 +36,19 @@ def test_a_slow_answer_of_a_source_is_not_taken_for_a_change_after_a_newer_one(w
     monkeypatch.undo()
     world.settle()
     assert len(world.releases()) == 2
+
+
+# --- traffic ---------------------------------------------------------------------------------
+
+
+def test_a_worker_that_was_stopped_while_it_wrote_a_weight_changes_nothing_when_it_wakes(world, monkeypatch):
+    first = world.live()
+    second = world.rollout()
+    late = world.router.writes[-1]
+    assert late.epoch == second.epoch
+    assert world.say("abort", second.name).ok
+    world.settle()
+    assert world.release(second.name).phase is Phase.ABORTED
+    with pytest.raises(Refused, match="older"):
+        world.router.set(late)
+    assert world.weights()[first.backend] == 100
