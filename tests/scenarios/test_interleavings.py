@@ -38,6 +38,37 @@ def test_a_slow_answer_of_a_source_is_not_taken_for_a_change_after_a_newer_one(w
     assert len(world.releases()) == 2
 
 
+# --- releases --------------------------------------------------------------------------------
+
+
+def test_going_back_to_what_serves_while_another_version_is_on_its_way_is_what_counts_in_the_end(world):
+    first = world.live()
+    second = world.rollout()
+    world.push({"serve.py": "3"})
+    world.settle()
+    world.push({"serve.py": "1"})
+    world.settle()
+    wanted = world.releases()[-1]
+    assert wanted.version == first.version
+    world.play(900, until=wanted.name)
+    assert world.release(second.name).phase is Phase.PROMOTED
+    assert world.phases()[2:] == [Phase.SUPERSEDED, Phase.PROMOTED]
+    assert world.target().stable.version == first.version
+
+
+def test_going_back_to_what_serves_ends_there_once_the_other_version_was_taken_back(world):
+    first = world.live()
+    second = world.rollout()
+    world.push({"serve.py": "3"})
+    world.settle()
+    world.push({"serve.py": "1"})
+    world.settle()
+    assert world.say("abort", second.name).ok
+    world.settle()
+    assert world.phases()[1:] == [Phase.ABORTED, Phase.SUPERSEDED, Phase.ALREADY_THERE]
+    assert world.weights()[first.backend] == 100
+
+
 # --- traffic ---------------------------------------------------------------------------------
 
 
