@@ -108,12 +108,16 @@ class ReportCommit:
 
 @dataclass(frozen=True, slots=True)
 class MoveAlias:
-    """Make a registry's alias name this version; None removes it."""
+    """Make a registry's alias name this version; None removes it.
+
+    `expected`: only while the alias names that one; people may have moved it on.
+    """
 
     source: str
     model: str
     alias: str
     version: str | None
+    expected: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,18 @@ import pytest
 from policies.release import Phase
 from service import watching
 from service.ports import Refused, Retry
-from tests.scenarios.conftest import WINE
+from tests.scenarios.conftest import CHURN, LTV, WINE
 
 FILES = {"segue.yaml": WINE, "requirements.lock": "", "serve.py": "1"}
 REGISTERED = {"MLmodel": b"flavors: {}", "requirements.txt": b""}
+
+
+def registered(world, text, versions):
+    name = text.split()[1]
+    world.push({f"{name}/segue.yaml": text})
+    for number in range(versions):
+        world.registry.register(name, {**REGISTERED, "model.pkl": b"%d" % number})
+    world.settle()
 
 
 # --- sources ---------------------------------------------------------------------------------
@@ -36,6 +44,36 @@ def test_a_slow_answer_of_a_source_is_not_taken_for_a_change_after_a_newer_one(w
     monkeypatch.undo()
     world.settle()
     assert len(world.releases()) == 2
+
+
+def test_an_alias_that_people_moved_on_survives_the_rollback_of_what_it_named(world):
+    registered(world, CHURN.replace("approvals: {count: 1, from: [ann, bob]}\n", ""), versions=3)
+    world.move_alias("churn", "1")
+    world.settle()
+    world.play(40, until="rel-1")
+    world.move_alias("churn", "2")
+    world.settle()
+    world.play(3)
+    world.registry.set_alias("churn", "challenger", "3")  # nobody has told of it yet
+    assert world.say("abort", "rel-2").ok
+    world.play(6)
+    assert world.release("rel-2").phase is Phase.ABORTED
+    assert world.registry.aliases()["churn", "challenger"] == "3"
+    world.clock.now += world.settings.sweep_seconds
+    world.settle()
+    assert world.releases()[-1].cause.registered == ("churn", "3")
+
+
+def test_a_champion_that_people_moved_during_a_release_is_released_and_not_overwritten_unseen(world):
+    registered(world, LTV.replace("@challenger", "@champion"), versions=2)
+    world.move_alias("ltv", "1", alias="champion")
+    world.drain()
+    world.registry.set_alias("ltv", "champion", "2")
+    world.settle()
+    world.clock.now += world.settings.sweep_seconds
+    world.settle()
+    assert [release.cause.registered[1] for release in world.releases()] == ["1", "2"]
+    assert world.registry.aliases()["ltv", "champion"] == "2"
 
 
 # --- releases --------------------------------------------------------------------------------
