@@ -64,8 +64,8 @@ def advance(release: Release, target: Target, event: ReleaseEvent) -> Decision:
             return shifting.confirmed(release, target, event)
         case EffectFailed(step=release.step), Phase.SHIFTING | Phase.RESTORING:
             return split.write(release, target)
-        case EvidenceChanged(evidence=evidence, at=at), Phase.SHIFTING | Phase.WATCHING:
-            return shifting.weigh(release, target, evidence, at)
+        case EvidenceChanged(), Phase.SHIFTING | Phase.WATCHING:
+            return shifting.weigh(release, target, event)
         case Tick(at=at), Phase.SHIFTING | Phase.WATCHING:
             return shifting.progress(release, target, at)
         case Command(verb="pause"), Phase.SHIFTING | Phase.WATCHING:

@@ -198,9 +198,10 @@ class Observer:
         if known.told is not None and not _news(known.told, evidence) and now - known.told_at < TELL_SECONDS:
             return
         name = one.release.name
-        body = EVIDENCE.dump(EvidenceChanged(evidence, now))
         key = f"evidence:{name}:{evidence.epoch}:{evidence.sequence}"
         with self.parts.store.change() as change:
+            # Its age will be told by the store's clock, so it begins by that one.
+            body = EVIDENCE.dump(EvidenceChanged(evidence, change.now))
             change.add_work(Work(f"evidence:{name}", "evidence", key, name, body))
         meters.VERDICTS.labels(evidence.verdict.value).inc()
         known.told, known.told_at = evidence, now

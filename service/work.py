@@ -6,6 +6,7 @@ knows it reads, and whoever is killed in the middle of it loses nothing but time
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -115,7 +116,9 @@ def _evidence(parts: Parts, work: Work) -> None:
     event = EVIDENCE.load(work.body)
 
     def store(deciding: Deciding) -> None:
-        deciding.release_event(work.subject, event)
+        # Judged then, weighed now: what waited for a worker says nothing about the present.
+        weighed = replace(event, at=deciding.now, judged=event.at)
+        deciding.release_event(work.subject, weighed)
         deciding.change.finish(work)
 
     decide(parts.store, store)

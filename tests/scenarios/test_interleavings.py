@@ -107,6 +107,22 @@ def test_going_back_to_what_serves_ends_there_once_the_other_version_was_taken_b
     assert world.weights()[first.backend] == 100
 
 
+# --- evidence --------------------------------------------------------------------------------
+
+
+def test_evidence_that_waited_for_a_worker_moves_nothing(world):
+    world.live()
+    second = world.rollout()
+    for _ in range(8):
+        world._traffic()
+        world.observer.look()
+        world.clock.now += 1.0
+    world.clock.now += 600
+    weight = world.weights()[second.backend]
+    world.drain()
+    assert world.release(second.name).wanted == weight
+
+
 # --- traffic ---------------------------------------------------------------------------------
 
 
