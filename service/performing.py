@@ -75,7 +75,7 @@ class Again:
 
 
 def perform(parts: Parts, effect: Effect, now: float, since: float) -> Done | Again:
-    """Do it, or look how far it is; `since` is when it was first asked for.
+    """Do it, or look how far it is; `since` is when it was begun.
 
     Raises `Retry` or `Refused` as the port did.
     """

@@ -142,7 +142,7 @@ def _effect(parts: Parts, work: Work) -> None:
     effect = EFFECT.load(work.body)
     now = parts.store.now()
     parts.store.renew(work)
-    outcome = performing.perform(parts, effect, now, work.created)
+    outcome = performing.perform(parts, effect, now, now if work.started is None else work.started)
     match outcome:
         case Again(after=after):
             parts.store.again(work, now + after)

@@ -5,6 +5,7 @@ import pytest
 from policies.release import Phase
 from service import watching
 from service.ports import Refused, Retry
+from service.work import PATIENT, work_once
 from tests.scenarios.conftest import CHURN, LTV, WINE
 
 FILES = {"segue.yaml": WINE, "requirements.lock": "", "serve.py": "1"}
@@ -105,6 +106,21 @@ def test_going_back_to_what_serves_ends_there_once_the_other_version_was_taken_b
     world.settle()
     assert world.phases()[1:] == [Phase.ABORTED, Phase.SUPERSEDED, Phase.ALREADY_THERE]
     assert world.weights()[first.backend] == 100
+
+
+def test_a_workload_is_given_its_time_from_when_it_is_started(world):
+    world.live()
+    world.workloads._looks = 3
+    world.push({"serve.py": "2"})
+    for _ in range(40):  # nobody has started it yet when Segue goes down for an hour
+        if world.releases()[-1].phase is Phase.STARTING:
+            break
+        world.reconciler.round()
+        work_once(world.parts, "worker", kinds=PATIENT)
+        world.clock.now += 0.5
+    world.clock.now += 3600
+    world.settle()
+    assert world.releases()[-1].phase is Phase.SHIFTING
 
 
 # --- evidence --------------------------------------------------------------------------------
