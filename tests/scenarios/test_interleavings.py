@@ -139,6 +139,36 @@ def test_evidence_that_waited_for_a_worker_moves_nothing(world):
     assert world.release(second.name).wanted == weight
 
 
+def test_an_interval_is_counted_once_though_its_news_could_not_be_stored(world, monkeypatch):
+    world.live()
+    second = world.rollout()
+
+    def interval():
+        world._traffic()
+        world.clock.now += 1
+        world.observer.look()
+
+    def full(*_arguments, **_more):
+        raise OSError("no space left on device")
+
+    def counted():
+        rows = world.series.increments(second.name)
+        return sum(row.body["candidate"][0] for row in rows if "candidate" in row.body)
+
+    def counters():
+        return dict(world.metrics.sample().backends)[second.backend].requests
+
+    interval()
+    interval()
+    before, at_start = counted(), counters()
+    with monkeypatch.context() as broken:
+        broken.setattr(type(world.observer), "_tell", full)
+        with pytest.raises(OSError, match="no space"):
+            interval()
+    interval()
+    assert counted() - before == counters() - at_start > 0
+
+
 # --- traffic ---------------------------------------------------------------------------------
 
 
