@@ -123,6 +123,20 @@ def test_a_workload_is_given_its_time_from_when_it_is_started(world):
     assert world.releases()[-1].phase is Phase.SHIFTING
 
 
+def test_a_retry_follows_the_rules_that_the_default_branch_has_now(world):
+    world.live()
+    second = world.rollout()
+    assert world.say("abort", second.name).ok
+    world.settle()
+    ruled = WINE + "approvals: {count: 1, from: [bob]}\n"
+    world.push({"segue.yaml": ruled})
+    world.settle()
+    assert world.say("reject", world.releases()[-1].name).ok
+    again = world.say("retry", second.name)
+    world.settle()
+    assert world.release(again.release).phase is Phase.APPROVAL
+
+
 # --- evidence --------------------------------------------------------------------------------
 
 
