@@ -20,7 +20,7 @@ Values = dict[str, str]
 
 def look(parts: Parts, source: Source) -> int:
     """Observe every reference of the source; the number of changes found. May raise `Retry`."""
-    asked = parts.store.now()
+    newest = parts.inbox.newest()
     seen = parts.store.cursors(source.name)
     values = present(parts, source)
 
@@ -31,7 +31,7 @@ def look(parts: Parts, source: Source) -> int:
         return observe(change, source, values)
 
     found = parts.store.decide(store)
-    parts.looked[source.name] = asked
+    parts.looked[source.name] = newest
     return found
 
 
