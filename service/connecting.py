@@ -3,16 +3,20 @@
 A new connection starts nothing: what is there already is only learned.
 """
 
+import re
 import secrets
 from typing import Any
 from urllib.parse import urlsplit
 
 from service import hook_script, sources, watching
 from service.change import Change
-from service.ports import PortError, Source
+from service.ports import PortError, Refused, Source
 from service.queue import Work
 from service.settings import Settings
 from service.store import Store
+
+TAKEN = frozenset({"people", "inbox", "sweep"})
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def connect(settings: Settings, store: Store, source: Source, hooks: str) -> list[str]:
@@ -20,6 +24,7 @@ def connect(settings: Settings, store: Store, source: Source, hooks: str) -> lis
 
     Raises `Refused` or `Retry` where the source does not answer as it should; nothing is stored then.
     """
+    check_name(source.name)
     adapter = sources.opened(settings, source)
     values = watching.values_of(source, adapter)
     secret = _secret(settings, source)
@@ -38,6 +43,20 @@ def connect(settings: Settings, store: Store, source: Source, hooks: str) -> lis
     address = _address(source, hooks)
     told = [f"source {source.name} ({source.kind}) at {source.url}", f"it may own: {', '.join(source.owns)}"]
     return [*told, _hook(source, adapter, address, secret)]
+
+
+def check_name(name: str) -> None:
+    """Raise `Refused` for a name that cannot stand in an address and a file name, or that is taken.
+
+    What arrives under the name `people` is a person's command: a repository's hook must not speak there.
+    """
+    if name in TAKEN:
+        raise Refused(f"the name {name!r} is Segue's own; choose another: segue connect ... --name")
+    if not _NAME.fullmatch(name):
+        raise Refused(
+            f"{name!r} is no name for a source; write letters, digits, '-', '_' and '.', at most 64,"
+            " the first a letter or digit: segue connect ... --name"
+        )
 
 
 def told_at_once(source: Source, adapter: Any, hooks: str) -> bool:
