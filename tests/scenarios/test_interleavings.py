@@ -47,6 +47,17 @@ def test_a_slow_answer_of_a_source_is_not_taken_for_a_change_after_a_newer_one(w
     assert len(world.releases()) == 2
 
 
+def test_sweeps_go_on_after_a_clock_was_set_back(world):
+    world.live()
+    for _ in range(4):
+        world.clock.now += world.settings.sweep_seconds
+        world.settle(0)
+    world.clock.now -= 3 * world.settings.sweep_seconds
+    world.push({"serve.py": "2"}, told=False)
+    world.settle()
+    assert len(world.releases()) == 2
+
+
 def test_an_alias_that_people_moved_on_survives_the_rollback_of_what_it_named(world):
     registered(world, CHURN.replace("approvals: {count: 1, from: [ann, bob]}\n", ""), versions=3)
     world.move_alias("churn", "1")
