@@ -134,6 +134,17 @@ def test_a_workload_is_given_its_time_from_when_it_is_started(world):
     assert world.releases()[-1].phase is Phase.SHIFTING
 
 
+def test_a_build_goes_on_after_a_clock_was_set_back_and_a_deadline_still_waits(world):
+    world.live()
+    world.builder._looks = 3
+    world.push({"serve.py": "2"})
+    world.drain()
+    world.clock.now -= 3600
+    world.settle()
+    assert world.releases()[-1].phase is Phase.SHIFTING
+    assert any(work.kind == "Wake" and work.state == "pending" for work in world.store.work_of("rel-2"))
+
+
 def test_a_retry_follows_the_rules_that_the_default_branch_has_now(world):
     world.live()
     second = world.rollout()
