@@ -78,7 +78,8 @@ class SetTraffic:
     """The target's whole split under the holder's epoch; answered by `TrafficObserved`.
 
     `candidate` names the backend whose weight the answer reports. No shares at all removes the
-    route: nothing has ever served there.
+    route: nothing has ever served there. `attempt` grows with each write of an epoch, so that one
+    which comes late is known for it.
     """
 
     step: str
@@ -87,6 +88,7 @@ class SetTraffic:
     candidate: str
     shares: tuple[Share, ...]
     sticky: str
+    attempt: int = 0
 
 
 # --- notifications ---------------------------------------------------------------------------
@@ -106,12 +108,16 @@ class ReportCommit:
 
 @dataclass(frozen=True, slots=True)
 class MoveAlias:
-    """Make a registry's alias name this version; None removes it."""
+    """Make a registry's alias name this version; None removes it.
+
+    `expected`: only while the alias names that one; people may have moved it on.
+    """
 
     source: str
     model: str
     alias: str
     version: str | None
+    expected: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,10 +179,14 @@ class TrafficObserved:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceChanged:
-    """The observer's judgement, with everything that `advance` needs; `weight` it was taken at."""
+    """The observer's judgement, with everything that `advance` needs; `weight` it was taken at.
+
+    `judged` is when, where that is not now: it may have waited for whoever weighs it.
+    """
 
     evidence: Evidence
     at: float
+    judged: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,8 +64,8 @@ def advance(release: Release, target: Target, event: ReleaseEvent) -> Decision:
             return shifting.confirmed(release, target, event)
         case EffectFailed(step=release.step), Phase.SHIFTING | Phase.RESTORING:
             return split.write(release, target)
-        case EvidenceChanged(evidence=evidence, at=at), Phase.SHIFTING | Phase.WATCHING:
-            return shifting.weigh(release, target, evidence, at)
+        case EvidenceChanged(), Phase.SHIFTING | Phase.WATCHING:
+            return shifting.weigh(release, target, event)
         case Tick(at=at), Phase.SHIFTING | Phase.WATCHING:
             return shifting.progress(release, target, at)
         case Command(verb="pause"), Phase.SHIFTING | Phase.WATCHING:
@@ -86,8 +86,8 @@ def _judge_gates(release: Release, target: Target, event: VersionReady) -> Decis
     release, refused = _gated(release, target)
     if refused:
         return ending.end(release, target, Phase.REFUSED, refused, event.at)
-    if _serves_already(release, target):
-        return ending.end(release, target, Phase.ALREADY_THERE, "this version serves already", event.at)
+    if target.holder is None and _serves_already(release, target):
+        return _already_there(release, target, event.at)
     release = _planned(release, target)
     if _needs_approval(release):
         return _ask(release, target, event.at)
@@ -96,6 +96,12 @@ def _judge_gates(release: Release, target: Target, event: VersionReady) -> Decis
 
 def _serves_already(release: Release, target: Target) -> bool:
     return target.stable is not None and target.stable.version == release.version
+
+
+def _already_there(release: Release, target: Target, at: float) -> Decision:
+    """It has what it wants without a step, and what is older than it may not take that away."""
+    target = replace(target, newest=max(target.newest, release.number))
+    return ending.end(release, target, Phase.ALREADY_THERE, "this version serves already", at)
 
 
 def _gated(release: Release, target: Target) -> tuple[Release, str]:
@@ -156,8 +162,8 @@ def _take_turn(release: Release, target: Target, at: float) -> Decision:
     if release.number <= target.newest:
         return ending.end(release, target, Phase.SUPERSEDED, "a newer release has held the target", at)
     if _serves_already(release, target):
-        # Another release brought the same version while this one waited.
-        return ending.end(release, target, Phase.ALREADY_THERE, "this version serves already", at)
+        # Another release brought the same version, or failed to replace it, while this one waited.
+        return _already_there(release, target, at)
     release, refused = _gated(release, target)
     if refused:
         return ending.end(release, target, Phase.REFUSED, refused, at)

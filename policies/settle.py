@@ -30,7 +30,8 @@ def taken_back(release: Release, target: Target) -> tuple[Effect, ...]:
         effects.append(StopWorkload(release.backend))
     cause = release.cause
     if cause.registry and cause.registered and cause.alias and cause.alias != CHAMPION:
-        effects.append(MoveAlias(cause.registry, cause.registered[0], cause.alias, None))
+        model, version = cause.registered
+        effects.append(MoveAlias(cause.registry, model, cause.alias, None, expected=version))
     return tuple(effects)
 
 

@@ -8,7 +8,7 @@ from typing import assert_never
 
 from policies import ending, settle, split
 from policies.effects import Effect, Wake
-from policies.events import Command, TrafficObserved
+from policies.events import Command, EvidenceChanged, TrafficObserved
 from policies.evidence import Evidence, Verdict
 from policies.release import Phase, Release, Target
 from policies.spec.declaration import WhenUndecided
@@ -70,19 +70,21 @@ def _wakes(release: Release) -> tuple[Effect, ...]:
     return (Wake(release.since + dwell), Wake(release.since + dwell + patience))
 
 
-def weigh(release: Release, target: Target, evidence: Evidence, at: float) -> Decision:
+def weigh(release: Release, target: Target, event: EvidenceChanged) -> Decision:
     """Take in what the observer says; harm of this epoch takes the candidate back at once."""
+    evidence, at = event.evidence, event.at
+    judged = at if event.judged is None else event.judged
     if evidence.epoch != release.epoch:
         return Decision(release, target)
     if evidence.verdict is Verdict.HARM:
         reason = "; ".join(f"{f.guard}: {f.rule}" for f in evidence.findings if f.verdict is Verdict.HARM)
-        release = replace(release, evidence=evidence, evidence_at=at)
+        release = replace(release, evidence=evidence, evidence_at=judged)
         return ending.restore(release, target, Phase.ROLLED_BACK, reason or "a guard found harm", at)
     if release.wanted != release.observed or evidence.weight != release.observed:
         return Decision(release, target)
     if release.evidence is not None and evidence.sequence <= release.evidence.sequence:
         return Decision(release, target)
-    return progress(replace(release, evidence=evidence, evidence_at=at), target, at)
+    return progress(replace(release, evidence=evidence, evidence_at=judged), target, at)
 
 
 def progress(release: Release, target: Target, at: float) -> Decision:

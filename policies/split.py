@@ -36,4 +36,12 @@ def split_of(release: Release, target: Target, step: str, weight: float) -> SetT
         shares = (Share(stable.backend, stable.url, 100.0 - weight),)
     if release.url and (shares or weight == 100.0):
         shares = (*shares, candidate)
-    return SetTraffic(step, target.name, release.epoch, release.backend, shares, release.environment.sticky)
+    return SetTraffic(
+        step,
+        target.name,
+        release.epoch,
+        release.backend,
+        shares,
+        release.environment.sticky,
+        release.attempt,
+    )

@@ -249,5 +249,6 @@ def _retry(deciding: Deciding, command: Command) -> Reply:
             text=f"{release.name} is {release.phase.value}; there is nothing to try again",
             release=release.name,
         )
-    name = deciding.again(release, command.actor)
+    ruled = planning.under_present_rules(release, deciding.change.models())
+    name = deciding.again(ruled, command.actor)
     return Reply(ok=True, text=f"{name} tries {release.name} again", release=name)

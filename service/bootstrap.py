@@ -40,7 +40,7 @@ class Parts:
     metrics: MetricSource
     open_source: Callable[[Source], Any]
     ask_preview: Callable[[str, str | None, str, str], str] = preview.ask
-    looked: dict[str, float] = field(default_factory=dict)  # when a source was last asked, by its name
+    looked: dict[str, int] = field(default_factory=dict)  # the newest delivery before a source was last asked
     _opened: dict[str, tuple[Source, Any]] = field(default_factory=dict)
 
     def git(self, name: str) -> GitHost:

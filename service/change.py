@@ -17,7 +17,7 @@ from service.errors import Conflict
 from service.ports import Source
 from service.queue import Work
 from service.reading import Reading
-from service.rows import ModelRow, ReleaseRow, TargetRow, Token, VersionRow
+from service.rows import Cursor, ModelRow, ReleaseRow, TargetRow, Token, VersionRow
 
 
 class Change(Reading):
@@ -63,6 +63,13 @@ class Change(Reading):
         return saved
 
     # --- what sources say -------------------------------------------------------------------
+
+    def cursors(self, source: str) -> list[Cursor]:
+        """The last values seen at a source; nobody else changes them before this change ends."""
+        here = tables.cursor.c.source == source
+        locked = select(tables.cursor.c.reference).where(here).order_by(tables.cursor.c.reference)
+        self.connection.execute(locked.with_for_update())
+        return super().cursors(source)
 
     def observe(self, source: str, reference: str, value: str | None, at: float) -> int | None:
         """The new sequence where the reference's value has changed, None where it is the same.

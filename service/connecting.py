@@ -3,6 +3,7 @@
 A new connection starts nothing: what is there already is only learned.
 """
 
+import re
 import secrets
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,12 +15,16 @@ from service.queue import Work
 from service.settings import Settings
 from service.store import Store
 
+TAKEN = frozenset({"people", "inbox", "sweep"})
+_NAME = re.compile(r"[a-z0-9_-]{1,64}")
+
 
 def connect(settings: Settings, store: Store, source: Source, hooks: str) -> list[str]:
     """Make or change a connection. `hooks` is the intake's address. Says what was done, a line each.
 
     Raises `Refused` or `Retry` where the source does not answer as it should; nothing is stored then.
     """
+    check_name(source.name)
     _refuse_twice(store, source)
     adapter = sources.opened(settings, source)
     values = watching.values_of(source, adapter)
@@ -39,6 +44,20 @@ def connect(settings: Settings, store: Store, source: Source, hooks: str) -> lis
     address = _address(source, hooks)
     told = [f"source {source.name} ({source.kind}) at {source.url}", f"it may own: {', '.join(source.owns)}"]
     return [*told, _hook(source, adapter, address, secret)]
+
+
+def check_name(name: str) -> None:
+    """Raise `Refused` for a name that cannot stand in an address and a file name, or that is taken.
+
+    What arrives under the name `people` is a person's command: a repository's hook must not speak there.
+    """
+    if name in TAKEN:
+        raise Refused(f"the name {name!r} is Segue's own; choose another: segue connect ... --name")
+    if not _NAME.fullmatch(name):
+        raise Refused(
+            f"{name!r} is no name for a source; write at most 64 small letters, digits, `-` and `_`, such as"
+            f" {name_of(name)[:64]}: segue connect ... --name"
+        )
 
 
 def _refuse_twice(store: Store, source: Source) -> None:
@@ -68,7 +87,7 @@ def name_of(url: str) -> str:
     parts = urlsplit(url)
     last = parts.path.rstrip("/").rsplit("/", 1)[-1].removesuffix(".git")
     name = last or parts.hostname or "source"
-    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name.lower())
+    return "".join(one if (one.isascii() and one.isalnum()) or one in "-_" else "-" for one in name.lower())
 
 
 def _secret(settings: Settings, source: Source) -> bytes:

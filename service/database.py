@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, exc
+from sqlalchemy import Connection, Engine, create_engine, event, exc, func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import QueuePool
 
@@ -96,6 +96,14 @@ _STARTUP = {
     "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
     "synchronous_commit": "on",
 }
+
+
+def time_of(connection: Connection) -> float:
+    """The time that all users of this database agree on: PostgreSQL's own, because hosts disagree; on
+    SQLite the only host's."""
+    if connection.dialect.name == "postgresql":
+        return float(connection.scalar(select(func.extract("epoch", func.clock_timestamp()))) or 0)
+    return time.time()
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:

@@ -95,9 +95,13 @@ class Observer:
         targets, watched = self._read()
         sample = self.parts.metrics.sample()
         meters.SCRAPES.labels("data" if isinstance(sample, Sample) else "no data").inc()
+        # Before anything can fail: what was stored of this interval must not be counted in the next.
+        before = self._before
+        if isinstance(sample, Sample):
+            self._before = sample
         for one in watched:
             try:
-                self._judge(held, one, sample)
+                self._judge(held, one, before, sample)
             except Conflict:
                 # Somebody else went on with it: what is known here is old.
                 self._judged.pop(one.release.name, None)
@@ -105,8 +109,7 @@ class Observer:
         for name in self._judged.keys() - {one.release.name for one in watched}:
             del self._judged[name]
         if isinstance(sample, Sample):
-            self._remember(held, targets, watched, sample)
-            self._before = sample
+            self._remember(held, targets, watched, before, sample)
         if self.clock() - self._forgot >= EVERY_SECONDS:
             self._forget(held)
 
@@ -120,12 +123,12 @@ class Observer:
 
     # --- one rollout -------------------------------------------------------------------------
 
-    def _judge(self, held: Held, one: Watched, sample: Sample | NoData) -> None:
+    def _judge(self, held: Held, one: Watched, before: Sample | None, sample: Sample | NoData) -> None:
         name = one.release.name
         known = self._judged.get(name)
         if known is None:
             known = self._judged[name] = self._load(one)
-        what = self._interval(one, known, sample)
+        what = self._interval(one, known, before, sample)
         known.moment = one.moment
         state = known.judge.observe(known.state, what, self._alive(one.release.backend))
         self._store(held, one, known, what, state)
@@ -155,7 +158,9 @@ class Observer:
         requests = fresh.requests + sum(s.requests for s in served)
         return History(requests, fresh.errors + sum(s.errors for s in served)) if requests > 0 else None
 
-    def _interval(self, one: Watched, known: Judged, sample: Sample | NoData) -> Increment | Gap:
+    def _interval(
+        self, one: Watched, known: Judged, before: Sample | None, sample: Sample | NoData
+    ) -> Increment | Gap:
         """What happened since the last reading, or why it says nothing."""
         sequence = known.state.sequence + 1
         if isinstance(sample, NoData):
@@ -163,7 +168,7 @@ class Observer:
         if known.moment != one.moment or one.release.wanted != one.release.observed:
             return Gap(sequence, sample.at, "the weight was moving", silent=False)
         return difference(
-            self._before,
+            before,
             sample,
             candidate=one.release.backend,
             stable=one.stable,
@@ -198,24 +203,32 @@ class Observer:
         if known.told is not None and not _news(known.told, evidence) and now - known.told_at < TELL_SECONDS:
             return
         name = one.release.name
-        body = EVIDENCE.dump(EvidenceChanged(evidence, now))
         key = f"evidence:{name}:{evidence.epoch}:{evidence.sequence}"
         with self.parts.store.change() as change:
+            # Its age will be told by the store's clock, so it begins by that one.
+            body = EVIDENCE.dump(EvidenceChanged(evidence, change.now))
             change.add_work(Work(f"evidence:{name}", "evidence", key, name, body))
         meters.VERDICTS.labels(evidence.verdict.value).inc()
         known.told, known.told_at = evidence, now
 
     # --- what was served ---------------------------------------------------------------------
 
-    def _remember(self, held: Held, targets: list[Target], watched: list[Watched], sample: Sample) -> None:
+    def _remember(
+        self,
+        held: Held,
+        targets: list[Target],
+        watched: list[Watched],
+        before: Sample | None,
+        sample: Sample,
+    ) -> None:
         """Add up what each version served, and store it now and then: history makes the limits."""
-        if self._before is None or self._before.started != sample.started:
+        if before is None or before.started != sample.started:
             return
         backends = {(t.name, t.stable.backend) for t in targets if t.stable is not None}
         backends |= {(one.release.target, one.release.backend) for one in watched}
-        before, after = dict(self._before.backends), dict(sample.backends)
+        past_counts, counts = dict(before.backends), dict(sample.backends)
         for target, backend in backends:
-            gained = _gained(before.get(backend), after.get(backend))
+            gained = _gained(past_counts.get(backend), counts.get(backend))
             if gained is not None and gained.requests > 0:
                 past = self._served.get((target, backend), Counters(0.0, 0.0))
                 self._served[target, backend] = replace(

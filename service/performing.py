@@ -30,6 +30,7 @@ from policies.events import (
 )
 from policies.spec.declaration import ServeMlflow, ServeRun
 from policies.version import Version
+from service import watching
 from service.bootstrap import Parts
 from service.ports import (
     Backend,
@@ -60,9 +61,10 @@ START_SECONDS = 180.0  # a workload that is not ready by then has failed
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Performed; the answer, where the machine waits for one."""
+    """Performed; the answer, where the machine waits for one. `moved`: a registry's alias, by us."""
 
     answer: Answer | None = None
+    moved: MoveAlias | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class Again:
 
 
 def perform(parts: Parts, effect: Effect, now: float, since: float) -> Done | Again:
-    """Do it, or look how far it is; `since` is when it was first asked for.
+    """Do it, or look how far it is; `since` is when it was begun.
 
     Raises `Retry` or `Refused` as the port did.
     """
@@ -99,8 +101,7 @@ def perform(parts: Parts, effect: Effect, now: float, since: float) -> Done | Ag
             parts.git(effect.source).report(status)
             return Done()
         case MoveAlias():
-            parts.registry(effect.source).set_alias(effect.model, effect.alias, effect.version)
-            return Done()
+            return _move_alias(parts, effect)
         case TagVersion():
             parts.registry(effect.source).set_tags(effect.model, effect.version, effect.tags)
             return Done()
@@ -219,14 +220,27 @@ def _stop(parts: Parts, backend: str) -> Done:
 
 def _set_traffic(parts: Parts, effect: SetTraffic, now: float) -> Done:
     if not effect.shares:
-        parts.router.remove(effect.target, effect.epoch)
+        parts.router.remove(effect.target, effect.epoch, effect.attempt)
         return Done(TrafficObserved(effect.step, effect.epoch, 0.0, now))
     backends = tuple(Backend(s.backend, s.url, s.weight) for s in effect.shares)
     sticky = effect.sticky if effect.sticky in {"cookie", "header"} else "none"
-    route = Route(effect.target, effect.epoch, backends, sticky)  # type: ignore[arg-type]
+    route = Route(effect.target, effect.epoch, backends, sticky, effect.attempt)  # type: ignore[arg-type]
     seen = parts.router.set(route)
     weight = next((b.weight for b in seen.backends if b.name == effect.candidate), 0.0)
     return Done(TrafficObserved(effect.step, seen.epoch, weight, now))
+
+
+def _move_alias(parts: Parts, effect: MoveAlias) -> Done:
+    """What people did meanwhile is observed first: after our own write nobody could see it."""
+    registry = parts.registry(effect.source)
+    named = registry.aliases().get((effect.model, effect.alias))
+    if named == effect.version:
+        return Done(moved=effect)
+    watching.look(parts, parts.source(effect.source))
+    if effect.expected not in {None, named}:
+        return Done()
+    registry.set_alias(effect.model, effect.alias, effect.version)
+    return Done(moved=effect)
 
 
 def _version(parts: Parts, key: str) -> Version:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from policies import triggers
 from policies.effects import ReportCommit
 from policies.events import AliasChanged, RefChanged, SourceEvent, VersionRegistered
-from policies.release import Cause
+from policies.release import Cause, Release
 from policies.spec.declaration import Environment, Evaluate, FromBuild, FromModel, Model
 from policies.spec.mistakes import Mistake
 from policies.spec.support import EMBEDDED
@@ -196,6 +196,15 @@ def _ruled_by_protected_branch(parts: Parts, model: Model) -> Model:
         return model
     environments = tuple(_ruled(e, known) for e in model.environments)
     return replace(model, environments=environments, evaluate=_gated(model, known))
+
+
+def under_present_rules(release: Release, known: Iterable[ModelRow]) -> Release:
+    """An ended release as the default branch would have it today: trying again is no way around a rule."""
+    model = next((model_of(row) for row in known if row.name == release.model), None)
+    if model is None:
+        return release
+    gates = model.evaluate.gates if model.evaluate else ()
+    return replace(release, environment=_ruled(release.environment, model), rules=gates or release.rules)
 
 
 def _gated(model: Model, known: Model) -> Evaluate | None:

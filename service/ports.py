@@ -227,23 +227,27 @@ class Route:
     """A target's whole split, absolute. `backends` with weights that add to 100.
 
     A backend may have weight 0: it then answers only on its preview address, which the router
-    serves for requests that carry the header `X-Segue-Version: <backend name>`.
+    serves for requests that carry the header `X-Segue-Version: <backend name>`. `attempt` counts
+    the writes of an epoch.
     """
 
     target: str
     epoch: int
     backends: tuple[Backend, ...]
     sticky: Literal["none", "cookie", "header"] = "none"
+    attempt: int = 0
 
 
 class TrafficRouter(Protocol):
-    """Splits a target's requests. Every write is compare-and-swap on the epoch."""
+    """Splits a target's requests. Every write is compare-and-swap on the epoch, and within it on the
+    attempt: a worker that was stopped before its write may wake when others have gone on."""
 
     def set(self, route: Route) -> Route:
         """Write the split and return it once the router itself confirms that it serves it.
 
         Raises `Refused` where the stored epoch is greater than the route's (somebody newer holds
-        the target), `Retry` while the router does not confirm.
+        the target) or a later attempt of this epoch is stored, `Retry` while the router does not
+        confirm.
         """
         ...
 
@@ -255,7 +259,7 @@ class TrafficRouter(Protocol):
         """The URL at which users reach the target."""
         ...
 
-    def remove(self, target: str, epoch: int) -> None: ...
+    def remove(self, target: str, epoch: int, attempt: int = 0) -> None: ...
 
 
 # --- metrics --------------------------------------------------------------------------------

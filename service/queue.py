@@ -31,6 +31,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from service.tables import work
 
 TRAFFIC = "traffic:"
+CLOCK = "clock:"
 LEASE_SECONDS = 30.0
 LONGEST_LEASE = 600.0  # no lease is longer: one that seems to be was given before a clock was set back
 ATTEMPTS = 5
@@ -244,7 +245,10 @@ _OWNERS = select(work.c.owner).where(work.c.finished.is_(None), work.c.state == 
 def _due(now: float | BindParameter[float]) -> list[ColumnElement[bool]]:
     older = work.alias("older")
     blocked = exists().where(older.c.lane == work.c.lane, older.c.id < work.c.id, older.c.finished.is_(None))
-    waiting = and_(work.c.state.in_(("pending", "started")), work.c.not_before <= now)
+    # Only what a clock was set for waits for long; else the wait was given before a clock was set back.
+    too_long = and_(work.c.not_before > now + LONGEST_LEASE, ~work.c.lane.startswith(CLOCK))
+    come = or_(work.c.not_before <= now, too_long)
+    waiting = and_(work.c.state.in_(("pending", "started")), come)
     lapsed = or_(work.c.lease_until <= now, work.c.lease_until > now + LONGEST_LEASE)
     expired = and_(work.c.state == "running", lapsed)
     # The first condition follows from the second; it is what the partial indexes are known by.

@@ -60,9 +60,9 @@ def receive(parts: Parts, work: Work) -> None:
         hints = handler.parse(delivery.headers, delivery.body)
     except HandlerError as error:
         raise Refused(str(error)) from error
-    if hints and parts.looked.get(source.name, 0.0) <= delivery.received:
+    if hints and parts.looked.get(source.name, 0) < delivery.id:
         # Else it came before this process last asked the source, which has told it since: of a
-        # burst of deliveries one look sees all.
+        # burst of deliveries one look sees all. By ids, because clocks differ and are set back.
         watching.look(parts, source)
     decide(parts.store, lambda deciding: deciding.change.finish(work))
 

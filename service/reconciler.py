@@ -58,8 +58,11 @@ class Reconciler:
             return
         with self.store.change() as change:
             for source in sources:
-                key = f"look:{source.name}:{period}"
-                change.add_work(Work(f"look:{source.name}", "look", key, source.name))
+                # A period is one that is not the last: it may be an earlier one after a clock was set back.
+                turn = change.observe("sweep", source.name, str(period), change.now)
+                if turn is not None:
+                    key = f"look:{source.name}:turn-{turn}"
+                    change.add_work(Work(f"look:{source.name}", "look", key, source.name))
         self._swept = (period, len(sources))
 
     _swept: tuple[int, int] = (-1, -1)

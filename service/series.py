@@ -4,7 +4,6 @@ An increment is stored before any verdict that rests on it, once by its sequence
 holds the lease. States are derived from the increments and can be rebuilt from them.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from sqlalchemy import Connection, Engine, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from service import leases
-from service.database import open_database, reading, writing
+from service.database import open_database, reading, time_of, writing
 from service.errors import Conflict
 from service.migrate import upgrade_engine
 from service.queue import LEASE_SECONDS
@@ -103,14 +102,14 @@ class Writing:
 
 
 class Series:
-    """The series store."""
+    """The series store. `clock` is for tests; without it the database's time counts."""
 
-    def __init__(self, engine: Engine, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, engine: Engine, clock: Callable[[], float] | None = None) -> None:
         self.engine = engine
         self._clock = clock
 
     @classmethod
-    def open(cls, url: str, clock: Callable[[], float] = time.time) -> "Series":
+    def open(cls, url: str, clock: Callable[[], float] | None = None) -> "Series":
         """Open the store at this URL, migrated."""
         engine = open_database(url)
         upgrade_engine(engine, "series")
@@ -123,7 +122,8 @@ class Series:
     def acquire(self, name: str, owner: str, seconds: float = LEASE_SECONDS) -> Held | None:
         """Take or keep a lease; None while somebody else has it."""
         with writing(self.engine) as connection:
-            epoch = leases.acquire(connection, lease, name, owner, now=self._clock(), seconds=seconds)
+            now = time_of(connection) if self._clock is None else self._clock()
+            epoch = leases.acquire(connection, lease, name, owner, now=now, seconds=seconds)
         return None if epoch is None else Held(name, owner, epoch)
 
     def let_go(self, held: Held) -> None:

@@ -3,16 +3,15 @@
 It knows nothing of the machines whose states it keeps, and never acts on the world.
 """
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine
 
 from service import leases, queue, record, tables
 from service.change import Change
-from service.database import open_database, reading, writing
+from service.database import open_database, reading, time_of, writing
 from service.errors import Conflict
 from service.migrate import upgrade_engine
 from service.ports import Source
@@ -24,8 +23,7 @@ T = TypeVar("T")
 
 
 class Store:
-    """The engine's store. `clock` is for tests; without it PostgreSQL's own clock counts, because
-    hosts disagree, and on SQLite the only host's."""
+    """The engine's store. `clock` is for tests; without it the database's time counts."""
 
     def __init__(self, engine: Engine, clock: Callable[[], float] | None = None) -> None:
         self.engine = engine
@@ -254,8 +252,4 @@ class Store:
             return read.record_of(subject, after=after, limit=limit)
 
     def _now(self, connection: Connection) -> float:
-        if self._clock is not None:
-            return self._clock()
-        if connection.dialect.name == "postgresql":
-            return float(connection.scalar(select(func.extract("epoch", func.clock_timestamp()))) or 0)
-        return time.time()
+        return time_of(connection) if self._clock is None else self._clock()

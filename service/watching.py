@@ -10,7 +10,7 @@ from typing import Any
 from policies.events import AliasChanged, RefChanged, SourceEvent
 from service.bootstrap import Parts
 from service.change import Change
-from service.ports import Source
+from service.ports import Retry, Source
 from service.queue import Work
 from service.sources import GIT_KINDS
 from service.states import SOURCE_EVENT
@@ -20,14 +20,18 @@ Values = dict[str, str]
 
 def look(parts: Parts, source: Source) -> int:
     """Observe every reference of the source; the number of changes found. May raise `Retry`."""
-    asked = parts.store.now()
+    newest = parts.inbox.newest()
+    seen = parts.store.cursors(source.name)
     values = present(parts, source)
 
     def store(change: Change) -> int:
+        if change.cursors(source.name) != seen:
+            # Somebody who asked later may have been faster: these values would be a way back to old ones.
+            raise Retry(f"source {source.name} was looked at by somebody else meanwhile")
         return observe(change, source, values)
 
     found = parts.store.decide(store)
-    parts.looked[source.name] = asked
+    parts.looked[source.name] = newest
     return found
 
 

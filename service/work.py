@@ -6,10 +6,11 @@ knows it reads, and whoever is killed in the middle of it loses nothing but time
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import structlog
 
-from policies.effects import Effect, MoveAlias, SetTraffic
+from policies.effects import SetTraffic
 from policies.events import BuildFinished, EffectFailed, EvaluationFinished
 from service import answering, housekeeping, meters, performing, planning, receiving, watching
 from service.bootstrap import Parts
@@ -115,7 +116,9 @@ def _evidence(parts: Parts, work: Work) -> None:
     event = EVIDENCE.load(work.body)
 
     def store(deciding: Deciding) -> None:
-        deciding.release_event(work.subject, event)
+        # Judged then, weighed now: what waited for a worker says nothing about the present.
+        weighed = replace(event, at=deciding.now, judged=event.at)
+        deciding.release_event(work.subject, weighed)
         deciding.change.finish(work)
 
     decide(parts.store, store)
@@ -139,24 +142,24 @@ def _effect(parts: Parts, work: Work) -> None:
     effect = EFFECT.load(work.body)
     now = parts.store.now()
     parts.store.renew(work)
-    outcome = performing.perform(parts, effect, now, work.created)
+    outcome = performing.perform(parts, effect, now, now if work.started is None else work.started)
     match outcome:
         case Again(after=after):
             parts.store.again(work, now + after)
-        case Done(answer=answer):
-            _finish(parts, work, effect, answer)
+        case Done():
+            _finish(parts, work, outcome)
 
 
-def _finish(parts: Parts, work: Work, effect: Effect, answer: Answer | None) -> None:
+def _finish(parts: Parts, work: Work, done: Done) -> None:
     """The answer's consequences and the end of the work are one change."""
 
     def store(deciding: Deciding) -> None:
-        if isinstance(effect, MoveAlias):
+        if (ours := done.moved) is not None:
             # Our own write is not news: the cursor knows it before any sweep or webhook tells of it.
-            reference = f"{effect.model}@{effect.alias}"
-            deciding.change.observe(effect.source, reference, effect.version, deciding.now)
-        if answer is not None:
-            _tell(deciding, work.subject, answer)
+            reference = f"{ours.model}@{ours.alias}"
+            deciding.change.observe(ours.source, reference, ours.version, deciding.now)
+        if done.answer is not None:
+            _tell(deciding, work.subject, done.answer)
         deciding.change.finish(work)
 
     decide(parts.store, store)

@@ -35,6 +35,15 @@ def check_apart(route: Route, others: Iterable[Route]) -> None:
             raise Refused(f"{route.target}: the backend {min(shared)} belongs to {other.target}")
 
 
+def check_order(target: str, write: tuple[int, int], stored: tuple[int, int] | None) -> None:
+    """Raise `Refused` where a later write is stored; a write is known by its epoch and attempt."""
+    if stored is None or stored <= write:
+        return
+    if stored[0] > write[0]:
+        raise Refused(f"{target} is held under epoch {stored[0]}; a write under epoch {write[0]} is too old")
+    raise Refused(f"{target} was written {stored[1]} times under epoch {stored[0]}; this is an older write")
+
+
 def check_target(target: str) -> None:
     """Raise `Refused` for a target that is not `model/environment`."""
     if not _TARGET.fullmatch(target):

@@ -35,13 +35,11 @@ def connect(kind: str, url: str, name: str | None, owns: tuple[str, ...], *, wan
 
     A repository on this machine must lie below a folder named in SEGUE_GIT_ROOTS, here and for `segue up`.
     """
-    if name is not None and connecting.name_of(name) != name:
-        wanted = f"small letters, digits, `-` and `_`, such as {connecting.name_of(name)}"
-        raise click.BadParameter(f"{name!r} is no name for a source; write {wanted}")
+    source = Source(connecting.name_of(url) if name is None else name, KINDS[kind], url, owns)
+    connecting.check_name(source.name)
     settings = installation.with_ports(chosen())
     installation.make_folders(settings.home)
     installation.check_store(settings)
-    source = Source(name or connecting.name_of(url), KINDS[kind], url, owns)
     store = Store.open(settings.store_url("engine"))
     told = connecting.connect(settings, store, source, installation.place(settings).intake)
     store.close()

@@ -1,6 +1,7 @@
 """What every traffic router must do: Traefik as a real process, and the one in memory."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -50,6 +51,20 @@ def test_the_same_and_a_newer_epoch_may_write_and_an_older_may_not(router):
     with pytest.raises(Refused, match="epoch 6"):
         router.set(split(100.0, epoch=5))
     assert router.get(TARGET) == split(30.0, epoch=6)
+
+
+def test_within_an_epoch_an_older_write_changes_nothing(router):
+    newer = replace(split(0.0, epoch=5), attempt=2)
+    assert router.set(newer) == router.set(newer) == router.get(TARGET) == newer
+    with pytest.raises(Refused, match="older write"):
+        router.set(replace(split(60.0, epoch=5), attempt=1))
+    with pytest.raises(Refused, match="older write"):
+        router.remove(TARGET, 5, 1)
+    assert router.get(TARGET) == newer
+    router.remove(TARGET, 5, 3)
+    with pytest.raises(Refused, match="older write"):
+        router.set(replace(split(60.0, epoch=5), attempt=2))
+    assert router.set(split(10.0, epoch=6)) == router.get(TARGET)
 
 
 def test_targets_have_epochs_of_their_own(router):

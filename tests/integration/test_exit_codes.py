@@ -74,8 +74,8 @@ def test_a_setting_that_cannot_be_used_ends_with_1(segue):
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("connect", "git", "/srv/git/x.git", "--name", "a/b"), 2, "such as b"),
-        (("connect", "git", "/srv/git/x.git", "--name", ""), 2, "is no name for a source"),
+        (("connect", "git", "/srv/git/x.git", "--name", "a/b"), 1, "such as b"),
+        (("connect", "git", "/srv/git/x.git", "--name", ""), 1, "is no name for a source"),
         (("token", " "), 2, "segue token ann"),
         (("up",), 1, "set SEGUE_HOME to a folder that you may write"),
         (("token", "ann"), 1, "set SEGUE_HOME to a folder that you may write"),

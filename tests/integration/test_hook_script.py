@@ -251,8 +251,9 @@ def parts_of(repository, engine):
     def opened(source):
         return sources.opened(repository.settings, source)
 
-    nothing = dict.fromkeys(("inbox", "builder", "jobs", "workloads", "router", "metrics"))
-    return Parts(settings=repository.settings, store=engine, open_source=opened, **nothing)
+    inbox = Inbox.open(repository.settings.store_url("inbox"))
+    nothing = dict.fromkeys(("builder", "jobs", "workloads", "router", "metrics"))
+    return Parts(settings=repository.settings, store=engine, inbox=inbox, open_source=opened, **nothing)
 
 
 def kinds(engine):

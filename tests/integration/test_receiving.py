@@ -65,3 +65,10 @@ def test_a_delivery_is_taken_once_however_often_the_rows_are_looked_back_at(part
     assert deliver(parts, "one", received=999.0) == 1
     assert deliver(parts, "two", received=999.5) == 1
     assert len([w for w in parts.store.work_of("1") if w.kind == "delivery"]) == 1
+
+
+def test_a_delivery_counts_as_later_whatever_the_clock_of_its_host_says(parts, git, clock):
+    clock.now = 1000.0
+    assert deliver(parts, "one", received=999.0) == 1
+    assert deliver(parts, "two", received=400.0) == 1
+    assert git.asked == 2

@@ -1,5 +1,7 @@
 """Evidence is stored once, by the holder of the lease only, and can be replayed in order."""
 
+import time
+
 import pytest
 
 from service.errors import Conflict
@@ -39,6 +41,17 @@ def test_an_observer_that_lost_its_lease_stores_nothing(series, clock):
     assert series.increments("rel-1") == []
     series.let_go(other)
     assert series.acquire("observer", "slow", 10).epoch == other.epoch + 1
+
+
+def test_a_host_whose_clock_is_ahead_takes_no_lease_that_stands(database_url, monkeypatch):
+    if database_url.startswith("sqlite"):
+        pytest.skip("SQLite serves one host, so there is one clock")
+    series = Series.open(database_url)
+    assert series.acquire("observer", "a", 30).epoch == 1
+    ahead = time.time() + 60
+    monkeypatch.setattr(time, "time", lambda: ahead)
+    assert series.acquire("observer", "b", 30) is None
+    series.close()
 
 
 def test_a_lease_that_ends_impossibly_late_was_given_before_the_clock_was_set_back(series, clock):

@@ -4,7 +4,7 @@ import threading
 from typing import ClassVar, Self
 
 from service.adapters import routes
-from service.ports import Refused, Retry, Route, Source
+from service.ports import Retry, Route, Source
 from service.settings import Settings
 
 
@@ -21,7 +21,7 @@ class MemoryRouter:
         self.unconfirmed = 0
         self.writes: list[Route] = []
         self._lock = threading.Lock()
-        self._epochs: dict[str, int] = {}
+        self._written: dict[str, tuple[int, int]] = {}  # epoch and attempt
         self._routes: dict[str, Route] = {}
 
     @classmethod
@@ -34,7 +34,7 @@ class MemoryRouter:
         routes.check(route, self.capabilities)
         with self._lock:
             routes.check_apart(route, self._routes.values())
-            self._take(route.target, route.epoch)
+            self._take(route.target, route.epoch, route.attempt)
             self._routes[route.target] = route
             self.writes.append(route)
             self._confirm(route.target)
@@ -48,18 +48,16 @@ class MemoryRouter:
         routes.check_target(target)
         return f"http://router.invalid/{target}"
 
-    def remove(self, target: str, epoch: int) -> None:
+    def remove(self, target: str, epoch: int, attempt: int = 0) -> None:
         routes.check_target(target)
         with self._lock:
-            self._take(target, epoch)
+            self._take(target, epoch, attempt)
             self._routes.pop(target, None)
             self._confirm(target)
 
-    def _take(self, target: str, epoch: int) -> None:
-        stored = self._epochs.get(target, epoch)
-        if stored > epoch:
-            raise Refused(f"{target} is held under epoch {stored}; a write under epoch {epoch} is too old")
-        self._epochs[target] = epoch
+    def _take(self, target: str, epoch: int, attempt: int) -> None:
+        routes.check_order(target, (epoch, attempt), self._written.get(target))
+        self._written[target] = (epoch, attempt)
 
     def _confirm(self, target: str) -> None:
         if self.unconfirmed > 0:

@@ -48,7 +48,7 @@ class TraefikRouter:
             after = truth.with_route(truth.load(self._layout), route)
             truth.save(self._layout, after)
             render(self._layout, after)
-        self._confirm(route, route.epoch)
+        self._confirm(route, (route.epoch, route.attempt))
         return route
 
     def get(self, target: str) -> Route | None:
@@ -63,23 +63,23 @@ class TraefikRouter:
         routes.check_target(target)
         return f"{self._base}/{target}"
 
-    def remove(self, target: str, epoch: int) -> None:
+    def remove(self, target: str, epoch: int, attempt: int = 0) -> None:
         """Serve the target no more, and remember the epoch."""
         routes.check_target(target)
         with truth.locked(self._layout):
-            after = truth.without(truth.load(self._layout), target, epoch)
+            after = truth.without(truth.load(self._layout), target, epoch, attempt)
             truth.save(self._layout, after)
             render(self._layout, after)
-        self._wait(target, epoch, lambda runtime: rendering.leftovers(target, runtime))
+        self._wait(target, (epoch, attempt), lambda runtime: rendering.leftovers(target, runtime))
 
-    def _confirm(self, route: Route, writing: int | None) -> None:
+    def _confirm(self, route: Route, writing: tuple[int, int] | None) -> None:
         self._wait(route.target, writing, lambda runtime: rendering.differences(route, runtime))
 
-    def _wait(self, target: str, writing: int | None, differences: Differences) -> None:
+    def _wait(self, target: str, writing: tuple[int, int] | None, differences: Differences) -> None:
         deadline = time.monotonic() + CONFIRM_SECONDS
         while reason := self._look(differences):
-            if writing is not None:  # under this epoch; one that was overtaken need not wait
-                truth.check_epoch(truth.load(self._layout), target, writing)
+            if writing is not None:  # one that was overtaken need not wait
+                truth.check_order(truth.load(self._layout), target, writing)
             if time.monotonic() >= deadline:
                 raise Retry(f"{target}: {reason}", after=0.5)
             time.sleep(_POLL_SECONDS)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from service.adapters.routes import check_apart
+from service.adapters import routes as order
 from service.adapters.traefik.layout import Layout
 from service.ports import Backend, Refused, Route
 
@@ -25,6 +25,7 @@ class Entry:
 
     epoch: int
     route: Route | None
+    attempt: int = 0
 
 
 Routes = dict[str, Entry]
@@ -66,39 +67,39 @@ def save(layout: Layout, routes: Routes) -> None:
 
 
 def with_route(routes: Routes, route: Route) -> Routes:
-    """The routes after this write; `Refused` where somebody newer holds the target."""
-    check_epoch(routes, route.target, route.epoch)
-    check_apart(route, [entry.route for entry in routes.values() if entry.route is not None])
-    return {**routes, route.target: Entry(route.epoch, route)}
+    """The routes after this write; `Refused` where a later one is stored."""
+    check_order(routes, route.target, (route.epoch, route.attempt))
+    order.check_apart(route, [entry.route for entry in routes.values() if entry.route is not None])
+    return {**routes, route.target: Entry(route.epoch, route, route.attempt)}
 
 
-def without(routes: Routes, target: str, epoch: int) -> Routes:
+def without(routes: Routes, target: str, epoch: int, attempt: int) -> Routes:
     """The routes after the target's removal, which remembers the epoch."""
-    check_epoch(routes, target, epoch)
-    return {**routes, target: Entry(epoch, None)}
+    check_order(routes, target, (epoch, attempt))
+    return {**routes, target: Entry(epoch, None, attempt)}
 
 
-def check_epoch(routes: Routes, target: str, epoch: int) -> None:
-    """Raise `Refused` where somebody newer holds the target."""
+def check_order(routes: Routes, target: str, write: tuple[int, int]) -> None:
+    """Raise `Refused` where a write of a greater epoch, or a later attempt of this one, is stored."""
     stored = routes.get(target)
-    if stored is not None and stored.epoch > epoch:
-        raise Refused(f"{target} is held under epoch {stored.epoch}; a write under epoch {epoch} is too old")
+    order.check_order(target, write, None if stored is None else (stored.epoch, stored.attempt))
 
 
 def _stored(entry: Entry) -> dict[str, Any]:
     if entry.route is None:
-        return {"epoch": entry.epoch, "removed": True}
+        return {"epoch": entry.epoch, "attempt": entry.attempt, "removed": True}
     return {
         "epoch": entry.epoch,
+        "attempt": entry.attempt,
         "sticky": entry.route.sticky,
         "backends": [asdict(backend) for backend in entry.route.backends],
     }
 
 
 def _entry(target: str, stored: dict[str, Any]) -> Entry:
-    epoch = int(stored["epoch"])
+    epoch, attempt = int(stored["epoch"]), int(stored.get("attempt", 0))
     if stored.get("removed"):
-        return Entry(epoch, None)
+        return Entry(epoch, None, attempt)
     backends = tuple(Backend(b["name"], b["url"], float(b["weight"])) for b in stored["backends"])
     route = Route(target, epoch, backends)
-    return Entry(epoch, replace(route, sticky=stored["sticky"]))
+    return Entry(epoch, replace(route, sticky=stored["sticky"], attempt=attempt), attempt)
