@@ -50,7 +50,7 @@ def _serving(release: Release, at: float) -> Serving:
 def end(release: Release, target: Target, phase: Phase, reason: str, at: float) -> Decision:
     """The end of a release that never had traffic."""
     release = replace(release, phase=phase, reason=reason, ended=at)
-    return Decision(release, target, settle.ended(release))
+    return Decision(release, target, (*settle.ended(release), *settle.stopped(release, target)))
 
 
 def by(command: Command, did: str) -> str:

@@ -24,15 +24,21 @@ def ended(release: Release) -> tuple[Effect, ...]:
 
 def taken_back(release: Release, target: Target) -> tuple[Effect, ...]:
     """A release whose candidate lost its traffic: its workload ends, its alias goes."""
-    effects: list[Effect] = [*ended(release)]
-    warm = {s.backend for s in (target.stable, target.previous) if s is not None}
-    if release.backend not in warm:
-        effects.append(StopWorkload(release.backend))
+    effects: list[Effect] = [*ended(release), *stopped(release, target)]
     cause = release.cause
     if cause.registry and cause.registered and cause.alias and cause.alias != CHAMPION:
         model, version = cause.registered
         effects.append(MoveAlias(cause.registry, model, cause.alias, None, expected=version))
     return tuple(effects)
+
+
+def stopped(release: Release, target: Target) -> tuple[Effect, ...]:
+    """The workload ends unless the target names it: an earlier release may have started it for nobody.
+
+    Whoever performs it looks once more whether anybody needs it.
+    """
+    warm = {s.backend for s in (target.stable, target.previous) if s is not None}
+    return () if release.batch or release.backend in warm else (StopWorkload(release.backend),)
 
 
 def promoted(release: Release, before: Target, after: Target) -> tuple[Effect, ...]:

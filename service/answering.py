@@ -71,7 +71,7 @@ def _prepare(parts: Parts, command: Command) -> Reply | Plan | None:
     given = dict(command.arguments)
     try:
         if isinstance(model_of(row).source, FromModel):
-            return _of_registry(parts, row, given)
+            return _of_registry(parts, row, given, command.actor)
         if "image" in given:
             return planning.built_plan(parts, row, given["image"], command.actor)
         return _of_branch(parts, row, given, command.actor)
@@ -79,7 +79,7 @@ def _prepare(parts: Parts, command: Command) -> Reply | Plan | None:
         return Reply(ok=False, text=str(reason))
 
 
-def _of_registry(parts: Parts, row: ModelRow, given: dict[str, str]) -> Plan:
+def _of_registry(parts: Parts, row: ModelRow, given: dict[str, str], actor: str) -> Plan:
     """A registered version; which registry has it is asked only where several are connected."""
     if "image" in given or "version" not in given:
         raise Refused(f"{row.name} comes from a registry; write which version: --version N")
@@ -89,7 +89,7 @@ def _of_registry(parts: Parts, row: ModelRow, given: dict[str, str]) -> Plan:
     if len(fitting) != 1:
         names = ", ".join(known) or "none is connected; write: segue connect mlflow URL"
         raise Refused(f"which registry? known: {names}")
-    return planning.registered_plan(parts, row, fitting[0], given["version"])
+    return planning.registered_plan(parts, row, fitting[0], given["version"], actor)
 
 
 def _of_branch(parts: Parts, row: ModelRow, given: dict[str, str], actor: str) -> Plan:

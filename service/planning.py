@@ -163,8 +163,10 @@ def _plan_alias(parts: Parts, event: AliasChanged, number: str) -> tuple[Plan, .
     )
 
 
-def registered_plan(parts: Parts, row: ModelRow, registry: str, number: str) -> Plan:
-    """A plan for one registered version, as the alias or a person names it.
+def registered_plan(
+    parts: Parts, row: ModelRow, registry: str, number: str, actor: str | None = None
+) -> Plan:
+    """A plan for one registered version, as the alias names it, or a person, `actor`.
 
     Raises `Refused` for a model that is not declared by `model:`.
     """
@@ -172,8 +174,9 @@ def registered_plan(parts: Parts, row: ModelRow, registry: str, number: str) -> 
     if not isinstance(model.source, FromModel):
         raise Refused(f"{model.name} is not declared by `model: models:/…`")
     found = parts.registry(registry).version(model.source.model, number)
+    named = f"{model.source.model}@{model.source.alias}"
     cause = Cause(
-        text=f"{model.source.model}@{model.source.alias} now names version {number}",
+        text=f"{actor} started version {number}" if actor else f"{named} now names version {number}",
         author=found.author,
         source=source,
         commit=commit,

@@ -16,10 +16,16 @@ IDLE_SECONDS = 0.1  # between two looks at an empty queue: the cost of having no
 SELDOM_SECONDS = 1.0  # the same beside a broker, whose hints may be lost
 
 
-def drain(parts: Parts, owner: str, kinds: Sequence[str] | None = None) -> int:
-    """Do everything that is due now; how much it was."""
+def drain(
+    parts: Parts, owner: str, kinds: Sequence[str] | None = None, stop: threading.Event | None = None
+) -> int:
+    """Do everything that is due now, unless told to stop meanwhile; how much it was."""
     count = 0
-    while parts.store.due(limit=1, kinds=kinds) and work_once(parts, owner, kinds=kinds):
+    while (
+        not (stop is not None and stop.is_set())
+        and parts.store.due(limit=1, kinds=kinds)
+        and work_once(parts, owner, kinds=kinds)
+    ):
         count += 1
     return count
 
@@ -31,7 +37,7 @@ def poll(
     owner = owners.name_of_this_process("poll")
     while not stop.is_set():
         try:
-            if drain(parts, owner, kinds) == 0:
+            if drain(parts, owner, kinds, stop) == 0:
                 stop.wait(idle)
         except Exception:
             # The store is away: nothing can be lost here, and nothing can be done but wait.

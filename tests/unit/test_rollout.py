@@ -428,3 +428,12 @@ def test_a_write_that_failed_is_asked_for_again_under_a_step_of_its_own():
     run.see(EffectFailed(lost.step, "no", 16))
     assert run.writes[-1].shares == lost.shares
     assert run.writes[-1].step != lost.step
+
+
+def test_a_release_that_ends_before_its_turn_ends_a_workload_that_no_target_names():
+    superseded = Run(make_release(), make_target())
+    superseded.see(Superseded("rel-3", 1.0))
+    assert StopWorkload("wine-v2") in superseded.effects
+    warm = Run(make_release(), make_target(previous=replace(STABLE, backend="wine-v2")))
+    warm.see(Superseded("rel-3", 1.0))
+    assert StopWorkload("wine-v2") not in warm.effects
