@@ -1,6 +1,6 @@
 """How long a guard takes for one scrape and how much it remembers, as ratios to what is allowed.
 
-Run from the repository's root: `python -m bench.guards`. Below 1 is within the limit.
+Run from the repository's root: `make bench-guards`. Below 1 is within the limit.
 """
 
 import json
@@ -96,7 +96,7 @@ def judge() -> tuple[float, float, int]:
 
 
 def main() -> int:
-    """Print the table; fail if a single guard is over a limit."""
+    """Print the table; fail if a guard's state is too large. Times depend on what else the machine does."""
     cases: list[tuple[str, Callable[[Any, float], Any], Any]] = [
         ("rate", fed_rate, rate.start()),
         ("slo", fed_slo, slo.start()),
@@ -105,11 +105,11 @@ def main() -> int:
         ("threshold", fed_threshold, threshold.ThresholdState()),
     ]
     print(f"{'guard':<12}{'us/scrape':>10}{'of 100 us':>11}{'bytes':>8}{'of 4 kB':>9}")
-    worst = 0.0
+    largest = 0
     for name, step, state in cases:
         spent, after = microseconds(step, state)
         size = len(json.dumps(asdict(after)))
-        worst = max(worst, spent / MICROSECONDS, size / BYTES)
+        largest = max(largest, size)
         print(f"{name:<12}{spent:>10.1f}{spent / MICROSECONDS:>11.2f}{size:>8}{size / BYTES:>9.2f}")
     began = time.perf_counter()
     for errors in range(1000):
@@ -117,7 +117,7 @@ def main() -> int:
     print(f"{'ramp bound':<12}{(time.perf_counter() - began) * 1e3:>10.1f}")
     spent, saying, size = judge()
     print(f"whole judge, four guards: {spent:.0f} us to observe, {saying:.0f} us to say, {size} bytes")
-    return int(worst > 1)
+    return int(largest > BYTES)
 
 
 if __name__ == "__main__":
