@@ -1,18 +1,18 @@
 """Real processes for tests: Traefik and Valkey from the daemons' own orders, and tiny model servers."""
 
 import http.server
-import socket
 import subprocess
 import threading
 import time
 
+from service.adapters.process import ports
 from service.adapters.traefik.daemon import TraefikDaemon
 from service.settings import Settings
 
 
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
+    """One that no outgoing connection takes before it is used: those have a range of their own."""
+    return ports.free(set())
 
 
 def wait_until(true, seconds=20.0):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from policies.spec.support import BOUNDS
+from service.adapters.process import ports
 from service.adapters.traefik import truth
 from service.adapters.traefik.layout import Layout, Unanswered
 from service.adapters.traefik.rendering import NOBODY
@@ -73,13 +74,13 @@ class TraefikDaemon:
         try:
             port = self._layout.api()[1]
         except Unanswered:
-            return _free_port()
+            return ports.free({self._port})
         deadline = time.monotonic() + _STARTING
         while not _is_free(port):
             if self.ready():
                 return port
             if time.monotonic() > deadline:
-                return _free_port()
+                return ports.free({self._port})
             time.sleep(0.05)
         return port
 
@@ -113,11 +114,6 @@ def static_configuration(layout: Layout, models: str, api: str) -> dict[str, Any
 
 def _joined(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def _is_free(port: int) -> bool:
