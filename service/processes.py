@@ -50,10 +50,16 @@ def main(arguments: list[str]) -> int:
 
 
 def _end_with_parent() -> None:
-    """Be told to end when `segue up` is killed: whoever starts it again finds the ports free."""
-    if os.environ.get("SEGUE_SUPERVISED") != str(os.getppid()):
+    """Be told to end when `segue up` is killed: whoever starts it again finds the ports free.
+
+    It may be gone already: then nobody would tell. Raises `SystemExit`.
+    """
+    supervisor = os.environ.get("SEGUE_SUPERVISED")
+    if supervisor is None:
         return
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if supervisor != str(os.getppid()):
+        sys.exit("segue up, which started this process, is gone")
 
 
 def _run(name: str, chosen: Settings) -> None:
