@@ -8,6 +8,8 @@ notifications have one per destination, so that a slow host delays nothing else.
 
 from dataclasses import dataclass
 
+from policies.place import HERE, Place
+
 # --- work: builds, evaluations, workloads ----------------------------------------------------
 
 
@@ -34,6 +36,17 @@ class StartWorkload:
     step: str
     version: str
     backend: str
+    target: str = ""
+    place: Place = HERE
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Find out what serves at the place already, which Segue did not start; answered by `Adopted`."""
+
+    step: str
+    target: str
+    place: Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +58,7 @@ class CheckPreview:
     version: str
     backend: str
     url: str
+    place: Place = HERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +66,7 @@ class StopWorkload:
     """End a workload that no route names any more; nothing waits for it."""
 
     backend: str
+    place: Place = HERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +104,7 @@ class SetTraffic:
     shares: tuple[Share, ...]
     sticky: str
     attempt: int = 0
+    place: Place = HERE
 
 
 # --- notifications ---------------------------------------------------------------------------
@@ -134,6 +150,7 @@ Effect = (
     Build
     | RunEvaluation
     | StartWorkload
+    | Adopt
     | CheckPreview
     | StopWorkload
     | Wake
@@ -159,5 +176,5 @@ def lane(effect: Effect, subject: str) -> str:
             return f"workload:{backend}"
         case StartWorkload(backend=backend):
             return f"workload:{backend}"
-        case Build() | RunEvaluation() | CheckPreview():
+        case Build() | RunEvaluation() | Adopt() | CheckPreview():
             return f"work:{subject}"

@@ -159,6 +159,17 @@ class WorkloadReady:
 
 
 @dataclass(frozen=True, slots=True)
+class Adopted:
+    """What served at the place before Segue came: its name, address and image."""
+
+    step: str
+    backend: str
+    url: str
+    image: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class CheckFinished:
     """The preview was asked and answered as the specification wants."""
 
@@ -225,6 +236,7 @@ ReleaseEvent = (
     VersionReady
     | VersionFailed
     | WorkloadReady
+    | Adopted
     | CheckFinished
     | TrafficObserved
     | EvidenceChanged

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from policies.approvals import Approval
 from policies.evidence import Evidence
+from policies.place import HERE, Place
 from policies.spec.declaration import Environment, Gate
 from policies.strategy import Step
 
@@ -97,6 +98,7 @@ class Target:
     newest: int = 0
     stable: Serving | None = None
     previous: Serving | None = None
+    place: Place = HERE  # where `stable` serves
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,7 @@ class Release:
     began: float = 0.0
     ended: float | None = None
     retries: str | None = None  # the release that this one tries again
+    place: Place = HERE
 
     @property
     def final(self) -> bool:

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from policies import approvals, ending, gates, settle, shifting, split, strategy
 from policies.approvals import Approval
-from policies.effects import CheckPreview, StartWorkload, Wake
+from policies.effects import Adopt, CheckPreview, StartWorkload, Wake
 from policies.events import (
+    Adopted,
     CheckFinished,
     Command,
     EffectFailed,
@@ -23,7 +24,8 @@ from policies.events import (
     VersionReady,
     WorkloadReady,
 )
-from policies.release import HOLDING, Phase, Release, Target, plan_digest
+from policies.place import Place
+from policies.release import HOLDING, Phase, Release, Serving, Target, plan_digest
 from policies.split import Decision
 
 
@@ -52,6 +54,8 @@ def advance(release: Release, target: Target, event: ReleaseEvent) -> Decision:
             return ending.end(release, target, Phase.ABORTED, ending.by(event, "aborted"), event.at)
         case Command(verb="abort"), Phase.STARTING | Phase.CHECKING | Phase.SHIFTING | Phase.WATCHING:
             return ending.restore(release, target, Phase.ABORTED, ending.by(event, "aborted"), event.at)
+        case Adopted(step=release.step), Phase.STARTING:
+            return _take_over(release, target, event)
         case WorkloadReady(step=release.step), Phase.STARTING:
             return _show_preview(release, target, event)
         case TrafficObserved(step=release.step, epoch=release.epoch), Phase.CHECKING:
@@ -115,7 +119,8 @@ def _planned(release: Release, target: Target) -> Release:
     """The release with the steps that fit its target as it is now, and their digest."""
     steps = release.steps
     if not (release.switch or release.batch):
-        steps = strategy.plan(release.environment, first=target.stable is None)
+        first = target.stable is None and release.place.deployment is None
+        steps = strategy.plan(release.environment, first=first)
     release = replace(release, steps=steps)
     return replace(release, plan=plan_digest(release))
 
@@ -164,6 +169,8 @@ def _take_turn(release: Release, target: Target, at: float) -> Decision:
     if _serves_already(release, target):
         # Another release brought the same version, or failed to replace it, while this one waited.
         return _already_there(release, target, at)
+    if target.stable is not None and target.place != release.place:
+        return ending.end(release, target, Phase.FAILED, _moved(release, target), at)
     release, refused = _gated(release, target)
     if refused:
         return ending.end(release, target, Phase.REFUSED, refused, at)
@@ -174,9 +181,43 @@ def _take_turn(release: Release, target: Target, at: float) -> Decision:
     if release.batch:
         return ending.finish(release, replace(target, newest=release.number), at)
     epoch = target.epoch + 1
-    target = replace(target, holder=release.name, epoch=epoch, newest=release.number)
-    release = replace(release, phase=Phase.STARTING, epoch=epoch, step="start-1", since=at)
-    start = StartWorkload(release.step, release.version, release.backend)
+    target = replace(target, holder=release.name, epoch=epoch, newest=release.number, place=release.place)
+    release = replace(release, phase=Phase.STARTING, epoch=epoch, since=at)
+    if target.stable is None and release.place.deployment is not None:
+        release = replace(release, step=f"adopt-{epoch}")
+        return Decision(release, target, (Adopt(release.step, release.target, release.place),))
+    return _start(release, target)
+
+
+def _moved(release: Release, target: Target) -> str:
+    def said(place: Place) -> str:
+        return (
+            f"in cluster {place.cluster}, namespace {place.namespace}" if place.cluster else "on this machine"
+        )
+
+    return (
+        f"{target.name} serves {said(target.place)}, and its declaration says {said(release.place)}"
+        " or names other objects; a target cannot move while it serves: hand it back first"
+    )
+
+
+def _take_over(release: Release, target: Target, event: Adopted) -> Decision:
+    """What Segue found serving is stable from now on; it has no release and no version of ours."""
+    found = Serving(
+        release="",
+        number=0,
+        version="",
+        image=event.image,
+        backend=event.backend,
+        url=event.url,
+        since=event.at,
+    )
+    return _start(release, replace(target, stable=found))
+
+
+def _start(release: Release, target: Target) -> Decision:
+    release = replace(release, step="start-1")
+    start = StartWorkload(release.step, release.version, release.backend, release.target, release.place)
     if target.stable is None:
         return Decision(release, target, (start,))
     return Decision(release, target, (split.split_of(release, target, "open", 0.0), start))
@@ -193,5 +234,7 @@ def _show_preview(release: Release, target: Target, event: WorkloadReady) -> Dec
 
 def _look_at_preview(release: Release, target: Target) -> Decision:
     release = replace(release, step=f"check-{release.epoch}")
-    check = CheckPreview(release.step, release.target, release.version, release.backend, release.url)
+    check = CheckPreview(
+        release.step, release.target, release.version, release.backend, release.url, release.place
+    )
     return Decision(release, target, (check,))

@@ -38,7 +38,7 @@ def stopped(release: Release, target: Target) -> tuple[Effect, ...]:
     Whoever performs it looks once more whether anybody needs it.
     """
     warm = {s.backend for s in (target.stable, target.previous) if s is not None}
-    return () if release.batch or release.backend in warm else (StopWorkload(release.backend),)
+    return () if release.batch or release.backend in warm else (StopWorkload(release.backend, release.place),)
 
 
 def promoted(release: Release, before: Target, after: Target) -> tuple[Effect, ...]:
@@ -47,7 +47,7 @@ def promoted(release: Release, before: Target, after: Target) -> tuple[Effect, .
     warm = {s.backend for s in (after.stable, after.previous) if s is not None}
     old = before.previous
     if old is not None and old.backend not in warm:
-        effects.append(StopWorkload(old.backend))
+        effects.append(StopWorkload(old.backend, before.place))
     cause = release.cause
     if cause.registry and cause.registered:
         model, version = cause.registered

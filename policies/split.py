@@ -44,4 +44,5 @@ def split_of(release: Release, target: Target, step: str, weight: float) -> SetT
         shares,
         release.environment.sticky,
         release.attempt,
+        release.place,
     )

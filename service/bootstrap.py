@@ -7,9 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from policies.place import Place
 from service import plugins, preview
 from service.inbox import Inbox
 from service.ports import (
+    Adoption,
+    Cluster,
     GitHost,
     ImageBuilder,
     JobRunner,
@@ -26,6 +29,23 @@ from service.sources import opened as source_opened
 from service.store import Store
 
 
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What serves, runs and counts at one place.
+
+    `ask` looks at a workload's health before users see it: its URL, the router's address where it
+    shows previews, the backend's name and the path. `adoption` is there where workloads may exist
+    that Segue did not start.
+    """
+
+    workloads: Workload
+    jobs: JobRunner
+    router: TrafficRouter
+    metrics: MetricSource
+    ask: Callable[[str, str | None, str, str], str]
+    adoption: Adoption | None = None
+
+
 @dataclass(slots=True)
 class Parts:
     """What a worker acts with. Source adapters are opened when they are first asked for."""
@@ -40,8 +60,10 @@ class Parts:
     metrics: MetricSource
     open_source: Callable[[Source], Any]
     ask_preview: Callable[[str, str | None, str, str], str] = preview.ask
+    open_site: Callable[[Cluster, Place], Site] = field(default=lambda cluster, _: _no_site(cluster))
     looked: dict[str, int] = field(default_factory=dict)  # the newest delivery before a source was last asked
     _opened: dict[str, tuple[Source, Any]] = field(default_factory=dict)
+    _sites: dict[Place, tuple[Cluster, Site]] = field(default_factory=dict)
 
     def git(self, name: str) -> GitHost:
         """The Git host behind a source. Raises `Refused` for a name that is not connected."""
@@ -60,6 +82,24 @@ class Parts:
             raise Refused(f"there is no source {name!r}; connect it with: segue connect")
         return source
 
+    def at(self, place: Place) -> Site:
+        """The parts of a place. Raises `Refused` for a cluster that is not connected."""
+        if place.cluster is None:
+            return Site(self.workloads, self.jobs, self.router, self.metrics, self.ask_preview)
+        cluster = self.cluster(place.cluster)
+        known = self._sites.get(place)
+        if known is None or known[0] != cluster:
+            known = self._sites[place] = (cluster, self.open_site(cluster, place))
+        return known[1]
+
+    def cluster(self, name: str) -> Cluster:
+        """The connected cluster of that name. Raises `Refused` where there is none."""
+        found = {cluster.name: cluster for cluster in self.store.clusters()}
+        if name not in found:
+            known = ", ".join(found) or "none is connected"
+            raise Refused(f"there is no cluster {name!r}; known: {known}; connect one: segue connect cluster")
+        return found[name]
+
     def _source(self, name: str, kinds: frozenset[str]) -> Any:
         source = self.source(name)
         if source.kind not in kinds:
@@ -69,6 +109,10 @@ class Parts:
             known = (source, self.open_source(source))
             self._opened[name] = known
         return known[1]
+
+
+def _no_site(cluster: Cluster) -> Site:
+    raise Refused(f"nothing here can reach the cluster {cluster.name}")
 
 
 def build(settings: Settings) -> Parts:
@@ -90,4 +134,5 @@ def build(settings: Settings) -> Parts:
         router=opened("traffic_routers", "traefik"),
         metrics=opened("metric_sources", "traefik"),
         open_source=open_source,
+        open_site=lambda cluster, place: plugins.load("sites", "kubernetes")(settings, cluster, place),
     )

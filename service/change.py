@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from service import queue, record, tables
 from service.errors import Conflict
-from service.ports import Source
+from service.ports import Cluster, Source
 from service.queue import Work
 from service.reading import Reading
 from service.rows import Cursor, ModelRow, ReleaseRow, TargetRow, Token, VersionRow
@@ -93,6 +93,10 @@ class Change(Reading):
     def save_source(self, source: Source) -> None:
         """Store a connection; one of the same name is replaced."""
         self._put(tables.source, "name", {**asdict(source), "owns": list(source.owns)})
+
+    def save_cluster(self, cluster: Cluster) -> None:
+        """Store a connected cluster; one of the same name is replaced."""
+        self._put(tables.cluster, "name", {"name": cluster.name, "body": asdict(cluster)})
 
     def remove_source(self, name: str) -> None:
         """Forget a connection and what was last seen there."""

@@ -11,10 +11,12 @@ from typing import Any, TypeVar
 from policies import messages, rollout, version
 from policies.effects import Effect, Wake, lane
 from policies.events import ReleaseEvent, Superseded, TurnCame, VersionEvent, VersionFailed, VersionReady
+from policies.place import backend_name
 from policies.release import Cause, Phase, Release, Target
 from policies.spec.declaration import Environment, Model, ServeNone
 from policies.strategy import SWITCH
 from policies.version import CodeOrigin, ModelOrigin, Version, VersionPhase
+from service import places
 from service.change import Change
 from service.codec import canonical
 from service.queue import Work
@@ -80,6 +82,7 @@ class Deciding:
     def _release(self, model: Model, environment: Environment, key: str, cause: Cause) -> str:
         target = f"{model.name}/{environment.name}"
         rules = model.evaluate.gates if model.evaluate else ()
+        place = places.place(self.change.clusters(), model, environment)
         return self.create(
             Release(
                 name="",
@@ -88,10 +91,11 @@ class Deciding:
                 target=target,
                 environment=environment,
                 version=key,
-                backend=backend_name(model.name, environment.name, key),
+                backend=backend_name(model.name, environment.name, key, place),
                 cause=cause,
                 rules=rules,
                 batch=isinstance(model.serve, ServeNone),
+                place=place,
             )
         )
 
@@ -113,6 +117,7 @@ class Deciding:
             cause,
             (SWITCH,),
             switch=True,
+            place=target.place,
         )
         return self.create(release)
 
@@ -135,6 +140,7 @@ class Deciding:
             rules=old.rules,
             batch=old.batch,
             retries=old.name,
+            place=old.place,
         )
         return self.create(same)
 
@@ -263,8 +269,3 @@ class Deciding:
             "unproven": list(after.unproven),
         }
         self.change.record(after.name, getattr(event, "actor", "segue"), after.phase.value, detail)
-
-
-def backend_name(model: str, environment: str, key: str) -> str:
-    """The workload's name: the same version in the same target is the same workload."""
-    return f"{model}-{environment}-{key[:10]}"

@@ -19,6 +19,7 @@ from policies.guards.increment import Gap, Increment, difference, to_json
 from policies.guards.judge import Judge
 from policies.guards.plan import History
 from policies.guards.state import JudgeState
+from policies.place import Place
 from policies.release import Phase, Release, Target
 from service import meters, series
 from service.bootstrap import Parts
@@ -79,7 +80,7 @@ class Observer:
     series: Series
     owner: str
     clock: Callable[[], float] = time.time
-    _before: Sample | None = None
+    _before: dict[str | None, Sample] = field(default_factory=dict)  # by cluster; None: this machine
     _judged: dict[str, Judged] = field(default_factory=dict)
     _served: dict[tuple[str, str], Counters] = field(default_factory=dict)
     _flushed: float = 0.0
@@ -90,15 +91,28 @@ class Observer:
         held = self.series.acquire(LEASE, self.owner, LEASE_SECONDS)
         if held is None:
             self._judged.clear()
-            self._before = None
+            self._before.clear()
             return
         targets, watched = self._read()
-        sample = self.parts.metrics.sample()
+        places = {t.place.cluster: t.place for t in targets} | {
+            o.release.place.cluster: o.release.place for o in watched
+        }
+        for cluster, place in places.items():
+            there = [t for t in targets if t.place.cluster == cluster]
+            self._look_at(held, place, there, [o for o in watched if o.release.place.cluster == cluster])
+        for name in self._judged.keys() - {one.release.name for one in watched}:
+            del self._judged[name]
+        if self.clock() - self._forgot >= EVERY_SECONDS:
+            self._forget(held)
+
+    def _look_at(self, held: Held, place: Place, targets: list[Target], watched: list[Watched]) -> None:
+        """One scrape for all targets of this machine or a cluster."""
+        sample = self._sample(place)
         meters.SCRAPES.labels("data" if isinstance(sample, Sample) else "no data").inc()
         # Before anything can fail: what was stored of this interval must not be counted in the next.
-        before = self._before
+        before = self._before.get(place.cluster)
         if isinstance(sample, Sample):
-            self._before = sample
+            self._before[place.cluster] = sample
         for one in watched:
             try:
                 self._judge(held, one, before, sample)
@@ -106,12 +120,14 @@ class Observer:
                 # Somebody else went on with it: what is known here is old.
                 self._judged.pop(one.release.name, None)
                 log.warning("another observer was faster", release=one.release.name)
-        for name in self._judged.keys() - {one.release.name for one in watched}:
-            del self._judged[name]
         if isinstance(sample, Sample):
             self._remember(held, targets, watched, before, sample)
-        if self.clock() - self._forgot >= EVERY_SECONDS:
-            self._forget(held)
+
+    def _sample(self, place: Place) -> Sample | NoData:
+        try:
+            return self.parts.at(place).metrics.sample()
+        except PortError as reason:
+            return NoData(str(reason))
 
     def _read(self) -> tuple[list[Target], list[Watched]]:
         with self.parts.store.read() as read:
@@ -130,7 +146,7 @@ class Observer:
             known = self._judged[name] = self._load(one)
         what = self._interval(one, known, before, sample)
         known.moment = one.moment
-        state = known.judge.observe(known.state, what, self._alive(one.release.backend))
+        state = known.judge.observe(known.state, what, self._alive(one))
         self._store(held, one, known, what, state)
         known.state = state
         self._tell(one, known, known.judge.evidence(state, epoch=one.release.epoch, at=self.clock()))
@@ -146,7 +162,7 @@ class Observer:
             return Judged(judge, history, states.from_json(stored.state["guards"]))
         history = self._history(one)
         judge = Judge.of(release.environment, history=history)
-        restarts = self._alive(release.backend).restarts
+        restarts = self._alive(one).restarts
         return Judged(judge, history, judge.start(self.clock(), restarts=restarts))
 
     def _history(self, one: Watched) -> History | None:
@@ -176,9 +192,9 @@ class Observer:
             sequence=sequence,
         )
 
-    def _alive(self, backend: str) -> Alive:
+    def _alive(self, one: Watched) -> Alive:
         try:
-            found = self.parts.workloads.state(backend)
+            found = self.parts.at(one.release.place).workloads.state(one.release.backend)
         except PortError:
             return Alive()
         if isinstance(found, Serving):

@@ -7,6 +7,7 @@ here; a port's `Retry` goes through to the queue, its `Refused` becomes the answ
 from dataclasses import dataclass
 
 from policies.effects import (
+    Adopt,
     Build,
     CheckPreview,
     Effect,
@@ -20,6 +21,7 @@ from policies.effects import (
     Wake,
 )
 from policies.events import (
+    Adopted,
     BuildFinished,
     CheckFinished,
     EffectFailed,
@@ -28,9 +30,9 @@ from policies.events import (
     TrafficObserved,
     WorkloadReady,
 )
-from policies.spec.declaration import ServeMlflow, ServeRun
+from policies.spec.declaration import FromImage, ServeMlflow, ServeRun
 from policies.version import Version
-from service import watching
+from service import places, watching
 from service.bootstrap import Parts
 from service.ports import (
     Backend,
@@ -54,7 +56,14 @@ from service.ports import (
 from service.states import release_of, target_of, version_of
 
 Answer = (
-    BuildFinished | EvaluationFinished | WorkloadReady | CheckFinished | TrafficObserved | EffectFailed | Tick
+    BuildFinished
+    | EvaluationFinished
+    | WorkloadReady
+    | Adopted
+    | CheckFinished
+    | TrafficObserved
+    | EffectFailed
+    | Tick
 )
 START_SECONDS = 180.0  # a workload that is not ready by then has failed
 
@@ -86,10 +95,12 @@ def perform(parts: Parts, effect: Effect, now: float, since: float) -> Done | Ag
             return _evaluate(parts, effect, now)
         case StartWorkload():
             return _start(parts, effect, now, since)
+        case Adopt():
+            return _adopt(parts, effect, now)
         case CheckPreview():
             return _check(parts, effect, now)
-        case StopWorkload(backend=backend):
-            return _stop(parts, backend)
+        case StopWorkload():
+            return _stop(parts, effect)
         case Wake():
             return Done(Tick(now))
         case SetTraffic():
@@ -157,8 +168,9 @@ def _evaluate(parts: Parts, effect: RunEvaluation, now: float) -> Done | Again:
     evaluate = version.model.evaluate
     if evaluate is None or version.image is None:
         raise Refused("there is nothing to evaluate")
-    name = job_name(version)
-    match parts.jobs.state(name):
+    home = places.home(parts.store.clusters(), version.model)
+    name, jobs = job_name(version), parts.at(home).jobs
+    match jobs.state(name):
         case Result(metrics=metrics):
             return Done(EvaluationFinished(effect.step, metrics, now))
         case Working():
@@ -168,64 +180,89 @@ def _evaluate(parts: Parts, effect: RunEvaluation, now: float) -> Done | Again:
         case Gone():
             wanted = evaluate.resources
             limits = Limits(wanted.cpu, wanted.memory, wanted.seconds)
-            parts.jobs.start(Job(name, evaluate.image or version.image, evaluate.run, limits))
+            image = evaluate.image or image_of(parts, version, home.cluster)
+            jobs.start(Job(name, image, evaluate.run, limits))
             return Again(0.1)
 
 
 def _start(parts: Parts, effect: StartWorkload, now: float, since: float) -> Done | Again:
-    match parts.workloads.state(effect.backend):
+    workloads = parts.at(effect.place).workloads
+    match workloads.state(effect.backend):
         case Serving(url=url):
             return Done(WorkloadReady(effect.step, url, now))
         case Failed(reason=reason, log=log):
-            parts.workloads.stop(effect.backend)
+            workloads.stop(effect.backend)
             return Done(EffectFailed(effect.step, _with_tail(reason, log), now))
         case Working() if now - since > START_SECONDS:
-            log = parts.workloads.logs(effect.backend)
-            parts.workloads.stop(effect.backend)
+            log = workloads.logs(effect.backend)
+            workloads.stop(effect.backend)
             reason = f"the model did not answer 2xx at its health path on $PORT within {START_SECONDS:g} s"
             return Done(EffectFailed(effect.step, _with_tail(reason, log), now))
         case Working():
             return Again(0.1)
         case Gone():
-            parts.workloads.start(order_of(_version(parts, effect.version), effect.backend))
+            workloads.start(order_of(parts, _version(parts, effect.version), effect))
             return Again(0.1)
 
 
-def order_of(version: Version, backend: str) -> WorkloadOrder:
+def order_of(parts: Parts, version: Version, effect: StartWorkload | CheckPreview) -> WorkloadOrder:
     """How to run the version under this name. It learns its own name as `SEGUE_VERSION`."""
-    if version.image is None:
-        raise Refused("the version has no image")
     serve, wanted = version.model.serve, version.model.resources
     run = serve.run if isinstance(serve, ServeRun) else ()
     health = serve.health if isinstance(serve, ServeRun) else "/healthz"
     port = serve.port if isinstance(serve, ServeRun | ServeMlflow) else 8080
     limits = Limits(wanted.cpu, wanted.memory, seconds=0)
-    return WorkloadOrder(backend, version.image, run, port, limits, health, env=(("SEGUE_VERSION", backend),))
+    image = image_of(parts, version, effect.place.cluster)
+    env = (("SEGUE_VERSION", effect.backend),)
+    return WorkloadOrder(effect.backend, image, run, port, limits, health, effect.target, env=env)
+
+
+def image_of(parts: Parts, version: Version, cluster: str | None) -> str:
+    """The version's image as it is named there: by its digest, and in a cluster by its registry too."""
+    if version.image is None:
+        raise Refused("the version has no image")
+    source = version.model.source
+    if cluster is None:
+        return version.image
+    if isinstance(source, FromImage):
+        return f"{source.repository}@{version.image}"
+    if parts.settings.images is None:
+        raise Refused("a cluster pulls images from a registry; name one that builds push to: SEGUE_IMAGES")
+    return f"{parts.settings.images.partition('://')[2]}/{version.model.name}@{version.image}"
+
+
+def _adopt(parts: Parts, effect: Adopt, now: float) -> Done:
+    site = parts.at(effect.place)
+    if site.adoption is None:
+        raise Refused("nothing that runs already can be taken over here")
+    backend, serving, image = site.adoption.found()
+    return Done(Adopted(effect.step, backend, serving.url, image, now))
 
 
 def _check(parts: Parts, effect: CheckPreview, now: float) -> Done:
-    order = order_of(_version(parts, effect.version), effect.backend)
-    routed = parts.router.get(effect.target) is not None
-    address = parts.router.address(effect.target) if routed else None
-    detail = parts.ask_preview(effect.url, address, effect.backend, order.health)
+    order, site = order_of(parts, _version(parts, effect.version), effect), parts.at(effect.place)
+    routed = site.router.get(effect.target) is not None
+    address = site.router.address(effect.target) if routed else None
+    detail = site.ask(effect.url, address, effect.backend, order.health)
     return Done(CheckFinished(effect.step, detail, now))
 
 
-def _stop(parts: Parts, backend: str) -> Done:
+def _stop(parts: Parts, effect: StopWorkload) -> Done:
     """Not while a target still names it: a rollback may have taken it into service again."""
-    if not _in_use(parts, backend):
-        parts.workloads.stop(backend)
+    if not _in_use(parts, effect.backend):
+        parts.at(effect.place).workloads.stop(effect.backend)
     return Done()
 
 
 def _set_traffic(parts: Parts, effect: SetTraffic, now: float) -> Done:
+    router = parts.at(effect.place).router
     if not effect.shares:
-        parts.router.remove(effect.target, effect.epoch, effect.attempt)
+        router.remove(effect.target, effect.epoch, effect.attempt)
         return Done(TrafficObserved(effect.step, effect.epoch, 0.0, now))
     backends = tuple(Backend(s.backend, s.url, s.weight) for s in effect.shares)
     sticky = effect.sticky if effect.sticky in {"cookie", "header"} else "none"
     route = Route(effect.target, effect.epoch, backends, sticky, effect.attempt)  # type: ignore[arg-type]
-    seen = parts.router.set(route)
+    seen = router.set(route)
     weight = next((b.weight for b in seen.backends if b.name == effect.candidate), 0.0)
     return Done(TrafficObserved(effect.step, seen.epoch, weight, now))
 

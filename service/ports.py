@@ -45,6 +45,26 @@ class Source:
     owns: tuple[str, ...] = ("*",)
 
 
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A connected Kubernetes cluster: how it is reached, and what of it Segue may use.
+
+    `kubeconfig` None: the service account of the pod that Segue runs in. `gateway` (namespace/name)
+    is what routes of our own attach to, `address` the URL at which it is reached. `metrics` is the
+    URL of the counters of the data plane `plane`: its own /metrics, or a Prometheus that scrapes it.
+    """
+
+    name: str
+    kubeconfig: str | None = None
+    context: str | None = None  # of the kubeconfig; None: its current one
+    namespace: str = "default"  # where workloads, jobs and routes of our own live
+    gateway: str | None = None
+    address: str | None = None
+    metrics: str | None = None
+    plane: str = "traefik"
+    default: bool = False  # environments that name no cluster serve here
+
+
 # --- builds ---------------------------------------------------------------------------------
 
 
@@ -188,11 +208,12 @@ class WorkloadOrder:
     """Keep one version of one model running in one environment, until it is told to stop."""
 
     name: str  # deterministic: from target and version
-    image: str
+    image: str  # a digest; for a cluster a reference that it can pull, repository@digest
     run: tuple[str, ...]  # empty: the image's own command
     port: int
     limits: Limits
     health: str = "/healthz"  # path that answers 2xx once it is ready
+    target: str = ""  # the model/environment that it serves
     env: tuple[tuple[str, str], ...] = field(default=())
 
 
@@ -208,6 +229,22 @@ class Workload(Protocol):
         ...
 
     def logs(self, name: str) -> str: ...
+
+
+class Adoption(Protocol):
+    """What else a workload adapter can do whose world holds workloads that Segue did not start."""
+
+    def found(self) -> tuple[str, Serving, str]:
+        """The name, state and image of what serves at the place already.
+
+        It can be looked at and stopped (which leaves it standing, with nothing running) by that name.
+        Raises `Refused` where nothing does, `Retry` while it is not ready.
+        """
+        ...
+
+    def ask(self, name: str, path: str) -> int | None:
+        """The status with which the workload answers a GET of the path; None where it does not."""
+        ...
 
 
 # --- traffic --------------------------------------------------------------------------------

@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from service import queue, record
-from service.ports import Source
+from service.ports import Cluster, Source
 from service.queue import Work
 from service.rows import Cursor, ModelRow, ReleaseRow, TargetRow, Token, VersionRow
-from service.tables import answer, cursor, model, release, source, target, token, version
+from service.tables import answer, cluster, cursor, model, release, source, target, token, version
 
 
 class Reading:
@@ -74,6 +74,11 @@ class Reading:
         """All connections, by name."""
         rows = self.connection.execute(select(source).order_by(source.c.name))
         return [Source(row.name, row.kind, row.url, tuple(row.owns)) for row in rows]
+
+    def clusters(self) -> list[Cluster]:
+        """All connected clusters, by name."""
+        rows = self.connection.execute(select(cluster).order_by(cluster.c.name))
+        return [Cluster(**row.body) for row in rows]
 
     def models(self, source: str | None = None) -> list[ModelRow]:
         """Declared models, by name; of one source, or all."""

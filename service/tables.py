@@ -50,6 +50,13 @@ source = Table(
     Column("owns", _JSON, nullable=False),
 )
 
+cluster = Table(
+    "cluster",
+    ENGINE,
+    Column("name", Text, primary_key=True),
+    Column("body", _JSON, nullable=False),
+)
+
 # The last value seen of each reference: an event is a change of it.
 cursor = Table(
     "cursor",

@@ -10,9 +10,11 @@ from typing import Any
 from flask import Blueprint, Flask, Response, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
 
-from service import tokens, views
+from policies.release import Release, Target
+from service import places, tokens, views
 from service.bootstrap import Parts
 from service.performing import job_name, recipe_of
+from service.ports import PortError
 from service.states import number_of, release_of, target_of, version_of
 from service.store import Store
 
@@ -103,12 +105,12 @@ def _routes(api: Blueprint, parts: Parts) -> None:
         row = store.release(number_of(name))
         if row is None:
             return problem(404, f"there is no release {name}")
-        return jsonify(logs=_logs(parts, release_of(row).version, release_of(row).backend))
+        return jsonify(logs=_logs(parts, release_of(row)))
 
     @api.get("/targets")
     def targets() -> Response:
         shown = [target_of(row, row.name) for row in store.targets()]
-        return jsonify(targets=[views.target(t, _address(parts, t.name)) for t in shown])
+        return jsonify(targets=[views.target(t, _address(parts, t)) for t in shown])
 
     @api.get("/commands/<delivery>")
     def command(delivery: str) -> Response:
@@ -147,18 +149,31 @@ def _routes(api: Blueprint, parts: Parts) -> None:
         return jsonify(record=[views.entry(entry) for entry in entries])
 
 
-def _logs(parts: Parts, key: str, backend: str) -> dict[str, str]:
-    row = parts.store.version(key)
+def _logs(parts: Parts, release: Release) -> dict[str, str]:
+    row = parts.store.version(release.version)
     if row is None:
         return {}
     version = version_of(row)
-    places: dict[str, Callable[[], str]] = {
+    home = places.home(parts.store.clusters(), version.model)
+    printed: dict[str, Callable[[], str]] = {
         "build": lambda: parts.builder.logs(recipe_of(version).name),
-        "evaluation": lambda: parts.jobs.logs(job_name(version)),
-        "workload": lambda: parts.workloads.logs(backend),
+        "evaluation": lambda: parts.at(home).jobs.logs(job_name(version)),
+        "workload": lambda: parts.at(release.place).workloads.logs(release.backend),
     }
-    return {place: read() for place, read in places.items()}
+    return {kind: _readable(read) for kind, read in printed.items()}
 
 
-def _address(parts: Parts, target: str) -> str | None:
-    return parts.router.address(target) if parts.router.get(target) is not None else None
+def _readable(read: Callable[[], str]) -> str:
+    try:
+        return read()
+    except PortError as reason:
+        return f"cannot be read now: {reason}"
+
+
+def _address(parts: Parts, target: Target) -> str | None:
+    """Where users reach the target; None where it has no route, or its cluster does not answer."""
+    try:
+        router = parts.at(target.place).router
+        return router.address(target.name) if router.get(target.name) is not None else None
+    except PortError:
+        return None

@@ -1,0 +1,50 @@
+"""Where a target serves: this machine, or objects of a cluster; and the names of what runs there."""
+
+import hashlib
+from dataclasses import dataclass
+
+from policies.spec.declaration import Environment, Model, ServeDeployment
+
+_LONGEST = 52  # a Service has 63 characters at most; what is derived from its name needs a few of them
+_KEY = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one target serves.
+
+    `cluster` is a connection's name, None for this machine. `deployment` is the existing Deployment
+    of the namespace whose pod template is copied, `route` the existing HTTPRoute (namespace/name)
+    whose weights are ours; None: Segue makes its own.
+    """
+
+    cluster: str | None = None
+    namespace: str = ""
+    deployment: str | None = None
+    route: str | None = None
+
+
+HERE = Place()
+
+
+def place_of(model: Model, environment: Environment, cluster: str | None, namespace: str) -> Place:
+    """The place of a target; `cluster` and its `namespace` are those of the connection that fits."""
+    serve = model.serve
+    if isinstance(serve, ServeDeployment):
+        where, _, deployment = serve.deployment.partition("/")
+        return Place(cluster or environment.cluster or "", where, deployment, serve.route)
+    return HERE if cluster is None else Place(cluster, namespace)
+
+
+def backend_name(model: str, environment: str, key: str, place: Place) -> str:
+    """The workload's name: the same version in the same target is the same workload.
+
+    In a cluster `service.namespace`: the counters of its data plane know both, and nothing else.
+    """
+    named = f"{model}-{environment}"
+    if place.cluster is None:
+        return f"{named}-{key[:_KEY]}"
+    room = _LONGEST - _KEY - 1
+    if len(named) > room:
+        named = f"{named[: room - 7]}-{hashlib.sha256(named.encode()).hexdigest()[:6]}"
+    return f"{named}-{key[:_KEY]}.{place.namespace}"
