@@ -63,6 +63,7 @@ class Cluster:
     metrics: str | None = None
     plane: str = "traefik"
     default: bool = False  # environments that name no cluster serve here
+    owner: str = ""  # this installation's name on all that it makes there; made when it is connected
 
 
 # --- builds ---------------------------------------------------------------------------------
