@@ -243,8 +243,12 @@ class Adoption(Protocol):
         """
         ...
 
-    def ask(self, name: str, path: str) -> int | None:
-        """The status with which the workload answers a GET of the path; None where it does not."""
+    def restore(self, image: str) -> None:
+        """Have what was found run again as it was, with this image; `Retry` until it is ready."""
+        ...
+
+    def clear(self) -> None:
+        """Remove every workload that Segue made at the place."""
         ...
 
 
@@ -297,7 +301,13 @@ class TrafficRouter(Protocol):
         """The URL at which users reach the target."""
         ...
 
-    def remove(self, target: str, epoch: int, attempt: int = 0) -> None: ...
+    def remove(self, target: str, epoch: int, attempt: int = 0) -> None:
+        """Serve nothing there any more; a route that Segue found stands again as it was found."""
+        ...
+
+    def drift(self, target: str) -> str | None:
+        """How the route differs from what was written last, and by whom; None: it does not."""
+        ...
 
 
 # --- metrics --------------------------------------------------------------------------------

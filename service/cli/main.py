@@ -20,7 +20,7 @@ PLACES = {
     "init": "checking", "check": "checking", "releases": "showing", "show": "showing", "watch": "showing",
     "logs": "showing", "targets": "showing", "start": "acting", "approve": "acting", "reject": "acting",
     "promote": "acting", "abort": "acting", "retry": "acting", "pause": "acting", "resume": "acting",
-    "rollback": "acting", "demo": "demonstrating",
+    "rollback": "acting", "hand-back": "acting", "demo": "demonstrating",
 }  # fmt: skip
 
 
