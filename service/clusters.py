@@ -8,8 +8,7 @@ from pathlib import Path
 from policies.place import Place
 from service import connecting, plugins
 from service.change import Change
-from service.ports import Cluster, Refused
-from service.settings import Settings
+from service.ports import Cluster, ClusterView, Refused
 from service.store import Store
 
 PLANES = ("traefik", "envoy", "istio", "nginx")
@@ -27,7 +26,7 @@ def kubeconfig(given: str | None, environ: Mapping[str, str]) -> str:
     return str(path)
 
 
-def connect(settings: Settings, store: Store, cluster: Cluster) -> list[str]:
+def connect(store: Store, cluster: Cluster) -> list[str]:
     """Make or change a connection; says what was done, a line each.
 
     Raises `Refused` or `Retry` where the cluster does not answer as it should; nothing is stored then.
@@ -37,7 +36,7 @@ def connect(settings: Settings, store: Store, cluster: Cluster) -> list[str]:
     known = {one.name: one for one in store.clusters()}
     same = known.get(cluster.name)
     cluster = replace(cluster, owner=same.owner if same else secrets.token_hex(4))
-    version = plugins.load("cluster_versions", "kubernetes")(settings, cluster)
+    version = view(cluster).version()
 
     def save(change: Change) -> None:
         for other in known.values() if cluster.default else ():
@@ -53,6 +52,12 @@ def connect(settings: Settings, store: Store, cluster: Cluster) -> list[str]:
         f"workloads of Segue's own live in namespace {place.namespace}",
         f"next: segue doctor --cluster {cluster.name}",
     ]
+
+
+def view(cluster: Cluster) -> ClusterView:
+    """The questions that can be asked of it."""
+    found: ClusterView = plugins.load("clusters", "kubernetes").open(cluster)
+    return found
 
 
 def _check_pair(option: str, text: str | None) -> None:

@@ -66,6 +66,34 @@ class Cluster:
     owner: str = ""  # this installation's name on all that it makes there; made when it is connected
 
 
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """A Deployment that is there already, and what belongs to it, as `namespace/name` each.
+
+    `image` is the reference that its pod template names, `manager` who keeps it as it is (Argo CD, Flux,
+    Helm), where that can be seen.
+    """
+
+    deployment: str
+    image: str
+    services: tuple[str, ...]
+    routes: tuple[str, ...]
+    autoscaler: str | None
+    manager: str | None
+
+
+class ClusterView(Protocol):
+    """What an operator asks of a cluster before anything is done there."""
+
+    def version(self) -> str:
+        """The cluster's version. Raises `Retry` or `Refused` where it does not answer as it should."""
+        ...
+
+    def existing(self, namespace: str, name: str) -> Existing:
+        """A Deployment with what belongs to it. Raises `Refused` where there is none."""
+        ...
+
+
 # --- builds ---------------------------------------------------------------------------------
 
 

@@ -197,7 +197,7 @@ def _rollout(environment: Environment, at: str) -> Iterator[_Need]:
 def _in_cluster(model: Model, environment: Environment, at: str) -> Iterator[_Need]:
     taken_over = isinstance(model.serve, ServeDeployment)
     routeless = isinstance(model.serve, ServeDeployment) and model.serve.route is None
-    if routeless and environment.strategy is not Strategy.BLUEGREEN:
+    if routeless and environment.strategy in {Strategy.CANARY, Strategy.SHADOW}:
         yield _Need(f"{at}strategy", "switch", environment.strategy.value)
     if (taken_over or environment.cluster) and environment.sticky != "none":
         yield _Need(f"{at}sticky", "sticky.cluster", environment.sticky)

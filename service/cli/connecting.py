@@ -89,7 +89,7 @@ def cluster(
     installation.make_folders(settings.home)
     installation.check_store(settings)
     store = Store.open(settings.store_url("engine"))
-    told = clusters.connect(settings, store, wanted)
+    told = clusters.connect(store, wanted)
     store.close()
     if wants_json:
         print_json({"name": name, "namespace": wanted.namespace, "told": told})
