@@ -63,6 +63,7 @@ class Cluster:
     metrics: str | None = None
     plane: str = "traefik"
     default: bool = False  # environments that name no cluster serve here
+    gitops: str | None = None  # source:branch:folder that workloads are committed to; None: applied by us
     owner: str = ""  # this installation's name on all that it makes there; made when it is connected
 
 
@@ -70,8 +71,9 @@ class Cluster:
 class Existing:
     """A Deployment that is there already, and what belongs to it, as `namespace/name` each.
 
-    `image` is the reference that its pod template names, `manager` who keeps it as it is (Argo CD, Flux,
-    Helm), where that can be seen.
+    `image` is the reference that its pod template names. `manager` is who keeps it as it is, where that can
+    be seen (`Argo CD, Application fraud`), `mend` the lines that let those who keep any of it leave the
+    fields alone that a release changes.
     """
 
     deployment: str
@@ -80,6 +82,7 @@ class Existing:
     routes: tuple[str, ...]
     autoscaler: str | None
     manager: str | None
+    mend: str = ""
 
 
 class ClusterView(Protocol):

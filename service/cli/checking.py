@@ -109,10 +109,10 @@ def _notes(found: Existing) -> Iterator[str]:
     if found.autoscaler:
         yield f"its autoscaler {found.autoscaler} is copied for each version, and given back"
     if found.manager:
-        yield (
-            f"{found.manager} keeps it as it is written elsewhere: see docs/how-to/gitops.md before the first"
-            " release"
-        )
+        yield f"{found.manager} keeps it as it is written elsewhere: see docs/how-to/gitops.md"
+    if found.mend:
+        yield "before the first release, let those who keep it leave these fields alone:"
+        yield found.mend
 
 
 @click.command()

@@ -41,3 +41,9 @@ def test_who_keeps_it_is_told():
     assert "Argo CD" in told
     assert "ml/a, ml/b" in told
     assert "autoscaler ml/fraud" in told
+
+
+def test_the_lines_for_who_keeps_it_are_shown_as_they_are_to_be_copied():
+    mend = "spec:\n  ignoreDifferences:\n  - jqPathExpressions:\n    - .spec.rules[]?.backendRefs"
+    found = Existing("ml/fraud", "x:1", (), ("ml/a",), None, "Argo CD", mend)
+    assert list(checking._notes(found))[-1] == mend

@@ -3,18 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Self
 
+from service.adapters.kubernetes import gitops
 from service.adapters.kubernetes.api import Api, Object
 from service.adapters.kubernetes.kinds import DEPLOYMENT, GRPC_ROUTE, HPA, HTTP_ROUTE, SERVICE
 from service.ports import Cluster, Existing, PortError, Refused
-
-# Labels and annotations by which those who keep objects as they are make themselves known.
-_MANAGERS = {
-    "argocd.argoproj.io/tracking-id": "Argo CD",
-    "argocd.argoproj.io/instance": "Argo CD",
-    "kustomize.toolkit.fluxcd.io/name": "Flux",
-    "helm.toolkit.fluxcd.io/name": "Flux",
-    "meta.helm.sh/release-name": "Helm",
-}
 
 
 class KubernetesView:
@@ -40,31 +32,39 @@ class KubernetesView:
             known = ", ".join(there) or "none"
             raise Refused(f"there is no Deployment {namespace}/{name}; in {namespace} there are: {known}")
         services = self._services(namespace, found)
+        routes = self._routes(namespace, [_name(one) for one in services])
         autoscaler = next((h for h in self._api.list(HPA, namespace) if _scales(h, name)), None)
+        # Without a route the Service itself is switched.
+        changed = [("Deployment", found), *(routes or (("Service", one) for one in services))]
         return Existing(
             deployment=f"{namespace}/{name}",
             image=_image(found),
-            services=tuple(f"{namespace}/{service}" for service in services),
-            routes=self._routes(namespace, services),
-            autoscaler=None if autoscaler is None else f"{namespace}/{autoscaler['metadata']['name']}",
-            manager=_manager(found),
+            services=tuple(f"{namespace}/{_name(one)}" for one in services),
+            routes=tuple(f"{namespace}/{_name(one)}" for _, one in routes),
+            autoscaler=None if autoscaler is None else f"{namespace}/{_name(autoscaler)}",
+            manager=gitops.manager_of(found),
+            mend=gitops.mends((gitops.Thing(kind, namespace, _name(one)), one) for kind, one in changed),
         )
 
-    def _services(self, namespace: str, deployment: Object) -> list[str]:
+    def _services(self, namespace: str, deployment: Object) -> list[Object]:
         worn = deployment["spec"]["template"]["metadata"].get("labels") or {}
         services = self._api.list(SERVICE, namespace)
-        return [one["metadata"]["name"] for one in services if _selects(one["spec"].get("selector"), worn)]
+        return [one for one in services if _selects(one["spec"].get("selector"), worn)]
 
-    def _routes(self, namespace: str, services: list[str]) -> tuple[str, ...]:
-        """HTTPRoutes and GRPCRoutes; none where the cluster has no Gateway API."""
-        found: list[str] = []
-        for kind in (HTTP_ROUTE, GRPC_ROUTE):
+    def _routes(self, namespace: str, services: list[str]) -> list[tuple[str, Object]]:
+        """HTTPRoutes and GRPCRoutes by kind; none where the cluster has no Gateway API."""
+        found: list[tuple[str, Object]] = []
+        for title, kind in (("HTTPRoute", HTTP_ROUTE), ("GRPCRoute", GRPC_ROUTE)):
             try:
                 routes = self._api.list(kind, namespace)
             except PortError:
                 continue
-            found += [f"{namespace}/{one['metadata']['name']}" for one in routes if _names(one, services)]
-        return tuple(found)
+            found += [(title, one) for one in routes if _names(one, services)]
+        return found
+
+
+def _name(live: Object) -> str:
+    return str(live["metadata"]["name"])
 
 
 def _image(deployment: Object) -> str:
@@ -83,9 +83,3 @@ def _names(route: Mapping[str, Any], services: list[str]) -> bool:
 def _scales(autoscaler: Mapping[str, Any], deployment: str) -> bool:
     target = autoscaler["spec"]["scaleTargetRef"]
     return (target["kind"], target["name"]) == ("Deployment", deployment)
-
-
-def _manager(deployment: Object) -> str | None:
-    metadata = deployment["metadata"]
-    said = {**(metadata.get("labels") or {}), **(metadata.get("annotations") or {})}
-    return next((name for key, name in _MANAGERS.items() if key in said), None)
