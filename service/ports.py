@@ -9,7 +9,7 @@ at once and is safe to repeat under the same name; `state` says how far it is.
     └── Refused    the world says no; the machine is told, with the reason
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol
@@ -486,4 +486,24 @@ class GitHost(Protocol):
 
     def default_branch(self) -> str:
         """The full name of the branch that rules are read from, for example refs/heads/main."""
+        ...
+
+
+class GitWriter(Protocol):
+    """Commits files to a branch, on top of whatever people commit there meanwhile; `branch` is its short
+    name. Raises `Refused` for a branch that is not there: one that is mistyped must not be made."""
+
+    def tip(self, branch: str) -> str:
+        """The commit that the branch names."""
+        ...
+
+    def read(self, commit: str, path: str) -> bytes | None: ...
+
+    def names(self, commit: str, folder: str) -> tuple[str, ...]:
+        """The names of the files that lie in a folder, not those below it."""
+        ...
+
+    def write(self, branch: str, changes: Mapping[str, bytes | None], message: str) -> str:
+        """Have the branch hold these files (None: not hold), by one commit or, where it does already, by
+        none; the commit since which it does. Raises `Retry` while others commit all the time."""
         ...
