@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from policies.place import Place
-from service import connecting, plugins
+from service import commits, connecting, plugins
 from service.change import Change
 from service.ports import Cluster, ClusterView, Refused
+from service.settings import Settings
 from service.store import Store
 
 PLANES = ("traefik", "envoy", "istio", "nginx")
@@ -26,13 +27,15 @@ def kubeconfig(given: str | None, environ: Mapping[str, str]) -> str:
     return str(path)
 
 
-def connect(store: Store, cluster: Cluster) -> list[str]:
+def connect(settings: Settings, store: Store, cluster: Cluster) -> list[str]:
     """Make or change a connection; says what was done, a line each.
 
     Raises `Refused` or `Retry` where the cluster does not answer as it should; nothing is stored then.
     """
     connecting.check_name(cluster.name)
     _check_pair("--gateway", cluster.gateway)
+    if cluster.gitops is not None:
+        _check_commits(settings, store, commits.Spot.of(cluster.gitops))
     known = {one.name: one for one in store.clusters()}
     same = known.get(cluster.name)
     cluster = replace(cluster, owner=same.owner if same else secrets.token_hex(4))
@@ -47,9 +50,10 @@ def connect(store: Store, cluster: Cluster) -> list[str]:
 
     store.decide(save)
     place = Place(cluster.name, cluster.namespace)
+    where = f", committed to {cluster.gitops}" if cluster.gitops else ""
     return [
         f"cluster {cluster.name} answers: Kubernetes {version}",
-        f"workloads of Segue's own live in namespace {place.namespace}",
+        f"workloads of Segue's own live in namespace {place.namespace}{where}",
         f"next: segue doctor --cluster {cluster.name}",
     ]
 
@@ -58,6 +62,18 @@ def view(cluster: Cluster) -> ClusterView:
     """The questions that can be asked of it."""
     found: ClusterView = plugins.load("clusters", "kubernetes").open(cluster)
     return found
+
+
+def _check_commits(settings: Settings, store: Store, spot: commits.Spot) -> None:
+    """Raises `Refused` where commits would not be applied, or would start releases themselves."""
+    files = commits.writer(settings, store.sources(), spot)
+    commits.check(files, spot)
+    models = ", ".join(row.name for row in store.models(spot.source))
+    if models:
+        raise Refused(
+            f"{spot.source} declares models ({models}): each commit of Segue's would be a push to them; keep"
+            " what is deployed in a repository of its own"
+        )
 
 
 def _check_pair(option: str, text: str | None) -> None:

@@ -16,7 +16,7 @@ from policies.spec.declaration import Environment, Evaluate, FromBuild, FromMode
 from policies.spec.mistakes import Mistake
 from policies.spec.support import EMBEDDED
 from policies.version import CodeOrigin, ModelOrigin
-from service import mistakes_shown, ownership, places, segue_yaml
+from service import commits, mistakes_shown, ownership, places, segue_yaml
 from service.bootstrap import Parts
 from service.deciding import Deciding, Plan, decide
 from service.ports import Cluster, GitHost, Refused, Source, TreeEntry
@@ -71,6 +71,7 @@ def declared(
         mistakes = checked.mistakes or (
             *ownership.mistakes(source, taken, checked.models),
             *places.mistakes(clusters, checked.models),
+            *commits.mistakes(clusters, source.name, checked.models),
         )
         if mistakes:
             broken.append(Broken(entry.path, mistakes, data))

@@ -9,7 +9,7 @@ at once and is safe to repeat under the same name; `state` says how far it is.
     └── Refused    the world says no; the machine is told, with the reason
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol
@@ -501,6 +501,10 @@ class GitWriter(Protocol):
 
     def names(self, commit: str, folder: str) -> tuple[str, ...]:
         """The names of the files that lie in a folder, not those below it."""
+        ...
+
+    def since(self, commit: str, paths: Sequence[str]) -> str:
+        """The newest commit, up to this one, that changed one of these files; itself where none did."""
         ...
 
     def write(self, branch: str, changes: Mapping[str, bytes | None], message: str) -> str:

@@ -6,7 +6,7 @@ people pushed meanwhile everything is done anew on top of theirs.
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -54,6 +54,10 @@ class BareWriter:
         below = (entry.path.removeprefix(prefix) for entry in self._host.tree(commit, folder))
         return tuple(name for name in below if "/" not in name)
 
+    def since(self, commit: str, paths: Sequence[str]) -> str:
+        ended = self._run("rev-list", "-1", commit, "--", *paths)
+        return ended.out.decode().strip() or commit
+
     def write(self, branch: str, changes: Mapping[str, bytes | None], message: str) -> str:
         for path in changes:
             if not _PATH.fullmatch(path):
@@ -64,7 +68,7 @@ class BareWriter:
             tip = self.tip(branch)
             wanted = {path: content for path, content in changes.items() if self.read(tip, path) != content}
             if not wanted:
-                return self._since(tip, changes)
+                return self.since(tip, tuple(changes))
             made = self._run("fast-import", "--quiet", "--done", data=_import(tip, wanted, message))
             commit = made.out.decode().strip()
             moved = self._run("update-ref", f"refs/heads/{branch}", commit, tip) if commit else made
@@ -73,11 +77,6 @@ class BareWriter:
             if self.tip(branch) == tip:
                 raise Retry(f"nothing can be committed to {self._source.url}: {moved.said[-500:]}", 5.0)
         raise Retry(f"others commit to {branch} of {self._source.url} all the time", 1.0)
-
-    def _since(self, tip: str, changes: Mapping[str, bytes | None]) -> str:
-        """The newest commit that changed one of these files."""
-        ended = self._run("rev-list", "-1", tip, "--", *changes)
-        return ended.out.decode().strip() or tip
 
     def _run(self, *words: str, data: bytes = b"") -> Ended:
         return run(place(self._source, self._roots), *words, data=data)

@@ -69,6 +69,11 @@ def connect(kind: str, url: str, name: str | None, owns: tuple[str, ...], *, wan
     show_default=True,
     help="Whose counters.",
 )
+@click.option(
+    "--gitops",
+    metavar="SOURCE:BRANCH:FOLDER",
+    help="Commit workloads there, for Argo CD or Flux to apply, instead of applying them.",
+)
 @click.option("--default", "is_default", is_flag=True, help="Environments without `cluster:` serve here.")
 @as_json
 def cluster(
@@ -82,6 +87,7 @@ def cluster(
     \b
       segue cluster prod --context gke_acme_prod --gateway infra/web --metrics http://10.0.0.7:8080/metrics
       segue cluster here --in-cluster --namespace ml --default
+      segue cluster prod --context gke_acme_prod --gitops manifests:main:ml
     """
     settings = installation.with_ports(chosen())
     path = None if in_cluster else clusters.kubeconfig(kubeconfig, os.environ)
@@ -89,7 +95,7 @@ def cluster(
     installation.make_folders(settings.home)
     installation.check_store(settings)
     store = Store.open(settings.store_url("engine"))
-    told = clusters.connect(store, wanted)
+    told = clusters.connect(settings, store, wanted)
     store.close()
     if wants_json:
         print_json({"name": name, "namespace": wanted.namespace, "told": told})

@@ -69,3 +69,12 @@ def test_a_branch_that_is_not_there_is_never_made(writer):
     for ask in (lambda: writer.tip("mian"), lambda: writer.write("mian", {"a.yaml": ONE}, "x")):
         with pytest.raises(Refused, match=r"no branch 'mian'; its branches: main"):
             ask()
+
+
+def test_the_commit_since_which_a_file_is_as_it_is(writer):
+    first = writer.write("main", {"a.yaml": ONE, "b.yaml": ONE}, "both")
+    second = writer.write("main", {"b.yaml": TWO}, "b")
+    assert writer.since(second, ("a.yaml",)) == first
+    assert writer.since(second, ("b.yaml",)) == writer.since(second, ("a.yaml", "b.yaml")) == second
+    assert writer.since(first, ("b.yaml",)) == first
+    assert writer.since(second, ("never.yaml",)) == second

@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Self
@@ -52,6 +52,13 @@ class MemoryWriter:
         below = (path.removeprefix(prefix) for path in self._at(commit).files if path.startswith(prefix))
         return tuple(sorted(name for name in below if "/" not in name))
 
+    def since(self, commit: str, paths: Sequence[str]) -> str:
+        found = commit
+        for before, after in pairwise(self._until(commit)):
+            if any(before.files.get(path) != after.files.get(path) for path in paths):
+                found = after.id
+        return found
+
     def write(self, branch: str, changes: Mapping[str, bytes | None], message: str) -> str:
         with self._lock:
             self.tip(branch)
@@ -60,14 +67,19 @@ class MemoryWriter:
             files = {path: content for path, content in files.items() if changes.get(path, b"") is not None}
             if files != commits[-1].files:
                 commits.append(_Commit(_id(branch, len(commits)), files, message))
-            since = commits[0].id
-            for before, after in pairwise(commits):
-                if any(before.files.get(path) != after.files.get(path) for path in changes):
-                    since = after.id
-            return since
+            tip = commits[-1].id
+        return self.since(tip, tuple(changes))
 
     def _at(self, commit: str) -> _Commit:
-        return next(one for commits in self._branches.values() for one in commits if one.id == commit)
+        return self._until(commit)[-1]
+
+    def _until(self, commit: str) -> list[_Commit]:
+        """The history that ends with this commit."""
+        for commits in self._branches.values():
+            ids = [one.id for one in commits]
+            if commit in ids:
+                return commits[: ids.index(commit) + 1]
+        raise Refused(f"there is no commit {commit}")
 
 
 def _id(branch: str, number: int) -> str:
