@@ -2,8 +2,8 @@
 
 import base64
 import json
+import secrets
 import stat
-from pathlib import Path
 
 import pytest
 import yaml
@@ -12,20 +12,27 @@ from service.adapters.kubernetes.answers import NoSuchKind, Owned, Stale, Taken
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import CONFIG_MAP, DEPLOYMENT, NAMESPACE, POD, SERVICE_ACCOUNT, Kind
 from service.ports import Cluster, Refused, Retry
-from tests.cluster import places
 
 UNKNOWN = Kind("unheard.example/v1", "things")
 
 
 @pytest.fixture(scope="module")
-def api():
-    return Api.of(places.cluster())
+def api(kubeconfig):
+    return Api.of(Cluster("test", str(kubeconfig)))
 
 
 @pytest.fixture(scope="module")
 def namespace(api):
-    with places.namespace(api, "door") as name:
-        yield name
+    name = f"segue-test-door-{secrets.token_hex(3)}"
+    api.create(NAMESPACE, None, {"metadata": {"name": name}})
+    yield name
+    api.delete(NAMESPACE, None, name)
+
+
+@pytest.fixture
+def told(kubeconfig):
+    """What the administrator's kubeconfig says."""
+    return yaml.safe_load(kubeconfig.read_bytes())
 
 
 def config_map(name, **data):
@@ -143,31 +150,30 @@ def token_of(api, namespace, name):
     return api.create(path, namespace, request)["status"]["token"]
 
 
-def with_user(tmp_path, **user):
-    told = yaml.safe_load(Path(places.cluster().kubeconfig).read_bytes())
+def with_user(tmp_path, told, **user):
     context = next(c["context"] for c in told["contexts"] if c["name"] == told["current-context"])
     told["users"] = [{"name": context["user"], "user": user}]
     (tmp_path / "config").write_text(yaml.safe_dump(told))
     return Cluster("as-somebody", str(tmp_path / "config"))
 
 
-def test_an_account_learns_what_it_may_and_what_it_lacks(api, namespace, tmp_path):
-    theirs = Api.of(with_user(tmp_path, token=token_of(api, namespace, "nobody")))
+def test_an_account_learns_what_it_may_and_what_it_lacks(api, namespace, tmp_path, told):
+    theirs = Api.of(with_user(tmp_path, told, token=token_of(api, namespace, "nobody")))
     assert api.allowed("create", DEPLOYMENT, namespace)
     assert not theirs.allowed("create", DEPLOYMENT, namespace)
     with pytest.raises(Refused, match=r"does not let Segue get configmaps .* give its account that right"):
         theirs.get(CONFIG_MAP, namespace, "x")
 
 
-def test_a_login_that_means_nothing_is_refused(tmp_path):
+def test_a_login_that_means_nothing_is_refused(tmp_path, told):
     with pytest.raises(Refused, match="does not accept Segue's login"):
-        Api.of(with_user(tmp_path, token="not-a-token")).get(NAMESPACE, None, "default")
+        Api.of(with_user(tmp_path, told, token="not-a-token")).get(NAMESPACE, None, "default")
 
 
 PLUGIN = '#!/bin/sh\ncat "$(dirname "$0")/prints"\n'
 
 
-def plugin(tmp_path, **status):
+def plugin(tmp_path, told, **status):
     version = "client.authentication.k8s.io/v1"
     body = {"apiVersion": version, "kind": "ExecCredential", "status": status}
     (tmp_path / "prints").write_text(json.dumps(body))
@@ -178,23 +184,21 @@ def plugin(tmp_path, **status):
     )
 
 
-def test_a_plugins_token_is_a_login(api, namespace, tmp_path):
-    connection = plugin(tmp_path, token=token_of(api, namespace, "plugged"))
+def test_a_plugins_token_is_a_login(api, namespace, tmp_path, told):
+    connection = plugin(tmp_path, told, token=token_of(api, namespace, "plugged"))
     assert not Api.of(connection).allowed("create", DEPLOYMENT, namespace)
 
 
-def test_a_plugins_certificate_is_a_login(tmp_path):
-    told = yaml.safe_load(Path(places.cluster().kubeconfig).read_bytes())
+def test_a_plugins_certificate_is_a_login(tmp_path, told):
     user = told["users"][0]["user"]
     if "client-certificate-data" not in user:
         pytest.skip("the login to this cluster is no certificate")
     pem = {k: base64.b64decode(user[f"client-{k}-data"]).decode() for k in ("certificate", "key")}
-    connection = plugin(tmp_path, clientCertificateData=pem["certificate"], clientKeyData=pem["key"])
+    connection = plugin(tmp_path, told, clientCertificateData=pem["certificate"], clientKeyData=pem["key"])
     assert Api.of(connection).allowed("create", DEPLOYMENT, "default")
 
 
-def test_a_server_whose_certificate_nobody_vouches_for_is_not_asked(tmp_path):
-    told = yaml.safe_load(Path(places.cluster().kubeconfig).read_bytes())
+def test_a_server_whose_certificate_nobody_vouches_for_is_not_asked(tmp_path, told):
     told["clusters"][0]["cluster"].pop("certificate-authority-data", None)
     told["clusters"][0]["cluster"].pop("certificate-authority", None)
     (tmp_path / "config").write_text(yaml.safe_dump(told))
