@@ -148,9 +148,13 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Working:
-    """Started and not finished; `progress` is a word for people."""
+    """Started and not finished; `progress` is a word for people.
+
+    `patience`: seconds that it may take beyond what a start takes, because others must act first.
+    """
 
     progress: str = ""
+    patience: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,9 @@ def test_for_an_unknown_manager_both_are_told(manager):
     assert "add to the Kustomization" in told
 
 
-@pytest.mark.parametrize("kind", ["HTTPRoute", "GRPCRoute", "Deployment", "Service"])
+@pytest.mark.parametrize(
+    "kind", ["HTTPRoute", "GRPCRoute", "Deployment", "Service", "HorizontalPodAutoscaler"]
+)
 @pytest.mark.parametrize("manager", ["Argo CD", "Flux", "Flux's Helm controller, HelmRelease x"])
 def test_what_is_printed_is_yaml_that_names_the_object(manager, kind):
     found = printed(mend(manager, kind, "ml", "1e3"))["spec"]

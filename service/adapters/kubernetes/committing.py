@@ -6,18 +6,18 @@ and not kept, is a commit that removes it. Nothing counts before it is seen in t
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
-from service import commits
-from service.adapters.kubernetes import gitops, labels
+from service import commits, sources
+from service.adapters.kubernetes import copying, gitops, labels
 from service.adapters.kubernetes.api import Object
-from service.ports import Cluster, GitWriter
+from service.ports import Cluster, GitWriter, Refused
+from service.settings import Settings
 
 ABOUT = "about.yaml"
 REPLICAS = "segue.dev/replicas"  # annotation of a Deployment in Git: the fewest that it is to have
-PATIENCE = 900.0  # seconds in which a controller that looks every few minutes has applied a commit
 # Values may hold `${...}`, which Flux would replace where it replaces variables at all.
 _AS_WRITTEN = {"kustomize.toolkit.fluxcd.io/substitute": "disabled"}
 _HEAD = "# Written by Segue, which replaces and removes this file as releases go on.\n"
@@ -33,14 +33,29 @@ class Committed:
         self._namespace = namespace
         self._read: tuple[str, str, bytes | None] = ("", "", None)  # the tip, a path, what it holds there
 
+    @classmethod
+    def of(cls, settings: Settings, cluster: Cluster, namespace: str) -> Self | None:
+        """What the cluster's connection says; None where workloads are applied. Raises `Refused`."""
+        if cluster.gitops is None:
+            return None
+        spot = commits.Spot.of(cluster.gitops)
+        files = commits.writer(settings, sources.load(settings.home), spot)
+        return cls(files, spot, cluster, namespace)
+
     def put(self, name: str, bodies: Sequence[Object]) -> None:
         """Have these objects of the version `name` in Git; no new commit where they are there already.
 
-        Raises `Refused` where nobody would apply them, or the file is another installation's.
+        Raises `Refused` where nobody would apply them, or the file is another's: of another installation,
+        or of this one with another order.
         """
         commits.check(self._files, self._spot)
         self._check_owner(name)
-        content = rendered(bodies)
+        content = rendered(bodies, self._namespace)
+        known = spec_of(self._content(name))
+        if known is not None and known == spec_of(content):
+            return  # also where people have changed the file since: it is theirs, too
+        if known is not None:
+            raise Refused(f"the workload {name} is in Git with another order; stop it first")
         changes: dict[str, bytes | None] = {self._path(name): content}
         tip = self._files.tip(self._spot.branch)
         if self._files.read(tip, f"{self._spot.folder}/{ABOUT}") is None:
@@ -58,6 +73,15 @@ class Committed:
     def holds(self, name: str) -> bool:
         """Whether the version is in Git, and so is to run."""
         return self._content(name) is not None
+
+    def copies(self, deployment: str) -> list[str]:
+        """The versions in Git that are copies of this Deployment."""
+        ending, tip = f".{self._namespace}.yaml", self._files.tip(self._spot.branch)
+        files = self._files.names(tip, self._spot.folder)
+        names = [file.removesuffix(ending) for file in files if file.endswith(ending)]
+        copied = labels.value(deployment)
+        wanted = {labels.OWNER: labels.value(self._owner), copying.COPIED_FROM: copied}
+        return [name for name in names if any(_wears(one, wanted) for one in _parsed(self._content(name)))]
 
     def missing(self, name: str, live: Object | None) -> str | None:
         """What a version in Git still waits for, `live` being its Deployment; None: it is applied."""
@@ -85,13 +109,13 @@ class Committed:
             labels.check_owner(body, self._owner)
 
 
-def rendered(bodies: Sequence[Object]) -> bytes:
+def rendered(bodies: Sequence[Object], namespace: str) -> bytes:
     """The objects as one file, the same for the same objects.
 
     A Deployment's `replicas` are left out: they change while a release goes on, and who applies the file
     would change them back.
     """
-    documents = [_for_git(body) for body in bodies]
+    documents = [_for_git(body, namespace) for body in bodies]
     text = yaml.safe_dump_all(documents, sort_keys=False, allow_unicode=True, width=1000)
     return f"{_HEAD}{text}".encode()
 
@@ -134,12 +158,12 @@ def fewest(live: Object) -> int:
     return int((live["metadata"].get("annotations") or {}).get(REPLICAS, 0))
 
 
-def _for_git(body: Object) -> Object:
+def _for_git(body: Object, namespace: str) -> Object:
     copied: Object = json.loads(json.dumps(body))  # a copy that YAML writes without anchors
     notes = {**_AS_WRITTEN, **(copied["metadata"].get("annotations") or {})}
     if copied["kind"] == "Deployment":
         notes[REPLICAS] = str(copied["spec"].pop("replicas", 1))
-    copied["metadata"]["annotations"] = notes
+    copied["metadata"] |= {"namespace": namespace, "annotations": notes}
     return copied
 
 
@@ -152,6 +176,10 @@ def _parsed(content: bytes | None) -> list[Object]:
     except yaml.YAMLError:
         return []
     return [one for one in documents if isinstance(one, dict) and isinstance(one.get("metadata"), dict)]
+
+
+def _wears(body: Object, wanted: Mapping[str, str]) -> bool:
+    return wanted.items() <= _labels(body).items()
 
 
 def _labels(body: Mapping[str, Any]) -> Mapping[str, str]:

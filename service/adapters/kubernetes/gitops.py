@@ -1,7 +1,8 @@
 """Who keeps an object as it is written in Git, and the lines that let them leave Segue's fields alone.
 
-Pure functions of decoded objects. A route's `backendRefs`, a Deployment's `replicas` and a Service's
-`selector` change while a release shifts traffic; self-heal would change them back. Contracts:
+Pure functions of decoded objects. A route's `backendRefs`, a Deployment's `replicas`, an autoscaler's
+bounds and a Service's `selector` change while a release shifts traffic; self-heal would change them
+back. Contracts:
 https://argo-cd.readthedocs.io/en/stable/user-guide/diffing/,
 https://fluxcd.io/flux/components/kustomize/kustomizations/ and
 https://fluxcd.io/flux/components/helm/helmreleases/#drift-detection.
@@ -33,26 +34,25 @@ class Thing:
 
 
 @dataclass(frozen=True, slots=True)
-class _Field:
-    """The field that is ours, as each tool names it.
+class _Fields:
+    """The fields of a kind that are ours, as each tool names them.
 
-    Argo CD takes the field out of what it compares. Flux takes it out of what it applies: of a list that
-    the API server knows as one value, only the whole can be left out.
+    Argo CD takes them out of what it compares. Flux takes them out of what it applies: of a list that the
+    API server knows as one value, only the whole can be left out.
     """
 
     group: str
-    argo: Mapping[str, str]
-    flux: str
+    pointers: Sequence[str]
+    expression: str | None = None  # for Argo CD, in place of the pointers
 
 
-_ROUTE = _Field(
-    "gateway.networking.k8s.io", {"jqPathExpressions": ".spec.rules[]?.backendRefs"}, "/spec/rules"
-)
+_ROUTE = _Fields("gateway.networking.k8s.io", ("/spec/rules",), ".spec.rules[]?.backendRefs")
 _FIELDS = {
     "HTTPRoute": _ROUTE,
     "GRPCRoute": _ROUTE,
-    "Deployment": _Field("apps", {"jsonPointers": "/spec/replicas"}, "/spec/replicas"),
-    "Service": _Field("", {"jsonPointers": "/spec/selector"}, "/spec/selector"),
+    "Deployment": _Fields("apps", ("/spec/replicas",)),
+    "Service": _Fields("", ("/spec/selector",)),
+    "HorizontalPodAutoscaler": _Fields("autoscaling", ("/spec/minReplicas", "/spec/maxReplicas")),
 }
 
 
@@ -114,10 +114,12 @@ def _argo(holder: str, things: Sequence[Thing]) -> str:
 
 
 def _argo_rule(thing: Thing) -> dict[str, Any]:
-    field = _FIELDS[thing.kind]
-    rule: dict[str, Any] = {"group": field.group, "kind": thing.kind}
+    fields = _FIELDS[thing.kind]
+    rule: dict[str, Any] = {"group": fields.group, "kind": thing.kind}
     rule |= {"namespace": thing.namespace, "name": thing.name}
-    return rule | {way: [path] for way, path in field.argo.items()}
+    if fields.expression is not None:
+        return rule | {"jqPathExpressions": [fields.expression]}
+    return rule | {"jsonPointers": [*fields.pointers]}
 
 
 def _flux(holder: str, things: Sequence[Thing]) -> str:
@@ -135,11 +137,14 @@ def _flux_helm(holder: str, things: Sequence[Thing]) -> str:
 
 def _flux_rule(thing: Thing) -> dict[str, Any]:
     target = {"kind": thing.kind, "namespace": thing.namespace, "name": thing.name}
-    return {"paths": [_FIELDS[thing.kind].flux], "target": target}
+    return {"paths": [*_FIELDS[thing.kind].pointers], "target": target}
 
 
 def _helm(holder: str, things: Sequence[Thing]) -> str:
-    named = ", ".join(f"{_FIELDS[one.kind].flux} of {one.kind} {one.namespace}/{one.name}" for one in things)
+    named = ", ".join(
+        f"{' and '.join(_FIELDS[one.kind].pointers)} of {one.kind} {one.namespace}/{one.name}"
+        for one in things
+    )
     return (
         f"Helm writes {named} when {holder or 'the release'} is upgraded, and at no other time: upgrade it"
         " while no release of Segue's is under way"

@@ -36,6 +36,7 @@ class KubernetesView:
         autoscaler = next((h for h in self._api.list(HPA, namespace) if _scales(h, name)), None)
         # Without a route the Service itself is switched.
         changed = [("Deployment", found), *(routes or (("Service", one) for one in services))]
+        changed += [("HorizontalPodAutoscaler", autoscaler)] if autoscaler else []
         return Existing(
             deployment=f"{namespace}/{name}",
             image=_image(found),

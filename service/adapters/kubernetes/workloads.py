@@ -6,7 +6,7 @@ this installation is refused. What outlives us (the order, restarts, held autosc
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from policies.place import Place
@@ -49,15 +49,14 @@ class KubernetesWorkloads:
         Raises `Refused` where another order runs under this name, or somebody else's object has it.
         """
         self._looked.pop(order.name, None)
-        taken = self._taken(order.name)
+        taken = self.taken(order.name)
         if self._found is not None and taken is not None:
             self._found.start(taken)
             return
         manifests.check_image(order.image)
-        name = short(order.name)
-        known = self._ours(DEPLOYMENT, name)
+        known = self.made(order.name)
         if known is None:
-            self._make(order, name)
+            self.make(order.name, self.bodies(order))
         elif known["metadata"].get("deletionTimestamp"):
             raise Retry(f"the workload {order.name} is still being ended")
         elif known["metadata"]["annotations"].get(labels.SPEC) != manifests.order_digest(order):
@@ -78,11 +77,15 @@ class KubernetesWorkloads:
         The pods answer for some seconds more, and the Service goes last.
         """
         self._looked.pop(name, None)
-        taken = self._taken(name)
+        taken = self.taken(name)
         if self._found is not None and taken is not None:
             self._found.stop(taken)
             return
-        for kind in (DEPLOYMENT, HPA, PDB, SERVICE):
+        self.remove(name, (DEPLOYMENT, HPA, PDB, SERVICE))
+
+    def remove(self, name: str, kinds: Iterable[Kind]) -> None:
+        """Delete the version's objects of these kinds, those that are there."""
+        for kind in kinds:
             known = self._ours(kind, short(name))
             if known is not None:
                 self._api.delete(kind, self._namespace, short(name), uid=known["metadata"]["uid"])
@@ -175,19 +178,26 @@ class KubernetesWorkloads:
 
     # --- making -------------------------------------------------------------------------------
 
-    def _make(self, order: WorkloadOrder, name: str) -> None:
-        """The Deployment last: where it is, everything is."""
+    def bodies(self, order: WorkloadOrder) -> list[tuple[Kind, Object]]:
+        """The objects that an order is made of. The Deployment last: where it is, everything is."""
+        name = short(order.name)
         worn = labels.labels(order.target, name, self._owner)
         if self._found is None:
-            bodies = self._own(order, name, worn)
-        else:
-            bodies = self._copy(self._found, order, name, worn)
+            return self._own(order, name, worn)
+        return self._copy(self._found, order, name, worn)
+
+    def scale(self, name: str, replicas: int) -> None:
+        """Have so many pods of a version of ours."""
+        self._scaling.scale(short(name), replicas)
+
+    def make(self, name: str, bodies: Iterable[tuple[Kind, Object]]) -> None:
+        """Create the version's objects, those that are not there yet."""
         for kind, body in bodies:
             try:
                 self._api.create(kind, self._namespace, body)
             except Taken:
-                if self._ours(kind, name) is None:
-                    raise Retry(f"{kind.title} {name} is being ended") from None
+                if self._ours(kind, short(name)) is None:
+                    raise Retry(f"{kind.title} {short(name)} is being ended") from None
 
     def _own(self, order: WorkloadOrder, name: str, worn: dict[str, str]) -> list[tuple[Kind, Object]]:
         bodies = [
@@ -292,7 +302,7 @@ class KubernetesWorkloads:
             raise Refused("the place names no Deployment that could be taken over")
         return self._found
 
-    def _taken(self, name: str) -> Object | None:
+    def taken(self, name: str) -> Object | None:
         """The Deployment that was found, where this is its name."""
         if self._found is None:
             return None
@@ -300,12 +310,16 @@ class KubernetesWorkloads:
         known = adoption.noted(found) if found else None
         return found if known is not None and known["service"] == short(name) else None
 
+    def made(self, name: str) -> Object | None:
+        """The Deployment of ours of this name."""
+        return self._ours(DEPLOYMENT, short(name))
+
     def _named(self, name: str) -> Object | None:
         """The Deployment of a backend: ours, or the one that was found, which may have the same name."""
         known = self._api.get(DEPLOYMENT, self._namespace, short(name))
         if known is not None and self._is_ours(known):
             return known
-        taken = self._taken(name)
+        taken = self.taken(name)
         if known is not None and taken is None:
             labels.check_owner(known, self._owner)
         return taken

@@ -1,0 +1,68 @@
+"""Versions that are committed to Git and applied by Argo CD or Flux, looked at in the cluster.
+
+What was found there before, and autoscalers, are changed in the cluster itself: both change while a
+release goes on.
+"""
+
+from dataclasses import replace
+
+from policies.place import Place
+from service.adapters.kubernetes import manifests
+from service.adapters.kubernetes.committing import Committed, fewest
+from service.adapters.kubernetes.kinds import HPA
+from service.adapters.kubernetes.workloads import KubernetesWorkloads, State, short
+from service.ports import Gone, Working, WorkloadOrder
+
+PATIENCE = 900.0  # seconds in which a controller that looks every few minutes has applied a commit
+
+
+class GitWorkloads:
+    """The port Workload, and Adoption, for a cluster that is connected with `gitops`."""
+
+    def __init__(self, running: KubernetesWorkloads, committed: Committed, place: Place) -> None:
+        self._running = running
+        self._committed = committed
+        self._place = place
+        # Nothing of this is in Git.
+        self.logs, self.found, self.restore = running.logs, running.found, running.restore
+        self.make_room, self.settle = running.make_room, running.settle
+
+    def start(self, order: WorkloadOrder) -> None:
+        """Commit it, unless it is in Git already; what was found is given its pods again."""
+        if self._running.taken(order.name) is not None:
+            self._running.start(order)
+            return
+        manifests.check_image(order.image)
+        self._running.made(order.name)  # refuses a name that is somebody else's
+        bodies = self._running.bodies(order)
+        self._committed.put(short(order.name), [body for kind, body in bodies if kind != HPA])
+        self._running.make(order.name, [(kind, body) for kind, body in bodies if kind == HPA])
+
+    def state(self, name: str) -> State:
+        """How far it is: committed, applied by whoever does that, ready."""
+        if self._running.taken(name) is not None:
+            return self._running.state(name)
+        if not self._committed.holds(short(name)):
+            return Gone()
+        live = self._running.made(name)
+        missing = self._committed.missing(short(name), live)
+        if live is None or missing is not None:
+            return Working(missing or "", PATIENCE)
+        if live["spec"].get("replicas", 1) < fewest(live):
+            self._running.scale(name, fewest(live))
+        found = self._running.state(name)
+        return replace(found, patience=PATIENCE) if isinstance(found, Working) else found
+
+    def stop(self, name: str) -> None:
+        """Take it out of Git, for whoever applies that to remove; what was never committed is deleted."""
+        if self._running.taken(name) is not None or not self._committed.holds(short(name)):
+            self._running.stop(name)
+            return
+        self._committed.remove(short(name))
+        self._running.remove(name, (HPA,))
+
+    def clear(self) -> None:
+        """Take every copy out of Git, then out of the cluster, whoever is faster."""
+        for name in self._committed.copies(self._place.deployment or ""):
+            self._committed.remove(name)
+        self._running.clear()
