@@ -3,7 +3,7 @@
 import pytest
 
 from service.planning import declared
-from service.ports import Source, TreeEntry
+from service.ports import Cluster, Source, TreeEntry
 from service.rows import ModelRow
 
 FILE = b"name: wine\nbuild: {lock: a.txt}\nserve: {run: a}\n"
@@ -16,9 +16,10 @@ class Host:
         return FILE
 
 
-def read(owns=("*",), known=()):
+def read(owns=("*",), known=(), clusters=()):
     tree = (TreeEntry("wine/segue.yaml", "0" * 40, 0o100644, len(FILE)),)
-    return declared(Host(), Source("git", "bare", "/srv/git", owns), known, "c" * 40, tree)
+    source = Source("git", "bare", "/srv/git", owns)
+    return declared(Host(), source, known, "c" * 40, tree, clusters=clusters)
 
 
 @pytest.mark.parametrize("owns", [("*",), ("wine/*",), ("churn/*", "*/production")])
@@ -44,3 +45,11 @@ def test_a_model_of_another_source_is_not_taken_over():
 
 def test_a_model_of_the_same_source_is_declared_anew():
     assert read(known=(ModelRow("wine", "git", "", "d" * 40, {}),)).broken == ()
+
+
+def test_a_repository_that_segue_commits_to_declares_no_models():
+    """Each commit would be a push to them, which would start a release, which would be a commit."""
+    (broken,) = read(clusters=(Cluster("prod", gitops="git:main:apps"),)).broken
+    (mistake,) = broken.mistakes
+    assert mistake.message.startswith("workloads of cluster prod are committed to this repository")
+    assert read(clusters=(Cluster("prod", gitops="manifests:main:apps"),)).broken == ()

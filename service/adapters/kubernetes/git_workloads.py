@@ -8,10 +8,12 @@ from dataclasses import replace
 
 from policies.place import Place
 from service.adapters.kubernetes import manifests
+from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.committing import Committed, fewest
 from service.adapters.kubernetes.kinds import HPA
 from service.adapters.kubernetes.workloads import KubernetesWorkloads, State, short
-from service.ports import Gone, Working, WorkloadOrder
+from service.ports import Cluster, Gone, Working, WorkloadOrder
+from service.settings import Settings
 
 PATIENCE = 900.0  # seconds in which a controller that looks every few minutes has applied a commit
 
@@ -35,8 +37,9 @@ class GitWorkloads:
         manifests.check_image(order.image)
         self._running.made(order.name)  # refuses a name that is somebody else's
         bodies = self._running.bodies(order)
-        self._committed.put(short(order.name), [body for kind, body in bodies if kind != HPA])
+        # The commit last: where it is, everything is.
         self._running.make(order.name, [(kind, body) for kind, body in bodies if kind == HPA])
+        self._committed.put(short(order.name), [body for kind, body in bodies if kind != HPA])
 
     def state(self, name: str) -> State:
         """How far it is: committed, applied by whoever does that, ready."""
@@ -55,10 +58,14 @@ class GitWorkloads:
 
     def stop(self, name: str) -> None:
         """Take it out of Git, for whoever applies that to remove; what was never committed is deleted."""
-        if self._running.taken(name) is not None or not self._committed.holds(short(name)):
+        if self._running.taken(name) is not None:
             self._running.stop(name)
             return
-        self._committed.remove(short(name))
+        live = self._running.made(name)
+        if self._committed.holds(short(name)):
+            self._committed.remove(short(name))
+        elif live is None or not fewest(live):
+            self._running.stop(name)
         self._running.remove(name, (HPA,))
 
     def clear(self) -> None:
@@ -66,3 +73,12 @@ class GitWorkloads:
         for name in self._committed.copies(self._place.deployment or ""):
             self._committed.remove(name)
         self._running.clear()
+
+
+def workloads(
+    settings: Settings, api: Api, cluster: Cluster, place: Place
+) -> KubernetesWorkloads | GitWorkloads:
+    """The workloads of a place, applied or committed as the cluster is connected."""
+    running = KubernetesWorkloads(api, cluster, place)
+    committed = Committed.of(settings, cluster, place.namespace or cluster.namespace)
+    return running if committed is None else GitWorkloads(running, committed, place)
