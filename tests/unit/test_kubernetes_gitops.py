@@ -5,6 +5,7 @@ import yaml
 from inline_snapshot import snapshot
 
 from service.adapters.kubernetes.gitops import Thing, lines, manager_of, mend, mends
+from tests.docs.pages import blocks
 
 TRACKED = {"annotations": {"argocd.argoproj.io/tracking-id": "fraud:apps/Deployment:ml/fraud"}}
 
@@ -126,3 +127,21 @@ def test_objects_of_several_managers_are_told_apart():
         == f"{lines('Argo CD, Application fraud', [deployment])}\n{lines('Flux, Kustomization infra', [route])}"
     )
     assert mends([(deployment, {"metadata": {}})]) == ""
+
+
+ROUTED = (
+    Thing("HTTPRoute", "ml", "fraud"),
+    Thing("Deployment", "ml", "fraud"),
+    Thing("HorizontalPodAutoscaler", "ml", "fraud"),
+)
+
+
+@pytest.mark.parametrize(
+    ("manager", "things"),
+    [("Argo CD", ROUTED), ("Flux", ROUTED), ("Argo CD", [Thing("Service", "ml", "fraud")])],
+)
+def test_the_page_shows_the_lines_that_are_printed(manager, things):
+    wanted = printed(lines(manager, things))["spec"]
+    wanted.pop("syncPolicy" if len(things) == 1 else "", None)
+    shown = [yaml.safe_load(body) for _, body in blocks("docs/how-to/gitops.md", "yml")]
+    assert {"spec": wanted} in shown
