@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from policies.place import Place, place_of
-from policies.spec.declaration import Environment, Model, ServeDeployment
+from policies.spec.declaration import Environment, FromImage, Model, ServeDeployment, ServeRun
 from policies.spec.mistakes import Mistake, mistake
 from policies.spec.node import Place as Position
 from service.ports import Cluster
@@ -49,3 +49,16 @@ def mistakes(clusters: Sequence[Cluster], models: Sequence[Model]) -> Iterator[M
             elif isinstance(model.serve, ServeDeployment) and _fitting(clusters, model, environment) is None:
                 message = f"which cluster has {model.serve.deployment}? write `cluster:`; connected: {shown}"
                 yield mistake(Position(path), message, found=model.serve.deployment, allowed=known)
+            elif place(clusters, model, environment).cluster is None and (image := _foreign_image(model)):
+                message = (
+                    f"{image} was built by somebody else and runs only in a cluster;"
+                    f" this machine runs what Segue builds. Write `cluster:`; connected: {shown}"
+                )
+                yield mistake(Position(path), message, found=image, allowed=known)
+
+
+def _foreign_image(model: Model) -> str | None:
+    """The image that Segue did not build and would start, to serve or to be evaluated; None for none."""
+    evaluated = model.evaluate is not None and model.evaluate.image is None
+    started = isinstance(model.serve, ServeRun) or evaluated
+    return model.source.reference if started and isinstance(model.source, FromImage) else None
