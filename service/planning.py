@@ -178,7 +178,8 @@ def built_plan(parts: Parts, row: ModelRow, image: str, actor: str) -> Plan:
     author = parts.git(row.source).author(commit) if commit else None
     cause = Cause(f"{actor} started image {image[:19]}", author, source=row.source, commit=commit)
     model = _ruled_by_protected_branch(parts, known.model)
-    return Plan(model, cause, code=known.code, registered=known.registered)
+    given = known.image if isinstance(known.model.source, FromImage) else None  # nothing builds it
+    return Plan(model, cause, code=known.code, registered=known.registered, image=given)
 
 
 def _plan_alias(parts: Parts, event: AliasChanged, number: str) -> tuple[Plan, ...]:

@@ -160,8 +160,8 @@ def _serve(model: Model) -> Iterator[_Need]:
         case ServeMlflow():
             yield _Need("serve", "serve.mlflow", "mlflow")
         case ServeRun(run=run):
-            command = " ".join(run) or "the image's own command"
-            yield _Need("serve.run", "serve.run", command)
+            at, command = ("serve.run", " ".join(run)) if run else ("serve", "the image's own command")
+            yield _Need(at, "serve.run", command)
         case ServeNone():
             yield _Need("serve", "batch", "none")
         case ServeDeployment(deployment=deployment, route=route):

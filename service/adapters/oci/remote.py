@@ -70,7 +70,7 @@ class Remote:
             raise Refused(f"{repository!r} is no repository name; write lower-case words with / between them")
         url = where if "://" in where else f"{self.url}/v2/{repository}{where}"
         answer = self._sent(method, url, repository, headers, body)
-        if answer.status_code == 401 and self._ours(url):
+        if answer.status_code == 401 and 401 not in allowed and self._ours(url):
             answer.close()
             self._authorize(repository, answer.headers.get("WWW-Authenticate", ""))
             answer = self._sent(method, url, repository, headers, body)
