@@ -19,7 +19,7 @@ def messages(text, *clusters):
     [
         ("serve: {port: 8080}", (), True),
         ("serve: {run: python serve.py}", (STAGE,), True),
-        ("serve: {run: python serve.py}\ncluster: stg", (STAGE,), False),
+        ("serve: {run: python serve.py}\nenvironments: {production: {cluster: stg}}", (STAGE,), False),
         ("serve: {port: 8080}", (PROD, STAGE), False),
         ("serve: none", (), False),
         ("serve: none\nevaluate: {run: python backtest.py}", (), True),
