@@ -8,15 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import structlog
-
 from policies import tags
 from policies.spec.declaration import FromImage, Model
 from policies.tags import Made
 from service import ownership
 from service.ports import ImageRegistry, Refused, Retry, Source
 
-log = structlog.get_logger()
 MOST_WITHOUT_ORDER = 100
 NOTHING = ""  # the value of a reference that is declared, and whose pattern no tag matches
 
@@ -32,6 +29,14 @@ class Tagged:
     def value(self) -> str:
         """As a source's cursor keeps it."""
         return f"{self.tag}@{self.digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a registry has of the images that are declared: cursors' values, and why some are not known."""
+
+    values: dict[str, str]
+    unknown: dict[str, str]
 
 
 def of_value(value: str | None) -> Tagged | None:
@@ -74,26 +79,25 @@ def wanted_of(source: Source, models: Iterable[Model]) -> tuple[FromImage, ...]:
     return tuple(found)
 
 
-def values(
+def look(
     source: Source, registry: ImageRegistry, models: Iterable[Model], seen: Mapping[str, str | None]
-) -> dict[str, str]:
+) -> Looked:
     """Each wanted reference with its newest image now.
 
     Of one that cannot be told nothing new is said: what was `seen` stays. Raises `Retry`.
     """
     found: dict[str, str] = {}
+    unknown: dict[str, str] = {}
     for wanted in wanted_of(source, models):
         try:
             image = newest(registry, wanted)
         except Refused as reason:
-            log.warning(
-                "newest image unknown", source=source.name, image=wanted.reference, reason=str(reason)
-            )
+            unknown[wanted.reference] = str(reason)
             known = seen.get(wanted.reference)
             found |= {} if known is None else {wanted.reference: known}
         else:
             found[wanted.reference] = image.value if image else NOTHING
-    return found
+    return Looked(found, unknown)
 
 
 def _tagged(registry: ImageRegistry, repository: str, tag: str) -> Tagged:

@@ -5,8 +5,10 @@ and only that, becomes an event. Hints therefore cannot be forged into events, a
 costs one sweep period.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
+
+import structlog
 
 from policies.events import AliasChanged, ImageChanged, RefChanged, SourceEvent
 from policies.spec.declaration import Model
@@ -18,6 +20,7 @@ from service.queue import Work
 from service.sources import GIT_KINDS, IMAGE_KINDS
 from service.states import SOURCE_EVENT, model_of
 
+log = structlog.get_logger()
 Values = dict[str, str]
 
 
@@ -25,7 +28,7 @@ def look(parts: Parts, source: Source) -> int:
     """Observe every reference of the source; the number of changes found. May raise `Retry`."""
     last = parts.inbox.newest()
     seen = parts.store.cursors(source.name)
-    values = present(parts, source, {cursor.reference: cursor.value for cursor in seen})
+    values = present(parts, source)
 
     def store(change: Change) -> int:
         if change.cursors(source.name) != seen:
@@ -38,25 +41,31 @@ def look(parts: Parts, source: Source) -> int:
     return found
 
 
-def present(parts: Parts, source: Source, seen: Mapping[str, str | None]) -> Values:
+def present(parts: Parts, source: Source) -> Values:
     """All references of a source with their present values."""
     if source.kind in GIT_KINDS:
         return values_of(source, parts.git(source.name))
     if source.kind in IMAGE_KINDS:
-        models = [model_of(row) for row in parts.store.models()]
-        return values_of(source, parts.images(source.name), models, seen)
+        return _images(parts, source)
     return values_of(source, parts.registry(source.name))
 
 
-def values_of(
-    source: Source, adapter: Any, models: Iterable[Model] = (), seen: Mapping[str, str | None] | None = None
-) -> Values:
+def values_of(source: Source, adapter: Any, models: Iterable[Model] = ()) -> Values:
     """The same, asked of the source's adapter; of an image registry what the `models` want of it."""
     if source.kind in GIT_KINDS:
         return {name: commit for name, commit in adapter.refs().items() if _ours(name)}
     if source.kind in IMAGE_KINDS:
-        return newest.values(source, adapter, models, seen or {})
+        return newest.look(source, adapter, models, {}).values
     return {f"{m}@{a}": v for (m, a), v in adapter.aliases().items()}
+
+
+def _images(parts: Parts, source: Source) -> Values:
+    models = [model_of(row) for row in parts.store.models()]
+    seen = {cursor.reference: cursor.value for cursor in parts.store.cursors(source.name)}
+    looked = newest.look(source, parts.images(source.name), models, seen)
+    for image, reason in looked.unknown.items():
+        log.warning("newest image unknown", source=source.name, image=image, reason=reason)
+    return looked.values
 
 
 def observe(change: Change, source: Source, values: Values, *, quietly: bool = False) -> int:
