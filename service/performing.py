@@ -233,6 +233,10 @@ def image_of(parts: Parts, version: Version, cluster: str | None) -> str:
         return f"{source.repository}@{version.image}"
     if parts.settings.images is None:
         raise Refused("a cluster pulls images from a registry; name one that builds push to: SEGUE_IMAGES")
+    if parts.settings.base is None:
+        raise Refused(
+            "an image that runs in a cluster stands on a base image with Python; name one: SEGUE_BASE"
+        )
     return f"{parts.settings.images.partition('://')[2]}/{version.model.name}@{version.image}"
 
 

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from service import settings as settings_of
 from service import sources
+from service.adapters.oci import bases
 from service.adapters.oci.assembling import assemble
 from service.adapters.oci.blobs import Layout, canonical, write_whole
 from service.adapters.oci.bytecode import warm
@@ -41,7 +42,7 @@ def main(folder: Path, settings: Settings) -> None:
     log = Log(folder)
     try:
         recipe = read_recipe((folder / "recipe.json").read_bytes())
-        shop = Workshop(Layout(settings.home), host_interpreter(), work, log)
+        shop = patiently(lambda: _workshop(settings, work, log), log)
         with place_to_work(shop.layout, log):
             image = patiently(lambda: assemble(shop, recipe, _opener(settings)), log)
         if settings.images is not None:
@@ -58,6 +59,17 @@ def main(folder: Path, settings: Settings) -> None:
     write_whole(folder / "result.json", canonical(result))
     if "digest" in result:
         _warm(settings, result["digest"], log)
+
+
+def _workshop(settings: Settings, work: Path, log: "Log") -> Workshop:
+    """What the build works with; the base image is here once it has one."""
+    layout, interpreter = Layout(settings.home), host_interpreter()
+    layout.prepare()
+    if settings.base is None:
+        return Workshop(layout, interpreter, work, log)
+    log("base image")
+    login = login_of(settings.secret("login-images"))
+    return Workshop(layout, interpreter, work, log, bases.fetch(layout, settings.base, interpreter, login))
 
 
 def patiently(work: Callable[[], T], log: Callable[[str], None]) -> T:
