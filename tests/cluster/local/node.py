@@ -35,7 +35,7 @@ def start_all(place: Place, pause: Path) -> Started:
 
 def ctr(place: Place, *words: object, check: bool = True) -> bool:
     """Ask containerd for something; whether it was done."""
-    command = ["ctr", "--address", place.socket, *map(str, words)]
+    command = ["ctr", "--address", *map(str, (place.socket, *words))]
     return subprocess.run(command, check=check, capture_output=True).returncode == 0
 
 
@@ -44,7 +44,10 @@ def start_registry(place: Place) -> None:
     settings = {
         "version": "0.1",
         "log": {"level": "warn", "accesslog": {"disabled": True}},
-        "storage": {"filesystem": {"rootdirectory": str(place.folder / "registry-images")}, "delete": {"enabled": True}},
+        "storage": {
+            "filesystem": {"rootdirectory": str(place.folder / "registry-images")},
+            "delete": {"enabled": True},
+        },
         "http": {"addr": f"{place.node_ip}:{REGISTRY_PORT}"},
     }
     (place.folder / "registry.yml").write_text(json.dumps(settings))
@@ -72,7 +75,9 @@ def _configure_containerd(place: Place) -> None:
     (folder / "cni" / "10-pods.conflist").write_text(json.dumps(_network(place)))
     hosts = folder / "certs.d" / place.registry
     hosts.mkdir(parents=True)
-    (hosts / "hosts.toml").write_text(f'[host."http://{place.registry}"]\n  capabilities = ["pull", "resolve"]\n')
+    (hosts / "hosts.toml").write_text(
+        f'[host."http://{place.registry}"]\n  capabilities = ["pull", "resolve"]\n'
+    )
     (folder / "containerd.toml").write_text(f"""
 version = 2
 root = "{folder}/containerd"
@@ -113,8 +118,8 @@ def _kubelet(place: Place) -> list[object]:
     root, private = place.folder / "kubelet", place.folder / "var-lib-kubelet"
     for path in (root, private, Path("/var/lib/kubelet")):
         path.mkdir(exist_ok=True)
-    for words in (("--bind", root, root), ("--make-shared", root)):
-        subprocess.run(["mount", *map(str, words)], check=True)
+    for words in (["--bind", str(root), str(root)], ["--make-shared", str(root)]):
+        subprocess.run(["mount", *words], check=True)
     settings = place.folder / "kubelet.json"
     settings.write_text(json.dumps(_kubelet_settings(place)))
     command = [
