@@ -34,10 +34,13 @@ def test_a_cluster_whose_processes_were_killed_is_taken_down_without_a_trace(pla
     waited = kubectl(place, "wait", "--for=condition=Ready", "pod/holds-mounts", "--timeout=60s")
     assert waited.returncode == 0, waited.stderr
     assert all(cluster.left(place).values()), "the look for what is left must see a cluster that runs"
+    elsewhere = cluster.elsewhere(place)
     for name in ("kube-apiserver", "kubelet", "containerd"):
         processes.stop(place, name, signal.SIGKILL)
     cluster.down(place)
     assert not any(cluster.left(place).values()), cluster.left(place)
+    assert elsewhere
+    assert not [path for path in elsewhere if path.exists()]
 
 
 def test_a_component_is_ended_and_started_again(place):
