@@ -244,7 +244,7 @@ def test_a_pod_has_no_token_a_read_only_root_and_no_rights(world):
         "import os\n"
         "print(os.getuid() != 0, os.path.exists('/var/run/secrets/kubernetes.io'))\n"
         "open('/tmp/x', 'w').write('x')\n"
-        "try: open('/opt/x', 'w')\n"
+        "try: open('/x', 'w')\n"
         "except OSError as error: print(error.strerror)\n"
         "print([l.split()[1] for l in open('/proc/self/status') if l.startswith(('CapEff', 'NoNewPrivs'))])\n"
         + WRITE.format(GOOD)
