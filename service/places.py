@@ -4,7 +4,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from policies.place import Place, place_of
-from policies.spec.declaration import Environment, Model, PodNeeds, Replicas, ServeDeployment
+from policies.spec.declaration import (
+    Environment,
+    FromImage,
+    Model,
+    PodNeeds,
+    Replicas,
+    ServeDeployment,
+    ServeRun,
+)
 from policies.spec.mistakes import Mistake, mistake
 from policies.spec.node import Place as Position
 from service.ports import Cluster
@@ -50,6 +58,12 @@ def mistakes(clusters: Sequence[Cluster], models: Sequence[Model]) -> Iterator[M
             elif isinstance(model.serve, ServeDeployment) and _fitting(clusters, model, environment) is None:
                 message = f"which cluster has {model.serve.deployment}? write `cluster:`; connected: {shown}"
                 yield mistake(Position(path), message, found=model.serve.deployment, allowed=known)
+            elif place(clusters, model, environment).cluster is None and (image := _foreign_image(model)):
+                message = (
+                    f"{image} was built by somebody else and runs only in a cluster;"
+                    f" this machine runs what Segue builds. Write `cluster:`; connected: {shown}"
+                )
+                yield mistake(Position(path), message, found=image, allowed=known)
         yield from _only_in_a_cluster(clusters, model)
 
 
@@ -81,3 +95,10 @@ def _not_here(path: str, found: str, environment: str) -> Mistake:
         " `cluster:` there, or connect a cluster with --default"
     )
     return mistake(Position(path), message, found=found)
+
+
+def _foreign_image(model: Model) -> str | None:
+    """The image that Segue did not build and would start, to serve or to be evaluated; None for none."""
+    evaluated = model.evaluate is not None and model.evaluate.image is None
+    started = isinstance(model.serve, ServeRun) or evaluated
+    return model.source.reference if started and isinstance(model.source, FromImage) else None

@@ -25,6 +25,7 @@ from service.adapters.oci.blobs import Layout, canonical, write_whole
 from service.adapters.oci.bytecode import warm
 from service.adapters.oci.interpreter import host_interpreter
 from service.adapters.oci.push import push
+from service.adapters.oci.remote import login_of
 from service.adapters.oci.workshop import Workshop
 from service.ports import CodeReference, Image, ModelReference, PortError, Recipe, Refused, Retry
 from service.settings import Settings
@@ -81,8 +82,7 @@ def publish(settings: Settings, recipe: Recipe, digest: str, log: Callable[[str]
     repository = "/".join(
         filter(None, (parts.path.strip("/"), dict(recipe.labels).get("segue.model", "model")))
     )
-    user, found, password = (settings.secret("login-images") or b"").decode().partition(":")
-    login = (user, password) if found else None
+    login = login_of(settings.secret("login-images"))
     log("pushing the image")
     registry = f"{parts.scheme}://{parts.netloc}"
     log(f"pushed {push(settings.home, digest, registry, repository, tag=recipe.name, login=login)}")
