@@ -61,8 +61,8 @@ class Model(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, name):
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, name, host="127.0.0.1"):
+        super().__init__((host, 0), _Handler)
         self.name = name
         self.status = 200
         self.hold = None  # an event: answer only once it is set

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from service.ports import Counters
 
 _STARTED = "process_start_time_seconds"
+_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LINE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)")
 _LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="([^"\\]*)"(?:,|$)')
 
@@ -76,10 +77,14 @@ def read(text: str, names: Names) -> tuple[float, list[Series]]:
     if not text.endswith("\n"):
         raise Strange("the router's metrics end within a line")
     started, seen, found = 0.0, set[str](), list[Series]()
+    wanted = {names.requests, names.buckets}
     for line in text.splitlines():
-        if line.startswith((f"{_STARTED} ", f"{_STARTED}{{")):
+        name = _NAME.match(line)
+        if name is None:
+            continue
+        if name[0] == _STARTED:
             started = value(line.rpartition(" ")[2], line)
-        elif line.startswith((names.requests, names.buckets)):
+        elif name[0] in wanted:
             series = line.rpartition(" ")[0]
             if series in seen:
                 raise Strange(f"the router's metrics hold a series twice: {series[:80]!r}")
