@@ -34,6 +34,7 @@ FORMS: tuple[Form, ...] = (
     Form("pause", "keep the present weight", "release", required=False),
     Form("resume", "go on after a pause", "release", required=False),
     Form("rollback", "serve the version before again", "target", required=True),
+    Form("hand-back", "return a Deployment that was taken over", "target", required=True),
     Form("start", "release a version of a registered model", "model", required=True),
     Form("help", "show this", "", required=False),
 )

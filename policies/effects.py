@@ -107,6 +107,20 @@ class SetTraffic:
     place: Place = HERE
 
 
+@dataclass(frozen=True, slots=True)
+class HandBack:
+    """Return a place as it was found, with `image` serving; answered by the target being free.
+
+    Whoever performs it goes step by step and may be repeated: what was found is ready before the
+    route names it alone, and that before anything of ours is removed.
+    """
+
+    target: str
+    epoch: int
+    place: Place
+    image: str
+
+
 # --- notifications ---------------------------------------------------------------------------
 
 
@@ -155,6 +169,7 @@ Effect = (
     | StopWorkload
     | Wake
     | SetTraffic
+    | HandBack
     | ReportCommit
     | MoveAlias
     | TagVersion
@@ -164,7 +179,7 @@ Effect = (
 def lane(effect: Effect, subject: str) -> str:
     """The lane that the effect travels in; `subject` is the version or release it belongs to."""
     match effect:
-        case SetTraffic(target=target):
+        case SetTraffic(target=target) | HandBack(target=target):
             return f"traffic:{target}"
         case ReportCommit(source=source, commit=commit):
             return f"notify:{source}:{commit}"

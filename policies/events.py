@@ -80,7 +80,17 @@ SourceEvent = RefChanged | AliasChanged | VersionRegistered
 # --- what people say ------------------------------------------------------------------------
 
 Verb = Literal[
-    "approve", "reject", "promote", "abort", "retry", "pause", "resume", "rollback", "start", "help"
+    "hand-back",
+    "approve",
+    "reject",
+    "promote",
+    "abort",
+    "retry",
+    "pause",
+    "resume",
+    "rollback",
+    "start",
+    "help",
 ]
 
 
@@ -201,6 +211,23 @@ class EvidenceChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class TrafficRefused:
+    """The router would not write the split, and why; it is asked again and again."""
+
+    step: str
+    reason: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Drifted:
+    """Somebody else changed what the router serves: what differs, and who did it if that is known."""
+
+    what: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed: the deadline that the release asked for."""
 
@@ -241,6 +268,8 @@ ReleaseEvent = (
     | TrafficObserved
     | EvidenceChanged
     | EffectFailed
+    | TrafficRefused
+    | Drifted
     | Tick
     | TurnCame
     | Superseded

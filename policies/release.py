@@ -99,6 +99,7 @@ class Target:
     stable: Serving | None = None
     previous: Serving | None = None
     place: Place = HERE  # where `stable` serves
+    drift: str = ""  # how the route differs from what was written, where somebody else changed it
 
 
 @dataclass(frozen=True, slots=True)

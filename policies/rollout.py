@@ -13,12 +13,14 @@ from policies.events import (
     Adopted,
     CheckFinished,
     Command,
+    Drifted,
     EffectFailed,
     EvidenceChanged,
     ReleaseEvent,
     Superseded,
     Tick,
     TrafficObserved,
+    TrafficRefused,
     TurnCame,
     VersionFailed,
     VersionReady,
@@ -68,6 +70,11 @@ def advance(release: Release, target: Target, event: ReleaseEvent) -> Decision:
             return shifting.confirmed(release, target, event)
         case EffectFailed(step=release.step), Phase.SHIFTING | Phase.RESTORING:
             return split.write(release, target)
+        case TrafficRefused(step=release.step, reason=reason), _ if reason != release.reason:
+            told = replace(release, reason=reason)
+            return Decision(told, target, settle.announce(told))
+        case Drifted(what=what), Phase.SHIFTING | Phase.WATCHING if release.wanted == release.observed:
+            return _stop_for_drift(release, target, what)
         case EvidenceChanged(), Phase.SHIFTING | Phase.WATCHING:
             return shifting.weigh(release, target, event)
         case Tick(at=at), Phase.SHIFTING | Phase.WATCHING:
@@ -238,3 +245,12 @@ def _look_at_preview(release: Release, target: Target) -> Decision:
         release.step, release.target, release.version, release.backend, release.url, release.place
     )
     return Decision(release, target, (check,))
+
+
+def _stop_for_drift(release: Release, target: Target, what: str) -> Decision:
+    """Somebody else moved the traffic: people decide, Segue does not fight over it."""
+    reason = f"paused, because the traffic was changed by somebody else: {what}; resume or abort"
+    if release.paused and release.reason == reason:
+        return Decision(release, target)
+    release = replace(release, paused=True, reason=reason)
+    return Decision(release, target, settle.announce(release))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from policies import approvals
 from policies.events import Command
-from policies.release import HOLDING, Cause, Phase, Release, Target
+from policies.release import HOLDING, Cause, Phase, Release, Serving, Target
 from policies.spec.declaration import FromModel
 from service import planning
 from service.bootstrap import Parts
@@ -110,6 +110,8 @@ def obey(deciding: Deciding, command: Command, plan: Plan | None) -> Reply:
             return _rollback(deciding, command)
         case "retry":
             return _retry(deciding, command)
+        case "hand-back":
+            return _hand_back(deciding, command)
         case "approve" | "reject" | "promote" | "abort" | "pause" | "resume":
             return _to_release(deciding, command)
         case _:
@@ -220,9 +222,25 @@ def _rollback(deciding: Deciding, command: Command) -> Reply:
     name = deciding.switch_back(target, serving.environment, cause)
     return Reply(
         ok=True,
-        text=f"{name} switches {target.name} back to {target.previous.release}'s version",
+        text=f"{name} switches {target.name} back to {_named(target.previous)}",
         release=name,
     )
+
+
+def _named(serving: Serving) -> str:
+    return f"{serving.release}'s version" if serving.release else "what was found there"
+
+
+def _hand_back(deciding: Deciding, command: Command) -> Reply:
+    """A place as it was found; what serves now goes on serving there."""
+    target = _target(deciding, command)
+    if isinstance(target, Reply):
+        return target
+    why_not = deciding.hand_back(target.name)
+    if why_not is not None:
+        return Reply(ok=False, text=why_not)
+    where = f"{target.place.namespace}/{target.place.deployment}"
+    return Reply(ok=True, text=f"{target.name} goes back to {where}; see: segue targets")
 
 
 def _target(deciding: Deciding, command: Command) -> Target | Reply:

@@ -97,7 +97,7 @@ class Parts:
         found = {cluster.name: cluster for cluster in self.store.clusters()}
         if name not in found:
             known = ", ".join(found) or "none is connected"
-            raise Refused(f"there is no cluster {name!r}; known: {known}; connect one: segue connect cluster")
+            raise Refused(f"there is no cluster {name!r}; known: {known}; connect it: segue cluster {name}")
         return found[name]
 
     def _source(self, name: str, kinds: frozenset[str]) -> Any:

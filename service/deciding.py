@@ -9,8 +9,16 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from policies import messages, rollout, version
-from policies.effects import Effect, Wake, lane
-from policies.events import ReleaseEvent, Superseded, TurnCame, VersionEvent, VersionFailed, VersionReady
+from policies.effects import Effect, HandBack, Wake, lane
+from policies.events import (
+    Drifted,
+    ReleaseEvent,
+    Superseded,
+    TurnCame,
+    VersionEvent,
+    VersionFailed,
+    VersionReady,
+)
 from policies.place import backend_name
 from policies.release import Cause, Phase, Release, Target
 from policies.spec.declaration import Environment, Model, ServeNone
@@ -35,6 +43,7 @@ from service.states import (
 from service.store import Store
 
 T = TypeVar("T")
+HANDED = "hand-back"  # holds a target that is being returned
 SHOWN = ("phase", "wanted", "observed", "paused", "reason", "unproven", "approvals")
 
 
@@ -117,6 +126,7 @@ class Deciding:
             cause,
             (SWITCH,),
             switch=True,
+            image=before.image,
             place=target.place,
         )
         return self.create(release)
@@ -154,6 +164,8 @@ class Deciding:
         row = self.change.version(release.version)
         if row is not None:
             self._tell_if_settled(release, version_of(row))
+        elif release.switch:  # back to what was found there, which Segue never built
+            self.release_event(release.name, VersionReady(release.image, (), self.now))
         return release.name
 
     # --- events --------------------------------------------------------------------------
@@ -212,6 +224,44 @@ class Deciding:
         if after.final and decision.target.holder is None:
             self._next_turn(after.target)
         return after
+
+    def drift(self, name: str, what: str) -> None:
+        """Note how the target's route differs from what was written ("": it does not), once for each change.
+
+        A release that holds the target stops for it.
+        """
+        row = self.change.target(name)
+        target = target_of(row, name)
+        if row is None or target.drift == what:
+            return
+        self.change.save_target(replace(row, state=TARGET.dump(replace(target, drift=what))))
+        self.change.record(name, "segue", "drift" if what else "drift is over", {"what": what})
+        if what and target.holder is not None:
+            self.release_event(target.holder, Drifted(what, self.now))
+
+    def hand_back(self, name: str) -> str | None:
+        """Begin to return a place as it was found; says why not. No release takes the target meanwhile."""
+        row = self.change.target(name)
+        target = target_of(row, name)
+        if row is None or target.stable is None or target.place.deployment is None:
+            return f"{name} has taken nothing over"
+        if target.holder is not None:
+            return f"{target.holder} is on its way on {name}; abort it first"
+        epoch = target.epoch + 1
+        held = replace(target, holder=HANDED, epoch=epoch)
+        self.change.save_target(replace(row, state=TARGET.dump(held)))
+        self.perform(name, HandBack(name, epoch, target.place, target.stable.image))
+        return None
+
+    def free(self, name: str) -> None:
+        """The place is as it was found: the target serves nothing of ours, and its number goes on."""
+        row = self.change.target(name)
+        target = target_of(row, name)
+        if row is not None and target.holder == HANDED:
+            empty = Target(name, target.epoch, newest=target.newest)
+            self.change.save_target(replace(row, state=TARGET.dump(empty)))
+            self.change.record(name, "segue", "handed back", {"deployment": target.place.deployment})
+            self._next_turn(name)
 
     def _next_turn(self, target: str) -> None:
         """The newest release that waits takes its turn; what is older than it is superseded."""

@@ -11,6 +11,7 @@ from policies.effects import (
     Build,
     CheckPreview,
     Effect,
+    HandBack,
     MoveAlias,
     ReportCommit,
     RunEvaluation,
@@ -74,6 +75,7 @@ class Done:
 
     answer: Answer | None = None
     moved: MoveAlias | None = None
+    freed: str | None = None  # a target that was handed back
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,8 @@ def perform(parts: Parts, effect: Effect, now: float, since: float) -> Done | Ag
             return _check(parts, effect, now)
         case StopWorkload():
             return _stop(parts, effect)
+        case HandBack():
+            return _hand_back(parts, effect)
         case Wake():
             return Done(Tick(now))
         case SetTraffic():
@@ -240,6 +244,8 @@ def _adopt(parts: Parts, effect: Adopt, now: float) -> Done:
 
 
 def _check(parts: Parts, effect: CheckPreview, now: float) -> Done:
+    if not effect.version:
+        return Done(CheckFinished(effect.step, "it served here before Segue came", now))
     order, site = order_of(parts, _version(parts, effect.version), effect), parts.at(effect.place)
     routed = site.router.get(effect.target) is not None
     address = site.router.address(effect.target) if routed else None
@@ -265,6 +271,17 @@ def _set_traffic(parts: Parts, effect: SetTraffic, now: float) -> Done:
     seen = router.set(route)
     weight = next((b.weight for b in seen.backends if b.name == effect.candidate), 0.0)
     return Done(TrafficObserved(effect.step, seen.epoch, weight, now))
+
+
+def _hand_back(parts: Parts, effect: HandBack) -> Done:
+    """What was found is ready before the route names it alone, and that before ours is removed."""
+    site = parts.at(effect.place)
+    if site.adoption is None:
+        raise Refused("nothing was taken over there")
+    site.adoption.restore(effect.image)
+    site.router.remove(effect.target, effect.epoch)
+    site.adoption.clear()
+    return Done(freed=effect.target)
 
 
 def _move_alias(parts: Parts, effect: MoveAlias) -> Done:

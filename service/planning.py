@@ -5,7 +5,7 @@ is harmless. The decision which models start is `policies.triggers`'.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from policies import triggers
@@ -16,10 +16,10 @@ from policies.spec.declaration import Environment, Evaluate, FromBuild, FromMode
 from policies.spec.mistakes import Mistake
 from policies.spec.support import EMBEDDED
 from policies.version import CodeOrigin, ModelOrigin
-from service import mistakes_shown, ownership, segue_yaml
+from service import mistakes_shown, ownership, places, segue_yaml
 from service.bootstrap import Parts
 from service.deciding import Deciding, Plan, decide
-from service.ports import GitHost, Refused, Source, TreeEntry
+from service.ports import Cluster, GitHost, Refused, Source, TreeEntry
 from service.rows import ModelRow
 from service.states import model_of, version_of
 
@@ -44,11 +44,18 @@ class Declared:
 
 
 def declared(
-    host: GitHost, source: Source, known: Iterable[ModelRow], commit: str, tree: Iterable[TreeEntry]
+    host: GitHost,
+    source: Source,
+    known: Iterable[ModelRow],
+    commit: str,
+    tree: Iterable[TreeEntry],
+    *,
+    clusters: Sequence[Cluster] = (),
 ) -> Declared:
-    """Reads every `segue.yaml` of a commit. `known` are the models that all sources declare now.
+    """Reads every `segue.yaml` of a commit.
 
-    Raises `Refused` for a folder whose name is no text.
+    `known` are the models that all sources declare now, `clusters` those that are connected. Raises
+    `Refused` for a folder whose name is no text.
     """
     taken = {row.name: f"by source {row.source}" for row in known if row.source != source.name}
     models: list[Model] = []
@@ -61,13 +68,22 @@ def declared(
             raise Refused(f"the folder {folder!r} holds a {name}, but its name is no plain text; rename it")
         data = host.file(commit, entry.path) or b""
         checked = segue_yaml.check(data, folder, EMBEDDED)
-        mistakes = checked.mistakes or tuple(ownership.mistakes(source, taken, checked.models))
+        mistakes = checked.mistakes or (
+            *ownership.mistakes(source, taken, checked.models),
+            *places.mistakes(clusters, checked.models),
+        )
         if mistakes:
             broken.append(Broken(entry.path, mistakes, data))
         else:
             models.extend(checked.models)
             taken |= {model.name: f"in {entry.path}" for model in checked.models}
     return Declared(tuple(models), tuple(broken))
+
+
+def _declared(
+    parts: Parts, host: GitHost, source: Source, commit: str, tree: Sequence[TreeEntry]
+) -> Declared:
+    return declared(host, source, parts.store.models(), commit, tree, clusters=parts.store.clusters())
 
 
 def plan(parts: Parts, event: SourceEvent) -> tuple[Plan, ...]:
@@ -87,7 +103,7 @@ def declare(parts: Parts, source: str) -> None:
     commit = host.refs().get(host.default_branch())
     if commit is None:
         return
-    found = declared(host, parts.source(source), parts.store.models(), commit, host.tree(commit))
+    found = _declared(parts, host, parts.source(source), commit, host.tree(commit))
     decide(parts.store, lambda deciding: deciding.declare(source, commit, found.models))
 
 
@@ -95,7 +111,7 @@ def _plan_ref(parts: Parts, event: RefChanged, commit: str) -> tuple[Plan, ...]:
     host = parts.git(event.source)
     default = event.ref == host.default_branch()
     tree = host.tree(commit)
-    found = declared(host, parts.source(event.source), parts.store.models(), commit, tree)
+    found = _declared(parts, host, parts.source(event.source), commit, tree)
     changed = host.changed(event.before, commit) if event.before else None
     starts = triggers.starts(found.models, event, changed, host.default_branch())
     author = host.author(commit)

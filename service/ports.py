@@ -66,6 +66,34 @@ class Cluster:
     owner: str = ""  # this installation's name on all that it makes there; made when it is connected
 
 
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """A Deployment that is there already, and what belongs to it, as `namespace/name` each.
+
+    `image` is the reference that its pod template names, `manager` who keeps it as it is (Argo CD, Flux,
+    Helm), where that can be seen.
+    """
+
+    deployment: str
+    image: str
+    services: tuple[str, ...]
+    routes: tuple[str, ...]
+    autoscaler: str | None
+    manager: str | None
+
+
+class ClusterView(Protocol):
+    """What an operator asks of a cluster before anything is done there."""
+
+    def version(self) -> str:
+        """The cluster's version. Raises `Retry` or `Refused` where it does not answer as it should."""
+        ...
+
+    def existing(self, namespace: str, name: str) -> Existing:
+        """A Deployment with what belongs to it. Raises `Refused` where there is none."""
+        ...
+
+
 # --- builds ---------------------------------------------------------------------------------
 
 
@@ -243,8 +271,12 @@ class Adoption(Protocol):
         """
         ...
 
-    def ask(self, name: str, path: str) -> int | None:
-        """The status with which the workload answers a GET of the path; None where it does not."""
+    def restore(self, image: str) -> None:
+        """Have what was found run again as it was, with this image; `Retry` until it is ready."""
+        ...
+
+    def clear(self) -> None:
+        """Remove every workload that Segue made at the place."""
         ...
 
 
@@ -297,7 +329,13 @@ class TrafficRouter(Protocol):
         """The URL at which users reach the target."""
         ...
 
-    def remove(self, target: str, epoch: int, attempt: int = 0) -> None: ...
+    def remove(self, target: str, epoch: int, attempt: int = 0) -> None:
+        """Serve nothing there any more; a route that Segue found stands again as it was found."""
+        ...
+
+    def drift(self, target: str) -> str | None:
+        """How the route differs from what was written last, and by whom; None: it does not."""
+        ...
 
 
 # --- metrics --------------------------------------------------------------------------------

@@ -9,16 +9,19 @@ from collections.abc import Callable
 
 import structlog
 
+from policies.release import Target
 from service import owners, receiving
 from service.housekeeping import EVERY_SECONDS
 from service.inbox import Inbox
 from service.queue import Work
 from service.settings import Settings
+from service.states import target_of
 from service.store import Store
 from service.work import PATIENT, URGENT
 
 log = structlog.get_logger()
 ROUND_SECONDS = 0.1
+DRIFT_SECONDS = 10.0
 HINT_AGAIN = 5.0  # seconds after which an unheeded hint is sent once more
 
 Hint = Callable[[str, int], None]  # queue, number of the work
@@ -39,6 +42,7 @@ class Reconciler:
         receiving.take(self.store, self.inbox)
         self.free_the_dead()
         self.sweep()
+        self.look_for_drift()
         self.keep_house()
         if self.hint is not None:
             self.send_hints(self.hint)
@@ -67,6 +71,19 @@ class Reconciler:
 
     _swept: tuple[int, int] = (-1, -1)
 
+    def look_for_drift(self) -> None:
+        """Ask whether the routes in clusters are as they were written, once per period whoever asks."""
+        period = int(self.store.now() / DRIFT_SECONDS)
+        if period == self._drifted:
+            return
+        names = [row.name for row in self.store.targets() if _in_cluster(target_of(row, row.name))]
+        with self.store.change() as change:
+            for name in names:
+                change.add_work(Work(f"drift:{name}", "drift", f"drift:{name}:{period}", name))
+        self._drifted = period
+
+    _drifted = -1
+
     def keep_house(self) -> None:
         """Ask for the forgetting of what is old, once per period whoever asks."""
         period = int(self.store.now() / EVERY_SECONDS)
@@ -88,6 +105,10 @@ class Reconciler:
                 if number not in self._hinted:
                     hint(queue, number)
                     self._hinted[number] = now
+
+
+def _in_cluster(target: Target) -> bool:
+    return target.place.cluster is not None and target.stable is not None
 
 
 def run(reconciler: Reconciler, stop: threading.Event) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from policies import messages
 from policies.evidence import Evidence, Finding
+from policies.place import Place
 from policies.release import Release, Serving, Target
 from policies.strategy import Shift, Step
 from policies.version import Version
@@ -83,6 +84,8 @@ def target(shown: Target, address: str | None) -> dict[str, Any]:
         "holder": shown.holder,
         "stable": _serving(shown.stable),
         "previous": _serving(shown.previous),
+        "place": _place(shown.place),
+        "drift": shown.drift or None,
     }
 
 
@@ -120,12 +123,24 @@ def _step(step: Step) -> dict[str, Any]:
     return {"watch": step.seconds, "guarded": step.guarded}
 
 
+def _place(shown: Place) -> dict[str, Any] | None:
+    """Where it serves; None: on this machine."""
+    if shown.cluster is None:
+        return None
+    return {
+        "cluster": shown.cluster,
+        "namespace": shown.namespace,
+        "deployment": shown.deployment,
+        "route": shown.route,
+    }
+
+
 def _serving(shown: Serving | None) -> dict[str, Any] | None:
     if shown is None:
         return None
     return {
-        "release": shown.release,
-        "version": shown.version,
+        "release": shown.release or None,
+        "version": shown.version or None,
         "image": shown.image,
         "backend": shown.backend,
         "url": shown.url,

@@ -11,7 +11,7 @@ from dataclasses import replace
 import structlog
 
 from policies.effects import SetTraffic
-from policies.events import BuildFinished, EffectFailed, EvaluationFinished
+from policies.events import BuildFinished, EffectFailed, EvaluationFinished, TrafficRefused
 from service import answering, housekeeping, meters, performing, planning, receiving, watching
 from service.bootstrap import Parts
 from service.codec import Unknown
@@ -19,7 +19,7 @@ from service.deciding import Deciding, decide
 from service.performing import Again, Answer, Done
 from service.ports import Refused, Retry
 from service.queue import Lost, Work
-from service.states import EFFECT, EVIDENCE, SOURCE_EVENT
+from service.states import EFFECT, EVIDENCE, SOURCE_EVENT, target_of
 
 log = structlog.get_logger()
 LONGEST_WAIT = 30.0
@@ -28,7 +28,7 @@ MOST_TRIES = 4
 URGENT = ("SetTraffic", "evidence", "Wake", "command", "StartWorkload", "CheckPreview")
 PATIENT = (
     "delivery", "event", "look", "declare", "Build", "RunEvaluation", "StopWorkload", "ReportCommit",
-    "MoveAlias", "TagVersion", "housekeeping",
+    "MoveAlias", "TagVersion", "housekeeping", "drift", "Adopt", "HandBack",
 )  # fmt: skip
 QUEUES = {"urgent": URGENT, "patient": PATIENT}
 
@@ -124,11 +124,24 @@ def _evidence(parts: Parts, work: Work) -> None:
     decide(parts.store, store)
 
 
+def _drift(parts: Parts, work: Work) -> None:
+    """Whether a target's route is still as it was written."""
+    place = target_of(parts.store.target(work.subject), work.subject).place
+    what = parts.at(place).router.drift(work.subject)
+
+    def store(deciding: Deciding) -> None:
+        deciding.drift(work.subject, what or "")
+        deciding.change.finish(work)
+
+    decide(parts.store, store)
+
+
 _KINDS: dict[str, Callable[[Parts, Work], None]] = {
     "event": _event,
     "look": _look,
     "declare": _declare,
     "evidence": _evidence,
+    "drift": _drift,
     "command": answering.answer,
     "delivery": receiving.receive,
     "housekeeping": housekeeping.tidy,
@@ -158,6 +171,8 @@ def _finish(parts: Parts, work: Work, done: Done) -> None:
             # Our own write is not news: the cursor knows it before any sweep or webhook tells of it.
             reference = f"{ours.model}@{ours.alias}"
             deciding.change.observe(ours.source, reference, ours.version, deciding.now)
+        if done.freed is not None:
+            deciding.free(done.freed)
         if done.answer is not None:
             _tell(deciding, work.subject, done.answer)
         deciding.change.finish(work)
@@ -200,6 +215,8 @@ def _refused(parts: Parts, work: Work, reason: str) -> None:
     """The machine learns that its effect cannot be done; what no machine waits for is parked."""
     if work.kind == SetTraffic.__name__:
         # Traffic is never given up: a split that cannot be written is tried until it can.
+        told = TrafficRefused(work.body["step"], reason, parts.store.now())
+        decide(parts.store, lambda deciding: deciding.release_event(work.subject, told))
         _later(parts, work, reason, 5.0, counted=False)
         return
     step = work.body.get("step")

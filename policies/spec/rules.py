@@ -49,7 +49,6 @@ def check_environment(model: Mapping, node: Mapping, values: Values, findings: F
         _check_ramp(node, values, findings)
         _check_guards(node, values, findings)
         _check_absolute(node, values, findings)
-        _check_route(model, values, findings)
     if values.get("restore") and not model.has("model"):
         _only_with(Mapping(node.entries, node.place), "restore", ("model",), findings)
     _check_people(node, values, findings)
@@ -137,13 +136,6 @@ def _refuse_traffic_keys(node: Mapping, findings: Findings) -> None:
         if name.text in _NO_TRAFFIC:
             message = f"`{name.text}` is about traffic, and `serve: none` has none"
             findings.add(value.place, message, found=name.text)
-
-
-def _check_route(model: Mapping, values: Values, findings: Findings) -> None:
-    deployment = model.get("deployment")
-    if deployment is not None and not model.has("route") and values["strategy"] != "none":
-        message = "`deployment` needs `route`, the HTTPRoute whose weights shift its traffic"
-        findings.add(deployment.place, message, allowed=("route",))
 
 
 # --- the ramp --------------------------------------------------------------------------------

@@ -46,6 +46,11 @@ REASONS: dict[str, str] = {
     "route": "no Gateway API router is connected",
     "inferenceservice": "no KServe is connected",
     "clusters": "no cluster is connected; without `cluster` an environment is this machine",
+    "switch": (
+        "without `route` the Deployment's Service is switched at once;"
+        " write `strategy: bluegreen`, or name the route whose weights move"
+    ),
+    "sticky.cluster": "routes in a cluster cannot keep users on a version",
     "after": "environments cannot wait for one another here",
     "evaluate.image": "evaluations run only in the version's own image here",
     "bluegreen": "the router here cannot switch at once",
@@ -74,7 +79,7 @@ REASONS: dict[str, str] = {
 }
 KNOWN = frozenset(REASONS)
 
-# What one machine can do with the parts that come with Segue.
+# What the parts that come with Segue can do, on this machine and in clusters that are connected.
 EMBEDDED = frozenset(
     {
         "registry",
@@ -82,6 +87,9 @@ EMBEDDED = frozenset(
         "serve.run",
         "serve.mlflow",
         "batch",
+        "deployment",
+        "route",
+        "clusters",
         "bluegreen",
         "sticky.cookie",
         "guards.latency",
@@ -129,6 +137,7 @@ def needs(model: Model) -> Iterator[_Need]:
     for environment in model.environments:
         at = f"environments.{environment.name}."
         yield from _rollout(environment, at)
+        yield from _in_cluster(model, environment, at)
         yield from _approvals(environment, at, authored=isinstance(model.source, FromBuild))
         yield from _guards(environment, at)
 
@@ -183,6 +192,15 @@ def _rollout(environment: Environment, at: str) -> Iterator[_Need]:
         yield _Need(f"{at}restore", "restore", "true")
     if environment.when_undecided is WhenUndecided.ASK:
         yield _Need(f"{at}when_undecided", "when_undecided.ask", "ask")
+
+
+def _in_cluster(model: Model, environment: Environment, at: str) -> Iterator[_Need]:
+    taken_over = isinstance(model.serve, ServeDeployment)
+    routeless = isinstance(model.serve, ServeDeployment) and model.serve.route is None
+    if routeless and environment.strategy in {Strategy.CANARY, Strategy.SHADOW}:
+        yield _Need(f"{at}strategy", "switch", environment.strategy.value)
+    if (taken_over or environment.cluster) and environment.sticky != "none":
+        yield _Need(f"{at}sticky", "sticky.cluster", environment.sticky)
 
 
 def _approvals(environment: Environment, at: str, *, authored: bool) -> Iterator[_Need]:

@@ -69,6 +69,20 @@ def rollback(target: str, reason: str | None, *, wants_json: bool) -> None:
     _obey("rollback", target, wants_json=wants_json, reason=reason)
 
 
+@click.command("hand-back")
+@click.argument("target")
+@reason
+@as_json
+def hand_back(target: str, reason: str | None, *, wants_json: bool) -> None:
+    """Return a Deployment that was taken over, as it was found.
+
+    The version that serves now goes on serving, in the Deployment that was there before Segue; its
+    replicas, its autoscaler and its route are as they were found. What Segue made is removed. The next
+    release takes it over again, so remove the model from its segue.yaml first.
+    """
+    _obey("hand-back", target, wants_json=wants_json, reason=reason)
+
+
 @click.command()
 @click.argument("model")
 @click.option("--version", metavar="N", help="The registered version. Needed where the model has `model:`.")
@@ -101,4 +115,5 @@ COMMANDS = (
     _simple("pause", "Keep the present weight until resume."),
     _simple("resume", "Go on after a pause."),
     rollback,
+    hand_back,
 )

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,9 @@ import click
 
 from policies.spec.schema import schema
 from policies.spec.support import EMBEDDED
-from service import mistakes_shown, segue_yaml, tokens
+from service import clusters, mistakes_shown, segue_yaml, tokens
 from service.cli.context import EXIT_FAILED, as_json, console, print_json
+from service.ports import Cluster, Existing
 
 BUILD = """\
 name: {name}
@@ -28,7 +31,21 @@ false_rollbacks: 1%
 """
 
 
+EXISTING = """\
+name: {name}
+image: {image}    # the newest tag that fits, deployed by its digest
+deployment: {deployment}    # its pod template is copied whole; only the image changes
+{traffic}
+"""
+_ROUTE = "route: {route}    # only the weights of the rule that names its Service are touched"
+_SWITCH = "strategy: bluegreen    # no route names its Service: the Service is switched at once"
+
+
 @click.command()
+@click.option(
+    "--from", "existing", metavar="NS/NAME", help="For a Deployment that serves already, in Kubernetes."
+)
+@click.option("--context", help="The kubeconfig's context for --from. Default: its current one.")
 @click.option("--registered", is_flag=True, help="For a model in MLflow, without code of its own.")
 @click.option(
     "--approver",
@@ -38,19 +55,64 @@ false_rollbacks: 1%
     help="Who approves a registered model's releases: the name of a token.",
 )
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=".")
-def init(folder: Path, approver: str, *, registered: bool) -> None:
+def init(folder: Path, approver: str, existing: str | None, context: str | None, *, registered: bool) -> None:
     """Write a segue.yaml of five lines.
 
-    FOLDER is where the model's code lies; without it, this folder.
+    FOLDER is where the model's code lies; without it, this folder. With --from, the cluster of your
+    kubeconfig is asked for the Deployment, its Service, route and autoscaler; nothing is changed there.
     """
     path = folder / segue_yaml.NAME
     if path.exists():
         raise click.ClickException(f"{path} exists already; look at it with: segue check {path}")
     folder.mkdir(parents=True, exist_ok=True)
     name = "".join(c if c.isalnum() else "-" for c in folder.resolve().name.lower()).strip("-") or "model"
-    text = (REGISTERED if registered else BUILD).format(name=name, person=approver)
-    path.write_text(text)
+    found = _look(existing, context) if existing is not None else None
+    text = _declared(found) if found else (REGISTERED if registered else BUILD)
+    path.write_text(text if found else text.format(name=name, person=approver))
+    for line in _notes(found) if found else ():
+        console().print(line)
     console().print(f"wrote {path}; next: segue check {path}")
+
+
+def _look(existing: str, context: str | None) -> Existing:
+    namespace, slash, name = existing.partition("/")
+    if not (namespace and slash and name):
+        raise click.ClickException(f"--from is {existing!r}; write a namespace and a name: --from ml/fraud")
+    path = clusters.kubeconfig(None, os.environ)
+    return clusters.view(Cluster("here", kubeconfig=path, context=context)).existing(namespace, name)
+
+
+def _declared(found: Existing) -> str:
+    name = found.deployment.partition("/")[2]
+    traffic = _ROUTE.format(route=found.routes[0]) if found.routes else _SWITCH
+    return EXISTING.format(
+        name=name, image=_pattern(found.image), deployment=found.deployment, traffic=traffic
+    )
+
+
+def _pattern(image: str) -> str:
+    """A pattern for the image's tag and those to come: of `main-42` it is `main-*`, of `v1.2` it is `v*`."""
+    repository, colon, tag = image.partition("@")[0].rpartition(":")
+    if not colon or "/" in tag:
+        return f"{image.partition('@')[0]}:*"
+    beginning = re.match(r"v?(?=[0-9])|[^-_.]+[-_.]", tag)
+    return f"{repository}:{beginning[0]}*" if beginning else f"{repository}:{tag}"
+
+
+def _notes(found: Existing) -> Iterator[str]:
+    """What a person should know before the first release."""
+    yield f"found {found.deployment} with image {found.image}"
+    if found.services:
+        yield f"its Services: {', '.join(found.services)}"
+    if len(found.routes) > 1:
+        yield f"several routes name them; the first is written, choose another: {', '.join(found.routes)}"
+    if found.autoscaler:
+        yield f"its autoscaler {found.autoscaler} is copied for each version, and given back"
+    if found.manager:
+        yield (
+            f"{found.manager} keeps it as it is written elsewhere: see docs/how-to/gitops.md before the first"
+            " release"
+        )
 
 
 @click.command()

@@ -1,10 +1,13 @@
-"""`connect` and `token`: who may tell Segue something. A source out of an address, a token for a person."""
+"""`connect`, `cluster` and `token`: who may tell Segue something, and where it may act."""
+
+import os
+from typing import Any
 
 import click
 
-from service import connecting, installation, tokens
+from service import clusters, connecting, installation, tokens
 from service.cli.context import as_json, chosen, console, print_json
-from service.ports import Source
+from service.ports import Cluster, Source
 from service.store import Store
 
 KINDS = {"git": "bare", "mlflow": "mlflow"}
@@ -52,6 +55,51 @@ def connect(kind: str, url: str, name: str | None, owns: tuple[str, ...], *, wan
 
 @click.command()
 @click.argument("name")
+@click.option("--kubeconfig", type=click.Path(dir_okay=False), help="How to reach it. Default: $KUBECONFIG.")
+@click.option("--context", help="A context of the kubeconfig. Default: its current one.")
+@click.option("--in-cluster", is_flag=True, help="Segue runs in it: use the pod's service account.")
+@click.option("--namespace", default="default", show_default=True, help="Where Segue's own workloads live.")
+@click.option("--gateway", metavar="NS/NAME", help="The Gateway that Segue's own routes attach to.")
+@click.option("--address", metavar="URL", help="Where that Gateway is reached.")
+@click.option("--metrics", metavar="URL", help="Where the data plane's counters are read.")
+@click.option(
+    "--plane",
+    type=click.Choice(clusters.PLANES),
+    default="traefik",
+    show_default=True,
+    help="Whose counters.",
+)
+@click.option("--default", "is_default", is_flag=True, help="Environments without `cluster:` serve here.")
+@as_json
+def cluster(
+    name: str, kubeconfig: str | None, *, in_cluster: bool, is_default: bool, wants_json: bool, **given: Any
+) -> None:
+    """Connect a Kubernetes cluster, or change its connection.
+
+    NAME is what `cluster:` in a segue.yaml calls it. Stored is where the kubeconfig lies, never what is in
+    it. Looks at the cluster before anything is stored.
+
+    \b
+      segue cluster prod --context gke_acme_prod --gateway infra/web --metrics http://10.0.0.7:8080/metrics
+      segue cluster here --in-cluster --namespace ml --default
+    """
+    settings = installation.with_ports(chosen())
+    path = None if in_cluster else clusters.kubeconfig(kubeconfig, os.environ)
+    wanted = Cluster(name, kubeconfig=path, default=is_default, **given)
+    installation.make_folders(settings.home)
+    installation.check_store(settings)
+    store = Store.open(settings.store_url("engine"))
+    told = clusters.connect(store, wanted)
+    store.close()
+    if wants_json:
+        print_json({"name": name, "namespace": wanted.namespace, "told": told})
+        return
+    for line in told:
+        console().print(line)
+
+
+@click.command()
+@click.argument("name")
 @as_json
 def token(name: str, *, wants_json: bool) -> None:
     """Make an API token for a person or for CI, and show it once.
@@ -76,4 +124,4 @@ def token(name: str, *, wants_json: bool) -> None:
         click.echo(made)
 
 
-COMMANDS = (connect, token)
+COMMANDS = (connect, cluster, token)

@@ -15,11 +15,12 @@ from service.settings import SettingsError
 FORESEEN = (Refusal, Unreachable, StoreError, UnknownAdapter, PortError, SettingsError, StartError)
 # Which module holds a command. Imported when it is typed: what starts everything is slow to import.
 PLACES = {
-    "up": "running", "down": "running", "doctor": "running", "connect": "connecting", "token": "connecting",
+    "up": "running", "down": "running", "doctor": "running", "connect": "connecting",
+    "cluster": "connecting", "token": "connecting",
     "init": "checking", "check": "checking", "releases": "showing", "show": "showing", "watch": "showing",
     "logs": "showing", "targets": "showing", "start": "acting", "approve": "acting", "reject": "acting",
     "promote": "acting", "abort": "acting", "retry": "acting", "pause": "acting", "resume": "acting",
-    "rollback": "acting", "demo": "demonstrating",
+    "rollback": "acting", "hand-back": "acting", "demo": "demonstrating",
 }  # fmt: skip
 
 

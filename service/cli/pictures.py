@@ -83,8 +83,8 @@ def targets(found: list[dict[str, Any]]) -> RenderableType:
         stable, before = one["stable"], one["previous"]
         table.add_row(
             one["name"],
-            stable["release"] if stable else "-",
-            before["release"] if before else "-",
+            (stable["release"] or "found there") if stable else "-",
+            (before["release"] or "found there") if before else "-",
             one["holder"] or "-",
             one["address"] or "-",
         )

@@ -20,7 +20,11 @@ TYPED = sorted(
     }
 )
 NAMED = sorted(
-    {(name(page), word) for page in PAGES for word in re.findall(r"`segue ([a-z]+)", page.read_text())}
+    {
+        (name(page), word)
+        for page in PAGES
+        for word in re.findall(r"`segue ([a-z]+(?:-[a-z]+)*)", page.read_text())
+    }
 )
 
 

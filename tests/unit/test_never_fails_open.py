@@ -214,7 +214,7 @@ class Machines(RuleBasedStateMachine):
     def strange_evidence_comes(self, data, verdict):
         name = self.some_judged(data)
         self.now += data.draw(st.sampled_from([0.0, 10.0]))
-        good, now = replace(self.good_evidence(name), verdict=verdict), self.now
+        good, judged = replace(self.good_evidence(name), verdict=verdict), None
         wrong = data.draw(
             st.sampled_from(
                 ["weight", "epoch", "share", "share", "allowed", "allowed", "old", "future", "sequence"]
@@ -230,10 +230,11 @@ class Machines(RuleBasedStateMachine):
             case "allowed":
                 good = replace(good, allowed=data.draw(st.sampled_from([0.0, good.weight]) | absurd))
             case "old" | "future":
-                now += data.draw(st.sampled_from([16.0, 1e9])) * (-1 if wrong == "old" else 1)
+                off = data.draw(st.sampled_from([16.0, 1e9]))
+                judged = self.now + (-off if wrong == "old" else off)
             case "sequence":
                 good = replace(good, sequence=data.draw(st.sampled_from([-5, 0, good.sequence - 1])))
-        self.see(name, EvidenceChanged(good, now))
+        self.see(name, EvidenceChanged(good, self.now, judged))
 
     @rule(data=st.data(), verb=st.sampled_from(["pause", "resume", "promote"]), actor=st.sampled_from(PEOPLE))
     def steer(self, data, verb, actor):
@@ -368,7 +369,7 @@ class Machines(RuleBasedStateMachine):
     def note_evidence(self, books, before, event):
         settled = before.wanted == before.observed == event.evidence.weight
         if settled and (books.told is None or event.evidence.sequence > books.told.sequence):
-            books.told, books.told_at = event.evidence, event.at
+            books.told, books.told_at = event.evidence, event.at if event.judged is None else event.judged
 
     def confirms(self, before, event):
         """Whether the router's answer is the one that the release waits for."""

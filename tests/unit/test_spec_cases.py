@@ -129,9 +129,9 @@ def test_a_latency_guard_is_refused_where_the_router_could_not_feed_it(latency, 
 @pytest.mark.parametrize(
     ("letter", "keys"),
     [
-        ("b", {"image", "deployment", "route"}),
+        ("b", {"image"}),
         ("c", {"inferenceservice"}),
-        ("d", {"image", "deployment", "route", "cluster", "after", "in", "from", "labels"}),
+        ("d", {"image", "after", "in", "from", "labels"}),
         ("f", {"image", "approvals"}),
     ],
 )
@@ -139,3 +139,12 @@ def test_what_one_machine_cannot_do_is_refused_by_name_and_line(letter, keys):
     mistakes = check(case(letter), "", EMBEDDED).mistakes
     assert {mistake.path.split(".")[-1] for mistake in mistakes} == keys
     assert all(mistake.line > 0 for mistake in mistakes)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "refused"),
+    [("canary", {"strategy"}), ("bluegreen", set()), ("none", set())],
+)
+def test_a_deployment_without_a_route_can_only_be_switched(strategy, refused):
+    text = f"name: fraud\nbuild: {{lock: a.txt}}\ndeployment: ml/fraud\nstrategy: {strategy}\n"
+    assert {mistake.path for mistake in check(text.encode(), "", EMBEDDED).mistakes} == refused

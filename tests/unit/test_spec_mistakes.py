@@ -65,7 +65,6 @@ ONE_MISTAKE = {
     "nothing to build from": "name: wine\nbuild: {}\nserve: {run: python serve.py}\n",
     "two ways to build": "name: wine\nbuild: {lock: a, dockerfile: b}\nserve: {run: python serve.py}\n",
     "a path out of the folder": "name: wine\nbuild: {lock: ../a.txt}\nserve: {run: python serve.py}\n",
-    "a deployment without a route": "name: wine\nimage: a/b:1\ndeployment: ml/wine\n",
     "a route without a deployment": BUILD + "route: ml/wine\n",
     "when_full without kserve": BUILD + "when_full: wait\n",
     "triggers of a build for a model": (
@@ -155,9 +154,6 @@ def test_each_mistake_is_told_once_and_in_words():
             ],
             "a path out of the folder": [
                 "2:15 build.lock: `lock: ../a.txt` leaves the folder with `..`; it wants a file, relative to the model's folder"
-            ],
-            "a deployment without a route": [
-                "3:13 deployment: `deployment` needs `route`, the HTTPRoute whose weights shift its traffic"
             ],
             "a route without a deployment": ["4:8 route: `route` means something only with `deployment`"],
             "when_full without kserve": [

@@ -20,6 +20,7 @@ class MemoryRouter:
     def __init__(self) -> None:
         self.unconfirmed = 0
         self.writes: list[Route] = []
+        self.changed: dict[str, str] = {}  # target: what somebody else did to its route
         self._lock = threading.Lock()
         self._written: dict[str, tuple[int, int]] = {}  # epoch and attempt
         self._routes: dict[str, Route] = {}
@@ -54,6 +55,9 @@ class MemoryRouter:
             self._take(target, epoch, attempt)
             self._routes.pop(target, None)
             self._confirm(target)
+
+    def drift(self, target: str) -> str | None:
+        return self.changed.get(target)
 
     def _take(self, target: str, epoch: int, attempt: int) -> None:
         routes.check_order(target, (epoch, attempt), self._written.get(target))

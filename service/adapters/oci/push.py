@@ -6,9 +6,9 @@ goes to the registry, or to the token service that the registry names, and never
 
 import re
 from base64 import b64encode
-from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -70,7 +70,7 @@ class _Remote:
         if urlsplit(place).netloc != urlsplit(self._registry).netloc:
             self._headers.pop("Authorization", None)  # a storage service elsewhere is not told our token
         mark = "&" if urlsplit(place).query else "?"
-        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(path.stat().st_size)}
+        headers = {"Content-Type": "application/octet-stream"}
         self._ask("PUT", f"{place}{mark}digest={digest}", allowed={201, 204}, path=path, headers=headers)
 
     def send_manifest(self, reference: str, content: bytes) -> None:
@@ -90,14 +90,15 @@ class _Remote:
     ) -> requests.Response:
         url = where if "://" in where else f"{self._registry}/v2/{self._repository}{where}"
         for attempt in range(2):
-            answer = self._session.request(
-                method,
-                url,
-                headers={**self._headers, **(headers or {})},
-                data=_chunks(path) if path else data,
-                timeout=_SECONDS,
-                allow_redirects=method == "HEAD",
-            )
+            with _opened(path) as file:
+                answer = self._session.request(
+                    method,
+                    url,
+                    headers={**self._headers, **(headers or {})},
+                    data=file or data,
+                    timeout=_SECONDS,
+                    allow_redirects=method == "HEAD",
+                )
             if answer.status_code != 401 or attempt:
                 break
             self._authorize(answer.headers.get("WWW-Authenticate", ""))
@@ -136,7 +137,9 @@ def _trusted(realm: str, registry: str) -> bool:
     return realm.startswith("https://") or urlsplit(realm).hostname == urlsplit(registry).hostname
 
 
-def _chunks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            yield chunk
+def _opened(path: Path | None) -> AbstractContextManager[IO[bytes] | None]:
+    """The file itself: from it, unlike from its chunks, `requests` sends the length and nothing else.
+
+    A length together with `Transfer-Encoding: chunked` lets a registry wait for chunks for ever.
+    """
+    return path.open("rb") if path else nullcontext()

@@ -63,6 +63,10 @@ class TraefikRouter:
         routes.check_target(target)
         return f"{self._base}/{target}"
 
+    def drift(self, target: str) -> str | None:  # noqa: ARG002
+        """Never: the state file is the truth, and nobody else writes it."""
+        return None
+
     def remove(self, target: str, epoch: int, attempt: int = 0) -> None:
         """Serve the target no more, and remember the epoch."""
         routes.check_target(target)

@@ -1,0 +1,46 @@
+"""Workloads at a place where one was running before Segue came; they only pretend, as all do here."""
+
+from service.adapters.memory.workloads import MemoryWorkloads
+from service.ports import Limits, Refused, Retry, Serving, WorkloadOrder
+
+
+class MemoryDeployment(MemoryWorkloads):
+    """Memory workloads beside one that was found; None: there is nothing to find.
+
+    `unready` is how many times more what was found is asked to run again before it does.
+    """
+
+    def __init__(self, name: str | None, image: str = "", looks: int = 0) -> None:
+        super().__init__(looks)
+        self.image = image
+        self.unready = 0
+        self._name = name
+        if name is not None:
+            self._run_found()
+
+    def found(self) -> tuple[str, Serving, str]:
+        """What was running. Raises `Refused` where nothing was."""
+        if self._name is None:
+            raise Refused("there is no such Deployment")
+        state = self.state(self._name)
+        if not isinstance(state, Serving):
+            raise Retry(f"{self._name} is not ready")
+        return self._name, state, self.image
+
+    def restore(self, image: str) -> None:
+        """Run it again with this image."""
+        if self.unready > 0:
+            self.unready -= 1
+            raise Retry(f"{self._name} is not ready yet", after=0.1)
+        self.image = image
+        self._run_found()
+
+    def clear(self) -> None:
+        """Everything else goes."""
+        for name in self.running:
+            if name != self._name:
+                self.stop(name)
+
+    def _run_found(self) -> None:
+        if self._name is not None and self._name not in self.running:
+            self.start(WorkloadOrder(self._name, self.image, (), 8080, Limits()))

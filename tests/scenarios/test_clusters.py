@@ -1,0 +1,154 @@
+"""A Deployment that serves already is taken over by reference, shifted away from, and handed back."""
+
+import pytest
+
+from policies.release import Phase
+from service.adapters.memory.deployment import MemoryDeployment
+from service.bootstrap import Site
+from service.ports import Cluster
+from tests.scenarios.conftest import World
+
+FRAUD = """\
+name: fraud
+build: {lock: requirements.lock}
+deployment: ml/fraud
+route: ml/fraud
+risk: 1%
+ladder: [10%, 30%, 60%, 100%]
+dwell: 5s
+watch: 10s
+"""
+TARGET, FOUND = "fraud/production", "fraud.ml"
+
+
+class ClusterWorld(World):
+    """The world with a connected cluster in which `fraud` was running before."""
+
+    def __init__(self, home):
+        super().__init__(home, images="http://registry.invalid/models")
+        self.deployment = MemoryDeployment(FOUND, "registry.invalid/models/fraud@sha256:old")
+        self.parts.open_site = self._site
+        with self.store.change() as change:
+            change.save_cluster(Cluster("prod", namespace="ml"))
+
+    def _site(self, cluster, place):
+        assert (cluster.name, place.namespace) == ("prod", "ml")
+        return Site(
+            self.deployment, self.jobs, self.router, self.metrics, lambda *_: "asked", self.deployment
+        )
+
+    def take_over(self, **files):
+        """The first release; the target has been adopted and the candidate has its first traffic."""
+        self.push({"segue.yaml": FRAUD, "requirements.lock": "", "serve.py": "1", **files})
+        self.settle()
+        self.play(2)
+        return self.releases()[-1]
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    world = ClusterWorld(tmp_path)
+    yield world
+    world.close()
+
+
+def test_what_serves_already_is_stable_and_keeps_all_traffic_until_the_candidate_is_ready(cluster):
+    release = cluster.take_over()
+    assert release.phase is Phase.SHIFTING
+    assert release.unproven == ()
+    first, second = cluster.router.writes[:2]
+    assert [(b.name, b.weight) for b in first.backends] == [(FOUND, 100.0)]
+    assert [(b.name, b.weight) for b in second.backends] == [(FOUND, 100.0), (release.backend, 0.0)]
+    assert release.backend.endswith(".ml")
+    assert cluster.target(TARGET).stable.image.endswith("sha256:old")
+
+
+def test_a_candidate_for_it_is_judged_against_it_and_promoted_and_it_stays_warm(cluster):
+    release = cluster.take_over()
+    cluster.play(120, until=release.name)
+    release = cluster.release(release.name)
+    assert (release.phase, release.proven) == (Phase.PROMOTED, True)
+    assert cluster.target(TARGET).previous.backend == FOUND
+    assert set(cluster.deployment.running) == {FOUND, release.backend}
+
+
+def test_a_rollback_goes_back_to_what_was_found(cluster):
+    release = cluster.take_over()
+    cluster.play(120, until=release.name)
+    reply = cluster.say("rollback", "fraud")
+    assert reply.ok
+    assert "what was found there" in reply.text
+    cluster.play(40, until=reply.release)
+    assert cluster.release(reply.release).phase is Phase.PROMOTED
+    assert cluster.weights(TARGET)[FOUND] == 100
+
+
+def test_a_deployment_that_is_not_there_fails_the_release_and_nothing_is_written(cluster):
+    cluster.deployment = MemoryDeployment(None)
+    cluster.push({"segue.yaml": FRAUD, "requirements.lock": "", "serve.py": "1"})
+    cluster.settle()
+    (release,) = cluster.releases()
+    assert release.phase is Phase.FAILED
+    assert "there is no such Deployment" in release.reason
+
+
+def test_it_is_handed_back_with_what_serves_now_and_everything_of_ours_goes(cluster):
+    release = cluster.take_over()
+    cluster.play(120, until=release.name)
+    cluster.deployment.unready = 3
+    reply = cluster.say("hand-back", "fraud", who="ann")
+    assert reply.ok, reply.text
+    cluster.settle(30)
+    assert cluster.deployment.running == (FOUND,)
+    assert cluster.deployment.image == release.image or cluster.deployment.image.endswith(release.image)
+    assert cluster.router.get(TARGET) is None
+    assert cluster.target(TARGET).stable is None
+    assert not cluster.say("hand-back", "fraud").ok
+
+
+def test_while_it_is_handed_back_no_release_takes_the_target_and_the_next_one_adopts_anew(cluster):
+    release = cluster.take_over()
+    cluster.play(120, until=release.name)
+    cluster.deployment.unready = 1000
+    cluster.say("hand-back", "fraud")
+    cluster.push({"serve.py": "2"})
+    cluster.settle(10)
+    later = cluster.releases()[-1]
+    assert later.phase is Phase.QUEUED
+    cluster.deployment.unready = 0
+    cluster.settle(60)
+    assert cluster.release(later.name).phase in {Phase.SHIFTING, Phase.CHECKING}
+    assert cluster.target(TARGET).stable.backend == FOUND
+
+
+def test_a_release_on_its_way_keeps_the_target_from_being_handed_back(cluster):
+    release = cluster.take_over()
+    reply = cluster.say("hand-back", "fraud")
+    assert not reply.ok
+    assert release.name in reply.text
+
+
+def test_a_change_by_somebody_else_pauses_the_release_and_says_so_once(cluster):
+    release = cluster.take_over()
+    cluster.router.changed[TARGET] = "kubectl-edit set fraud to 0 at 14:03"
+    cluster.settle(12)
+    release = cluster.release(release.name)
+    assert release.paused
+    assert "kubectl-edit set fraud to 0" in release.reason
+    drifts = [entry for entry in cluster.store.record_of(TARGET) if entry.action == "drift"]
+    assert len(drifts) == 1
+    cluster.router.changed.clear()
+    cluster.settle(12)
+    assert cluster.target(TARGET).drift == ""
+    assert cluster.say("resume", release.name).ok
+    cluster.play(120, until=release.name)
+    assert cluster.release(release.name).phase is Phase.PROMOTED
+
+
+def test_a_cluster_that_is_not_connected_is_a_mistake_of_the_file(cluster):
+    commit = cluster.push(
+        {"segue.yaml": FRAUD + "environments: {production: {cluster: stg}}\n", "requirements.lock": ""}
+    )
+    cluster.settle()
+    assert cluster.releases() == []
+    assert "no cluster 'stg' is connected; connected: prod" in cluster.git.note(commit)

@@ -1,0 +1,43 @@
+"""`segue init --from`: the tag pattern that an image's present tag suggests, and what the file says."""
+
+import pytest
+
+from policies.spec.declaration import FromImage, ServeDeployment, Strategy
+from service.cli import checking
+from service.ports import Existing
+from service.segue_yaml import load
+
+
+@pytest.mark.parametrize(
+    ("image", "pattern"),
+    [
+        ("ghcr.io/acme/fraud:main-42", "ghcr.io/acme/fraud:main-*"),
+        ("ghcr.io/acme/fraud:main-a1b2c3", "ghcr.io/acme/fraud:main-*"),
+        ("ghcr.io/acme/fraud:v1.2.3", "ghcr.io/acme/fraud:v*"),
+        ("ghcr.io/acme/fraud:1.2.3-rc1", "ghcr.io/acme/fraud:*"),
+        ("registry.example:5000/fraud:latest", "registry.example:5000/fraud:latest"),
+        ("registry.example:5000/fraud", "registry.example:5000/fraud:*"),
+        ("ghcr.io/acme/fraud:main-42@sha256:" + "0" * 64, "ghcr.io/acme/fraud:main-*"),
+        ("ghcr.io/acme/fraud@sha256:" + "0" * 64, "ghcr.io/acme/fraud:*"),
+    ],
+)
+def test_a_tag_suggests_the_pattern_of_those_to_come(image, pattern):
+    assert checking._pattern(image) == pattern
+
+
+@pytest.mark.parametrize("routes", [(), ("ml/fraud",)])
+def test_what_is_written_is_a_file_without_mistakes(routes):
+    found = Existing("ml/fraud", "ghcr.io/acme/fraud:main-42", ("ml/fraud",), routes, None, None)
+    (model,) = load(checking._declared(found).encode(), "fraud")
+    assert model.serve == ServeDeployment("ml/fraud", routes[0] if routes else None)
+    assert model.source == FromImage("ghcr.io/acme/fraud", "main-*")
+    wanted = Strategy.CANARY if routes else Strategy.BLUEGREEN
+    assert model.environments[0].strategy is wanted
+
+
+def test_who_keeps_it_is_told():
+    found = Existing("ml/fraud", "x:1", ("ml/fraud",), ("ml/a", "ml/b"), "ml/fraud", "Argo CD")
+    told = "\n".join(checking._notes(found))
+    assert "Argo CD" in told
+    assert "ml/a, ml/b" in told
+    assert "autoscaler ml/fraud" in told
