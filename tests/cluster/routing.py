@@ -35,8 +35,8 @@ OWNER = "tests"
 
 
 def kubeconfig():
-    """The cluster under test; None where none is named."""
-    return os.environ.get("SEGUE_TEST_KUBECONFIG")
+    """The cluster under test."""
+    return os.environ["SEGUE_TEST_KUBECONFIG"]
 
 
 def this_machine(path):

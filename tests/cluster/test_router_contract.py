@@ -5,10 +5,9 @@ import pytest
 from policies.place import Place
 from service.adapters.kubernetes.gateway import GatewayRouter
 from service.adapters.kubernetes.kinds import HTTP_ROUTE
-from tests.cluster.routing import Gateway, kubeconfig
+from tests.cluster.routing import Gateway
 from tests.contracts.test_traffic_router import *  # noqa: F403 (its tests, on the routers below)
 
-pytestmark = pytest.mark.skipif(kubeconfig() is None, reason="needs a cluster: SEGUE_TEST_KUBECONFIG")
 TARGETS = ("fraud/production", "fraud/staging")
 
 

@@ -9,11 +9,10 @@ from service.adapters.kubernetes import labels
 from service.adapters.kubernetes.kinds import DEPLOYMENT, ENDPOINT_SLICE, SERVICE
 from service.adapters.kubernetes.selector import ServiceSelector, ready_pods
 from service.ports import Backend, Cluster, Refused, Route
-from tests.cluster.routing import OWNER, Space, kubeconfig
+from tests.cluster.routing import OWNER, Space
 from tests.contracts.test_traffic_router import *  # noqa: F403 (its tests, on the router below)
 from tests.running import wait_until
 
-pytestmark = pytest.mark.skipif(kubeconfig() is None, reason="needs a cluster: SEGUE_TEST_KUBECONFIG")
 TARGETS = ("fraud/production", "fraud/staging")
 IMAGE = os.environ.get("SEGUE_TEST_PAUSE_IMAGE", "segue.test/pause:1")
 TARGET = TARGETS[0]

@@ -166,11 +166,11 @@ class GatewayRouter:
             return records.with_record(self._own(route), route.target, written)
         if own:
             return records.with_record({**live, "spec": self._own(route)["spec"]}, route.target, written)
-        return self._adopted(live, route, written)
+        return self._adopted(live, route, written, routes_manifest.names_of(record))
 
-    def _adopted(self, live: Object, route: Route, written: Record) -> Object:
+    def _adopted(self, live: Object, route: Route, written: Record, before: frozenset[str]) -> Object:
         namespace, spec = _namespace(live), live["spec"]
-        names = {one.name for one in route.backends} | routes_manifest.names_of(written)
+        names = before | routes_manifest.names_of(written)
         ours = routes_manifest.our_rules(spec, names, namespace)
         if not ours:
             known = {
@@ -181,8 +181,8 @@ class GatewayRouter:
                 f" lead to {', '.join(sorted(known)) or 'nothing'}"
             )
         if not written.found:
-            written = replace(written, found=routes_manifest.found_in(spec, ours, namespace))
-        changed = routes_manifest.with_split(spec, route, written, ours, namespace)
+            written = replace(written, found=routes_manifest.found_in(spec, ours, names, namespace))
+        changed = routes_manifest.with_split(spec, written, before, ours, namespace)
         return records.with_record({**live, "spec": changed}, route.target, written)
 
     def _own(self, route: Route) -> Object:
@@ -334,7 +334,7 @@ def _namespace(live: Mapping[str, Any]) -> str:
     return str(live["metadata"]["namespace"])
 
 
-def _address(live: Mapping[str, Any], names: set[str], base: str) -> str:
+def _address(live: Mapping[str, Any], names: frozenset[str], base: str) -> str:
     """The first host and path of our rules; the gateway's address where the route names no host."""
     spec = live["spec"]
     ours = routes_manifest.our_rules(spec, names, _namespace(live)) or range(len(spec.get("rules") or []))

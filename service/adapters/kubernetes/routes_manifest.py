@@ -78,11 +78,12 @@ def our_rules(spec: Mapping[str, Any], names: Collection[str], namespace: str) -
     return [at for at, rule in enumerate(rules) if set(weights(rule, namespace)) & set(names)]
 
 
-def names_of(record: Record | None) -> set[str]:
+def names_of(record: Record | None) -> frozenset[str]:
     """Every backend that a record knows: those it sent traffic to, and those it found."""
     if record is None:
-        return set()
-    return {one.name for one in record.backends} | {name for rule in record.found for name in rule}
+        return frozenset()
+    found = {name for rule in record.found for name in rule}
+    return frozenset(one.name for one in record.backends) | found
 
 
 def weights(rule: Mapping[str, Any], namespace: str) -> dict[str, int]:
@@ -91,21 +92,24 @@ def weights(rule: Mapping[str, Any], namespace: str) -> dict[str, int]:
     return {key: said for key, said in refs if key is not None}
 
 
-def found_in(spec: Mapping[str, Any], rules: Iterable[int], namespace: str) -> tuple[dict[str, Any], ...]:
-    """What our rules say before we touch them, in their order."""
-    return tuple(weights(spec["rules"][at], namespace) for at in rules)
+def found_in(
+    spec: Mapping[str, Any], rules: Iterable[int], names: Collection[str], namespace: str
+) -> tuple[dict[str, Any], ...]:
+    """What our rules say of these backends before we touch them, in the rules' order."""
+    said = (weights(spec["rules"][at], namespace) for at in rules)
+    return tuple({name: n for name, n in one.items() if name in names} for one in said)
 
 
 def with_split(
-    spec: Mapping[str, Any], route: Route, record: Record, rules: Collection[int], namespace: str
+    spec: Mapping[str, Any], record: Record, before: Collection[str], rules: Collection[int], namespace: str
 ) -> dict[str, Any]:
-    """The spec with this split in our rules. Raises `Refused` where others take a share of a rule.
+    """The spec with the record's split in our rules. Raises `Refused` where others take a share of a rule.
 
-    A backend that was found stays, at weight 0 if need be; one of ours that is not wanted any more goes.
+    A backend that was found stays, at weight 0 if need be; one of ours from `before` that is not wanted
+    any more goes.
     """
-    known = names_of(record)
     changed = [
-        _split_rule(rule, route, record, known, namespace) if at in rules else rule
+        _split_rule(rule, record, before, namespace) if at in rules else rule
         for at, rule in enumerate(spec["rules"])
     ]
     return {**spec, "rules": changed}
@@ -210,8 +214,8 @@ def _missing(parent: Mapping[str, Any], generation: Any) -> list[str]:
     return found
 
 
-def _split_rule(rule: Rule, route: Route, record: Record, known: set[str], namespace: str) -> Rule:
-    wanted = {one.name: weight(one) for one in route.backends}
+def _split_rule(rule: Rule, record: Record, before: Collection[str], namespace: str) -> Rule:
+    wanted = {one.name: weight(one) for one in record.backends}
     found = {name for one in record.found for name in one}
     refs = []
     for ref in rule.get("backendRefs") or []:
@@ -220,15 +224,15 @@ def _split_rule(rule: Rule, route: Route, record: Record, known: set[str], names
             refs.append({**ref, "weight": wanted[key]})
         elif key in found:
             refs.append({**ref, "weight": 0})
-        elif key not in known:
+        elif key not in before:
             if ref.get("weight", 1) > 0:
                 raise Refused(
-                    f"{route.target}: the rule gives a share to {key or ref['name']} too, which is not the"
-                    " model's; give that backend a rule of its own, or weight 0"
+                    f"the rule gives a share to {key or ref['name']} too, which is not the model's; give that"
+                    " backend a rule of its own, or weight 0"
                 )
             refs.append(ref)
     there = set(weights({"backendRefs": refs}, namespace))
-    refs += [_ref(one, namespace) for one in route.backends if one.name not in there]
+    refs += [_ref(one, namespace) for one in record.backends if one.name not in there]
     return {**rule, "backendRefs": refs}
 
 
