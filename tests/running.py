@@ -90,6 +90,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         body = f"{self.server.name} {self.path}".encode()
         self.send_response(self.server.status)
         self.send_header("Content-Length", str(len(body)))
+        self.send_header("X-Version", self.server.name)
         # Head and body in one write, or delayed acknowledgements make each answer take 40 ms.
         self._headers_buffer.append(b"\r\n" + body)
         self.flush_headers()
