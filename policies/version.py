@@ -13,7 +13,7 @@ from typing import Any
 
 from policies.effects import Build, Effect, RunEvaluation
 from policies.events import BuildFinished, EffectFailed, EvaluationFinished, VersionEvent
-from policies.spec.declaration import Model
+from policies.spec.declaration import Evaluate, Model, PodNeeds
 
 
 class VersionPhase(StrEnum):
@@ -74,11 +74,19 @@ def content_key(
         "registered": [registered.name, registered.version, registered.digest] if registered else None,
         "image": image,
         "serve": asdict(model.serve),
-        "evaluate": asdict(model.evaluate) if model.evaluate else None,
+        "evaluate": _measuring(model.evaluate) if model.evaluate else None,
         "source": asdict(model.source),
     }
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def _measuring(evaluate: Evaluate) -> dict[str, Any]:
+    """How it is evaluated; `pod` only where it says something: keys made before there was one stand."""
+    said = asdict(evaluate)
+    if evaluate.pod == PodNeeds():
+        del said["pod"]
+    return said
 
 
 def begin(

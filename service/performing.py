@@ -185,7 +185,7 @@ def _evaluate(parts: Parts, effect: RunEvaluation, now: float) -> Done | Again:
             wanted = evaluate.resources
             limits = Limits(wanted.cpu, wanted.memory, wanted.seconds)
             image = evaluate.image or image_of(parts, version, home.cluster)
-            jobs.start(Job(name, image, evaluate.run, limits))
+            jobs.start(Job(name, image, evaluate.run, limits, pod=evaluate.pod))
             return Again(0.1)
 
 
@@ -219,7 +219,18 @@ def order_of(parts: Parts, version: Version, effect: StartWorkload | CheckPrevie
     image = image_of(parts, version, effect.place.cluster)
     host = "127.0.0.1" if effect.place.cluster is None else "0.0.0.0"  # noqa: S104 (a pod's own address)
     env = (("SEGUE_VERSION", effect.backend), ("HOST", host))
-    return WorkloadOrder(effect.backend, image, run, port, limits, health, effect.target, env=env)
+    return WorkloadOrder(
+        effect.backend,
+        image,
+        run,
+        port,
+        limits,
+        health,
+        effect.target,
+        env=env,
+        pod=version.model.pod,
+        replicas=version.model.replicas,
+    )
 
 
 def image_of(parts: Parts, version: Version, cluster: str | None) -> str:

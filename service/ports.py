@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol
 
+from policies.spec.declaration import PodNeeds, Replicas
+
 
 class PortError(Exception):
     """Something outside did not do what was asked."""
@@ -200,6 +202,7 @@ class Job:
     run: tuple[str, ...]
     limits: Limits
     env: tuple[tuple[str, str], ...] = field(default=())
+    pod: PodNeeds = field(default_factory=PodNeeds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +247,8 @@ class WorkloadOrder:
     health: str = "/healthz"  # path that answers 2xx once it is ready
     target: str = ""  # the model/environment that it serves
     env: tuple[tuple[str, str], ...] = field(default=())
+    pod: PodNeeds = field(default_factory=PodNeeds)
+    replicas: Replicas = field(default_factory=Replicas)
 
 
 class Workload(Protocol):

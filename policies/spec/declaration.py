@@ -83,6 +83,58 @@ class ServeInferenceService:
 Serve = ServeMlflow | ServeRun | ServeNone | ServeDeployment | ServeInferenceService
 
 
+# --- what pods ask of their cluster ----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Toleration:
+    """`tolerations: ["nvidia.com/gpu", "dedicated=ml:NoSchedule"]`; None: any value, any effect."""
+
+    key: str
+    value: str | None = None
+    effect: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """`volumes: {training-data: /data}`: a claim of the namespace, read-only unless it says `write`."""
+
+    claim: str
+    path: str
+    write: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PodNeeds:
+    """`pod:`, with the extended resources of `resources:`; none of it means anything on this machine.
+
+    `secrets` and `pull_secrets` are names of the namespace's secrets, never their content; `queue` is
+    Kueue's. The values are such as Kubernetes accepts.
+    """
+
+    extended: tuple[tuple[str, int], ...] = ()  # nvidia.com/gpu: 1
+    node_selector: tuple[tuple[str, str], ...] = ()
+    tolerations: tuple[Toleration, ...] = ()
+    priority_class: str | None = None
+    service_account: str | None = None
+    pull_secrets: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    queue: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Replicas:
+    """`replicas: 2` or `replicas: {min: 1, max: 4, cpu: 70%}`: copies of one version in a cluster.
+
+    `cpu` is the share of the asked-for CPU that is aimed at; None: there are always `least`.
+    """
+
+    least: int = 1
+    most: int = 1
+    cpu: float | None = None
+
+
 # --- evaluation and gates --------------------------------------------------------------------
 
 
@@ -121,6 +173,7 @@ class Evaluate:
     image: str | None
     resources: Resources
     gates: tuple[Gate, ...]
+    pod: PodNeeds = field(default_factory=PodNeeds)
 
 
 # --- what starts a release -------------------------------------------------------------------
@@ -268,6 +321,8 @@ class Model:
     triggers: Triggers
     environments: tuple[Environment, ...]
     resources: Resources = field(default_factory=Resources)
+    pod: PodNeeds = field(default_factory=PodNeeds)
+    replicas: Replicas = field(default_factory=Replicas)
 
     def environment(self, name: str) -> Environment | None:
         """The environment of that name, or None."""

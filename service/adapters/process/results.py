@@ -13,6 +13,7 @@ from typing import Any
 from service.ports import Failed, Result
 
 LARGEST = 1 << 20
+NONE = "there is none; the command must write it to the path in $SEGUE_RESULT"
 
 
 class _Unfit(ValueError):
@@ -20,11 +21,25 @@ class _Unfit(ValueError):
 
 
 def read(path: Path) -> Result | Failed:
-    """The numbers, or what is wrong with them and at which key."""
+    """The numbers in a file, or what is wrong with them and at which key."""
     try:
-        return Result(tuple(sorted(parse(_content(path)).items())))
+        content = _content(path)
     except _Unfit as wrong:
-        return Failed(f"the job's result cannot be used: {wrong}")
+        return unfit(str(wrong))
+    return told(content)
+
+
+def told(content: bytes) -> Result | Failed:
+    """The numbers that a text tells."""
+    try:
+        return Result(tuple(sorted(parse(content).items())))
+    except _Unfit as wrong:
+        return unfit(str(wrong))
+
+
+def unfit(why: str) -> Failed:
+    """A result that is none."""
+    return Failed(f"the job's result cannot be used: {why}")
 
 
 def parse(text: bytes) -> dict[str, float]:
@@ -47,7 +62,7 @@ def _content(path: Path) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
-        raise _Unfit("there is none; the command must write it to the path in $SEGUE_RESULT") from None
+        raise _Unfit(NONE) from None
     except OSError as wrong:
         raise _Unfit(f"$SEGUE_RESULT must be a plain file ({wrong.strerror})") from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
