@@ -175,7 +175,7 @@ def test_the_command_says_it_and_ends_with_1(gateway, tmp_path):
 def _env():
     import os  # noqa: PLC0415 (kubectl reads its own variable)
 
-    return {"PATH": os.environ["PATH"], "KUBECONFIG": kubeconfig()}
+    return {"PATH": os.environ["PATH"], "KUBECONFIG": kubeconfig(), "HOME": os.environ["HOME"]}
 
 
 def _login(folder, token):
