@@ -190,6 +190,7 @@ def _typed(kind: Kind):
         "endpointslices": "EndpointSlice",
         "gateways": "Gateway",
         "gatewayclasses": "GatewayClass",
+        "grpcroutes": "GRPCRoute",
         "httproutes": "HTTPRoute",
         "services": "Service",
         "pods": "Pod",

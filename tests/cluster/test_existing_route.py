@@ -6,7 +6,7 @@ import pytest
 
 from policies.place import Place
 from service.adapters.kubernetes.gateway import GatewayRouter
-from service.adapters.kubernetes.kinds import HTTP_ROUTE
+from service.adapters.kubernetes.kinds import GRPC_ROUTE, HTTP_ROUTE
 from service.adapters.kubernetes.records import ANNOTATION
 from service.ports import Cluster, Refused, Retry, Route
 from tests.cluster.kubectl import Kubectl
@@ -201,3 +201,19 @@ def test_a_route_that_the_gateway_does_not_take_is_not_confirmed(gateway):
             adopting(gateway).set(split(gateway, 5.0))
     finally:
         gateway.api.delete(HTTP_ROUTE, gateway.namespace, "shop")
+
+
+def test_the_weights_of_a_grpc_route_are_split_the_same_way(gateway):
+    rule = {
+        "matches": [{"method": {"service": "fraud.Scores"}}],
+        "backendRefs": [{"name": "fraud", "port": 80}],
+    }
+    gateway.create(GRPC_ROUTE, "calls", spec={"parentRefs": [{"name": "gateway"}], "rules": [rule]})
+    place = Place("test", gateway.namespace, "fraud", f"{gateway.namespace}/calls")
+    router = GatewayRouter(gateway.api, gateway.cluster, place)
+    before = gateway.api.get(GRPC_ROUTE, gateway.namespace, "calls")["spec"]
+    assert router.set(split(gateway, 5.0)) == router.get(TARGET)
+    refs = gateway.api.get(GRPC_ROUTE, gateway.namespace, "calls")["spec"]["rules"][0]["backendRefs"]
+    assert [(ref["name"], ref["weight"]) for ref in refs] == [("fraud", 950_000), ("fraud-2", 50_000)]
+    router.hand_back(TARGET)
+    assert gateway.api.get(GRPC_ROUTE, gateway.namespace, "calls")["spec"] == before
