@@ -1,6 +1,7 @@
 """A route that people have already: only our weights are touched, and whoever undoes them is named."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 
@@ -145,6 +146,40 @@ def edit(gateway, weight):
         *("--type=json", "-p"),
         f'[{{"op": "replace", "path": "/spec/rules/1/backendRefs/0/weight", "value": {weight}}}]',
     )
+
+
+def test_a_writer_that_read_before_the_next_holder_wrote_is_refused(gateway, router, route, monkeypatch):
+    """It wakes between its read and its write; nothing of its old split reaches the route."""
+    late, read = adopting(gateway), gateway.api.get
+    newer = replace(split(gateway, 30.0), epoch=2)
+
+    def woken(kind, *arguments):
+        found = read(kind, *arguments)
+        if kind == HTTP_ROUTE:
+            monkeypatch.setattr(gateway.api, "get", read)
+            router.set(newer)
+        return found
+
+    monkeypatch.setattr(gateway.api, "get", woken)
+    with pytest.raises(Refused, match="epoch 2"):
+        late.set(split(gateway, 100.0))
+    assert router.get(TARGET) == newer
+
+
+def test_an_annotation_that_was_taken_away_is_told_and_its_order_is_remembered(gateway, router, route):
+    router.set(replace(split(gateway, 30.0), epoch=2))
+    Kubectl(kubeconfig()).run("annotate", "httproute", "shop", f"{ANNOTATION}-", "-n", gateway.namespace)
+    assert "lost Segue's annotation" in router.drift(TARGET)
+    with pytest.raises(Refused, match="epoch 2"):
+        router.set(split(gateway, 100.0))
+    assert router.set(replace(split(gateway, 40.0), epoch=2, attempt=1)).backends[1].weight == 40.0
+    before = [rule["backendRefs"] for rule in rules()]
+    router.hand_back(TARGET)
+    said = [rule["backendRefs"] for rule in live(gateway)[0]["rules"]]
+    assert [[ref["name"] for ref in refs] for refs in said] == [
+        [ref["name"] for ref in refs] for refs in before
+    ]
+    assert said[1][0]["weight"] == 7
 
 
 def test_an_edit_by_hand_is_seen_with_who_did_it(gateway, router, route):
