@@ -210,14 +210,15 @@ def _start(parts: Parts, effect: StartWorkload, now: float, since: float) -> Don
 
 
 def order_of(parts: Parts, version: Version, effect: StartWorkload | CheckPreview) -> WorkloadOrder:
-    """How to run the version under this name. It learns its own name as `SEGUE_VERSION`."""
+    """How to run the version under this name. It learns its name as `SEGUE_VERSION`, and where to listen."""
     serve, wanted = version.model.serve, version.model.resources
     run = serve.run if isinstance(serve, ServeRun) else ()
     health = serve.health if isinstance(serve, ServeRun) else "/healthz"
     port = serve.port if isinstance(serve, ServeRun | ServeMlflow) else 8080
     limits = Limits(wanted.cpu, wanted.memory, seconds=0)
     image = image_of(parts, version, effect.place.cluster)
-    env = (("SEGUE_VERSION", effect.backend),)
+    host = "127.0.0.1" if effect.place.cluster is None else "0.0.0.0"  # noqa: S104 (a pod's own address)
+    env = (("SEGUE_VERSION", effect.backend), ("HOST", host))
     return WorkloadOrder(
         effect.backend,
         image,

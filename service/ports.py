@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol
 
+from policies.place import Place
 from policies.spec.declaration import PodNeeds, Replicas
 
 
@@ -84,6 +85,16 @@ class Existing:
     manager: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one of the doctor's checks found; `mend` is what to do where it is not `ok`."""
+
+    check: str
+    ok: bool
+    detail: str
+    mend: str = ""
+
+
 class ClusterView(Protocol):
     """What an operator asks of a cluster before anything is done there."""
 
@@ -93,6 +104,10 @@ class ClusterView(Protocol):
 
     def existing(self, namespace: str, name: str) -> Existing:
         """A Deployment with what belongs to it. Raises `Refused` where there is none."""
+        ...
+
+    def examine(self, targets: tuple[tuple[str, Place], ...]) -> list[Finding]:
+        """What is missing or wrong there for these targets and their places; nothing is changed."""
         ...
 
 

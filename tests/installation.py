@@ -45,7 +45,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 STATUS = 200
-http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+http.server.ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
 """
 EVALUATE = """
 import json, os

@@ -1,4 +1,4 @@
-"""Serves model.joblib on $PORT: POST /predict {"instances": [[13 numbers], ...]}; GET /healthz."""
+"""Serves model.joblib on $HOST:$PORT: POST /predict {"instances": [[13 numbers], ...]}; GET /healthz."""
 
 import json
 import os
@@ -61,7 +61,7 @@ class Server(ThreadingHTTPServer):
 
 
 if __name__ == "__main__":
-    server = Server(("127.0.0.1", int(os.environ.get("PORT", "8080"))), Handler)
+    server = Server((os.environ.get("HOST", "127.0.0.1"), int(os.environ.get("PORT", "8080"))), Handler)
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
     print(f"{NAME} serves on {server.server_address[1]}", flush=True)
     server.serve_forever()

@@ -80,7 +80,8 @@ class Images:
             "mediaType": MANIFEST,
             "config": {"mediaType": _CONFIG, "digest": self._layout.put(config), "size": len(config)},
             "layers": [
-                {"mediaType": layer.media_type, "digest": layer.digest, "size": layer.size} for layer in layers
+                {"mediaType": layer.media_type, "digest": layer.digest, "size": layer.size}
+                for layer in layers
             ],
         }
         digest = self._layout.put(canonical(manifest))

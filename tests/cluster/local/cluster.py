@@ -73,7 +73,9 @@ def mounts(place: Place) -> list[Path]:
 
 
 def _start_node(place: Place) -> None:
-    kubelet = node.start_all(place, archive.pause(node.PAUSE, place.programs / "pause", place.folder / "pause.tar"))
+    kubelet = node.start_all(
+        place, archive.pause(node.PAUSE, place.programs / "pause", place.folder / "pause.tar")
+    )
     kubelet.wait_for(lambda: _ready(place))
     account = ("get", "serviceaccount", "default", "-n", "default")
     wait_until(lambda: kubectl(place, *account).returncode == 0, "the default service account")

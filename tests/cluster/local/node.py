@@ -44,7 +44,10 @@ def start_registry(place: Place) -> None:
     settings = {
         "version": "0.1",
         "log": {"level": "warn", "accesslog": {"disabled": True}},
-        "storage": {"filesystem": {"rootdirectory": str(place.folder / "registry-images")}, "delete": {"enabled": True}},
+        "storage": {
+            "filesystem": {"rootdirectory": str(place.folder / "registry-images")},
+            "delete": {"enabled": True},
+        },
         "http": {"addr": f"{place.node_ip}:{REGISTRY_PORT}"},
     }
     (place.folder / "registry.yml").write_text(json.dumps(settings))
@@ -72,7 +75,9 @@ def _configure_containerd(place: Place) -> None:
     (folder / "cni" / "10-pods.conflist").write_text(json.dumps(_network(place)))
     hosts = folder / "certs.d" / place.registry
     hosts.mkdir(parents=True)
-    (hosts / "hosts.toml").write_text(f'[host."http://{place.registry}"]\n  capabilities = ["pull", "resolve"]\n')
+    (hosts / "hosts.toml").write_text(
+        f'[host."http://{place.registry}"]\n  capabilities = ["pull", "resolve"]\n'
+    )
     (folder / "containerd.toml").write_text(f"""
 version = 2
 root = "{folder}/containerd"
