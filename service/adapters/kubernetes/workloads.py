@@ -113,7 +113,7 @@ class KubernetesWorkloads:
             raise Retry(f"the Deployment {self._namespace}/{taken.deployment} is not ready: {why}", after=2)
         known = taken.note(found)
         serving = self._serving(found, taken.pods(found), str(known["service"]), int(known["port"]))
-        return f"{known['service']}.{self._namespace}", serving, taken.image(found)
+        return f"{known['service']}.{self._namespace}", serving, taken.image(found, int(known["port"]))
 
     def restore(self, image: str) -> None:
         """Have what was found run with this image, as many pods as it had; `Retry` until all are ready.
