@@ -83,8 +83,19 @@ def test_a_version_serves_and_leaves_nothing_when_it_is_stopped(workloads, order
     workloads.stop(order.name)
     assert workloads.state(order.name) == Gone()
     assert not left(api, namespace)
+
+
+def test_one_that_is_started_anew_knows_nothing_of_the_one_before(workloads, order, api, namespace):
+    assert workloads.state(order.name) == Gone()
+    assert not workloads.logs(order.name)
     workloads.start(order)
-    until(workloads, order.name, Serving)
+    first = until(workloads, order.name, Serving)
+    workloads.stop(order.name)
+    time.sleep(1.1)  # the API server tells times in whole seconds
+    workloads.start(order)
+    assert until(workloads, order.name, Serving).started > first.started
+    wait_until(lambda: workloads.state(order.name) and len(api.list(POD, namespace)) == 1, 90)
+    assert until(workloads, order.name, Serving).restarts == 0, "pods that were still ending are not its own"
 
 
 def test_any_process_finds_what_another_started(workloads, order, api, namespace, kubeconfig):
