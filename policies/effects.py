@@ -70,6 +70,14 @@ class StopWorkload:
 
 
 @dataclass(frozen=True, slots=True)
+class Settle:
+    """No rollout goes on between these workloads: nothing holds their numbers of copies any more."""
+
+    backends: tuple[str, ...]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class Wake:
     """Come back at this moment with a `Tick`."""
 
@@ -167,6 +175,7 @@ Effect = (
     | Adopt
     | CheckPreview
     | StopWorkload
+    | Settle
     | Wake
     | SetTraffic
     | HandBack
@@ -189,6 +198,8 @@ def lane(effect: Effect, subject: str) -> str:
             return f"clock:{subject}:{effect.at}"
         case StopWorkload(backend=backend):
             return f"workload:{backend}"
+        case Settle(backends=backends):
+            return f"workload:{backends[0]}"
         case StartWorkload(backend=backend):
             return f"workload:{backend}"
         case Build() | RunEvaluation() | Adopt() | CheckPreview():
