@@ -117,7 +117,9 @@ class SetTraffic:
 
 @dataclass(frozen=True, slots=True)
 class HandBack:
-    """Return a place as it was found, with `image` serving; answered by the target being free.
+    """Return a place as it was found, with what is stable serving; answered by the target being free.
+
+    `version` is stable's, "" where that is what was found, and `image` then the one it was found with.
 
     Whoever performs it goes step by step and may be repeated: what was found is ready before the
     route names it alone, and that before anything of ours is removed.
@@ -127,6 +129,7 @@ class HandBack:
     epoch: int
     place: Place
     image: str
+    version: str = ""
 
 
 # --- notifications ---------------------------------------------------------------------------

@@ -318,7 +318,10 @@ def _hand_back(parts: Parts, effect: HandBack) -> Done:
     site = parts.at(effect.place)
     if site.adoption is None:
         raise Refused("nothing was taken over there")
-    site.adoption.restore(effect.image)
+    image = effect.image
+    if effect.version:
+        image = image_of(parts, _version(parts, effect.version), effect.place.cluster)
+    site.adoption.restore(image)
     site.router.remove(effect.target, effect.epoch)
     site.adoption.clear()
     return Done(freed=effect.target)

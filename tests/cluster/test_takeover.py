@@ -29,7 +29,7 @@ def sidecar(name, image, port):
 
 def team(namespace, images, gateway):
     """What is there before Segue comes: two sidecars, a config map, an autoscaler, a route."""
-    first = images.model("1", "acme/fraud")
+    first = images.model("1", f"{namespace}/fraud")
     existing = deployment(namespace, "fraud", first, replicas=2)
     pod = existing["spec"]["template"]["spec"]
     pod["serviceAccountName"] = "fraud"
@@ -77,7 +77,7 @@ def test_taken_over_released_and_handed_back_without_losing_a_request(
     kubectl.apply(*team(namespace, images, gateway))
     kubectl.rolled_out(namespace, "fraud")
     before = kubectl.get("httproute", "fraud", "-n", namespace)["spec"]
-    repository = tag(images.model("1", "acme/fraud"), "main-1")
+    repository = tag(images.model("1", f"{namespace}/fraud"), "main-1")
     control = Control(tmp_path, kubeconfig, namespace, images, gateway)
     with Load(gateway.url, {"Host": HOST}) as load, control:
         eventually(lambda: load.counts()["1", 200] > 20, "the route does not answer")
@@ -86,7 +86,7 @@ def test_taken_over_released_and_handed_back_without_losing_a_request(
         eventually(lambda: control.client.get("models")["models"], "the model is not declared")
 
         started = load.now()
-        tag(images.model("2", "acme/fraud"), "main-2")
+        tag(images.model("2", f"{namespace}/fraud"), "main-2")
         good = control.outcome(control.next_release("fraud"))
         assert good["phase"] == "promoted", control.say("show", good["name"])
         assert good["proven"]
@@ -95,7 +95,7 @@ def test_taken_over_released_and_handed_back_without_losing_a_request(
         assert {c["name"] for c in pods[0]["spec"]["containers"]} == {"model", "log", "auth"}
         assert pods[0]["spec"]["serviceAccountName"] == "fraud"
 
-        tag(images.model("3", "acme/fraud", error_rate=0.2), "main-3")
+        tag(images.model("3", f"{namespace}/fraud", error_rate=0.2), "main-3")
         bad = control.outcome(control.next_release("fraud", after=[good["name"]]))
         assert bad["phase"] == "rolled back", control.say("show", bad["name"])
 
