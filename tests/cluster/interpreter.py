@@ -25,7 +25,9 @@ def executable() -> Path:
 
 def files() -> Iterator[tuple[str, Path | bytes]]:
     """Name in the image (no leading slash) and content, sorted, each once."""
-    library = Path(sysconfig.get_path("stdlib", vars={"base": sys.base_prefix, "installed_base": sys.base_prefix}))
+    library = Path(
+        sysconfig.get_path("stdlib", vars={"base": sys.base_prefix, "installed_base": sys.base_prefix})
+    )
     found: dict[str, Path | bytes] = {_inside(path): path for path in _library(library)}
     programs = [executable(), *library.glob("lib-dynload/*.so")]
     found |= {_inside(path): path for path in [executable(), *linked(programs)]}

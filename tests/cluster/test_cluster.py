@@ -29,19 +29,29 @@ def test_a_pod_runs_from_the_registry_and_its_log_is_read(kubectl, namespace, im
 def test_a_pod_finds_a_service_by_its_name(kubectl, namespace, images):
     kubectl.apply(deployment(namespace, "model", images.model("7")), service(namespace, "model"))
     kubectl.rolled_out(namespace, "model")
-    ask = f"import urllib.request as r; print(r.urlopen('http://model.{namespace}.svc/').headers['X-Version'])"
+    ask = (
+        f"import urllib.request as r; print(r.urlopen('http://model.{namespace}.svc/').headers['X-Version'])"
+    )
     container = {"name": "ask", "image": images.python("ask", {}, ["-c", ask]), "securityContext": RESTRICTED}
     spec = {"restartPolicy": "Never", "containers": [container]}
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": namespace, "name": "ask"}, "spec": spec}
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"namespace": namespace, "name": "ask"},
+        "spec": spec,
+    }
     kubectl.apply(pod)
-    kubectl.run("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/ask", "-n", namespace, "--timeout=60s")
+    kubectl.run(
+        "wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/ask", "-n", namespace, "--timeout=60s"
+    )
     assert kubectl.run("logs", "ask", "-n", namespace) == "7\n"
 
 
 def test_traffic_from_outside_is_split_by_the_gateway(kubectl, namespace, images, gateway):
     for version in ("1", "2"):
         kubectl.apply(
-            deployment(namespace, f"model-{version}", images.model(version)), service(namespace, f"model-{version}")
+            deployment(namespace, f"model-{version}", images.model(version)),
+            service(namespace, f"model-{version}"),
         )
     kubectl.rolled_out(namespace, "model-1", "model-2")
     host = f"{namespace}.test"
@@ -84,5 +94,9 @@ def _autoscaler(namespace, name):
 
 def _current(kubectl, namespace, name):
     status = kubectl.get("hpa", name, "-n", namespace)["status"]
-    found = [m["resource"]["current"].get("averageUtilization") for m in status.get("currentMetrics") or () if "resource" in m]
+    found = [
+        m["resource"]["current"].get("averageUtilization")
+        for m in status.get("currentMetrics") or ()
+        if "resource" in m
+    ]
     return next(iter(found), None)

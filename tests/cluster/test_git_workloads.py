@@ -100,6 +100,7 @@ def test_a_version_serves_only_once_its_commit_is_applied(
     waiting = f"waiting for Argo CD or Flux to apply commit {tip[:12]} (manifests:main:apps/ml)"
     assert workloads.state(order.name) == Working(waiting, PATIENCE)
     assert api.get(DEPLOYMENT, namespace, short(order)) is None, "nothing is applied by us"
+    assert workloads.logs(order.name) == waiting
     assert controller.look() == tip
     served = until(lambda: workloads.state(order.name), Serving)
     assert served.url == f"http://{short(order)}.{namespace}.svc:8080"

@@ -130,10 +130,18 @@ def _rights() -> list[Manifest]:
     kinds = ["backendtlspolicies", "gatewayclasses", "gateways", "grpcroutes", "httproutes", "referencegrants",
              "tlsroutes"]  # fmt: skip
     rules = [
-        {"apiGroups": [""], "resources": ["namespaces", "services", "secrets", "configmaps", "nodes"], "verbs": read},
+        {
+            "apiGroups": [""],
+            "resources": ["namespaces", "services", "secrets", "configmaps", "nodes"],
+            "verbs": read,
+        },
         {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": read},
         {"apiGroups": [gateway], "resources": kinds, "verbs": read},
-        {"apiGroups": [gateway], "resources": [f"{kind}/status" for kind in kinds], "verbs": ["update", "patch"]},
+        {
+            "apiGroups": [gateway],
+            "resources": [f"{kind}/status" for kind in kinds],
+            "verbs": ["update", "patch"],
+        },
     ]
     rbac = "rbac.authorization.k8s.io"
     name = {"name": NAMESPACE}

@@ -26,7 +26,7 @@ class GitWorkloads:
         self._committed = committed
         self._place = place
         # Nothing of this is in Git.
-        self.logs, self.found, self.restore = running.logs, running.found, running.restore
+        self.found, self.restore = running.found, running.restore
         self.make_room, self.settle = running.make_room, running.settle
 
     def start(self, order: WorkloadOrder) -> None:
@@ -67,6 +67,14 @@ class GitWorkloads:
         elif live is None or not fewest(live):
             self._running.stop(name)
         self._running.remove(name, (HPA,))
+
+    def logs(self, name: str) -> str:
+        """What it printed, or what it waits for where nobody runs it yet."""
+        match self.state(name):
+            case Working(progress=progress) if self._running.made(name) is None:
+                return progress
+            case _:
+                return self._running.logs(name)
 
     def clear(self) -> None:
         """Take every copy out of Git, then out of the cluster, whoever is faster."""

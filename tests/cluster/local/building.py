@@ -106,7 +106,9 @@ def _build(new: Path, folder: Path, version: str, packages: list[str], mode: str
 
 def _go(*words: str, folder: Path) -> str:
     if shutil.which("go") is None:
-        raise SystemExit("The cluster for tests is built with Go 1.26 or newer: see https://go.dev/doc/install")
+        raise SystemExit(
+            "The cluster for tests is built with Go 1.26 or newer: see https://go.dev/doc/install"
+        )
     env = {**os.environ, "CGO_ENABLED": "0"}
     done = subprocess.run(["go", *words], check=False, stdout=subprocess.PIPE, text=True, cwd=folder, env=env)
     if done.returncode != 0:

@@ -22,7 +22,9 @@ def install() -> None:
     """Install what is missing, by apt. Says what to install where that is not possible."""
     missing = sorted(package for program, package in _PACKAGES.items() if shutil.which(program) is None)
     if os.geteuid() != 0:
-        sys.exit("The cluster for tests has a kubelet, which runs as root: use sudo, or SEGUE_TEST_KUBECONFIG")
+        sys.exit(
+            "The cluster for tests has a kubelet, which runs as root: use sudo, or SEGUE_TEST_KUBECONFIG"
+        )
     if not missing:
         return
     if shutil.which("apt-get") is None:
