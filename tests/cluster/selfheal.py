@@ -10,6 +10,8 @@ import copy
 import json
 import re
 import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import yaml
 
@@ -119,6 +121,28 @@ class Reconciler:
             ["git", f"--git-dir={self.repository}", *words], check=True, capture_output=True, text=True
         )
         return done.stdout
+
+
+class Loop:
+    """Calls `act` again and again until the block ends; where it fails the block does."""
+
+    def __init__(self, act, seconds):
+        self._act, self._seconds = act, seconds
+        self._over = threading.Event()
+        self._pool = ThreadPoolExecutor(1)
+
+    def __enter__(self):
+        self._ended = self._pool.submit(self._run)
+        return self
+
+    def __exit__(self, *_):
+        self._over.set()
+        self._pool.shutdown()
+        self._ended.result()
+
+    def _run(self):
+        while not self._over.wait(self._seconds):
+            self._act()
 
 
 def printed(text):
