@@ -104,6 +104,7 @@ def test_a_version_serves_only_once_its_commit_is_applied(
     assert controller.look() == tip
     served = until(lambda: workloads.state(order.name), Serving)
     assert served.url == f"http://{short(order)}.{namespace}.svc:8080"
+    assert api.proxy(namespace, short(order), 8080, "/") == 200
     assert commits(repository) == [f"Segue Start {order.name}", "ann x"]
 
 

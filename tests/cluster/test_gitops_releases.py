@@ -1,4 +1,4 @@
-"""Whole releases where a GitOps controller, and not Segue, applies the versions, under 100 requests a second."""
+"""Whole releases where a GitOps controller, and not Segue, applies the versions, under 50 requests a second."""
 
 from tests.cluster.load import Load
 from tests.cluster.selfheal import Loop, Reconciler
@@ -33,16 +33,16 @@ def test_versions_are_commits_and_traffic_shifts_once_they_are_applied(
         push(control, 1)
         name = control.next_release("echo")
         eventually(lambda: said(manifests), f"nothing is committed: {control.say('show', name)}", 120)
-        waits = control.client.get(f"releases/{name}/logs")["workload"]
+        waits = control.client.get(f"releases/{name}/logs")["logs"]["workload"]
         tip = manifests.git("rev-parse", "main").decode()
         assert waits == f"waiting for Argo CD or Flux to apply commit {tip[:12]} (manifests:main:ml)"
         assert kubectl.get("deployments", "-n", namespace)["items"] == []
         with Loop(controller.look, seconds=1.0):
             first = control.outcome(name)
             assert first["phase"] == "promoted", control.say("show", name)
-            with Load(control.target("echo/production")["address"]) as load:
+            with Load(control.target("echo/production")["address"], rate=50) as load:
                 eventually(
-                    lambda: load.counts()[first["backend"], 200] > 50, "the first version does not answer"
+                    lambda: load.counts()[first["backend"], 200] > 50, "the first version does not answer", 90
                 )
                 push(control, 2)
                 good = control.outcome(control.next_release("echo", after=["rel-1"]))
