@@ -15,6 +15,7 @@ from service.ports import (
     Cluster,
     GitHost,
     ImageBuilder,
+    ImageRegistry,
     JobRunner,
     MetricSource,
     ModelRegistry,
@@ -24,7 +25,7 @@ from service.ports import (
     Workload,
 )
 from service.settings import Settings
-from service.sources import GIT_KINDS, REGISTRY_KINDS
+from service.sources import GIT_KINDS, IMAGE_KINDS, REGISTRY_KINDS
 from service.sources import opened as source_opened
 from service.store import Store
 
@@ -73,6 +74,11 @@ class Parts:
     def registry(self, name: str) -> ModelRegistry:
         """The model registry behind a source."""
         registry: ModelRegistry = self._source(name, REGISTRY_KINDS)
+        return registry
+
+    def images(self, name: str) -> ImageRegistry:
+        """The image registry behind a source."""
+        registry: ImageRegistry = self._source(name, IMAGE_KINDS)
         return registry
 
     def source(self, name: str) -> Source:

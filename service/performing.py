@@ -31,6 +31,7 @@ from policies.events import (
     TrafficObserved,
     WorkloadReady,
 )
+from policies.place import Place
 from policies.spec.declaration import FromImage, ServeMlflow, ServeRun
 from policies.version import Version
 from service import places, watching
@@ -66,6 +67,8 @@ Answer = (
     | EffectFailed
     | Tick
 )
+_LOOKS = 0.1  # seconds between two looks at what was begun on this machine
+_LOOKS_AT_CLUSTER = 1.0  # each is a few calls of a server that everybody shares
 START_SECONDS = 180.0  # a workload that is not ready by then has failed
 
 
@@ -178,7 +181,7 @@ def _evaluate(parts: Parts, effect: RunEvaluation, now: float) -> Done | Again:
         case Result(metrics=metrics):
             return Done(EvaluationFinished(effect.step, metrics, now))
         case Working():
-            return Again(0.1)
+            return Again(_pause(home))
         case Failed(reason=reason, log=log):
             return Done(EffectFailed(effect.step, _with_tail(f"evaluation: {reason}", log), now))
         case Gone():
@@ -186,7 +189,11 @@ def _evaluate(parts: Parts, effect: RunEvaluation, now: float) -> Done | Again:
             limits = Limits(wanted.cpu, wanted.memory, wanted.seconds)
             image = evaluate.image or image_of(parts, version, home.cluster)
             jobs.start(Job(name, image, evaluate.run, limits, pod=evaluate.pod))
-            return Again(0.1)
+            return Again(_pause(home))
+
+
+def _pause(place: Place) -> float:
+    return _LOOKS if place.cluster is None else _LOOKS_AT_CLUSTER
 
 
 def _start(parts: Parts, effect: StartWorkload, now: float, since: float) -> Done | Again:
@@ -218,7 +225,6 @@ def order_of(parts: Parts, version: Version, effect: StartWorkload | CheckPrevie
     limits = Limits(wanted.cpu, wanted.memory, seconds=0)
     image = image_of(parts, version, effect.place.cluster)
     host = "127.0.0.1" if effect.place.cluster is None else "0.0.0.0"  # noqa: S104 (a pod's own address)
-    env = (("SEGUE_VERSION", effect.backend), ("HOST", host))
     return WorkloadOrder(
         effect.backend,
         image,
@@ -227,7 +233,7 @@ def order_of(parts: Parts, version: Version, effect: StartWorkload | CheckPrevie
         limits,
         health,
         effect.target,
-        env=env,
+        env=(("SEGUE_VERSION", effect.backend), ("HOST", host)),
         pod=version.model.pod,
         replicas=version.model.replicas,
     )
@@ -244,6 +250,10 @@ def image_of(parts: Parts, version: Version, cluster: str | None) -> str:
         return f"{source.repository}@{version.image}"
     if parts.settings.images is None:
         raise Refused("a cluster pulls images from a registry; name one that builds push to: SEGUE_IMAGES")
+    if parts.settings.base is None:
+        raise Refused(
+            "an image that runs in a cluster stands on a base image with Python; name one: SEGUE_BASE"
+        )
     return f"{parts.settings.images.partition('://')[2]}/{version.model.name}@{version.image}"
 
 
