@@ -69,7 +69,7 @@ class Found:
 
     def image(self, found: Object, port: int) -> str:
         """The model's image by its digest: as its pods have pulled it where the template names a tag."""
-        model = self._model(found["spec"]["template"], port)
+        model = self._model(found, port)
         if "@" in model["image"]:
             return str(model["image"])
         pulled = {_digest(pod, model["name"]) for pod in self.pods(found) if _ready(pod)}
@@ -166,12 +166,16 @@ class Found:
         named = self._references().get(service["metadata"]["name"], 0)
         return named or int(service["spec"]["ports"][0]["port"])
 
-    def _model(self, template: Object, port: int) -> Object:
+    def _model(self, found: Object, port: int) -> Object:
+        """The container that holds the model, else the one that the Service reaches at this port."""
+        template = found["spec"]["template"]
         try:
             return copying.container(template)
         except Refused:
             containers: list[Object] = template["spec"]["containers"]
-            reached = [one for one in containers if _listens(one, port)]
+            service = self.service(str(self.note(found)["service"]))
+            aimed = next((one for one in service["spec"]["ports"] if one["port"] == port), {"port": port})
+            reached = [one for one in containers if _listens(one, aimed.get("targetPort", aimed["port"]))]
             if len(reached) != 1:
                 raise
             return reached[0]
@@ -214,8 +218,10 @@ def _ours(thing: Object) -> bool:
     return bool((thing["metadata"].get("labels") or {}).get(MANAGED_BY) == SEGUE)
 
 
-def _listens(container: Object, port: int) -> bool:
-    return any(one.get("containerPort") == port for one in container.get("ports") or [])
+def _listens(container: Object, port: int | str) -> bool:
+    """Whether it says that it has this port, by number or by name."""
+    ports = container.get("ports") or []
+    return any(port in {one.get("containerPort"), one.get("name")} for one in ports)
 
 
 def _ready(pod: Object) -> bool:

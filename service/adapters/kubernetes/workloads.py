@@ -315,8 +315,11 @@ class KubernetesWorkloads:
         return deployment, self._pods(deployment) if deployment else []
 
     def _pods(self, deployment: Object) -> list[Object]:
+        """Its pods; those of a Deployment of the same name before it may still be ending."""
         chosen = labels.selector(copying.own_selector(deployment))
-        return self._api.list(POD, self._namespace, labels=chosen)
+        made = deployment["metadata"]["creationTimestamp"]
+        pods = self._api.list(POD, self._namespace, labels=chosen)
+        return [pod for pod in pods if pod["metadata"]["creationTimestamp"] >= made]
 
     def _ours(self, kind: Kind, name: str) -> Object | None:
         """The object of this name. Raises `Refused` where it is somebody else's."""
