@@ -300,6 +300,19 @@ class Adoption(Protocol):
         ...
 
 
+class Room(Protocol):
+    """What else a workload adapter can do that runs more than one copy of a version."""
+
+    def make_room(self, stable: str, candidate: str, weight: float) -> None:
+        """See to it that the candidate has copies enough for this share (percent) of the requests, and
+        that stable keeps what it has. Raises `Retry`, with the reason, until they are ready."""
+        ...
+
+    def settle(self, names: tuple[str, ...]) -> None:
+        """No rollout goes on between these: each has as many copies again as its own load asks for."""
+        ...
+
+
 # --- traffic --------------------------------------------------------------------------------
 
 
