@@ -44,7 +44,7 @@ class Load:
         self._where = urlsplit(url)
         self._headers = headers or {}
         self._rate = rate
-        self._path = path
+        self._path = self._where.path.rstrip("/") + path
         self._numbers = itertools.count()
         self._ended = threading.Event()
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(workers)]
@@ -71,6 +71,13 @@ class Load:
     def lost(self) -> list[Answer]:
         """Requests that no model answered: no answer at all, or the proxy's own complaint."""
         return [a for a in list(self.answers) if not a.version]
+
+    def story(self, since: float = 0) -> str:
+        """When requests were lost and how, a line for each second: what a test says that lost some."""
+        seconds = Counter((int(a.at), a.status, a.error) for a in self.lost() if a.at >= since)
+        return "\n".join(
+            f"{at:5} s: {n} x {status} {why}" for (at, status, why), n in sorted(seconds.items())
+        )
 
     def now(self) -> float:
         """Seconds since the begin."""

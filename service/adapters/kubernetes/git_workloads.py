@@ -63,6 +63,7 @@ class GitWorkloads:
             return
         live = self._running.made(name)
         if self._committed.holds(short(name)):
+            self._running.let_go(name)
             self._committed.remove(short(name))
         elif live is None or not fewest(live):
             self._running.stop(name)

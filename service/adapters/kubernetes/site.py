@@ -4,11 +4,13 @@ from policies.place import Place
 from service.adapters.kubernetes import git_workloads
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.gateway import GatewayRouter
+from service.adapters.kubernetes.git_workloads import GitWorkloads
 from service.adapters.kubernetes.jobs import KubernetesJobs
 from service.adapters.kubernetes.metrics import ClusterMetrics
 from service.adapters.kubernetes.selector import ServiceSelector
+from service.adapters.kubernetes.workloads import KubernetesWorkloads
 from service.bootstrap import Site
-from service.ports import Cluster, Refused, Retry, TrafficRouter
+from service.ports import Cluster, Refused, Retry
 from service.settings import Settings
 
 
@@ -16,6 +18,7 @@ def open_site(settings: Settings, cluster: Cluster, place: Place) -> Site:
     """What serves, runs and counts at the place. Raises `Refused` for a connection that cannot be used."""
     api = Api.of(cluster)
     workloads = git_workloads.workloads(settings, api, cluster, place)
+    router = _router(api, cluster, place)
 
     def ask(url: str, address: str | None, backend: str, health: str) -> str:  # noqa: ARG001
         return _asked(api, place, backend, url, health)
@@ -23,15 +26,32 @@ def open_site(settings: Settings, cluster: Cluster, place: Place) -> Site:
     return Site(
         workloads=workloads,
         jobs=KubernetesJobs(api, cluster, place),
-        router=_router(api, cluster, place),
+        router=router,
         metrics=ClusterMetrics(cluster),
         ask=ask,
-        adoption=workloads if place.deployment else None,
+        adoption=_TakenOver(workloads, router) if place.deployment else None,
         room=workloads,
     )
 
 
-def _router(api: Api, cluster: Cluster, place: Place) -> TrafficRouter:
+class _TakenOver:
+    """A Deployment that was there before, and the route or Service in front of it: the port Adoption."""
+
+    def __init__(
+        self, workloads: KubernetesWorkloads | GitWorkloads, router: GatewayRouter | ServiceSelector
+    ) -> None:
+        self._workloads = workloads
+        self._router = router
+        self.found = workloads.found
+        self.restore = workloads.restore
+
+    def clear(self, target: str) -> None:
+        """The route's notes last: until then an older write is known for one."""
+        self._workloads.clear()
+        self._router.hand_back(target)
+
+
+def _router(api: Api, cluster: Cluster, place: Place) -> GatewayRouter | ServiceSelector:
     if place.deployment is not None and place.route is None:
         return ServiceSelector(api, cluster, place)
     return GatewayRouter(api, cluster, place)
