@@ -18,7 +18,7 @@ from service.adapters.kubernetes.git_workloads import PATIENCE, GitWorkloads
 from service.adapters.kubernetes.kinds import DEPLOYMENT, HPA, SERVICE
 from service.adapters.kubernetes.workloads import KubernetesWorkloads
 from service.commits import Spot
-from service.ports import Cluster, Gone, Limits, Serving, Working, WorkloadOrder
+from service.ports import Cluster, Gone, Limits, Retry, Serving, Working, WorkloadOrder
 from tests.cluster import objects
 from tests.cluster.selfheal import Reconciler
 from tests.repositories import Repository, git, push
@@ -85,6 +85,15 @@ def until(look, wanted):
         assert time.monotonic() < deadline, f"the last look gave {found}"
         time.sleep(0.2)
     return found
+
+
+def cleared(workloads):
+    """Clear; a copy ends only once the data plane has forgotten it."""
+    try:
+        workloads.clear()
+    except Retry as reason:
+        return reason
+    return "cleared"
 
 
 def commits(repository):
@@ -206,7 +215,7 @@ def test_a_copy_of_what_was_found_is_committed_and_handed_back(
     assert api.get(HPA, namespace, "fraud")["spec"]["maxReplicas"] == 3, "theirs is left alone"
     assert workloads.state(backend) == Gone(), "what was found stands without pods, and is not in Git"
     assert len(commits(repository)) == 2
-    workloads.clear()
+    until(lambda: cleared(workloads), str)
     assert commits(repository)[0].startswith("Segue Stop")
     controller.look()
     assert api.get(DEPLOYMENT, namespace, short(order)) is None

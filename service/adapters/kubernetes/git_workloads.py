@@ -80,7 +80,7 @@ class GitWorkloads:
     def clear(self) -> None:
         """Take every copy out of Git, then out of the cluster, whoever is faster."""
         for name in self._committed.copies(self._place.deployment or ""):
-            self._committed.remove(name)
+            self.stop(f"{name}.{self._place.namespace}")
         self._running.clear()
 
 
