@@ -250,6 +250,8 @@ def image_of(parts: Parts, version: Version, cluster: str | None) -> str:
         return f"{source.repository}@{version.image}"
     if parts.settings.images is None:
         raise Refused("a cluster pulls images from a registry; name one that builds push to: SEGUE_IMAGES")
+    if parts.settings.base is None:
+        raise Refused("a cluster runs images with a system in them; name the one to build on: SEGUE_BASE")
     return f"{parts.settings.images.partition('://')[2]}/{version.model.name}@{version.image}"
 
 

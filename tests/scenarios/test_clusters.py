@@ -25,7 +25,9 @@ class ClusterWorld(World):
     """The world with a connected cluster in which `fraud` was running before."""
 
     def __init__(self, home):
-        super().__init__(home, images="http://registry.invalid/models")
+        super().__init__(
+            home, images="http://registry.invalid/models", base="http://registry.invalid/python@sha256:0"
+        )
         self.deployment = MemoryDeployment(FOUND, "registry.invalid/models/fraud@sha256:old")
         self.parts.open_site = self._site
         with self.store.change() as change:

@@ -13,11 +13,15 @@ from service.adapters.oci import content, installing, locks
 from service.adapters.oci.blobs import MANIFEST, Layout, canonical
 from service.adapters.oci.interpreter import Interpreter
 from service.adapters.oci.layers import Layer, LayerWriter
+from service.adapters.oci.system import KIND as SYSTEM
+from service.adapters.oci.system import System
 from service.adapters.oci.workshop import Workshop
 from service.ports import GitHost, Image, ModelRegistry, Recipe, Refused
 
 SERVER = "/opt/segue/server"
 KIND, PATH = "segue.layer", "segue.path"
+_BASE, _BASE_DIGEST = "org.opencontainers.image.base.name", "org.opencontainers.image.base.digest"
+_USER = "65532:65532"  # nobody's; clusters that forbid root want a number
 _MLFLOW = ("mlflow",)
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 
@@ -40,7 +44,7 @@ def assemble(shop: Workshop, recipe: Recipe, open_source: Callable[[str], Any]) 
     if recipe.code and git:
         log("code")
         layers.append(content.code_layer(layout, git, recipe.code))
-    digest = _manifest(layout, recipe, shop.interpreter, [layer for layer, _ in layers])
+    digest = _manifest(shop, recipe, [layer for layer, _ in layers])
     layout.name(recipe.name, digest)
     kinds = tuple((layer.kind, "cached" if known else "built") for layer, known in layers)
     return Image(digest, tuple(pair for pair in kinds if pair[0] != "server"))
@@ -109,27 +113,35 @@ def _server(layout: Layout) -> tuple[Layer, bool]:
     return writer.layer, True
 
 
-def _manifest(layout: Layout, recipe: Recipe, interpreter: Interpreter, layers: list[Layer]) -> str:
-    config = canonical(_config(recipe, interpreter, layers))
+def _manifest(shop: Workshop, recipe: Recipe, layers: list[Layer]) -> str:
+    layout, below = shop.layout, shop.system
+    config = canonical(_config(recipe, shop.interpreter, layers, below))
+    notes = {_BASE: below.name, _BASE_DIGEST: below.digest} if below else {}
     manifest = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
         "config": {"mediaType": _CONFIG, "digest": layout.put(config), "size": len(config)},
         "layers": [
-            {
-                "mediaType": layer.media_type,
-                "digest": layer.digest,
-                "size": layer.size,
-                "annotations": {KIND: layer.kind, PATH: layer.path},
-            }
-            for layer in layers
+            *({**layer, "annotations": {KIND: SYSTEM}} for layer in (below.layers if below else ())),
+            *map(_named, layers),
         ],
-        "annotations": dict(recipe.labels),
+        "annotations": {**notes, **dict(recipe.labels)},
     }
     return layout.put(canonical(manifest))
 
 
-def _config(recipe: Recipe, interpreter: Interpreter, layers: list[Layer]) -> dict[str, Any]:
+def _named(layer: Layer) -> dict[str, Any]:
+    return {
+        "mediaType": layer.media_type,
+        "digest": layer.digest,
+        "size": layer.size,
+        "annotations": {KIND: layer.kind, PATH: layer.path},
+    }
+
+
+def _config(
+    recipe: Recipe, interpreter: Interpreter, layers: list[Layer], below: System | None
+) -> dict[str, Any]:
     env = {"PYTHONPATH": installing.ENV, "PYTHONUNBUFFERED": "1", "PORT": str(recipe.port)}
     command = list(recipe.run)
     if recipe.model:
@@ -137,16 +149,24 @@ def _config(recipe: Recipe, interpreter: Interpreter, layers: list[Layer]) -> di
     if recipe.run == _MLFLOW:
         command = ["python", f"{SERVER}/scoring_server.py", content.MODEL]
     labels = {f"segue.base.{name}": value for name, value in interpreter.description.items()}
+    uncompressed = [layer.uncompressed for layer in layers]
+    history = [{"created_by": f"segue: {layer.kind} layer"} for layer in layers]
+    user = {}
+    if below is not None:
+        env, user = {**below.env, **env}, {"User": _USER}
+        uncompressed = [*below.uncompressed, *uncompressed]
+        history = [*({"created_by": below.name} for _ in below.layers), *history]
     return {
         "architecture": interpreter.architecture,
         "os": "linux",
         "config": {
             "Env": [f"{name}={value}" for name, value in sorted(env.items())],
             "Cmd": command,
+            **user,
             "WorkingDir": content.APP if recipe.code else "/opt/segue",
             "Labels": {**labels, **dict(recipe.labels)},
             "ExposedPorts": {f"{recipe.port}/tcp": {}},
         },
-        "rootfs": {"type": "layers", "diff_ids": [layer.uncompressed for layer in layers]},
-        "history": [{"created_by": f"segue: {layer.kind} layer"} for layer in layers],
+        "rootfs": {"type": "layers", "diff_ids": uncompressed},
+        "history": history,
     }

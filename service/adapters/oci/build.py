@@ -20,12 +20,14 @@ from urllib.parse import urlsplit
 
 from service import settings as settings_of
 from service import sources
+from service.adapters.oci import system
 from service.adapters.oci.assembling import assemble
 from service.adapters.oci.blobs import Layout, canonical, write_whole
 from service.adapters.oci.bytecode import warm
-from service.adapters.oci.interpreter import host_interpreter
-from service.adapters.oci.push import push
+from service.adapters.oci.interpreter import Interpreter, host_interpreter
+from service.adapters.oci.push import Below, push
 from service.adapters.oci.remote import login_of
+from service.adapters.oci.system import System
 from service.adapters.oci.workshop import Workshop
 from service.ports import CodeReference, Image, ModelReference, PortError, Recipe, Refused, Retry
 from service.settings import Settings
@@ -41,7 +43,9 @@ def main(folder: Path, settings: Settings) -> None:
     log = Log(folder)
     try:
         recipe = read_recipe((folder / "recipe.json").read_bytes())
-        shop = Workshop(Layout(settings.home), host_interpreter(), work, log)
+        interpreter = host_interpreter()
+        below = patiently(lambda: system_of(settings, interpreter), log)
+        shop = Workshop(Layout(settings.home), interpreter, work, log, below)
         with place_to_work(shop.layout, log):
             image = patiently(lambda: assemble(shop, recipe, _opener(settings)), log)
         if settings.images is not None:
@@ -73,6 +77,13 @@ def patiently(work: Callable[[], T], log: Callable[[str], None]) -> T:
             time.sleep(error.after)
 
 
+def system_of(settings: Settings, interpreter: Interpreter) -> System | None:
+    """What lies below images, as the settings name it; its login is the secret file `login-base`."""
+    if settings.base is None:
+        return None
+    return system.read(settings.base, login_of(settings.secret("login-base")), interpreter)
+
+
 def publish(settings: Settings, recipe: Recipe, digest: str, log: Callable[[str], None]) -> None:
     """Send the image to the registry that the settings name, tagged with the build's name.
 
@@ -83,9 +94,11 @@ def publish(settings: Settings, recipe: Recipe, digest: str, log: Callable[[str]
         filter(None, (parts.path.strip("/"), dict(recipe.labels).get("segue.model", "model")))
     )
     login = login_of(settings.secret("login-images"))
+    below = Below(settings.base, login_of(settings.secret("login-base"))) if settings.base else None
     log("pushing the image")
     registry = f"{parts.scheme}://{parts.netloc}"
-    log(f"pushed {push(settings.home, digest, registry, repository, tag=recipe.name, login=login)}")
+    sent = push(settings.home, digest, registry, repository, tag=recipe.name, login=login, below=below)
+    log(f"pushed {sent}")
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from service.adapters.oci.assembling import KIND, PATH
 from service.adapters.oci.blobs import Layout, exclusive
 from service.adapters.oci.interpreter import Interpreter, host_interpreter
 from service.adapters.oci.layers import COMPRESSED, STORED, inside, safe
+from service.adapters.oci.system import KIND as SYSTEM
 from service.ports import Refused
 
 _PYTHON = "opt/segue/python"
@@ -114,6 +115,8 @@ def _link_layers(layout: Layout, image: OpenImage, interpreter: Interpreter, roo
     with _made_whole(root) as new:
         for layer in image.manifest["layers"]:
             notes = layer.get("annotations") or {}
+            if notes.get(KIND) == SYSTEM:
+                continue  # this host is the system
             if KIND not in notes:
                 raise Refused(f"the image {image.digest} was not built by Segue")
             place = notes[PATH].strip("/")
