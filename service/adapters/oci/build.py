@@ -14,19 +14,21 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from service import settings as settings_of
 from service import sources
-from service.adapters.oci import system
-from service.adapters.oci.assembling import assemble
-from service.adapters.oci.blobs import Layout, canonical, write_whole
+from service.adapters.oci import bill, system
+from service.adapters.oci.assembling import assemble, pins_of
+from service.adapters.oci.attaching import Document, attach
+from service.adapters.oci.blobs import MANIFEST, Layout, canonical, write_whole
 from service.adapters.oci.bytecode import warm
 from service.adapters.oci.interpreter import Interpreter, host_interpreter
-from service.adapters.oci.push import Below, push
-from service.adapters.oci.remote import login_of
+from service.adapters.oci.push import SECONDS, STORE, Below, push
+from service.adapters.oci.remote import Remote, login_of
 from service.adapters.oci.system import System
 from service.adapters.oci.workshop import Workshop
 from service.ports import CodeReference, Image, ModelReference, PortError, Recipe, Refused, Retry
@@ -49,7 +51,7 @@ def main(folder: Path, settings: Settings) -> None:
         with place_to_work(shop.layout, log):
             image = patiently(lambda: assemble(shop, recipe, _opener(settings)), log)
         if settings.images is not None:
-            patiently(lambda: publish(settings, recipe, image.digest, log), log)
+            patiently(lambda: publish(settings, shop, recipe, image.digest), log)
         result: dict[str, Any] = {"digest": image.digest, "layers": image.layers}
     except PortError as error:
         result = {"failed": str(error)}
@@ -84,8 +86,9 @@ def system_of(settings: Settings, interpreter: Interpreter) -> System | None:
     return system.read(settings.base, login_of(settings.secret("login-base")), interpreter)
 
 
-def publish(settings: Settings, recipe: Recipe, digest: str, log: Callable[[str], None]) -> None:
-    """Send the image to the registry that the settings name, tagged with the build's name.
+def publish(settings: Settings, shop: Workshop, recipe: Recipe, digest: str) -> None:
+    """Send the image to the registry that the settings name, tagged with the build's name, and attach
+    what it is made of and how.
 
     The login is the secret file `login-images`, as `user:password`. Raises `Refused` or `Retry`.
     """
@@ -95,10 +98,31 @@ def publish(settings: Settings, recipe: Recipe, digest: str, log: Callable[[str]
     )
     login = login_of(settings.secret("login-images"))
     below = Below(settings.base, login_of(settings.secret("login-base"))) if settings.base else None
-    log("pushing the image")
+    shop.log("pushing the image")
     registry = f"{parts.scheme}://{parts.netloc}"
     sent = push(settings.home, digest, registry, repository, tag=recipe.name, login=login, below=below)
-    log(f"pushed {sent}")
+    shop.log(f"pushed {sent}")
+    remote = Remote(registry, login, actions="pull,push", seconds=SECONDS, store=STORE)
+    for document in documents(shop, recipe, digest, sent.partition("@")[0]):
+        try:
+            attach(remote, repository, described(shop.layout, digest), document)
+        except Refused as error:  # an older registry; the image is there all the same
+            shop.log(f"not attached: {error}")
+
+
+def documents(shop: Workshop, recipe: Recipe, digest: str, name: str) -> tuple[Document, ...]:
+    """The image's packages, and how it was made."""
+    builder = f"https://segue.dev/builder@{version('segue')}"
+    made = bill.provenance(digest, name, recipe, shop.system, builder)
+    return (
+        Document(bill.CYCLONEDX, bill.packages(digest, pins_of(shop.layout, digest), shop.system)),
+        Document(bill.IN_TOTO, made, (("in-toto.io/predicate-type", bill.PROVENANCE),)),
+    )
+
+
+def described(layout: Layout, digest: str) -> dict[str, Any]:
+    """The descriptor of an image's manifest."""
+    return {"mediaType": MANIFEST, "digest": digest, "size": layout.blob(digest).stat().st_size}
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Pushes an image to a registry: what it has already is not sent again."""
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -10,11 +11,11 @@ from service.adapters.oci import system
 from service.adapters.oci.assembling import KIND
 from service.adapters.oci.blobs import MANIFEST, Layout
 from service.adapters.oci.layout import open_image
-from service.adapters.oci.remote import Login, Remote
+from service.adapters.oci.remote import Body, Login, Remote
 from service.ports import Refused
 
-_SECONDS = (10.0, 300.0)
-_STORE = "write `user:password` into the secret file login-images"
+SECONDS = (10.0, 300.0)
+STORE = "write `user:password` into the secret file login-images"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,12 @@ def push(
     no, `Retry` where it cannot be reached or is busy.
     """
     image, layout = open_image(home, digest), Layout(home)
-    remote = Remote(registry, login, actions="pull,push", seconds=_SECONDS, store=_STORE)
+    remote = Remote(registry, login, actions="pull,push", seconds=SECONDS, store=STORE)
     for blob in [image.manifest["config"], *image.manifest["layers"]]:
         if (blob.get("annotations") or {}).get(KIND) == system.KIND:
             _take_blob(remote, repository, below, layout, blob["digest"])
             continue
-        _send_blob(remote, repository, layout.blob(blob["digest"]), blob["digest"])
+        _send_file(remote, repository, layout.blob(blob["digest"]), blob["digest"])
     content = layout.blob(digest).read_bytes()
     for reference in filter(None, (digest, tag)):
         headers = {"Content-Type": MANIFEST}
@@ -70,26 +71,29 @@ def _take_blob(remote: Remote, repository: str, below: Below | None, layout: Lay
                 return
     with tempfile.NamedTemporaryFile(dir=layout.root / "incoming") as copy:
         with source.ask("GET", f"/blobs/{digest}", place, allowed={200}) as answer:
-            for piece in answer.iter_content(1 << 20):
+            for piece in source.pieces(answer):
                 copy.write(piece)
         copy.flush()
-        _send_blob(remote, repository, Path(copy.name), digest)  # which checks the digest
+        _send_file(remote, repository, Path(copy.name), digest)
 
 
-def _send_blob(remote: Remote, repository: str, path: Path, digest: str) -> None:
-    """Upload a blob, unless the registry has it."""
-    with remote.ask("HEAD", f"/blobs/{digest}", repository, allowed={200, 404}) as known:
-        if known.status_code == 200:
-            return
-    with remote.ask("POST", "/blobs/uploads/", repository, allowed={202}) as begun:
-        place = urljoin(begun.url, begun.headers["Location"])
-    mark = "&" if urlsplit(place).query else "?"
-    headers = {"Content-Type": "application/octet-stream"}
+def _send_file(remote: Remote, repository: str, path: Path, digest: str) -> None:
     with path.open("rb") as file:  # a file and no generator: the upload then has a length
 
         def again() -> BinaryIO:
             file.seek(0)
             return file
 
-        where = f"{place}{mark}digest={digest}"
-        remote.ask("PUT", where, repository, allowed={201, 204}, headers=headers, body=again).close()
+        send_blob(remote, repository, digest, again)
+
+
+def send_blob(remote: Remote, repository: str, digest: str, body: Callable[[], Body]) -> None:
+    """Upload a blob, unless the registry has it; it checks the digest."""
+    with remote.ask("HEAD", f"/blobs/{digest}", repository, allowed={200, 404}) as known:
+        if known.status_code == 200:
+            return
+    with remote.ask("POST", "/blobs/uploads/", repository, allowed={202}) as begun:
+        place = urljoin(begun.url, begun.headers["Location"])
+    where = f"{place}{'&' if urlsplit(place).query else '?'}digest={digest}"
+    headers = {"Content-Type": "application/octet-stream"}
+    remote.ask("PUT", where, repository, allowed={201, 204}, headers=headers, body=body).close()
