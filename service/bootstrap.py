@@ -20,6 +20,7 @@ from service.ports import (
     MetricSource,
     ModelRegistry,
     Refused,
+    Room,
     Source,
     TrafficRouter,
     Workload,
@@ -36,7 +37,7 @@ class Site:
 
     `ask` looks at a workload's health before users see it: its URL, the router's address where it
     shows previews, the backend's name and the path. `adoption` is there where workloads may exist
-    that Segue did not start.
+    that Segue did not start, `room` where a version has more than one copy.
     """
 
     workloads: Workload
@@ -45,6 +46,7 @@ class Site:
     metrics: MetricSource
     ask: Callable[[str, str | None, str, str], str]
     adoption: Adoption | None = None
+    room: Room | None = None
 
 
 @dataclass(slots=True)

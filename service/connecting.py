@@ -66,7 +66,8 @@ def check_name(name: str) -> None:
 def _refuse_twice(store: Store, source: Source) -> None:
     """One address is one source: under two names each of its changes would count twice."""
     for known in store.sources():
-        if known.name != source.name and (known.kind, known.url) == (source.kind, source.url):
+        same = (known.kind, known.url.rstrip("/")) == (source.kind, source.url.rstrip("/"))
+        if known.name != source.name and same:
             raise Refused(f"{source.url} is connected as {known.name} already; write: --name {known.name}")
 
 

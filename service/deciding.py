@@ -252,7 +252,7 @@ class Deciding:
         epoch = target.epoch + 1
         held = replace(target, holder=HANDED, epoch=epoch)
         self.change.save_target(replace(row, state=TARGET.dump(held)))
-        self.perform(name, HandBack(name, epoch, target.place, target.stable.image))
+        self.perform(name, HandBack(name, epoch, target.place, target.stable.image, target.stable.version))
         return None
 
     def free(self, name: str) -> None:

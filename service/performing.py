@@ -15,6 +15,7 @@ from policies.effects import (
     MoveAlias,
     ReportCommit,
     RunEvaluation,
+    Settle,
     SetTraffic,
     StartWorkload,
     StopWorkload,
@@ -50,6 +51,7 @@ from service.ports import (
     Recipe,
     Refused,
     Result,
+    Room,
     Route,
     Serving,
     Working,
@@ -106,6 +108,11 @@ def perform(parts: Parts, effect: Effect, now: float, since: float) -> Done | Ag
             return _check(parts, effect, now)
         case StopWorkload():
             return _stop(parts, effect)
+        case Settle(backends=backends, place=place):
+            room = parts.at(place).room
+            if room is not None:
+                room.settle(backends)
+            return Done()
         case HandBack():
             return _hand_back(parts, effect)
         case Wake():
@@ -251,7 +258,9 @@ def image_of(parts: Parts, version: Version, cluster: str | None) -> str:
     if parts.settings.images is None:
         raise Refused("a cluster pulls images from a registry; name one that builds push to: SEGUE_IMAGES")
     if parts.settings.base is None:
-        raise Refused("a cluster runs images with a system in them; name the one to build on: SEGUE_BASE")
+        raise Refused(
+            "an image that runs in a cluster stands on a base image with Python; name one: SEGUE_BASE"
+        )
     return f"{parts.settings.images.partition('://')[2]}/{version.model.name}@{version.image}"
 
 
@@ -281,10 +290,13 @@ def _stop(parts: Parts, effect: StopWorkload) -> Done:
 
 
 def _set_traffic(parts: Parts, effect: SetTraffic, now: float) -> Done:
-    router = parts.at(effect.place).router
+    site = parts.at(effect.place)
+    router = site.router
     if not effect.shares:
         router.remove(effect.target, effect.epoch, effect.attempt)
         return Done(TrafficObserved(effect.step, effect.epoch, 0.0, now))
+    if site.room is not None:
+        _make_room(site.room, effect)
     backends = tuple(Backend(s.backend, s.url, s.weight) for s in effect.shares)
     sticky = effect.sticky if effect.sticky in {"cookie", "header"} else "none"
     route = Route(effect.target, effect.epoch, backends, sticky, effect.attempt)  # type: ignore[arg-type]
@@ -293,12 +305,23 @@ def _set_traffic(parts: Parts, effect: SetTraffic, now: float) -> Done:
     return Done(TrafficObserved(effect.step, seen.epoch, weight, now))
 
 
+def _make_room(room: Room, effect: SetTraffic) -> None:
+    """Before a weight is written that needs it; taking traffic back waits for nothing."""
+    weights = {share.backend: share.weight for share in effect.shares}
+    weight = weights.pop(effect.candidate, 0.0)
+    if weight > 0 and weights:
+        room.make_room(min(weights), effect.candidate, weight)
+
+
 def _hand_back(parts: Parts, effect: HandBack) -> Done:
     """What was found is ready before the route names it alone, and that before ours is removed."""
     site = parts.at(effect.place)
     if site.adoption is None:
         raise Refused("nothing was taken over there")
-    site.adoption.restore(effect.image)
+    image = effect.image
+    if effect.version:
+        image = image_of(parts, _version(parts, effect.version), effect.place.cluster)
+    site.adoption.restore(image)
     site.router.remove(effect.target, effect.epoch)
     site.adoption.clear()
     return Done(freed=effect.target)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol
 
+from policies.place import Place
 from policies.spec.declaration import PodNeeds, Replicas
 
 
@@ -84,6 +85,16 @@ class Existing:
     manager: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one of the doctor's checks found; `mend` is what to do where it is not `ok`."""
+
+    check: str
+    ok: bool
+    detail: str
+    mend: str = ""
+
+
 class ClusterView(Protocol):
     """What an operator asks of a cluster before anything is done there."""
 
@@ -93,6 +104,10 @@ class ClusterView(Protocol):
 
     def existing(self, namespace: str, name: str) -> Existing:
         """A Deployment with what belongs to it. Raises `Refused` where there is none."""
+        ...
+
+    def examine(self, targets: tuple[tuple[str, Place], ...]) -> list[Finding]:
+        """What is missing or wrong there for these targets and their places; nothing is changed."""
         ...
 
 
@@ -282,6 +297,19 @@ class Adoption(Protocol):
 
     def clear(self) -> None:
         """Remove every workload that Segue made at the place."""
+        ...
+
+
+class Room(Protocol):
+    """What else a workload adapter can do that runs more than one copy of a version."""
+
+    def make_room(self, stable: str, candidate: str, weight: float) -> None:
+        """See to it that the candidate has copies enough for this share (percent) of the requests, and
+        that stable keeps what it has. Raises `Retry`, with the reason, until they are ready."""
+        ...
+
+    def settle(self, names: tuple[str, ...]) -> None:
+        """No rollout goes on between these: each has as many copies again as its own load asks for."""
         ...
 
 

@@ -4,7 +4,6 @@ Secrets are not settings: they are files below `<home>/secrets`, named by the so
 belong to, and read by `secret` when they are needed.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,9 +36,7 @@ class Settings:
     keep_days: float = 30.0  # SEGUE_KEEP_DAYS: how long bodies, increments, logs and unneeded images are kept
     allow_unsigned: bool = False  # SEGUE_ALLOW_UNSIGNED: accept sources that have no secret
     images: str | None = None  # SEGUE_IMAGES: where images are pushed to, https://registry.example/models
-    base: str | None = (
-        None  # SEGUE_BASE: what lies below pushed images, https://registry.example/python@sha256:…
-    )
+    base: str | None = None  # SEGUE_BASE: the image that pushed images stand on, by digest
     git_roots: tuple[Path, ...] = ()  # SEGUE_GIT_ROOTS: plain paths are allowed only below these
 
     def store_url(self, owner: str) -> str:
@@ -72,7 +69,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         keep_days=_number(environ, "SEGUE_KEEP_DAYS", default.keep_days),
         allow_unsigned=_yes(environ, "SEGUE_ALLOW_UNSIGNED"),
         images=_address(environ, "SEGUE_IMAGES", ("https://", "http://"), "https://registry.example/models"),
-        base=_base(environ),
+        base=_address(environ, "SEGUE_BASE", ("https://", "http://"), "https://host/python@sha256:…"),
         git_roots=_folders(environ, "SEGUE_GIT_ROOTS"),
     )
 
@@ -104,14 +101,6 @@ def _address(environ: Mapping[str, str], name: str, beginnings: tuple[str, ...],
     if text and not text.startswith(beginnings):
         raise SettingsError(f"{name} does not begin as an address of its kind; write one such as {example}")
     return text.rstrip("/") or None
-
-
-def _base(environ: Mapping[str, str]) -> str | None:
-    example = "https://registry.example/python@sha256:…"
-    found = _address(environ, "SEGUE_BASE", ("https://", "http://"), example)
-    if found is not None and not re.search(r"/[^/@]+@sha256:[0-9a-f]{64}$", found):
-        raise SettingsError(f"SEGUE_BASE names no image by its digest; write one such as {example}")
-    return found
 
 
 def _folders(environ: Mapping[str, str], name: str) -> tuple[Path, ...]:

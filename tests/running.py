@@ -61,8 +61,8 @@ class Model(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, name):
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, name, host="127.0.0.1"):
+        super().__init__((host, 0), _Handler)
         self.name = name
         self.status = 200
         self.hold = None  # an event: answer only once it is set
@@ -90,6 +90,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         body = f"{self.server.name} {self.path}".encode()
         self.send_response(self.server.status)
         self.send_header("Content-Length", str(len(body)))
+        self.send_header("X-Version", self.server.name)
         # Head and body in one write, or delayed acknowledgements make each answer take 40 ms.
         self._headers_buffer.append(b"\r\n" + body)
         self.flush_headers()

@@ -92,13 +92,14 @@ def _data_plane(home: Path) -> list[tuple[str, Path]]:
 
 
 @click.command("doctor")
+@click.option("--cluster", metavar="NAME", help="Look at a connected cluster instead of this machine.")
 @as_json
-def examine(*, wants_json: bool) -> None:
+def examine(cluster: str | None, *, wants_json: bool) -> None:
     """Say what is missing or wrong, and how to mend it.
 
     Changes nothing. Exit code 1 if anything is amiss.
     """
-    findings = doctor.examine(chosen())
+    findings = doctor.examine(chosen()) if cluster is None else doctor.examine_cluster(chosen(), cluster)
     if wants_json:
         print_json([{"check": f.check, "ok": f.ok, "detail": f.detail, "mend": f.mend} for f in findings])
     else:

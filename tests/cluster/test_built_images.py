@@ -1,5 +1,6 @@
 """What Segue builds runs in a cluster, and by the same digest on this machine."""
 
+import sys
 import time
 
 import pytest
@@ -20,7 +21,8 @@ NUMBERS = Result((("accuracy", 0.75),))
 
 @pytest.fixture
 def settings(tmp_path, registry, images):
-    base = "http://" + images.python("python", {}, [])
+    version = ".".join(map(str, sys.version_info[:3]))
+    base = "http://" + images.python("python", {}, [], {"PYTHON_VERSION": version})
     yield Settings(home=tmp_path / "home", images=f"http://{registry}/built", base=base)
     for folder in (tmp_path / "home" / "jobs").glob("*/"):
         shim.stop(folder, grace=0.1)

@@ -12,14 +12,13 @@ from service.adapters.oci.attaching import Document, attach
 from service.adapters.oci.builder import OciBuilder
 from service.adapters.oci.locks import Pin
 from service.adapters.oci.remote import Remote
-from service.adapters.oci.system import System
 from service.ports import CodeReference, Image, ModelReference, Recipe, Working
 from service.settings import Settings
 from tests.imaging import INDEX, MANIFEST
 
 IMAGE = "sha256:" + "1" * 64
 PINS = (Pin("numpy==2.2.1 ; python_version >= '3.11'", "numpy", ("sha256:aa", "sha256:bb")),)
-BELOW = System("https://r.example", "lib/python", "sha256:" + "2" * 64, (), (), {})
+BELOW = "r.example/lib/python@sha256:" + "2" * 64
 RECIPE = Recipe(
     "wine-1",
     CodeReference("repo", "c" * 40, "wine"),

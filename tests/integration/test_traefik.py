@@ -13,9 +13,10 @@ import pytest
 import requests
 
 from service import plugins, shim
+from service.adapters.exposition import Strange
 from service.adapters.traefik.daemon import TraefikDaemon
 from service.adapters.traefik.layout import Layout
-from service.adapters.traefik.metrics import Strange, TraefikMetrics, parse
+from service.adapters.traefik.metrics import TraefikMetrics, parse
 from service.adapters.traefik.router import TraefikRouter
 from service.ports import Backend, Counters, NoData, Refused, Retry, Route, Sample
 from service.preview import PREVIEW_HEADER

@@ -21,7 +21,6 @@ OTHER = Settings(
     keep_days=3.5,
     allow_unsigned=True,
     images="https://registry.example/models",
-    base="https://registry.example/python@sha256:" + "0" * 64,
     git_roots=(Path("/srv/git"), Path("/home/git")),
 )
 
@@ -54,7 +53,6 @@ def test_days_that_are_no_days_are_refused_with_the_name_of_the_setting(text):
         ("SEGUE_DATABASE", "mysql://u:secret@db/x", "postgresql://"),
         ("SEGUE_BROKER", "localhost", "redis://"),
         ("SEGUE_IMAGES", "ftp://u:secret@host", "https://"),
-        ("SEGUE_BASE", "https://u:secret@host/python:3", "by its digest"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_with_its_name_and_what_to_write(name, text, said):

@@ -8,9 +8,11 @@ in `answers`: a 409 is `Taken`, `Stale` or `Owned`, a 410 is a list begun anew.
 import copy
 import json
 import random
+import shutil
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -50,7 +52,7 @@ Objects = list[Object]
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """One request; `reading`: the longest silence in seconds."""
+    """One request; `longer`: by how many seconds the answer may be silent longer than others may."""
 
     asked: Asked
     method: str
@@ -58,24 +60,33 @@ class _Call:
     query: Query = ()
     body: Object | Objects | None = None
     form: str = "application/json"
-    reading: float = READ_SECONDS
+    longer: float = 0.0
+    login: bool = True
 
 
 class Api:
     """One cluster's API server, asked in the name of one login. Threads may share it."""
 
-    def __init__(self, name: str, configuration: Configuration, credentials: Credentials | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        configuration: Configuration,
+        credentials: Credentials | None,
+        reading: float = READ_SECONDS,
+    ) -> None:
+        """`reading`: the longest silence in seconds within an answer."""
         self._name = name
+        self._reading = reading
         self._configuration = configuration
         self._credentials = credentials
         self._lock = threading.Lock()
         self._client = ApiClient(configuration)
-        self._certified: tuple[Credential, ApiClient, tempfile.TemporaryDirectory[str]] | None = None
+        self._certified: tuple[Credential, ApiClient] | None = None
         self._failures = 0  # calls in a row that the server could not answer
         self._refusals = 0  # calls in a row whose login it did not accept
 
     @classmethod
-    def of(cls, cluster: Cluster) -> Self:
+    def of(cls, cluster: Cluster, reading: float = READ_SECONDS) -> Self:
         """The door to a connected cluster. Raises `Refused` for a connection that cannot be used."""
         configuration = Configuration()
         credentials, proxy = None, None
@@ -92,7 +103,7 @@ class Api:
             raise Refused(f"the cluster {cluster.name} cannot be reached: {error}") from error
         configuration.retries = False
         configuration.proxy, configuration.no_proxy = proxy, ""
-        return cls(cluster.name, configuration, credentials)
+        return cls(cluster.name, configuration, credentials, reading)
 
     def get(self, kind: Kind, namespace: str | None, name: str) -> Object | None:
         """The object; None where there is none. Raises `NoSuchKind` where there never can be."""
@@ -266,7 +277,7 @@ class Api:
         asked = Asked(self._name, "watch", kind, namespace)
         query = [("watch", "true"), ("allowWatchBookmarks", "true"), ("resourceVersion", version)]
         query += [("timeoutSeconds", str(max(1, round(seconds)))), *selectors]
-        call = _Call(asked, "GET", kind.path(namespace), query, reading=seconds + READ_SECONDS)
+        call = _Call(asked, "GET", kind.path(namespace), query, longer=seconds)
         answer, _ = self._open(call)
         with closing(answer.response):
             if answer.status != 200:
@@ -308,22 +319,29 @@ class Api:
             content = self._content(call.asked, answer)
         if answer.status == 401 and self._credentials is not None and credential is not None:
             self._credentials.refused(credential)
-        self._refusals = self._refusals + 1 if answer.status == 401 else 0
+        if call.login:
+            self._refusals = self._refusals + 1 if answer.status == 401 else 0
         if answer.status < 500 and answer.status != 429:
             self._failures = 0
         return answer.status, answer.headers, content
 
     def _open(self, call: _Call) -> tuple[RESTResponse, Credential | None]:
-        credential = self._credentials.current() if self._credentials else None
+        credential = self._credentials.current() if self._credentials and call.login else None
         client = self._client_of(credential)
         headers = {"Accept": "application/json", "Content-Type": call.form}
         if credential is not None and credential.token:
             headers["Authorization"] = f"Bearer {credential.token}"
         try:
             sent = client.param_serialize(
-                call.method, call.path, None, list(call.query), headers, call.body, auth_settings=_LOGIN
+                call.method,
+                call.path,
+                query_params=list(call.query),
+                header_params=headers,
+                body=call.body,
+                auth_settings=_LOGIN if call.login else [],
             )
-            answer = client.call_api(*sent, _request_timeout=(CONNECT_SECONDS, call.reading))
+            limits = (CONNECT_SECONDS, self._reading + call.longer)
+            answer = client.call_api(*sent, _request_timeout=limits)
         except (urllib3.exceptions.HTTPError, ApiException, OSError) as error:
             raise self._broken(call.asked, error) from error
         except config.ConfigException as error:  # the pod's own token
@@ -336,13 +354,14 @@ class Api:
             return self._client
         with self._lock:
             if self._certified is None or self._certified[0] is not credential:
-                folder = tempfile.TemporaryDirectory(prefix="segue-")
-                certificate, key = Path(folder.name, "certificate"), Path(folder.name, "key")
+                folder = Path(tempfile.mkdtemp(prefix="segue-"))  # TLS takes a key only from a file
+                certificate, key = folder / "certificate", folder / "key"
                 certificate.write_text(credential.certificate)
                 key.write_text(credential.key or "")
                 changed = copy.deepcopy(self._configuration)
                 changed.cert_file, changed.key_file = str(certificate), str(key)
-                self._certified = (credential, ApiClient(changed), folder)
+                self._certified = (credential, ApiClient(changed))
+                weakref.finalize(self._certified[1], shutil.rmtree, folder, ignore_errors=True)
             return self._certified[1]
 
     def _content(self, asked: Asked, answer: RESTResponse) -> bytes:
@@ -373,11 +392,11 @@ class Api:
     def _settled(self, status: int) -> bool:
         """Whether a refusal can be believed: a server that has just started knows neither all rights
         nor all kinds, and a login from a plugin or a file may be renewed by now."""
-        if status == 401:
-            return self._credentials is None or self._refusals > 1
+        if status == 401 and self._credentials is not None and self._refusals < 2:
+            return False
         asked = Asked(self._name, "get", None)
         try:
-            return self._answer(_Call(asked, "GET", "/readyz"))[0] in {200, 401, 403, 404}
+            return self._answer(_Call(asked, "GET", "/readyz", login=False))[0] in {200, 401, 403, 404}
         except Retry:
             return False
 

@@ -26,8 +26,8 @@ class Kind:
         """Where the API server has it. No namespace: the objects of all namespaces."""
         parts = ["apis" if self.group else "api", *self.api_version.split("/")]
         if self.namespaced and namespace is not None:
-            parts += ["namespaces", quote(namespace, safe="")]
-        parts += [self.plural, *(quote(part, safe="") for part in (name, subresource) if part)]
+            parts += ["namespaces", quote(namespace, safe=":")]
+        parts += [self.plural, *(quote(part, safe=":") for part in (name, subresource) if part)]
         return "/" + "/".join(parts)
 
 

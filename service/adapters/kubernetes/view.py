@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, Self
 
+from policies.place import Place
+from service.adapters.kubernetes import looking
 from service.adapters.kubernetes.api import Api, Object
 from service.adapters.kubernetes.kinds import DEPLOYMENT, GRPC_ROUTE, HPA, HTTP_ROUTE, SERVICE
-from service.ports import Cluster, Existing, PortError, Refused
+from service.ports import Cluster, Existing, Finding, PortError, Refused
 
 # Labels and annotations by which those who keep objects as they are make themselves known.
 _MANAGERS = {
@@ -20,13 +22,14 @@ _MANAGERS = {
 class KubernetesView:
     """Reads, and never writes."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, cluster: Cluster) -> None:
         self._api = api
+        self._cluster = cluster
 
     @classmethod
     def open(cls, cluster: Cluster) -> Self:
         """The view of a cluster, connected or not yet."""
-        return cls(Api.of(cluster))
+        return cls(Api.of(cluster), cluster)
 
     def version(self) -> str:
         """Such as v1.37.2."""
@@ -49,6 +52,10 @@ class KubernetesView:
             autoscaler=None if autoscaler is None else f"{namespace}/{autoscaler['metadata']['name']}",
             manager=_manager(found),
         )
+
+    def examine(self, targets: tuple[tuple[str, Place], ...]) -> list[Finding]:
+        """The doctor's questions, asked there."""
+        return looking.examine(self._api, self._cluster, targets)
 
     def _services(self, namespace: str, deployment: Object) -> list[str]:
         worn = deployment["spec"]["template"]["metadata"].get("labels") or {}

@@ -11,18 +11,15 @@ from importlib.resources import files
 from typing import Any
 
 from service.adapters.oci import content, installing, locks
+from service.adapters.oci.bases import FOUNDATION, USER
 from service.adapters.oci.blobs import MANIFEST, Layout, canonical
 from service.adapters.oci.interpreter import Interpreter
 from service.adapters.oci.layers import Layer, LayerWriter
-from service.adapters.oci.system import KIND as SYSTEM
-from service.adapters.oci.system import System
 from service.adapters.oci.workshop import Workshop
 from service.ports import GitHost, Image, ModelRegistry, Recipe, Refused
 
 SERVER = "/opt/segue/server"
 KIND, PATH = "segue.layer", "segue.path"
-_BASE, _BASE_DIGEST = "org.opencontainers.image.base.name", "org.opencontainers.image.base.digest"
-_USER = "65532:65532"  # nobody's; clusters that forbid root want a number
 _MLFLOW = ("mlflow",)
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 
@@ -126,59 +123,56 @@ def _server(layout: Layout) -> tuple[Layer, bool]:
 
 
 def _manifest(shop: Workshop, recipe: Recipe, layers: list[Layer]) -> str:
-    layout, below = shop.layout, shop.system
-    config = canonical(_config(recipe, shop.interpreter, layers, below))
-    notes = {_BASE: below.name, _BASE_DIGEST: below.digest} if below else {}
+    layout = shop.layout
+    config = canonical(_config(shop, recipe, layers))
+    marks = {KIND: FOUNDATION, PATH: "/"}
+    below = [{**layer, "annotations": marks} for layer in (shop.base.layers if shop.base else ())]
     manifest = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
         "config": {"mediaType": _CONFIG, "digest": layout.put(config), "size": len(config)},
         "layers": [
-            *({**layer, "annotations": {KIND: SYSTEM}} for layer in (below.layers if below else ())),
-            *map(_named, layers),
+            *below,
+            *(
+                {
+                    "mediaType": layer.media_type,
+                    "digest": layer.digest,
+                    "size": layer.size,
+                    "annotations": {KIND: layer.kind, PATH: layer.path},
+                }
+                for layer in layers
+            ),
         ],
-        "annotations": {**notes, **dict(recipe.labels)},
+        "annotations": dict(recipe.labels),
     }
     return layout.put(canonical(manifest))
 
 
-def _named(layer: Layer) -> dict[str, Any]:
-    return {
-        "mediaType": layer.media_type,
-        "digest": layer.digest,
-        "size": layer.size,
-        "annotations": {KIND: layer.kind, PATH: layer.path},
-    }
-
-
-def _config(
-    recipe: Recipe, interpreter: Interpreter, layers: list[Layer], below: System | None
-) -> dict[str, Any]:
-    env = {"PYTHONPATH": installing.ENV, "PYTHONUNBUFFERED": "1", "PORT": str(recipe.port)}
+def _config(shop: Workshop, recipe: Recipe, layers: list[Layer]) -> dict[str, Any]:
+    base, interpreter = shop.base, shop.interpreter
+    env = dict(entry.partition("=")[::2] for entry in (base.env if base else ()))
+    env |= {"PYTHONPATH": installing.ENV, "PYTHONUNBUFFERED": "1", "PORT": str(recipe.port)}
     command = list(recipe.run)
     if recipe.model:
         env["SEGUE_MODEL_PATH"] = content.MODEL
     if recipe.run == _MLFLOW:
         command = ["python", f"{SERVER}/scoring_server.py", content.MODEL]
+    below = base.diff_ids if base else ()
     labels = {f"segue.base.{name}": value for name, value in interpreter.description.items()}
-    uncompressed = [layer.uncompressed for layer in layers]
-    history = [{"created_by": f"segue: {layer.kind} layer"} for layer in layers]
-    user = {}
-    if below is not None:
-        env, user = {**below.env, **env}, {"User": _USER}
-        uncompressed = [*below.uncompressed, *uncompressed]
-        history = [*({"created_by": below.name} for _ in below.layers), *history]
     return {
         "architecture": interpreter.architecture,
         "os": "linux",
         "config": {
             "Env": [f"{name}={value}" for name, value in sorted(env.items())],
             "Cmd": command,
-            **user,
             "WorkingDir": content.APP if recipe.code else "/opt/segue",
             "Labels": {**labels, **dict(recipe.labels)},
             "ExposedPorts": {f"{recipe.port}/tcp": {}},
+            **({"User": USER} if base else {}),
         },
-        "rootfs": {"type": "layers", "diff_ids": uncompressed},
-        "history": history,
+        "rootfs": {"type": "layers", "diff_ids": [*below, *(layer.uncompressed for layer in layers)]},
+        "history": [
+            *({"created_by": "segue: base image"} for _ in below),
+            *({"created_by": f"segue: {layer.kind} layer"} for layer in layers),
+        ],
     }

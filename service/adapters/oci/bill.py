@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import quote
 
 from service.adapters.oci.locks import Pin
-from service.adapters.oci.system import System
 from service.ports import Recipe
 
 CYCLONEDX = "application/vnd.cyclonedx+json"
@@ -20,9 +19,12 @@ BUILD_TYPE = "https://segue.dev/build/v1"
 _NAMES = uuid.UUID("6a1c6b1e-2f0d-5b0e-9d55-0f6f0a3f7c11")  # of serial numbers, so that they repeat
 
 
-def packages(image: str, pins: tuple[Pin, ...], system: System | None) -> dict[str, Any]:
-    """The CycloneDX document of an image: each locked package with the hashes that its files may have."""
-    below = [_below(system)] if system else []
+def packages(image: str, pins: tuple[Pin, ...], base: str | None) -> dict[str, Any]:
+    """The CycloneDX document of an image: each locked package with the hashes that its files may have.
+
+    `base` is what it stands on, `registry.example/python@sha256:…`.
+    """
+    below = [_below(base)] if base else []
     return {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
@@ -33,9 +35,7 @@ def packages(image: str, pins: tuple[Pin, ...], system: System | None) -> dict[s
     }
 
 
-def provenance(
-    image: str, repository: str, recipe: Recipe, system: System | None, builder: str
-) -> dict[str, Any]:
+def provenance(image: str, repository: str, recipe: Recipe, base: str | None, builder: str) -> dict[str, Any]:
     """The in-toto statement of how an image was made. `builder` names Segue and its version."""
     predicate = {
         "buildDefinition": {
@@ -46,7 +46,7 @@ def provenance(
                 "folder": recipe.code.folder if recipe.code else None,
             },
             "internalParameters": {"port": recipe.port, "labels": dict(recipe.labels)},
-            "resolvedDependencies": _sources(recipe, system),
+            "resolvedDependencies": _sources(recipe, base),
         },
         "runDetails": {"builder": {"id": builder}, "metadata": {"invocationId": recipe.name}},
     }
@@ -58,7 +58,7 @@ def provenance(
     }
 
 
-def _sources(recipe: Recipe, system: System | None) -> list[dict[str, Any]]:
+def _sources(recipe: Recipe, base: str | None) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     if recipe.code:
         digest = {"gitCommit": recipe.code.commit}
@@ -66,16 +66,17 @@ def _sources(recipe: Recipe, system: System | None) -> list[dict[str, Any]]:
     if recipe.model:
         uri = f"models:/{quote(recipe.model.name)}/{quote(recipe.model.version)}"
         found.append({"name": recipe.model.source, "uri": uri})
-    if system:
-        digest = {"sha256": system.digest.removeprefix("sha256:")}
-        found.append({"name": system.name, "digest": digest})
+    if base:
+        name, _, below = base.partition("@sha256:")
+        found.append({"name": name, "digest": {"sha256": below}})
     return found
 
 
-def _below(system: System) -> dict[str, Any]:
-    name = system.repository.rpartition("/")[2]
-    purl = f"pkg:oci/{name}@{quote(system.digest, safe='')}?repository_url={quote(system.name, safe='')}"
-    return {"type": "container", "name": system.name, "version": system.digest, "bom-ref": purl, "purl": purl}
+def _below(base: str) -> dict[str, Any]:
+    name, _, digest = base.partition("@")
+    last = name.rpartition("/")[2]
+    purl = f"pkg:oci/{last}@{quote(digest, safe='')}?repository_url={quote(name, safe='')}"
+    return {"type": "container", "name": name, "version": digest, "bom-ref": purl, "purl": purl}
 
 
 def _package(pin: Pin) -> dict[str, Any]:

@@ -21,15 +21,14 @@ from urllib.parse import urlsplit
 
 from service import settings as settings_of
 from service import sources
-from service.adapters.oci import bill, system
+from service.adapters.oci import bases, bill
 from service.adapters.oci.assembling import assemble, pins_of
 from service.adapters.oci.attaching import Document, attach
 from service.adapters.oci.blobs import MANIFEST, Layout, canonical, write_whole
 from service.adapters.oci.bytecode import warm
-from service.adapters.oci.interpreter import Interpreter, host_interpreter
-from service.adapters.oci.push import SECONDS, STORE, Below, push
+from service.adapters.oci.interpreter import host_interpreter
+from service.adapters.oci.push import SECONDS, STORE, push
 from service.adapters.oci.remote import Remote, login_of
-from service.adapters.oci.system import System
 from service.adapters.oci.workshop import Workshop
 from service.ports import CodeReference, Image, ModelReference, PortError, Recipe, Refused, Retry
 from service.settings import Settings
@@ -45,13 +44,11 @@ def main(folder: Path, settings: Settings) -> None:
     log = Log(folder)
     try:
         recipe = read_recipe((folder / "recipe.json").read_bytes())
-        interpreter = host_interpreter()
-        below = patiently(lambda: system_of(settings, interpreter), log)
-        shop = Workshop(Layout(settings.home), interpreter, work, log, below)
+        shop = patiently(lambda: _workshop(settings, work, log), log)
         with place_to_work(shop.layout, log):
             image = patiently(lambda: assemble(shop, recipe, _opener(settings)), log)
         if settings.images is not None:
-            patiently(lambda: publish(settings, shop, recipe, image.digest), log)
+            patiently(lambda: publish(settings, recipe, image.digest, log), log)
         result: dict[str, Any] = {"digest": image.digest, "layers": image.layers}
     except PortError as error:
         result = {"failed": str(error)}
@@ -64,6 +61,17 @@ def main(folder: Path, settings: Settings) -> None:
     write_whole(folder / "result.json", canonical(result))
     if "digest" in result:
         _warm(settings, result["digest"], log)
+
+
+def _workshop(settings: Settings, work: Path, log: "Log") -> Workshop:
+    """What the build works with; the base image is here once it has one."""
+    layout, interpreter = Layout(settings.home), host_interpreter()
+    layout.prepare()
+    if settings.base is None:
+        return Workshop(layout, interpreter, work, log)
+    log("base image")
+    login = login_of(settings.secret("login-images"))
+    return Workshop(layout, interpreter, work, log, bases.fetch(layout, settings.base, interpreter, login))
 
 
 def patiently(work: Callable[[], T], log: Callable[[str], None]) -> T:
@@ -79,14 +87,7 @@ def patiently(work: Callable[[], T], log: Callable[[str], None]) -> T:
             time.sleep(error.after)
 
 
-def system_of(settings: Settings, interpreter: Interpreter) -> System | None:
-    """What lies below images, as the settings name it; its login is the secret file `login-base`."""
-    if settings.base is None:
-        return None
-    return system.read(settings.base, login_of(settings.secret("login-base")), interpreter)
-
-
-def publish(settings: Settings, shop: Workshop, recipe: Recipe, digest: str) -> None:
+def publish(settings: Settings, recipe: Recipe, digest: str, log: Callable[[str], None]) -> None:
     """Send the image to the registry that the settings name, tagged with the build's name, and attach
     what it is made of and how.
 
@@ -97,32 +98,30 @@ def publish(settings: Settings, shop: Workshop, recipe: Recipe, digest: str) -> 
         filter(None, (parts.path.strip("/"), dict(recipe.labels).get("segue.model", "model")))
     )
     login = login_of(settings.secret("login-images"))
-    below = Below(settings.base, login_of(settings.secret("login-base"))) if settings.base else None
-    shop.log("pushing the image")
+    log("pushing the image")
     registry = f"{parts.scheme}://{parts.netloc}"
-    sent = push(settings.home, digest, registry, repository, tag=recipe.name, login=login, below=below)
-    shop.log(f"pushed {sent}")
+    sent = push(settings.home, digest, registry, repository, tag=recipe.name, login=login)
+    log(f"pushed {sent}")
     remote = Remote(registry, login, actions="pull,push", seconds=SECONDS, store=STORE)
-    for document in documents(shop, recipe, digest, sent.partition("@")[0]):
+    layout = Layout(settings.home)
+    subject = {"mediaType": MANIFEST, "digest": digest, "size": layout.blob(digest).stat().st_size}
+    for document in documents(settings, layout, recipe, sent):
         try:
-            attach(remote, repository, described(shop.layout, digest), document)
+            attach(remote, repository, subject, document)
         except Refused as error:  # an older registry; the image is there all the same
-            shop.log(f"not attached: {error}")
+            log(f"not attached: {error}")
 
 
-def documents(shop: Workshop, recipe: Recipe, digest: str, name: str) -> tuple[Document, ...]:
-    """The image's packages, and how it was made."""
+def documents(settings: Settings, layout: Layout, recipe: Recipe, reference: str) -> tuple[Document, ...]:
+    """What is said about the image `host/repository@digest`: its packages, and how it was made."""
+    name, _, digest = reference.partition("@")
+    base = settings.base.partition("://")[2] if settings.base else None
     builder = f"https://segue.dev/builder@{version('segue')}"
-    made = bill.provenance(digest, name, recipe, shop.system, builder)
+    made = bill.provenance(digest, name, recipe, base, builder)
     return (
-        Document(bill.CYCLONEDX, bill.packages(digest, pins_of(shop.layout, digest), shop.system)),
+        Document(bill.CYCLONEDX, bill.packages(digest, pins_of(layout, digest), base)),
         Document(bill.IN_TOTO, made, (("in-toto.io/predicate-type", bill.PROVENANCE),)),
     )
-
-
-def described(layout: Layout, digest: str) -> dict[str, Any]:
-    """The descriptor of an image's manifest."""
-    return {"mediaType": MANIFEST, "digest": digest, "size": layout.blob(digest).stat().st_size}
 
 
 @contextmanager

@@ -20,10 +20,10 @@ from typing import IO, Any, cast
 import zstandard
 
 from service.adapters.oci.assembling import KIND, PATH
+from service.adapters.oci.bases import FOUNDATION
 from service.adapters.oci.blobs import Layout, exclusive
 from service.adapters.oci.interpreter import Interpreter, host_interpreter
 from service.adapters.oci.layers import COMPRESSED, STORED, inside, safe
-from service.adapters.oci.system import KIND as SYSTEM
 from service.ports import Refused
 
 _PYTHON = "opt/segue/python"
@@ -115,10 +115,10 @@ def _link_layers(layout: Layout, image: OpenImage, interpreter: Interpreter, roo
     with _made_whole(root) as new:
         for layer in image.manifest["layers"]:
             notes = layer.get("annotations") or {}
-            if notes.get(KIND) == SYSTEM:
-                continue  # this host is the system
             if KIND not in notes:
                 raise Refused(f"the image {image.digest} was not built by Segue")
+            if notes[KIND] == FOUNDATION:
+                continue
             place = notes[PATH].strip("/")
             unpacked = _unpacked(layout, layer)
             (new / place).parent.mkdir(parents=True, exist_ok=True)

@@ -1,40 +1,20 @@
 """Pushes an image to a registry: what it has already is not sent again."""
 
-import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
-from service.adapters.oci import system
-from service.adapters.oci.assembling import KIND
 from service.adapters.oci.blobs import MANIFEST, Layout
 from service.adapters.oci.layout import open_image
 from service.adapters.oci.remote import Body, Login, Remote
-from service.ports import Refused
 
 SECONDS = (10.0, 300.0)
 STORE = "write `user:password` into the secret file login-images"
 
 
-@dataclass(frozen=True, slots=True)
-class Below:
-    """Where the layers of the system below an image are, and the login there."""
-
-    address: str
-    login: Login | None = None
-
-
 def push(
-    home: Path,
-    digest: str,
-    registry: str,
-    repository: str,
-    *,
-    tag: str = "",
-    login: Login | None = None,
-    below: Below | None = None,
+    home: Path, digest: str, registry: str, repository: str, *, tag: str = "", login: Login | None = None
 ) -> str:
     """Send the image; returns its reference `host/repository@digest`.
 
@@ -44,9 +24,6 @@ def push(
     image, layout = open_image(home, digest), Layout(home)
     remote = Remote(registry, login, actions="pull,push", seconds=SECONDS, store=STORE)
     for blob in [image.manifest["config"], *image.manifest["layers"]]:
-        if (blob.get("annotations") or {}).get(KIND) == system.KIND:
-            _take_blob(remote, repository, below, layout, blob["digest"])
-            continue
         _send_file(remote, repository, layout.blob(blob["digest"]), blob["digest"])
     content = layout.blob(digest).read_bytes()
     for reference in filter(None, (digest, tag)):
@@ -54,27 +31,6 @@ def push(
         where = f"/manifests/{reference}"
         remote.ask("PUT", where, repository, allowed={201}, headers=headers, body=lambda: content).close()
     return f"{urlsplit(remote.url).netloc}/{repository}@{digest}"
-
-
-def _take_blob(remote: Remote, repository: str, below: Below | None, layout: Layout, digest: str) -> None:
-    """A layer of the system: the registry has it, takes it over from its own repository, or gets a copy."""
-    if below is None:
-        raise Refused("the image lies on a system; name where it is: SEGUE_BASE")
-    source, place, _ = system.remote(below.address, below.login)
-    with remote.ask("HEAD", f"/blobs/{digest}", repository, allowed={200, 404}) as known:
-        if known.status_code == 200:
-            return
-    if source.url == remote.url:
-        where = f"/blobs/uploads/?mount={digest}&from={quote(place, safe='')}"
-        with remote.ask("POST", where, repository, allowed={201, 202}) as mounted:
-            if mounted.status_code == 201:
-                return
-    with tempfile.NamedTemporaryFile(dir=layout.root / "incoming") as copy:
-        with source.ask("GET", f"/blobs/{digest}", place, allowed={200}) as answer:
-            for piece in source.pieces(answer):
-                copy.write(piece)
-        copy.flush()
-        _send_file(remote, repository, Path(copy.name), digest)
 
 
 def _send_file(remote: Remote, repository: str, path: Path, digest: str) -> None:

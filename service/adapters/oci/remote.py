@@ -7,7 +7,7 @@ token service that it names, and never into a message or to another host.
 import json
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 from urllib.parse import urljoin, urlsplit
 
@@ -79,19 +79,15 @@ class Remote:
     def content(self, answer: requests.Response, most: int) -> bytes:
         """The answer's body, which may have so many bytes."""
         found = bytearray()
-        with answer:
-            for piece in self.pieces(answer):
-                found += piece
-                if len(found) > most:
-                    raise Refused(f"{self.url} answered with more than {most >> 20} MiB")
-        return bytes(found)
-
-    def pieces(self, answer: requests.Response) -> Iterator[bytes]:
-        """The answer's body as it comes. Raises `Retry` where it breaks off."""
         try:
-            yield from answer.iter_content(1 << 16)
+            with answer:
+                for piece in answer.iter_content(1 << 16):
+                    found += piece
+                    if len(found) > most:
+                        raise Refused(f"{self.url} answered with more than {most >> 20} MiB")
         except requests.RequestException as error:
             raise Retry(f"the registry {self.url} broke off: {type(error).__name__}", after=5) from error
+        return bytes(found)
 
     def _sent(
         self,

@@ -1,0 +1,319 @@
+"""What `segue doctor --cluster` asks: what is missing in a cluster, and the exact line that mends it.
+
+Each question is a small function that returns findings; none of them changes anything. A question that
+Segue's login may not ask is itself a finding, never an answer.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from policies.place import Place
+from service.adapters.exposition import Strange
+from service.adapters.kubernetes import copying, labels, planes, routes_manifest
+from service.adapters.kubernetes.answers import NoSuchKind
+from service.adapters.kubernetes.api import Api
+from service.adapters.kubernetes.kinds import (
+    DEPLOYMENT,
+    ENDPOINT_SLICE,
+    EVENT,
+    GATEWAY,
+    GRPC_ROUTE,
+    HPA,
+    HTTP_ROUTE,
+    JOB,
+    NAMESPACE,
+    PDB,
+    POD,
+    RESOURCE_QUOTA,
+    SERVICE,
+    Kind,
+)
+from service.adapters.kubernetes.metrics import ClusterMetrics
+from service.ports import Cluster, Finding, PortError
+
+Object = dict[str, Any]
+_NETWORK_POLICY = Kind("networking.k8s.io/v1", "networkpolicies")
+_POD_MONITOR = Kind("monitoring.coreos.com/v1", "podmonitors")
+_READ, _OWN = ("get", "list"), ("get", "list", "create", "patch", "delete")
+# What each part does in the namespaces of its targets, verb by verb.
+RIGHTS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
+    (DEPLOYMENT, _OWN),
+    (SERVICE, (*_OWN, "update")),
+    (PDB, _OWN),
+    (HPA, _OWN),
+    (JOB, ("get", "create", "update", "delete")),
+    (POD, _READ),
+    (EVENT, ("list",)),
+    (ENDPOINT_SLICE, ("list",)),
+    (Kind("v1", "pods/log"), ("get",)),
+    (Kind("v1", "services/proxy"), ("get",)),
+)
+ROUTE_RIGHTS = ("get", "create", "update", "delete")
+_CRDS = "kubectl apply --server-side -f https://github.com/kubernetes-sigs/gateway-api/releases/download/v1.5.1/standard-install.yaml"
+_UNITS = {
+    **{unit: 1000.0**n for n, unit in enumerate(("n", "u", "m", "", "k", "M", "G", "T", "P", "E"), -3)},
+    **{unit: 1024.0**n for n, unit in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), 1)},
+}
+
+
+def examine(api: Api, cluster: Cluster, targets: Sequence[tuple[str, Place]]) -> list[Finding]:
+    """All questions about a connected cluster and the targets that serve there."""
+    try:
+        version = api.version()
+    except PortError as error:
+        return [
+            Finding(
+                "cluster", ok=False, detail=str(error), mend=f"connect it again: segue cluster {cluster.name}"
+            )
+        ]
+    found = [Finding("cluster", ok=True, detail=f"Kubernetes {version}")]
+    namespaces = dict.fromkeys([cluster.namespace, *(place.namespace for _, place in targets)])
+    for namespace in namespaces:
+        found += _asked(f"rights in {namespace}", lambda where=namespace: rights(api, cluster, where))
+        found += _asked(f"quota of {namespace}", lambda where=namespace: quota(api, where))
+    if cluster.gateway is not None:
+        found += _asked("gateway", lambda: gateway(api, cluster, list(namespaces)))
+    found += metrics(cluster, targets)
+    for target, place in targets:
+        found += _asked(target, lambda name=target, where=place: existing(api, name, where))
+    return found
+
+
+def rights(api: Api, cluster: Cluster, namespace: str) -> Iterator[Finding]:
+    """Every verb that the parts use there, asked of the API server itself."""
+    wanted = [*RIGHTS, *([(HTTP_ROUTE, ROUTE_RIGHTS)] if cluster.gateway else [])]
+    if cluster.gateway and cluster.gateway.partition("/")[0] == namespace:
+        wanted.append((GATEWAY, ("get",)))
+    denied = {
+        kind: missing
+        for kind, verbs in wanted
+        if (missing := [verb for verb in verbs if not api.allowed(verb, kind, namespace)])
+    }
+    if not denied:
+        yield Finding(
+            f"rights in {namespace}", ok=True, detail=f"all {sum(len(v) for _, v in wanted)} are there"
+        )
+    for kind, verbs in denied.items():
+        yield Finding(
+            f"rights in {namespace}",
+            ok=False,
+            detail=f"Segue may not {', '.join(verbs)} {kind.title}",
+            mend=f"add to its Role in {namespace}:"
+            f" - {{apiGroups: [{kind.group!r}], resources: [{kind.plural}], verbs: [{', '.join(verbs)}]}}",
+        )
+
+
+def route_rights(api: Api, target: str, kind: Kind, route: Object) -> Iterator[Finding]:
+    """What is done with a route that was there before, and with the gateways that serve it."""
+    where, name = route["metadata"]["namespace"], route["metadata"]["name"]
+    wanted = [("get", kind, where, name), ("update", kind, where, name)]
+    wanted += [("get", GATEWAY, *gateway) for gateway in routes_manifest.gateways(route)]
+    for verb, what, namespace, named in wanted:
+        if not api.allowed(verb, what, namespace, named):
+            yield Finding(
+                target,
+                ok=False,
+                detail=f"Segue may not {verb} {what.title} {namespace}/{named}",
+                mend=f"add to its Role in {namespace}: - {{apiGroups: [{what.group!r}],"
+                f" resources: [{what.plural}], resourceNames: [{named}], verbs: [{verb}]}}",
+            )
+
+
+def quota(api: Api, namespace: str) -> Iterator[Finding]:
+    """Limits of the namespace that leave no room for one more pod of anything."""
+    check = f"quota of {namespace}"
+    if not api.allowed("list", RESOURCE_QUOTA, namespace):
+        yield Finding(check, ok=True, detail="Segue may not see it; a version that does not fit will say so")
+        return
+    full = [
+        f"{one['metadata']['name']}: {name} {status['used'].get(name)} of {hard}"
+        for one in api.list(RESOURCE_QUOTA, namespace)
+        if (status := one.get("status") or {}).get("used")
+        for name, hard in (status.get("hard") or {}).items()
+        if quantity(str(status["used"].get(name, "0"))) >= quantity(str(hard)) > 0
+    ]
+    mend = f"raise it: kubectl edit resourcequota -n {namespace}"
+    yield Finding(check, not full, ", ".join(full) or "there is room", mend)
+
+
+def gateway(api: Api, cluster: Cluster, namespaces: Iterable[str]) -> Iterator[Finding]:
+    """Whether the Gateway is there, serves, and takes routes from where Segue makes them."""
+    where, _, name = (cluster.gateway or "").partition("/")
+    try:
+        found = api.get(GATEWAY, where, name)
+    except NoSuchKind:
+        yield Finding("gateway", ok=False, detail="the cluster has no Gateway API", mend=_CRDS)
+        return
+    if found is None:
+        again = f"segue cluster {cluster.name} --gateway NAMESPACE/NAME"
+        yield Finding("gateway", ok=False, detail=f"there is no Gateway {cluster.gateway}", mend=again)
+        return
+    said = routes_manifest.condition((found.get("status") or {}).get("conditions") or [], "Programmed")
+    why = said.get("message") or "no controller answered for its class"
+    look = f"kubectl describe gateway {name} -n {where}"
+    yield Finding("gateway", said.get("status") == "True", f"Gateway {cluster.gateway}: {why}", look)
+    for namespace in namespaces:
+        yield from _listeners(api, found, namespace)
+    if cluster.address is None:
+        again = f"segue cluster {cluster.name} --address http://HOST"
+        yield Finding("address", ok=False, detail="it is not known where users reach the gateway", mend=again)
+
+
+def metrics(cluster: Cluster, targets: Sequence[tuple[str, Place]]) -> list[Finding]:
+    """Whether the counters answer, and the versions can be told apart by them."""
+    again = f"segue cluster {cluster.name} --metrics URL --plane {cluster.plane}"
+    try:
+        plane = planes.plane_of(cluster.plane)
+        series = ClusterMetrics(cluster).read()
+    except Strange as error:
+        return [Finding("metrics", ok=False, detail=str(error), mend=again)]
+    known = planes.counters(plane, series)
+    found = [Finding("metrics", ok=True, detail=f"{len(series)} series of {plane.name}")]
+    ours = {place.namespace for _, place in targets} | {cluster.namespace}
+    for backend, ways in planes.by_two_ways(plane, series).items():
+        if backend.partition(".")[2] in ours:
+            told = f"{backend} is counted by {' and '.join(ways)}: what is split cannot be told from the rest"
+            found.append(Finding("metrics", ok=False, detail=told, mend=plane.mixed))
+    if not known:
+        told = "no request was counted yet; send one, then ask again"
+        mend = "for Traefik: --metrics.prometheus.addServicesLabels=true" if plane.name == "traefik" else told
+        found.append(Finding("metrics", ok=False, detail=told, mend=mend))
+    return found
+
+
+def existing(api: Api, target: str, place: Place) -> Iterator[Finding]:
+    """What a target takes over: the Deployment, its Service, its route, and who reaches it otherwise."""
+    if place.deployment is None:
+        yield Finding(target, ok=True, detail=f"serves in {place.namespace} by objects of Segue's own")
+        return
+    found = api.get(DEPLOYMENT, place.namespace, place.deployment)
+    if found is None:
+        told = f"there is no Deployment {place.namespace}/{place.deployment}"
+        yield Finding(target, ok=False, detail=told, mend="write its name under `serve: {deployment: …}`")
+        return
+    worn = found["spec"]["template"]["metadata"].get("labels") or {}
+    services = [one for one in api.list(SERVICE, place.namespace) if _others(one) and _selected(one, worn)]
+    names = [one["metadata"]["name"] for one in services]
+    if not names:
+        told = f"no Service selects the pods of {place.deployment}"
+        mend = f"kubectl expose deployment {place.deployment} -n {place.namespace}"
+        yield Finding(target, ok=False, detail=told, mend=mend)
+    else:
+        yield from _route(api, target, place, names)
+    yield from _left_behind(api, target, place, found, services)
+
+
+def quantity(text: str) -> float:
+    """A Kubernetes quantity as a number. Contract:
+    https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/"""
+    unit = next(unit for unit in sorted(_UNITS, key=len, reverse=True) if text.endswith(unit))
+    return float(text.removesuffix(unit)) * _UNITS[unit]
+
+
+def _asked(check: str, question: Any) -> list[Finding]:
+    """A question's findings, or that it could not be asked."""
+    try:
+        return list(question())
+    except PortError as error:
+        return [Finding(check, ok=False, detail=str(error), mend="give Segue's login the right to read it")]
+
+
+def _listeners(api: Api, found: Object, namespace: str) -> Iterator[Finding]:
+    where = found["metadata"]["namespace"]
+    said = [
+        ((one.get("allowedRoutes") or {}).get("namespaces") or {"from": "Same"})
+        for one in found["spec"]["listeners"]
+    ]
+    taken = any(
+        one["from"] == "All"
+        or (one["from"] == "Same" and namespace == where)
+        or (one["from"] == "Selector" and _namespace_fits(api, namespace, one.get("selector") or {}))
+        for one in said
+    )
+    mend = (
+        f'kubectl patch gateway {found["metadata"]["name"]} -n {where} --type json -p \'[{{"op":"add","path":'
+        '"/spec/listeners/0/allowedRoutes","value":{"namespaces":{"from":"All"}}}]\''
+    )
+    told = "takes" if taken else "takes no"
+    yield Finding("gateway", taken, f"it {told} routes from {namespace}", mend)
+
+
+def _namespace_fits(api: Api, namespace: str, selector: Object) -> bool:
+    found = api.get(NAMESPACE, None, namespace)
+    worn = (found or {}).get("metadata", {}).get("labels") or {}
+    return bool(selector.get("matchLabels")) and copying.selects(selector["matchLabels"], worn)
+
+
+def _route(api: Api, target: str, place: Place, names: Sequence[str]) -> Iterator[Finding]:
+    """The route that is ours leads to the Service; others that do so send requests past the split."""
+    keys = {f"{name}.{place.namespace}" for name in names}
+    where, _, name = (place.route or f"{place.namespace}/").partition("/")
+    ours: Object | None = None
+    for kind in (HTTP_ROUTE, GRPC_ROUTE) if place.route else ():
+        try:
+            ours = ours or api.get(kind, where, name)
+        except NoSuchKind:
+            continue
+        if ours is not None:
+            yield from route_rights(api, target, kind, ours)
+            break
+    if place.route and ours is None:
+        mend = "write its namespace and name under `serve: {route: …}`"
+        yield Finding(target, ok=False, detail=f"there is no route {place.route}", mend=mend)
+    elif ours is not None and not routes_manifest.our_rules(ours["spec"], keys, where):
+        told = f"no rule of route {place.route} leads to {' or '.join(sorted(keys))}"
+        yield Finding(target, ok=False, detail=told, mend=f"kubectl edit httproute {name} -n {where}")
+    if api.allowed("list", HTTP_ROUTE, place.namespace):
+        for one in api.list(HTTP_ROUTE, place.namespace):
+            other = f"{place.namespace}/{one['metadata']['name']}"
+            if (
+                other != place.route
+                and _others(one)
+                and routes_manifest.our_rules(one["spec"], keys, place.namespace)
+            ):
+                told = f"route {other} leads to {' or '.join(sorted(keys))} past the split"
+                yield Finding(
+                    target,
+                    ok=False,
+                    detail=told,
+                    mend=f"kubectl delete httproute {one['metadata']['name']} -n {place.namespace}",
+                )
+    parents = (ours or {"spec": {}})["spec"].get("parentRefs") or []
+    if ours is not None and not any(one.get("kind") == "Service" for one in parents):
+        told = f"callers inside the cluster that ask {' or '.join(sorted(keys))} itself go past the split"
+        yield Finding(target, ok=True, detail=f"{told}; the gateway's address does not")
+
+
+def _left_behind(
+    api: Api, target: str, place: Place, deployment: Object, services: Iterable[Object]
+) -> Iterator[Finding]:
+    """Policies and monitors that select the pods by a label which a candidate must not carry."""
+    worn = deployment["spec"]["template"]["metadata"].get("labels") or {}
+    selectors = [one["spec"].get("selector") or {} for one in services]
+    dropped = set(copying.apart(worn, [*selectors, copying.own_selector(deployment)]))
+    for kind, key in ((_NETWORK_POLICY, "podSelector"), (_POD_MONITOR, "selector")):
+        try:
+            known = api.list(kind, place.namespace) if api.allowed("list", kind, place.namespace) else []
+        except NoSuchKind:
+            continue
+        for one in known:
+            by = (one["spec"].get(key) or {}).get("matchLabels") or {}
+            if copying.selects(by, worn) and dropped & by.keys():
+                kept = next(
+                    (f"{k}: {v}" for k, v in worn.items() if k not in dropped), "a label that both carry"
+                )
+                yield Finding(
+                    target,
+                    ok=False,
+                    detail=f"{kind.plural} {one['metadata']['name']} selects by"
+                    f" {', '.join(sorted(dropped & by.keys()))}, which a candidate's pods carry otherwise",
+                    mend=f"let it select by {kept}",
+                )
+
+
+def _others(one: Object) -> bool:
+    return (one["metadata"].get("labels") or {}).get(labels.MANAGED_BY) != labels.SEGUE
+
+
+def _selected(service: Object, worn: Object) -> bool:
+    return copying.selects(service["spec"].get("selector"), worn)

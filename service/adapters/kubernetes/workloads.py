@@ -1,0 +1,379 @@
+"""Runs versions in a cluster: Deployments of our own, or copies of one that was there before.
+
+A version's objects all have the name of its Service, which is what stands before the dot in its
+backend's name. They are found again by that name and by their labels; one of that name that is not of
+this installation is refused. What outlives us (the order, restarts, held autoscalers) is in annotations.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from policies.place import Place
+from service.adapters.kubernetes import adoption, copying, labels, manifests, reasons, scaling
+from service.adapters.kubernetes.adoption import Found
+from service.adapters.kubernetes.answers import Stale, Taken
+from service.adapters.kubernetes.api import Api, Object
+from service.adapters.kubernetes.kinds import DEPLOYMENT, EVENT, HPA, PDB, POD, SERVICE, Kind
+from service.adapters.kubernetes.restarts import Ledger
+from service.adapters.kubernetes.scaling import Scaling
+from service.ports import Cluster, Failed, Gone, Refused, Retry, Serving, Working, WorkloadOrder
+
+RESTARTS = "segue.dev/restarts"  # annotation of a Deployment: see `restarts`
+_LIVES = 5  # restarts without ever having been ready, after which it has failed
+_MEMORY = 0.4  # seconds for which a look stays true: whoever waits asks more often than anything changes
+_TAIL = 100  # lines of a log
+
+State = Working | Serving | Failed | Gone
+
+
+class KubernetesWorkloads:
+    """The versions at one place. `clock` gives seconds since 1970."""
+
+    def __init__(
+        self, api: Api, cluster: Cluster, place: Place, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._api = api
+        self._owner = cluster.owner
+        self._namespace = place.namespace or cluster.namespace
+        self._found = Found(api, cluster, place) if place.deployment else None
+        self._scaling = Scaling(api, self._namespace)
+        self._clock = clock
+        self._looked: dict[str, tuple[float, State]] = {}
+
+    # --- the port Workload ----------------------------------------------------------------------
+
+    def start(self, order: WorkloadOrder) -> None:
+        """Keep it running, unless it is kept already; what was found is given its pods again.
+
+        Raises `Refused` where another order runs under this name, or somebody else's object has it.
+        """
+        self._looked.pop(order.name, None)
+        taken = self._taken(order.name)
+        if self._found is not None and taken is not None:
+            self._found.start(taken)
+            return
+        manifests.check_image(order.image)
+        name = short(order.name)
+        known = self._ours(DEPLOYMENT, name)
+        if known is None:
+            self._make(order, name)
+        elif known["metadata"].get("deletionTimestamp"):
+            raise Retry(f"the workload {order.name} is still being ended")
+        elif known["metadata"]["annotations"].get(labels.SPEC) != manifests.order_digest(order):
+            raise Refused(f"the workload {order.name} runs with another order; stop it first")
+
+    def state(self, name: str) -> State:
+        """How far it is, and why it is no further."""
+        at, known = self._looked.get(name, (0.0, Gone()))
+        if 0 <= self._clock() - at < _MEMORY:
+            return known
+        found = self._look(name)
+        self._looked[name] = self._clock(), found
+        return found
+
+    def stop(self, name: str) -> None:
+        """End it; a name that is not running is fine. What was found is left standing without pods.
+
+        The pods answer for some seconds more, and the Service goes last.
+        """
+        self._looked.pop(name, None)
+        taken = self._taken(name)
+        if self._found is not None and taken is not None:
+            self._found.stop(taken)
+            return
+        for kind in (DEPLOYMENT, HPA, PDB, SERVICE):
+            known = self._ours(kind, short(name))
+            if known is not None:
+                self._api.delete(kind, self._namespace, short(name), uid=known["metadata"]["uid"])
+
+    def logs(self, name: str) -> str:
+        """The end of what its newest pod printed, and its incarnation before where that one ended."""
+        deployment, pods = self._running(name)
+        newest = max(pods, key=lambda pod: pod["metadata"]["creationTimestamp"], default=None)
+        if deployment is None or newest is None:
+            return ""
+        model = copying.container(deployment["spec"]["template"], _image(deployment))["name"]
+        pod = newest["metadata"]["name"]
+        printed = self._api.logs(self._namespace, pod, model, _TAIL)
+        if not printed and any(_restarted(newest)):
+            printed = self._api.logs(self._namespace, pod, model, _TAIL, previous=True)
+        return printed
+
+    # --- the port Adoption ----------------------------------------------------------------------
+
+    def found(self) -> tuple[str, Serving, str]:
+        """What serves at the place: its Service's name, its state, its image by digest."""
+        taken = self._existing()
+        found = taken.read()
+        if not found["spec"].get("replicas", 1):
+            raise Refused(f"the Deployment {self._namespace}/{taken.deployment} has no replicas; scale it up")
+        why = adoption.unready(found)
+        if why:
+            raise Retry(f"the Deployment {self._namespace}/{taken.deployment} is not ready: {why}", after=2)
+        known = taken.note(found)
+        serving = self._serving(found, taken.pods(found), str(known["service"]), int(known["port"]))
+        return f"{known['service']}.{self._namespace}", serving, taken.image(found, int(known["port"]))
+
+    def restore(self, image: str) -> None:
+        """Have what was found run with this image, as many pods as it had; `Retry` until all are ready.
+
+        Its template keeps that image: handing back keeps the version that serves.
+        """
+        taken = self._existing()
+        found = taken.read()
+        autoscaler = self._scaling.autoscalers().get(taken.deployment)
+        if autoscaler is not None:
+            self._scaling.settle(autoscaler)
+        taken.set_image(found, image)
+        serving = max((one["spec"].get("replicas", 0) for one in self._copies()), default=0)
+        taken.start(found, at_least=serving if autoscaler is not None else 0)
+        why = adoption.unready(taken.read())
+        if why:
+            raise Retry(f"the Deployment {self._namespace}/{taken.deployment} is not ready: {why}", after=1)
+
+    def clear(self) -> None:
+        """Remove every copy, and what was noted on what was found."""
+        taken = self._existing()
+        for copy in self._copies():
+            self.stop(f"{copy['metadata']['name']}.{self._namespace}")
+        taken.forget(taken.read())
+
+    # --- room during a rollout ------------------------------------------------------------------
+
+    def make_room(self, stable: str, candidate: str, weight: float) -> None:
+        """See to it that the candidate has what its share (percent) of stable's live replicas comes to,
+        and that stable keeps what it has. Raises `Retry`, with the reason, until those pods are ready."""
+        keeping, growing = self._named(stable), self._named(candidate)
+        if keeping is None or growing is None:
+            return
+        autoscalers = self._scaling.autoscalers()
+        live = keeping["spec"].get("replicas", 1)
+        autoscaler = autoscalers.get(keeping["metadata"]["name"])
+        if autoscaler is not None:
+            least, most = scaling.bounds(autoscaler)
+            self._scaling.hold(autoscaler, max(least, live), max(most, live))
+        wanted = max(manifests.share(live, weight), growing["spec"].get("replicas", 1))
+        name = growing["metadata"]["name"]
+        autoscaler = autoscalers.get(name)
+        if autoscaler is not None:
+            self._scaling.hold(autoscaler, wanted, wanted)
+        if growing["spec"].get("replicas", 1) < wanted:
+            self._scaling.scale(name, wanted)
+        ready = growing.get("status", {}).get("readyReplicas", 0)
+        if ready < wanted:
+            trouble = self._trouble(growing, self._pods(growing))
+            why = f": {trouble.words}" if trouble else ""
+            raise Retry(f"{ready} of {wanted} pods of {candidate} are ready for {weight:g} %{why}", after=1)
+
+    def settle(self, names: tuple[str, ...]) -> None:
+        """No rollout goes on between these: their autoscalers are as they were before it."""
+        deployments = {found["metadata"]["name"] for name in names if (found := self._named(name))}
+        for deployment, autoscaler in self._scaling.autoscalers().items():
+            if deployment in deployments:
+                self._scaling.settle(autoscaler)
+
+    # --- making -------------------------------------------------------------------------------
+
+    def _make(self, order: WorkloadOrder, name: str) -> None:
+        """The Deployment last: where it is, everything is."""
+        worn = labels.labels(order.target, name, self._owner)
+        if self._found is None:
+            bodies = self._own(order, name, worn)
+        else:
+            bodies = self._copy(self._found, order, name, worn)
+        for kind, body in bodies:
+            try:
+                self._api.create(kind, self._namespace, body)
+            except Taken:
+                if self._ours(kind, name) is None:
+                    raise Retry(f"{kind.title} {name} is being ended") from None
+
+    def _own(self, order: WorkloadOrder, name: str, worn: dict[str, str]) -> list[tuple[Kind, Object]]:
+        bodies = [
+            (SERVICE, manifests.service(name, worn, manifests.own_ports(order))),
+            (PDB, manifests.budget(name, worn)),
+            (DEPLOYMENT, manifests.deployment(order, name, worn)),
+        ]
+        wanted = manifests.autoscaler(order)
+        if wanted is not None:
+            held = scaling.begun_held(wanted, name, name, worn, order.replicas.least)
+            bodies.insert(2, (HPA, held))
+        return bodies
+
+    def _copy(
+        self, taken: Found, order: WorkloadOrder, name: str, worn: dict[str, str]
+    ) -> list[tuple[Kind, Object]]:
+        found = taken.read()
+        service = taken.service(str(taken.note(found)["service"]))
+        body = copying.deployment(found, order, name, worn, taken.reached(found))
+        bodies = [
+            (SERVICE, manifests.service(name, worn, copying.ports(service), **copying.sticking(service))),
+            (PDB, manifests.budget(name, worn)),
+            (DEPLOYMENT, body),
+        ]
+        autoscaler = self._scaling.autoscalers().get(taken.deployment)
+        if autoscaler is not None:
+            spec = scaling.original(autoscaler)
+            bodies.insert(2, (HPA, scaling.begun_held(spec, name, name, worn, body["spec"]["replicas"])))
+        return bodies
+
+    # --- looking ------------------------------------------------------------------------------
+
+    def _look(self, name: str) -> State:
+        deployment, pods = self._running(name)
+        if deployment is None or not deployment["spec"].get("replicas", 1):
+            return Gone()
+        if self._is_ours(deployment):
+            deployment = self._remember(deployment, pods)
+        trouble = None
+        if not deployment.get("status", {}).get("readyReplicas"):
+            trouble = self._trouble(deployment, pods)
+        elif deployment["status"].get("observedGeneration", 0) >= deployment["metadata"]["generation"]:
+            return self._serving(deployment, pods, short(name), _port(deployment))
+        return self._unready(name, deployment, pods, trouble)
+
+    def _unready(
+        self, name: str, deployment: Object, pods: list[Object], trouble: reasons.Trouble | None
+    ) -> Working | Failed:
+        words = trouble.words if trouble else "waiting until it is ready" if pods else "starting"
+        if _was_available(deployment):
+            return Working(f"restarting: {words}" if trouble else "restarting")
+        oldest = min((_seconds(pod["metadata"]["creationTimestamp"]) for pod in pods), default=None)
+        since = oldest or _seconds(deployment["metadata"]["creationTimestamp"])
+        late = trouble is not None and self._clock() - since > trouble.patience
+        restarted = max((count for pod in pods for count in _restarted(pod)), default=0)
+        if late or restarted >= _LIVES or _too_late(deployment):
+            return Failed(words, self.logs(name))
+        return Working(words)
+
+    def _serving(self, deployment: Object, pods: list[Object], service: str, port: int) -> Serving:
+        started = min((_seconds(pod["metadata"]["creationTimestamp"]) for pod in pods), default=0.0)
+        text = (deployment["metadata"].get("annotations") or {}).get(RESTARTS)
+        ledger = Ledger.read(text) if text else Ledger().seen(pods, 0)
+        return Serving(f"http://{service}.{self._namespace}.svc:{port}", started, ledger.total)
+
+    def _remember(self, deployment: Object, pods: list[Object]) -> Object:
+        """The Deployment, with what is known of its restarts written down where that has changed."""
+        text = (deployment["metadata"].get("annotations") or {}).get(RESTARTS)
+        before = Ledger.read(text)
+        now = before.seen(pods, deployment["spec"].get("replicas", 1))
+        if now == before:
+            return deployment
+        metadata = {"annotations": {RESTARTS: now.text()}}
+        metadata["resourceVersion"] = deployment["metadata"]["resourceVersion"]
+        try:
+            return self._api.patch(
+                DEPLOYMENT, self._namespace, deployment["metadata"]["name"], {"metadata": metadata}
+            )
+        except Stale:  # somebody wrote in between; the next look counts
+            return deployment
+
+    def _trouble(self, deployment: Object, pods: list[Object]) -> reasons.Trouble | None:
+        """What keeps its pods from being ready, the worst first."""
+        of_pods = [trouble for pod in pods if (trouble := self._trouble_of(pod))]
+        if of_pods:
+            return min(of_pods, key=lambda trouble: trouble.patience)
+        return reasons.of_deployment(deployment)
+
+    def _trouble_of(self, pod: Object) -> reasons.Trouble | None:
+        if pod["metadata"].get("deletionTimestamp"):
+            return None
+        trouble = reasons.of_pod(pod)
+        if trouble is None and pod.get("status", {}).get("phase") != "Pending":
+            return None
+        events = self._api.list(EVENT, self._namespace, fields=f"involvedObject.uid={pod['metadata']['uid']}")
+        return reasons.of_pod(pod, events)
+
+    # --- finding ------------------------------------------------------------------------------
+
+    def _existing(self) -> Found:
+        if self._found is None:
+            raise Refused("the place names no Deployment that could be taken over")
+        return self._found
+
+    def _taken(self, name: str) -> Object | None:
+        """The Deployment that was found, where this is its name."""
+        if self._found is None:
+            return None
+        found = self._api.get(DEPLOYMENT, self._namespace, self._found.deployment)
+        known = adoption.noted(found) if found else None
+        return found if known is not None and known["service"] == short(name) else None
+
+    def _named(self, name: str) -> Object | None:
+        """The Deployment of a backend: ours, or the one that was found, which may have the same name."""
+        known = self._api.get(DEPLOYMENT, self._namespace, short(name))
+        if known is not None and self._is_ours(known):
+            return known
+        taken = self._taken(name)
+        if known is not None and taken is None:
+            labels.check_owner(known, self._owner)
+        return taken
+
+    def _running(self, name: str) -> tuple[Object | None, list[Object]]:
+        deployment = self._named(name)
+        return deployment, self._pods(deployment) if deployment else []
+
+    def _pods(self, deployment: Object) -> list[Object]:
+        """Its pods; those of a Deployment of the same name before it may still be ending."""
+        chosen = labels.selector(copying.own_selector(deployment))
+        made = deployment["metadata"]["creationTimestamp"]
+        pods = self._api.list(POD, self._namespace, labels=chosen)
+        return [pod for pod in pods if pod["metadata"]["creationTimestamp"] >= made]
+
+    def _ours(self, kind: Kind, name: str) -> Object | None:
+        """The object of this name. Raises `Refused` where it is somebody else's."""
+        known = self._api.get(kind, self._namespace, name)
+        if known is not None:
+            labels.check_owner(known, self._owner)
+        return known
+
+    def _is_ours(self, deployment: Object) -> bool:
+        return bool(
+            (deployment["metadata"].get("labels") or {}).get(labels.OWNER) == labels.value(self._owner)
+        )
+
+    def _copies(self) -> list[Object]:
+        """The copies of the Deployment that was found."""
+        wanted = {
+            labels.MANAGED_BY: labels.SEGUE,
+            labels.OWNER: labels.value(self._owner),
+            copying.COPIED_FROM: labels.value(self._existing().deployment),
+        }
+        return self._api.list(DEPLOYMENT, self._namespace, labels=labels.selector(wanted))
+
+
+def short(backend: str) -> str:
+    """The name of a backend's objects: what stands before the dot."""
+    return backend.partition(".")[0]
+
+
+def _image(deployment: Object) -> str:
+    """The image that the model's container was given: only ours has a digest for certain."""
+    containers = deployment["spec"]["template"]["spec"]["containers"]
+    return next((str(one["image"]) for one in containers if "@sha256:" in one["image"]), "")
+
+
+def _port(deployment: Object) -> int:
+    """The port of its Service, as it was noted when it was made or found."""
+    noted = adoption.noted(deployment)
+    return int(noted["port"] if noted else deployment["metadata"]["annotations"][manifests.PORT])
+
+
+def _was_available(deployment: Object) -> bool:
+    conditions = deployment.get("status", {}).get("conditions") or []
+    return any(one.get("reason") == "NewReplicaSetAvailable" for one in conditions)
+
+
+def _too_late(deployment: Object) -> bool:
+    conditions = deployment.get("status", {}).get("conditions") or []
+    return any(one.get("reason") == "ProgressDeadlineExceeded" for one in conditions)
+
+
+def _restarted(pod: Object) -> list[int]:
+    statuses = pod.get("status", {}).get("containerStatuses") or []
+    return [count for one in statuses if (count := int(one.get("restartCount", 0)))]
+
+
+def _seconds(timestamp: str) -> float:
+    return datetime.fromisoformat(timestamp).timestamp()

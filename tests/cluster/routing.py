@@ -1,0 +1,199 @@
+"""A real Traefik on this machine as a cluster's gateway, and Services whose endpoints are on this machine.
+
+So the traffic never enters the cluster: its API server must be reachable, nothing else. What is made
+in the cluster is one namespace and one GatewayClass, and both are gone afterwards.
+"""
+
+import os
+import secrets
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import requests
+import yaml
+
+from service.adapters.kubernetes.api import Api
+from service.adapters.kubernetes.kinds import (
+    ENDPOINT_SLICE,
+    GATEWAY,
+    GATEWAY_CLASS,
+    HTTP_ROUTE,
+    NAMESPACE,
+    SERVICE,
+    Kind,
+)
+from service.adapters.kubernetes.labels import TARGET, value
+from service.adapters.traefik.daemon import TraefikDaemon
+from service.ports import Backend, Cluster
+from service.settings import Settings
+from tests.running import Model, free_port, wait_until
+
+OWNER = "tests"
+
+
+def kubeconfig():
+    """The cluster under test."""
+    return os.environ["SEGUE_TEST_KUBECONFIG"]
+
+
+def this_machine(path):
+    """The address of this machine that the cluster's API server lies behind."""
+    config = yaml.safe_load(Path(path).read_text())
+    host = urlsplit(config["clusters"][0]["cluster"]["server"])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((host.hostname, host.port or 443))
+        return probe.getsockname()[0]
+
+
+class Space:
+    """A namespace that is gone afterwards."""
+
+    def __init__(self):
+        self.namespace = f"router-{secrets.token_hex(4)}"
+        self.api = Api.of(Cluster("test", kubeconfig=kubeconfig()))
+
+    def __enter__(self):
+        self.api.create(NAMESPACE, None, {"metadata": {"name": self.namespace}})
+        return self
+
+    def __exit__(self, *error):
+        self.api.delete(NAMESPACE, None, self.namespace)
+
+    def create(self, kind, name, **body):
+        metadata = {"name": name, "namespace": self.namespace, **body.pop("metadata", {})}
+        return self.api.create(kind, self.namespace, {**_typed(kind), "metadata": metadata, **body})
+
+
+class Gateway(Space):
+    """A namespace with a Gateway that a Traefik of our own serves."""
+
+    def __init__(self, throttle="100ms"):
+        super().__init__()
+        self.port, self.control = free_port(), free_port()
+        self.throttle = throttle
+        self.folder = tempfile.TemporaryDirectory()
+        self.process = None
+        self.listen = None  # where the entry point listens instead, for one more replica
+        self.models = {}
+        self.cluster = Cluster(
+            "test",
+            kubeconfig=kubeconfig(),
+            namespace=self.namespace,
+            gateway=f"{self.namespace}/gateway",
+            address=f"http://127.0.0.1:{self.port}",
+            metrics=f"http://127.0.0.1:{self.control}/metrics",
+            owner=OWNER,
+        )
+
+    def __enter__(self):
+        super().__enter__()
+        name = self.namespace
+        self.api.create(
+            GATEWAY_CLASS,
+            None,
+            {
+                **_typed(GATEWAY_CLASS),
+                "metadata": {"name": name, "labels": {"segue-test": name}},
+                "spec": {"controllerName": "traefik.io/gateway-controller"},
+            },
+        )
+        listener = {
+            "name": "web",
+            "protocol": "HTTP",
+            "port": self.port,
+            "allowedRoutes": {"namespaces": {"from": "Same"}},
+        }
+        self.create(GATEWAY, "gateway", spec={"gatewayClassName": name, "listeners": [listener]})
+        self.start()
+        return self
+
+    def start(self):
+        program = TraefikDaemon.open(Settings(home=Path(self.folder.name))).program()
+        arguments = [
+            str(program),
+            f"--entrypoints.web.address={self.listen or f'127.0.0.1:{self.port}'}",
+            f"--entrypoints.traefik.address=127.0.0.1:{self.control}",
+            "--api.insecure=true",
+            "--providers.kubernetesgateway=true",
+            f"--providers.kubernetesgateway.labelselector=segue-test={self.namespace}",
+            f"--providers.kubernetesgateway.namespaces={self.namespace}",
+            f"--providers.providersthrottleduration={self.throttle}",
+            "--metrics.prometheus=true",
+            "--metrics.prometheus.addServicesLabels=true",
+            "--global.checknewversion=false",
+            "--global.sendanonymoususage=false",
+            "--log.level=WARN",
+        ]
+        with Path(self.folder.name, "traefik.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                arguments, env={"KUBECONFIG": kubeconfig()}, stdout=log, stderr=log
+            )
+        wait_until(self._answers)
+
+    def stop(self):
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def __exit__(self, *error):
+        self.stop()
+        for model in self.models.values():
+            model.__exit__()
+        self.api.delete(GATEWAY_CLASS, None, self.namespace)
+        super().__exit__(*error)
+        self.folder.cleanup()
+
+    def log(self):
+        return Path(self.folder.name, "traefik.log").read_text()
+
+    def service(self, name, target=None, model=None):
+        """A Service in front of a model server on this machine; labelled as one of ours with a target."""
+        marks = {} if target is None else {TARGET: value(target)}
+        port = 9
+        if model is not None:
+            served = self.models[name] = Model(model, host="0.0.0.0").__enter__()  # noqa: S104 (the cluster's gateway asks it)
+            port = served.server_port
+        ports = [{"name": "http", "port": port}]
+        self.create(SERVICE, name, metadata={"labels": marks}, spec={"ports": [{"name": "http", "port": 80}]})
+        self.create(
+            ENDPOINT_SLICE,
+            name,
+            metadata={"labels": {"kubernetes.io/service-name": name}},
+            addressType="IPv4",
+            ports=ports,
+            endpoints=[{"addresses": [this_machine(kubeconfig())], "conditions": {"ready": True}}],
+        )
+        return self.models.get(name)
+
+    def backend(self, name, weight):
+        return Backend(f"{name}.{self.namespace}", f"http://{name}.{self.namespace}.svc:80", weight)
+
+    def route(self, name, rules, **spec):
+        """An HTTPRoute as people have one already."""
+        parents = [{"name": "gateway"}]
+        return self.create(HTTP_ROUTE, name, spec={"parentRefs": parents, "rules": rules, **spec})
+
+    def _answers(self):
+        assert self.process.poll() is None, self.log()
+        try:
+            return requests.get(f"http://127.0.0.1:{self.control}/metrics", timeout=1).ok
+        except requests.RequestException:
+            return False
+
+
+def _typed(kind: Kind):
+    titles = {
+        "endpointslices": "EndpointSlice",
+        "gateways": "Gateway",
+        "gatewayclasses": "GatewayClass",
+        "grpcroutes": "GRPCRoute",
+        "httproutes": "HTTPRoute",
+        "services": "Service",
+        "pods": "Pod",
+        "deployments": "Deployment",
+    }
+    return {"apiVersion": kind.api_version, "kind": titles[kind.plural]}

@@ -1,0 +1,200 @@
+"""The doctor of a real cluster: what it finds missing, and the line that mends it."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import requests
+import yaml
+
+from policies.place import Place
+from service.adapters.kubernetes import looking
+from service.adapters.kubernetes.api import Api
+from service.adapters.kubernetes.gateway import GatewayRouter
+from service.adapters.kubernetes.kinds import DEPLOYMENT, HTTP_ROUTE, RESOURCE_QUOTA, SERVICE
+from service.ports import Route
+from tests.cluster.kubectl import Kubectl
+from tests.cluster.routing import Gateway, kubeconfig
+from tests.cluster.test_selector_contract import pods
+from tests.running import wait_until
+
+TARGET = "fraud/production"
+WORN = {"app": "fraud", "team": "risk"}
+
+
+@pytest.fixture(scope="module")
+def gateway():
+    """A namespace with everything that a takeover needs."""
+    with Gateway() as running:
+        running.service("fraud-2", TARGET, "candidate")
+        running.create(DEPLOYMENT, "fraud", spec={**pods("fraud", WORN), "replicas": 0})
+        running.create(
+            SERVICE, "fraud", spec={"ports": [{"name": "http", "port": 80}], "selector": {"app": "fraud"}}
+        )
+        match = {"path": {"type": "PathPrefix", "value": "/fraud"}}
+        running.route("shop", [{"matches": [match], "backendRefs": [{"name": "fraud", "port": 80}]}])
+        router = GatewayRouter(running.api, running.cluster, Place("test", running.namespace))
+        router.set(Route(TARGET, 1, (running.backend("fraud-2", 100.0),)))
+        wait_until(lambda: requests.get(router.address(TARGET), timeout=5).ok)
+        yield running
+
+
+def place(gateway, **changed):
+    at = Place("test", gateway.namespace, "fraud", f"{gateway.namespace}/shop")
+    return replace(at, **changed)
+
+
+def troubles(gateway, cluster=None, **changed):
+    found = looking.examine(
+        gateway.api, cluster or gateway.cluster, [("fraud/production", place(gateway, **changed))]
+    )
+    return {(one.check, one.detail): one.mend for one in found if not one.ok}
+
+
+def only(found, *words):
+    """The one trouble's words and mend; each of the words is in one of them."""
+    assert len(found) == 1, found
+    ((check, detail), mend) = next(iter(found.items()))
+    text = f"{check} {detail} {mend}"
+    assert [word for word in words if word not in text] == []
+
+
+def test_nothing_is_amiss_where_all_is_there(gateway):
+    assert troubles(gateway) == {}
+
+
+def test_callers_inside_the_cluster_are_told_of(gateway):
+    found = looking.examine(gateway.api, gateway.cluster, [(TARGET, place(gateway))])
+    assert any("past the split" in one.detail and one.ok for one in found)
+
+
+WRONG = {
+    "no such gateway": (lambda c: {"gateway": f"{c.namespace}/none"}, {}, ("there is no Gateway", "segue cluster test --gateway")),
+    "no address": (lambda c: {"address": None}, {}, ("users reach", "--address")),
+    "no metrics": (lambda c: {"metrics": None}, {}, ("none are known", "--metrics")),
+    "metrics that do not answer": (lambda c: {"metrics": "http://127.0.0.1:9/metrics"}, {}, ("no answer", "--metrics")),
+    "a Prometheus that is none": (lambda c: {"metrics": f"prometheus+{c.metrics}"}, {}, ("otherwise than its API", "--metrics")),
+    "no such Deployment": (lambda c: {}, {"deployment": "none"}, ("no Deployment", "serve: {deployment")),
+    "a Deployment without a Service": (lambda c: {}, {"deployment": "fraud-idle"}, ("no Service selects", "kubectl expose deployment fraud-idle")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("why", WRONG)
+def test_what_is_missing_is_named_with_what_to_type(gateway, why):
+    cluster, at, words = WRONG[why]
+    if at.get("deployment") == "fraud-idle":
+        gateway.create(DEPLOYMENT, "fraud-idle", spec={**pods("idle", {"app": "idle"}), "replicas": 0})
+    changed = replace(gateway.cluster, **cluster(gateway.cluster))
+    only(troubles(gateway, changed, **at), *words)
+
+
+def test_a_route_that_is_not_there_and_one_that_goes_past_the_split_are_both_named(gateway):
+    found = troubles(gateway, route=f"{gateway.namespace}/none")
+    details = [detail for _, detail in found]
+    assert any("there is no route" in one for one in details)
+    assert any("shop leads to" in one and "past the split" in one for one in details)
+
+
+def test_a_gateway_that_takes_no_routes_from_elsewhere_is_mended_by_one_line(gateway):
+    """The line is run, and then nothing is amiss."""
+    found = looking.gateway(gateway.api, gateway.cluster, ["default"])
+    (trouble,) = [one for one in found if not one.ok]
+    assert trouble.detail == "it takes no routes from default"
+    subprocess.run(trouble.mend, shell=True, check=True, env={**_env()}, capture_output=True)  # noqa: S602 (the line that people paste)
+    assert [one for one in looking.gateway(gateway.api, gateway.cluster, ["default"]) if not one.ok] == []
+
+
+def test_a_full_quota_is_named(gateway):
+    gateway.api.create(
+        RESOURCE_QUOTA,
+        gateway.namespace,
+        {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few"}, "spec": {"hard": {"services": "2"}}},
+    )  # fmt: skip
+    wait_until(
+        lambda: gateway.api.get(RESOURCE_QUOTA, gateway.namespace, "few").get("status", {}).get("used")
+    )
+    only(troubles(gateway), "few: services 2 of 2", "kubectl edit resourcequota")
+    gateway.api.delete(RESOURCE_QUOTA, gateway.namespace, "few")
+
+
+def test_a_policy_that_would_leave_the_candidate_out_is_named(gateway):
+    """A candidate's pods are not `app: fraud`: the Service would send them users at once."""
+    policy = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "models", "namespace": gateway.namespace},
+        "spec": {"podSelector": {"matchLabels": {"app": "fraud"}}, "policyTypes": ["Egress"]},
+    }
+    Kubectl(kubeconfig()).apply(policy)
+    only(troubles(gateway), "networkpolicies models selects by app", "let it select by team: risk")
+    Kubectl(kubeconfig()).run("delete", "networkpolicy", "models", "-n", gateway.namespace)
+
+
+def test_each_right_that_is_missing_is_named_as_the_rule_that_gives_it(gateway, tmp_path):
+    """A login that may only read Deployments: with the rules that the doctor says, it may all."""
+    kubectl = Kubectl(kubeconfig())
+    where = ("-n", gateway.namespace)
+    kubectl.run("create", "serviceaccount", "segue", *where)
+    kubectl.run("create", "role", "segue", "--verb=get,list", "--resource=deployments.apps", *where)
+    binding = ("--role=segue", f"--serviceaccount={gateway.namespace}:segue")
+    kubectl.run("create", "rolebinding", "segue", *binding, *where)
+    login = _login(tmp_path, kubectl.run("create", "token", "segue", *where).strip())
+    api = Api.of(replace(gateway.cluster, kubeconfig=str(login)))
+    found = list(looking.rights(api, gateway.cluster, gateway.namespace))
+    assert all(not one.ok for one in found)
+    rules = [yaml.safe_load(one.mend.partition(": - ")[2]) for one in found]
+    kubectl.run(
+        *("patch", "role", "segue", *where, "--type=json", "-p"),
+        json.dumps([{"op": "add", "path": "/rules/-", "value": rule} for rule in rules]),
+    )
+    wait_until(
+        lambda: [one for one in looking.rights(api, gateway.cluster, gateway.namespace) if not one.ok] == []
+    )
+
+
+def test_a_route_that_may_not_be_written_is_named_with_its_gateway(gateway, tmp_path):
+    kubectl = Kubectl(kubeconfig())
+    kubectl.run("create", "serviceaccount", "stranger", "-n", gateway.namespace)
+    token = kubectl.run("create", "token", "stranger", "-n", gateway.namespace).strip()
+    api = Api.of(replace(gateway.cluster, kubeconfig=str(_login(tmp_path, token))))
+    route = gateway.api.get(HTTP_ROUTE, gateway.namespace, "shop")
+    found = [one.mend for one in looking.route_rights(api, TARGET, HTTP_ROUTE, route)]
+    assert [one.partition("resources: ")[2] for one in found] == [
+        "[httproutes], resourceNames: [shop], verbs: [get]}",
+        "[httproutes], resourceNames: [shop], verbs: [update]}",
+        "[gateways], resourceNames: [gateway], verbs: [get]}",
+    ]
+
+
+def test_the_command_says_it_and_ends_with_1(gateway, tmp_path):
+    env = {"SEGUE_HOME": str(tmp_path), "PATH": _env()["PATH"]}
+    segue = str(Path(sys.executable).with_name("segue"))
+    wanted = gateway.cluster
+    made = [segue, "cluster", "test", "--kubeconfig", kubeconfig(), "--namespace", wanted.namespace]
+    made += ["--gateway", wanted.gateway, "--address", wanted.address, "--metrics", wanted.metrics]
+    subprocess.run(made, env=env, check=True, capture_output=True)
+    asked = [segue, "doctor", "--cluster", "test", "--json"]
+    done = subprocess.run(asked, env=env, check=False, capture_output=True, text=True)
+    said = json.loads(done.stdout)
+    assert (done.returncode, [one for one in said if not one["ok"]]) == (0, [])
+    asked[3] = "other"
+    done = subprocess.run(asked, env=env, check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "there is no cluster 'other'; known: test" in done.stderr
+
+
+def _env():
+    import os  # noqa: PLC0415 (kubectl reads its own variable)
+
+    return {"PATH": os.environ["PATH"], "KUBECONFIG": kubeconfig(), "HOME": os.environ["HOME"]}
+
+
+def _login(folder, token):
+    config = yaml.safe_load(Path(kubeconfig()).read_text())
+    config["users"] = [{"name": one["name"], "user": {"token": token}} for one in config["users"]]
+    path = folder / "login.conf"
+    path.write_text(yaml.safe_dump(config))
+    return path

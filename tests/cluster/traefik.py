@@ -1,0 +1,158 @@
+"""Traefik in the cluster, as the controller of a GatewayClass and the data plane of one Gateway."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from tests.cluster.kubectl import Kubectl
+from tests.cluster.objects import RESTRICTED
+
+NAMESPACE = "segue-gateway"
+NAME = "traefik"
+_WEB, _ADMIN = 8000, 9000
+_OURS = "segue-test-gateway"
+Manifest = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """`url` takes requests from this machine (say the Host), `metrics` is for Prometheus."""
+
+    namespace: str
+    name: str
+    class_name: str
+    url: str
+    metrics: str
+
+    @property
+    def reference(self) -> tuple[str, str]:
+        """Namespace and name."""
+        return self.namespace, self.name
+
+
+def install(kubectl: Kubectl, image: str) -> Gateway:
+    """Install it, or adopt what an earlier run installed; it serves when this returns."""
+    kubectl.apply(*_objects(image))
+    kubectl.rolled_out(NAMESPACE, NAME)
+    accepted = "--for=condition=Programmed"
+    kubectl.run("wait", accepted, f"gateway/{NAME}", "-n", NAMESPACE, "--timeout=60s")
+    ports = {port["name"]: port["nodePort"] for port in _service(kubectl)["spec"]["ports"]}
+    node = _node_address(kubectl)
+    web, admin = f"http://{node}:{ports['web']}", f"http://{node}:{ports['admin']}/metrics"
+    return Gateway(NAMESPACE, NAME, f"segue-{NAME}", web, admin)
+
+
+def _service(kubectl: Kubectl) -> Manifest:
+    found: Manifest = kubectl.get("service", NAME, "-n", NAMESPACE)
+    return found
+
+
+def _node_address(kubectl: Kubectl) -> str:
+    addresses = kubectl.get("nodes")["items"][0]["status"]["addresses"]
+    return next(str(entry["address"]) for entry in addresses if entry["type"] == "InternalIP")
+
+
+def _objects(image: str) -> list[Manifest]:
+    metadata = {"namespace": NAMESPACE, "name": NAME}
+    ports = [("web", 80, _WEB), ("admin", _ADMIN, _ADMIN)]
+    return [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata},
+        *_rights(),
+        _deployment(image),
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": metadata,
+            "spec": {
+                "type": "NodePort",
+                "selector": {"app": NAME},
+                "ports": [{"name": name, "port": port, "targetPort": at} for name, port, at in ports],
+            },
+        },
+        {
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "kind": "GatewayClass",
+            "metadata": {"name": f"segue-{NAME}", "labels": {_OURS: "yes"}},
+            "spec": {"controllerName": "traefik.io/gateway-controller"},
+        },
+        {
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "kind": "Gateway",
+            "metadata": metadata,
+            "spec": {"gatewayClassName": f"segue-{NAME}", "listeners": [_listener()]},
+        },
+    ]
+
+
+def _listener() -> Manifest:
+    allowed = {"namespaces": {"from": "All"}}
+    return {"name": "web", "protocol": "HTTP", "port": _WEB, "allowedRoutes": allowed}
+
+
+def _deployment(image: str) -> Manifest:
+    container = {
+        "name": NAME,
+        "image": image,
+        "args": [
+            f"--entrypoints.web.address=:{_WEB}",
+            f"--entrypoints.traefik.address=:{_ADMIN}",
+            "--providers.kubernetesgateway=true",
+            f"--providers.kubernetesgateway.labelselector={_OURS}=yes",  # there may be other Traefiks
+            "--providers.kubernetesgateway.statusaddress.service.namespace=" + NAMESPACE,
+            "--providers.kubernetesgateway.statusaddress.service.name=" + NAME,
+            "--ping=true",
+            "--metrics.prometheus=true",
+            "--metrics.prometheus.addServicesLabels=true",
+            "--metrics.prometheus.addRoutersLabels=true",
+            "--global.checknewversion=false",
+            "--global.sendanonymoususage=false",
+        ],
+        "readinessProbe": {"httpGet": {"path": "/ping", "port": _ADMIN}, "periodSeconds": 1},
+        "securityContext": RESTRICTED,
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+    }
+    spec = {
+        "serviceAccountName": NAME,
+        "containers": [container],
+        "volumes": [{"name": "tmp", "emptyDir": {}}],
+    }
+    template = {"metadata": {"labels": {"app": NAME}}, "spec": spec}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"namespace": NAMESPACE, "name": NAME},
+        "spec": {"replicas": 1, "selector": {"matchLabels": {"app": NAME}}, "template": template},
+    }
+
+
+def _rights() -> list[Manifest]:
+    gateway, read = "gateway.networking.k8s.io", ["get", "list", "watch"]
+    kinds = ["backendtlspolicies", "gatewayclasses", "gateways", "grpcroutes", "httproutes", "referencegrants",
+             "tlsroutes"]  # fmt: skip
+    rules = [
+        {
+            "apiGroups": [""],
+            "resources": ["namespaces", "services", "secrets", "configmaps", "nodes"],
+            "verbs": read,
+        },
+        {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": read},
+        {"apiGroups": [gateway], "resources": kinds, "verbs": read},
+        {
+            "apiGroups": [gateway],
+            "resources": [f"{kind}/status" for kind in kinds],
+            "verbs": ["update", "patch"],
+        },
+    ]
+    rbac = "rbac.authorization.k8s.io"
+    name = {"name": NAMESPACE}
+    subject = {"kind": "ServiceAccount", "namespace": NAMESPACE, "name": NAME}
+    return [
+        {"apiVersion": f"{rbac}/v1", "kind": "ClusterRole", "metadata": name, "rules": rules},
+        {
+            "apiVersion": f"{rbac}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": name,
+            "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": NAMESPACE},
+            "subjects": [subject],
+        },
+    ]

@@ -1,0 +1,537 @@
+"""What an API server may answer instead of what was asked, over real HTTP: each has one meaning."""
+
+import json
+import stat
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import yaml
+
+from service.adapters.kubernetes.answers import Expired, NoSuchKind, Owned, Stale, Taken
+from service.adapters.kubernetes.api import Api
+from service.adapters.kubernetes.kinds import DEPLOYMENT, HTTP_ROUTE, POD, SERVICE
+from service.ports import Cluster, Refused, Retry
+from tests.misbehaving import Misbehaving, answer, half, hang, reset, status, stream
+
+SECRET = "eyJ.very-secret"
+THING = {"metadata": {"name": "churn", "resourceVersion": "7"}}
+READY = answer("ok")
+
+
+@pytest.fixture
+def server():
+    with Misbehaving() as server:
+        yield server
+
+
+def kubeconfig(tmp_path, url, **user):
+    path = tmp_path / "kubeconfig"
+    told = {
+        "current-context": "main",
+        "contexts": [
+            {"name": "main", "context": {"cluster": "c", "user": "u"}},
+            {"name": "other", "context": {"cluster": "d", "user": "u"}},
+        ],
+        "clusters": [
+            {"name": "c", "cluster": {"server": url}},
+            {"name": "d", "cluster": {"server": "http://127.0.0.1:1"}},
+        ],
+        "users": [{"name": "u", "user": user or {"token": SECRET}}],
+    }
+    path.write_text(yaml.safe_dump(told))
+    return str(path)
+
+
+@pytest.fixture
+def api(server, tmp_path):
+    return Api.of(Cluster("prod", kubeconfig(tmp_path, server.url)), reading=0.5)
+
+
+def get(api):
+    return api.get(DEPLOYMENT, "shop", "churn")
+
+
+def create(api):
+    return api.create(DEPLOYMENT, "shop", THING)
+
+
+def replace(api):
+    return api.replace(DEPLOYMENT, "shop", "churn", THING)
+
+
+def apply(api):
+    return api.apply(DEPLOYMENT, "shop", THING)
+
+
+MISSING = status(404, "NotFound", "gone", {"name": "churn", "kind": "deployments"})
+OWNED = status(
+    409,
+    "Conflict",
+    "Apply failed",
+    {
+        "causes": [
+            {
+                "reason": "FieldManagerConflict",
+                "message": 'conflict with "argocd"',
+                "field": ".spec.replicas",
+            }
+        ]
+    },
+)
+QUOTA = status(403, "Forbidden", 'deployments "churn" is forbidden: exceeded quota: small')
+RIGHTS = status(403, "Forbidden", 'User "u" cannot get resource "deployments"')
+
+
+@pytest.mark.parametrize(
+    ("steps", "call", "error", "words"),
+    [
+        ((status(409, "AlreadyExists"),), create, Taken, "has deployments.apps shop/churn already"),
+        ((status(409, "Conflict"),), replace, Stale, "could not update"),
+        ((MISSING,), replace, Stale, "gone meanwhile"),
+        ((OWNED,), apply, Owned, '.spec.replicas: conflict with "argocd"'),
+        ((status(401, "Unauthorized"), READY), get, Refused, "does not accept Segue's login"),
+        ((RIGHTS, READY), get, Refused, "give its account that right"),
+        ((QUOTA, READY), create, Refused, "raise the quota"),
+        ((status(403, "Forbidden", "violates PodSecurity"), READY), create, Refused, "does not allow"),
+        ((answer("404 page not found", 404), READY), get, NoSuchKind, "install its definition"),
+        ((status(404, "NotFound", "no", {"name": "shop", "kind": "namespaces"}), READY), create, Refused, "kubectl create namespace shop"),
+        ((status(422, "Invalid", "spec.replicas: Invalid value: -1"),), create, Refused, "spec.replicas"),
+        ((status(400, "BadRequest"),), create, Refused, "400"),
+        ((status(410, "Expired"),), get, Expired, "forgot"),
+        ((status(429, "TooManyRequests"),), get, Retry, "no time"),
+        ((status(500, "InternalError", "etcdserver: request timed out"),), get, Retry, "etcdserver"),
+        ((answer("<html>bad gateway</html>", 502),), get, Retry, "502"),
+        ((status(503, "ServiceUnavailable"),), get, Retry, "503"),
+        ((answer("<html>sign in</html>"),), get, Retry, "something else than JSON"),
+        ((answer("[1]"),), get, Retry, "something else than JSON"),
+        ((answer("", 302, Location="http://127.0.0.1:1/"),), get, Refused, "redirects"),
+        ((hang,), get, Retry, "does not answer"),
+        ((reset,), create, Retry, "does not answer"),
+        ((half,), get, Retry, "does not answer"),
+    ],
+)  # fmt: skip
+def test_each_answer_means_one_thing(server, api, steps, call, error, words):
+    server.does(*steps)
+    with pytest.raises(error) as raised:
+        call(api)
+    assert words in str(raised.value)
+    assert SECRET not in str(raised.value)
+    assert len([path for _, path, *_ in server.asked if path != "/readyz"]) == 1, "nothing is repeated here"
+
+
+def test_a_server_that_does_not_listen_is_one_to_try_again(tmp_path):
+    api = Api.of(Cluster("gone", kubeconfig(tmp_path, "http://127.0.0.1:1")))
+    with pytest.raises(Retry, match="the cluster gone does not answer to get deployments"):
+        get(api)
+
+
+def test_an_object_that_is_not_there_is_none(server, api):
+    server.does(MISSING)
+    assert get(api) is None
+
+
+@pytest.mark.parametrize("refusal", [RIGHTS, answer("404 page not found", 404), status(401)])
+def test_a_server_that_has_just_started_is_not_believed(server, api, refusal):
+    """It refuses what it will allow once it knows all rights and kinds."""
+    server.does(refusal, answer("[-]poststarthook/rbac/bootstrap-roles failed", 500))
+    with pytest.raises(Retry, match="just started"):
+        get(api)
+
+
+@pytest.mark.parametrize("header", ["7", "date"])
+def test_a_busy_server_says_how_long_to_wait(server, api, header):
+    at = datetime.now(UTC) + timedelta(seconds=8)
+    text = at.strftime("%a, %d %b %Y %H:%M:%S GMT") if header == "date" else header
+    server.does(status(429, Retry_After=text))
+    with pytest.raises(Retry) as raised:
+        get(api)
+    assert 6 < raised.value.after < 40
+
+
+def test_waits_grow_and_an_answer_ends_that(server, api):
+    server.does(status(503))
+    waits = []
+    for _ in range(60):
+        with pytest.raises(Retry) as raised:
+            get(api)
+        waits.append(raised.value.after)
+    assert max(waits[:2]) <= 2
+    assert 5 < max(waits[10:]) <= 30, "full jitter below half a minute"
+    assert len(set(waits)) > 50
+    server.does(answer(THING), status(503))
+    assert get(api) == THING
+    with pytest.raises(Retry) as raised:
+        get(api)
+    assert raised.value.after <= 1
+
+
+def test_no_proxy_is_taken_from_the_environment(server, tmp_path, monkeypatch):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    server.does(answer(THING))
+    assert get(Api.of(Cluster("prod", kubeconfig(tmp_path, server.url)))) == THING
+
+
+def test_the_proxy_of_the_kubeconfig_is_used(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    path = kubeconfig(tmp_path, "http://api.example")
+    told = yaml.safe_load((tmp_path / "kubeconfig").read_text())
+    told["clusters"][0]["cluster"]["proxy-url"] = server.url
+    (tmp_path / "kubeconfig").write_text(yaml.safe_dump(told))
+    server.does(answer(THING))
+    assert get(Api.of(Cluster("prod", path))) == THING
+    assert server.asked[0][1].startswith("http://api.example/apis/apps/v1/")
+
+
+# --- what is sent -----------------------------------------------------------------------------
+
+
+def test_writes_name_their_manager_and_never_force(server, api):
+    server.does(answer(THING))
+    apply(api)
+    method, path, headers, body = server.asked[0]
+    assert method == "PATCH"
+    assert path == "/apis/apps/v1/namespaces/shop/deployments/churn?fieldManager=segue&force=false"
+    assert headers["Content-Type"] == "application/apply-patch+yaml"
+    assert headers["authorization"] == f"Bearer {SECRET}"
+    assert json.loads(body) == THING
+
+
+def test_a_replacement_without_a_version_is_a_mistake(api):
+    with pytest.raises(ValueError, match="resourceVersion"):
+        api.replace(DEPLOYMENT, "shop", "churn", {"metadata": {"name": "churn"}})
+
+
+def test_deleting_what_is_gone_is_fine_and_a_uid_is_a_condition(server, api):
+    server.does(MISSING)
+    api.delete(DEPLOYMENT, "shop", "churn", grace=5, uid="u-1")
+    sent = json.loads(server.asked[0][3])
+    assert sent["gracePeriodSeconds"] == 5
+    assert sent["preconditions"] == {"uid": "u-1"}
+    assert sent["propagationPolicy"] == "Background"
+    server.does(status(409, "Conflict", "the UID in the precondition does not match"))
+    with pytest.raises(Stale):
+        api.delete(DEPLOYMENT, "shop", "churn", uid="u-1")
+
+
+# --- lists and watches ------------------------------------------------------------------------
+
+
+def page(names, token="", version="5"):
+    items = [{"metadata": {"name": name, "resourceVersion": "1"}} for name in names]
+    return answer({"metadata": {"resourceVersion": version, "continue": token}, "items": items})
+
+
+def names(items):
+    return [item["metadata"]["name"] for item in items]
+
+
+def test_a_list_has_all_its_pages(server, api):
+    server.does(page(["a", "b"], "more"), page(["c"]))
+    assert names(api.list(POD, "shop", labels="app=churn", fields="status.phase=Running")) == ["a", "b", "c"]
+    first, second = (path for _, path, *_ in server.asked)
+    assert "labelSelector=app%3Dchurn" in first
+    assert "fieldSelector=status.phase%3DRunning" in first
+    assert "continue=more" in second
+
+
+def test_a_list_whose_page_is_forgotten_begins_anew(server, api):
+    server.does(page(["a"], "more"), status(410, "Expired"), page(["a", "b"]))
+    assert names(api.list(POD, "shop")) == ["a", "b"], "nothing twice, nothing left out"
+
+
+def test_a_list_that_is_always_forgotten_is_one_to_try_again(server, api):
+    server.does(page(["a"], "more"), status(410), page(["a"], "more"), status(410))
+    with pytest.raises(Retry):
+        api.list(POD, "shop")
+
+
+def changed(what, name, version):
+    return {"type": what, "object": {"metadata": {"name": name, "resourceVersion": version}}}
+
+
+GONE = {"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired"}}
+
+
+def test_a_watch_goes_on_from_the_last_bookmark(server, api):
+    server.does(
+        page(["a"], version="5"),
+        stream(changed("ADDED", "b", "6"), changed("BOOKMARK", "", "9")),
+        stream(changed("DELETED", "a", "10")),
+    )
+    seen = api.watch(POD, "shop", seconds=30)
+    assert [(what, names(items)) for what, items in (next(seen), next(seen), next(seen))] == [
+        ("ALL", ["a"]),
+        ("SET", ["b"]),
+        ("GONE", ["a"]),
+    ]
+    asked = [path for _, path, *_ in server.asked]
+    assert "resourceVersion=5" in asked[1]
+    assert "allowWatchBookmarks=true" in asked[1]
+    assert "resourceVersion=9" in asked[2]
+
+
+@pytest.mark.parametrize("forgotten", [stream(GONE), status(410, "Expired")])
+def test_a_watch_that_lost_its_place_shows_everything_anew(server, api, forgotten):
+    server.does(page(["a"]), forgotten, page(["b"]))
+    seen = api.watch(POD, "shop", seconds=30)
+    assert [(what, names(items)) for what, items in (next(seen), next(seen))] == [
+        ("ALL", ["a"]),
+        ("ALL", ["b"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    "step", [half, reset, answer("no change\n"), stream({"type": "ERROR", "object": {"code": 500}})]
+)
+def test_a_watch_that_breaks_off_is_one_to_try_again(server, api, step):
+    server.does(page(["a"]), step)
+    seen = api.watch(POD, "shop", seconds=30)
+    next(seen)
+    with pytest.raises(Retry):
+        next(seen)
+
+
+# --- logs and the way to a Service ------------------------------------------------------------
+
+
+def test_logs_that_are_not_there_are_empty(server, api):
+    server.does(status(400, "BadRequest", "container is waiting to start"))
+    assert not api.logs("shop", "churn-1", "model", tail=5)
+    assert "tailLines=5&container=model" in server.asked[0][1]
+    server.does(answer("a line"))
+    assert api.logs("shop", "churn-1", previous=True) == "a line"
+    server.does(status(500))
+    with pytest.raises(Retry):
+        api.logs("shop", "churn-1")
+
+
+def test_a_service_is_told_apart_from_the_server_before_it(server, api):
+    server.does(answer("teapot", 418))
+    assert api.proxy("shop", "churn", 8080, "/healthz") == 418
+    assert server.asked[0][1] == "/api/v1/namespaces/shop/services/churn:8080/proxy/healthz"
+    server.does(status(503, "ServiceUnavailable", "no endpoints available"))
+    assert api.proxy("shop", "churn", 8080, "/healthz") is None
+    server.does(status(403, "Forbidden", "cannot get services/proxy"), READY)
+    with pytest.raises(Refused):
+        api.proxy("shop", "churn", 8080, "/healthz")
+
+
+def test_rights_are_asked_for_with_their_subresource(server, api):
+    server.does(answer({"status": {"allowed": True}}), answer({"status": {"allowed": False}}), answer({}))
+    assert api.allowed("get", SERVICE, "shop", "churn")
+    assert not api.allowed("get", SERVICE, None)
+    assert not api.allowed("get", HTTP_ROUTE, "shop"), "what is not said is not allowed"
+    attributes = json.loads(server.asked[0][3])["spec"]["resourceAttributes"]
+    assert attributes == {
+        "verb": "get",
+        "group": "",
+        "resource": "services",
+        "subresource": "",
+        "namespace": "shop",
+        "name": "churn",
+    }
+
+
+# --- contexts and logins ----------------------------------------------------------------------
+
+
+def test_several_clusters_of_one_file_are_apart(server, tmp_path):
+    path = kubeconfig(tmp_path, server.url)
+    server.does(answer(THING))
+    assert get(Api.of(Cluster("a", path))) == THING
+    with pytest.raises(Retry):
+        get(Api.of(Cluster("b", path, context="other")))
+
+
+@pytest.mark.parametrize(
+    ("text", "context", "words"),
+    [
+        (None, None, "cannot be read: No such file"),
+        ("{", None, "is not YAML"),
+        ("[]", None, "is not a kubeconfig"),
+        ("contexts: []", None, "no current context; name one of: none"),
+        ("contexts: [{name: a}]", "b", "no entry 'b' in contexts; it has: a"),
+        ("{contexts: [{name: a, context: {cluster: c}}]}", "a", "no entry 'c' in clusters"),
+        ("{contexts: [{name: a, context: {cluster: c}}], clusters: [{name: c}]}", "a", "has no server"),
+    ],
+)
+def test_a_kubeconfig_that_cannot_be_used_says_why(tmp_path, text, context, words):
+    path = tmp_path / "kubeconfig"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(Refused) as raised:
+        Api.of(Cluster("prod", str(path), context))
+    assert words in str(raised.value)
+
+
+def test_outside_of_a_cluster_there_is_no_service_account(monkeypatch):
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    with pytest.raises(Refused, match="the cluster here cannot be reached: Service host/port is not set"):
+        Api.of(Cluster("here"))
+
+
+def test_a_token_file_is_read_beside_the_kubeconfig_and_again_once_refused(server, tmp_path):
+    (tmp_path / "token").write_text("first\n")
+    api = Api.of(Cluster("prod", kubeconfig(tmp_path, server.url, tokenFile="token")))
+    server.does(answer(THING), status(401), answer(THING))
+    get(api)
+    (tmp_path / "token").write_text("second\n")
+    with pytest.raises(Retry):
+        get(api)
+    assert get(api) == THING
+    sent = [headers["Authorization"] for _, path, headers, _ in server.asked if path != "/readyz"]
+    assert sent == ["Bearer first", "Bearer first", "Bearer second"]
+
+
+CLOUDS = {  # as the clouds' own tools write them into a kubeconfig
+    "eks": {
+        "apiVersion": "client.authentication.k8s.io/v1beta1",
+        "args": ["--region", "eu-west-1", "eks", "get-token", "--cluster-name", "prod", "--output", "json"],
+        "env": [{"name": "AWS_PROFILE", "value": "ml"}],
+        "interactiveMode": "IfAvailable",
+        "provideClusterInfo": False,
+    },
+    "gke": {
+        "apiVersion": "client.authentication.k8s.io/v1beta1",
+        "installHint": "Install gke-gcloud-auth-plugin for use with kubectl",
+        "provideClusterInfo": True,
+    },
+    "aks": {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "args": [
+            "get-token",
+            "--environment",
+            "AzurePublicCloud",
+            "--server-id",
+            "6dae42f8",
+            "--login",
+            "msi",
+        ],
+        "env": None,
+        "provideClusterInfo": False,
+    },
+}
+PLUGIN = """#!/usr/bin/python3
+import json, os, sys
+folder = os.path.dirname(os.path.abspath(__file__))
+info = json.loads(os.environ["KUBERNETES_EXEC_INFO"])
+with open(folder + "/runs", "a") as runs:
+    json.dump({"info": info, "args": sys.argv[1:], "profile": os.environ.get("AWS_PROFILE")}, runs)
+    runs.write(chr(10))
+print(open(folder + "/prints").read().replace("VERSION", info["apiVersion"]))
+"""
+
+
+@pytest.fixture
+def plugin(tmp_path):
+    """A credential plugin that is a real program, and what it has been told."""
+
+    class Plugin:
+        name = "./plugin"
+
+        def prints(self, **told):
+            body = {"kind": "ExecCredential", "apiVersion": "VERSION", "status": told}
+            (tmp_path / "prints").write_text(json.dumps(body))
+
+        def is_program(self, text):
+            (tmp_path / "plugin").write_text(text)
+            (tmp_path / "plugin").chmod(stat.S_IRWXU)
+
+        @property
+        def runs(self):
+            return [json.loads(line) for line in (tmp_path / "runs").read_text().splitlines()]
+
+    plugin = Plugin()
+    plugin.is_program(PLUGIN)
+    return plugin
+
+
+def ends_in(seconds):
+    return datetime.fromtimestamp(time.time() + seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@pytest.mark.parametrize("cloud", CLOUDS)
+def test_a_clouds_plugin_gives_the_token_once_until_it_ends(server, tmp_path, plugin, cloud):
+    told = CLOUDS[cloud]
+    plugin.prints(token="first", expirationTimestamp=ends_in(900))
+    path = kubeconfig(tmp_path, server.url, exec={**told, "command": plugin.name})
+    api = Api.of(Cluster("prod", path))
+    server.does(answer(THING))
+    get(api)
+    get(api)
+    assert [headers["Authorization"] for _, _, headers, _ in server.asked] == ["Bearer first"] * 2
+    (run,) = plugin.runs
+    assert run["args"] == told.get("args", [])
+    assert run["info"]["apiVersion"] == told["apiVersion"]
+    assert run["info"]["spec"]["interactive"] is False
+    assert run["info"]["spec"].get("cluster", {}).get("server") == (
+        server.url if told["provideClusterInfo"] else None
+    )
+    assert run["profile"] == ("ml" if cloud == "eks" else None)
+
+
+def test_a_token_that_is_about_to_end_is_fetched_anew(server, tmp_path, plugin):
+    plugin.prints(token="short", expirationTimestamp=ends_in(20))
+    api = Api.of(
+        Cluster("prod", kubeconfig(tmp_path, server.url, exec={**CLOUDS["eks"], "command": plugin.name}))
+    )
+    server.does(answer(THING))
+    get(api)
+    get(api)
+    assert len(plugin.runs) == 2
+
+
+def test_a_token_that_the_server_refuses_is_fetched_anew_once(server, tmp_path, plugin):
+    plugin.prints(token="stolen")
+    api = Api.of(
+        Cluster("prod", kubeconfig(tmp_path, server.url, exec={**CLOUDS["gke"], "command": plugin.name}))
+    )
+    server.does(status(401))
+    with pytest.raises(Retry):
+        get(api)
+    with pytest.raises(Refused, match="does not accept Segue's login"):
+        get(api)
+    assert len(plugin.runs) == 2
+
+
+@pytest.mark.parametrize(
+    ("program", "error", "words"),
+    [
+        ("#!/bin/sh\necho 'token=very-secret'; echo 'login first: az login' >&2; exit 3\n", Retry, "ended with 3: login first: az login"),
+        ("#!/bin/sh\necho very-secret\n", Refused, "printed no ExecCredential"),
+        ("#!/bin/sh\necho '{\"apiVersion\": \"v9\", \"status\": {\"token\": \"very-secret\"}}'\n", Refused, "answered in 'v9'"),
+        ("#!/bin/sh\necho '{\"apiVersion\": \"client.authentication.k8s.io/v1\", \"status\": {}}'\n", Refused, "neither a token nor a certificate"),
+    ],
+)  # fmt: skip
+def test_a_plugin_that_fails_says_why_and_nobody_goes_on_without_a_login(
+    server, tmp_path, plugin, program, error, words
+):
+    plugin.is_program(program)
+    api = Api.of(
+        Cluster("prod", kubeconfig(tmp_path, server.url, exec={**CLOUDS["aks"], "command": plugin.name}))
+    )
+    with pytest.raises(error) as raised:
+        get(api)
+    assert words in str(raised.value)
+    assert "very-secret" not in str(raised.value)
+    assert not server.asked
+
+
+def test_a_plugin_that_is_not_installed_says_how_to_install_it(server, tmp_path):
+    api = Api.of(
+        Cluster(
+            "prod",
+            kubeconfig(tmp_path, server.url, exec={**CLOUDS["gke"], "command": "gke-gcloud-auth-plugin-x"}),
+        )
+    )
+    with pytest.raises(Refused, match="No such file or directory; Install gke-gcloud-auth-plugin"):
+        get(api)
+
+
+def test_an_old_form_of_plugin_is_refused(server, tmp_path, plugin):
+    old = {"apiVersion": "client.authentication.k8s.io/v1alpha1", "command": plugin.name}
+    api = Api.of(Cluster("prod", kubeconfig(tmp_path, server.url, exec=old)))
+    with pytest.raises(Refused, match="/v1alpha1; known:"):
+        get(api)
