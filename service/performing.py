@@ -323,7 +323,7 @@ def _hand_back(parts: Parts, effect: HandBack) -> Done:
         image = image_of(parts, _version(parts, effect.version), effect.place.cluster)
     site.adoption.restore(image)
     site.router.remove(effect.target, effect.epoch)
-    site.adoption.clear()
+    site.adoption.clear(effect.target)
     return Done(freed=effect.target)
 
 

@@ -295,8 +295,11 @@ class Adoption(Protocol):
         """Have what was found run again as it was, with this image; `Retry` until it is ready."""
         ...
 
-    def clear(self) -> None:
-        """Remove every workload that Segue made at the place."""
+    def clear(self, target: str) -> None:
+        """Remove every workload that Segue made at the place, and what it noted on what was found.
+
+        Raises `Retry` while something still answers requests that were sent to it before.
+        """
         ...
 
 

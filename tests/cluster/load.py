@@ -72,6 +72,13 @@ class Load:
         """Requests that no model answered: no answer at all, or the proxy's own complaint."""
         return [a for a in list(self.answers) if not a.version]
 
+    def story(self, since: float = 0) -> str:
+        """When requests were lost and how, a line for each second: what a test says that lost some."""
+        seconds = Counter((int(a.at), a.status, a.error) for a in self.lost() if a.at >= since)
+        return "\n".join(
+            f"{at:5} s: {n} x {status} {why}" for (at, status, why), n in sorted(seconds.items())
+        )
+
     def now(self) -> float:
         """Seconds since the begin."""
         return time.monotonic() - self._begin

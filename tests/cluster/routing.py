@@ -185,6 +185,16 @@ class Gateway(Space):
             return False
 
 
+def pods(image, marks):
+    """What a Deployment of one pod with these labels says."""
+    template = {
+        "metadata": {"labels": marks},
+        "spec": {"containers": [{"name": "pause", "image": image, "imagePullPolicy": "IfNotPresent"}],
+                 "terminationGracePeriodSeconds": 0},
+    }  # fmt: skip
+    return {"replicas": 1, "selector": {"matchLabels": marks}, "template": template}
+
+
 def _typed(kind: Kind):
     titles = {
         "endpointslices": "EndpointSlice",

@@ -17,8 +17,7 @@ from service.adapters.kubernetes.gateway import GatewayRouter
 from service.adapters.kubernetes.kinds import DEPLOYMENT, HTTP_ROUTE, RESOURCE_QUOTA, SERVICE
 from service.ports import Route
 from tests.cluster.kubectl import Kubectl
-from tests.cluster.routing import Gateway, kubeconfig
-from tests.cluster.test_selector_contract import pods
+from tests.cluster.routing import Gateway, kubeconfig, pods
 from tests.running import wait_until
 
 TARGET = "fraud/production"
@@ -30,7 +29,7 @@ def gateway():
     """A namespace with everything that a takeover needs."""
     with Gateway() as running:
         running.service("fraud-2", TARGET, "candidate")
-        running.create(DEPLOYMENT, "fraud", spec={**pods("fraud", WORN), "replicas": 0})
+        running.create(DEPLOYMENT, "fraud", spec={**pods("none", WORN), "replicas": 0})
         running.create(
             SERVICE, "fraud", spec={"ports": [{"name": "http", "port": 80}], "selector": {"app": "fraud"}}
         )
@@ -86,7 +85,7 @@ WRONG = {
 def test_what_is_missing_is_named_with_what_to_type(gateway, why):
     cluster, at, words = WRONG[why]
     if at.get("deployment") == "fraud-idle":
-        gateway.create(DEPLOYMENT, "fraud-idle", spec={**pods("idle", {"app": "idle"}), "replicas": 0})
+        gateway.create(DEPLOYMENT, "fraud-idle", spec={**pods("none", {"app": "idle"}), "replicas": 0})
     changed = replace(gateway.cluster, **cluster(gateway.cluster))
     only(troubles(gateway, changed, **at), *words)
 

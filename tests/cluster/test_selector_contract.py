@@ -1,7 +1,5 @@
 """The contract of traffic routers for the Service selector: real pods, and who is behind the Service."""
 
-import os
-
 import pytest
 
 from policies.place import Place
@@ -9,12 +7,11 @@ from service.adapters.kubernetes import labels
 from service.adapters.kubernetes.kinds import DEPLOYMENT, ENDPOINT_SLICE, SERVICE
 from service.adapters.kubernetes.selector import ServiceSelector, ready_pods
 from service.ports import Backend, Cluster, Refused, Route
-from tests.cluster.routing import OWNER, Space
+from tests.cluster.routing import OWNER, Space, pods
 from tests.contracts.test_traffic_router import *  # noqa: F403 (its tests, on the router below)
 from tests.running import wait_until
 
 TARGETS = ("fraud/production", "fraud/staging")
-IMAGE = os.environ.get("SEGUE_TEST_PAUSE_IMAGE", "segue.test/pause:1")
 TARGET = TARGETS[0]
 
 
@@ -23,23 +20,15 @@ def found(name):
     return {"app": name, "tier": "models"}
 
 
-def pods(name, marks):
-    template = {
-        "metadata": {"labels": marks},
-        "spec": {"containers": [{"name": "pause", "image": IMAGE, "imagePullPolicy": "IfNotPresent"}],
-                 "terminationGracePeriodSeconds": 0},
-    }  # fmt: skip
-    return {"replicas": 1, "selector": {"matchLabels": marks}, "template": template}
-
-
 @pytest.fixture(scope="module")
-def space():
+def space(images):
+    image = images.model("1")
     with Space() as made:
         for target in TARGETS:
             name = target.replace("/", "-")
             ours = labels.labels(target, f"{name}-2", OWNER)
-            made.create(DEPLOYMENT, name, spec=pods(name, found(name) | {"version": "1"}))
-            made.create(DEPLOYMENT, f"{name}-2", metadata={"labels": ours}, spec=pods(f"{name}-2", ours))
+            made.create(DEPLOYMENT, name, spec=pods(image, found(name) | {"version": "1"}))
+            made.create(DEPLOYMENT, f"{name}-2", metadata={"labels": ours}, spec=pods(image, ours))
             ports = [{"name": "http", "port": 80}]
             made.create(
                 SERVICE, f"{name}-2", metadata={"labels": ours}, spec={"ports": ports, "selector": ours}
@@ -152,3 +141,13 @@ def test_a_switch_by_hand_is_seen_with_who_did_it(router, split, space):
     assert "fraud-production-1" in told
     assert "tier=models" in told
     assert [one.weight for one in router.get(TARGET).backends] == [0.0, 0.0]
+
+
+def test_a_controller_that_undoes_each_switch_ends_in_a_message_that_mends_it(router, split, space):
+    back = {"spec": {"selector": {**found("fraud-production"), "segue.dev/target": None, "segue.dev/backend": None,
+            "segue.dev/owner": None, "app.kubernetes.io/managed-by": None}}}  # fmt: skip
+    for epoch in (1, 2, 3):
+        router.set(split(10.0, epoch))
+        space.api.patch(SERVICE, space.namespace, "fraud-production-1", back)
+    with pytest.raises(Refused, match=r"(?s)changed back each time.*jqPathExpressions: \['.spec.selector'\]"):
+        router.set(split(10.0, epoch=4))

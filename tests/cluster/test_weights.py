@@ -18,7 +18,7 @@ from tests.running import wait_until
 TARGET = "fraud/production"
 CHANGES = 100
 RATE = float(os.environ.get("SEGUE_TEST_RATE", "150"))
-PAUSE = float(os.environ.get("SEGUE_TEST_PAUSE", "0.3"))  # seconds: longer than the gateway gathers changes
+PAUSE = float(os.environ.get("SEGUE_TEST_GAP", "0.3"))  # seconds: longer than the gateway gathers changes
 WEIGHTS = (0.01, 1.0, 5.0, 25.0, 50.0, 100.0, 75.0, 10.0, 0.0)
 
 

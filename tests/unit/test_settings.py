@@ -21,7 +21,7 @@ OTHER = Settings(
     keep_days=3.5,
     allow_unsigned=True,
     images="https://registry.example/models",
-    base="https://registry.example/python@sha256:" + "0" * 64,
+    base="https://registry.example/python@sha256:0",
     git_roots=(Path("/srv/git"), Path("/home/git")),
 )
 

@@ -8,14 +8,14 @@ from service.adapters.kubernetes.metrics import ClusterMetrics
 from service.adapters.kubernetes.selector import ServiceSelector
 from service.adapters.kubernetes.workloads import KubernetesWorkloads
 from service.bootstrap import Site
-from service.ports import Cluster, Refused, Retry, TrafficRouter
+from service.ports import Cluster, Refused, Retry
 from service.settings import Settings
 
 
 def open_site(settings: Settings, cluster: Cluster, place: Place) -> Site:  # noqa: ARG001
     """What serves, runs and counts at the place. Raises `Refused` for a connection that cannot be used."""
     api = Api.of(cluster)
-    workloads = KubernetesWorkloads(api, cluster, place)
+    workloads, router = KubernetesWorkloads(api, cluster, place), _router(api, cluster, place)
 
     def ask(url: str, address: str | None, backend: str, health: str) -> str:  # noqa: ARG001
         return _asked(api, place, backend, url, health)
@@ -23,15 +23,30 @@ def open_site(settings: Settings, cluster: Cluster, place: Place) -> Site:  # no
     return Site(
         workloads=workloads,
         jobs=KubernetesJobs(api, cluster, place),
-        router=_router(api, cluster, place),
+        router=router,
         metrics=ClusterMetrics(cluster),
         ask=ask,
-        adoption=workloads if place.deployment else None,
+        adoption=_TakenOver(workloads, router) if place.deployment else None,
         room=workloads,
     )
 
 
-def _router(api: Api, cluster: Cluster, place: Place) -> TrafficRouter:
+class _TakenOver:
+    """A Deployment that was there before, and the route or Service in front of it: the port Adoption."""
+
+    def __init__(self, workloads: KubernetesWorkloads, router: GatewayRouter | ServiceSelector) -> None:
+        self._workloads = workloads
+        self._router = router
+        self.found = workloads.found
+        self.restore = workloads.restore
+
+    def clear(self, target: str) -> None:
+        """The route's notes last: until then an older write is known for one."""
+        self._workloads.clear()
+        self._router.hand_back(target)
+
+
+def _router(api: Api, cluster: Cluster, place: Place) -> GatewayRouter | ServiceSelector:
     if place.deployment is not None and place.route is None:
         return ServiceSelector(api, cluster, place)
     return GatewayRouter(api, cluster, place)

@@ -19,7 +19,10 @@ from service.adapters.kubernetes.restarts import Ledger
 from service.adapters.kubernetes.scaling import Scaling
 from service.ports import Cluster, Failed, Gone, Refused, Retry, Serving, Working, WorkloadOrder
 
+ENDING = "segue.dev/ending"  # annotation of a copy: when its end was first asked for
 RESTARTS = "segue.dev/restarts"  # annotation of a Deployment: see `restarts`
+_LATE = 10.0  # seconds after which no data plane sends anything to a version without weight
+_FORGOTTEN = 120.0  # seconds after which somebody asks for the first time again
 _LIVES = 5  # restarts without ever having been ready, after which it has failed
 _MEMORY = 0.4  # seconds for which a look stays true: whoever waits asks more often than anything changes
 _TAIL = 100  # lines of a log
@@ -82,10 +85,31 @@ class KubernetesWorkloads:
         if self._found is not None and taken is not None:
             self._found.stop(taken)
             return
+        if self._found is not None:
+            self._let_go(name)
         for kind in (DEPLOYMENT, HPA, PDB, SERVICE):
             known = self._ours(kind, short(name))
             if known is not None:
                 self._api.delete(kind, self._namespace, short(name), uid=known["metadata"]["uid"])
+
+    def _let_go(self, name: str) -> None:
+        """Raise `Retry` until the data plane has surely forgotten a copy that is ready.
+
+        A copy's containers are the team's own, and end when they are told to: some would drop requests
+        that come after the weight is gone and before the data plane has learnt of it.
+        """
+        known = self._ours(DEPLOYMENT, short(name))
+        if known is None or not known.get("status", {}).get("readyReplicas"):
+            return
+        asked = float((known["metadata"].get("annotations") or {}).get(ENDING, 0.0))
+        waited = self._clock() - asked
+        if _LATE <= waited <= _FORGOTTEN:
+            return
+        if not 0 <= waited <= _FORGOTTEN:
+            patch = {"metadata": {"annotations": {ENDING: f"{self._clock():.3f}"}}}
+            self._api.patch(DEPLOYMENT, self._namespace, short(name), patch)
+            waited = 0.0
+        raise Retry(f"{name} ends once the data plane has forgotten it", after=_LATE - waited)
 
     def logs(self, name: str) -> str:
         """The end of what its newest pod printed, and its incarnation before where that one ended."""
@@ -134,9 +158,14 @@ class KubernetesWorkloads:
 
     def clear(self) -> None:
         """Remove every copy, and what was noted on what was found."""
-        taken = self._existing()
+        taken, waiting = self._existing(), None
         for copy in self._copies():
-            self.stop(f"{copy['metadata']['name']}.{self._namespace}")
+            try:
+                self.stop(f"{copy['metadata']['name']}.{self._namespace}")
+            except Retry as reason:
+                waiting = reason
+        if waiting is not None:
+            raise waiting
         taken.forget(taken.read())
 
     # --- room during a rollout ------------------------------------------------------------------

@@ -35,7 +35,7 @@ class MemoryDeployment(MemoryWorkloads):
         self.image = image
         self._run_found()
 
-    def clear(self) -> None:
+    def clear(self, target: str) -> None:  # noqa: ARG002
         """Everything else goes."""
         for name in self.running:
             if name != self._name:
