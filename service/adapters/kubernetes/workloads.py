@@ -226,16 +226,12 @@ class KubernetesWorkloads:
             return Gone()
         if self._is_ours(deployment):
             deployment = self._remember(deployment, pods)
-        trouble = None
-        if not deployment.get("status", {}).get("readyReplicas"):
-            trouble = self._trouble(deployment, pods)
-        elif deployment["status"].get("observedGeneration", 0) >= deployment["metadata"]["generation"]:
+        if deployment.get("status", {}).get("readyReplicas"):
             return self._serving(deployment, pods, short(name), _port(deployment))
-        return self._unready(name, deployment, pods, trouble)
+        return self._unready(name, deployment, pods)
 
-    def _unready(
-        self, name: str, deployment: Object, pods: list[Object], trouble: reasons.Trouble | None
-    ) -> Working | Failed:
+    def _unready(self, name: str, deployment: Object, pods: list[Object]) -> Working | Failed:
+        trouble = self._trouble(deployment, pods)
         words = trouble.words if trouble else "waiting until it is ready" if pods else "starting"
         if _was_available(deployment):
             return Working(f"restarting: {words}" if trouble else "restarting")
