@@ -9,7 +9,7 @@ MLFLOW := .venvs/mlflow
 MLFLOW_READY := $(MLFLOW)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test bench bench-guards lock clean
+.PHONY: help setup demo check test test-cluster bench bench-guards lock clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,6 +42,9 @@ check: $(READY) ## linters, types, import contracts
 
 test: $(READY) $(MLFLOW_READY) ## all tests
 	$(BIN)/pytest -q
+
+test-cluster: $(READY) ## tests on a real Kubernetes, built (once), started and ended here; KUBERNETES=1.34.4 for another
+	$(BIN)/python -m tests.cluster.local $(if $(KUBERNETES),--kubernetes $(KUBERNETES)) run $(BIN)/pytest -q tests/cluster --timeout 300
 
 bench: $(READY) ## all benchmarks, as ratios to their limits (about six minutes)
 	@failed=0; for name in guards build up rollback intake; do $(BIN)/python bench/$$name.py || failed=1; echo; done; exit $$failed

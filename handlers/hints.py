@@ -33,4 +33,12 @@ class VersionHint:
     version: str
 
 
-Hint = RefHint | AliasHint | VersionHint
+@dataclass(frozen=True, slots=True)
+class TagHint:
+    """A tag of an image registry's repository may name another image now, or none."""
+
+    repository: str
+    tag: str
+
+
+Hint = RefHint | AliasHint | VersionHint | TagHint

@@ -70,6 +70,14 @@ class StopWorkload:
 
 
 @dataclass(frozen=True, slots=True)
+class Settle:
+    """No rollout goes on between these workloads: nothing holds their numbers of copies any more."""
+
+    backends: tuple[str, ...]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class Wake:
     """Come back at this moment with a `Tick`."""
 
@@ -109,7 +117,9 @@ class SetTraffic:
 
 @dataclass(frozen=True, slots=True)
 class HandBack:
-    """Return a place as it was found, with `image` serving; answered by the target being free.
+    """Return a place as it was found, with what is stable serving; answered by the target being free.
+
+    `version` is stable's, "" where that is what was found, and `image` then the one it was found with.
 
     Whoever performs it goes step by step and may be repeated: what was found is ready before the
     route names it alone, and that before anything of ours is removed.
@@ -119,6 +129,7 @@ class HandBack:
     epoch: int
     place: Place
     image: str
+    version: str = ""
 
 
 # --- notifications ---------------------------------------------------------------------------
@@ -167,6 +178,7 @@ Effect = (
     | Adopt
     | CheckPreview
     | StopWorkload
+    | Settle
     | Wake
     | SetTraffic
     | HandBack
@@ -189,6 +201,8 @@ def lane(effect: Effect, subject: str) -> str:
             return f"clock:{subject}:{effect.at}"
         case StopWorkload(backend=backend):
             return f"workload:{backend}"
+        case Settle(backends=backends):
+            return f"workload:{backends[0]}"
         case StartWorkload(backend=backend):
             return f"workload:{backend}"
         case Build() | RunEvaluation() | Adopt() | CheckPreview():

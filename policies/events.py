@@ -74,7 +74,27 @@ class VersionRegistered:
         return self.version
 
 
-SourceEvent = RefChanged | AliasChanged | VersionRegistered
+@dataclass(frozen=True, slots=True)
+class ImageChanged:
+    """The newest image of a tag pattern is another one; `digest` is None once no tag matches."""
+
+    source: str
+    repository: str
+    pattern: str
+    tag: str
+    digest: str | None
+    at: float
+
+    @property
+    def reference(self) -> str:
+        return f"{self.repository}:{self.pattern}"
+
+    @property
+    def value(self) -> str | None:
+        return self.digest
+
+
+SourceEvent = RefChanged | AliasChanged | VersionRegistered | ImageChanged
 
 
 # --- what people say ------------------------------------------------------------------------

@@ -4,7 +4,7 @@ Pure functions from states to effects; the words for people are those of `polici
 """
 
 from policies import messages
-from policies.effects import Effect, MoveAlias, ReportCommit, StopWorkload, TagVersion
+from policies.effects import Effect, MoveAlias, ReportCommit, Settle, StopWorkload, TagVersion
 from policies.release import Phase, Release, Target
 
 CHAMPION = "champion"
@@ -24,7 +24,7 @@ def ended(release: Release) -> tuple[Effect, ...]:
 
 def taken_back(release: Release, target: Target) -> tuple[Effect, ...]:
     """A release whose candidate lost its traffic: its workload ends, its alias goes."""
-    effects: list[Effect] = [*ended(release), *stopped(release, target)]
+    effects: list[Effect] = [*ended(release), *_settled(target), *stopped(release, target)]
     cause = release.cause
     if cause.registry and cause.registered and cause.alias and cause.alias != CHAMPION:
         model, version = cause.registered
@@ -41,9 +41,17 @@ def stopped(release: Release, target: Target) -> tuple[Effect, ...]:
     return () if release.batch or release.backend in warm else (StopWorkload(release.backend, release.place),)
 
 
+def _settled(target: Target) -> tuple[Effect, ...]:
+    """In a cluster, where versions have several copies: what held their numbers lets go."""
+    backends = tuple(s.backend for s in (target.stable, target.previous) if s is not None)
+    if target.place.cluster is None or not backends:
+        return ()
+    return (Settle(backends, target.place),)
+
+
 def promoted(release: Release, before: Target, after: Target) -> tuple[Effect, ...]:
     """A release that now serves: what was kept warm until now and is not any more may end."""
-    effects: list[Effect] = [*ended(release)]
+    effects: list[Effect] = [*ended(release), *_settled(after)]
     warm = {s.backend for s in (after.stable, after.previous) if s is not None}
     old = before.previous
     if old is not None and old.backend not in warm:

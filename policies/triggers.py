@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from policies.events import AliasChanged, RefChanged, SourceEvent, VersionRegistered
-from policies.spec.declaration import FromModel, Model
+from policies.events import AliasChanged, ImageChanged, RefChanged, SourceEvent, VersionRegistered
+from policies.spec.declaration import FromImage, FromModel, Model
 
 _BRANCH = "refs/heads/"
 _TAG = "refs/tags/"
@@ -48,6 +48,8 @@ def _starts(model: Model, event: SourceEvent, changed: tuple[str, ...] | None, d
             return _tag_wanted(model, ref.removeprefix(_TAG))
         case AliasChanged(model=registered, alias=alias):
             return model.source == FromModel(registered, alias)
+        case ImageChanged(repository=repository, pattern=pattern):
+            return model.source == FromImage(repository, pattern)
         case RefChanged() | VersionRegistered():
             return False
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from policies import approvals
 from policies.events import Command
 from policies.release import HOLDING, Cause, Phase, Release, Serving, Target
-from policies.spec.declaration import FromModel
+from policies.spec.declaration import FromImage, FromModel
 from service import planning
 from service.bootstrap import Parts
 from service.deciding import Deciding, Plan, decide
@@ -26,6 +26,7 @@ MIDDLE = {
     "approve": {Phase.APPROVAL},
     "reject": {Phase.APPROVAL},
 }
+WHOLE_DIGEST = len("sha256:") + 64
 RETRIABLE = {Phase.FAILED, Phase.REFUSED, Phase.ROLLED_BACK, Phase.ABORTED, Phase.REJECTED}
 
 
@@ -72,6 +73,8 @@ def _prepare(parts: Parts, command: Command) -> Reply | Plan | None:
     try:
         if isinstance(model_of(row).source, FromModel):
             return _of_registry(parts, row, given, command.actor)
+        if isinstance(model_of(row).source, FromImage):
+            return _of_image(parts, row, given, command.actor)
         if "image" in given:
             return planning.built_plan(parts, row, given["image"], command.actor)
         return _of_branch(parts, row, given, command.actor)
@@ -90,6 +93,16 @@ def _of_registry(parts: Parts, row: ModelRow, given: dict[str, str], actor: str)
         names = ", ".join(known) or "none is connected; write: segue connect mlflow URL"
         raise Refused(f"which registry? known: {names}")
     return planning.registered_plan(parts, row, fitting[0], given["version"], actor)
+
+
+def _of_image(parts: Parts, row: ModelRow, given: dict[str, str], actor: str) -> Plan:
+    """The newest matching tag; an image by its whole digest, or the beginning of one released before."""
+    if set(given) - {"image"}:
+        raise Refused(f"{row.name} comes from an image registry; name an image by --image sha256:...")
+    image = given.get("image")
+    if image is not None and len(image) < WHOLE_DIGEST:
+        return planning.built_plan(parts, row, image, actor)
+    return planning.newest_plan(parts, row, image, actor)
 
 
 def _of_branch(parts: Parts, row: ModelRow, given: dict[str, str], actor: str) -> Plan:

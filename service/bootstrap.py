@@ -15,16 +15,18 @@ from service.ports import (
     Cluster,
     GitHost,
     ImageBuilder,
+    ImageRegistry,
     JobRunner,
     MetricSource,
     ModelRegistry,
     Refused,
+    Room,
     Source,
     TrafficRouter,
     Workload,
 )
 from service.settings import Settings
-from service.sources import GIT_KINDS, REGISTRY_KINDS
+from service.sources import GIT_KINDS, IMAGE_KINDS, REGISTRY_KINDS
 from service.sources import opened as source_opened
 from service.store import Store
 
@@ -35,7 +37,7 @@ class Site:
 
     `ask` looks at a workload's health before users see it: its URL, the router's address where it
     shows previews, the backend's name and the path. `adoption` is there where workloads may exist
-    that Segue did not start.
+    that Segue did not start, `room` where a version has more than one copy.
     """
 
     workloads: Workload
@@ -44,6 +46,7 @@ class Site:
     metrics: MetricSource
     ask: Callable[[str, str | None, str, str], str]
     adoption: Adoption | None = None
+    room: Room | None = None
 
 
 @dataclass(slots=True)
@@ -73,6 +76,11 @@ class Parts:
     def registry(self, name: str) -> ModelRegistry:
         """The model registry behind a source."""
         registry: ModelRegistry = self._source(name, REGISTRY_KINDS)
+        return registry
+
+    def images(self, name: str) -> ImageRegistry:
+        """The image registry behind a source."""
+        registry: ImageRegistry = self._source(name, IMAGE_KINDS)
         return registry
 
     def source(self, name: str) -> Source:

@@ -13,6 +13,7 @@ from service.change import Change
 from service.ports import PortError, Refused, Source
 from service.queue import Work
 from service.settings import Settings
+from service.states import model_of
 from service.store import Store
 
 TAKEN = frozenset({"people", "inbox", "sweep"})
@@ -27,7 +28,9 @@ def connect(settings: Settings, store: Store, source: Source, hooks: str) -> lis
     check_name(source.name)
     _refuse_twice(store, source)
     adapter = sources.opened(settings, source)
-    values = watching.values_of(source, adapter)
+    if source.kind in sources.IMAGE_KINDS:
+        adapter.check()
+    values = watching.values_of(source, adapter, [model_of(row) for row in store.models()])
     secret = _secret(settings, source)
 
     def save(change: Change) -> list[Source]:
@@ -63,7 +66,8 @@ def check_name(name: str) -> None:
 def _refuse_twice(store: Store, source: Source) -> None:
     """One address is one source: under two names each of its changes would count twice."""
     for known in store.sources():
-        if known.name != source.name and (known.kind, known.url) == (source.kind, source.url):
+        same = (known.kind, known.url.rstrip("/")) == (source.kind, source.url.rstrip("/"))
+        if known.name != source.name and same:
             raise Refused(f"{source.url} is connected as {known.name} already; write: --name {known.name}")
 
 
@@ -111,6 +115,9 @@ def _hook(source: Source, adapter: Any, address: str, secret: bytes) -> str:
             return f"hook: {hook_script.install(folder, address, secret)}"
         except OSError as reason:
             return f"no hook: {reason}; its sweep finds pushes"
+    if source.kind in sources.IMAGE_KINDS:
+        key = f"`Authorization: Bearer <the secret in secrets/hook-{source.name}>`"
+        return f"its sweep finds tags; a registry that sends notifications may tell {address} with {key}"
     try:
         adapter.register_webhook(address, secret.decode())
     except PortError as reason:

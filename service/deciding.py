@@ -21,7 +21,7 @@ from policies.events import (
 )
 from policies.place import backend_name
 from policies.release import Cause, Phase, Release, Target
-from policies.spec.declaration import Environment, Model, ServeNone
+from policies.spec.declaration import Environment, FromImage, Model, ServeNone, VersionSource
 from policies.strategy import SWITCH
 from policies.version import CodeOrigin, ModelOrigin, Version, VersionPhase
 from service import places
@@ -29,11 +29,13 @@ from service.change import Change
 from service.codec import canonical
 from service.queue import Work
 from service.rows import ModelRow, TargetRow, VersionRow
+from service.sources import IMAGE_KINDS
 from service.states import (
     EFFECT,
     MODEL,
     TARGET,
     VERSION,
+    model_of,
     number_of,
     release_of,
     release_row,
@@ -250,7 +252,7 @@ class Deciding:
         epoch = target.epoch + 1
         held = replace(target, holder=HANDED, epoch=epoch)
         self.change.save_target(replace(row, state=TARGET.dump(held)))
-        self.perform(name, HandBack(name, epoch, target.place, target.stable.image))
+        self.perform(name, HandBack(name, epoch, target.place, target.stable.image, target.stable.version))
         return None
 
     def free(self, name: str) -> None:
@@ -298,11 +300,22 @@ class Deciding:
 
     def declare(self, source: str, commit: str, models: tuple[Model, ...]) -> None:
         """What the default branch declares now; models that are gone from it are forgotten."""
-        for row in self.change.models(source):
+        before = self.change.models(source)
+        self._learn_tags(commit, {model_of(row).source for row in before}, models)
+        for row in before:
             if row.name not in {model.name for model in models}:
                 self.change.remove_model(row.name)
         for model in models:
             self.change.save_model(ModelRow(model.name, source, model.folder, commit, MODEL.dump(model)))
+
+    def _learn_tags(self, commit: str, known: set[VersionSource], models: tuple[Model, ...]) -> None:
+        """Have registries looked at once images are declared anew: the very next tag is then a change."""
+        if not any(isinstance(m.source, FromImage) and m.source not in known for m in models):
+            return
+        for source in self.change.sources():
+            if source.kind in IMAGE_KINDS:
+                lane = f"look:{source.name}"
+                self.change.add_work(Work(lane, "look", f"{lane}:declared-{commit}", source.name))
 
     def _record(self, before: Release, after: Release, event: ReleaseEvent) -> None:
         if all(getattr(before, name) == getattr(after, name) for name in SHOWN):

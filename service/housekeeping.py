@@ -6,7 +6,8 @@ removed, nor what was acknowledged and not yet taken. The record stays for ever.
 """
 
 from policies import version as versions
-from policies.version import VersionPhase
+from policies.spec.declaration import FromImage
+from policies.version import Version, VersionPhase
 from service.bootstrap import Parts
 from service.deciding import Deciding, decide
 from service.queue import Work
@@ -42,11 +43,16 @@ def _expire(deciding: Deciding, before: float) -> frozenset[str]:
     kept: set[str] = set(serving)
     for row in deciding.change.versions():
         state = version_of(row)
-        if state.phase is VersionPhase.READY and row.changed < before and row.key not in needed:
+        if _ours(state) and row.changed < before and row.key not in needed:
             deciding.replace_version(row, versions.expire(state))
         elif state.image is not None:
             kept.add(state.image)
     return frozenset(kept)
+
+
+def _ours(state: Version) -> bool:
+    """Whether it has an image that can be built again; what somebody else built their registry keeps."""
+    return state.phase is VersionPhase.READY and not isinstance(state.model.source, FromImage)
 
 
 def _needed(deciding: Deciding) -> tuple[set[str], set[str]]:

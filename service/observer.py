@@ -68,6 +68,7 @@ class Judged:
     history: History | None
     state: JudgeState
     moment: tuple[int, int, float, bool] | None = None
+    moved: float = 0.0  # since when this process has seen that moment
     told: Evidence | None = None
     told_at: float = 0.0
 
@@ -83,6 +84,7 @@ class Observer:
     _before: dict[str | None, Sample] = field(default_factory=dict)  # by cluster; None: this machine
     _judged: dict[str, Judged] = field(default_factory=dict)
     _served: dict[tuple[str, str], Counters] = field(default_factory=dict)
+    _looked: float = 0.0
     _flushed: float = 0.0
     _forgot: float = 0.0
 
@@ -93,6 +95,7 @@ class Observer:
             self._judged.clear()
             self._before.clear()
             return
+        self._looked = self.clock()
         targets, watched = self._read()
         places = {t.place.cluster: t.place for t in targets} | {
             o.release.place.cluster: o.release.place for o in watched
@@ -145,7 +148,8 @@ class Observer:
         if known is None:
             known = self._judged[name] = self._load(one)
         what = self._interval(one, known, before, sample)
-        known.moment = one.moment
+        if known.moment != one.moment:
+            known.moment, known.moved = one.moment, self._looked
         state = known.judge.observe(known.state, what, self._alive(one))
         self._store(held, one, known, what, state)
         known.state = state
@@ -183,6 +187,8 @@ class Observer:
             return Gap(sequence, self.clock(), sample.reason, silent=True)
         if known.moment != one.moment or one.release.wanted != one.release.observed:
             return Gap(sequence, sample.at, "the weight was moving", silent=False)
+        if before is not None and before.at < known.moved:  # a Prometheus tells what it counted a while ago
+            return Gap(sequence, sample.at, "it was counted before the weight moved", silent=False)
         return difference(
             before,
             sample,

@@ -15,6 +15,7 @@ from policies.effects import (
     MoveAlias,
     ReportCommit,
     RunEvaluation,
+    Settle,
     SetTraffic,
     StartWorkload,
     StopWorkload,
@@ -31,6 +32,7 @@ from policies.events import (
     TrafficObserved,
     WorkloadReady,
 )
+from policies.place import Place
 from policies.spec.declaration import FromImage, ServeMlflow, ServeRun
 from policies.version import Version
 from service import places, watching
@@ -49,6 +51,7 @@ from service.ports import (
     Recipe,
     Refused,
     Result,
+    Room,
     Route,
     Serving,
     Working,
@@ -66,6 +69,8 @@ Answer = (
     | EffectFailed
     | Tick
 )
+_LOOKS = 0.1  # seconds between two looks at what was begun on this machine
+_LOOKS_AT_CLUSTER = 1.0  # each is a few calls of a server that everybody shares
 START_SECONDS = 180.0  # a workload that is not ready by then has failed
 
 
@@ -103,6 +108,11 @@ def perform(parts: Parts, effect: Effect, now: float, since: float) -> Done | Ag
             return _check(parts, effect, now)
         case StopWorkload():
             return _stop(parts, effect)
+        case Settle(backends=backends, place=place):
+            room = parts.at(place).room
+            if room is not None:
+                room.settle(backends)
+            return Done()
         case HandBack():
             return _hand_back(parts, effect)
         case Wake():
@@ -178,7 +188,7 @@ def _evaluate(parts: Parts, effect: RunEvaluation, now: float) -> Done | Again:
         case Result(metrics=metrics):
             return Done(EvaluationFinished(effect.step, metrics, now))
         case Working():
-            return Again(0.1)
+            return Again(_pause(home))
         case Failed(reason=reason, log=log):
             return Done(EffectFailed(effect.step, _with_tail(f"evaluation: {reason}", log), now))
         case Gone():
@@ -186,7 +196,11 @@ def _evaluate(parts: Parts, effect: RunEvaluation, now: float) -> Done | Again:
             limits = Limits(wanted.cpu, wanted.memory, wanted.seconds)
             image = evaluate.image or image_of(parts, version, home.cluster)
             jobs.start(Job(name, image, evaluate.run, limits, pod=evaluate.pod))
-            return Again(0.1)
+            return Again(_pause(home))
+
+
+def _pause(place: Place) -> float:
+    return _LOOKS if place.cluster is None else _LOOKS_AT_CLUSTER
 
 
 def _start(parts: Parts, effect: StartWorkload, now: float, since: float) -> Done | Again:
@@ -218,7 +232,6 @@ def order_of(parts: Parts, version: Version, effect: StartWorkload | CheckPrevie
     limits = Limits(wanted.cpu, wanted.memory, seconds=0)
     image = image_of(parts, version, effect.place.cluster)
     host = "127.0.0.1" if effect.place.cluster is None else "0.0.0.0"  # noqa: S104 (a pod's own address)
-    env = (("SEGUE_VERSION", effect.backend), ("HOST", host))
     return WorkloadOrder(
         effect.backend,
         image,
@@ -227,7 +240,7 @@ def order_of(parts: Parts, version: Version, effect: StartWorkload | CheckPrevie
         limits,
         health,
         effect.target,
-        env=env,
+        env=(("SEGUE_VERSION", effect.backend), ("HOST", host)),
         pod=version.model.pod,
         replicas=version.model.replicas,
     )
@@ -244,6 +257,10 @@ def image_of(parts: Parts, version: Version, cluster: str | None) -> str:
         return f"{source.repository}@{version.image}"
     if parts.settings.images is None:
         raise Refused("a cluster pulls images from a registry; name one that builds push to: SEGUE_IMAGES")
+    if parts.settings.base is None:
+        raise Refused(
+            "an image that runs in a cluster stands on a base image with Python; name one: SEGUE_BASE"
+        )
     return f"{parts.settings.images.partition('://')[2]}/{version.model.name}@{version.image}"
 
 
@@ -273,10 +290,13 @@ def _stop(parts: Parts, effect: StopWorkload) -> Done:
 
 
 def _set_traffic(parts: Parts, effect: SetTraffic, now: float) -> Done:
-    router = parts.at(effect.place).router
+    site = parts.at(effect.place)
+    router = site.router
     if not effect.shares:
         router.remove(effect.target, effect.epoch, effect.attempt)
         return Done(TrafficObserved(effect.step, effect.epoch, 0.0, now))
+    if site.room is not None:
+        _make_room(site.room, effect)
     backends = tuple(Backend(s.backend, s.url, s.weight) for s in effect.shares)
     sticky = effect.sticky if effect.sticky in {"cookie", "header"} else "none"
     route = Route(effect.target, effect.epoch, backends, sticky, effect.attempt)  # type: ignore[arg-type]
@@ -285,12 +305,23 @@ def _set_traffic(parts: Parts, effect: SetTraffic, now: float) -> Done:
     return Done(TrafficObserved(effect.step, seen.epoch, weight, now))
 
 
+def _make_room(room: Room, effect: SetTraffic) -> None:
+    """Before a weight is written that needs it; taking traffic back waits for nothing."""
+    weights = {share.backend: share.weight for share in effect.shares}
+    weight = weights.pop(effect.candidate, 0.0)
+    if weight > 0 and weights:
+        room.make_room(min(weights), effect.candidate, weight)
+
+
 def _hand_back(parts: Parts, effect: HandBack) -> Done:
     """What was found is ready before the route names it alone, and that before ours is removed."""
     site = parts.at(effect.place)
     if site.adoption is None:
         raise Refused("nothing was taken over there")
-    site.adoption.restore(effect.image)
+    image = effect.image
+    if effect.version:
+        image = image_of(parts, _version(parts, effect.version), effect.place.cluster)
+    site.adoption.restore(image)
     site.router.remove(effect.target, effect.epoch)
     site.adoption.clear()
     return Done(freed=effect.target)

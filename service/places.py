@@ -1,9 +1,18 @@
 """Where targets serve and versions are evaluated, by the clusters that are connected."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from policies.place import Place, place_of
-from policies.spec.declaration import Environment, Model, ServeDeployment
+from policies.spec.declaration import (
+    Environment,
+    FromImage,
+    Model,
+    PodNeeds,
+    Replicas,
+    ServeDeployment,
+    ServeRun,
+)
 from policies.spec.mistakes import Mistake, mistake
 from policies.spec.node import Place as Position
 from service.ports import Cluster
@@ -49,3 +58,47 @@ def mistakes(clusters: Sequence[Cluster], models: Sequence[Model]) -> Iterator[M
             elif isinstance(model.serve, ServeDeployment) and _fitting(clusters, model, environment) is None:
                 message = f"which cluster has {model.serve.deployment}? write `cluster:`; connected: {shown}"
                 yield mistake(Position(path), message, found=model.serve.deployment, allowed=known)
+            elif place(clusters, model, environment).cluster is None and (image := _foreign_image(model)):
+                message = (
+                    f"{image} was built by somebody else and runs only in a cluster;"
+                    f" this machine runs what Segue builds. Write `cluster:`; connected: {shown}"
+                )
+                yield mistake(Position(path), message, found=image, allowed=known)
+        yield from _only_in_a_cluster(clusters, model)
+
+
+def _only_in_a_cluster(clusters: Sequence[Cluster], model: Model) -> Iterator[Mistake]:
+    """What is asked of pods where some are processes of this machine."""
+    here = [e.name for e in model.environments if place(clusters, model, e).cluster is None]
+    asked = {
+        **_asked("", model.pod),
+        **({"replicas": f"up to {model.replicas.most}"} if model.replicas != Replicas() else {}),
+    }
+    if here:
+        for path, found in asked.items():
+            yield _not_here(path, found, here[0])
+    if model.evaluate is not None and home(clusters, model).cluster is None:
+        for path, found in _asked("evaluate.", model.evaluate.pod).items():
+            yield _not_here(path, found, model.environments[0].name)
+
+
+def _asked(at: str, pod: PodNeeds) -> dict[str, str]:
+    asked = {f"{at}resources.{name}": str(count) for name, count in pod.extended}
+    if replace(pod, extended=()) != PodNeeds():
+        asked[f"{at}pod"] = ""
+    return asked
+
+
+def _not_here(path: str, found: str, environment: str) -> Mistake:
+    message = (
+        f"`{path}` is for pods of a cluster, and the environment {environment} is this machine: write"
+        " `cluster:` there, or connect a cluster with --default"
+    )
+    return mistake(Position(path), message, found=found)
+
+
+def _foreign_image(model: Model) -> str | None:
+    """The image that Segue did not build and would start, to serve or to be evaluated; None for none."""
+    evaluated = model.evaluate is not None and model.evaluate.image is None
+    started = isinstance(model.serve, ServeRun) or evaluated
+    return model.source.reference if started and isinstance(model.source, FromImage) else None

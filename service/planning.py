@@ -8,19 +8,28 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from policies import triggers
+from policies import tags, triggers
 from policies.effects import ReportCommit
-from policies.events import AliasChanged, RefChanged, SourceEvent, VersionRegistered
+from policies.events import AliasChanged, ImageChanged, RefChanged, SourceEvent, VersionRegistered
 from policies.release import Cause, Release
-from policies.spec.declaration import Environment, Evaluate, FromBuild, FromModel, Model
+from policies.spec.declaration import (
+    Environment,
+    Evaluate,
+    FromBuild,
+    FromImage,
+    FromModel,
+    Model,
+)
 from policies.spec.mistakes import Mistake
 from policies.spec.support import EMBEDDED
 from policies.version import CodeOrigin, ModelOrigin
-from service import mistakes_shown, ownership, places, segue_yaml
+from service import mistakes_shown, newest, ownership, places, segue_yaml
 from service.bootstrap import Parts
 from service.deciding import Deciding, Plan, decide
+from service.newest import Tagged
 from service.ports import Cluster, GitHost, Refused, Source, TreeEntry
 from service.rows import ModelRow
+from service.sources import IMAGE_KINDS
 from service.states import model_of, version_of
 
 LEAST_DIGEST = len("sha256:") + 12
@@ -93,7 +102,9 @@ def plan(parts: Parts, event: SourceEvent) -> tuple[Plan, ...]:
             return _plan_ref(parts, event, commit)
         case AliasChanged(version=str(number)):
             return _plan_alias(parts, event, number)
-        case RefChanged() | AliasChanged() | VersionRegistered():
+        case ImageChanged(digest=str(digest)):
+            return _plan_image(parts, event, Tagged(event.tag, digest))
+        case RefChanged() | AliasChanged() | VersionRegistered() | ImageChanged():
             return ()  # something was removed, or only told
 
 
@@ -167,7 +178,8 @@ def built_plan(parts: Parts, row: ModelRow, image: str, actor: str) -> Plan:
     author = parts.git(row.source).author(commit) if commit else None
     cause = Cause(f"{actor} started image {image[:19]}", author, source=row.source, commit=commit)
     model = _ruled_by_protected_branch(parts, known.model)
-    return Plan(model, cause, code=known.code, registered=known.registered)
+    given = known.image if isinstance(known.model.source, FromImage) else None  # nothing builds it
+    return Plan(model, cause, code=known.code, registered=known.registered, image=given)
 
 
 def _plan_alias(parts: Parts, event: AliasChanged, number: str) -> tuple[Plan, ...]:
@@ -206,6 +218,51 @@ def registered_plan(
         code = CodeOrigin(source, commit, model.folder, tree_digest(tree, model.folder))
     origin = ModelOrigin(registry, found.name, found.version, found.digest)
     return Plan(model, cause, code=code, registered=origin)
+
+
+def _plan_image(parts: Parts, event: ImageChanged, image: Tagged) -> tuple[Plan, ...]:
+    wanted, registry = FromImage(event.repository, event.pattern), parts.source(event.source)
+    text = f"{event.repository}:{image.tag} is the newest matching tag"
+    return tuple(
+        image_plan(row, image.digest, text)
+        for row in parts.store.models()
+        if model_of(row).source == wanted and not ownership.foreign(registry, model_of(row))
+    )
+
+
+def image_plan(row: ModelRow, digest: str, text: str) -> Plan:
+    """A plan for an image that somebody else built. Its author is not known; its commit is the file's."""
+    cause = Cause(text, author=None, source=row.source, commit=row.commit)
+    return Plan(model_of(row), cause, code=None, registered=None, image=digest)
+
+
+def newest_plan(parts: Parts, row: ModelRow, image: str | None, actor: str) -> Plan:
+    """A plan for the newest image that the model's pattern means, or for one named by its whole digest.
+
+    Raises `Refused` where no connected registry has it.
+    """
+    model = model_of(row)
+    wanted = model.source
+    if not isinstance(wanted, FromImage):
+        raise Refused(f"{model.name} is not declared by `image:`")
+    host, repository = tags.place(wanted.repository)
+    sources = [s for s in parts.store.sources() if s.kind in IMAGE_KINDS]
+    fitting = next((s for s in sources if newest.wanted_of(s, (model,))), None)
+    if fitting is None:
+        raise Refused(
+            f"no image registry that may own {model.name} is connected for {wanted.repository}; write:"
+            f" segue connect registry https://{host}"
+        )
+    registry = parts.images(fitting.name)
+    if image is not None:
+        if registry.digest(repository, image) is None:
+            raise Refused(f"{wanted.repository} has no image {image}")
+        return image_plan(row, image, f"{actor} started {wanted.repository}@{image[:19]}")
+    found = newest.newest(registry, wanted)
+    if found is None:
+        raise Refused(f"no tag matches {wanted.reference}")
+    named = f"{wanted.repository}:{found.tag}"
+    return image_plan(row, found.digest, f"{actor} started {named}, the newest matching tag")
 
 
 def _ruled_by_protected_branch(parts: Parts, model: Model) -> Model:

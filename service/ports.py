@@ -43,7 +43,7 @@ class Source:
     """
 
     name: str
-    kind: str  # the event source's and adapter's name: bare, mlflow
+    kind: str  # the event source's and adapter's name: bare, mlflow, registry
     url: str
     owns: tuple[str, ...] = ("*",)
 
@@ -300,6 +300,19 @@ class Adoption(Protocol):
         ...
 
 
+class Room(Protocol):
+    """What else a workload adapter can do that runs more than one copy of a version."""
+
+    def make_room(self, stable: str, candidate: str, weight: float) -> None:
+        """See to it that the candidate has copies enough for this share (percent) of the requests, and
+        that stable keeps what it has. Raises `Retry`, with the reason, until they are ready."""
+        ...
+
+    def settle(self, names: tuple[str, ...]) -> None:
+        """No rollout goes on between these: each has as many copies again as its own load asks for."""
+        ...
+
+
 # --- traffic --------------------------------------------------------------------------------
 
 
@@ -441,6 +454,32 @@ class Webhooks(Protocol):
 
     def has_webhook(self, address: str) -> bool:
         """Whether the server would tell this address now."""
+        ...
+
+
+# --- image registries -----------------------------------------------------------------------
+
+
+class ImageRegistry(Protocol):
+    """Tags of images and what they name; the images themselves are nobody's business here."""
+
+    def check(self) -> None:
+        """Raise `Refused` or `Retry` unless an image registry answers."""
+        ...
+
+    def tags(self, repository: str) -> tuple[str, ...]:
+        """All tags of a repository, which is named without the host; none where there is no such one."""
+        ...
+
+    def digest(self, repository: str, reference: str) -> str | None:
+        """The digest (sha256:…) that a tag, or a digest itself, names now; None where it is not there.
+
+        For an image of several platforms it is the digest of their index.
+        """
+        ...
+
+    def created(self, repository: str, digest: str) -> float | None:
+        """When the image was made (Unix seconds), as it says itself; None where it does not say it."""
         ...
 
 

@@ -36,6 +36,7 @@ class Settings:
     keep_days: float = 30.0  # SEGUE_KEEP_DAYS: how long bodies, increments, logs and unneeded images are kept
     allow_unsigned: bool = False  # SEGUE_ALLOW_UNSIGNED: accept sources that have no secret
     images: str | None = None  # SEGUE_IMAGES: where images are pushed to, https://registry.example/models
+    base: str | None = None  # SEGUE_BASE: the image that pushed images stand on, by digest
     git_roots: tuple[Path, ...] = ()  # SEGUE_GIT_ROOTS: plain paths are allowed only below these
 
     def store_url(self, owner: str) -> str:
@@ -68,6 +69,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         keep_days=_number(environ, "SEGUE_KEEP_DAYS", default.keep_days),
         allow_unsigned=_yes(environ, "SEGUE_ALLOW_UNSIGNED"),
         images=_address(environ, "SEGUE_IMAGES", ("https://", "http://"), "https://registry.example/models"),
+        base=_address(environ, "SEGUE_BASE", ("https://", "http://"), "https://host/python@sha256:…"),
         git_roots=_folders(environ, "SEGUE_GIT_ROOTS"),
     )
 
@@ -88,6 +90,7 @@ def environ_of(settings: Settings) -> dict[str, str]:
         "SEGUE_KEEP_DAYS": str(settings.keep_days),
         "SEGUE_ALLOW_UNSIGNED": "yes" if settings.allow_unsigned else "no",
         "SEGUE_IMAGES": settings.images or "",
+        "SEGUE_BASE": settings.base or "",
         "SEGUE_GIT_ROOTS": ":".join(str(root) for root in settings.git_roots),
     }
     return {name: value for name, value in told.items() if value}

@@ -18,6 +18,7 @@ from service.settings import Settings
 
 GIT_KINDS = frozenset({"bare"})
 REGISTRY_KINDS = frozenset({"mlflow"})
+IMAGE_KINDS = frozenset({"registry"})
 
 
 def save(home: Path, sources: tuple[Source, ...]) -> None:
@@ -55,7 +56,9 @@ def opened(settings: Settings, source: Source) -> Any:
         port = "git_hosts"
     elif source.kind in REGISTRY_KINDS:
         port = "model_registries"
+    elif source.kind in IMAGE_KINDS:
+        port = "image_registries"
     else:
-        known = ", ".join(sorted(GIT_KINDS | REGISTRY_KINDS))
+        known = ", ".join(sorted(GIT_KINDS | REGISTRY_KINDS | IMAGE_KINDS))
         raise Refused(f"source {source.name!r} is of kind {source.kind!r}; known kinds: {known}")
     return plugins.load(port, source.kind).open(settings, source)

@@ -5,22 +5,28 @@ and only that, becomes an event. Hints therefore cannot be forged into events, a
 costs one sweep period.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
-from policies.events import AliasChanged, RefChanged, SourceEvent
+import structlog
+
+from policies.events import AliasChanged, ImageChanged, RefChanged, SourceEvent
+from policies.spec.declaration import Model
+from service import newest
 from service.bootstrap import Parts
 from service.change import Change
 from service.ports import Retry, Source
 from service.queue import Work
-from service.sources import GIT_KINDS
-from service.states import SOURCE_EVENT
+from service.sources import GIT_KINDS, IMAGE_KINDS
+from service.states import SOURCE_EVENT, model_of
 
+log = structlog.get_logger()
 Values = dict[str, str]
 
 
 def look(parts: Parts, source: Source) -> int:
     """Observe every reference of the source; the number of changes found. May raise `Retry`."""
-    newest = parts.inbox.newest()
+    last = parts.inbox.newest()
     seen = parts.store.cursors(source.name)
     values = present(parts, source)
 
@@ -31,21 +37,35 @@ def look(parts: Parts, source: Source) -> int:
         return observe(change, source, values)
 
     found = parts.store.decide(store)
-    parts.looked[source.name] = newest
+    parts.looked[source.name] = last
     return found
 
 
 def present(parts: Parts, source: Source) -> Values:
     """All references of a source with their present values."""
-    adapter = parts.git(source.name) if source.kind in GIT_KINDS else parts.registry(source.name)
-    return values_of(source, adapter)
+    if source.kind in GIT_KINDS:
+        return values_of(source, parts.git(source.name))
+    if source.kind in IMAGE_KINDS:
+        return _images(parts, source)
+    return values_of(source, parts.registry(source.name))
 
 
-def values_of(source: Source, adapter: Any) -> Values:
-    """The same, asked of the source's adapter."""
+def values_of(source: Source, adapter: Any, models: Iterable[Model] = ()) -> Values:
+    """The same, asked of the source's adapter; of an image registry what the `models` want of it."""
     if source.kind in GIT_KINDS:
         return {name: commit for name, commit in adapter.refs().items() if _ours(name)}
+    if source.kind in IMAGE_KINDS:
+        return newest.look(source, adapter, models, {}).values
     return {f"{m}@{a}": v for (m, a), v in adapter.aliases().items()}
+
+
+def _images(parts: Parts, source: Source) -> Values:
+    models = [model_of(row) for row in parts.store.models()]
+    seen = {cursor.reference: cursor.value for cursor in parts.store.cursors(source.name)}
+    looked = newest.look(source, parts.images(source.name), models, seen)
+    for image, reason in looked.unknown.items():
+        log.warning("newest image unknown", source=source.name, image=image, reason=reason)
+    return looked.values
 
 
 def observe(change: Change, source: Source, values: Values, *, quietly: bool = False) -> int:
@@ -55,7 +75,7 @@ def observe(change: Change, source: Source, values: Values, *, quietly: bool = F
     changes = 0
     for reference, value in sorted({**values, **gone}.items()):
         sequence = change.observe(source.name, reference, value, change.now)
-        if sequence is None or quietly:
+        if sequence is None or quietly or _first_look(source, seen.get(reference)):
             continue
         changes += 1
         event = event_of(source, reference, seen.get(reference), value, change.now)
@@ -75,8 +95,20 @@ def event_of(source: Source, reference: str, before: str | None, after: str | No
     """The event that a changed reference is."""
     if source.kind in GIT_KINDS:
         return RefChanged(source.name, reference, before, after, None, at)
+    if source.kind in IMAGE_KINDS:
+        repository, _, pattern = reference.rpartition(":")
+        image = newest.of_value(after) or newest.Tagged("", "")
+        return ImageChanged(source.name, repository, pattern, image.tag, image.digest or None, at)
     model, _, alias = reference.rpartition("@")
     return AliasChanged(source.name, model, alias, after, at)
+
+
+def _first_look(source: Source, before: str | None) -> bool:
+    """Whether a declaration is new: what its pattern matches already is only learned.
+
+    One that no tag matched until now was looked at before: its value was `newest.NOTHING`.
+    """
+    return source.kind in IMAGE_KINDS and before is None
 
 
 def _ours(ref: str) -> bool:

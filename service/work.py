@@ -28,7 +28,7 @@ MOST_TRIES = 4
 URGENT = ("SetTraffic", "evidence", "Wake", "command", "StartWorkload", "CheckPreview")
 PATIENT = (
     "delivery", "event", "look", "declare", "Build", "RunEvaluation", "StopWorkload", "ReportCommit",
-    "MoveAlias", "TagVersion", "housekeeping", "drift", "Adopt", "HandBack",
+    "MoveAlias", "TagVersion", "housekeeping", "drift", "Adopt", "HandBack", "Settle",
 )  # fmt: skip
 QUEUES = {"urgent": URGENT, "patient": PATIENT}
 

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from service.demo.mlflow_server import PYTHON, MlflowServer
+from tests import imaging
 from tests.running import free_port
 
 MLFLOW = Path(__file__).parents[1] / PYTHON
@@ -53,6 +54,18 @@ def mlflow_server(tmp_path_factory):
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def image_registry(tmp_path_factory):
+    """A real image registry, shared by the run: use repositories of your own."""
+    if imaging.program() is None:
+        pytest.skip("no image registry is installed: apt install docker-registry")
+    server = imaging.ImageServer(tmp_path_factory.mktemp("registry"))
+    try:
+        yield server.start()
+    finally:
+        server.stop()
 
 
 class Postgres:

@@ -14,6 +14,8 @@ from policies.spec.declaration import (
     GuardKind,
     Mode,
     Model,
+    PodNeeds,
+    Replicas,
     Resources,
     Serve,
     ServeDeployment,
@@ -25,6 +27,7 @@ from policies.spec.declaration import (
     Strategy,
     Triggers,
     VersionSource,
+    Volume,
     WhenUndecided,
 )
 from policies.spec.kinds import Section
@@ -37,7 +40,7 @@ LADDER: tuple[float, ...] = Environment().ladder
 def model(name: str, folder: str, values: Values, environments: tuple[Environment, ...]) -> Model:
     """One model of the file."""
     evaluate = values.get("evaluate")
-    resources = values.get("resources") or dict(defaults_of(Section.RESOURCES))
+    resources = {**dict(defaults_of(Section.RESOURCES)), **values.get("resources", {})}
     return Model(
         name=name,
         folder=folder,
@@ -47,6 +50,8 @@ def model(name: str, folder: str, values: Values, environments: tuple[Environmen
         triggers=_triggers(values),
         environments=environments,
         resources=Resources(resources["cpu"], resources["memory"]),
+        pod=_pod(values.get("pod", {}), resources),
+        replicas=_replicas(values.get("replicas", 1)),
     )
 
 
@@ -126,10 +131,37 @@ def _serve(values: Values) -> Serve:
 
 
 def _evaluate(values: Values) -> Evaluate:
-    limits = values.get("resources") or dict(defaults_of(Section.JOB_RESOURCES))
+    limits = {**dict(defaults_of(Section.JOB_RESOURCES)), **values.get("resources", {})}
     gates = tuple(Gate(metric, *bound) for metric, bound in values.get("gates", {}).items())
     resources = Resources(limits["cpu"], limits["memory"], limits["time"])
-    return Evaluate(values.get("run", ()), values.get("image"), resources, gates)
+    pod = _pod(values.get("pod", {}), limits)
+    return Evaluate(values.get("run", ()), values.get("image"), resources, gates, pod)
+
+
+def _pod(values: Values, resources: Values) -> PodNeeds:
+    """What is written under `pod`, and the devices of `resources`: those whose name has a domain."""
+    volumes = values.get("volumes", {}).items()
+    return PodNeeds(
+        extended=tuple(sorted((name, count) for name, count in resources.items() if "/" in name)),
+        node_selector=tuple(sorted(values.get("node_selector", {}).items())),
+        tolerations=values.get("tolerations", ()),
+        priority_class=values.get("priority_class"),
+        service_account=values.get("service_account"),
+        pull_secrets=values.get("pull_secrets", ()),
+        secrets=values.get("secrets", ()),
+        volumes=tuple(_volume(claim, place) for claim, place in sorted(volumes)),
+        queue=values.get("queue"),
+    )
+
+
+def _volume(claim: str, place: str | Values) -> Volume:
+    return Volume(claim, place) if isinstance(place, str) else Volume(claim, place["path"], place["write"])
+
+
+def _replicas(written: int | Values) -> Replicas:
+    if isinstance(written, int):
+        return Replicas(written, written)
+    return Replicas(written["min"], written["max"], written["cpu"])
 
 
 def _triggers(values: Values) -> Triggers:

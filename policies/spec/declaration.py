@@ -25,6 +25,11 @@ class FromImage:
     repository: str
     tag: str
 
+    @property
+    def reference(self) -> str:
+        """As it is written."""
+        return f"{self.repository}:{self.tag}"
+
 
 @dataclass(frozen=True, slots=True)
 class FromBuild:

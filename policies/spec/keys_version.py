@@ -1,10 +1,15 @@
 """The keys of a file and a model: where versions come from, how they serve, are evaluated and started."""
 
-from policies.spec import forms
+from policies.spec import forms, forms_cluster
 from policies.spec.kinds import Block, Key, Many, Named, OneOf, Plain, Section
 
 _ANY = (Section.MODEL,)
 _COMMAND = OneOf((Plain(forms.COMMAND), Many(Plain(forms.ARGUMENT), 200)))
+
+
+def _resources(section: Section, *known: str) -> Named:
+    return Named(Plain(forms_cluster.COUNT), forms_cluster.resource(*known), 20, section)
+
 
 _FILE = (
     Key(
@@ -101,7 +106,13 @@ _SERVE = (
         "No room for a second copy: `wait`, `replace` in place, or `refuse`. With `inferenceservice`.",
         note="`wait`",
     ),
-    Key("resources", _ANY, Block(Section.RESOURCES), "What one serving copy may use.", merges=True),
+    Key(
+        "resources",
+        _ANY,
+        _resources(Section.RESOURCES, "cpu", "memory"),
+        "What one serving copy may use. In a cluster also devices, by their resource: `nvidia.com/gpu: 1`.",
+        merges=True,
+    ),
     Key("cpu", (Section.RESOURCES, Section.JOB_RESOURCES), Plain(forms.CPU), "CPU cores.", "1"),
     Key("memory", (Section.RESOURCES, Section.JOB_RESOURCES), Plain(forms.MEMORY), "Memory.", "1Gi"),
     Key(
@@ -135,7 +146,13 @@ _EVALUATE = (
         "The image that it runs in.",
         note="the version's own",
     ),
-    Key("resources", (Section.EVALUATE,), Block(Section.JOB_RESOURCES), "What the job may use.", merges=True),
+    Key(
+        "resources",
+        (Section.EVALUATE,),
+        _resources(Section.JOB_RESOURCES, "cpu", "memory", "time"),
+        "What the job may use. In a cluster also devices, by their resource: `nvidia.com/gpu: 1`.",
+        merges=True,
+    ),
     Key(
         "gates",
         (Section.EVALUATE,),

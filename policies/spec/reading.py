@@ -126,8 +126,10 @@ def _named(kind: Named, node: Node, findings: Findings) -> Any:
         try:
             kind.name.read(name.text)
         except Wrong as wrong:
-            found = cut(name.text)
-            findings.add(name.place, f"the key `{found}` {wrong}; it wants {kind.name.says}", found=found)
+            found, near = cut(name.text), wrong.nearest
+            message = f"the key `{found}` {wrong}; it wants {kind.name.says}"
+            message += f"; did you mean `{cut(near)}`?" if near else ""
+            findings.add(name.place, message, found=found, nearest=near)
             continue
         read = read_value(known[name.text].kind if name.text in known else kind.of, value, findings)
         if read is not BAD:

@@ -25,6 +25,7 @@ def check_model(node: Mapping, values: Values, findings: Findings) -> None:
     _only_with(node, "when_full", ("inferenceservice",), findings)
     _only_with(node, "route", ("deployment",), findings)
     _check_serve(node, values, findings)
+    _check_pods(node, values, findings)
     build = node.get("build")
     if isinstance(build, Mapping):
         _exactly_one(build, ("lock", "dockerfile"), "what it is built from", findings)
@@ -121,6 +122,43 @@ def _check_serve(node: Mapping, values: Values, findings: Findings) -> None:
         if isinstance(serve, Mapping) and serve.has("run"):
             return
         findings.add(serve.place, "`serve` needs `run`, the command that serves", allowed=("run",))
+
+
+def _check_pods(node: Mapping, values: Values, findings: Findings) -> None:
+    """What is asked of a cluster makes sense for pods that Segue makes, and can be mounted and counted."""
+    for name in ("pod", "replicas"):
+        _only_with(node, name, ("serve",), findings)
+        if node.has(name) and batch(node):
+            message = f"`{name}` is about pods that serve, and `serve: none` has none"
+            findings.add(_written(node, name).place, message, found=name)
+    _check_volumes(node.get("pod"), values.get("pod", {}), findings)
+    evaluate = node.get("evaluate")
+    if isinstance(evaluate, Mapping):
+        _check_volumes(evaluate.get("pod"), values.get("evaluate", {}).get("pod", {}), findings)
+    replicas, read = node.get("replicas"), values.get("replicas")
+    if isinstance(replicas, Mapping) and isinstance(read, dict):
+        if not replicas.has("max"):
+            findings.add(replicas.place, "`replicas` needs `max`, the most copies", allowed=("max",))
+        elif read.get("max", read["min"]) < read["min"]:
+            message = f"`replicas` has `max` {read['max']} below `min` {read['min']}"
+            findings.add(replicas.place, message, found=str(read["max"]))
+
+
+def _check_volumes(pod: Node | None, values: Values, findings: Findings) -> None:
+    volumes = pod.get("volumes") if isinstance(pod, Mapping) else None
+    if not isinstance(volumes, Mapping):
+        return
+    taken: dict[str, str] = {}
+    for claim, place in volumes.entries:
+        read = values.get("volumes", {}).get(claim.text)
+        path = read.get("path") if isinstance(read, dict) else read
+        if isinstance(place, Mapping) and not place.has("path"):
+            findings.add(place.place, "a volume needs `path`, where it is mounted", allowed=("path",))
+        elif path in taken:
+            message = f"`{claim.text}` and `{taken[path]}` are both mounted at {path}"
+            findings.add(place.place, message, found=path)
+        elif path is not None:
+            taken[path] = claim.text
 
 
 def _check_on(on: Mapping, source: str, findings: Findings) -> None:

@@ -83,6 +83,7 @@ KNOWN = frozenset(REASONS)
 EMBEDDED = frozenset(
     {
         "registry",
+        "images",
         "build.lock",
         "serve.run",
         "serve.mlflow",
@@ -159,7 +160,8 @@ def _serve(model: Model) -> Iterator[_Need]:
         case ServeMlflow():
             yield _Need("serve", "serve.mlflow", "mlflow")
         case ServeRun(run=run):
-            yield _Need("serve.run", "serve.run", " ".join(run) or "the image's own command")
+            at, command = ("serve.run", " ".join(run)) if run else ("serve", "the image's own command")
+            yield _Need(at, "serve.run", command)
         case ServeNone():
             yield _Need("serve", "batch", "none")
         case ServeDeployment(deployment=deployment, route=route):

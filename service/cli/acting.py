@@ -86,7 +86,7 @@ def hand_back(target: str, reason: str | None, *, wants_json: bool) -> None:
 @click.command()
 @click.argument("model")
 @click.option("--version", metavar="N", help="The registered version. Needed where the model has `model:`.")
-@click.option("--image", metavar="DIGEST", help="An image of the model that is here already, as sha256:...")
+@click.option("--image", metavar="DIGEST", help="An image of the model, as sha256:...")
 @click.option("--registry", metavar="NAME", help="Which registry, where several are connected.")
 @as_json
 def start(
@@ -95,7 +95,8 @@ def start(
     """Start a release without a push or an alias, as from CI.
 
     A model that is built from code is released as it stands on the default branch, or from an image of
-    it that was built before. A model from a registry is released as version N.
+    it that was built before. A model from a registry is released as version N. A model that is an image
+    of somebody else's is released from the newest matching tag, or from the image of that digest.
     """
     _obey("start", model, wants_json=wants_json, version=version, image=image, registry=registry)
 

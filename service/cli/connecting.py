@@ -10,7 +10,7 @@ from service.cli.context import as_json, chosen, console, print_json
 from service.ports import Cluster, Source
 from service.store import Store
 
-KINDS = {"git": "bare", "mlflow": "mlflow"}
+KINDS = {"git": "bare", "mlflow": "mlflow", "registry": "registry"}
 
 
 @click.command()
@@ -27,7 +27,7 @@ KINDS = {"git": "bare", "mlflow": "mlflow"}
 )
 @as_json
 def connect(kind: str, url: str, name: str | None, owns: tuple[str, ...], *, wants_json: bool) -> None:
-    """Connect a Git repository or an MLflow server.
+    """Connect a Git repository, an MLflow server or an image registry.
 
     Makes a secret, sets the sender's hook where that can be done from here, and looks at the source
     from then on. What is there already starts nothing; the next push, tag or alias does.
@@ -35,6 +35,7 @@ def connect(kind: str, url: str, name: str | None, owns: tuple[str, ...], *, wan
     \b
       segue connect git /srv/git/models.git
       segue connect mlflow http://127.0.0.1:5000
+      segue connect registry https://ghcr.io
 
     A repository on this machine must lie below a folder named in SEGUE_GIT_ROOTS, here and for `segue up`.
     """

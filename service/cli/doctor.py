@@ -4,11 +4,23 @@ import os
 import shutil
 import sys
 
-from service import clusters, connecting, installation, plugins, processes, shim, sources, up
+from policies.spec.declaration import Model
+from service import (
+    clusters,
+    connecting,
+    installation,
+    newest,
+    plugins,
+    processes,
+    shim,
+    sources,
+    up,
+    watching,
+)
 from service.errors import StartError, StoreError
-from service.ports import Finding, PortError, Refused, Source
+from service.ports import Finding, ImageRegistry, PortError, Refused, Source
 from service.settings import Settings
-from service.states import target_of
+from service.states import model_of, target_of
 from service.store import Store
 
 LEAST_FREE = 1 << 30
@@ -97,9 +109,10 @@ def _stored(chosen: Settings) -> list[Finding]:
         installation.check_store(chosen)
         store = Store.open(chosen.store_url("engine"))
         known, dead = store.sources(), store.dead()
+        models = [model_of(row) for row in store.models()]
     except (StartError, StoreError) as reason:
         return [Finding("store", ok=False, detail=str(reason), mend="look at the disk or the database")]
-    found = [_source(chosen, source) for source in known]
+    found = [_source(chosen, source, models) for source in known]
     if not known:
         found = [Finding("sources", ok=False, detail="nothing is connected", mend="segue connect git URL")]
     given_up = Finding("work", not dead, f"{len(dead)} given up", "see why: segue show --dead")
@@ -107,13 +120,15 @@ def _stored(chosen: Settings) -> list[Finding]:
     return [*found, given_up]
 
 
-def _source(chosen: Settings, source: Source) -> Finding:
+def _source(chosen: Settings, source: Source, models: list[Model]) -> Finding:
     name = f"source {source.name}"
     if chosen.secret(f"hook-{source.name}") is None and not chosen.allow_unsigned:
         return Finding(name, ok=False, detail="has no hook secret", mend=f"connect {source.url} again")
     try:
         adapter = sources.opened(chosen, source)
-        count = len(adapter.refs() if source.kind in sources.GIT_KINDS else adapter.aliases())
+        if source.kind in sources.IMAGE_KINDS:
+            return _images(source, adapter, models)
+        count = len(watching.values_of(source, adapter))
         told = connecting.told_at_once(source, adapter, installation.place(chosen).intake)
     except PortError as reason:
         return Finding(name, ok=False, detail=str(reason), mend=f"check {source.url}, then connect it again")
@@ -121,3 +136,15 @@ def _source(chosen: Settings, source: Source) -> Finding:
         late = f"{source.url} has no hook that leads here; it is looked at every {chosen.sweep_seconds:g} s"
         return Finding(name, ok=False, detail=late, mend=f"connect {source.url} again, and read what it says")
     return Finding(name, ok=True, detail=f"{source.url}, {count} reference{'' if count == 1 else 's'}")
+
+
+def _images(source: Source, registry: ImageRegistry, models: list[Model]) -> Finding:
+    """Whether the registry answers, and says which image is the newest of each that is declared."""
+    name = f"source {source.name}"
+    registry.check()
+    wanted = newest.wanted_of(source, models)
+    for one in wanted:
+        if newest.newest(registry, one) is None:
+            mend = f"push an image with such a tag, or change `image: {one.reference}`"
+            return Finding(name, ok=False, detail=f"no tag matches {one.reference}", mend=mend)
+    return Finding(name, ok=True, detail=f"{source.url}, {len(wanted)} declared")

@@ -4,6 +4,7 @@ Which files an image holds decides its digest; the same image is neither built n
 """
 
 import hashlib
+import os
 import platform
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -41,6 +42,14 @@ class Images:
         layers = [self._base(), self._layer("code", files)]
         path = {"PATH": f"{program.parent}:/usr/bin:/bin", "PYTHONUNBUFFERED": "1"}
         return self._push(repository, layers, [str(program), *arguments], {**path, **(env or {})})
+
+    def base(self) -> str:
+        """An image for SEGUE_BASE: the tests' interpreter as `python`, by digest."""
+        program = interpreter.executable()
+        with LayerWriter(self._layout, "link", "/", compress=False) as writer:
+            writer.link("usr/local/bin/python", os.path.relpath(program, "/usr/local/bin"))
+        env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHON_VERSION": platform.python_version()}
+        return self._push("python", [self._base(), writer.layer], ["python"], env)
 
     def program(self, repository: str, program: Path, name: str) -> str:
         """An image with one program of this machine, as `/name`, and the libraries that it loads."""

@@ -76,6 +76,7 @@ class Gateway(Space):
         self.throttle = throttle
         self.folder = tempfile.TemporaryDirectory()
         self.process = None
+        self.listen = None  # where the entry point listens instead, for one more replica
         self.models = {}
         self.cluster = Cluster(
             "test",
@@ -113,7 +114,7 @@ class Gateway(Space):
         program = TraefikDaemon.open(Settings(home=Path(self.folder.name))).program()
         arguments = [
             str(program),
-            f"--entrypoints.web.address=127.0.0.1:{self.port}",
+            f"--entrypoints.web.address={self.listen or f'127.0.0.1:{self.port}'}",
             f"--entrypoints.traefik.address=127.0.0.1:{self.control}",
             "--api.insecure=true",
             "--providers.kubernetesgateway=true",
@@ -189,6 +190,7 @@ def _typed(kind: Kind):
         "endpointslices": "EndpointSlice",
         "gateways": "Gateway",
         "gatewayclasses": "GatewayClass",
+        "grpcroutes": "GRPCRoute",
         "httproutes": "HTTPRoute",
         "services": "Service",
         "pods": "Pod",

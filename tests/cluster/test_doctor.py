@@ -14,7 +14,7 @@ from policies.place import Place
 from service.adapters.kubernetes import looking
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.gateway import GatewayRouter
-from service.adapters.kubernetes.kinds import DEPLOYMENT, RESOURCE_QUOTA, SERVICE
+from service.adapters.kubernetes.kinds import DEPLOYMENT, HTTP_ROUTE, RESOURCE_QUOTA, SERVICE
 from service.ports import Route
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.routing import Gateway, kubeconfig
@@ -155,6 +155,20 @@ def test_each_right_that_is_missing_is_named_as_the_rule_that_gives_it(gateway, 
     )
 
 
+def test_a_route_that_may_not_be_written_is_named_with_its_gateway(gateway, tmp_path):
+    kubectl = Kubectl(kubeconfig())
+    kubectl.run("create", "serviceaccount", "stranger", "-n", gateway.namespace)
+    token = kubectl.run("create", "token", "stranger", "-n", gateway.namespace).strip()
+    api = Api.of(replace(gateway.cluster, kubeconfig=str(_login(tmp_path, token))))
+    route = gateway.api.get(HTTP_ROUTE, gateway.namespace, "shop")
+    found = [one.mend for one in looking.route_rights(api, TARGET, HTTP_ROUTE, route)]
+    assert [one.partition("resources: ")[2] for one in found] == [
+        "[httproutes], resourceNames: [shop], verbs: [get]}",
+        "[httproutes], resourceNames: [shop], verbs: [update]}",
+        "[gateways], resourceNames: [gateway], verbs: [get]}",
+    ]
+
+
 def test_the_command_says_it_and_ends_with_1(gateway, tmp_path):
     env = {"SEGUE_HOME": str(tmp_path), "PATH": _env()["PATH"]}
     segue = str(Path(sys.executable).with_name("segue"))
@@ -175,7 +189,7 @@ def test_the_command_says_it_and_ends_with_1(gateway, tmp_path):
 def _env():
     import os  # noqa: PLC0415 (kubectl reads its own variable)
 
-    return {"PATH": os.environ["PATH"], "KUBECONFIG": kubeconfig()}
+    return {"PATH": os.environ["PATH"], "KUBECONFIG": kubeconfig(), "HOME": os.environ["HOME"]}
 
 
 def _login(folder, token):

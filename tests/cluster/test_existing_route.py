@@ -1,12 +1,13 @@
 """A route that people have already: only our weights are touched, and whoever undoes them is named."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 
 from policies.place import Place
 from service.adapters.kubernetes.gateway import GatewayRouter
-from service.adapters.kubernetes.kinds import HTTP_ROUTE
+from service.adapters.kubernetes.kinds import GRPC_ROUTE, HTTP_ROUTE
 from service.adapters.kubernetes.records import ANNOTATION
 from service.ports import Cluster, Refused, Retry, Route
 from tests.cluster.kubectl import Kubectl
@@ -147,6 +148,40 @@ def edit(gateway, weight):
     )
 
 
+def test_a_writer_that_read_before_the_next_holder_wrote_is_refused(gateway, router, route, monkeypatch):
+    """It wakes between its read and its write; nothing of its old split reaches the route."""
+    late, read = adopting(gateway), gateway.api.get
+    newer = replace(split(gateway, 30.0), epoch=2)
+
+    def woken(kind, *arguments):
+        found = read(kind, *arguments)
+        if kind == HTTP_ROUTE:
+            monkeypatch.setattr(gateway.api, "get", read)
+            router.set(newer)
+        return found
+
+    monkeypatch.setattr(gateway.api, "get", woken)
+    with pytest.raises(Refused, match="epoch 2"):
+        late.set(split(gateway, 100.0))
+    assert router.get(TARGET) == newer
+
+
+def test_an_annotation_that_was_taken_away_is_told_and_its_order_is_remembered(gateway, router, route):
+    router.set(replace(split(gateway, 30.0), epoch=2))
+    Kubectl(kubeconfig()).run("annotate", "httproute", "shop", f"{ANNOTATION}-", "-n", gateway.namespace)
+    assert "lost Segue's annotation" in router.drift(TARGET)
+    with pytest.raises(Refused, match="epoch 2"):
+        router.set(split(gateway, 100.0))
+    assert router.set(replace(split(gateway, 40.0), epoch=2, attempt=1)).backends[1].weight == 40.0
+    before = [rule["backendRefs"] for rule in rules()]
+    router.hand_back(TARGET)
+    said = [rule["backendRefs"] for rule in live(gateway)[0]["rules"]]
+    assert [[ref["name"] for ref in refs] for refs in said] == [
+        [ref["name"] for ref in refs] for refs in before
+    ]
+    assert said[1][0]["weight"] == 7
+
+
 def test_an_edit_by_hand_is_seen_with_who_did_it(gateway, router, route):
     router.set(split(gateway, 50.0))
     assert router.drift(TARGET) is None
@@ -201,3 +236,19 @@ def test_a_route_that_the_gateway_does_not_take_is_not_confirmed(gateway):
             adopting(gateway).set(split(gateway, 5.0))
     finally:
         gateway.api.delete(HTTP_ROUTE, gateway.namespace, "shop")
+
+
+def test_the_weights_of_a_grpc_route_are_split_the_same_way(gateway):
+    rule = {
+        "matches": [{"method": {"service": "fraud.Scores"}}],
+        "backendRefs": [{"name": "fraud", "port": 80}],
+    }
+    gateway.create(GRPC_ROUTE, "calls", spec={"parentRefs": [{"name": "gateway"}], "rules": [rule]})
+    place = Place("test", gateway.namespace, "fraud", f"{gateway.namespace}/calls")
+    router = GatewayRouter(gateway.api, gateway.cluster, place)
+    before = gateway.api.get(GRPC_ROUTE, gateway.namespace, "calls")["spec"]
+    assert router.set(split(gateway, 5.0)) == router.get(TARGET)
+    refs = gateway.api.get(GRPC_ROUTE, gateway.namespace, "calls")["spec"]["rules"][0]["backendRefs"]
+    assert [(ref["name"], ref["weight"]) for ref in refs] == [("fraud", 950_000), ("fraud-2", 50_000)]
+    router.hand_back(TARGET)
+    assert gateway.api.get(GRPC_ROUTE, gateway.namespace, "calls")["spec"] == before

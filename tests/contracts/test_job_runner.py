@@ -1,4 +1,4 @@
-"""What every job runner keeps, in memory and with real processes."""
+"""What every job runner keeps, in memory and with real processes; `tests/cluster` adds a real cluster."""
 
 import json
 import os
@@ -85,9 +85,18 @@ def real(tmp_path):
         assert not shim.supervised(folder)
 
 
+def begun(world, name="job"):
+    """The job's state once it is neither to be started nor starting."""
+    until = time.monotonic() + 60
+    while (state := world.jobs.state(name)) == Working("starting"):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    return state
+
+
 def end(world, name="job"):
     """The job's end, waited for."""
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while isinstance(state := world.jobs.state(name), Working):
         assert time.monotonic() < until, world.jobs.logs(name)
         time.sleep(0.02)
@@ -119,7 +128,7 @@ def test_start_may_be_repeated_while_it_runs(world):
     job = world.long()
     world.jobs.start(job)
     world.jobs.start(job)
-    assert world.jobs.state("job") == Working("running")
+    assert begun(world) == Working("running")
 
 
 def test_a_failed_job_says_why_and_may_start_anew(world):

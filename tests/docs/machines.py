@@ -9,21 +9,25 @@ from dataclasses import replace
 
 from policies import rollout, version
 from policies.events import (
+    Adopted,
     BuildFinished,
     CheckFinished,
     Command,
+    Drifted,
     EffectFailed,
     EvaluationFinished,
     EvidenceChanged,
     Superseded,
     Tick,
     TrafficObserved,
+    TrafficRefused,
     TurnCame,
     VersionFailed,
     VersionReady,
     WorkloadReady,
 )
 from policies.evidence import Evidence, Verdict
+from policies.place import Place
 from policies.release import Cause, Release, Serving, Target
 from policies.spec.declaration import (
     Approvals,
@@ -44,6 +48,7 @@ from policies.strategy import SWITCH
 STABLE = Serving("rel-1", 1, "v1", "sha256:1", "wine-v1", "http://127.0.0.1:1", 0.0, (("accuracy", 0.9),))
 GATE = Gate("accuracy", Comparison.NO_WORSE, 0.0)
 CANARY = Environment(dwell=1.0, watch=1.0, patience=1.0, ladder=(10, 100))
+FOUND = Place("prod", "ml", "wine", "ml/wine")
 VERBS = ("approve", "reject", "promote", "abort", "pause", "resume")
 
 
@@ -78,6 +83,8 @@ def _starts():
     yield replace(release, batch=True, environment=replace(CANARY, strategy=Strategy.NONE)), held
     yield replace(release, switch=True, steps=(SWITCH,)), held
     yield replace(release, version="v1", backend="wine-v1"), held
+    yield replace(release, place=FOUND), Target("wine/production")
+    yield replace(release, place=FOUND, environment=approved), held
 
 
 def _next(release, target):
@@ -101,6 +108,9 @@ def _events(release):
         yield VersionReady("sha256:2", (("accuracy", metric),), soon)
     yield VersionFailed("it cannot be built", soon)
     yield WorkloadReady(release.step, "http://127.0.0.1:2", soon)
+    yield Adopted(release.step, "wine.ml", "http://wine.ml.svc:80", "wine@sha256:0", soon)
+    yield TrafficRefused(release.step, "somebody reverts it", soon)
+    yield Drifted("somebody set wine to 0", soon)
     yield CheckFinished(release.step, "ok", soon)
     yield EffectFailed(release.step, "no", soon)
     yield TrafficObserved(release.step, release.epoch, release.wanted, soon)

@@ -11,6 +11,10 @@ HEADINGS = {
     Section.RESOURCES: "### resources",
     Section.EVALUATE: "### evaluate",
     Section.JOB_RESOURCES: "### evaluate.resources",
+    Section.POD: "### pod",
+    Section.JOB_POD: "### evaluate.pod",
+    Section.VOLUME: "### A volume",
+    Section.REPLICAS: "### replicas",
     Section.ON: "### on",
     Section.ENVIRONMENT: "### An environment",
     Section.STEP: "### A step",
@@ -49,14 +53,20 @@ def kind(what) -> str:
         case Plain(form=form):
             return ", ".join(f"`{word}`" for word in form.words) if form.words else form.name
         case Block(section=section):
-            heading = HEADINGS[section].removeprefix("### ")
-            return f"[{heading}](#{anchor(heading)})"
+            return link(section)
+        case Named(of=of, section=Section() as section):
+            return f"{link(section)}, and name to {kind(of)}"
         case Named(of=of):
             return f"mapping: name to {kind(of)}"
         case Many(of=of, single=single):
             return f"list of {kind(of)}" + (", or one" if single else "")
         case OneOf(kinds=kinds):
             return " or ".join(kind(one) for one in kinds)
+
+
+def link(section: Section) -> str:
+    heading = HEADINGS[section].removeprefix("### ")
+    return f"[{heading}](#{anchor(heading)})"
 
 
 def anchor(heading: str) -> str:

@@ -27,11 +27,21 @@ name: wine
 segue: "1"
 image: ghcr.io/acme/{name}:main-*
 serve: {run: [python, serve.py, 1.5], port: "8080", health: /ready}
-resources: {cpu: 0.5, memory: 512Mi}
+resources: {cpu: 0.5, memory: 512Mi, nvidia.com/gpu: 1}
+replicas: {min: 1, max: 4, cpu: 70%}
+pod:
+  node_selector: {acme.com/disk: ssd, spot: true}
+  tolerations: [nvidia.com/gpu, dedicated=ml:NoSchedule]
+  priority_class: serving
+  service_account: models
+  pull_secrets: [registry]
+  secrets: keys
+  volumes: {weights: /models, scratch: {path: /scratch, write: true}}
 evaluate:
+  pod: {queue: gpus, tolerations: spot}
   run: python evaluate.py
   image: ghcr.io/acme/eval:3
-  resources: {cpu: "2", memory: 4 Gi, time: 10m}
+  resources: {cpu: "2", memory: 4 Gi, time: 10m, amd.com/gpu: 2}
   gates: {accuracy: ">= 0.9", mape: "<= 12%"}
 on: {schedule: 0 3 * * 1}
 strategy: canary

@@ -522,6 +522,10 @@ class RegistryServer(BaseHTTPRequestHandler):
         self.answer(202, headers={"Location": "/v2/wine/blobs/uploads/u1?state=s"})
 
     def do_PUT(self):
+        if self.headers["Transfer-Encoding"]:  # with a length beside it, real ones wait for chunks for ever
+            self.close_connection = True
+            self.answer(400)
+            return
         content = self.rfile.read(int(self.headers["Content-Length"]))
         found = f"sha256:{hashlib.sha256(content).hexdigest()}"
         if "/manifests/" in self.path:

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers import bare_hook, commands, mlflow, signing, strict_json
+from handlers import bare_hook, commands, mlflow, registry, signing, strict_json
 from handlers.errors import HandlerError, Malformed, Unverified
-from handlers.hints import AliasHint, RefHint
+from handlers.hints import AliasHint, RefHint, TagHint
 from policies.events import Command
 
 SECRET = b"s3cr3t"
@@ -90,6 +90,60 @@ def test_a_push_of_several_references_is_several_hints():
         bare_hook.verify(headers, body + b" ", (SECRET,), NOW)
 
 
+# What a registry (Distribution 2.8) sent for a push, shortened; a pull; and the two of one removal.
+PUSHED = (
+    b'{"events": [{"id": "f9f96e11", "action": "push", "target": {"digest": "sha256:b427", "repository": '
+    b'"team/fraud", "tag": "1.4.0", "references": [{"size": 264}]}, "actor": {}}]}'
+)
+REMOVED = (
+    b'{"events": [{"action": "delete", "target": {"digest": "sha256:b427", "repository": "team/fraud"}}, '
+    b'{"action": "delete", "target": {"repository": "team/fraud", "tag": "1.4.0"}}]}'
+)
+
+
+def test_a_registrys_notification_hints_at_tags_that_were_pushed_or_removed():
+    assert registry.parse({}, PUSHED) == registry.parse({}, REMOVED) == (TagHint("team/fraud", "1.4.0"),)
+    assert registry.parse({}, PUSHED.replace(b'"push"', b'"pull"')) == ()
+    assert registry.parse({}, PUSHED.replace(b'"tag"', b'"length"')) == ()
+    assert registry.parse({}, b'{"events": []}') == ()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"{}", b'{"events": {}}', b'{"events": [1]}', b'{"events": [{}]}', PUSHED.replace(b'"1.4.0"', b"5")],
+)
+def test_a_notification_of_another_form_is_malformed(body):
+    with pytest.raises(Malformed):
+        registry.parse({}, body)
+
+
+@pytest.mark.parametrize("secret", [SECRET.decode(), f"{SECRET.decode()} "])
+def test_a_registry_is_known_by_the_secret_that_it_carries(secret):
+    registry.verify({"authorization": f"Bearer {secret}"}, PUSHED, (b"new", SECRET), NOW)
+
+
+@pytest.mark.parametrize(
+    ("claimed", "secrets"),
+    [
+        ("", (SECRET,)),
+        ("Bearer ", (SECRET, b"")),
+        ("Bearer guessed", (SECRET,)),
+        ("Basic s3cr3t", (SECRET,)),
+        ("s3cr3t", (SECRET,)),
+        ("Bearer s3cr3t", ()),
+        ("Bearer \u00e9", (SECRET,)),
+    ],
+)
+def test_without_the_secret_a_notification_is_refused(claimed, secrets):
+    with pytest.raises(Unverified):
+        registry.verify({"Authorization": claimed}, PUSHED, secrets, NOW)
+
+
+def test_a_notification_that_is_sent_again_is_known_by_its_content():
+    once, again = (registry.delivery_id({"Date": date}, PUSHED) for date in ("1", "2"))
+    assert once == again != registry.delivery_id({}, REMOVED)
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -115,7 +169,7 @@ def test_json_that_is_strange_is_malformed_and_nothing_worse(body):
 
 @given(st.binary(max_size=300), st.dictionaries(st.sampled_from(list(HEADERS)), st.text(max_size=40)))
 def test_no_bytes_and_no_headers_raise_anything_but_a_handlers_error(body, headers):
-    for handler in (mlflow, bare_hook):
+    for handler in (mlflow, bare_hook, registry):
         for call in (
             lambda h=handler: h.verify(headers, body, (SECRET,), NOW),
             lambda h=handler: h.parse(headers, body),

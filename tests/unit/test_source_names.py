@@ -23,3 +23,13 @@ def test_a_name_that_fits_no_address_or_file_is_refused_with_what_would(name):
 @pytest.mark.parametrize("name", ["git", "mlflow-2", "team_a-models", "127-0-0-1"])
 def test_other_names_are_fine(name):
     connecting.check_name(name)
+
+
+def test_one_address_is_one_source_with_and_without_a_slash_at_its_end(tmp_path):
+    class Known:
+        def sources(self):
+            return [Source("ghcr", "registry", "https://ghcr.io")]
+
+    again = Source("other", "registry", "https://ghcr.io/")
+    with pytest.raises(Refused, match="is connected as ghcr already"):
+        connecting.connect(Settings(home=tmp_path), Known(), again, "http://127.0.0.1:9")

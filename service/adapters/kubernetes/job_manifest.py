@@ -113,7 +113,7 @@ def _container(job: Job) -> Object:
         "name": CONTAINER,
         "image": job.image,
         "imagePullPolicy": "IfNotPresent",
-        "env": [{"name": name, "value": value} for name, value in sorted(env.items())],
+        "env": [{"name": name, "value": literal(value)} for name, value in sorted(env.items())],
         "resources": resources(job.limits, job.pod),
         "terminationMessagePath": RESULT,
         "terminationMessagePolicy": "File",  # what it printed is no result
@@ -125,14 +125,18 @@ def _container(job: Job) -> Object:
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, *mounts(job.pod)],  # noqa: S108
     }
     if job.run:
-        # Kubernetes itself replaces `$(NAME)` in arguments; what people wrote is meant as it is written.
-        container["command"] = [word.replace("$(", "$$(") for word in job.run]
+        container["command"] = [literal(word) for word in job.run]
     if job.pod.secrets:
         container["envFrom"] = [{"secretRef": {"name": name}} for name in job.pod.secrets]
     return container
 
 
 # --- what a serving pod asks for in the same words ---------------------------------------------
+
+
+def literal(text: str) -> str:
+    """The text as it is: Kubernetes would replace `$(NAME)` in commands and environment variables."""
+    return text.replace("$", "$$")
 
 
 def resources(limits: Limits, needs: PodNeeds) -> Object:

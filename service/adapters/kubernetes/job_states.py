@@ -147,7 +147,9 @@ def _badly(job: Object, pods: Sequence[Object], condition: Object) -> Seen:
             Failed("the job was not done in time: it waited too long for its turn"), name, going=False
         )
     if pod is None:
-        words = f"the job ended unseen: {reasons.short(condition.get('message', ''))}"
+        deleted = condition.get("reason") == "BackoffLimitExceeded"
+        told = "somebody deleted its pod" if deleted else reasons.short(condition.get("message", ""))
+        words = f"the job ended unseen: {told}"
         return Seen(Failed(words), going=False)
     return Seen(Failed(f"the job {_why(job, pod)}"), name, going=False)
 

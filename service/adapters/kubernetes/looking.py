@@ -82,6 +82,8 @@ def examine(api: Api, cluster: Cluster, targets: Sequence[tuple[str, Place]]) ->
 def rights(api: Api, cluster: Cluster, namespace: str) -> Iterator[Finding]:
     """Every verb that the parts use there, asked of the API server itself."""
     wanted = [*RIGHTS, *([(HTTP_ROUTE, ROUTE_RIGHTS)] if cluster.gateway else [])]
+    if cluster.gateway and cluster.gateway.partition("/")[0] == namespace:
+        wanted.append((GATEWAY, ("get",)))
     denied = {
         kind: missing
         for kind, verbs in wanted
@@ -99,6 +101,22 @@ def rights(api: Api, cluster: Cluster, namespace: str) -> Iterator[Finding]:
             mend=f"add to its Role in {namespace}:"
             f" - {{apiGroups: [{kind.group!r}], resources: [{kind.plural}], verbs: [{', '.join(verbs)}]}}",
         )
+
+
+def route_rights(api: Api, target: str, kind: Kind, route: Object) -> Iterator[Finding]:
+    """What is done with a route that was there before, and with the gateways that serve it."""
+    where, name = route["metadata"]["namespace"], route["metadata"]["name"]
+    wanted = [("get", kind, where, name), ("update", kind, where, name)]
+    wanted += [("get", GATEWAY, *gateway) for gateway in routes_manifest.gateways(route)]
+    for verb, what, namespace, named in wanted:
+        if not api.allowed(verb, what, namespace, named):
+            yield Finding(
+                target,
+                ok=False,
+                detail=f"Segue may not {verb} {what.title} {namespace}/{named}",
+                mend=f"add to its Role in {namespace}: - {{apiGroups: [{what.group!r}],"
+                f" resources: [{what.plural}], resourceNames: [{named}], verbs: [{verb}]}}",
+            )
 
 
 def quota(api: Api, namespace: str) -> Iterator[Finding]:
@@ -236,6 +254,9 @@ def _route(api: Api, target: str, place: Place, names: Sequence[str]) -> Iterato
             ours = ours or api.get(kind, where, name)
         except NoSuchKind:
             continue
+        if ours is not None:
+            yield from route_rights(api, target, kind, ours)
+            break
     if place.route and ours is None:
         mend = "write its namespace and name under `serve: {route: …}`"
         yield Finding(target, ok=False, detail=f"there is no route {place.route}", mend=mend)

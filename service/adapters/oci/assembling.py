@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from service.adapters.oci import content, installing, locks
+from service.adapters.oci.bases import FOUNDATION, USER
 from service.adapters.oci.blobs import MANIFEST, Layout, canonical
 from service.adapters.oci.interpreter import Interpreter
 from service.adapters.oci.layers import Layer, LayerWriter
@@ -40,7 +41,7 @@ def assemble(shop: Workshop, recipe: Recipe, open_source: Callable[[str], Any]) 
     if recipe.code and git:
         log("code")
         layers.append(content.code_layer(layout, git, recipe.code))
-    digest = _manifest(layout, recipe, shop.interpreter, [layer for layer, _ in layers])
+    digest = _manifest(shop, recipe, [layer for layer, _ in layers])
     layout.name(recipe.name, digest)
     kinds = tuple((layer.kind, "cached" if known else "built") for layer, known in layers)
     return Image(digest, tuple(pair for pair in kinds if pair[0] != "server"))
@@ -109,33 +110,42 @@ def _server(layout: Layout) -> tuple[Layer, bool]:
     return writer.layer, True
 
 
-def _manifest(layout: Layout, recipe: Recipe, interpreter: Interpreter, layers: list[Layer]) -> str:
-    config = canonical(_config(recipe, interpreter, layers))
+def _manifest(shop: Workshop, recipe: Recipe, layers: list[Layer]) -> str:
+    layout = shop.layout
+    config = canonical(_config(shop, recipe, layers))
+    marks = {KIND: FOUNDATION, PATH: "/"}
+    below = [{**layer, "annotations": marks} for layer in (shop.base.layers if shop.base else ())]
     manifest = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
         "config": {"mediaType": _CONFIG, "digest": layout.put(config), "size": len(config)},
         "layers": [
-            {
-                "mediaType": layer.media_type,
-                "digest": layer.digest,
-                "size": layer.size,
-                "annotations": {KIND: layer.kind, PATH: layer.path},
-            }
-            for layer in layers
+            *below,
+            *(
+                {
+                    "mediaType": layer.media_type,
+                    "digest": layer.digest,
+                    "size": layer.size,
+                    "annotations": {KIND: layer.kind, PATH: layer.path},
+                }
+                for layer in layers
+            ),
         ],
         "annotations": dict(recipe.labels),
     }
     return layout.put(canonical(manifest))
 
 
-def _config(recipe: Recipe, interpreter: Interpreter, layers: list[Layer]) -> dict[str, Any]:
-    env = {"PYTHONPATH": installing.ENV, "PYTHONUNBUFFERED": "1", "PORT": str(recipe.port)}
+def _config(shop: Workshop, recipe: Recipe, layers: list[Layer]) -> dict[str, Any]:
+    base, interpreter = shop.base, shop.interpreter
+    env = dict(entry.partition("=")[::2] for entry in (base.env if base else ()))
+    env |= {"PYTHONPATH": installing.ENV, "PYTHONUNBUFFERED": "1", "PORT": str(recipe.port)}
     command = list(recipe.run)
     if recipe.model:
         env["SEGUE_MODEL_PATH"] = content.MODEL
     if recipe.run == _MLFLOW:
         command = ["python", f"{SERVER}/scoring_server.py", content.MODEL]
+    below = base.diff_ids if base else ()
     labels = {f"segue.base.{name}": value for name, value in interpreter.description.items()}
     return {
         "architecture": interpreter.architecture,
@@ -146,7 +156,11 @@ def _config(recipe: Recipe, interpreter: Interpreter, layers: list[Layer]) -> di
             "WorkingDir": content.APP if recipe.code else "/opt/segue",
             "Labels": {**labels, **dict(recipe.labels)},
             "ExposedPorts": {f"{recipe.port}/tcp": {}},
+            **({"User": USER} if base else {}),
         },
-        "rootfs": {"type": "layers", "diff_ids": [layer.uncompressed for layer in layers]},
-        "history": [{"created_by": f"segue: {layer.kind} layer"} for layer in layers],
+        "rootfs": {"type": "layers", "diff_ids": [*below, *(layer.uncompressed for layer in layers)]},
+        "history": [
+            *({"created_by": "segue: base image"} for _ in below),
+            *({"created_by": f"segue: {layer.kind} layer"} for layer in layers),
+        ],
     }

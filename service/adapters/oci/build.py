@@ -20,11 +20,13 @@ from urllib.parse import urlsplit
 
 from service import settings as settings_of
 from service import sources
+from service.adapters.oci import bases
 from service.adapters.oci.assembling import assemble
 from service.adapters.oci.blobs import Layout, canonical, write_whole
 from service.adapters.oci.bytecode import warm
 from service.adapters.oci.interpreter import host_interpreter
 from service.adapters.oci.push import push
+from service.adapters.oci.remote import login_of
 from service.adapters.oci.workshop import Workshop
 from service.ports import CodeReference, Image, ModelReference, PortError, Recipe, Refused, Retry
 from service.settings import Settings
@@ -40,7 +42,7 @@ def main(folder: Path, settings: Settings) -> None:
     log = Log(folder)
     try:
         recipe = read_recipe((folder / "recipe.json").read_bytes())
-        shop = Workshop(Layout(settings.home), host_interpreter(), work, log)
+        shop = patiently(lambda: _workshop(settings, work, log), log)
         with place_to_work(shop.layout, log):
             image = patiently(lambda: assemble(shop, recipe, _opener(settings)), log)
         if settings.images is not None:
@@ -57,6 +59,17 @@ def main(folder: Path, settings: Settings) -> None:
     write_whole(folder / "result.json", canonical(result))
     if "digest" in result:
         _warm(settings, result["digest"], log)
+
+
+def _workshop(settings: Settings, work: Path, log: "Log") -> Workshop:
+    """What the build works with; the base image is here once it has one."""
+    layout, interpreter = Layout(settings.home), host_interpreter()
+    layout.prepare()
+    if settings.base is None:
+        return Workshop(layout, interpreter, work, log)
+    log("base image")
+    login = login_of(settings.secret("login-images"))
+    return Workshop(layout, interpreter, work, log, bases.fetch(layout, settings.base, interpreter, login))
 
 
 def patiently(work: Callable[[], T], log: Callable[[str], None]) -> T:
@@ -81,8 +94,7 @@ def publish(settings: Settings, recipe: Recipe, digest: str, log: Callable[[str]
     repository = "/".join(
         filter(None, (parts.path.strip("/"), dict(recipe.labels).get("segue.model", "model")))
     )
-    user, found, password = (settings.secret("login-images") or b"").decode().partition(":")
-    login = (user, password) if found else None
+    login = login_of(settings.secret("login-images"))
     log("pushing the image")
     registry = f"{parts.scheme}://{parts.netloc}"
     log(f"pushed {push(settings.home, digest, registry, repository, tag=recipe.name, login=login)}")

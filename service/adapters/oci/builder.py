@@ -43,6 +43,8 @@ class OciBuilder:
         self._environ = {**passed(environ), "SEGUE_HOME": str(settings.home)}
         if settings.images is not None:
             self._environ["SEGUE_IMAGES"] = settings.images
+        if settings.base is not None:
+            self._environ["SEGUE_BASE"] = settings.base
         if settings.git_roots:
             self._environ["SEGUE_GIT_ROOTS"] = ":".join(map(str, settings.git_roots))
 

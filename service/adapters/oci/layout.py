@@ -20,6 +20,7 @@ from typing import IO, Any, cast
 import zstandard
 
 from service.adapters.oci.assembling import KIND, PATH
+from service.adapters.oci.bases import FOUNDATION
 from service.adapters.oci.blobs import Layout, exclusive
 from service.adapters.oci.interpreter import Interpreter, host_interpreter
 from service.adapters.oci.layers import COMPRESSED, STORED, inside, safe
@@ -116,6 +117,8 @@ def _link_layers(layout: Layout, image: OpenImage, interpreter: Interpreter, roo
             notes = layer.get("annotations") or {}
             if KIND not in notes:
                 raise Refused(f"the image {image.digest} was not built by Segue")
+            if notes[KIND] == FOUNDATION:
+                continue
             place = notes[PATH].strip("/")
             unpacked = _unpacked(layout, layer)
             (new / place).parent.mkdir(parents=True, exist_ok=True)

@@ -1,16 +1,22 @@
-"""The cluster for tests, by hand.
+"""The cluster for tests.
 
-up       install what is missing, build what is not built, start; prints what tests need to know
-down     end it and leave nothing; also after a crash
-status   what of it is on this machine
-stop, start COMPONENT   one of its processes, such as kube-apiserver or etcd
+run COMMAND ...   up, the command, down, whatever happens; on another cluster if SEGUE_TEST_KUBECONFIG is set
+up                install what is missing, build what is not built, start; prints what tests need to know
+down              end it and leave nothing, also after a crash
+status            what of it is on this machine
+stop COMPONENT    end one of its processes, such as kube-apiserver or etcd
+start COMPONENT   start it again
 """
 
 import argparse
 import json
 import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,38 +28,64 @@ T = TypeVar("T")
 
 def main() -> None:
     """Parse, and do it."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.cluster.local",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("command", choices=("up", "down", "status", "stop", "start"))
-    parser.add_argument("component", nargs="?")
-    parser.add_argument("--name", default="test", help="two clusters at once have two names ...")
-    parser.add_argument("--number", type=int, default=0, help="... and two numbers, for their addresses")
-    parser.add_argument("--kubernetes", help=f"another version than {building.default_version()}")
-    given = parser.parse_args()
-    place = Place(given.name, given.number, _home() / "clusters" / given.name, _home() / "programs")
+    given = _parser().parse_args()
+    home = _home()
+    place = Place(given.name, given.number, home / "clusters" / given.name, home / "programs")
     match given.command:
+        case "run":
+            sys.exit(_run(place, given.kubernetes, given.words))
         case "up":
-            _up(place, given.kubernetes)
+            for name, value in _up(place, given.kubernetes).items():
+                print(f"export {name}={value}")
         case "down":
             cluster.down(place)
         case "status":
             print(json.dumps(cluster.left(place), indent=1))
         case "stop":
-            processes.stop(place, given.component)
+            processes.stop(place, *given.words)
         case "start":
-            processes.again(place, given.component)
+            processes.again(place, *given.words)
 
 
-def _up(place: Place, version: str | None) -> None:
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.cluster.local",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--name", default="test", help="two clusters at once have two names ...")
+    parser.add_argument("--number", type=int, default=0, help="... and two numbers, for their addresses")
+    parser.add_argument("--kubernetes", help=f"another version than {building.default_version()}")
+    parser.add_argument("command", choices=("run", "up", "down", "status", "stop", "start"))
+    parser.add_argument("words", nargs=argparse.REMAINDER)
+    return parser
+
+
+def _run(place: Place, version: str | None, command: list[str]) -> int:
+    """The command's exit code."""
+    if os.environ.get("SEGUE_TEST_KUBECONFIG"):
+        return subprocess.run(command, check=False).returncode
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        known = _up(place, version)
+        return _timed(
+            "tests", lambda: subprocess.run(command, check=False, env={**os.environ, **known})
+        ).returncode
+    finally:
+        _timed("end", lambda: cluster.down(place))
+
+
+def _up(place: Place, version: str | None) -> dict[str, str]:
+    """Start it; the environment for tests."""
     _timed("packages", packages.install)
     programs = _timed("build", lambda: building.programs(_home(), version))
-    place = Place(place.name, place.number, place.folder, programs)
+    place = replace(place, programs=programs)
     cluster.up(place, building.gateway_api())
-    print(f"export SEGUE_TEST_KUBECONFIG={place.kubeconfig}")
-    print(f"export PATH={programs}:$PATH")
+    return {
+        "SEGUE_TEST_KUBECONFIG": str(place.kubeconfig),
+        "SEGUE_TEST_PROGRAMS": str(programs),
+        "PATH": f"{programs}:{os.environ['PATH']}",
+    }
 
 
 def _timed(name: str, work: Callable[[], T]) -> T:

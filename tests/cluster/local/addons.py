@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.cluster.local.control_plane import kubectl
+from tests.cluster.local.control_plane import apply, kubectl
 from tests.cluster.local.place import METRICS_PORT, Place
 from tests.cluster.local.processes import start
 
@@ -20,7 +20,7 @@ Manifest = dict[str, Any]
 
 def start_all(place: Place, gateway_api: Path) -> None:
     """Start them and wait until they answer; `gateway_api` holds the definitions to be applied."""
-    _apply(place, [*_dns_objects(place), *_metrics_objects(place), _registry(place)])
+    apply(place, [*_dns_objects(place), *_metrics_objects(place), _registry(place)])
     (place.folder / "Corefile").write_text(_corefile(place))
     start(place, "dns", [place.program("dns"), "-conf", place.folder / "Corefile"])
     metrics = start(place, "metrics-server", _metrics_server(place))
@@ -40,13 +40,6 @@ def _wait_for_crds(place: Place) -> None:
 def _answers(place: Place) -> bool:
     found = kubectl(place, "get", "--raw", "/apis/metrics.k8s.io/v1beta1/nodes")
     return found.returncode == 0 and bool(json.loads(found.stdout)["items"])
-
-
-def _apply(place: Place, objects: list[Manifest]) -> None:
-    whole = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
-    done = kubectl(place, "apply", "--server-side", "-f", "-", given=whole)
-    if done.returncode != 0:
-        raise RuntimeError(done.stderr)
 
 
 def _corefile(place: Place) -> str:

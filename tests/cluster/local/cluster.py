@@ -44,8 +44,8 @@ def down(place: Place) -> None:
     for path in cgroups(place):
         path.rmdir()
     network.remove(place)
-    for path in Path("/var/lib/cni/results").glob(f"{place.netns}-*"):
-        path.unlink()
+    for path in elsewhere(place):
+        path.unlink(missing_ok=True)
     if place.folder.exists():
         shutil.rmtree(place.folder)
 
@@ -60,9 +60,31 @@ def left(place: Place) -> dict[str, list[str]]:
         "mounts": [*mounts(place)],
         "cgroups": [*cgroups(place)],
         "network": [*spaces, *links],
-        "files": [*files, *Path("/var/lib/cni/results").glob(f"{place.netns}-*")],
+        "files": [*files, *elsewhere(place)],
     }
     return {kind: sorted(map(str, things)) for kind, things in found.items()}
+
+
+def elsewhere(place: Place) -> list[Path]:
+    """Files outside of the cluster's folder: results of network plugins, sockets of containers' shims.
+
+    Their places are compiled into containerd; they go with a container that ends well.
+    """
+    results = Path("/var/lib/cni/results").glob("*")
+    folder = str(place.folder)
+    sockets = (_text(path) for path in place.folder.glob("containerd-state/*/k8s.io/*/address"))
+    return [
+        *(path for path in results if folder in _text(path)),
+        *(path for path in (Path(socket.removeprefix("unix://")) for socket in sockets) if path.is_socket()),
+    ]
+
+
+def _text(path: Path) -> str:
+    """Empty where the file went meanwhile; another cluster on this machine may write beside ours."""
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return ""
 
 
 def mounts(place: Place) -> list[Path]:

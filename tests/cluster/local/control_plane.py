@@ -6,6 +6,7 @@ audit log of what service accounts ask for: rights are tested against it.
 
 import json
 import subprocess
+from typing import Any
 
 from tests.cluster.local.place import API_PORT, Place
 from tests.cluster.local.processes import start
@@ -31,6 +32,14 @@ def kubectl(place: Place, *words: str, given: str | None = None) -> subprocess.C
     """Run kubectl as administrator."""
     command = [place.program("kubectl"), "--kubeconfig", str(place.client("admin")), *words]
     return subprocess.run(command, check=False, capture_output=True, text=True, input=given)
+
+
+def apply(place: Place, objects: list[dict[str, Any]]) -> None:
+    """Apply objects as administrator."""
+    whole = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+    done = kubectl(place, "apply", "--server-side", "-f", "-", given=whole)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr)
 
 
 def etcd(place: Place) -> list[object]:

@@ -16,9 +16,11 @@ from tests.cluster.local.processes import CGROUPS, Started, start
 PAUSE = "segue.test/pause:1"
 _PLUGINS = next((p for p in ("/usr/lib/cni", "/opt/cni/bin") if Path(p).is_dir()), "/usr/lib/cni")
 # The kubelet makes mounts that containerd must see, so its folder is shared between their mount
-# namespaces. It has one of its own because the path of the device plugins is compiled in; only `/`
-# is made private there: a recursive change would hide the folder's mounts from containerd.
-_OWN_VAR_LIB = 'mount --make-private / && mount --bind "$0" /var/lib/kubelet && exec "$@"'
+# namespaces. It has one of its own because the paths of the device plugins and of links to logs are
+# compiled in; only `/` is made private there: a recursive change would hide its mounts from containerd.
+_COMPILED_IN = ("/var/lib/kubelet", "/var/log/containers")
+_OWN_FOLDERS = f"""mount --make-private / && for path in {" ".join(_COMPILED_IN)}
+do mount --bind "$0$path" "$path" || exit 1; done && exec "$@" """
 
 
 def start_all(place: Place, pause: Path) -> Started:
@@ -35,7 +37,7 @@ def start_all(place: Place, pause: Path) -> Started:
 
 def ctr(place: Place, *words: object, check: bool = True) -> bool:
     """Ask containerd for something; whether it was done."""
-    command = ["ctr", "--address", place.socket, *map(str, words)]
+    command = ["ctr", "--address", *map(str, (place.socket, *words))]
     return subprocess.run(command, check=check, capture_output=True).returncode == 0
 
 
@@ -97,6 +99,7 @@ state = "{folder}/containerd-state"
     runtime_type = "io.containerd.runc.v2"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
       SystemdCgroup = false
+      Root = "{folder}/runc"
   [plugins."io.containerd.grpc.v1.cri".registry]
     config_path = "{folder}/certs.d"
 """)
@@ -115,11 +118,11 @@ def _network(place: Place) -> dict[str, object]:
 
 
 def _kubelet(place: Place) -> list[object]:
-    root, private = place.folder / "kubelet", place.folder / "var-lib-kubelet"
-    for path in (root, private, Path("/var/lib/kubelet")):
-        path.mkdir(exist_ok=True)
-    for words in (("--bind", root, root), ("--make-shared", root)):
-        subprocess.run(["mount", *map(str, words)], check=True)
+    root, private = place.folder / "kubelet", place.folder / "private"
+    for path in (root, *map(Path, _COMPILED_IN), *(private / path[1:] for path in _COMPILED_IN)):
+        path.mkdir(parents=True, exist_ok=True)
+    for words in (["--bind", str(root), str(root)], ["--make-shared", str(root)]):
+        subprocess.run(["mount", *words], check=True)
     settings = place.folder / "kubelet.json"
     settings.write_text(json.dumps(_kubelet_settings(place)))
     command = [
@@ -131,7 +134,7 @@ def _kubelet(place: Place) -> list[object]:
         f"--root-dir={root}",
         f"--cert-dir={place.folder / 'pki'}",
     ]
-    return ["unshare", "--mount", "--propagation", "unchanged", "sh", "-c", _OWN_VAR_LIB, private, *command]
+    return ["unshare", "--mount", "--propagation", "unchanged", "sh", "-c", _OWN_FOLDERS, private, *command]
 
 
 def _kubelet_settings(place: Place) -> dict[str, object]:

@@ -17,6 +17,7 @@ from tests.cluster.local.network import entered
 from tests.cluster.local.place import Place
 
 CGROUPS = Path("/sys/fs/cgroup")
+_CHILDREN: list[subprocess.Popen[bytes]] = []  # one that is forgotten complains that its process runs on
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ def start(place: Place, name: str, command: Iterable[object]) -> Started:
             start_new_session=True,
             cwd=place.folder,
         )
+    _CHILDREN.append(process)
     return Started(name, process, path)
 
 
@@ -67,6 +69,7 @@ def stop(place: Place, name: str, how: signal.Signals = signal.SIGTERM) -> None:
     """End one component and wait for its end."""
     _signal(running(place, name), how)
     wait_until(lambda: not running(place, name), f"{name} to end")
+    _bury()
 
 
 def inhabitants(place: Place) -> set[int]:
@@ -81,6 +84,7 @@ def end_all(place: Place) -> None:
         deadline = time.monotonic() + patience
         while inhabitants(place) and time.monotonic() < deadline:
             time.sleep(0.05)
+    _bury()
     if left := inhabitants(place):
         raise RuntimeError(f"processes {sorted(left)} of {place.netns} do not end")
 
@@ -112,6 +116,15 @@ def _in_netns(place: Place) -> Iterator[int]:
                 yield int(entry.name)
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue  # it ended meanwhile, or has ended and nobody has asked how
+
+
+def _bury() -> None:
+    for child in [*_CHILDREN]:
+        try:
+            _identity(Path(f"/proc/{child.pid}/ns/net"))
+        except (FileNotFoundError, ProcessLookupError, PermissionError):  # it is about to be a zombie, or is
+            child.wait()
+            _CHILDREN.remove(child)
 
 
 def _identity(path: Path) -> tuple[int, int]:

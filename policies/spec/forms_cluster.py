@@ -1,0 +1,142 @@
+"""The forms of what a cluster is asked for: names, labels, tolerations, resources and paths.
+
+Each refuses what Kubernetes would refuse, so that a file is refused when it is checked and not when a
+pod is made. Rules: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ and
+https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/.
+"""
+
+import re
+from collections.abc import Callable
+
+from policies.spec.declaration import Toleration
+from policies.spec.forms import Form, share, whole
+from policies.spec.mistakes import nearest
+from policies.spec.wrong import Wrong
+
+_PART = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
+_NAME = rf"{_PART}(?:\.{_PART})*"
+_QUALIFIED = r"(?:[A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
+_LABEL = rf"(?:{_NAME}/)?{_QUALIFIED}"
+_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+_OURS = ("/tmp", "/dev", "/proc", "/sys")  # noqa: S108  what every container has there
+
+
+def _small(text: str) -> str | None:
+    """The nearest text that is a name: small letters, digits, hyphens and dots."""
+    parts = (re.sub(r"[^a-z0-9]+", "-", part).strip("-") for part in text.lower().split("."))
+    return ".".join(part for part in parts if part) or None
+
+
+def _name(longest: int) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if len(text) > longest:
+            raise Wrong(f"is longer than {longest} characters")
+        if not re.fullmatch(_NAME, text):
+            raise Wrong("is no name that Kubernetes accepts", _small(text))
+        return text
+
+    return read
+
+
+_SAYS_NAME = "a name of small letters, digits, `-` and `.`"
+NAME = Form("name", _SAYS_NAME, _name(253), {"type": "string", "pattern": f"^{_NAME}$"})
+QUEUE = Form("name", _SAYS_NAME, _name(63), {"type": "string", "pattern": f"^{_NAME}$"})
+
+
+def _label_key(text: str) -> str:
+    prefix, slash, name = text.rpartition("/")
+    if len(name) > 63 or len(prefix) > 253:
+        raise Wrong("is longer than a label's key may be (253 characters, `/` and 63)")
+    if not re.fullmatch(_LABEL, text):
+        fit = re.sub(r"[^-A-Za-z0-9_.]+", "-", name).strip("-_.")
+        raise Wrong("is no label's key", f"{_small(prefix) or ''}{slash}{fit}" if fit else None)
+    return text
+
+
+def _label_value(text: str) -> str:
+    if len(text) > 63:
+        raise Wrong("is longer than 63 characters")
+    if not re.fullmatch(rf"(?:{_QUALIFIED})?", text):
+        raise Wrong("is no label's value", re.sub(r"[^-A-Za-z0-9_.]+", "-", text).strip("-_.") or None)
+    return text
+
+
+LABEL_KEY = Form(
+    "label", "a label's key, such as disk or acme.com/disk", _label_key, {"pattern": f"^{_LABEL}$"}
+)
+LABEL_VALUE = Form(
+    "label's value",
+    "a label's value: letters, digits, `-`, `_` and `.`",
+    _label_value,
+    {"type": "string", "pattern": f"^(?:{_QUALIFIED})?$"},
+)
+
+
+def _toleration(text: str) -> Toleration:
+    found = re.fullmatch(r"([^=:]+)(?:=([^:]*))?(?::(.*))?", text)
+    if not found:
+        raise Wrong("is no toleration")
+    key, value, effect = found.groups()
+    _label_key(key)
+    if value is not None:
+        _label_value(value)
+    if effect is not None and effect not in _EFFECTS:
+        near = nearest(effect, _EFFECTS)
+        raise Wrong(f"has an unknown effect `{effect}`", near and text.removesuffix(effect) + near)
+    return Toleration(key, value, effect)
+
+
+TOLERATION = Form(
+    "toleration",
+    "a taint's key, perhaps its value and effect: nvidia.com/gpu or dedicated=ml:NoSchedule",
+    _toleration,
+    {"type": "string"},
+)
+
+
+def resource(*known: str) -> Form:
+    """The name of a resource: one of those that have a key of their own, or one with a domain."""
+
+    def read(text: str) -> str:
+        if text in known:
+            return text
+        if "/" not in text:
+            raise Wrong("is no resource", nearest(text, known))
+        if "kubernetes.io/" in text or text.startswith("requests."):
+            raise Wrong("is one of Kubernetes' own, which cannot be asked for")
+        domain, _, name = text.rpartition("/")
+        if not re.fullmatch(rf"{_NAME}/{_QUALIFIED}", text) or len(name) > 63 or len(domain) > 240:
+            raise Wrong("is no resource", _resource_near(domain, name))
+        return text
+
+    words = ", ".join(f"`{word}`" for word in known)
+    says = f"{words}, or a device with its domain, such as nvidia.com/gpu"
+    pattern = f"^(?:{'|'.join(known)}|{_NAME}/{_QUALIFIED})$"
+    return Form("resource", says, read, {"pattern": pattern})
+
+
+def _resource_near(domain: str, name: str) -> str | None:
+    fit, small = re.sub(r"[^-A-Za-z0-9_.]+", "-", name).strip("-_."), _small(domain)
+    return f"{small}/{fit}" if fit and small else None
+
+
+COUNT = whole("a whole number of devices", 1, 100_000)
+REPLICAS = whole("a whole number of copies", 1, 1000)
+USED = share("the share of its CPU that a copy should use, such as 70%", zero=False)
+
+
+def _mount(text: str) -> str:
+    if len(text) > 400 or not text.isprintable() or ":" in text or "\\" in text:
+        raise Wrong("is no path to mount at")
+    if not text.startswith("/"):
+        raise Wrong("does not begin with `/`", f"/{text}")
+    parts = [part for part in text.split("/") if part not in {"", "."}]
+    if ".." in parts:
+        raise Wrong("leaves its folder with `..`")
+    path = "/" + "/".join(parts)
+    if path == "/" or any(path == ours or path.startswith(f"{ours}/") for ours in _OURS):
+        raise Wrong("is a path that every container needs for itself", f"/data{path}".rstrip("/"))
+    return path
+
+
+MOUNT = Form("path", "where the container sees it, such as /data", _mount, {"type": "string"})

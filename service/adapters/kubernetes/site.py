@@ -1,0 +1,51 @@
+"""All parts of one place in a cluster, behind one door to its API."""
+
+from policies.place import Place
+from service.adapters.kubernetes.api import Api
+from service.adapters.kubernetes.gateway import GatewayRouter
+from service.adapters.kubernetes.jobs import KubernetesJobs
+from service.adapters.kubernetes.metrics import ClusterMetrics
+from service.adapters.kubernetes.selector import ServiceSelector
+from service.adapters.kubernetes.workloads import KubernetesWorkloads
+from service.bootstrap import Site
+from service.ports import Cluster, Refused, Retry, TrafficRouter
+from service.settings import Settings
+
+
+def open_site(settings: Settings, cluster: Cluster, place: Place) -> Site:  # noqa: ARG001
+    """What serves, runs and counts at the place. Raises `Refused` for a connection that cannot be used."""
+    api = Api.of(cluster)
+    workloads = KubernetesWorkloads(api, cluster, place)
+
+    def ask(url: str, address: str | None, backend: str, health: str) -> str:  # noqa: ARG001
+        return _asked(api, place, backend, url, health)
+
+    return Site(
+        workloads=workloads,
+        jobs=KubernetesJobs(api, cluster, place),
+        router=_router(api, cluster, place),
+        metrics=ClusterMetrics(cluster),
+        ask=ask,
+        adoption=workloads if place.deployment else None,
+        room=workloads,
+    )
+
+
+def _router(api: Api, cluster: Cluster, place: Place) -> TrafficRouter:
+    if place.deployment is not None and place.route is None:
+        return ServiceSelector(api, cluster, place)
+    return GatewayRouter(api, cluster, place)
+
+
+def _asked(api: Api, place: Place, backend: str, url: str, health: str) -> str:
+    """A copy's own readiness is what its pods were asked for already; ours is asked once more, through
+    the API server, because Segue may run where no pod can be reached."""
+    if place.deployment is not None:
+        return "its pods are ready"
+    service, _, namespace = backend.partition(".")
+    status = api.proxy(namespace, service, int(url.rpartition(":")[2]), health)
+    if status is None:
+        raise Retry(f"the candidate does not answer at {health} yet", after=0.5)
+    if not 200 <= status < 300:
+        raise Refused(f"the candidate answers {status} at {health}")
+    return f"{health} answers {status}"

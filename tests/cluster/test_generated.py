@@ -1,0 +1,130 @@
+"""Whatever a segue.yaml asks for: it is refused when it is checked, or the API server accepts the manifest."""
+
+import json
+import os
+import random
+
+import pytest
+
+from service.adapters.kubernetes import job_manifest
+from service.adapters.kubernetes.api import Api
+from service.adapters.kubernetes.kinds import JOB, POD
+from service.ports import Cluster, Job, Limits, Refused
+from service.segue_yaml import check
+
+SPECS = int(os.environ.get("SEGUE_TEST_SPECS", "500"))  # 10000 for the whole promise
+SIGNS = "abz09AZ-_./:= @%ä$\n"
+# Of each kind what is right, up to the edge, and what is not.
+NAMES = ("a", "data-1", "a.b", "1", "x" * 63, "x" * 253), ("Data", "a_b", "-a", "a-", "a..b", ".a", "x" * 254)
+KEYS = (
+    ("disk", "acme.com/disk", "disk_1", "a.b/" + "y" * 63, "topology.kubernetes.io/zone"),
+    ("A/b", "a/b/c", "x" * 64),
+)
+VALUES = ("ssd", "true", "1.5", "", "x" * 63), ("a b", "_a", "x" * 64, "ä")
+DEVICES = (
+    ("nvidia.com/gpu", "amd.com/gpu", "a/b", "a.b/" + "z" * 63),
+    ("kubernetes.io/x", "requests.a/b", "A.b/c", "gpu"),
+)
+COUNTS = ("1", "2", "100000"), ("0", "0.5", "-1", "100001", "x")
+PATHS = (
+    ("/data", "/data/", "/models/v 1", "//x", "/ä", "/data/deep"),
+    ("x", "/", "/tmp", "/a/../b", "/a:b", "/dev/shm"),
+)
+TOLERATIONS = (
+    ("a", "a=b", "a/b=c:NoSchedule", "a:NoExecute", "a=:PreferNoSchedule"),
+    ("a:b", "=b", "a b", ":NoSchedule"),
+)
+WORDS = ("python", "e.py", "$(HOME)", "--x=$X", "a b", "$$", "ä", "'"), ()
+CPU = ("1", "0.01", "1024", "2.5", "1e3"), ("0.005", "0", "2000")
+MEMORY = ("1Gi", "1Mi", "64Ti", "1.5Gi", "512 Mi"), ("100Ki", "1GB")
+TIME = ("10m", "1ms", "30d", "0s", "1.5h"), ("367d", "5")
+MODELS = ("wine", "a", "a-b", "a" * 40, "1"), ("a" * 41, "A")
+
+
+class Drawing:
+    """A file's texts: mostly right ones, some that are just wrong, now and then anything."""
+
+    def __init__(self, seed):
+        self._random = random.Random(seed)
+
+    def one(self, known):
+        right, wrong = known
+        chance = self._random.random()
+        if chance < 0.02:
+            return "".join(self._random.choices(SIGNS, k=self._random.randint(0, 12)))
+        return self._random.choice(wrong if wrong and chance < 0.06 else right)
+
+    def some(self, known, most=3):
+        return [self.one(known) for _ in range(self._random.randint(1, most))]
+
+    def maybe(self, chance=0.4):
+        return self._random.random() < chance
+
+    def pod(self):
+        made = {
+            "node_selector": {key: self.one(VALUES) for key in self.some(KEYS, 2)},
+            "tolerations": self.some(TOLERATIONS),
+            "priority_class": self.one(NAMES),
+            "service_account": self.one(NAMES),
+            "pull_secrets": self.some(NAMES, 2),
+            "secrets": self.some(NAMES, 2),
+            "volumes": {
+                name: self.one(PATHS) if self.maybe(0.7) else {"path": self.one(PATHS), "write": True}
+                for name in self.some(NAMES, 2)
+            },
+            "queue": self.one(NAMES),
+        }
+        return {key: value for key, value in made.items() if self.maybe()}
+
+    def file(self):
+        resources = {
+            "cpu": self.one(CPU),
+            "memory": self.one(MEMORY),
+            "time": self.one(TIME),
+            **{device: self.one(COUNTS) for device in self.some(DEVICES, 2)},
+        }
+        evaluate = {
+            "run": self.some(WORDS, 5),
+            "pod": self.pod(),
+            "resources": {key: value for key, value in resources.items() if self.maybe()},
+        }
+        return {
+            "name": self.one(MODELS),
+            "image": "r.example/wine:main-*",
+            "serve": {"port": 80},
+            "evaluate": {key: value for key, value in evaluate.items() if value},
+        }
+
+
+@pytest.fixture(scope="module")
+def api(kubeconfig):
+    return Api.of(Cluster("test", str(kubeconfig)))
+
+
+def test_what_is_not_refused_in_the_file_is_accepted_by_the_server_under_restricted_security(api, namespace):
+    accepted = 0
+    for seed in range(SPECS):
+        text = json.dumps(Drawing(seed).file())
+        checked = check(text.encode(), "")
+        if checked.mistakes:
+            continue
+        (model,) = checked.models
+        wanted = model.evaluate.resources
+        name = f"{model.name}-{seed:024x}-1"
+        image = "r.example/wine@sha256:" + "0" * 64
+        limits = Limits(wanted.cpu, wanted.memory, wanted.seconds)
+        made = job_manifest.manifest(
+            Job(name, image, model.evaluate.run, limits, pod=model.evaluate.pod),
+            {"segue.dev/owner": "test"},
+            1800,
+        )
+        pod = made["spec"]["template"]
+        # Which accounts and classes there are is the cluster's, and no fault of the manifest.
+        spec = {k: v for k, v in pod["spec"].items() if k not in {"serviceAccountName", "priorityClassName"}}
+        try:
+            api.create(JOB, namespace, made, dry_run=True)
+            api.create(POD, namespace, {"metadata": {"name": "p"}, "spec": spec}, dry_run=True)
+        except Refused as error:
+            pytest.fail(f"{error}\n{text}")
+        accepted += 1
+    assert accepted > SPECS / 4

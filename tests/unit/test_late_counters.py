@@ -1,0 +1,32 @@
+"""Counters that a Prometheus tells late: what was counted before a weight moved is never taken for after it."""
+
+from types import SimpleNamespace
+
+from policies.guards.increment import Gap, Increment
+from service.observer import Judged, Observer
+from service.ports import Counters, Sample
+
+
+def sample(at, requests):
+    counters = Counters(requests, 0.0, ((float("inf"), requests),))
+    return Sample(at, 1.0, (("a", counters), ("b", counters)))
+
+
+def interval(before):
+    """What an interval is taken for that ends at 20, where the weight has stood since 10."""
+    release = SimpleNamespace(wanted=5.0, observed=5.0, backend="b")
+    watched = SimpleNamespace(release=release, stable="a", moment=(1, 0, 5.0, True))
+    known = Judged(None, None, SimpleNamespace(state=None, sequence=7), watched.moment, moved=10.0)
+    return Observer(None, None, "me")._interval(watched, known, before, sample(20.0, 9.0))
+
+
+def test_an_interval_that_began_before_the_weight_moved_says_nothing():
+    found = interval(sample(9.9, 4.0))
+    assert isinstance(found, Gap)
+    assert (found.silent, found.reason) == (False, "it was counted before the weight moved")
+
+
+def test_one_that_began_after_it_counts():
+    found = interval(sample(10.0, 4.0))
+    assert isinstance(found, Increment)
+    assert (found.seconds, found.candidate.requests) == (10.0, 5.0)

@@ -1,0 +1,37 @@
+"""Where models serve: what names no connected cluster, or cannot run where it would, is a mistake."""
+
+import pytest
+
+from service import places
+from service.ports import Cluster
+from service.segue_yaml import load
+
+PROD, STAGE = Cluster("prod", default=True), Cluster("stg")
+IMAGE = "name: fraud\nimage: ghcr.io/acme/fraud:main-*\n"
+
+
+def messages(text, *clusters):
+    return [found.message for found in places.mistakes(clusters, load(text.encode(), ""))]
+
+
+@pytest.mark.parametrize(
+    ("more", "clusters", "refused"),
+    [
+        ("serve: {port: 8080}", (), True),
+        ("serve: {run: python serve.py}", (STAGE,), True),
+        ("serve: {run: python serve.py}\nenvironments: {production: {cluster: stg}}", (STAGE,), False),
+        ("serve: {port: 8080}", (PROD, STAGE), False),
+        ("serve: none", (), False),
+        ("serve: none\nevaluate: {run: python backtest.py}", (), True),
+        ("serve: none\nevaluate: {run: python backtest.py}", (PROD,), False),
+        ("deployment: ml/fraud\nroute: ml/fraud", (STAGE,), False),
+    ],
+)
+def test_an_image_that_segue_did_not_build_runs_in_clusters_only(more, clusters, refused):
+    found = messages(IMAGE + more + "\n", *clusters)
+    assert bool(found) == refused
+    assert all("was built by somebody else and runs only in a cluster" in text for text in found)
+
+
+def test_what_segue_builds_runs_here():
+    assert messages("name: wine\nbuild: {lock: a.txt}\nserve: {run: python serve.py}\n") == []

@@ -1,0 +1,276 @@
+"""The keys that only a cluster can follow: what they mean, and what Kubernetes would refuse."""
+
+import pytest
+from inline_snapshot import snapshot
+
+from policies.spec.declaration import PodNeeds, Replicas, Toleration, Volume
+from policies.version import content_key
+from service import places
+from service.ports import Cluster
+from service.segue_yaml import check, load
+
+BUILD = "name: wine\nbuild: {lock: a.txt}\nserve: {run: python serve.py}\n"
+
+
+def model(text):
+    (found,) = load(text.encode(), "")
+    return found
+
+
+def evaluated(more):
+    return f"{BUILD}evaluate: {{run: python e.py, {more}}}\n"
+
+
+def mistakes(text):
+    return [f"{m.line}:{m.column} {m.path}: {m.message}" for m in check(text.encode(), "").mistakes]
+
+
+def test_everything_that_a_pod_can_ask_for():
+    found = model(
+        BUILD
+        + "resources: {memory: 8Gi, nvidia.com/gpu: 1}\n"
+        + "replicas: {min: 2, max: 6, cpu: 70%}\n"
+        + "pod:\n"
+        + "  node_selector: {acme.com/disk: ssd, spot: false}\n"
+        + "  tolerations: [nvidia.com/gpu, dedicated=ml:NoSchedule, 'spot:NoExecute']\n"
+        + "  priority_class: serving\n"
+        + "  service_account: models\n"
+        + "  pull_secrets: registry\n"
+        + "  secrets: [feature-store, tracking]\n"
+        + "  volumes: {weights: /models, scratch: {path: /scratch/, write: true}}\n"
+    )
+    assert found.pod == PodNeeds(
+        extended=(("nvidia.com/gpu", 1),),
+        node_selector=(("acme.com/disk", "ssd"), ("spot", "false")),
+        tolerations=(
+            Toleration("nvidia.com/gpu"),
+            Toleration("dedicated", "ml", "NoSchedule"),
+            Toleration("spot", None, "NoExecute"),
+        ),
+        priority_class="serving",
+        service_account="models",
+        pull_secrets=("registry",),
+        secrets=("feature-store", "tracking"),
+        volumes=(Volume("scratch", "/scratch", write=True), Volume("weights", "/models")),
+    )
+    assert found.replicas == Replicas(2, 6, 0.7)
+    assert (found.resources.cpu, found.resources.memory) == (1.0, 8 << 30)
+
+
+def test_an_evaluation_asks_for_itself():
+    found = model(evaluated("resources: {time: 5m, amd.com/gpu: 2}, pod: {queue: gpus}"))
+    assert found.evaluate.pod == PodNeeds(extended=(("amd.com/gpu", 2),), queue="gpus")
+    assert (found.evaluate.resources.seconds, found.evaluate.resources.cpu) == (300.0, 1.0)
+    assert found.pod == PodNeeds()
+
+
+def test_replicas_may_be_one_number():
+    assert model(BUILD + "replicas: 3\n").replicas == Replicas(3, 3)
+    assert model(BUILD + "replicas: {max: 3}\n").replicas == Replicas(1, 3, 0.8)
+    assert model(BUILD).replicas == Replicas()
+
+
+def test_what_a_pod_asks_for_is_laid_over_defaults_key_by_key():
+    text = (
+        "defaults: {resources: {cpu: 2, nvidia.com/gpu: 1}, pod: {node_selector: {a: b}, secrets: x}}\n"
+        "models:\n"
+        "  one: {image: 'r/one:1', serve: {port: 80}, pod: {node_selector: {c: d}}}\n"
+        "  two: {image: 'r/two:1', serve: {port: 80}, resources: {nvidia.com/gpu: 4}}\n"
+    )
+    one, two = load(text.encode(), "")
+    assert one.pod.node_selector == (("a", "b"), ("c", "d"))
+    assert one.pod.secrets == two.pod.secrets == ("x",)
+    assert two.pod.extended == (("nvidia.com/gpu", 4),)
+    assert two.resources.cpu == 2
+
+
+WRONG = {
+    "resources: {cpus: 2}",
+    "resources: {NVIDIA.com/gpu: 1}",
+    "resources: {nvidia.com/gpu: 0.5}",
+    "resources: {nvidia.com/gpu: 0}",
+    "resources: {node.kubernetes.io/cpu: 1}",
+    "resources: {requests.nvidia.com/gpu: 1}",
+    "resources: {time: 5m}",
+    "replicas: 0",
+    "replicas: {min: 2}",
+    "replicas: {min: 5, max: 4}",
+    "replicas: {max: 4, cpu: 0.7}",
+    "pod: {node_selector: {disk type: ssd}}",
+    "pod: {node_selector: {disk: very fast}}",
+    f"pod: {{node_selector: {{disk: {'x' * 64}}}}}",
+    "pod: {tolerations: dedicated=ml:NoSchedul}",
+    "pod: {tolerations: '=ml'}",
+    "pod: {priority_class: High_Priority}",
+    "pod: {service_account: My Account}",
+    "pod: {pull_secrets: REGISTRY}",
+    "pod: {secrets: []}",
+    "pod: {volumes: {Data: /data}}",
+    "pod: {volumes: {data: models}}",
+    "pod: {volumes: {data: /tmp/x}}",
+    "pod: {volumes: {data: /a/../b}}",
+    "pod: {volumes: {data: '/a:rw'}}",
+    "pod: {volumes: {data: {write: true}}}",
+    "pod: {volumes: {a: /data, b: /data/}}",
+    "pod: {queue: gpus}",
+    "pod: {gpu: 1}",
+}
+
+
+def test_what_kubernetes_would_refuse_is_refused_when_the_file_is_checked():
+    told = {text: mistakes(BUILD + text + "\n") for text in sorted(WRONG)}
+    assert told == snapshot(
+        {
+            "pod: {gpu: 1}": [
+                "4:7 pod: `gpu` is not a key of `pod`; its keys are node_selector, tolerations, priority_class, service_account, pull_secrets, secrets, volumes"
+            ],
+            "pod: {node_selector: {disk type: ssd}}": [
+                "4:23 pod.node_selector: the key `disk type` is no label's key; it wants a label's key, such as disk or acme.com/disk; did you mean `disk-type`?"
+            ],
+            "pod: {node_selector: {disk: very fast}}": [
+                "4:29 pod.node_selector.disk: `disk: very fast` is no label's value; it wants a label's value: letters, digits, `-`, `_` and `.`; did you mean `very-fast`?"
+            ],
+            "pod: {node_selector: {disk: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx}}": [
+                "4:29 pod.node_selector.disk: `disk: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…` is longer than 63 characters; it wants a label's value: letters, digits, `-`, `_` and `.`"
+            ],
+            "pod: {priority_class: High_Priority}": [
+                "4:23 pod.priority_class: `priority_class: High_Priority` is no name that Kubernetes accepts; it wants a name of small letters, digits, `-` and `.`; did you mean `high-priority`?"
+            ],
+            "pod: {pull_secrets: REGISTRY}": [
+                "4:21 pod.pull_secrets: `pull_secrets: REGISTRY` is no name that Kubernetes accepts; it wants a name of small letters, digits, `-` and `.`; did you mean `registry`?"
+            ],
+            "pod: {queue: gpus}": ["4:7 pod: `queue` is not a key of `pod`; it belongs to `evaluate.pod`"],
+            "pod: {secrets: []}": [
+                "4:16 pod.secrets: `secrets` is an empty list; leave it out or name something"
+            ],
+            "pod: {service_account: My Account}": [
+                "4:24 pod.service_account: `service_account: My Account` is no name that Kubernetes accepts; it wants a name of small letters, digits, `-` and `.`; did you mean `my-account`?"
+            ],
+            "pod: {tolerations: '=ml'}": [
+                "4:20 pod.tolerations: `tolerations: =ml` is no toleration; it wants a taint's key, perhaps its value and effect: nvidia.com/gpu or dedicated=ml:NoSchedule"
+            ],
+            "pod: {tolerations: dedicated=ml:NoSchedul}": [
+                "4:20 pod.tolerations: `tolerations: dedicated=ml:NoSchedul` has an unknown effect `NoSchedul`; it wants a taint's key, perhaps its value and effect: nvidia.com/gpu or dedicated=ml:NoSchedule; did you mean `dedicated=ml:NoSchedule`?"
+            ],
+            "pod: {volumes: {Data: /data}}": [
+                "4:17 pod.volumes: the key `Data` is no name that Kubernetes accepts; it wants a name of small letters, digits, `-` and `.`; did you mean `data`?"
+            ],
+            "pod: {volumes: {a: /data, b: /data/}}": [
+                "4:30 pod.volumes.b: `b` and `a` are both mounted at /data"
+            ],
+            "pod: {volumes: {data: '/a:rw'}}": [
+                "4:23 pod.volumes.data: `data: /a:rw` is no path to mount at; it wants where the container sees it, such as /data"
+            ],
+            "pod: {volumes: {data: /a/../b}}": [
+                "4:23 pod.volumes.data: `data: /a/../b` leaves its folder with `..`; it wants where the container sees it, such as /data"
+            ],
+            "pod: {volumes: {data: /tmp/x}}": [
+                "4:23 pod.volumes.data: `data: /tmp/x` is a path that every container needs for itself; it wants where the container sees it, such as /data; did you mean `/data/tmp/x`?"
+            ],
+            "pod: {volumes: {data: models}}": [
+                "4:23 pod.volumes.data: `data: models` does not begin with `/`; it wants where the container sees it, such as /data; did you mean `/models`?"
+            ],
+            "pod: {volumes: {data: {write: true}}}": [
+                "4:23 pod.volumes.data: a volume needs `path`, where it is mounted"
+            ],
+            "replicas: 0": [
+                "4:11 replicas: `replicas: 0` is not between 1 and 1000; it wants a whole number of copies"
+            ],
+            "replicas: {max: 4, cpu: 0.7}": [
+                "4:25 replicas.cpu: `cpu: 0.7` has no percent sign, so it could mean two things; it wants the share of its CPU that a copy should use, such as 70%; did you mean `0.7%`?"
+            ],
+            "replicas: {min: 2}": ["4:11 replicas: `replicas` needs `max`, the most copies"],
+            "replicas: {min: 5, max: 4}": ["4:11 replicas: `replicas` has `max` 4 below `min` 5"],
+            "resources: {NVIDIA.com/gpu: 1}": [
+                "4:13 resources: the key `NVIDIA.com/gpu` is no resource; it wants `cpu`, `memory`, or a device with its domain, such as nvidia.com/gpu; did you mean `nvidia.com/gpu`?"
+            ],
+            "resources: {cpus: 2}": [
+                "4:13 resources: the key `cpus` is no resource; it wants `cpu`, `memory`, or a device with its domain, such as nvidia.com/gpu; did you mean `cpu`?"
+            ],
+            "resources: {node.kubernetes.io/cpu: 1}": [
+                "4:13 resources: the key `node.kubernetes.io/cpu` is one of Kubernetes' own, which cannot be asked for; it wants `cpu`, `memory`, or a device with its domain, such as nvidia.com/gpu"
+            ],
+            "resources: {nvidia.com/gpu: 0.5}": [
+                '4:29 resources."nvidia.com/gpu": `"nvidia.com/gpu": 0.5` is not a whole number; it wants a whole number of devices'
+            ],
+            "resources: {nvidia.com/gpu: 0}": [
+                '4:29 resources."nvidia.com/gpu": `"nvidia.com/gpu": 0` is not between 1 and 100000; it wants a whole number of devices'
+            ],
+            "resources: {requests.nvidia.com/gpu: 1}": [
+                "4:13 resources: the key `requests.nvidia.com/gpu` is one of Kubernetes' own, which cannot be asked for; it wants `cpu`, `memory`, or a device with its domain, such as nvidia.com/gpu"
+            ],
+            "resources: {time: 5m}": [
+                "4:13 resources: the key `time` is no resource; it wants `cpu`, `memory`, or a device with its domain, such as nvidia.com/gpu"
+            ],
+        }
+    )
+
+
+def test_an_evaluation_s_pod_is_checked_as_well():
+    assert mistakes(evaluated("pod: {volumes: {a: /data, b: /data}, queue: Q_1}")) == snapshot(
+        [
+            "4:59 evaluate.pod.volumes.b: `b` and `a` are both mounted at /data",
+            "4:74 evaluate.pod.queue: `queue: Q_1` is no name that Kubernetes accepts; it wants a name of small letters, digits, `-` and `.`; did you mean `q-1`?",
+        ]
+    )
+
+
+@pytest.mark.parametrize("serve", ["deployment: ml/a\nstrategy: bluegreen\n", "serve: none\n"])
+@pytest.mark.parametrize("key", ["pod: {secrets: x}", "replicas: 2"])
+def test_pods_that_are_not_ours_are_asked_for_nothing(serve, key):
+    told = mistakes(f"name: wine\nimage: r/a:1\n{serve}{key}\n")
+    assert len(told) == 1
+    assert "`pod`" in told[0] or "`replicas`" in told[0]
+
+
+# --- where -----------------------------------------------------------------------------------------
+
+NEEDY = BUILD + "pod: {secrets: x}\nresources: {nvidia.com/gpu: 1}\nreplicas: 2\n"
+PROD = Cluster("prod", default=True)
+
+
+def refused(text, *clusters):
+    return [(m.path, m.message) for m in places.mistakes(clusters, (model(text),))]
+
+
+def test_this_machine_refuses_by_name_what_only_a_cluster_can_do():
+    assert refused(NEEDY) == snapshot(
+        [
+            (
+                "resources.nvidia.com/gpu",
+                "`resources.nvidia.com/gpu` is for pods of a cluster, and the environment production is this machine: write `cluster:` there, or connect a cluster with --default",
+            ),
+            (
+                "pod",
+                "`pod` is for pods of a cluster, and the environment production is this machine: write `cluster:` there, or connect a cluster with --default",
+            ),
+            (
+                "replicas",
+                "`replicas` is for pods of a cluster, and the environment production is this machine: write `cluster:` there, or connect a cluster with --default",
+            ),
+        ]
+    )
+    assert [path for path, _ in refused(evaluated("pod: {queue: q}"))] == ["evaluate.pod"]
+
+
+def test_a_cluster_that_is_named_or_the_default_can_do_it():
+    assert refused(NEEDY, PROD) == []
+    named = NEEDY + "environments: {production: {cluster: prod}}\n"
+    assert refused(named, Cluster("prod")) == []
+    mixed = NEEDY + "environments: {staging: {cluster: prod}, production: {}}\n"
+    assert {path for path, _ in refused(mixed, Cluster("prod"))} == {
+        "pod",
+        "resources.nvidia.com/gpu",
+        "replicas",
+    }
+    assert refused(BUILD) == []
+
+
+# --- which version ---------------------------------------------------------------------------------
+
+
+def test_what_the_evaluation_s_pod_asks_for_makes_another_version_and_nothing_keeps_the_key():
+    """The key of a version that asks for nothing is the one that it had before anything could be asked."""
+    plain, queued = model(evaluated("")), model(evaluated("pod: {queue: q}"))
+    assert content_key(plain, None, None, None) == snapshot("12a17ff18ba0f0a94ebf6335")
+    assert content_key(queued, None, None, None) != content_key(plain, None, None, None)
