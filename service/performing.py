@@ -211,11 +211,11 @@ def _start(parts: Parts, effect: StartWorkload, now: float, since: float) -> Don
         case Failed(reason=reason, log=log):
             workloads.stop(effect.backend)
             return Done(EffectFailed(effect.step, _with_tail(reason, log), now))
-        case Working() if now - since > START_SECONDS:
+        case Working(progress=progress) if now - since > START_SECONDS:
             log = workloads.logs(effect.backend)
             workloads.stop(effect.backend)
-            reason = f"the model did not answer 2xx at its health path on $PORT within {START_SECONDS:g} s"
-            return Done(EffectFailed(effect.step, _with_tail(reason, log), now))
+            late = f"the model did not answer 2xx at its health path on $PORT within {START_SECONDS:g} s"
+            return Done(EffectFailed(effect.step, _with_tail(f"{late}: {progress}", log), now))
         case Working():
             return Again(0.1)
         case Gone():
