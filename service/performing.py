@@ -215,9 +215,8 @@ def _start(parts: Parts, effect: StartWorkload, now: float, since: float) -> Don
             log = workloads.logs(effect.backend)
             workloads.stop(effect.backend)
             seconds = START_SECONDS + patience
-            reason = f"the model did not answer 2xx at its health path on $PORT within {seconds:g} s"
-            reason += f": {progress}" if patience else ""
-            return Done(EffectFailed(effect.step, _with_tail(reason, log), now))
+            late = f"the model did not answer 2xx at its health path on $PORT within {seconds:g} s"
+            return Done(EffectFailed(effect.step, _with_tail(f"{late}: {progress}", log), now))
         case Working():
             return Again(0.1)
         case Gone():

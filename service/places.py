@@ -78,7 +78,10 @@ def _only_in_a_cluster(clusters: Sequence[Cluster], model: Model) -> Iterator[Mi
         for path, found in asked.items():
             yield _not_here(path, found, here[0])
     if model.evaluate is not None and home(clusters, model).cluster is None:
-        for path, found in _asked("evaluate.", model.evaluate.pod).items():
+        measured = _asked("evaluate.", model.evaluate.pod)
+        if model.evaluate.image is not None:  # this machine runs images that Segue built
+            measured["evaluate.image"] = model.evaluate.image
+        for path, found in measured.items():
             yield _not_here(path, found, model.environments[0].name)
 
 

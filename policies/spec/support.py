@@ -85,6 +85,7 @@ EMBEDDED = frozenset(
         "registry",
         "images",
         "build.lock",
+        "evaluate.image",
         "serve.run",
         "serve.mlflow",
         "batch",

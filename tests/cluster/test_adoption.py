@@ -15,6 +15,7 @@ from tests.cluster.objects import RESTRICTED, http_route
 from tests.running import wait_until
 
 OWNER = "tests"
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture
@@ -162,6 +163,26 @@ def restored(workloads, image):
     wait_until(there, 120)
 
 
+def cleared(workloads):
+    """Right after the route was written, as the engine does it: the data plane may not have read it yet."""
+
+    def done():
+        try:
+            workloads.clear()
+        except Retry:
+            return False
+        return True
+
+    wait_until(done, 60)
+
+
+def taken_again(workloads):
+    try:
+        return workloads.found()
+    except Retry:  # a note on a Deployment is a new generation of it, to be seen by its controller
+        return None
+
+
 def addresses(kubectl, namespace, service):
     slices = kubectl.get("endpointslices", "-n", namespace, "-l", f"kubernetes.io/service-name={service}")
     return {a for one in slices["items"] for e in one["endpoints"] or [] for a in e["addresses"]}
@@ -174,7 +195,7 @@ def test_what_serves_already_is_found_and_not_changed(workloads, team, api, name
     assert state.url == f"http://fraud.{namespace}.svc:80"
     assert image == team
     assert workloads.state(name) == state
-    assert workloads.found() == (name, state, image)
+    wait_until(lambda: taken_again(workloads) == (name, state, image))
     assert spec_of(api, namespace, DEPLOYMENT) == before
 
 
@@ -274,6 +295,27 @@ def test_what_was_found_is_stopped_without_being_deleted_and_starts_as_it_was(
     assert spec_of(api, namespace, DEPLOYMENT) == before
 
 
+def test_a_copy_stays_until_no_data_plane_can_know_it_and_may_be_taken_into_use_again(
+    workloads, team, order, api, namespace
+):
+    workloads.found()
+    workloads.start(order)
+    serving(workloads, order.name)
+    with pytest.raises(Retry, match="answers until no data plane can know it") as raised:
+        workloads.stop(order.name)
+    assert 0 < raised.value.after <= 10
+    assert isinstance(workloads.state(order.name), Serving)
+    workloads.start(order)
+    assert (
+        "segue.dev/ending"
+        not in api.get(DEPLOYMENT, namespace, "fraud-prod-0123456789")["metadata"]["annotations"]
+    )
+    with pytest.raises(Retry):
+        workloads.stop(order.name)
+    cleared(workloads)
+    assert workloads.state(order.name) == Gone()
+
+
 def test_a_second_installation_and_one_that_has_nothing_are_refused(workloads, team, api, cluster, namespace):
     workloads.found()
     stranger = KubernetesWorkloads(
@@ -301,10 +343,11 @@ def test_two_services_need_a_route_that_says_which(workloads, team, api, cluster
     route["spec"]["rules"][0]["backendRefs"][0]["port"] = 8081
     kubectl.apply(route)
     routed = KubernetesWorkloads(api, cluster, Place("test", namespace, "fraud", f"{namespace}/fraud"))
-    assert routed.found()[0] == f"other.{namespace}"
-    assert routed.found()[1].url == f"http://other.{namespace}.svc:8081"
+    name, state, _ = routed.found()
+    assert (name, state.url) == (f"other.{namespace}", f"http://other.{namespace}.svc:8081")
 
 
+@pytest.mark.timeout(500)
 def test_taken_over_promoted_and_handed_back_under_load_without_a_lost_request(
     workloads, team, order, api, kubectl, namespace, gateway
 ):
@@ -318,21 +361,20 @@ def test_taken_over_promoted_and_handed_back_under_load_without_a_lost_request(
 
     weights(fraud=1)
     wait_until(lambda: traefik_answers(gateway, host), 60)
-    with Load(gateway.url, {"Host": host}, rate=60, workers=8) as load:
+    with Load(gateway.url, {"Host": host}, rate=40, workers=8) as load:
         stable, *_ = workloads.found()
         workloads.start(order)
         serving(workloads, order.name)
         for weight in (5, 50, 100):
             room(workloads, stable, order.name, weight)
             weights(**{"fraud": 100 - weight, candidate: weight})
-        wait_until(lambda: load.counts(load.now() - 0.5).get(("1", 200), 0) == 0, 30)
+        wait_until(lambda: set(load.counts(load.now() - 2)) == {("2", 200)}, 60)
         workloads.settle((stable, order.name))
         workloads.stop(stable)
         wait_until(lambda: len(addresses(kubectl, namespace, "fraud")) == 0, 60)
         restored(workloads, order.image)
         weights(fraud=1)
-        wait_until(lambda: served_by(kubectl, load, namespace, candidate) == 0, 30)
-        workloads.clear()
+        cleared(workloads)
     assert not load.lost()
     assert len(load.answers) > 300
     now = {kind.plural: spec_of(api, namespace, kind) for kind in (DEPLOYMENT, HPA, PDB, SERVICE)}
@@ -356,13 +398,6 @@ def traefik_status(url, host):
     with Load(url, {"Host": host}, rate=50, workers=1) as load:
         wait_until(lambda: load.answers, 10)
     return load.answers[0].status
-
-
-def served_by(kubectl, load, namespace, candidate):
-    """Requests of the last half second that went to the copy: both run the same image then."""
-    route = kubectl.get("httproute", "fraud", "-n", namespace)
-    names = [ref["name"] for ref in route["spec"]["rules"][0]["backendRefs"]]
-    return 0 if names == ["fraud"] and load.counts(load.now() - 0.5) else 1
 
 
 def _bounds(api, namespace, name):

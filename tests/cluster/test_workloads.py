@@ -20,6 +20,7 @@ from tests.running import wait_until
 
 SMALL = Limits(cpu=0.05, memory=64 << 20, seconds=0)
 OWNER = "tests"
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture

@@ -511,6 +511,9 @@ class RegistryServer(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_GET(self):
+        if self.path.startswith("/v2/"):
+            self.answer(404)
+            return
         login = base64.b64encode(b"robot:secret").decode()
         self.answer(200 if self.headers["Authorization"] == f"Basic {login}" else 401, b'{"token": "t1"}')
 

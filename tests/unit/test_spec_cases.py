@@ -131,7 +131,7 @@ def test_a_latency_guard_is_refused_where_the_router_could_not_feed_it(latency, 
     [
         ("c", {"inferenceservice"}),
         ("d", {"after", "in", "from", "labels"}),
-        ("f", {"image", "approvals"}),
+        ("f", {"approvals"}),
     ],
 )
 def test_what_one_machine_cannot_do_is_refused_by_name_and_line(letter, keys):

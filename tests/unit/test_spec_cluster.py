@@ -251,6 +251,9 @@ def test_this_machine_refuses_by_name_what_only_a_cluster_can_do():
         ]
     )
     assert [path for path, _ in refused(evaluated("pod: {queue: q}"))] == ["evaluate.pod"]
+    image = evaluated("image: r.example/eval:3")
+    assert [path for path, _ in refused(image)] == ["evaluate.image"]
+    assert refused(image, PROD) == []
 
 
 def test_a_cluster_that_is_named_or_the_default_can_do_it():

@@ -31,11 +31,11 @@ class GitWorkloads:
 
     def start(self, order: WorkloadOrder) -> None:
         """Commit it, unless it is in Git already; what was found is given its pods again."""
-        if self._running.taken(order.name) is not None:
+        live = self._running.made(order.name) if self._committed.holds(short(order.name)) else None
+        if live is not None or self._running.taken(order.name) is not None:
             self._running.start(order)
             return
         manifests.check_image(order.image)
-        self._running.made(order.name)  # refuses a name that is somebody else's
         bodies = self._running.bodies(order)
         # The commit last: where it is, everything is.
         self._running.make(order.name, [(kind, body) for kind, body in bodies if kind == HPA])
@@ -63,7 +63,7 @@ class GitWorkloads:
             return
         live = self._running.made(name)
         if self._committed.holds(short(name)):
-            self._running.let_go(name)
+            self._running.linger(name)
             self._committed.remove(short(name))
         elif live is None or not fewest(live):
             self._running.stop(name)

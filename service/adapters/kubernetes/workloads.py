@@ -19,10 +19,9 @@ from service.adapters.kubernetes.restarts import Ledger
 from service.adapters.kubernetes.scaling import Scaling
 from service.ports import Cluster, Failed, Gone, Refused, Retry, Serving, Working, WorkloadOrder
 
-ENDING = "segue.dev/ending"  # annotation of a copy: when its end was first asked for
 RESTARTS = "segue.dev/restarts"  # annotation of a Deployment: see `restarts`
-_LATE = 10.0  # seconds after which no data plane sends anything to a version without weight
-_FORGOTTEN = 120.0  # seconds after which somebody asks for the first time again
+ENDING = "segue.dev/ending"  # annotation of a copy: since when it is out of use, seconds since 1970
+LINGER_SECONDS = 10.0  # longer than any data plane keeps an older route
 _LIVES = 5  # restarts without ever having been ready, after which it has failed
 _MEMORY = 0.4  # seconds for which a look stays true: whoever waits asks more often than anything changes
 _TAIL = 100  # lines of a log
@@ -64,6 +63,8 @@ class KubernetesWorkloads:
             raise Retry(f"the workload {order.name} is still being ended")
         elif known["metadata"]["annotations"].get(labels.SPEC) != manifests.order_digest(order):
             raise Refused(f"the workload {order.name} runs with another order; stop it first")
+        elif ENDING in known["metadata"]["annotations"]:
+            self._annotate(known, {ENDING: None})
 
     def state(self, name: str) -> State:
         """How far it is, and why it is no further."""
@@ -77,14 +78,15 @@ class KubernetesWorkloads:
     def stop(self, name: str) -> None:
         """End it; a name that is not running is fine. What was found is left standing without pods.
 
-        The pods answer for some seconds more, and the Service goes last.
+        Pods of our own answer for some seconds more by themselves. A copy's template may have them end
+        at once: it stays, with `Retry`, until every data plane must have forgotten it.
         """
         self._looked.pop(name, None)
         taken = self.taken(name)
         if self._found is not None and taken is not None:
             self._found.stop(taken)
             return
-        self.let_go(name)
+        self.linger(name)
         self.remove(name, (DEPLOYMENT, HPA, PDB, SERVICE))
 
     def remove(self, name: str, kinds: Iterable[Kind]) -> None:
@@ -93,25 +95,6 @@ class KubernetesWorkloads:
             known = self._ours(kind, short(name))
             if known is not None:
                 self._api.delete(kind, self._namespace, short(name), uid=known["metadata"]["uid"])
-
-    def let_go(self, name: str) -> None:
-        """Raise `Retry` until the data plane has surely forgotten a copy that is ready.
-
-        A copy's containers are the team's own, and end when they are told to: some would drop requests
-        that come after the weight is gone and before the data plane has learnt of it.
-        """
-        known = self.made(name) if self._found is not None else None
-        if known is None or not known.get("status", {}).get("readyReplicas"):
-            return
-        asked = float((known["metadata"].get("annotations") or {}).get(ENDING, 0.0))
-        waited = self._clock() - asked
-        if _LATE <= waited <= _FORGOTTEN:
-            return
-        if not 0 <= waited <= _FORGOTTEN:
-            patch = {"metadata": {"annotations": {ENDING: f"{self._clock():.3f}"}}}
-            self._api.patch(DEPLOYMENT, self._namespace, short(name), patch)
-            waited = 0.0
-        raise Retry(f"{name} ends once the data plane has forgotten it", after=_LATE - waited)
 
     def logs(self, name: str) -> str:
         """The end of what its newest pod printed, and its incarnation before where that one ended."""
@@ -159,7 +142,7 @@ class KubernetesWorkloads:
             raise Retry(f"the Deployment {self._namespace}/{taken.deployment} is not ready: {why}", after=1)
 
     def clear(self) -> None:
-        """Remove every copy, and what was noted on what was found."""
+        """Remove every copy, and what was noted on what was found; `Retry` while a copy has to stay."""
         taken, waiting = self._existing(), None
         for copy in self._copies():
             try:
@@ -203,6 +186,24 @@ class KubernetesWorkloads:
         for deployment, autoscaler in self._scaling.autoscalers().items():
             if deployment in deployments:
                 self._scaling.settle(autoscaler)
+
+    def linger(self, name: str) -> None:
+        """`Retry` until a copy that could be asked has been out of use for a while; since when is noted."""
+        known = self.made(name) if self._found is not None else None
+        if known is None or not known.get("status", {}).get("readyReplicas"):
+            return
+        since = (known["metadata"].get("annotations") or {}).get(ENDING)
+        if since is None:
+            self._annotate(known, {ENDING: f"{self._clock():.0f}"})
+        left = LINGER_SECONDS - (self._clock() - float(since)) if since else LINGER_SECONDS
+        if left > 0:
+            raise Retry(f"{name} answers until no data plane can know it any more", after=left)
+
+    def _annotate(self, deployment: Object, annotations: dict[str, str | None]) -> Object:
+        """Only onto what was read, else `Stale`."""
+        version = deployment["metadata"]["resourceVersion"]
+        patch: Object = {"metadata": {"annotations": annotations, "resourceVersion": version}}
+        return self._api.patch(DEPLOYMENT, self._namespace, deployment["metadata"]["name"], patch)
 
     # --- making -------------------------------------------------------------------------------
 
@@ -264,16 +265,12 @@ class KubernetesWorkloads:
             return Gone()
         if self._is_ours(deployment):
             deployment = self._remember(deployment, pods)
-        trouble = None
-        if not deployment.get("status", {}).get("readyReplicas"):
-            trouble = self._trouble(deployment, pods)
-        elif deployment["status"].get("observedGeneration", 0) >= deployment["metadata"]["generation"]:
+        if deployment.get("status", {}).get("readyReplicas"):
             return self._serving(deployment, pods, short(name), _port(deployment))
-        return self._unready(name, deployment, pods, trouble)
+        return self._unready(name, deployment, pods)
 
-    def _unready(
-        self, name: str, deployment: Object, pods: list[Object], trouble: reasons.Trouble | None
-    ) -> Working | Failed:
+    def _unready(self, name: str, deployment: Object, pods: list[Object]) -> Working | Failed:
+        trouble = self._trouble(deployment, pods)
         words = trouble.words if trouble else "waiting until it is ready" if pods else "starting"
         if _was_available(deployment):
             return Working(f"restarting: {words}" if trouble else "restarting")
@@ -298,12 +295,8 @@ class KubernetesWorkloads:
         now = before.seen(pods, deployment["spec"].get("replicas", 1))
         if now == before:
             return deployment
-        metadata = {"annotations": {RESTARTS: now.text()}}
-        metadata["resourceVersion"] = deployment["metadata"]["resourceVersion"]
         try:
-            return self._api.patch(
-                DEPLOYMENT, self._namespace, deployment["metadata"]["name"], {"metadata": metadata}
-            )
+            return self._annotate(deployment, {RESTARTS: now.text()})
         except Stale:  # somebody wrote in between; the next look counts
             return deployment
 

@@ -6,6 +6,7 @@ server (ours, for `mlflow`), model, code.
 """
 
 from collections.abc import Callable
+from dataclasses import asdict
 from importlib.resources import files
 from typing import Any
 
@@ -43,8 +44,19 @@ def assemble(shop: Workshop, recipe: Recipe, open_source: Callable[[str], Any]) 
         layers.append(content.code_layer(layout, git, recipe.code))
     digest = _manifest(shop, recipe, [layer for layer, _ in layers])
     layout.name(recipe.name, digest)
+    layout.remember(_pins_key(digest), {"pins": [asdict(pin) for pin in found]})
     kinds = tuple((layer.kind, "cached" if known else "built") for layer, known in layers)
     return Image(digest, tuple(pair for pair in kinds if pair[0] != "server"))
+
+
+def pins_of(layout: Layout, digest: str) -> tuple[locks.Pin, ...]:
+    """The packages that were locked for an image that was assembled here."""
+    facts = layout.recall(_pins_key(digest)) or {"pins": []}
+    return tuple(locks.Pin(row["line"], row["name"], tuple(row["hashes"])) for row in facts["pins"])
+
+
+def _pins_key(digest: str) -> str:
+    return f"pins-{digest.removeprefix('sha256:')}"
 
 
 def _locked(

@@ -14,19 +14,21 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from service import settings as settings_of
 from service import sources
-from service.adapters.oci import bases
-from service.adapters.oci.assembling import assemble
-from service.adapters.oci.blobs import Layout, canonical, write_whole
+from service.adapters.oci import bases, bill
+from service.adapters.oci.assembling import assemble, pins_of
+from service.adapters.oci.attaching import Document, attach
+from service.adapters.oci.blobs import MANIFEST, Layout, canonical, write_whole
 from service.adapters.oci.bytecode import warm
 from service.adapters.oci.interpreter import host_interpreter
-from service.adapters.oci.push import push
-from service.adapters.oci.remote import login_of
+from service.adapters.oci.push import SECONDS, STORE, push
+from service.adapters.oci.remote import Remote, login_of
 from service.adapters.oci.workshop import Workshop
 from service.ports import CodeReference, Image, ModelReference, PortError, Recipe, Refused, Retry
 from service.settings import Settings
@@ -86,7 +88,8 @@ def patiently(work: Callable[[], T], log: Callable[[str], None]) -> T:
 
 
 def publish(settings: Settings, recipe: Recipe, digest: str, log: Callable[[str], None]) -> None:
-    """Send the image to the registry that the settings name, tagged with the build's name.
+    """Send the image to the registry that the settings name, tagged with the build's name, and attach
+    what it is made of and how.
 
     The login is the secret file `login-images`, as `user:password`. Raises `Refused` or `Retry`.
     """
@@ -97,7 +100,28 @@ def publish(settings: Settings, recipe: Recipe, digest: str, log: Callable[[str]
     login = login_of(settings.secret("login-images"))
     log("pushing the image")
     registry = f"{parts.scheme}://{parts.netloc}"
-    log(f"pushed {push(settings.home, digest, registry, repository, tag=recipe.name, login=login)}")
+    sent = push(settings.home, digest, registry, repository, tag=recipe.name, login=login)
+    log(f"pushed {sent}")
+    remote = Remote(registry, login, actions="pull,push", seconds=SECONDS, store=STORE)
+    layout = Layout(settings.home)
+    subject = {"mediaType": MANIFEST, "digest": digest, "size": layout.blob(digest).stat().st_size}
+    for document in documents(settings, layout, recipe, sent):
+        try:
+            attach(remote, repository, subject, document)
+        except Refused as error:  # an older registry; the image is there all the same
+            log(f"not attached: {error}")
+
+
+def documents(settings: Settings, layout: Layout, recipe: Recipe, reference: str) -> tuple[Document, ...]:
+    """What is said about the image `host/repository@digest`: its packages, and how it was made."""
+    name, _, digest = reference.partition("@")
+    base = settings.base.partition("://")[2] if settings.base else None
+    builder = f"https://segue.dev/builder@{version('segue')}"
+    made = bill.provenance(digest, name, recipe, base, builder)
+    return (
+        Document(bill.CYCLONEDX, bill.packages(digest, pins_of(layout, digest), base)),
+        Document(bill.IN_TOTO, made, (("in-toto.io/predicate-type", bill.PROVENANCE),)),
+    )
 
 
 @contextmanager

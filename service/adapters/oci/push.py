@@ -1,15 +1,16 @@
 """Pushes an image to a registry: what it has already is not sent again."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urljoin, urlsplit
 
 from service.adapters.oci.blobs import MANIFEST, Layout
 from service.adapters.oci.layout import open_image
-from service.adapters.oci.remote import Login, Remote
+from service.adapters.oci.remote import Body, Login, Remote
 
-_SECONDS = (10.0, 300.0)
-_STORE = "write `user:password` into the secret file login-images"
+SECONDS = (10.0, 300.0)
+STORE = "write `user:password` into the secret file login-images"
 
 
 def push(
@@ -21,9 +22,9 @@ def push(
     no, `Retry` where it cannot be reached or is busy.
     """
     image, layout = open_image(home, digest), Layout(home)
-    remote = Remote(registry, login, actions="pull,push", seconds=_SECONDS, store=_STORE)
+    remote = Remote(registry, login, actions="pull,push", seconds=SECONDS, store=STORE)
     for blob in [image.manifest["config"], *image.manifest["layers"]]:
-        _send_blob(remote, repository, layout.blob(blob["digest"]), blob["digest"])
+        _send_file(remote, repository, layout.blob(blob["digest"]), blob["digest"])
     content = layout.blob(digest).read_bytes()
     for reference in filter(None, (digest, tag)):
         headers = {"Content-Type": MANIFEST}
@@ -32,20 +33,23 @@ def push(
     return f"{urlsplit(remote.url).netloc}/{repository}@{digest}"
 
 
-def _send_blob(remote: Remote, repository: str, path: Path, digest: str) -> None:
-    """Upload a blob, unless the registry has it."""
-    with remote.ask("HEAD", f"/blobs/{digest}", repository, allowed={200, 404}) as known:
-        if known.status_code == 200:
-            return
-    with remote.ask("POST", "/blobs/uploads/", repository, allowed={202}) as begun:
-        place = urljoin(begun.url, begun.headers["Location"])
-    mark = "&" if urlsplit(place).query else "?"
-    headers = {"Content-Type": "application/octet-stream"}
+def _send_file(remote: Remote, repository: str, path: Path, digest: str) -> None:
     with path.open("rb") as file:  # a file and no generator: the upload then has a length
 
         def again() -> BinaryIO:
             file.seek(0)
             return file
 
-        where = f"{place}{mark}digest={digest}"
-        remote.ask("PUT", where, repository, allowed={201, 204}, headers=headers, body=again).close()
+        send_blob(remote, repository, digest, again)
+
+
+def send_blob(remote: Remote, repository: str, digest: str, body: Callable[[], Body]) -> None:
+    """Upload a blob, unless the registry has it; it checks the digest."""
+    with remote.ask("HEAD", f"/blobs/{digest}", repository, allowed={200, 404}) as known:
+        if known.status_code == 200:
+            return
+    with remote.ask("POST", "/blobs/uploads/", repository, allowed={202}) as begun:
+        place = urljoin(begun.url, begun.headers["Location"])
+    where = f"{place}{'&' if urlsplit(place).query else '?'}digest={digest}"
+    headers = {"Content-Type": "application/octet-stream"}
+    remote.ask("PUT", where, repository, allowed={201, 204}, headers=headers, body=body).close()
