@@ -18,7 +18,7 @@ from service.adapters.kubernetes.git_workloads import PATIENCE, GitWorkloads
 from service.adapters.kubernetes.kinds import DEPLOYMENT, HPA, SERVICE
 from service.adapters.kubernetes.workloads import KubernetesWorkloads
 from service.commits import Spot
-from service.ports import Cluster, Gone, Limits, Retry, Serving, Working, WorkloadOrder
+from service.ports import Cluster, Gone, Limits, Refused, Retry, Serving, Working, WorkloadOrder
 from tests.cluster import objects
 from tests.cluster.selfheal import Reconciler
 from tests.repositories import Repository, git, push
@@ -219,3 +219,11 @@ def test_a_copy_of_what_was_found_is_committed_and_handed_back(
     assert commits(repository)[0].startswith("Segue Stop")
     controller.look()
     assert api.get(DEPLOYMENT, namespace, short(order)) is None
+
+
+def test_a_name_that_is_somebody_elses_is_not_committed(workloads, repository, order, kubectl, namespace):
+    """Whoever applies what is in Git does so by force."""
+    kubectl.apply(objects.deployment(namespace, short(order), "registry.invalid/theirs:1", replicas=0))
+    with pytest.raises(Refused, match="that Segue did not make"):
+        workloads.start(order)
+    assert len(commits(repository)) == 1

@@ -31,8 +31,11 @@ class GitWorkloads:
 
     def start(self, order: WorkloadOrder) -> None:
         """Commit it, unless it is in Git already; what was found is given its pods again."""
-        live = self._running.made(order.name) if self._committed.holds(short(order.name)) else None
-        if live is not None or self._running.taken(order.name) is not None:
+        if self._running.taken(order.name) is not None:
+            self._running.start(order)
+            return
+        live = self._running.made(order.name)  # refuses a name that is somebody else's
+        if live is not None and self._committed.holds(short(order.name)):
             self._running.start(order)
             return
         manifests.check_image(order.image)
