@@ -1,8 +1,9 @@
 """Builds Segue's own image with Segue's own builder: `python charts/image.py --push http://registry.example/segue`.
 
 No container engine and no public registry is needed. Layers: base (Debian's essential packages, Python
-and git, made by mmdebstrap), env (the pinned packages), bytecode (theirs, compiled ahead: the image's
-root is read-only, so nothing could keep it later), code (Segue). The same inputs give the same digest.
+and git, made by mmdebstrap), python (a virtual environment), env (the pinned packages), bytecode (theirs,
+compiled ahead: the image's root is read-only, so nothing could keep it later), code (Segue). The same
+inputs give the same digest.
 """
 
 import argparse
@@ -34,25 +35,31 @@ from service.ports import PortError, Refused
 
 ROOT = Path(__file__).resolve().parent.parent
 CODE = "/opt/segue/code"
+PYTHON = "/opt/segue/python"
 HOME = "/var/lib/segue"
 USER = 10001
 EPOCH = "1700000000"  # the time that everything in the image has
-PACKAGES = "python3,git,ca-certificates"
+PACKAGES = "python3,git,ca-certificates,libstdc++6"  # numpy needs the last
 LEFT_OUT = ("doc", "man", "locale", "info", "lintian")
-SCRIPT = b"#!/usr/bin/python3\nfrom service.cli import main\n\nmain()\n"
+SCRIPT = b"#!/opt/segue/python/bin/python3\nfrom service.cli import main\n\nmain()\n"
 
 
-def build(home: Path, base: Path | None, suite: str) -> str:
+def build(home: Path, base: Path | None = None, suite: str = "bookworm", *, fresh: bool = False) -> str:
     """Make the image in the OCI layout `<home>/images`; its digest."""
     layout = Layout(home)
     layout.prepare()
     with tempfile.TemporaryDirectory() as scraps:
         work = Path(scraps)
         shop = Workshop(layout, host_interpreter(), work, say)
-        found = base or debian(work / "base.tar", suite)
-        check_python(found, shop.interpreter)
+        bottom, program = from_tar(shop, base) if base else from_debian(shop, suite, fresh=fresh)
         env = env_layer(shop)
-        layers = [raw_layer(layout, found), env, bytecode_layer(shop, env), code_layer(shop)]
+        layers = [
+            bottom,
+            python_layer(layout, program, shop.interpreter),
+            env,
+            bytecode_layer(shop, env),
+            code_layer(shop),
+        ]
     digest = manifest(layout, shop.interpreter, layers)
     layout.name("segue", digest)
     for layer in layers:
@@ -67,6 +74,25 @@ def say(line: str) -> None:
 
 
 # --- base ------------------------------------------------------------------------------------
+
+
+def from_debian(shop: Workshop, suite: str, *, fresh: bool) -> tuple[Layer, str]:
+    """Debian's layer and its Python: the one that was made here before, unless a fresh one is wanted."""
+    facts = {"suite": suite, "packages": PACKAGES, "python": shop.interpreter.version, "form": 1}
+    key = "debian-" + hashlib.sha256(canonical(facts)).hexdigest()
+    known = None if fresh else cached(shop.layout, key)
+    if known is not None:
+        return known, str((shop.layout.recall(f"{key}-python") or {})["program"])
+    layer, program = from_tar(shop, debian(shop.work / "base.tar", suite))
+    shop.layout.remember(f"{key}-python", {"program": program})
+    shop.layout.remember(key, layer.facts())
+    return layer, program
+
+
+def from_tar(shop: Workshop, base: Path) -> tuple[Layer, str]:
+    """A root file system as a layer, and where its Python is."""
+    program = python_of(base, shop.interpreter)
+    return raw_layer(shop.layout, base), program
 
 
 def debian(path: Path, suite: str) -> Path:
@@ -94,19 +120,42 @@ def debian(path: Path, suite: str) -> Path:
     return path
 
 
-def check_python(base: Path, interpreter: Interpreter) -> None:
-    """Packages are chosen for the Python that runs this: the base must bring the same one, and git."""
+def python_of(base: Path, interpreter: Interpreter) -> str:
+    """Where the base has its Python: packages are chosen for the one that runs this, so it must be the same.
+
+    Raises `Refused` where it is not, or where there is no git.
+    """
     with tarfile.open(base) as tar:
         names = {name.removeprefix("./") for name in tar.getnames()}
     short = ".".join(interpreter.version.split(".")[:2])
     pythons = sorted(n for n in names if re.fullmatch(r"usr(/local)?/bin/python3\.\d+", n))
-    if not any(name.endswith(f"python{short}") for name in pythons):
+    fitting = [name for name in pythons if name.endswith(f"python{short}")]
+    if not fitting:
         raise Refused(
             f"the base has {', '.join(pythons) or 'no Python'}, this interpreter is Python {short}; run this"
             " with the base's version, or choose another suite (bookworm: 3.11, trixie: 3.13)"
         )
     if not {"usr/bin/git", "usr/local/bin/git"} & names:
         raise Refused("the base has no git; add it, or leave --base out")
+    return fitting[0]
+
+
+def python_layer(layout: Layout, program: str, interpreter: Interpreter) -> Layer:
+    """A virtual environment, made by hand, that finds the packages and the code whoever starts it: variables
+    of an interpreter's own do not reach the processes that Segue starts."""
+    short = ".".join(interpreter.version.split(".")[:2])
+    folder = PYTHON.lstrip("/")
+    up = "../" * len(Path(folder, "bin").parts)
+    texts = {
+        "pyvenv.cfg": f"home = /{Path(program).parent}\ninclude-system-site-packages = false\n",
+        f"lib/python{short}/site-packages/segue.pth": f"{CODE}\n{installing.ENV}\n",
+    }
+    with LayerWriter(layout, "python", "/", compress=True) as writer:
+        for name in ("python", "python3"):
+            writer.link(f"{folder}/bin/{name}", f"{up}{program}")
+        for name, text in texts.items():
+            writer.file(f"{folder}/{name}", len(text), [text.encode()])
+    return writer.layer
 
 
 def raw_layer(layout: Layout, tar: Path) -> Layer:
@@ -234,8 +283,7 @@ def configuration(interpreter: Interpreter, layers: list[Layer]) -> dict[str, An
     """How the image runs: as a user of its own, with its home on a volume."""
     env = {
         "HOME": "/tmp",  # noqa: S108  the only folder beside the volume that can be written
-        "PATH": f"{CODE}/bin:{installing.ENV}/bin:/usr/local/bin:/usr/bin:/bin",
-        "PYTHONPATH": f"{CODE}:{installing.ENV}",
+        "PATH": f"{CODE}/bin:{PYTHON}/bin:{installing.ENV}/bin:/usr/local/bin:/usr/bin:/bin",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
         "SEGUE_HOME": HOME,
@@ -273,12 +321,13 @@ def main() -> int:
     parser.add_argument("--home", type=Path, default=ROOT / ".image", help="the OCI layout is HOME/images")
     parser.add_argument("--base", type=Path, help="a root file system as a tar file, instead of Debian's")
     parser.add_argument("--suite", default="bookworm", help="the Debian release of the base")
+    parser.add_argument("--fresh", action="store_true", help="with Debian's updates since the last time")
     parser.add_argument("--push", metavar="URL", help="such as https://registry.example/segue")
     parser.add_argument("--tag", default="latest", help="the tag to push as")
     parser.add_argument("--login", type=Path, help="a file that says user:password")
     given = parser.parse_args()
     try:
-        digest = build(given.home.absolute(), given.base, given.suite)
+        digest = build(given.home.absolute(), given.base, given.suite, fresh=given.fresh)
         told = send(given.home, digest, given.push, given.tag, given.login) if given.push else digest
     except PortError as reason:
         say(f"image: {reason}")
