@@ -8,7 +8,7 @@ import yaml
 from jsonschema import Draft7Validator
 
 from service import processes
-from tests.docs.pages import ROOT, cells, text
+from tests.docs.pages import cells, text
 
 CHART = "charts/segue"
 VALUES = yaml.safe_load(text(f"{CHART}/values.yaml"))
