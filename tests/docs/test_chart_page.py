@@ -8,7 +8,7 @@ import yaml
 from jsonschema import Draft7Validator
 
 from service import processes
-from tests.docs.pages import cells, text
+from tests.docs.pages import PAGES, ROOT, blocks, cells, name, text
 
 CHART = "charts/segue"
 VALUES = yaml.safe_load(text(f"{CHART}/values.yaml"))
@@ -86,3 +86,20 @@ def test_the_chart_runs_the_processes_that_there_are_on_their_ports():
 def test_the_image_has_the_user_that_the_chart_runs_it_as():
     assert f"USER = {VALUES['user']}\n" in text("charts/image.py")
     assert f"USER {VALUES['user']}:{VALUES['user']}" in text("Dockerfile")
+
+
+SHOWN = [
+    (page, body)
+    for page in PAGES
+    for words, body in blocks(page.relative_to(ROOT), "yml")
+    if "values" in words
+]
+
+
+@pytest.mark.parametrize(("page", "body"), SHOWN, ids=[name(page) for page, _ in SHOWN])
+def test_the_values_that_a_page_shows_are_values_of_the_chart(page, body):
+    Draft7Validator(SCHEMA).validate(yaml.safe_load(body))
+
+
+def test_values_are_shown():
+    assert SHOWN
