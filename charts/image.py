@@ -39,7 +39,7 @@ PYTHON = "/opt/segue/python"
 HOME = "/var/lib/segue"
 USER = 10001
 EPOCH = "1700000000"  # the time that everything in the image has
-PACKAGES = "python3,git,ca-certificates,libstdc++6"  # numpy needs the last
+PACKAGES = "python3,git,ca-certificates,libstdc++6,tzdata"  # numpy and Celery need the last two
 LEFT_OUT = ("doc", "man", "locale", "info", "lintian")
 SCRIPT = b"#!/opt/segue/python/bin/python3\nfrom service.cli import main\n\nmain()\n"
 

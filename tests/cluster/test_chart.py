@@ -145,7 +145,7 @@ def secret(kubectl, namespace, name, **values):
 # --- one pod ---------------------------------------------------------------------------------
 
 
-def test_one_pod_is_installed_by_one_line_keeps_what_it_knows_and_leaves_models_standing(  # noqa: PLR0917
+def test_one_pod_is_installed_by_one_line_keeps_what_it_knows_and_leaves_models_standing(
     kubectl, release, images, gateway, volume, segue_image
 ):
     where, host = release.namespace, f"{release.namespace}.test"

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from service.adapters.kubernetes import looking
 from tests.cluster.helm import NEWEST, OLDEST, rendered
 
 IMAGE = {"image": {"repository": "registry.example/segue"}}
@@ -66,11 +67,12 @@ def rights(objects):
 
 ACTOR = [
     ("apps", "deployments", "", "get list create patch delete"),
-    ("core", "services", "", "get list create update delete"),
-    ("policy", "poddisruptionbudgets", "", "get list create delete"),
+    ("core", "services", "", "get list create update patch delete"),
+    ("policy", "poddisruptionbudgets", "", "get list create patch delete"),
     ("autoscaling", "horizontalpodautoscalers", "", "get list create patch delete"),
     ("batch", "jobs", "", "get create update delete"),
-    ("core", "pods events", "", "list"),
+    ("core", "pods", "", "get list"),
+    ("core", "events resourcequotas", "", "list"),
     ("discovery.k8s.io", "endpointslices", "", "list"),
     ("core", "pods/log services/proxy", "", "get"),
 ]
@@ -78,12 +80,21 @@ OBSERVER = [("apps", "deployments", "", "get patch"), ("core", "pods events", ""
 WEB = [
     ("apps", "deployments", "", "get"),
     ("batch", "jobs", "", "get"),
-    ("core", "services pods/log", "", "get"),
+    ("core", "services", "", "get list"),
+    ("core", "pods/log", "", "get"),
     ("core", "pods", "", "list"),
+    ("discovery.k8s.io", "endpointslices", "", "list"),
 ]
 GATEWAY = "gateway.networking.k8s.io"
 OWN_ROUTES = [(GATEWAY, "httproutes grpcroutes", "", "get list create update delete")]
 SEEN_ROUTES = [(GATEWAY, "httproutes grpcroutes", "", "get")]
+
+
+def test_the_workers_have_what_doctor_asks_for_and_the_reading_of_quotas():
+    given = {(kind, verb) for _, kinds, _, verbs in ACTOR for kind in kinds.split() for verb in verbs.split()}
+    asked = {(kind.plural, verb) for kind, verbs in looking.RIGHTS for verb in verbs}
+    assert given - {("resourcequotas", "list")} == asked
+    assert set(looking.ROUTE_RIGHTS) | {"list"} == set(OWN_ROUTES[0][3].split())
 
 
 def named(names, verbs):

@@ -89,6 +89,10 @@ observer: 8475
 - name: SEGUE_IMAGES
   value: {{ . | quote }}
 {{- end }}
+{{- with .Values.base }}
+- name: SEGUE_BASE
+  value: {{ . | quote }}
+{{- end }}
 {{- with .Values.database }}
 {{- if .existingSecret }}
 - name: SEGUE_DATABASE
