@@ -151,6 +151,8 @@ def test_one_pod_is_installed_by_one_line_keeps_what_it_knows_and_leaves_models_
     where, host = release.namespace, f"{release.namespace}.test"
     kubectl.apply(deployment(where, "model", images.model("1")), service(where, "model"))
     kubectl.apply(http_route(where, "model", host, gateway.reference, {"model": 100}))
+    kinds = ("deployment", "service", "httproute")
+    standing = {kind: kubectl.get(kind, "model", "-n", where)["metadata"]["uid"] for kind in kinds}
     release.install({"image": segue_image, "persistence": volume})
 
     segue = ("exec", "-n", where, "segue-0", "-c", "segue", "--", "segue")
@@ -187,8 +189,16 @@ def test_one_pod_is_installed_by_one_line_keeps_what_it_knows_and_leaves_models_
     assert [
         one["metadata"]["name"] for one in kubectl.get("persistentvolumeclaims", "-n", where)["items"]
     ] == (["home-segue-0"])
-    answer = requests.get(gateway.url, headers={"Host": host}, timeout=10)
-    assert (answer.status_code, answer.headers["X-Version"]) == (200, "1")
+    assert {kind: kubectl.get(kind, "model", "-n", where)["metadata"]["uid"] for kind in standing} == standing
+    wait_until(lambda: _version(gateway.url, host) == "1", seconds=60)
+
+
+def _version(url, host):
+    """Which version answers; None where nobody does."""
+    try:
+        return requests.get(url, headers={"Host": host}, timeout=10).headers.get("X-Version")
+    except requests.ConnectionError:
+        return None
 
 
 def test_a_pod_whose_secrets_are_mounted_takes_the_token_and_says_where_to_put_the_next_secret(
@@ -226,7 +236,7 @@ def test_split_processes_obey_a_command_on_a_database_and_a_broker_and_survive_a
         "broker": {"existingSecret": "broker"},
     }
     release.install(values)
-    assert _obeyed(kubectl, where) == (False, "there is no release rel-7")
+    assert _obeyed(kubectl, where) == (False, "there is no release rel-7; see: segue releases")
 
     release.upgrade({"replicas": {**once, "intake": 2}, "broker": {"existingSecret": ""}})
     ready = {
@@ -237,7 +247,7 @@ def test_split_processes_obey_a_command_on_a_database_and_a_broker_and_survive_a
         "segue-intake": 2, "segue-web": 1, "segue-worker-urgent": 1, "segue-worker-patient": 1,
         "segue-reconciler": 1, "segue-observer": 1,
     }  # fmt: skip
-    assert _obeyed(kubectl, where) == (False, "there is no release rel-7")
+    assert _obeyed(kubectl, where) == (False, "there is no release rel-7; see: segue releases")
     budgets = kubectl.get("poddisruptionbudgets", "-n", where)["items"]
     assert [one["metadata"]["name"] for one in budgets] == ["segue-intake"]
 
