@@ -9,7 +9,7 @@ MLFLOW := .venvs/mlflow
 MLFLOW_READY := $(MLFLOW)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test test-cluster bench bench-guards lock clean
+.PHONY: help setup demo image check test test-cluster bench bench-guards lock clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -33,6 +33,9 @@ $(MLFLOW_READY): requirements/mlflow.txt | $(READY)
 
 demo: $(READY) $(MLFLOW_READY) ## seven releases, played on this machine; KEEP=1 leaves it running
 	$(BIN)/segue demo $(if $(KEEP),--keep)
+
+image: $(READY) ## Segue's own image, without a container engine; PUSH=https://registry.example/segue TAG=... sends it there
+	@$(BIN)/python charts/image.py $(if $(PUSH),--push $(PUSH)) $(if $(TAG),--tag $(TAG))
 
 check: $(READY) ## linters, types, import contracts
 	$(BIN)/ruff format --check .
@@ -60,4 +63,4 @@ lock: $(READY) ## write the hashed requirements anew from pyproject.toml
 
 clean: ## end what a demo left running, remove the virtual environments and caches
 	@if [ -d .demo ] && [ -x $(BIN)/segue ]; then $(BIN)/segue demo --end; fi
-	rm -rf $(VENV) .venvs .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venvs .image .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -91,8 +91,14 @@ class Parts:
         return source
 
     def at(self, place: Place) -> Site:
-        """The parts of a place. Raises `Refused` for a cluster that is not connected."""
+        """The parts of a place. Raises `Refused` for a cluster that is not connected, and for this machine
+        where it serves nothing."""
         if place.cluster is None:
+            if self.settings.clusters_only:
+                raise Refused(
+                    "nothing serves on this machine (SEGUE_CLUSTERS_ONLY); connect a cluster for it: segue"
+                    " cluster NAME --default"
+                )
             return Site(self.workloads, self.jobs, self.router, self.metrics, self.ask_preview)
         cluster = self.cluster(place.cluster)
         known = self._sites.get(place)

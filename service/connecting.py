@@ -3,6 +3,7 @@
 A new connection starts nothing: what is there already is only learned.
 """
 
+import os
 import re
 import secrets
 from typing import Any
@@ -99,6 +100,11 @@ def _secret(settings: Settings, source: Source) -> bytes:
     if known:
         return known
     path = settings.home / "secrets" / f"hook-{source.name}"
+    if not os.access(path.parent, os.W_OK):
+        raise Refused(
+            f"{path.parent} can only be read here: put a random secret of 32 characters or more there as"
+            f" {path.name}, then connect the source again"
+        )
     path.touch(mode=0o600)
     made = secrets.token_urlsafe(32).encode()
     path.write_bytes(made + b"\n")

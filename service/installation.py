@@ -56,7 +56,9 @@ def place(settings: Settings) -> Place:
     """The addresses of an installation with these settings."""
     base = f"http://{settings.host}"
     return Place(
-        f"{base}:{settings.intake_port}", f"{base}:{settings.web_port}", f"{base}:{settings.router_port}"
+        settings.intake_url or f"{base}:{settings.intake_port}",
+        settings.web_url or f"{base}:{settings.web_port}",
+        f"{base}:{settings.router_port}",
     )
 
 
@@ -85,7 +87,8 @@ def make_folders(home: Path) -> None:
         home.mkdir(parents=True, exist_ok=True)
         for name in PRIVATE:
             (home / name).mkdir(exist_ok=True, mode=0o700)
-            (home / name).chmod(0o700)
+            if os.access(home / name, os.W_OK):  # secrets may be mounted, to be read only
+                (home / name).chmod(0o700)
     except OSError as reason:
         raise StartError(
             f"{home} cannot be used: {reason.strerror}; set SEGUE_HOME to a folder that you may write"

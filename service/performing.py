@@ -35,7 +35,7 @@ from policies.events import (
 from policies.place import Place
 from policies.spec.declaration import FromImage, ServeMlflow, ServeRun
 from policies.version import Version
-from service import places, watching
+from service import places, sources, watching
 from service.bootstrap import Parts
 from service.ports import (
     Backend,
@@ -143,6 +143,8 @@ def _build(parts: Parts, effect: Build, now: float) -> Done | Again:
         case Failed(reason=reason, log=log):
             return Done(EffectFailed(effect.step, _with_tail(reason, log), now))
         case Gone():
+            # Builds have no store, and whoever connected the source may have had another home.
+            sources.save(parts.settings.home, tuple(parts.store.sources()))
             parts.builder.start(recipe)
             return Again(0.1)
 

@@ -7,8 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
 
-def open_probe(ready: Callable[[], bool], port: int = 0) -> int:
-    """Serve the three paths on a loopback port until the process ends; the port. `ready` may raise."""
+def open_probe(ready: Callable[[], bool], host: str = "127.0.0.1", port: int = 0) -> int:
+    """Serve the three paths until the process ends; the port, 0 being any that is free. `ready` may raise."""
 
     class Probe(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -22,7 +22,7 @@ def open_probe(ready: Callable[[], bool], port: int = 0) -> int:
         def log_message(self, *_told: object) -> None:
             """Probes come every second; they are no news."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", port), Probe)
+    server = ThreadingHTTPServer((host, port), Probe)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="probe", daemon=True).start()
     return int(server.server_address[1])

@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import structlog
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 PR_SET_PDEATHSIG = 1  # from <linux/prctl.h>
 NAMES = ("intake", "web", "worker-urgent", "worker-patient", "reconciler", "observer")
+PROBED = NAMES[2:]  # those with a small port, in the order of their ports
 KNOWN_SECONDS = 1.0  # for which a disconnected source or a changed secret is still taken as it was
 
 
@@ -124,17 +126,25 @@ def run_web(chosen: Settings) -> None:
     serving.serve(app, chosen.host, chosen.web_port, worker.stop_on_signals(), threads=8)
 
 
+def _open_probe(chosen: Settings, name: str, ready: Callable[[], bool]) -> int:
+    """The small port: a loopback one that is free, or where `SEGUE_PROBE_PORT` says, for others to ask."""
+    from service.probe import open_probe
+
+    if chosen.probe_port is None:
+        return open_probe(ready)
+    return open_probe(ready, chosen.host, chosen.probe_port + PROBED.index(name))
+
+
 def run_worker(chosen: Settings, name: str) -> None:
     """Decide and perform: by the broker's hints where there is one, by polling in any case."""
     from service import worker
     from service.bootstrap import build
-    from service.probe import open_probe
     from service.work import QUEUES
 
     parts = build(chosen)
     queue = name.removeprefix("worker-")
     kinds = QUEUES[queue]
-    installation.write_down(chosen.home, name, open_probe(lambda: parts.store.now() > 0))
+    installation.write_down(chosen.home, name, _open_probe(chosen, name, lambda: parts.store.now() > 0))
     if chosen.broker is None:
         worker.poll(parts, worker.stop_on_signals(), kinds)
         return
@@ -153,12 +163,12 @@ def run_reconciler(chosen: Settings) -> None:
     """Take deliveries in, ask for sweeps, send hints."""
     from service import reconciler, worker
     from service.inbox import Inbox
-    from service.probe import open_probe
     from service.reconciler import Reconciler
     from service.store import Store
 
     store, inbox = Store.open(chosen.store_url("engine")), Inbox.open(chosen.store_url("inbox"))
-    installation.write_down(chosen.home, "reconciler", open_probe(lambda: store.now() > 0))
+    port = _open_probe(chosen, "reconciler", lambda: store.now() > 0)
+    installation.write_down(chosen.home, "reconciler", port)
     reconciler.run(Reconciler(chosen, store, inbox, _hint(chosen)), worker.stop_on_signals())
 
 
@@ -176,7 +186,6 @@ def run_observer(chosen: Settings) -> None:
     from service import observer, owners, worker
     from service.bootstrap import build
     from service.observer import Observer
-    from service.probe import open_probe
     from service.series import Series
 
     watching = Observer(
@@ -185,7 +194,8 @@ def run_observer(chosen: Settings) -> None:
         owners.name_of_this_process("observer"),
         time.time,
     )
-    installation.write_down(chosen.home, "observer", open_probe(lambda: watching.series.judge("") is None))
+    port = _open_probe(chosen, "observer", lambda: watching.series.judge("") is None)
+    installation.write_down(chosen.home, "observer", port)
     observer.run(watching, worker.stop_on_signals(), chosen.scrape_seconds)
 
 

@@ -10,8 +10,10 @@ from pathlib import Path
 
 YES, NO = frozenset({"yes", "true", "1"}), frozenset({"no", "false", "0"})
 PORTS = range(65_536)  # 0: any that is free
+PROBES = range(1, 65_532)  # the first of four
 BODY_BYTES = range(1, (1 << 30) + 1)
 DATABASES = ("postgresql://", "postgres://")
+WEB = ("https://", "http://")
 BROKERS = ("redis://", "rediss://", "redis+socket://", "unix://", "amqp://", "amqps://", "memory://")
 
 
@@ -38,6 +40,10 @@ class Settings:
     images: str | None = None  # SEGUE_IMAGES: where images are pushed to, https://registry.example/models
     base: str | None = None  # SEGUE_BASE: the image that pushed images stand on, by digest
     git_roots: tuple[Path, ...] = ()  # SEGUE_GIT_ROOTS: plain paths are allowed only below these
+    clusters_only: bool = False  # SEGUE_CLUSTERS_ONLY: nothing is served or evaluated on this machine
+    probe_port: int | None = None  # SEGUE_PROBE_PORT: the first of four, of workers, reconciler, observer
+    intake_url: str | None = None  # SEGUE_INTAKE_URL: where senders and people reach intake
+    web_url: str | None = None  # SEGUE_WEB_URL: where people reach the API
 
     def store_url(self, owner: str) -> str:
         """The SQLAlchemy URL of the store of `inbox`, `engine` or `series`."""
@@ -68,9 +74,13 @@ def read(environ: Mapping[str, str]) -> Settings:
         body_bytes=_whole(environ, "SEGUE_BODY_BYTES", default.body_bytes, BODY_BYTES),
         keep_days=_number(environ, "SEGUE_KEEP_DAYS", default.keep_days),
         allow_unsigned=_yes(environ, "SEGUE_ALLOW_UNSIGNED"),
-        images=_address(environ, "SEGUE_IMAGES", ("https://", "http://"), "https://registry.example/models"),
-        base=_address(environ, "SEGUE_BASE", ("https://", "http://"), "https://host/python@sha256:…"),
+        images=_address(environ, "SEGUE_IMAGES", WEB, "https://registry.example/models"),
+        base=_address(environ, "SEGUE_BASE", WEB, "https://host/python@sha256:…"),
         git_roots=_folders(environ, "SEGUE_GIT_ROOTS"),
+        clusters_only=_yes(environ, "SEGUE_CLUSTERS_ONLY"),
+        probe_port=_whole(environ, "SEGUE_PROBE_PORT", 0, PROBES) or None,
+        intake_url=_address(environ, "SEGUE_INTAKE_URL", WEB, "https://hooks.example"),
+        web_url=_address(environ, "SEGUE_WEB_URL", WEB, "https://segue.example"),
     )
 
 
@@ -92,6 +102,10 @@ def environ_of(settings: Settings) -> dict[str, str]:
         "SEGUE_IMAGES": settings.images or "",
         "SEGUE_BASE": settings.base or "",
         "SEGUE_GIT_ROOTS": ":".join(str(root) for root in settings.git_roots),
+        "SEGUE_CLUSTERS_ONLY": "yes" if settings.clusters_only else "no",
+        "SEGUE_PROBE_PORT": str(settings.probe_port or ""),
+        "SEGUE_INTAKE_URL": settings.intake_url or "",
+        "SEGUE_WEB_URL": settings.web_url or "",
     }
     return {name: value for name, value in told.items() if value}
 

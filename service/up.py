@@ -15,18 +15,15 @@ from typing import Any, Literal
 import requests
 import structlog
 
-from service import installation, plugins, processes, shim, tokens
+from service import installation, plugins, processes, shim, stores
 from service.children import Children
 from service.errors import StartError
-from service.inbox import Inbox
-from service.series import Series
 from service.settings import Settings, environ_of
-from service.store import Store
 
 log = structlog.get_logger()
 READY_SECONDS = 60.0
 TEND_SECONDS = 0.2
-SERVING = ("intake", "web")  # listen where the settings say; the others' small port is loopback's
+SERVING = ("intake", "web")  # always listen where the settings say
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "SSL_CERT_FILE", "SSL_CERT_DIR",
         "REQUESTS_CA_BUNDLE")  # fmt: skip
 KEPT_BEGINNINGS = ("PIP_", "UV_")  # where the builder's installer finds its packages
@@ -55,9 +52,10 @@ def up(settings: Settings, broker: Broker, stop: threading.Event, tell: Tell) ->
             raise AlreadyUp(f"Segue runs already in {settings.home}; stop it with: segue down")
         chosen = installation.choose_ports(settings)
         chosen = _daemons(chosen, broker, tell)
-        _stores(chosen)
+        stores.make(chosen)
         installation.remember_store(chosen)
-        _workloads(chosen, tell)
+        if not chosen.clusters_only:
+            _workloads(chosen, tell)
         children = Children(processes.NAMES, _environ(chosen), chosen.home / "logs" / "output.log")
         children.start()
         try:
@@ -81,7 +79,8 @@ def daemon_folder(home: Path, name: str) -> Path:
 
 def _daemons(chosen: Settings, broker: Broker, tell: Tell) -> Settings:
     """The router, and the broker where the embedded one is wanted, under their shims."""
-    _keep(chosen, "traefik", tell)
+    if not chosen.clusters_only:
+        _keep(chosen, "traefik", tell)
     if chosen.broker is not None or broker == "none":
         return chosen
     valkey = _keep(chosen, "valkey", tell)
@@ -120,18 +119,6 @@ def _stop_broker(home: Path) -> None:
     shim.stop(daemon_folder(home, "valkey"))
 
 
-def _stores(chosen: Settings) -> None:
-    """Make or migrate the stores before anything opens them, and the operator's token once."""
-    store = Store.open(chosen.store_url("engine"))
-    Inbox.open(chosen.store_url("inbox")).close()
-    Series.open(chosen.store_url("series")).close()
-    path = chosen.home / "secrets" / installation.TOKEN
-    if not path.exists() or tokens.actor(store, f"Bearer {path.read_text().strip()}") is None:
-        path.touch(mode=0o600)
-        path.write_text(tokens.make(store, "operator") + "\n")
-    store.close()
-
-
 def _environ(chosen: Settings) -> dict[str, str]:
     """Our settings, and of ours only what programs need to run and packages to be found."""
     kept = {
@@ -163,7 +150,7 @@ def ready(chosen: Settings, name: str) -> bool:
     found = installation.running(chosen.home, name)
     if found is None or found.port is None:
         return False
-    host = chosen.host if name in SERVING else "127.0.0.1"
+    host = chosen.host if name in SERVING or chosen.probe_port else "127.0.0.1"
     try:
         answer = requests.get(f"http://{host}:{found.port}/readyz", timeout=1)
     except requests.RequestException:

@@ -29,7 +29,9 @@ LEAST_FREE = 1 << 30
 def examine(settings: Settings) -> list[Finding]:
     """All checks; none of them changes anything."""
     chosen = installation.with_ports(settings)
-    found = [_python(), _git(), _home(settings), _isolation(settings), *_embedded(settings)]
+    found = [_python(), _git(), _home(settings)]
+    if not settings.clusters_only:
+        found += [_isolation(settings), *_embedded(settings)]
     if not (settings.home / "run").is_dir():
         return [*found, Finding("running", ok=False, detail="nothing was started here yet", mend="segue up")]
     return [*found, *_processes(chosen), *_router(chosen), *_stored(chosen)]
@@ -99,6 +101,8 @@ def _processes(chosen: Settings) -> list[Finding]:
 
 
 def _router(chosen: Settings) -> list[Finding]:
+    if chosen.clusters_only:
+        return []
     running = shim.status(up.daemon_folder(chosen.home, "traefik")).running
     where = installation.place(chosen).router
     return [Finding("router", running, f"{where} {'serves' if running else 'does not run'}", "segue up")]

@@ -21,6 +21,7 @@ PLACES = {
     "logs": "showing", "targets": "showing", "start": "acting", "approve": "acting", "reject": "acting",
     "promote": "acting", "abort": "acting", "retry": "acting", "pause": "acting", "resume": "acting",
     "rollback": "acting", "hand-back": "acting", "demo": "demonstrating",
+    "migrate": "keeping", "backup": "keeping", "restore": "keeping",
 }  # fmt: skip
 
 

@@ -40,7 +40,8 @@ def start(broker: str) -> None:
             where = installation.place(installation.with_ports(settings))
             out.print(f"         hooks   {where.intake}/hooks/<source>")
             out.print(f"         API     {where.web}/api/v1")
-            out.print(f"         models  {where.router}/<model>/<environment>")
+            if not settings.clusters_only:
+                out.print(f"         models  {where.router}/<model>/<environment>")
             out.print(f"         home    {settings.home}")
 
     up.up(settings, "none" if broker == "none" else "embedded", stop_on_signals(), tell)

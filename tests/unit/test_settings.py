@@ -23,6 +23,10 @@ OTHER = Settings(
     images="https://registry.example/models",
     base="https://registry.example/python@sha256:0",
     git_roots=(Path("/srv/git"), Path("/home/git")),
+    clusters_only=True,
+    probe_port=8472,
+    intake_url="https://hooks.example",
+    web_url="https://segue.example",
 )
 
 

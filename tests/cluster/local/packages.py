@@ -10,6 +10,7 @@ _PACKAGES = {
     "docker-registry": "docker-registry",
     "ip": "iproute2",
     "iptables": "iptables",
+    "mmdebstrap": "mmdebstrap",
     "nsenter": "util-linux",
     "openssl": "openssl",
     "runc": "runc",

@@ -1,0 +1,143 @@
+{{/*
+What a process may do in a namespace: `actor` are the workers, `observer` and `web` read. Kubernetes cannot
+limit `create` and `list` by name, nor anything by a name that is made at run time, as those of versions are.
+What can be named is: routes that are taken over, and the gateway. `own`: Segue makes routes there itself.
+*/}}
+{{- define "segue.rules.actor" -}}
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, create, patch, delete]
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get, list, create, update, patch, delete]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, create, patch, delete]
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [get, list, create, patch, delete]
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, create, update, delete]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list]
+- apiGroups: [""]
+  resources: [events, resourcequotas]
+  verbs: [list]
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [list]
+- apiGroups: [""]
+  resources: [pods/log, services/proxy]
+  verbs: [get]
+{{- if .own }}
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [httproutes, grpcroutes]
+  verbs: [get, list, create, update, delete]
+{{- end }}
+{{- end -}}
+
+{{/* The restarts that it sees are written down at the Deployment. */}}
+{{- define "segue.rules.observer" -}}
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, patch]
+- apiGroups: [""]
+  resources: [pods, events]
+  verbs: [list]
+{{- end -}}
+
+{{/* Logs, and the addresses of targets. */}}
+{{- define "segue.rules.web" -}}
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get]
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get]
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get, list]
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list]
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [list]
+{{- if .own }}
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [httproutes, grpcroutes]
+  verbs: [get]
+{{- end }}
+{{- end -}}
+
+{{- define "segue.rules.routes" -}}
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [httproutes, grpcroutes]
+  resourceNames: [{{ .names | uniq | sortAlpha | join ", " }}]
+  verbs: {{ .verbs }}
+{{- end -}}
+
+{{- define "segue.rules.gateway" -}}
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [gateways]
+  resourceNames: [{{ . }}]
+  verbs: [get]
+{{- end -}}
+
+{{- define "segue.rules.nodes" -}}
+- apiGroups: [""]
+  resources: [nodes]
+  verbs: [get, list]
+{{- end -}}
+
+{{/* One Role and its binding. */}}
+{{- define "segue.role" -}}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: {{ .name }}
+  namespace: {{ .namespace }}
+  labels: {{- include "segue.labels" .root | nindent 4 }}
+rules:
+  {{- .rules | nindent 2 }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: {{ .name }}
+  namespace: {{ .namespace }}
+  labels: {{- include "segue.labels" .root | nindent 4 }}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: {{ .name }}}
+subjects:
+  {{- range .accounts }}
+  - {kind: ServiceAccount, name: {{ . }}, namespace: {{ $.root.Release.Namespace }}}
+  {{- end }}
+{{ end -}}
+
+{{- define "segue.clusterRole" -}}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: {{ .name }}
+  labels: {{- include "segue.labels" .root | nindent 4 }}
+rules:
+  {{- .rules | nindent 2 }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata:
+  name: {{ .name }}
+  labels: {{- include "segue.labels" .root | nindent 4 }}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {{ .name }}}
+subjects:
+  {{- range .accounts }}
+  - {kind: ServiceAccount, name: {{ . }}, namespace: {{ $.root.Release.Namespace }}}
+  {{- end }}
+{{ end -}}

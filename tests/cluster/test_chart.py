@@ -1,0 +1,268 @@
+"""The chart installed for real: in one pod, and as processes of their own on PostgreSQL and a broker."""
+
+import base64
+import os
+import shutil
+import socket
+import socketserver
+import subprocess
+import tempfile
+import threading
+from contextlib import contextmanager
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import pytest
+import requests
+
+from service.adapters.valkey import ValkeyDaemon
+from service.settings import Settings
+from tests.cluster.helm import CHART, Release
+from tests.cluster.objects import deployment, http_route, service
+from tests.running import free_port, wait_until
+
+TOKEN = "the-token-of-the-operator-of-this-test"
+HOME = "/var/lib/segue"
+
+
+@pytest.fixture(scope="session")
+def segue_image(registry):
+    """Segue's own image, by its digest; what was built before is not built again."""
+    found = spec_from_file_location("image", CHART.parent / "image.py")
+    image = module_from_spec(found)
+    found.loader.exec_module(image)
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "segue-cluster" / "segue"
+    digest = image.build(home)
+    image.send(home, digest, f"http://{registry}/segue", "test", None)
+    return {"repository": f"{registry}/segue", "digest": digest}
+
+
+@pytest.fixture
+def release(kubeconfig, namespace):
+    """The release `segue` in a namespace of the test's own."""
+    made = Release(kubeconfig, namespace)
+    yield made
+    made.uninstall()
+
+
+@pytest.fixture
+def volume(kubectl, namespace):
+    """Values for a volume: of the cluster's default class, else a folder of this machine, its only node."""
+    classes = kubectl.get("storageclasses")["items"]
+    default = "storageclass.kubernetes.io/is-default-class"
+    if any((one["metadata"].get("annotations") or {}).get(default) == "true" for one in classes):
+        yield {}
+        return
+    folder = Path(tempfile.mkdtemp(prefix="segue-volume-"))
+    node = kubectl.get("nodes")["items"][0]["metadata"]["labels"]["kubernetes.io/hostname"]
+    term = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]}
+    kubectl.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": namespace},
+            "spec": {
+                "capacity": {"storage": "1Gi"},
+                "accessModes": ["ReadWriteOnce"],
+                "storageClassName": namespace,
+                "persistentVolumeReclaimPolicy": "Retain",
+                "local": {"path": str(folder)},
+                "nodeAffinity": {"required": {"nodeSelectorTerms": [term]}},
+            },
+        }
+    )
+    yield {"storageClass": namespace, "size": "1Gi"}
+    kubectl.run("delete", "persistentvolume", namespace, "--wait=false")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def outside(kubectl):
+    """The address of this machine that pods reach: the one from which it reaches their node."""
+    addresses = kubectl.get("nodes")["items"][0]["status"]["addresses"]
+    node = next(one["address"] for one in addresses if one["type"] == "InternalIP")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((node, 9))
+        return probe.getsockname()[0]
+
+
+@pytest.fixture
+def database(postgres, outside):
+    """A new database's URL for pods: PostgreSQL listens on a socket, and a port passes on to it."""
+    url = postgres.new_database()
+    name, path = url.rpartition("@/")[2].split("?unix_sock=")
+    with _passed_on(outside, path) as port:
+        yield f"postgresql://segue@{outside}:{port}/{name}"
+
+
+@pytest.fixture
+def broker(tmp_path, outside):
+    """A broker's URL for pods."""
+    program, port = ValkeyDaemon.open(Settings(home=tmp_path)).program(), free_port()
+    options = ["--bind", outside, "--port", str(port), "--requirepass", "broker", "--save", ""]
+    process = subprocess.Popen([program, *options, "--dir", str(tmp_path)], stdout=subprocess.DEVNULL)
+    yield f"redis://:broker@{outside}:{port}/0"
+    process.kill()
+    process.wait()
+
+
+@contextmanager
+def _passed_on(host, path):
+    """A port of this machine whose connections go on to a unix socket."""
+
+    class Pass(socketserver.BaseRequestHandler):
+        def handle(self):
+            with socket.socket(socket.AF_UNIX) as there:
+                there.connect(path)
+                back = threading.Thread(target=_copy, args=(there, self.request), daemon=True)
+                back.start()
+                _copy(self.request, there)
+                back.join()
+
+    with socketserver.ThreadingTCPServer((host, 0), Pass) as server:
+        server.daemon_threads = True
+        server.block_on_close = False
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+def _copy(source, target):
+    try:
+        while chunk := source.recv(1 << 16):
+            target.sendall(chunk)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass  # either side ended; so does the other
+
+
+def secret(kubectl, namespace, name, **values):
+    coded = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+    metadata = {"namespace": namespace, "name": name}
+    kubectl.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": coded})
+
+
+# --- one pod ---------------------------------------------------------------------------------
+
+
+def test_one_pod_is_installed_by_one_line_keeps_what_it_knows_and_leaves_models_standing(
+    kubectl, release, images, gateway, volume, segue_image
+):
+    where, host = release.namespace, f"{release.namespace}.test"
+    kubectl.apply(deployment(where, "model", images.model("1")), service(where, "model"))
+    kubectl.apply(http_route(where, "model", host, gateway.reference, {"model": 100}))
+    kinds = ("deployment", "service", "httproute")
+    standing = {kind: kubectl.get(kind, "model", "-n", where)["metadata"]["uid"] for kind in kinds}
+    release.install({"image": segue_image, "persistence": volume})
+
+    segue = ("exec", "-n", where, "segue-0", "-c", "segue", "--", "segue")
+    assert kubectl.run(*segue, "targets") == "nothing serves yet\n"
+    token = kubectl.run(
+        "exec", "-n", where, "segue-0", "-c", "segue", "--", "cat", f"{HOME}/secrets/operator-token"
+    )
+    shown = kubectl.run("logs", "-n", where, "segue-0", "-c", "connect")
+    assert shown.startswith("cluster here answers: Kubernetes v1.")
+    assert f"namespace {where}" in shown
+
+    # What answers is asked as senders and people do: through the Service.
+    address = kubectl.get("service", "segue", "-n", where)["spec"]["clusterIP"]
+    assert requests.post(f"http://{address}:8470/hooks/nobody", data=b"{}", timeout=10).status_code == 401
+    login = {"Authorization": f"Bearer {token.strip()}"}
+    assert requests.get(f"http://{address}:8471/api/v1/sources", headers=login, timeout=10).json() == {
+        "sources": []
+    }
+
+    # An update with the values of before and one more: the pod is another, the token the same.
+    before = kubectl.get("pod", "segue-0", "-n", where)["metadata"]["uid"]
+    release.upgrade({"podAnnotations": {"note": "two"}})
+    assert kubectl.get("pod", "segue-0", "-n", where)["metadata"]["uid"] != before
+    assert requests.get(f"http://{address}:8471/api/v1/sources", headers=login, timeout=10).status_code == 200
+
+    # A backup out of the running pod is put back into another home.
+    backup = kubectl.run("exec", "-n", where, "segue-0", "-c", "segue", "--", "sh", "-c",
+                         "segue backup /tmp/all.tar.gz && SEGUE_HOME=/tmp/back segue restore /tmp/all.tar.gz"
+                         " && cat /tmp/back/secrets/operator-token")  # fmt: skip
+    assert backup.splitlines()[-1] == token.strip()
+
+    release.uninstall()
+    assert kubectl.get("statefulsets", "-n", where)["items"] == []
+    assert [
+        one["metadata"]["name"] for one in kubectl.get("persistentvolumeclaims", "-n", where)["items"]
+    ] == (["home-segue-0"])
+    assert {kind: kubectl.get(kind, "model", "-n", where)["metadata"]["uid"] for kind in standing} == standing
+    wait_until(lambda: _version(gateway.url, host) == "1", seconds=60)
+
+
+def _version(url, host):
+    """Which version answers; None where nobody does."""
+    try:
+        return requests.get(url, headers={"Host": host}, timeout=10).headers.get("X-Version")
+    except requests.ConnectionError:
+        return None
+
+
+def test_a_pod_whose_secrets_are_mounted_takes_the_token_and_says_where_to_put_the_next_secret(
+    kubectl, release, segue_image
+):
+    where = release.namespace
+    secret(kubectl, where, "files", **{"operator-token": TOKEN})
+    values = {"image": segue_image, "persistence": {"enabled": False}, "secrets": {"existingSecret": "files"}}
+    release.install(values)
+    address = kubectl.get("service", "segue", "-n", where)["spec"]["clusterIP"]
+    login = {"Authorization": f"Bearer {TOKEN}"}
+    assert requests.get(f"http://{address}:8471/api/v1/sources", headers=login, timeout=10).status_code == 200
+    make = "git init -q --bare /tmp/models.git && SEGUE_GIT_ROOTS=/tmp segue connect git /tmp/models.git"
+    with pytest.raises(RuntimeError, match=r"as hook-models, then connect the source again"):
+        kubectl.run("exec", "-n", where, "segue-0", "-c", "segue", "--", "sh", "-c", make)
+
+
+# --- processes by themselves -----------------------------------------------------------------
+
+
+def test_split_processes_obey_a_command_on_a_database_and_a_broker_and_survive_an_update(
+    kubectl, release, database, broker, segue_image
+):
+    where = release.namespace
+    secret(kubectl, where, "files", **{"operator-token": TOKEN})
+    secret(kubectl, where, "database", url=database)
+    secret(kubectl, where, "broker", url=broker)
+    once = {"intake": 1, "web": 1, "worker-urgent": 1}
+    values = {
+        "image": segue_image,
+        "split": True,
+        "replicas": once,
+        "secrets": {"existingSecret": "files"},
+        "database": {"existingSecret": "database"},
+        "broker": {"existingSecret": "broker"},
+    }
+    release.install(values)
+    assert _obeyed(kubectl, where) == (False, "there is no release rel-7; see: segue releases")
+
+    release.upgrade({"replicas": {**once, "intake": 2}, "broker": {"existingSecret": ""}})
+    ready = {
+        one["metadata"]["name"]: one["status"].get("readyReplicas")
+        for one in kubectl.get("deployments", "-n", where)["items"]
+    }
+    assert ready == {
+        "segue-intake": 2, "segue-web": 1, "segue-worker-urgent": 1, "segue-worker-patient": 1,
+        "segue-reconciler": 1, "segue-observer": 1,
+    }  # fmt: skip
+    assert _obeyed(kubectl, where) == (False, "there is no release rel-7; see: segue releases")
+    budgets = kubectl.get("poddisruptionbudgets", "-n", where)["items"]
+    assert [one["metadata"]["name"] for one in budgets] == ["segue-intake"]
+
+
+def _obeyed(kubectl, namespace):
+    """Give a command to intake, and wait until web has the worker's answer."""
+    intake, web = (
+        kubectl.get("service", name, "-n", namespace)["spec"]["clusterIP"]
+        for name in ("segue-intake", "segue-web")
+    )
+    told = {"verb": "abort", "subject": "rel-7", "channel": "cli"}
+    login = {"Authorization": f"Bearer {TOKEN}"}
+    stored = requests.post(f"http://{intake}:8470/api/v1/commands", json=told, headers=login, timeout=10)
+    assert stored.status_code == 202
+    url = f"http://{web}:8471/api/v1/commands/{stored.json()['delivery']}"
+    wait_until(lambda: requests.get(url, headers=login, timeout=10).json()["answer"] is not None, seconds=60)
+    answer = requests.get(url, headers=login, timeout=10).json()["answer"]
+    return answer["ok"], answer["text"]

@@ -1,0 +1,246 @@
+"""What the chart renders: exact rights, no login where none is needed, and what the API server says to it."""
+
+import json
+import subprocess
+
+import pytest
+
+from service.adapters.kubernetes import looking
+from tests.cluster.helm import NEWEST, OLDEST, rendered
+
+IMAGE = {"image": {"repository": "registry.example/segue"}}
+SPLIT = {
+    **IMAGE,
+    "split": True,
+    "database": {"existingSecret": "database"},
+    "secrets": {"existingSecret": "files"},
+}
+TARGETS = [
+    {"namespace": "team", "deployment": "wine", "route": "wine"},
+    {"namespace": "team", "deployment": "churn", "route": "team/churn"},
+    {"namespace": "other", "deployment": "fraud", "route": "edge/fraud"},
+]
+SETS = {
+    "one pod": IMAGE,
+    "one pod on PostgreSQL without a volume": {
+        **IMAGE,
+        "database": {"existingSecret": "database"},
+        "persistence": {"enabled": False},
+    },
+    "split": SPLIT,
+    "split with everything": {
+        **SPLIT,
+        "broker": {"existingSecret": "broker"},
+        "cluster": {"gateway": "edge/web", "address": "http://web", "metrics": "http://m/metrics"},
+        "targets": TARGETS,
+        "rbac": {"nodes": True},
+        "ingress": {"enabled": True, "host": "segue.example", "tlsSecret": "tls", "web": True},
+        "networkPolicy": {"from": [{"podSelector": {}}], "metricsFrom": [{"namespaceSelector": {}}]},
+        "env": [{"name": "SEGUE_KEEP_DAYS", "value": "7"}],
+        "volumes": [{"name": "more", "emptyDir": {}}],
+        "volumeMounts": [{"name": "more", "mountPath": "/more"}],
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "tolerations": [{"operator": "Exists"}],
+        "priorityClassName": "system-cluster-critical",
+    },
+    "cluster-wide": {**SPLIT, "rbac": {"clusterWide": True}},
+}
+ROUTE = {"enabled": True, "parentRefs": [{"name": "web"}], "hostnames": ["segue.example"], "web": True}
+
+
+def rights(objects):
+    """Every right that is given: (kind, namespace, name) to (group, resources, names, verbs)."""
+    return {
+        (one["kind"], one["metadata"].get("namespace", ""), one["metadata"]["name"]): [
+            (
+                " ".join(rule["apiGroups"]) or "core",
+                " ".join(rule["resources"]),
+                " ".join(rule.get("resourceNames", [])),
+                " ".join(rule["verbs"]),
+            )
+            for rule in one["rules"]
+        ]
+        for one in objects
+        if one["kind"] in {"Role", "ClusterRole"}
+    }
+
+
+ACTOR = [
+    ("apps", "deployments", "", "get list create patch delete"),
+    ("core", "services", "", "get list create update patch delete"),
+    ("policy", "poddisruptionbudgets", "", "get list create patch delete"),
+    ("autoscaling", "horizontalpodautoscalers", "", "get list create patch delete"),
+    ("batch", "jobs", "", "get create update delete"),
+    ("core", "pods", "", "get list"),
+    ("core", "events resourcequotas", "", "list"),
+    ("discovery.k8s.io", "endpointslices", "", "list"),
+    ("core", "pods/log services/proxy", "", "get"),
+]
+OBSERVER = [("apps", "deployments", "", "get patch"), ("core", "pods events", "", "list")]
+WEB = [
+    ("apps", "deployments", "", "get"),
+    ("batch", "jobs", "", "get"),
+    ("core", "services", "", "get list"),
+    ("core", "pods/log", "", "get"),
+    ("core", "pods", "", "list"),
+    ("discovery.k8s.io", "endpointslices", "", "list"),
+]
+GATEWAY = "gateway.networking.k8s.io"
+OWN_ROUTES = [(GATEWAY, "httproutes grpcroutes", "", "get list create update delete")]
+SEEN_ROUTES = [(GATEWAY, "httproutes grpcroutes", "", "get")]
+
+
+def test_the_workers_have_what_doctor_asks_for_and_the_reading_of_quotas():
+    given = {(kind, verb) for _, kinds, _, verbs in ACTOR for kind in kinds.split() for verb in verbs.split()}
+    asked = {(kind.plural, verb) for kind, verbs in looking.RIGHTS for verb in verbs}
+    assert given - {("resourcequotas", "list")} == asked
+    assert set(looking.ROUTE_RIGHTS) | {"list"} == set(OWN_ROUTES[0][3].split())
+
+
+def named(names, verbs):
+    return [(GATEWAY, "httproutes grpcroutes", names, verbs)]
+
+
+def test_the_rights_of_one_pod_are_this_list():
+    assert rights(rendered(IMAGE)) == {("Role", "ops", "segue"): ACTOR + OWN_ROUTES}
+
+
+def test_the_rights_of_split_processes_on_targets_of_others_are_this_list():
+    found = rights(rendered({**SPLIT, "targets": TARGETS, "cluster": {"gateway": "edge/web"}}))
+    assert found == {
+        ("Role", "ops", "segue"): ACTOR + OWN_ROUTES,
+        ("Role", "team", "segue"): ACTOR,
+        ("Role", "other", "segue"): ACTOR,
+        ("Role", "team", "segue-routes"): named("churn wine", "get update"),
+        ("Role", "edge", "segue-routes"): named("fraud", "get update"),
+        ("Role", "ops", "segue-observer"): OBSERVER,
+        ("Role", "team", "segue-observer"): OBSERVER,
+        ("Role", "other", "segue-observer"): OBSERVER,
+        ("Role", "ops", "segue-web"): WEB + SEEN_ROUTES,
+        ("Role", "team", "segue-web"): WEB,
+        ("Role", "other", "segue-web"): WEB,
+        ("Role", "team", "segue-web-routes"): named("churn wine", "get"),
+        ("Role", "edge", "segue-web-routes"): named("fraud", "get"),
+        ("Role", "edge", "segue-gateway"): [(GATEWAY, "gateways", "web", "get")],
+    }
+
+
+def test_cluster_wide_rights_are_the_same_ones_and_only_by_choice():
+    assert rights(rendered(SETS["cluster-wide"])) == {
+        ("ClusterRole", "", "ops-segue"): ACTOR + OWN_ROUTES,
+        ("ClusterRole", "", "ops-segue-observer"): OBSERVER,
+        ("ClusterRole", "", "ops-segue-web"): WEB + SEEN_ROUTES,
+    }
+
+
+@pytest.mark.parametrize("values", SETS.values(), ids=list(SETS))
+def test_no_right_reaches_secrets_or_into_pods_or_beyond_itself(values):
+    for rules in rights(rendered(values)).values():
+        words = {word for rule in rules for part in rule for word in part.split()}
+        assert not words & {"*", "secrets", "pods/exec", "pods/attach", "serviceaccounts/token", "escalate",
+                            "bind", "impersonate", "deletecollection"}  # fmt: skip
+
+
+@pytest.mark.parametrize("values", SETS.values(), ids=list(SETS))
+def test_each_binding_gives_a_role_that_is_there_to_an_account_that_is_there(values):
+    objects = rendered(values)
+    there = {(o["kind"], o["metadata"].get("namespace", ""), o["metadata"]["name"]) for o in objects}
+    accounts = {o["metadata"]["name"] for o in objects if o["kind"] == "ServiceAccount"}
+    bindings = [o for o in objects if o["kind"] in {"RoleBinding", "ClusterRoleBinding"}]
+    assert bindings
+    for one in bindings:
+        role = one["roleRef"]
+        assert (role["kind"], one["metadata"].get("namespace", ""), role["name"]) in there
+        assert {(s["name"], s["namespace"]) for s in one["subjects"]} <= {(name, "ops") for name in accounts}
+
+
+def pods(objects):
+    """Pod specs by what makes them."""
+    return {
+        f"{one['kind']} {one['metadata']['name']}": one["spec"]["template"]["spec"]
+        for one in objects
+        if one["kind"] in {"Deployment", "StatefulSet", "Job"}
+    }
+
+
+def test_only_who_speaks_to_the_cluster_has_a_login():
+    logins = {
+        name: spec.get("serviceAccountName") if spec["automountServiceAccountToken"] else None
+        for name, spec in pods(rendered(SPLIT)).items()
+    }
+    assert logins == {
+        "Deployment segue-intake": None,
+        "Deployment segue-reconciler": None,
+        "Job segue-migrate": None,
+        "Deployment segue-web": "segue-web",
+        "Deployment segue-observer": "segue-observer",
+        "Deployment segue-worker-urgent": "segue",
+        "Deployment segue-worker-patient": "segue",
+    }
+
+
+@pytest.mark.parametrize("values", SETS.values(), ids=list(SETS))
+def test_no_service_becomes_a_setting_and_no_root_can_be_written(values):
+    """A Service called segue-web would set SEGUE_WEB_PORT to tcp://..."""
+    for spec in pods(rendered(values)).values():
+        assert spec["enableServiceLinks"] is False
+        for container in [*spec["containers"], *spec.get("initContainers", [])]:
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({}, "image.repository is empty"),
+        ({**IMAGE, "split": True}, "needs PostgreSQL"),
+        ({**IMAGE, "split": True, "database": {"existingSecret": "d"}}, "needs secrets.existingSecret"),
+        ({**IMAGE, "splitt": True}, "splitt"),
+    ],
+    ids=["no image", "no database", "no secrets", "a word that is none"],
+)
+def test_values_that_cannot_work_are_refused_with_what_to_do(values, said):
+    with pytest.raises(RuntimeError, match=said):
+        rendered(values)
+
+
+@pytest.mark.parametrize("version", [OLDEST, NEWEST])
+@pytest.mark.parametrize("values", SETS.values(), ids=list(SETS))
+def test_the_api_server_takes_it_and_restricted_pod_security_has_no_complaint(
+    kubectl, kubeconfig, namespace, values, version
+):
+    objects = [o for o in rendered(values, namespace, version) if o["metadata"].get("namespace") != "edge"]
+    for one in objects:
+        if one["metadata"].get("namespace") in {"team", "other"} or not one["kind"].startswith("Cluster"):
+            one["metadata"]["namespace"] = namespace
+    command = ["kubectl", "--kubeconfig", str(kubeconfig), "apply", "--dry-run=server", "-f", "-"]
+    given = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+    done = subprocess.run(command, check=False, capture_output=True, text=True, input=given)
+    assert done.returncode == 0, done.stderr
+    assert "violate" not in done.stderr
+
+
+def test_the_gateway_api_takes_the_route(kubectl, namespace, gateway):
+    objects = [o for o in rendered({**IMAGE, "httpRoute": ROUTE}, namespace) if o["kind"] == "HTTPRoute"]
+    given = json.dumps({**objects[0], "metadata": {**objects[0]["metadata"], "namespace": namespace}})
+    assert "created" in kubectl.run("apply", "--dry-run=server", "-f", "-", given=given)
+    assert gateway
+
+
+def test_prometheus_is_told_of_every_process():
+    (monitor,) = [
+        o for o in rendered({**SPLIT, "serviceMonitor": {"enabled": True}}) if o["kind"] == "ServiceMonitor"
+    ]
+    (service,) = [
+        o for o in rendered(SPLIT) if o["kind"] == "Service" and o["metadata"]["name"] == "segue-metrics"
+    ]
+    ports = {port["name"] for port in service["spec"]["ports"]}
+    assert {one["port"] for one in monitor["spec"]["endpoints"]} == ports
+    wanted = monitor["spec"]["selector"]["matchLabels"].items()
+    assert wanted <= service["metadata"]["labels"].items()
+    named = {
+        p["name"]
+        for spec in pods(rendered(SPLIT)).values()
+        for c in spec["containers"]
+        for p in c.get("ports", ())
+    }
+    assert named == ports
