@@ -12,6 +12,7 @@ from tests.installation import Installation
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 SECONDS = 240
+SETTLED = 3  # seconds after a route is confirmed in which the data plane has surely learnt of it
 
 
 class Control(Installation):
