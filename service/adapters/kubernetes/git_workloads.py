@@ -57,7 +57,7 @@ class GitWorkloads:
         if live["spec"].get("replicas", 1) < fewest(live):
             self._running.scale(name, fewest(live))
         found = self._running.state(name)
-        return replace(found, patience=PATIENCE) if isinstance(found, Working) else found
+        return replace(found, patience=max(PATIENCE, found.patience)) if isinstance(found, Working) else found
 
     def stop(self, name: str) -> None:
         """Take it out of Git, for whoever applies that to remove; what was never committed is deleted."""

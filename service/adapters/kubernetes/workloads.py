@@ -280,7 +280,7 @@ class KubernetesWorkloads:
         restarted = max((count for pod in pods for count in _restarted(pod)), default=0)
         if late or restarted >= _LIVES or _too_late(deployment):
             return Failed(words, self.logs(name))
-        return Working(words)
+        return Working(words, _patience(trouble, pods))
 
     def _serving(self, deployment: Object, pods: list[Object], service: str, port: int) -> Serving:
         started = min((_seconds(pod["metadata"]["creationTimestamp"]) for pod in pods), default=0.0)
@@ -376,6 +376,12 @@ class KubernetesWorkloads:
             copying.COPIED_FROM: labels.value(self._existing().deployment),
         }
         return self._api.list(DEPLOYMENT, self._namespace, labels=labels.selector(wanted))
+
+
+def _patience(trouble: reasons.Trouble | None, pods: list[Object]) -> float:
+    """Room and large images take their time; a container that runs has what a start takes."""
+    pending = all(pod.get("status", {}).get("phase", "Pending") == "Pending" for pod in pods)
+    return reasons.ROOM if pending else trouble.patience if trouble else 0.0
 
 
 def short(backend: str) -> str:
