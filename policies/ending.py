@@ -10,7 +10,9 @@ from policies.split import Decision
 
 def restore(release: Release, target: Target, outcome: Phase, reason: str, at: float) -> Decision:
     """Take the candidate's traffic back; final only once the router has confirmed it."""
-    release = replace(release, phase=Phase.RESTORING, outcome=outcome, reason=reason, wanted=0.0, since=at)
+    release = replace(
+        release, phase=Phase.RESTORING, outcome=outcome, reason=reason, wanted=0.0, since=at, waits=""
+    )
     return split.write(release, target)
 
 

@@ -231,11 +231,11 @@ class EvidenceChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class TrafficRefused:
-    """The router would not write the split, and why; it is asked again and again."""
+class Waits:
+    """Why the answer to a step is still to come: pods that wait for room, a router that says no."""
 
     step: str
-    reason: str
+    why: str
     at: float
 
 
@@ -288,7 +288,7 @@ ReleaseEvent = (
     | TrafficObserved
     | EvidenceChanged
     | EffectFailed
-    | TrafficRefused
+    | Waits
     | Drifted
     | Tick
     | TurnCame

@@ -38,6 +38,8 @@ def explanation(release: Release) -> str:
     lines = [f"cause: {release.cause.text}"]
     if release.reason:
         lines.append(f"reason: {release.reason}")
+    if release.waits:
+        lines.append(f"waits: {release.waits}")
     lines += [f"gate: {line}" for line in release.gates]
     if release.final and release.phase is Phase.PROMOTED:
         lines.append(f"proof: {proof(release)}")

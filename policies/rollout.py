@@ -20,10 +20,10 @@ from policies.events import (
     Superseded,
     Tick,
     TrafficObserved,
-    TrafficRefused,
     TurnCame,
     VersionFailed,
     VersionReady,
+    Waits,
     WorkloadReady,
 )
 from policies.place import Place
@@ -70,9 +70,8 @@ def advance(release: Release, target: Target, event: ReleaseEvent) -> Decision:
             return shifting.confirmed(release, target, event)
         case EffectFailed(step=release.step), Phase.SHIFTING | Phase.RESTORING:
             return split.write(release, target)
-        case TrafficRefused(step=release.step, reason=reason), _ if reason != release.reason:
-            told = replace(release, reason=reason)
-            return Decision(told, target, settle.announce(told))
+        case Waits(step=release.step, why=why), _ if release.step:
+            return Decision(replace(release, waits=why), target)
         case Drifted(what=what), Phase.SHIFTING | Phase.WATCHING if release.wanted == release.observed:
             return _stop_for_drift(release, target, what)
         case EvidenceChanged(), Phase.SHIFTING | Phase.WATCHING:
@@ -223,7 +222,7 @@ def _take_over(release: Release, target: Target, event: Adopted) -> Decision:
 
 
 def _start(release: Release, target: Target) -> Decision:
-    release = replace(release, step="start-1")
+    release = replace(release, step="start-1", waits="")
     start = StartWorkload(release.step, release.version, release.backend, release.target, release.place)
     if target.stable is None:
         return Decision(release, target, (start,))
@@ -232,7 +231,7 @@ def _start(release: Release, target: Target) -> Decision:
 
 def _show_preview(release: Release, target: Target, event: WorkloadReady) -> Decision:
     """The candidate's place in the router, without traffic; on a first release there is none yet."""
-    release = replace(release, phase=Phase.CHECKING, url=event.url, since=event.at)
+    release = replace(release, phase=Phase.CHECKING, url=event.url, since=event.at, waits="")
     if target.stable is None:
         return _look_at_preview(release, target)
     release = replace(release, step=f"preview-{release.epoch}")

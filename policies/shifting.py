@@ -52,7 +52,7 @@ def confirmed(release: Release, target: Target, event: TrafficObserved) -> Decis
     """The router confirmed a split: one that is not wanted is written anew, else it goes on from there."""
     if event.candidate != release.wanted:
         return split.write(release, target)
-    release = replace(release, observed=event.candidate, step="", since=event.at)
+    release = replace(release, observed=event.candidate, step="", since=event.at, waits="")
     if release.phase is Phase.RESTORING:
         return ending.restored(release, target, event.at)
     release = replace(release, evidence=None)

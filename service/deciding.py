@@ -46,7 +46,7 @@ from service.store import Store
 
 T = TypeVar("T")
 HANDED = "hand-back"  # holds a target that is being returned
-SHOWN = ("phase", "wanted", "observed", "paused", "reason", "unproven", "approvals")
+SHOWN = ("phase", "wanted", "observed", "paused", "reason", "waits", "unproven", "approvals")
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,7 +325,7 @@ class Deciding:
             "event": type(event).__name__,
             "wanted": after.wanted,
             "observed": after.observed,
-            "reason": after.reason,
+            "reason": after.reason or after.waits,
             "title": messages.title(after),
             "evidence": [messages.finding(f) for f in evidence.findings] if evidence else [],
             "plan": after.plan,

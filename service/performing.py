@@ -85,9 +85,10 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Begun; look again after so many seconds."""
+    """Begun; look again after so many seconds. `why` says what it waits for, where people would ask."""
 
     after: float
+    why: str = ""
 
 
 def perform(parts: Parts, effect: Effect, now: float, since: float) -> Done | Again:
@@ -219,8 +220,8 @@ def _start(parts: Parts, effect: StartWorkload, now: float, since: float) -> Don
             seconds = START_SECONDS + patience
             late = f"the model did not answer 2xx at its health path on $PORT within {seconds:g} s"
             return Done(EffectFailed(effect.step, _with_tail(f"{late}: {progress}", log), now))
-        case Working():
-            return Again(0.1)
+        case Working(progress=progress):
+            return Again(_pause(effect.place), progress)
         case Gone():
             workloads.start(order_of(parts, _version(parts, effect.version), effect))
             return Again(0.1)

@@ -28,6 +28,7 @@ def release(shown: Release) -> dict[str, Any]:
         "final": shown.final,
         "title": messages.title(shown),
         "reason": shown.reason or None,
+        "waits": shown.waits or None,
         "cause": shown.cause.text,
         "author": shown.cause.author,
         "commit": shown.cause.commit,

@@ -11,7 +11,7 @@ from dataclasses import replace
 import structlog
 
 from policies.effects import SetTraffic
-from policies.events import BuildFinished, EffectFailed, EvaluationFinished, TrafficRefused
+from policies.events import BuildFinished, EffectFailed, EvaluationFinished, Waits
 from service import answering, housekeeping, meters, performing, planning, receiving, watching
 from service.bootstrap import Parts
 from service.codec import Unknown
@@ -19,11 +19,12 @@ from service.deciding import Deciding, decide
 from service.performing import Again, Answer, Done
 from service.ports import Refused, Retry
 from service.queue import Lost, Work
-from service.states import EFFECT, EVIDENCE, SOURCE_EVENT, target_of
+from service.states import EFFECT, EVIDENCE, SOURCE_EVENT, number_of, target_of
 
 log = structlog.get_logger()
 LONGEST_WAIT = 30.0
 MOST_TRIES = 4
+SLOW_SECONDS = 5.0  # what takes longer is told why
 # What must never wait behind a build or a registry: it has worker processes of its own.
 URGENT = ("SetTraffic", "evidence", "Wake", "command", "StartWorkload", "CheckPreview")
 PATIENT = (
@@ -61,6 +62,7 @@ def _attempt(parts: Parts, work: Work) -> str:
         log.warning("lease lost")
         return "lost"
     except Retry as reason:
+        _say_why(parts, work, str(reason))
         _later(parts, work, str(reason), reason.after, counted=False)
         return "later"
     except Unknown as reason:
@@ -157,7 +159,9 @@ def _effect(parts: Parts, work: Work) -> None:
     parts.store.renew(work)
     outcome = performing.perform(parts, effect, now, now if work.started is None else work.started)
     match outcome:
-        case Again(after=after):
+        case Again(after=after, why=why):
+            if why:
+                _say_why(parts, work, why)
             parts.store.again(work, now + after)
         case Done():
             _finish(parts, work, outcome)
@@ -189,6 +193,14 @@ def _tell(deciding: Deciding, subject: str, answer: Answer) -> None:
         deciding.version_event(subject, answer)
 
 
+def _say_why(parts: Parts, work: Work, why: str) -> None:
+    """A release whose step takes its time shows what it waits for."""
+    step, now = work.body.get("step"), parts.store.now()
+    if step and number_of(work.subject) and now - work.created > SLOW_SECONDS:
+        told = Waits(step, why, now)
+        decide(parts.store, lambda deciding: deciding.release_event(work.subject, told))
+
+
 # --- when it does not go well ----------------------------------------------------------------
 
 
@@ -215,8 +227,7 @@ def _refused(parts: Parts, work: Work, reason: str) -> None:
     """The machine learns that its effect cannot be done; what no machine waits for is parked."""
     if work.kind == SetTraffic.__name__:
         # Traffic is never given up: a split that cannot be written is tried until it can.
-        told = TrafficRefused(work.body["step"], reason, parts.store.now())
-        decide(parts.store, lambda deciding: deciding.release_event(work.subject, told))
+        _say_why(parts, work, reason)
         _later(parts, work, reason, 5.0, counted=False)
         return
     step = work.body.get("step")

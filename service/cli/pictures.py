@@ -106,6 +106,8 @@ def release(found: dict[str, Any]) -> RenderableType:
     ]
     if one["reason"]:
         parts.append(Text(f"reason   {one['reason']}", style="bold"))
+    if one["waits"]:
+        parts.append(Text(f"waits    {one['waits']}", style="yellow"))
     if version:
         parts += _version(version)
     parts += [Text(f"gate     {line}") for line in one["gates"]]

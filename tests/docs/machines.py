@@ -20,10 +20,10 @@ from policies.events import (
     Superseded,
     Tick,
     TrafficObserved,
-    TrafficRefused,
     TurnCame,
     VersionFailed,
     VersionReady,
+    Waits,
     WorkloadReady,
 )
 from policies.evidence import Evidence, Verdict
@@ -109,7 +109,7 @@ def _events(release):
     yield VersionFailed("it cannot be built", soon)
     yield WorkloadReady(release.step, "http://127.0.0.1:2", soon)
     yield Adopted(release.step, "wine.ml", "http://wine.ml.svc:80", "wine@sha256:0", soon)
-    yield TrafficRefused(release.step, "somebody reverts it", soon)
+    yield Waits(release.step, "somebody reverts it", soon)
     yield Drifted("somebody set wine to 0", soon)
     yield CheckFinished(release.step, "ok", soon)
     yield EffectFailed(release.step, "no", soon)
@@ -135,7 +135,7 @@ def _key(release, target):
     return (
         replace(
             release, since=0.0, ended=None, approvals=(), evidence=None, evidence_at=0.0, attempt=0, step="",
-            reason="", unproven=(), gates=(), plan="", steps=(),
+            reason="", waits="", unproven=(), gates=(), plan="", steps=(),
         ),
         replace(target, epoch=0, stable=target.stable and replace(target.stable, since=0.0)),
         evidence, len(release.steps), len(release.approvals), bool(release.step),

@@ -152,3 +152,29 @@ def test_a_cluster_that_is_not_connected_is_a_mistake_of_the_file(cluster):
     cluster.settle()
     assert cluster.releases() == []
     assert "no cluster 'stg' is connected; connected: prod" in cluster.git.note(commit)
+
+
+def test_what_a_release_waits_for_is_shown_and_forgotten_once_it_is_there(cluster):
+    cluster.deployment.never_ready = "no node has nvidia.com/gpu"
+    cluster.push({"segue.yaml": FRAUD, "requirements.lock": "", "serve.py": "1"})
+    cluster.settle(12)
+    (release,) = cluster.releases()
+    assert (release.phase, release.waits) == (Phase.STARTING, "no node has nvidia.com/gpu")
+    told = [e for e in cluster.store.record_of(release.name) if "nvidia" in str(e.detail)]
+    assert len(told) == 1
+    cluster.deployment.never_ready = ""
+    cluster.settle(12)
+    assert cluster.release(release.name).waits == ""
+    assert cluster.release(release.name).phase is not Phase.STARTING
+
+
+def test_a_router_that_says_no_is_shown_while_it_is_asked_again(cluster):
+    release = cluster.take_over()
+    cluster.router.refusing = "argocd-controller undoes each write"
+    cluster.play(30)
+    shown = cluster.release(release.name)
+    assert shown.waits == "argocd-controller undoes each write"
+    cluster.router.refusing = ""
+    cluster.play(120, until=release.name)
+    assert cluster.release(release.name).phase is Phase.PROMOTED
+    assert cluster.release(release.name).waits == ""

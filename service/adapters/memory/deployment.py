@@ -1,7 +1,7 @@
 """Workloads at a place where one was running before Segue came; they only pretend, as all do here."""
 
 from service.adapters.memory.workloads import MemoryWorkloads
-from service.ports import Limits, Refused, Retry, Serving, WorkloadOrder
+from service.ports import Failed, Gone, Limits, Refused, Retry, Serving, Working, WorkloadOrder
 
 
 class MemoryDeployment(MemoryWorkloads):
@@ -14,9 +14,16 @@ class MemoryDeployment(MemoryWorkloads):
         super().__init__(looks)
         self.image = image
         self.unready = 0
+        self.never_ready = ""  # what everything else waits for, while it does
         self._name = name
         if name is not None:
             self._run_found()
+
+    def state(self, name: str) -> Working | Serving | Failed | Gone:
+        """As ever, but for what waits."""
+        known = super().state(name)
+        waits = self.never_ready and isinstance(known, Serving) and name != self._name
+        return Working(self.never_ready) if waits else known
 
     def found(self) -> tuple[str, Serving, str]:
         """What was running. Raises `Refused` where nothing was."""

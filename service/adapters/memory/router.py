@@ -4,7 +4,7 @@ import threading
 from typing import ClassVar, Self
 
 from service.adapters import routes
-from service.ports import Retry, Route, Source
+from service.ports import Refused, Retry, Route, Source
 from service.settings import Settings
 
 
@@ -20,6 +20,7 @@ class MemoryRouter:
     def __init__(self) -> None:
         self.unconfirmed = 0
         self.writes: list[Route] = []
+        self.refusing = ""  # why every write is refused, while it is
         self.changed: dict[str, str] = {}  # target: what somebody else did to its route
         self._lock = threading.Lock()
         self._written: dict[str, tuple[int, int]] = {}  # epoch and attempt
@@ -33,6 +34,8 @@ class MemoryRouter:
 
     def set(self, route: Route) -> Route:
         routes.check(route, self.capabilities)
+        if self.refusing:
+            raise Refused(self.refusing)
         with self._lock:
             routes.check_apart(route, self._routes.values())
             self._take(route.target, route.epoch, route.attempt)
