@@ -56,7 +56,8 @@ def config_map(name, **data):
 def test_without_faults_it_changes_nothing(proxy, api, real, namespace, name):
     made = api.create(CONFIG_MAP, namespace, config_map(name, a="1"))
     assert real.get(CONFIG_MAP, namespace, name) == made
-    assert api.list(CONFIG_MAP, namespace) == real.list(CONFIG_MAP, namespace)
+    only = f"metadata.name={name}"
+    assert api.list(CONFIG_MAP, namespace, fields=only) == real.list(CONFIG_MAP, namespace, fields=only)
     assert api.version() == real.version()
     api.patch(CONFIG_MAP, namespace, name, {"data": {"a": "2"}})
     api.apply(CONFIG_MAP, namespace, config_map(f"{name}-2", b="1"))
