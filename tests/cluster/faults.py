@@ -1,5 +1,6 @@
 """What can go wrong with a call to an API server, and rules that say with which calls it does."""
 
+import itertools
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ class Fault(StrEnum):
     EXPIRED = "410"  # a list or watch is too old to go on
     HANG = "hang"  # no answer, and nothing is done
     HANG_AFTER = "hang after"  # no answer, and it is done
+    LATE = "late"  # no answer; it is done some time after the caller gave up and went on
     SLOW = "slow"
     CUT = "cut"  # the answer, or the watch, breaks off in the middle
 
@@ -82,6 +84,16 @@ def at(number: int, fault: Fault) -> Rule:
     return lambda call: fault if call.number == number else None
 
 
+def nth(right: tuple[str, str], turn: int, fault: Fault) -> Rule:
+    """One call goes wrong: of those with this verb and resource the one after so many others."""
+    before = itertools.count()
+
+    def rule(call: Call) -> Fault | None:
+        return fault if call.right == right and next(before) == turn else None
+
+    return rule
+
+
 def always(fault: Fault, *verbs: str) -> Rule:
     """Every call of these verbs goes wrong; no verbs: every call."""
     return lambda call: fault if not verbs or call.verb in verbs else None
@@ -92,18 +104,18 @@ def share(part: float, seed: int, faults: Sequence[Fault]) -> Rule:
 
     def rule(call: Call) -> Fault | None:
         chance = random.Random(f"{seed} {call.number}")
-        fitting = [fault for fault in faults if fits(fault, call)]
+        fitting = [fault for fault in faults if may_meet(fault, call.verb)]
         return chance.choice(fitting) if fitting and chance.random() < part else None
 
     return rule
 
 
-def fits(fault: Fault, call: Call) -> bool:
-    """Whether an API server could do this to such a call."""
+def may_meet(fault: Fault, verb: str) -> bool:
+    """Whether an API server could do this to such a call, and it would make a difference."""
     match fault:
-        case Fault.CONFLICT:
-            return call.verb not in READS
+        case Fault.CONFLICT | Fault.LATE:
+            return verb not in READS
         case Fault.EXPIRED:
-            return call.verb in {"list", "watch"}
+            return verb in {"list", "watch"}
         case _:
             return True

@@ -20,6 +20,7 @@ from tests.cluster.faults import Call, Fault, Rule, call_of, never
 from tests.cluster.upstream import Upstream
 
 SLOW_SECONDS = 1.0
+LATE_SECONDS = 2.0  # after the caller gave up
 RETRY_AFTER = 1  # seconds, in every 429
 _PIECE = 1 << 16
 _HOP = {"connection", "host", "keep-alive", "transfer-encoding", "content-length"}
@@ -129,6 +130,10 @@ class _Handler(BaseHTTPRequestHandler):
                 self._reset()
             case Fault.HANG:
                 self._hang()
+            case Fault.LATE:
+                self._hang()
+                self.server.over.wait(LATE_SECONDS)
+                self._forwarded(call, fault, body)
             case Fault.ERROR_BEFORE:
                 self._refuse(500, "InternalError")
             case Fault.UNAVAILABLE:
@@ -153,7 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self.server.answered(call, answer.status, first)
         match fault:
-            case Fault.DROP_AFTER:
+            case Fault.DROP_AFTER | Fault.LATE:
                 self._reset()
             case Fault.HANG_AFTER:
                 self._hang()
@@ -234,4 +239,4 @@ class _Handler(BaseHTTPRequestHandler):
         """The test counts calls; nobody reads them."""
 
 
-_AFTERWARDS = frozenset({Fault.DROP_AFTER, Fault.HANG_AFTER, Fault.ERROR_AFTER})
+_AFTERWARDS = frozenset({Fault.DROP_AFTER, Fault.LATE, Fault.HANG_AFTER, Fault.ERROR_AFTER})

@@ -100,6 +100,14 @@ def test_a_call_that_hangs_ends_by_the_callers_limit(proxy, api, real, namespace
     assert (real.get(CONFIG_MAP, namespace, name) is not None) is done
 
 
+def test_a_late_call_is_done_after_the_caller_went_on(proxy, api, real, namespace, name):
+    proxy.does(at(0, Fault.LATE))
+    with pytest.raises(Retry):
+        api.create(CONFIG_MAP, namespace, config_map(name))
+    assert real.get(CONFIG_MAP, namespace, name) is None
+    places.eventually(lambda: real.get(CONFIG_MAP, namespace, name))
+
+
 def test_a_slow_answer_is_the_same_answer(proxy, api, namespace, name):
     proxy.does(always(Fault.SLOW))
     assert api.create(CONFIG_MAP, namespace, config_map(name, a="1"))["data"] == {"a": "1"}
