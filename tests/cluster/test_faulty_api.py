@@ -11,9 +11,10 @@ from service.adapters.kubernetes.answers import Stale
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import CONFIG_MAP, POD, SECRET, SERVICE_ACCOUNT, Kind
 from service.ports import Cluster, Refused, Retry
-from tests.cluster import faulty_api, places
+from tests.cluster import faulty_api
 from tests.cluster.faults import Fault, always, at, call_of, share
 from tests.cluster.faulty_api import FaultyApi
+from tests.running import wait_until
 
 ROLE = Kind("rbac.authorization.k8s.io/v1", "roles")
 BINDING = Kind("rbac.authorization.k8s.io/v1", "rolebindings")
@@ -21,20 +22,14 @@ NOT_DONE = [Fault.DROP_BEFORE, Fault.ERROR_BEFORE, Fault.UNAVAILABLE, Fault.BUSY
 DONE = [Fault.DROP_AFTER, Fault.ERROR_AFTER, Fault.CUT]
 
 
-@pytest.fixture(scope="module")
-def real():
-    return Api.of(places.cluster())
-
-
-@pytest.fixture(scope="module")
-def namespace(real):
-    with places.namespace(real, "faults") as name:
-        yield name
+@pytest.fixture
+def real(kubeconfig):
+    return Api.of(Cluster("test", str(kubeconfig)))
 
 
 @pytest.fixture
-def proxy():
-    with FaultyApi(places.cluster().kubeconfig) as proxy:
+def proxy(kubeconfig):
+    with FaultyApi(kubeconfig) as proxy:
         yield proxy
 
 
@@ -105,7 +100,7 @@ def test_a_late_call_is_done_after_the_caller_went_on(proxy, api, real, namespac
     with pytest.raises(Retry):
         api.create(CONFIG_MAP, namespace, config_map(name))
     assert real.get(CONFIG_MAP, namespace, name) is None
-    places.eventually(lambda: real.get(CONFIG_MAP, namespace, name))
+    wait_until(lambda: real.get(CONFIG_MAP, namespace, name))
 
 
 def test_a_slow_answer_is_the_same_answer(proxy, api, namespace, name):
@@ -180,7 +175,7 @@ def test_a_call_with_a_token_is_of_that_login_and_what_the_server_denies_is_told
     asking = Kind("v1", f"serviceaccounts/{name}/token")
     token = real.create(asking, namespace, {"spec": {}})["status"]["token"]
     api = Api.of(Cluster("test", proxy.kubeconfig(tmp_path / "limited.conf", token)))
-    places.eventually(lambda: _may_list(api, namespace))
+    wait_until(lambda: _may_list(api, namespace))
     proxy.denied.clear()
     with pytest.raises(Refused, match="right"):
         api.list(SECRET, namespace)

@@ -28,7 +28,7 @@ EACH = (
     Fault.HANG,
     Fault.LATE,
 )
-TIMES = 2  # the first and the second call of a kind; later ones come out of the same state
+TIMES = 2  # the first and the second call of a kind
 BESIDE = 8
 T = TypeVar("T")
 Play = Callable[[Api, Cluster, str], None]
@@ -64,7 +64,7 @@ def until(look: Callable[[], T], wanted: Callable[[T], bool], seconds: float = 6
     return seen
 
 
-def each_call(cluster: Cluster, play: Play) -> Counter[tuple[str, str]]:
+def each_call(cluster: Cluster, play: Play, times: int = TIMES) -> Counter[tuple[str, str]]:
     """Play it once without faults, then once for each call and each way to fail, with a name of its own.
 
     Raises what the first failed trial raised, with the fault in its words. The calls of the first play.
@@ -75,7 +75,7 @@ def each_call(cluster: Cluster, play: Play) -> Counter[tuple[str, str]]:
     faults = [
         (right, turn, fault)
         for right, count in sorted(counts.items())
-        for turn in range(min(count, TIMES))
+        for turn in range(min(count, times))
         for fault in EACH
         if may_meet(fault, right[0])
     ]
@@ -89,9 +89,7 @@ def each_call(cluster: Cluster, play: Play) -> Counter[tuple[str, str]]:
     return counts
 
 
-def _trial(
-    cluster: Cluster, play: Play, name: str, right: tuple[str, str], turn: int, fault: Fault
-) -> None:
+def _trial(cluster: Cluster, play: Play, name: str, right: tuple[str, str], turn: int, fault: Fault) -> None:
     words = f"{name}: {fault} at call {turn + 1} of {' '.join(right)}"
     with through(cluster, nth(right, turn, fault)) as (proxy, seen):
         try:
