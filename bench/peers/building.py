@@ -103,7 +103,7 @@ def _build(folder: Path, package: str, ready: Path, mode: str, flags: str = "") 
     new = ready.with_name(f"{ready.name}.new-{os.getpid()}")
     print(f"building {ready.name} ...", file=sys.stderr, flush=True)
     told = f"-ldflags=-s -w {flags}"
-    _go("build", "-p", "1", "-trimpath", mode, told, "-o", str(new), package, folder=folder)
+    _go("build", "-trimpath", mode, told, "-o", str(new), package, folder=folder)
     new.replace(ready)
 
 
