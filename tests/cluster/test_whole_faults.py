@@ -12,6 +12,7 @@ import pytest
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import HTTP_ROUTE
 from service.adapters.kubernetes.records import records
+from service.client import Unreachable
 from service.ports import Cluster
 from tests.cluster.faults import Fault, never, share
 from tests.cluster.faulty_api import FaultyApi
@@ -126,7 +127,7 @@ def test_releases_end_as_they_should_when_a_fifth_of_all_calls_fails(
     bad = release("3", error_rate=0.2)
     assert bad["phase"] == "rolled back", control.say("show", bad["name"])
     control.say("hand-back", "fraud")
-    eventually(lambda: control.target("fraud/production")["stable"] is None, "it is not handed back", 180)
+    eventually(lambda: _handed_back(control), "it is not handed back", 180)
     print(f"{len(proxy.done)} of {len(proxy.calls)} calls failed")
     assert len(proxy.done) > 0.1 * len(proxy.calls)
     proxy.does(never)
@@ -136,6 +137,14 @@ def test_releases_end_as_they_should_when_a_fifth_of_all_calls_fails(
     assert [one["metadata"]["name"] for one in left] == []
     assert load.lost() == []
     assert proxy.denied == []
+
+
+def _handed_back(control):
+    """The list of targets asks the cluster for their addresses, and can be as slow as that is."""
+    try:
+        return control.target("fraud/production")["stable"] is None
+    except Unreachable:
+        return False
 
 
 def test_a_rollout_needs_few_calls_and_rest_needs_fewer(story, proxy):
