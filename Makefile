@@ -55,7 +55,7 @@ bench: $(READY) ## all benchmarks, as ratios to their limits (about six minutes)
 bench-guards: $(READY) ## the guards' benchmark alone (a few seconds)
 	@$(BIN)/python bench/guards.py
 
-bench-peers: $(READY) ## Segue beside Argo Rollouts and Flagger on a real cluster; ROUNDS=3; the first run builds them (an hour)
+bench-peers: $(READY) ## Segue beside Argo Rollouts and Flagger on a real cluster; ROUNDS=3; the first run builds them (half an hour)
 	$(BIN)/python -m tests.cluster.local run $(BIN)/python -m bench.peers --rounds $(or $(ROUNDS),1)
 
 lock: $(READY) ## write the hashed requirements anew from pyproject.toml
