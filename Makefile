@@ -9,7 +9,7 @@ MLFLOW := .venvs/mlflow
 MLFLOW_READY := $(MLFLOW)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo image check test test-cluster bench bench-guards lock clean
+.PHONY: help setup demo image check test test-cluster bench bench-guards bench-peers lock clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -54,6 +54,9 @@ bench: $(READY) ## all benchmarks, as ratios to their limits (about six minutes)
 
 bench-guards: $(READY) ## the guards' benchmark alone (a few seconds)
 	@$(BIN)/python bench/guards.py
+
+bench-peers: $(READY) ## Segue beside Argo Rollouts and Flagger on a real cluster; ROUNDS=3; the first run builds them (half an hour)
+	$(BIN)/python -m tests.cluster.local run $(BIN)/python -m bench.peers --rounds $(or $(ROUNDS),1)
 
 lock: $(READY) ## write the hashed requirements anew from pyproject.toml
 	for name in bootstrap mlflow; do $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/$$name.in -o requirements/$$name.txt; done

@@ -5,7 +5,6 @@ its ConfigMap kube-public/local-registry-hosting tells it (kind and ours have on
 """
 
 import os
-import re
 import shutil
 import uuid
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from tests.cluster import traefik
 from tests.cluster.images import Images
 from tests.cluster.kubectl import Kubectl
+from tests.cluster.registries import registry_of
 
 _PROGRAMS = Path(__file__).parents[2] / ".venv/bin"
 
@@ -37,12 +37,7 @@ def kubectl(kubeconfig):
 @pytest.fixture(scope="session")
 def registry(kubectl):
     """`host:port` of a registry without TLS that this machine pushes to and nodes pull from."""
-    if given := os.environ.get("SEGUE_TEST_REGISTRY"):
-        return given
-    hosting = kubectl.get("configmap", "local-registry-hosting", "-n", "kube-public")
-    found = re.search(r'^host:\s*"?([^"\s]+)', hosting["data"]["localRegistryHosting.v1"], re.MULTILINE)
-    assert found, "the cluster does not say where its registry is; set SEGUE_TEST_REGISTRY"
-    return found[1]
+    return registry_of(kubectl)
 
 
 @pytest.fixture(scope="session")

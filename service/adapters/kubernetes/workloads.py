@@ -135,7 +135,7 @@ class KubernetesWorkloads:
         if autoscaler is not None:
             self._scaling.settle(autoscaler)
         taken.set_image(found, image)
-        serving = max((one["spec"].get("replicas", 0) for one in self._copies()), default=0)
+        serving = max((one["spec"].get("replicas", 0) for one in self._copies(DEPLOYMENT)), default=0)
         taken.start(found, at_least=serving if autoscaler is not None else 0)
         why = adoption.unready(taken.read())
         if why:
@@ -144,7 +144,7 @@ class KubernetesWorkloads:
     def clear(self) -> None:
         """Remove every copy, and what was noted on what was found; `Retry` while a copy has to stay."""
         taken, waiting = self._existing(), None
-        for copy in self._copies():
+        for copy in self._copies(SERVICE):  # which goes last: an end that broke off is found again
             try:
                 self.stop(f"{copy['metadata']['name']}.{self._namespace}")
             except Retry as reason:
@@ -246,8 +246,9 @@ class KubernetesWorkloads:
         found = taken.read()
         service = taken.service(str(taken.note(found)["service"]))
         body = copying.deployment(found, order, name, worn, taken.reached(found))
+        marked = {**worn, copying.COPIED_FROM: labels.value(taken.deployment)}
         bodies = [
-            (SERVICE, manifests.service(name, worn, copying.ports(service), **copying.sticking(service))),
+            (SERVICE, manifests.service(name, marked, copying.ports(service), **copying.sticking(service))),
             (PDB, manifests.budget(name, worn)),
             (DEPLOYMENT, body),
         ]
@@ -368,14 +369,14 @@ class KubernetesWorkloads:
             (deployment["metadata"].get("labels") or {}).get(labels.OWNER) == labels.value(self._owner)
         )
 
-    def _copies(self) -> list[Object]:
-        """The copies of the Deployment that was found."""
+    def _copies(self, kind: Kind) -> list[Object]:
+        """The objects of this kind that belong to copies of the Deployment that was found."""
         wanted = {
             labels.MANAGED_BY: labels.SEGUE,
             labels.OWNER: labels.value(self._owner),
             copying.COPIED_FROM: labels.value(self._existing().deployment),
         }
-        return self._api.list(DEPLOYMENT, self._namespace, labels=labels.selector(wanted))
+        return self._api.list(kind, self._namespace, labels=labels.selector(wanted))
 
 
 def _patience(trouble: reasons.Trouble | None, pods: list[Object]) -> float:

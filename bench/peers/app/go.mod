@@ -1,0 +1,3 @@
+module segue.test/peers/app
+
+go 1.26

@@ -1,0 +1,181 @@
+"""The three: each gets the application running as it wants it, and tells how a rollout goes there."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from bench.peers import controllers, objects
+from bench.peers.objects import APP, Rule
+from bench.peers.plane import GATEWAY, NAMESPACE, Plane
+from bench.peers.trial import Trial
+from service.adapters.kubernetes.kinds import HTTP_ROUTE, Kind
+from tests.cluster.images import Images
+from tests.cluster.kubectl import Kubectl
+from tests.cluster.whole import Control, tag
+from tests.running import wait_until
+
+_TRAEFIK_SERVICE = Kind("traefik.io/v1alpha1", "traefikservices")
+_READY_SECONDS = 150
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What all of them share. `images` are the application's, by version."""
+
+    kubectl: Kubectl
+    plane: Plane
+    folder: Path
+    registry: Images
+    images: dict[str, str]
+
+
+@contextmanager
+def argo(stage: Stage, rule: Rule, version: str) -> Iterator[Trial]:
+    """Argo Rollouts with its own support of Traefik: its plugin for Gateway API is no published module."""
+    kubectl, where, host = stage.kubectl, "segue-peers-argo", "argo.test"
+    with controllers.argo(kubectl, stage.folder) as pid, _namespace(kubectl, where):
+        kubectl.apply(*objects.argo(where, host, stage.images["1"], stage.plane.prometheus, rule))
+        look = _looking(kubectl, where, "rollout")
+        wait_until(lambda: look().get("phase") == "Healthy", _READY_SECONDS)
+        stable = look().get("stableRS")
+
+        def ended() -> str | None:
+            status = look()
+            if status.get("phase") == "Degraded":
+                return "rolled back"
+            return "promoted" if status.get("stableRS") != stable else None
+
+        yield Trial(
+            "Argo Rollouts", host, _TRAEFIK_SERVICE, where, APP, _of_service,
+            _changing(kubectl, where, "rollout", stage.images[version]), ended, (pid,),
+        )  # fmt: skip
+
+
+@contextmanager
+def flagger(stage: Stage, rule: Rule, version: str) -> Iterator[Trial]:
+    """Flagger with Gateway API."""
+    kubectl, where, host = stage.kubectl, "segue-peers-flagger", "flagger.test"
+    started = controllers.flagger(kubectl, stage.folder, stage.plane.prometheus)
+    with started as pid, _namespace(kubectl, where):
+        kubectl.apply(*objects.flagger(where, host, stage.images["1"], stage.plane.prometheus, rule))
+        look = _looking(kubectl, where, "canary")
+        wait_until(lambda: look().get("phase") == "Initialized", _READY_SECONDS)
+        words = {"Failed": "rolled back", "Succeeded": "promoted"}
+        yield Trial(
+            "Flagger", host, HTTP_ROUTE, where, APP, _share(lambda name: name == f"{APP}-canary"),
+            _changing(kubectl, where, "deployment", stage.images[version]),
+            lambda: words.get(str(look().get("phase"))), (pid,),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Gateway:
+    """The shared gateway, as a connection to the cluster names it."""
+
+    reference: tuple[str, str]
+    url: str
+    metrics: str
+
+
+DECLARED = """\
+name: app
+image: {image}:main-*
+deployment: {where}/app
+route: {where}/app
+"""
+
+
+@contextmanager
+def segue(stage: Stage, rule: Rule, version: str) -> Iterator[Trial]:
+    """Segue, with a Deployment taken over and everything else as it is by default; no rule is needed."""
+    del rule
+    kubectl, where, host = stage.kubectl, "segue-peers-segue", "segue.test"
+    gateway = _Gateway((NAMESPACE, GATEWAY), stage.plane.url, stage.plane.metrics)
+    repository = _push(stage.images["1"])
+    control = Control(stage.folder / "segue", kubectl.kubeconfig, where, stage.registry, gateway)
+    with _namespace(kubectl, where):
+        kubectl.apply(objects.namespace(where), objects.deployment(where, stage.images["1"]))
+        kubectl.apply(objects.service(where), objects.route(where, host))
+        kubectl.rolled_out(where, APP)
+        with control:
+            control.say("connect", "registry", f"http://{stage.registry.registry}")
+            control.declare(DECLARED.format(image=repository, where=where))
+            wait_until(lambda: control.client.get("models")["models"], _READY_SECONDS)
+            yield Trial(
+                "Segue", host, HTTP_ROUTE, where, APP, _share(lambda name: name != APP),
+                lambda: _moved(stage.images[version]), lambda: _final(control), _processes(control),
+            )  # fmt: skip
+
+
+def _push(image: str) -> str:
+    """Let the newest tag mean this image, as CI would; the repository."""
+    return tag(image, f"main-{time.time():.0f}")
+
+
+def _moved(image: str) -> None:
+    _push(image)
+
+
+def _final(control: Control) -> str | None:
+    releases = control.client.get("releases")["releases"]
+    return str(releases[0]["phase"]) if releases and releases[0]["final"] else None
+
+
+def _processes(control: Control) -> tuple[int, ...]:
+    """`segue up`, all that it started, and its broker; not its own router, which serves nobody here."""
+    up = psutil.Process(control.pid("up"))
+    broker = control.pid("valkey")
+    return (up.pid, *(one.pid for one in up.children(recursive=True)), *([broker] if broker else []))
+
+
+@contextmanager
+def _namespace(kubectl: Kubectl, name: str) -> Iterator[None]:
+    """What an earlier run left there is removed first."""
+    kubectl.run("delete", "namespace", name, "--ignore-not-found", "--timeout=120s")
+    try:
+        yield
+    finally:
+        kubectl.run("delete", "namespace", name, "--ignore-not-found", "--timeout=120s")
+
+
+def _looking(kubectl: Kubectl, where: str, kind: str) -> Callable[[], Object]:
+    def look() -> Object:
+        found: Object = kubectl.get(kind, APP, "-n", where)
+        return dict(found.get("status") or {})
+
+    return look
+
+
+def _changing(kubectl: Kubectl, where: str, kind: str, image: str) -> Callable[[], None]:
+    """The trigger of both peers: the pod template names another image."""
+    path = "/spec/template/spec/containers/0/image"
+    patch = json.dumps([{"op": "replace", "path": path, "value": image}])
+    return lambda: _quietly(kubectl.run("patch", kind, APP, "-n", where, "--type=json", "-p", patch))
+
+
+def _quietly(said: str) -> None:
+    del said
+
+
+def _share(candidate: Callable[[str], bool]) -> Callable[[Object], float]:
+    """Reads the candidate's percent from an HTTPRoute's first rule."""
+
+    def read(found: Object) -> float:
+        backends = found["spec"]["rules"][0].get("backendRefs") or []
+        weights = {one["name"]: float(one.get("weight", 1)) for one in backends}
+        part = sum(weight for name, weight in weights.items() if candidate(name))
+        return 100 * part / sum(weights.values()) if part else 0.0
+
+    return read
+
+
+def _of_service(found: Object) -> float:
+    """Reads the canary's percent from a TraefikService; without weights Argo has not begun."""
+    return float(found["spec"]["weighted"]["services"][1].get("weight", 0))
