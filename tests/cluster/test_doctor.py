@@ -197,3 +197,8 @@ def _login(folder, token):
     path = folder / "login.conf"
     path.write_text(yaml.safe_dump(config))
     return path
+
+
+def test_a_namespace_that_is_not_there_is_told_with_what_makes_it(gateway):
+    (found,) = looking.quota(gateway.api, "segue-nowhere")
+    assert (found.ok, found.mend) == (False, "make it: kubectl create namespace segue-nowhere")

@@ -120,8 +120,12 @@ def route_rights(api: Api, target: str, kind: Kind, route: Object) -> Iterator[F
 
 
 def quota(api: Api, namespace: str) -> Iterator[Finding]:
-    """Limits of the namespace that leave no room for one more pod of anything."""
+    """Limits of the namespace that leave no room for one more pod of anything, and whether it is there."""
     check = f"quota of {namespace}"
+    if api.allowed("get", NAMESPACE, None, namespace) and api.get(NAMESPACE, None, namespace) is None:
+        mend = f"make it: kubectl create namespace {namespace}"
+        yield Finding(f"namespace {namespace}", ok=False, detail="is not there", mend=mend)
+        return
     if not api.allowed("list", RESOURCE_QUOTA, namespace):
         yield Finding(check, ok=True, detail="Segue may not see it; a version that does not fit will say so")
         return
