@@ -9,7 +9,7 @@ MLFLOW := .venvs/mlflow
 MLFLOW_READY := $(MLFLOW)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo image check test test-cluster bench bench-guards bench-peers lock clean
+.PHONY: help setup demo image check test test-cluster test-cluster-whole bench bench-guards bench-peers lock clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,8 +46,13 @@ check: $(READY) ## linters, types, import contracts
 test: $(READY) $(MLFLOW_READY) ## all tests
 	$(BIN)/pytest -q
 
+CLUSTER = $(BIN)/python -m tests.cluster.local $(if $(KUBERNETES),--kubernetes $(KUBERNETES)) run $(BIN)/pytest -q tests/cluster --durations 10
+
 test-cluster: $(READY) ## tests on a real Kubernetes, built (once), started and ended here; KUBERNETES=1.34.4 for another
-	$(BIN)/python -m tests.cluster.local $(if $(KUBERNETES),--kubernetes $(KUBERNETES)) run $(BIN)/pytest -q tests/cluster --timeout 300
+	$(CLUSTER) --timeout 300 -m "not whole"
+
+test-cluster-whole: $(READY) ## the same with what takes minutes: every seed, 10,000 generated specs (about an hour)
+	SEGUE_TEST_SEEDS=4 SEGUE_TEST_SPECS=10000 SEGUE_TEST_ORDERS=10000 $(CLUSTER) --timeout 3600
 
 bench: $(READY) ## all benchmarks, as ratios to their limits (about six minutes)
 	@failed=0; for name in guards build up rollback intake; do $(BIN)/python bench/$$name.py || failed=1; echo; done; exit $$failed

@@ -17,7 +17,7 @@ from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import DEPLOYMENT, HPA, NAMESPACE, PDB, POD, SERVICE
 from service.ports import Cluster, Limits, WorkloadOrder
 
-ORDERS = int(os.environ.get("SEGUE_TEST_ORDERS", "300"))
+ORDERS = int(os.environ.get("SEGUE_TEST_ORDERS", "60"))
 NAMES = st.from_regex(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?", fullmatch=True)
 LABEL = st.from_regex(r"[a-z0-9](?:[a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)

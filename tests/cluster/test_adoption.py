@@ -347,6 +347,7 @@ def test_two_services_need_a_route_that_says_which(workloads, team, api, cluster
     assert (name, state.url) == (f"other.{namespace}", f"http://other.{namespace}.svc:8081")
 
 
+@pytest.mark.whole
 @pytest.mark.timeout(500)
 def test_taken_over_promoted_and_handed_back_under_load_without_a_lost_request(
     workloads, team, order, api, kubectl, namespace, gateway

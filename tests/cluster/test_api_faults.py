@@ -3,6 +3,7 @@
 Each adapter is driven through a proxy that fails one call at a time in each way, then many at once.
 """
 
+import os
 import secrets
 import threading
 
@@ -33,7 +34,7 @@ from tests.running import wait_until
 
 NUMBERS = "import os; open(os.environ['SEGUE_RESULT'], 'w').write('{\"accuracy\": 0.5}')"
 MANY = [fault for fault in Fault if fault not in {Fault.HANG, Fault.HANG_AFTER}]
-SEEDS = range(4)
+SEEDS = range(int(os.environ.get("SEGUE_TEST_SEEDS", "1")))
 pytestmark = pytest.mark.timeout(900)
 
 
@@ -220,6 +221,7 @@ def made(real, space, name, kinds):
     ]
 
 
+@pytest.mark.whole
 def test_a_version_runs_once_and_leaves_nothing_whichever_call_fails(cluster, real, model, space):
     each_call(cluster, run(real, model, space), times=1)
     wait_until(lambda: not real.list(POD, space, labels.TARGET))

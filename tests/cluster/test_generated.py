@@ -12,7 +12,7 @@ from service.adapters.kubernetes.kinds import JOB, POD
 from service.ports import Cluster, Job, Limits, Refused
 from service.segue_yaml import check
 
-SPECS = int(os.environ.get("SEGUE_TEST_SPECS", "500"))  # 10000 for the whole promise
+SPECS = int(os.environ.get("SEGUE_TEST_SPECS", "200"))  # 10000 for the whole promise
 SIGNS = "abz09AZ-_./:= @%ä$\n"
 # Of each kind what is right, up to the edge, and what is not.
 NAMES = ("a", "data-1", "a.b", "1", "x" * 63, "x" * 253), ("Data", "a_b", "-a", "a-", "a..b", ".a", "x" * 254)

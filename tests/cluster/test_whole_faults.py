@@ -115,6 +115,8 @@ def check_forward(history):
         assert ended == sorted(ended), f"epoch {epoch}: {splits}"
 
 
+@pytest.mark.whole
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_releases_end_as_they_should_when_a_fifth_of_all_calls_fails(
     story, history, proxy, kubectl, namespace, seed
