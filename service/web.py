@@ -74,6 +74,7 @@ def _refuse_unknown(store: Store) -> Response | None:
 
 def _routes(api: Blueprint, parts: Parts) -> None:
     store = parts.store
+    addresses: dict[tuple[str, int], str] = {}  # by target and epoch: a cluster is not asked for each page
 
     @api.get("/releases")
     def releases() -> Response:
@@ -110,7 +111,7 @@ def _routes(api: Blueprint, parts: Parts) -> None:
     @api.get("/targets")
     def targets() -> Response:
         shown = [target_of(row, row.name) for row in store.targets()]
-        return jsonify(targets=[views.target(t, _address(parts, t)) for t in shown])
+        return jsonify(targets=[views.target(t, _address(parts, t, addresses)) for t in shown])
 
     @api.get("/commands/<delivery>")
     def command(delivery: str) -> Response:
@@ -170,10 +171,16 @@ def _readable(read: Callable[[], str]) -> str:
         return f"cannot be read now: {reason}"
 
 
-def _address(parts: Parts, target: Target) -> str | None:
+def _address(parts: Parts, target: Target, known: dict[tuple[str, int], str]) -> str | None:
     """Where users reach the target; None where it has no route, or its cluster does not answer."""
+    key = (target.name, target.epoch)
+    if target.place.cluster is not None and key in known:
+        return known[key]
     try:
         router = parts.at(target.place).router
-        return router.address(target.name) if router.get(target.name) is not None else None
+        if router.get(target.name) is None:
+            return None
+        known[key] = router.address(target.name)
     except PortError:
         return None
+    return known[key]
