@@ -46,13 +46,14 @@ check: $(READY) ## linters, types, import contracts
 test: $(READY) $(MLFLOW_READY) ## all tests
 	$(BIN)/pytest -q
 
-CLUSTER = $(BIN)/python -m tests.cluster.local $(if $(KUBERNETES),--kubernetes $(KUBERNETES)) run $(BIN)/pytest -q tests/cluster --durations 10
+CLUSTER = $(BIN)/python -m tests.cluster.local $(if $(KUBERNETES),--kubernetes $(KUBERNETES)) run
+CLUSTER_TESTS = $(BIN)/pytest -q tests/cluster --durations 10
 
 test-cluster: $(READY) ## tests on a real Kubernetes, built (once), started and ended here; KUBERNETES=1.34.4 for another
-	$(CLUSTER) --timeout 300 -m "not whole"
+	$(CLUSTER) sh -c '$(CLUSTER_TESTS) --timeout 300 -m "not whole" || { echo "once more, alone:"; $(CLUSTER_TESTS) --timeout 300 -m "not whole" --last-failed; }'
 
 test-cluster-whole: $(READY) ## the same with what takes minutes: every seed, 10,000 generated specs (about an hour)
-	SEGUE_TEST_SEEDS=4 SEGUE_TEST_SPECS=10000 SEGUE_TEST_ORDERS=10000 $(CLUSTER) --timeout 3600
+	SEGUE_TEST_SEEDS=4 SEGUE_TEST_SPECS=10000 SEGUE_TEST_ORDERS=10000 $(CLUSTER) $(CLUSTER_TESTS) --timeout 3600
 
 bench: $(READY) ## all benchmarks, as ratios to their limits (about six minutes)
 	@failed=0; for name in guards build up rollback intake; do $(BIN)/python bench/$$name.py || failed=1; echo; done; exit $$failed
