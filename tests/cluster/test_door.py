@@ -180,7 +180,7 @@ def plugin(tmp_path, told, **status):
     (tmp_path / "plugin").write_text(PLUGIN)
     (tmp_path / "plugin").chmod(stat.S_IRWXU)
     return with_user(
-        tmp_path, exec={"apiVersion": version, "command": "./plugin", "interactiveMode": "Never"}
+        tmp_path, told, exec={"apiVersion": version, "command": "./plugin", "interactiveMode": "Never"}
     )
 
 

@@ -149,5 +149,5 @@ def test_a_controller_that_undoes_each_switch_ends_in_a_message_that_mends_it(ro
     for epoch in (1, 2, 3):
         router.set(split(10.0, epoch))
         space.api.patch(SERVICE, space.namespace, "fraud-production-1", back)
-    with pytest.raises(Refused, match=r"(?s)changed back each time.*jqPathExpressions: \['.spec.selector'\]"):
+    with pytest.raises(Refused, match=r"(?s)changed back each time.*jsonPointers:\s+- /spec/selector"):
         router.set(split(10.0, epoch=4))
