@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
 
@@ -25,7 +26,11 @@ class Plugin:
     """
 
     def __init__(self, folder: Path, resource: str, env: str, names: Iterable[str]) -> None:
-        self._socket = folder / f"{resource.replace('/', '-')}.sock"
+        self._scratch = TemporaryDirectory()
+        # The way to a socket has at most 107 bytes, and the folder may be longer: it gets a short name.
+        short = Path(self._scratch.name) / "plugins"
+        short.symlink_to(folder)
+        self._socket = short / f"{resource.replace('/', '-')}.sock"
         self._resource, self._env, self._names = resource, env, tuple(names)
         self._ended = threading.Event()
         self.given: list[tuple[str, ...]] = []  # what the kubelet took for each container
@@ -45,6 +50,7 @@ class Plugin:
         self._ended.set()
         self._server.stop(grace=1).wait()
         self._socket.unlink(missing_ok=True)
+        self._scratch.cleanup()
 
     def _register(self) -> None:
         told = encoded((1, b"v1beta1"), (2, self._socket.name.encode()), (3, self._resource.encode()))
