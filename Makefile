@@ -49,10 +49,10 @@ test: $(READY) $(MLFLOW_READY) ## all tests
 CLUSTER = $(BIN)/python -m tests.cluster.local $(if $(KUBERNETES),--kubernetes $(KUBERNETES)) run
 CLUSTER_TESTS = $(BIN)/pytest -q tests/cluster --durations 10
 
-test-cluster: $(READY) ## tests on a real Kubernetes, built (once), started and ended here; KUBERNETES=1.34.4 for another
+test-cluster: $(READY) $(MLFLOW_READY) ## tests on a real Kubernetes, built (once), started and ended here; KUBERNETES=1.34.4 for another
 	$(CLUSTER) sh -c '$(CLUSTER_TESTS) --timeout 300 -m "not whole" || { echo "once more, alone:"; $(CLUSTER_TESTS) --timeout 300 -m "not whole" --last-failed; }'
 
-test-cluster-whole: $(READY) ## the same with what takes minutes: every seed, 10,000 generated specs (about an hour)
+test-cluster-whole: $(READY) $(MLFLOW_READY) ## the same with what takes minutes: every seed, 10,000 generated specs (about an hour)
 	SEGUE_TEST_SEEDS=4 SEGUE_TEST_SPECS=10000 SEGUE_TEST_ORDERS=10000 $(CLUSTER) $(CLUSTER_TESTS) --timeout 3600
 
 bench: $(READY) ## all benchmarks, as ratios to their limits (about six minutes)

@@ -25,7 +25,7 @@ _ROLL = (
         "cluster",
         (Section.ENVIRONMENT,),
         Plain(forms.NAME),
-        "The cluster, as `segue connect` named it.",
+        "The cluster, as `segue cluster` named it.",
         note="this machine",
     ),
     Key(

@@ -15,6 +15,9 @@ _LINKED = re.compile(r"(?:=> )?(/\S+) \(0x[0-9a-f]+\)")
 _UNUSED = {"site-packages", "dist-packages", "test", "tests", "idlelib", "tkinter", "turtledemo", "ensurepip",
            "lib2to3", "__pycache__"}  # fmt: skip
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+# What compiled wheels expect of any system: https://peps.python.org/pep-0599/#the-manylinux2014-policy
+_OF_WHEELS = ("libgcc_s.so.1", "libstdc++.so.6", "libdl.so.2", "libpthread.so.0", "libresolv.so.2", "librt.so.1",
+              "libutil.so.1")  # fmt: skip
 _ACCOUNTS = b"root:x:0:0::/:/none\nnonroot:x:65532:65532::/tmp:/none\n"
 
 
@@ -30,7 +33,9 @@ def files() -> Iterator[tuple[str, Path | bytes]]:
     )
     found: dict[str, Path | bytes] = {_inside(path): path for path in _library(library)}
     programs = [executable(), *library.glob("lib-dynload/*.so")]
-    found |= {_inside(path): path for path in [executable(), *linked(programs)]}
+    libraries = linked(programs)
+    beside = {path.with_name(name) for path in libraries if path.name == "libc.so.6" for name in _OF_WHEELS}
+    found |= {_inside(path): path for path in [executable(), *libraries, *filter(Path.exists, beside)]}
     found["etc/passwd"] = _ACCOUNTS
     if _CERTIFICATES.exists():
         found[_inside(_CERTIFICATES)] = _CERTIFICATES

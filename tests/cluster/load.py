@@ -30,7 +30,10 @@ class Answer:
 
 
 class Load:
-    """Requests until the `with` block is left. `headers` are sent with each, Host among them."""
+    """Requests until the `with` block is left. `headers` are sent with each, Host among them.
+
+    `version_header` is where an answer says which version gave it.
+    """
 
     def __init__(
         self,
@@ -39,11 +42,13 @@ class Load:
         *,
         rate: float = 100,
         path: str = "/predict",
+        version_header: str = "X-Version",
         workers: int = 32,
     ) -> None:
         self._where = urlsplit(url)
         self._headers = headers or {}
         self._rate = rate
+        self._version_header = version_header
         self._path = self._where.path.rstrip("/") + path
         self._numbers = itertools.count()
         self._ended = threading.Event()
@@ -103,4 +108,5 @@ class Load:
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             return Answer(at, "", FAILED, self.now() - at, repr(error))
-        return Answer(at, answer.getheader("X-Version") or "", answer.status, self.now() - at)
+        version = answer.getheader(self._version_header) or ""
+        return Answer(at, version, answer.status, self.now() - at)

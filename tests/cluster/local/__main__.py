@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from tests.cluster.local import building, cluster, packages, processes
+from tests.cluster.local import building, cluster, node, packages, processes
 from tests.cluster.local.place import Place
 
 T = TypeVar("T")
@@ -84,6 +84,7 @@ def _up(place: Place, version: str | None) -> dict[str, str]:
     return {
         "SEGUE_TEST_KUBECONFIG": str(place.kubeconfig),
         "SEGUE_TEST_PROGRAMS": str(programs),
+        "SEGUE_TEST_DEVICE_PLUGINS": str(node.device_plugins(place)),
         "PATH": f"{programs}:{os.environ['PATH']}",
     }
 

@@ -35,6 +35,11 @@ def start_all(place: Place, pause: Path) -> Started:
     return start(place, "kubelet", _kubelet(place))
 
 
+def device_plugins(place: Place) -> Path:
+    """The folder where the kubelet listens for device plugins, as this machine sees it."""
+    return place.folder / "private" / _COMPILED_IN[0][1:] / "device-plugins"
+
+
 def ctr(place: Place, *words: object, check: bool = True) -> bool:
     """Ask containerd for something; whether it was done."""
     command = ["ctr", "--address", *map(str, (place.socket, *words))]

@@ -1,0 +1,111 @@
+"""A real alias that moves on a real MLflow server ends in traffic that shifts between pods."""
+
+import subprocess
+
+import pytest
+import requests
+from uv import find_uv_bin
+
+from tests.cluster.load import Load
+from tests.cluster.whole import SETTLED, Control, eventually
+from tests.registering import Publisher, new_name
+
+FILE = """\
+name: churn
+model: models:/{model}@challenger
+serve: mlflow
+resources: {{cpu: 0.5, memory: 512Mi}}
+risk: 2%
+ladder: [10%, 30%, 60%, 100%]
+dwell: 2s
+watch: 5s
+"""
+# As small as a model that MLflow loads can be: a module of its own, and what `mlflow.pyfunc` itself needs.
+MLMODEL = b"flavors: {python_function: {loader_module: churn, code: code}}\n"
+REQUIREMENTS = b"mlflow-skinny==3.17.2\npandas==3.1.1\n"
+MODEL = """\
+class Churn:
+    def predict(self, rows, params=None):
+        return [NUMBER for _ in range(len(rows))]
+
+def _load_pyfunc(path):
+    return Churn()
+"""
+
+
+def publish(publisher, model, number):
+    """Register a version that answers every row with its number, as a training job would."""
+    code = MODEL.replace("NUMBER", str(number)).encode()
+    return publisher.register(
+        model, {"MLmodel": MLMODEL, "requirements.txt": REQUIREMENTS, "code/churn.py": code}
+    )
+
+
+def move(publisher, model, alias, version):
+    """What a person does in MLflow's page."""
+    publisher.post("registered-models/alias", name=model, alias=alias, version=version)
+
+
+def alias(server, model, name):
+    """The version that the alias names; None where there is no such alias."""
+    asked = {"name": model, "alias": name}
+    told = requests.get(f"{server.url}/api/2.0/mlflow/registered-models/alias", params=asked, timeout=10)
+    return told.json().get("model_version", {}).get("version")
+
+
+def predicted(address):
+    """What the model that serves says about two rows."""
+    rows = {"dataframe_split": {"columns": ["age"], "data": [[31], [64]]}}
+    answer = requests.post(f"{address}/invocations", json=rows, timeout=10)
+    assert answer.ok, answer.text
+    return answer.json()["predictions"]
+
+
+@pytest.mark.timeout(600)  # an environment is installed, pushed and pulled
+def test_an_alias_that_moves_is_built_and_shifted_in_the_cluster_and_champion_follows(
+    kubeconfig, kubectl, images, gateway, namespace, mlflow_server, tmp_path
+):
+    publisher, model = Publisher(mlflow_server.url), new_name("churn")
+    first_version = publish(publisher, model, 1)
+    with Control(tmp_path, kubeconfig, namespace, images, gateway, UV_CACHE_DIR=packages()) as control:
+        control.say("connect", "mlflow", mlflow_server.url)
+        control.declare(FILE.format(model=model))
+        eventually(lambda: declared(control), "the declaration is not read")
+        move(publisher, model, "challenger", first_version)
+        first = control.outcome(control.next_release("churn"))
+        assert first["phase"] == "promoted", control.say("show", first["name"])
+        follows(mlflow_server, model, first_version)
+        address = control.target("churn/production")["address"]
+        with Load(address, path="/ping", version_header="X-Model-Version") as load:
+            eventually(lambda: load.counts()[first["backend"], 200] > 50, "the first version does not answer")
+            begun = load.now()
+            assert predicted(address) == [1, 1]
+            second_version = publish(publisher, model, 2)
+            move(publisher, model, "challenger", second_version)
+            second = control.outcome(control.next_release("churn", after=[first["name"]]))
+            assert second["phase"] == "promoted", control.say("show", second["name"])
+            assert second["proven"]
+            after = load.now()
+            eventually(lambda: load.now() > after + 2 * SETTLED, "time stands still")
+            assert predicted(address) == [2, 2]
+        follows(mlflow_server, model, second_version)
+        assert load.story(begun) == ""
+        assert set(load.counts(begun)) == {(first["backend"], 200), (second["backend"], 200)}
+        assert set(load.counts(after + SETTLED)) == {(second["backend"], 200)}
+
+
+def follows(server, model, version):
+    """Wait until the alias champion names the version."""
+    eventually(lambda: alias(server, model, "champion") == version, f"champion does not name {version}")
+
+
+def packages():
+    """Where the packages lie that `make` downloaded."""
+    return subprocess.run(
+        [find_uv_bin(), "cache", "dir"], check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def declared(control):
+    """Whether the model is known; from then on a move of its alias is a release."""
+    return any(model["name"] == "churn" for model in control.client.get("models")["models"])
