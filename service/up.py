@@ -7,7 +7,7 @@ own processes are children of this one and end with it.
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -26,7 +26,11 @@ TEND_SECONDS = 0.2
 SERVING = ("intake", "web")  # always listen where the settings say
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "SSL_CERT_FILE", "SSL_CERT_DIR",
         "REQUESTS_CA_BUNDLE")  # fmt: skip
-KEPT_BEGINNINGS = ("PIP_", "UV_")  # where the builder's installer finds its packages
+KEPT_BEGINNINGS = (
+    "PIP_", "UV_",  # where the builder's installer finds its packages
+    "KUBERNETES_SERVICE_",  # in a pod: where its cluster is
+    "AWS_", "AZURE_", "AAD_", "GOOGLE_", "CLOUDSDK_",  # by which a kubeconfig's plugins log in
+)  # fmt: skip
 KEPT_ENDINGS = ("_PROXY", "_proxy")
 
 Tell = Callable[[str], None]
@@ -119,14 +123,18 @@ def _stop_broker(home: Path) -> None:
     shim.stop(daemon_folder(home, "valkey"))
 
 
-def _environ(chosen: Settings) -> dict[str, str]:
-    """Our settings, and of ours only what programs need to run and packages to be found."""
-    kept = {
+def kept(environ: Mapping[str, str]) -> dict[str, str]:
+    """Of our environment what programs need to run, packages to be found and clusters to be reached."""
+    return {
         name: value
-        for name, value in os.environ.items()
+        for name, value in environ.items()
         if name in KEPT or name.startswith(KEPT_BEGINNINGS) or name.endswith(KEPT_ENDINGS)
     }
-    return {**kept, **environ_of(chosen), "PYTHONUNBUFFERED": "1", "SEGUE_SUPERVISED": str(os.getpid())}
+
+
+def _environ(chosen: Settings) -> dict[str, str]:
+    ours = {**environ_of(chosen), "PYTHONUNBUFFERED": "1", "SEGUE_SUPERVISED": str(os.getpid())}
+    return {**kept(os.environ), **ours}
 
 
 # --- readiness -------------------------------------------------------------------------------

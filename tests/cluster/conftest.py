@@ -6,12 +6,15 @@ its ConfigMap kube-public/local-registry-hosting tells it (kind and ours have on
 
 import os
 import shutil
+import tempfile
 import uuid
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
 
 from tests.cluster import traefik
+from tests.cluster.helm import CHART, Release
 from tests.cluster.images import Images
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.registries import registry_of
@@ -63,3 +66,54 @@ def gateway(kubectl, images):
     program = shutil.which("traefik", path=_PROGRAMS)
     assert program, "traefik is not in the virtual environment; run `make setup`"
     return traefik.install(kubectl, images.program("traefik", Path(program).resolve(), "traefik"))
+
+
+@pytest.fixture(scope="session")
+def segue_image(registry):
+    """Segue's own image, by its digest; what was built before is not built again."""
+    found = spec_from_file_location("image", CHART.parent / "image.py")
+    image = module_from_spec(found)
+    found.loader.exec_module(image)
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "segue-cluster" / "segue"
+    digest = image.build(home)
+    image.send(home, digest, f"http://{registry}/segue", "test", None)
+    return {"repository": f"{registry}/segue", "digest": digest}
+
+
+@pytest.fixture
+def release(kubeconfig, namespace):
+    """The release `segue` in a namespace of the test's own."""
+    made = Release(kubeconfig, namespace)
+    yield made
+    made.uninstall()
+
+
+@pytest.fixture
+def volume(kubectl, namespace):
+    """Values for a volume: of the cluster's default class, else a folder of this machine, its only node."""
+    classes = kubectl.get("storageclasses")["items"]
+    default = "storageclass.kubernetes.io/is-default-class"
+    if any((one["metadata"].get("annotations") or {}).get(default) == "true" for one in classes):
+        yield {}
+        return
+    folder = Path(tempfile.mkdtemp(prefix="segue-volume-"))
+    node = kubectl.get("nodes")["items"][0]["metadata"]["labels"]["kubernetes.io/hostname"]
+    term = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]}
+    kubectl.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": namespace},
+            "spec": {
+                "capacity": {"storage": "1Gi"},
+                "accessModes": ["ReadWriteOnce"],
+                "storageClassName": namespace,
+                "persistentVolumeReclaimPolicy": "Retain",
+                "local": {"path": str(folder)},
+                "nodeAffinity": {"required": {"nodeSelectorTerms": [term]}},
+            },
+        }
+    )
+    yield {"storageClass": namespace, "size": "1Gi"}
+    kubectl.run("delete", "persistentvolume", namespace, "--wait=false")
+    shutil.rmtree(folder, ignore_errors=True)

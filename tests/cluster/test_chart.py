@@ -1,79 +1,22 @@
 """The chart installed for real: in one pod, and as processes of their own on PostgreSQL and a broker."""
 
 import base64
-import os
-import shutil
 import socket
 import socketserver
 import subprocess
-import tempfile
 import threading
 from contextlib import contextmanager
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
 
 import pytest
 import requests
 
 from service.adapters.valkey import ValkeyDaemon
 from service.settings import Settings
-from tests.cluster.helm import CHART, Release
 from tests.cluster.objects import deployment, http_route, service
 from tests.running import free_port, wait_until
 
 TOKEN = "the-token-of-the-operator-of-this-test"
 HOME = "/var/lib/segue"
-
-
-@pytest.fixture(scope="session")
-def segue_image(registry):
-    """Segue's own image, by its digest; what was built before is not built again."""
-    found = spec_from_file_location("image", CHART.parent / "image.py")
-    image = module_from_spec(found)
-    found.loader.exec_module(image)
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "segue-cluster" / "segue"
-    digest = image.build(home)
-    image.send(home, digest, f"http://{registry}/segue", "test", None)
-    return {"repository": f"{registry}/segue", "digest": digest}
-
-
-@pytest.fixture
-def release(kubeconfig, namespace):
-    """The release `segue` in a namespace of the test's own."""
-    made = Release(kubeconfig, namespace)
-    yield made
-    made.uninstall()
-
-
-@pytest.fixture
-def volume(kubectl, namespace):
-    """Values for a volume: of the cluster's default class, else a folder of this machine, its only node."""
-    classes = kubectl.get("storageclasses")["items"]
-    default = "storageclass.kubernetes.io/is-default-class"
-    if any((one["metadata"].get("annotations") or {}).get(default) == "true" for one in classes):
-        yield {}
-        return
-    folder = Path(tempfile.mkdtemp(prefix="segue-volume-"))
-    node = kubectl.get("nodes")["items"][0]["metadata"]["labels"]["kubernetes.io/hostname"]
-    term = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]}
-    kubectl.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "PersistentVolume",
-            "metadata": {"name": namespace},
-            "spec": {
-                "capacity": {"storage": "1Gi"},
-                "accessModes": ["ReadWriteOnce"],
-                "storageClassName": namespace,
-                "persistentVolumeReclaimPolicy": "Retain",
-                "local": {"path": str(folder)},
-                "nodeAffinity": {"required": {"nodeSelectorTerms": [term]}},
-            },
-        }
-    )
-    yield {"storageClass": namespace, "size": "1Gi"}
-    kubectl.run("delete", "persistentvolume", namespace, "--wait=false")
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

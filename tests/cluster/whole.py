@@ -15,7 +15,38 @@ SECONDS = 240
 SETTLED = 3  # seconds after a route is confirmed in which the data plane has surely learnt of it
 
 
-class Control(Installation):
+class Watched:
+    """What tests ask of an installation, wherever it runs: `client` is its API, `say` types a command."""
+
+    def next_release(self, model, after=(), seconds=60):
+        """The first release of the model that is not among `after`, as soon as there is one."""
+        until = time.monotonic() + seconds
+        while True:
+            found = [r for r in self._every() if r["model"] == model and r["name"] not in after]
+            if found:
+                return found[-1]["name"]
+            assert time.monotonic() < until, self.say("show", "--dead")
+            time.sleep(0.2)
+
+    def outcome(self, name, seconds=SECONDS):
+        """The release of that name once it has ended; fails the test with its whole story where it does not."""
+        until = time.monotonic() + seconds
+        while True:
+            found = self.client.get(f"releases/{name}")["release"]
+            if found["final"]:
+                return found
+            assert time.monotonic() < until, self.say("show", name)
+            time.sleep(0.2)
+
+    def target(self, name):
+        """The target as the API shows it; None before its first release."""
+        return next((t for t in self.client.get("targets")["targets"] if t["name"] == name), None)
+
+    def _every(self):
+        return self.client.get("releases")["releases"]
+
+
+class Control(Watched, Installation):
     """An installation that knows one cluster, by the name `test`, and the registry whose images it runs."""
 
     def __init__(self, root, kubeconfig, namespace, images: Images, gateway: Gateway, **environ) -> None:
@@ -58,33 +89,6 @@ class Control(Installation):
         commit = self.repository.commit("Say how it is released")
         self.repository.push()
         return commit
-
-    def next_release(self, model, after=(), seconds=60):
-        """The first release of the model that is not among `after`, as soon as there is one."""
-        until = time.monotonic() + seconds
-        while True:
-            found = [r for r in self._every() if r["model"] == model and r["name"] not in after]
-            if found:
-                return found[-1]["name"]
-            assert time.monotonic() < until, self.say("show", "--dead")
-            time.sleep(0.2)
-
-    def outcome(self, name, seconds=SECONDS):
-        """The release of that name once it has ended; fails the test with its whole story where it does not."""
-        until = time.monotonic() + seconds
-        while True:
-            found = self.client.get(f"releases/{name}")["release"]
-            if found["final"]:
-                return found
-            assert time.monotonic() < until, self.say("show", name)
-            time.sleep(0.2)
-
-    def target(self, name):
-        """The target as the API shows it; None before its first release."""
-        return next((t for t in self.client.get("targets")["targets"] if t["name"] == name), None)
-
-    def _every(self):
-        return self.client.get("releases")["releases"]
 
 
 def tag(reference, name):
