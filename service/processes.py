@@ -144,12 +144,13 @@ def run_worker(chosen: Settings, name: str) -> None:
     parts = build(chosen)
     queue = name.removeprefix("worker-")
     kinds = QUEUES[queue]
+    if chosen.broker is not None:
+        from service import tasks  # before anybody is told that this worker is ready: it takes a second
+
     installation.write_down(chosen.home, name, _open_probe(chosen, name, lambda: parts.store.now() > 0))
     if chosen.broker is None:
         worker.poll(parts, worker.stop_on_signals(), kinds)
         return
-    from service import tasks
-
     threading.Thread(
         target=worker.poll,
         args=(parts, threading.Event(), kinds, worker.SELDOM_SECONDS),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import traefik
+from tests.cluster import audit, logins, traefik
 from tests.cluster.helm import CHART, Release
 from tests.cluster.images import Images
 from tests.cluster.kubectl import Kubectl
@@ -117,3 +117,19 @@ def volume(kubectl, namespace):
     yield {"storageClass": namespace, "size": "1Gi"}
     kubectl.run("delete", "persistentvolume", namespace, "--wait=false")
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def login(kubeconfig, kubectl, namespace, gateway, tmp_path_factory):
+    """A kubeconfig with exactly the rights that the chart gives in the test's namespace.
+
+    After the test none of its calls may have been denied, where the cluster's audit log can be read.
+    """
+    given = logins.objects(namespace, gateway)
+    kubectl.apply(*given)
+    yield logins.kubeconfig(kubectl, namespace, tmp_path_factory.mktemp("login") / "kubeconfig")
+    for one in given:
+        words = (one["kind"], one["metadata"]["name"], "-n", one["metadata"]["namespace"])
+        kubectl.run("delete", *words, "--ignore-not-found")
+    if (log := audit.log_of(kubeconfig)).is_file():
+        audit.check(log, given, namespace)

@@ -67,12 +67,11 @@ def rights(objects):
 
 ACTOR = [
     ("apps", "deployments", "", "get list create patch delete"),
-    ("core", "services", "", "get list create update patch delete"),
-    ("policy", "poddisruptionbudgets", "", "get list create patch delete"),
+    ("core", "services", "", "get list create update delete"),
+    ("policy", "poddisruptionbudgets", "", "get list create delete"),
     ("autoscaling", "horizontalpodautoscalers", "", "get list create patch delete"),
     ("batch", "jobs", "", "get create update delete"),
-    ("core", "pods", "", "get list"),
-    ("core", "events resourcequotas", "", "list"),
+    ("core", "pods events resourcequotas", "", "list"),
     ("discovery.k8s.io", "endpointslices", "", "list"),
     ("core", "pods/log services/proxy", "", "get"),
 ]
@@ -86,7 +85,10 @@ WEB = [
     ("discovery.k8s.io", "endpointslices", "", "list"),
 ]
 GATEWAY = "gateway.networking.k8s.io"
-OWN_ROUTES = [(GATEWAY, "httproutes grpcroutes", "", "get list create update delete")]
+OWN_ROUTES = [
+    (GATEWAY, "httproutes", "", "get list create update"),
+    (GATEWAY, "grpcroutes", "", "get update"),
+]
 SEEN_ROUTES = [(GATEWAY, "httproutes grpcroutes", "", "get")]
 
 
@@ -109,19 +111,19 @@ def test_the_rights_of_split_processes_on_targets_of_others_are_this_list():
     found = rights(rendered({**SPLIT, "targets": TARGETS, "cluster": {"gateway": "edge/web"}}))
     assert found == {
         ("Role", "ops", "segue"): ACTOR + OWN_ROUTES,
-        ("Role", "team", "segue"): ACTOR,
-        ("Role", "other", "segue"): ACTOR,
-        ("Role", "team", "segue-routes"): named("churn wine", "get update"),
-        ("Role", "edge", "segue-routes"): named("fraud", "get update"),
+        ("Role", "team", "ops-segue"): ACTOR,
+        ("Role", "other", "ops-segue"): ACTOR,
+        ("Role", "team", "ops-segue-routes"): named("churn wine", "get update"),
+        ("Role", "edge", "ops-segue-routes"): named("fraud", "get update"),
         ("Role", "ops", "segue-observer"): OBSERVER,
-        ("Role", "team", "segue-observer"): OBSERVER,
-        ("Role", "other", "segue-observer"): OBSERVER,
+        ("Role", "team", "ops-segue-observer"): OBSERVER,
+        ("Role", "other", "ops-segue-observer"): OBSERVER,
         ("Role", "ops", "segue-web"): WEB + SEEN_ROUTES,
-        ("Role", "team", "segue-web"): WEB,
-        ("Role", "other", "segue-web"): WEB,
-        ("Role", "team", "segue-web-routes"): named("churn wine", "get"),
-        ("Role", "edge", "segue-web-routes"): named("fraud", "get"),
-        ("Role", "edge", "segue-gateway"): [(GATEWAY, "gateways", "web", "get")],
+        ("Role", "team", "ops-segue-web"): WEB,
+        ("Role", "other", "ops-segue-web"): WEB,
+        ("Role", "team", "ops-segue-web-routes"): named("churn wine", "get"),
+        ("Role", "edge", "ops-segue-web-routes"): named("fraud", "get"),
+        ("Role", "edge", "ops-segue-gateway"): [(GATEWAY, "gateways", "web", "get")],
     }
 
 

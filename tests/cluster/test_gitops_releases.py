@@ -26,9 +26,9 @@ def said(manifests):
 
 
 def test_versions_are_commits_and_traffic_shifts_once_they_are_applied(
-    kubeconfig, kubectl, images, gateway, namespace, tmp_path
+    login, kubectl, images, gateway, namespace, tmp_path
 ):
-    with Control(tmp_path, kubeconfig, namespace, images, gateway) as control:
+    with Control(tmp_path, login, namespace, images, gateway) as control:
         manifests, controller = connect(control, kubectl, gateway, namespace)
         push(control, 1)
         name = control.next_release("echo")

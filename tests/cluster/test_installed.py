@@ -3,6 +3,8 @@
 The rights are tested against the API server's audit log of that run.
 """
 
+import pytest
+
 from tests.cluster import audit
 from tests.cluster.helm import rendered
 from tests.cluster.installed import ROOT, Installed
@@ -54,13 +56,8 @@ def test_pushes_to_an_installed_segue_shift_traffic_and_use_no_right_that_it_has
     assert load.counts()[bad["backend"], 500] <= 40
     assert set(load.counts(after + SETTLED)) == {(good["backend"], 200)}
 
-    control.say("doctor")
-    made = audit.calls(kubeconfig, release.namespace)
-    rights = audit.granted(rendered(given, release.namespace))
-    assert [call for call in made if call.status in {401, 403}] == []
-    beyond = [
-        c for c in made if not audit.uses(c, rights) and c.right not in audit.EVERYBODYS and c.right.resource
-    ]
-    assert beyond == []
-    used = {audit.uses(call, rights) for call in made}
-    print(len(made), "calls; never used:", *sorted(f"{right}" for _, right in rights - used), sep="\n")
+    control.say("doctor", "--cluster", "here")
+    log = audit.log_of(kubeconfig)
+    if not log.is_file():
+        pytest.skip(f"its rights were not looked at: there is no audit log of this cluster at {log}")
+    assert audit.check(log, rendered(given, release.namespace), release.namespace) > 0

@@ -56,9 +56,9 @@ def push(control, number, *, every=0, quality=0.9, file=FILE):
 
 
 def test_pushes_are_built_evaluated_and_shifted_in_the_cluster(
-    kubeconfig, kubectl, images, gateway, namespace, tmp_path
+    login, kubectl, images, gateway, namespace, tmp_path
 ):
-    with Control(tmp_path, kubeconfig, namespace, images, gateway) as control:
+    with Control(tmp_path, login, namespace, images, gateway) as control:
         push(control, 1)
         first = control.outcome(control.next_release("echo"))
         assert first["phase"] == "promoted", control.say("show", first["name"])
@@ -92,11 +92,11 @@ def test_pushes_are_built_evaluated_and_shifted_in_the_cluster(
 
 
 def test_a_blue_green_switch_moves_all_traffic_at_once_and_back_in_one_command(
-    kubeconfig, kubectl, images, gateway, namespace, tmp_path
+    login, kubectl, images, gateway, namespace, tmp_path
 ):
     file = FILE + "strategy: bluegreen\n"
     file = "".join(line for line in file.splitlines(keepends=True) if not line.startswith(("ladder", "risk")))
-    with Control(tmp_path, kubeconfig, namespace, images, gateway) as control:
+    with Control(tmp_path, login, namespace, images, gateway) as control:
         push(control, 1, file=file)
         first = control.outcome(control.next_release("echo"))
         assert first["phase"] == "promoted", control.say("show", first["name"])

@@ -72,13 +72,13 @@ def ours(kubectl, namespace):
 
 
 def test_taken_over_released_and_handed_back_without_losing_a_request(
-    kubeconfig, kubectl, images, gateway, namespace, tmp_path
+    login, kubectl, images, gateway, namespace, tmp_path
 ):
     kubectl.apply(*team(namespace, images, gateway))
     kubectl.rolled_out(namespace, "fraud")
     before = kubectl.get("httproute", "fraud", "-n", namespace)["spec"]
     repository = tag(images.model("1", f"{namespace}/fraud"), "main-1")
-    control = Control(tmp_path, kubeconfig, namespace, images, gateway)
+    control = Control(tmp_path, login, namespace, images, gateway)
     with Load(gateway.url, {"Host": HOST}) as load, control:
         eventually(lambda: load.counts()["1", 200] > 20, "the route does not answer")
         begun = load.now()

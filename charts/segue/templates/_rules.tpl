@@ -9,10 +9,10 @@ What can be named is: routes that are taken over, and the gateway. `own`: Segue 
   verbs: [get, list, create, patch, delete]
 - apiGroups: [""]
   resources: [services]
-  verbs: [get, list, create, update, patch, delete]
+  verbs: [get, list, create, update, delete]
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
-  verbs: [get, list, create, patch, delete]
+  verbs: [get, list, create, delete]
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]
   verbs: [get, list, create, patch, delete]
@@ -20,10 +20,7 @@ What can be named is: routes that are taken over, and the gateway. `own`: Segue 
   resources: [jobs]
   verbs: [get, create, update, delete]
 - apiGroups: [""]
-  resources: [pods]
-  verbs: [get, list]
-- apiGroups: [""]
-  resources: [events, resourcequotas]
+  resources: [pods, events, resourcequotas]
   verbs: [list]
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
@@ -33,8 +30,11 @@ What can be named is: routes that are taken over, and the gateway. `own`: Segue 
   verbs: [get]
 {{- if .own }}
 - apiGroups: [gateway.networking.k8s.io]
-  resources: [httproutes, grpcroutes]
-  verbs: [get, list, create, update, delete]
+  resources: [httproutes]
+  verbs: [get, list, create, update]
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [grpcroutes]
+  verbs: [get, update]
 {{- end }}
 {{- end -}}
 
@@ -93,6 +93,11 @@ What can be named is: routes that are taken over, and the gateway. `own`: Segue 
 - apiGroups: [""]
   resources: [nodes]
   verbs: [get, list]
+{{- end -}}
+
+{{/* The name of a Role in a namespace, which other releases of this name may have Roles in, too. */}}
+{{- define "segue.there" -}}
+{{- ternary .name (printf "%s-%s" .root.Release.Namespace .name) (eq .namespace .root.Release.Namespace) -}}
 {{- end -}}
 
 {{/* One Role and its binding. */}}

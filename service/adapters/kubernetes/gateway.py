@@ -95,17 +95,9 @@ class GatewayRouter:
         self._change(target, lambda live: self._without(live, target, tombstone))
 
     def hand_back(self, target: str) -> None:
-        """Leave nothing of ours: a route of our own goes, one that was found is as it was found."""
+        """Leave a route that was found as it was found, with no note of ours."""
         routes.check_target(target)
-        live = self._live(target)
-        if self._place.route is None:
-            if live is not None:
-                labels.check_owner(live, self._cluster.owner)
-                self._api.delete(
-                    HTTP_ROUTE, _namespace(live), live["metadata"]["name"], uid=live["metadata"]["uid"]
-                )
-        else:
-            self._change(target, lambda live: self._without(live, target, None))
+        self._change(target, lambda live: self._without(live, target, None))
         self._last.pop(target, None)
 
     def drift(self, target: str) -> str | None:

@@ -34,21 +34,21 @@ from service.ports import Cluster, Finding, PortError
 Object = dict[str, Any]
 _NETWORK_POLICY = Kind("networking.k8s.io/v1", "networkpolicies")
 _POD_MONITOR = Kind("monitoring.coreos.com/v1", "podmonitors")
-_READ, _OWN = ("get", "list"), ("get", "list", "create", "patch", "delete")
+_MADE = ("get", "list", "create", "delete")
 # What each part does in the namespaces of its targets, verb by verb.
 RIGHTS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
-    (DEPLOYMENT, _OWN),
-    (SERVICE, (*_OWN, "update")),
-    (PDB, _OWN),
-    (HPA, _OWN),
+    (DEPLOYMENT, (*_MADE, "patch")),
+    (SERVICE, (*_MADE, "update")),
+    (PDB, _MADE),
+    (HPA, (*_MADE, "patch")),
     (JOB, ("get", "create", "update", "delete")),
-    (POD, _READ),
+    (POD, ("list",)),
     (EVENT, ("list",)),
     (ENDPOINT_SLICE, ("list",)),
     (Kind("v1", "pods/log"), ("get",)),
     (Kind("v1", "services/proxy"), ("get",)),
 )
-ROUTE_RIGHTS = ("get", "create", "update", "delete")
+ROUTE_RIGHTS = ("get", "create", "update")
 _CRDS = "kubectl apply --server-side -f https://github.com/kubernetes-sigs/gateway-api/releases/download/v1.5.1/standard-install.yaml"
 _UNITS = {
     **{unit: 1000.0**n for n, unit in enumerate(("n", "u", "m", "", "k", "M", "G", "T", "P", "E"), -3)},

@@ -1,0 +1,28 @@
+"""A login for tests that has what the chart gives to Segue's workers, and nothing more."""
+
+import json
+
+from tests.cluster.helm import rendered
+
+_KINDS = {"ServiceAccount", "Role", "RoleBinding"}
+
+
+def objects(namespace, gateway):
+    """The chart's service account and rights, for a release in the namespace and the gateway of the tests."""
+    values = {
+        "image": {"repository": "registry.example/segue"},
+        "cluster": {"gateway": "/".join(gateway.reference)},
+    }
+    found = [one for one in rendered(values, namespace) if one["kind"] in _KINDS]
+    for one in found:
+        one["metadata"].setdefault("namespace", namespace)
+    return found
+
+
+def kubeconfig(kubectl, namespace, path):
+    """Write the kubeconfig of the service account `segue`; its path."""
+    told = json.loads(kubectl.run("config", "view", "--raw", "--minify", "-o", "json"))
+    token = kubectl.run("create", "token", "segue", "-n", namespace, "--duration", "2h").strip()
+    told["users"] = [{"name": told["contexts"][0]["context"]["user"], "user": {"token": token}}]
+    path.write_text(json.dumps(told))
+    return path

@@ -1,0 +1,37 @@
+"""The chart gives no right that nothing uses. This runs after the tests that play whole releases with them."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import audit, logins
+
+PLAYED = {"test_gitops_releases.py", "test_installed.py", "test_releases.py", "test_takeover.py"}
+# What only tests use that have the administrator's login, each with one of them.
+ELSEWHERE = {
+    "delete jobs": "test_jobs.py::test_a_failed_job_says_why_and_may_start_anew",
+    "get grpcroutes": "test_existing_route.py::test_the_weights_of_a_grpc_route_are_split_the_same_way",
+    "list endpointslices": "test_selector_contract.py::"
+    "test_a_confirmed_switch_has_only_the_wanted_pods_behind_the_service",
+    "list httproutes": "test_doctor.py::"
+    "test_a_route_that_is_not_there_and_one_that_goes_past_the_split_are_both_named",
+    "update grpcroutes": "test_existing_route.py::test_the_weights_of_a_grpc_route_are_split_the_same_way",
+    "update services": "test_selector_contract.py::test_handing_back_leaves_the_service_as_it_was_found",
+}
+
+
+def test_each_right_is_used(request, kubeconfig, gateway):
+    missing = PLAYED - {item.path.name for item in request.session.items}
+    if missing:
+        pytest.skip(f"which rights are used is known after {', '.join(sorted(missing))}, too")
+    if not audit.log_of(kubeconfig).is_file():
+        pytest.skip(f"there is no audit log of this cluster at {audit.log_of(kubeconfig)}")
+    rights = {str(right) for _, right in audit.granted(logins.objects("ops", gateway))}
+    print(*sorted(f"{right}: {ELSEWHERE.get(right, 'nobody')}" for right in rights - audit.USED), sep="\n")
+    assert rights - audit.USED == ELSEWHERE.keys()
+
+
+@pytest.mark.parametrize(("right", "test"), ELSEWHERE.items())
+def test_what_is_used_elsewhere_has_a_test_that_is_there(right, test):
+    file, _, name = test.partition("::")
+    assert name in (Path(__file__).parent / file).read_text(), right
