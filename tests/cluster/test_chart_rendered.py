@@ -75,14 +75,17 @@ ACTOR = [
     ("discovery.k8s.io", "endpointslices", "", "list"),
     ("core", "pods/log services/proxy", "", "get"),
 ]
-OBSERVER = [("apps", "deployments", "", "get patch"), ("core", "pods events", "", "list")]
+OBSERVER = [
+    ("apps", "deployments", "", "get patch"),
+    ("core", "pods events", "", "list"),
+    ("core", "pods/log", "", "get"),
+]
 WEB = [
     ("apps", "deployments", "", "get"),
     ("batch", "jobs", "", "get"),
     ("core", "services", "", "get list"),
     ("core", "pods/log", "", "get"),
     ("core", "pods", "", "list"),
-    ("discovery.k8s.io", "endpointslices", "", "list"),
 ]
 GATEWAY = "gateway.networking.k8s.io"
 OWN_ROUTES = [

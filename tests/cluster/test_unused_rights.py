@@ -6,7 +6,6 @@ import pytest
 
 from tests.cluster import audit, logins
 
-PLAYED = {"test_gitops_releases.py", "test_installed.py", "test_releases.py", "test_takeover.py"}
 # What only tests use that have the administrator's login, each with one of them.
 ELSEWHERE = {
     "delete jobs": "test_jobs.py::test_a_failed_job_says_why_and_may_start_anew",
@@ -20,15 +19,13 @@ ELSEWHERE = {
 }
 
 
-def test_each_right_is_used(request, kubeconfig, gateway):
-    missing = PLAYED - {item.path.name for item in request.session.items}
-    if missing:
-        pytest.skip(f"which rights are used is known after {', '.join(sorted(missing))}, too")
-    if not audit.log_of(kubeconfig).is_file():
-        pytest.skip(f"there is no audit log of this cluster at {audit.log_of(kubeconfig)}")
-    rights = {str(right) for _, right in audit.granted(logins.objects("ops", gateway))}
-    print(*sorted(f"{right}: {ELSEWHERE.get(right, 'nobody')}" for right in rights - audit.USED), sep="\n")
-    assert rights - audit.USED == ELSEWHERE.keys()
+def test_each_right_is_used(kubeconfig, gateway):
+    log = audit.log_of(kubeconfig)
+    if not log.is_file() or not (used := audit.used(log)):
+        pytest.skip(f"no audit log of this cluster at {log}, or no test before that had the chart's rights")
+    unused = {str(right) for _, right in audit.granted(logins.objects("ops", gateway))} - used
+    print(*sorted(f"{right}: {ELSEWHERE.get(right, 'nobody')}" for right in unused), sep="\n")
+    assert unused <= ELSEWHERE.keys(), "run test_installed, test_releases and test_takeover before this"
 
 
 @pytest.mark.parametrize(("right", "test"), ELSEWHERE.items())

@@ -38,7 +38,7 @@ What can be named is: routes that are taken over, and the gateway. `own`: Segue 
 {{- end }}
 {{- end -}}
 
-{{/* The restarts that it sees are written down at the Deployment. */}}
+{{/* The restarts that it sees are written down at the Deployment; what a pod that fails printed is read. */}}
 {{- define "segue.rules.observer" -}}
 - apiGroups: [apps]
   resources: [deployments]
@@ -46,6 +46,9 @@ What can be named is: routes that are taken over, and the gateway. `own`: Segue 
 - apiGroups: [""]
   resources: [pods, events]
   verbs: [list]
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
 {{- end -}}
 
 {{/* Logs, and the addresses of targets. */}}
@@ -64,9 +67,6 @@ What can be named is: routes that are taken over, and the gateway. `own`: Segue 
   verbs: [get]
 - apiGroups: [""]
   resources: [pods]
-  verbs: [list]
-- apiGroups: [discovery.k8s.io]
-  resources: [endpointslices]
   verbs: [list]
 {{- if .own }}
 - apiGroups: [gateway.networking.k8s.io]
