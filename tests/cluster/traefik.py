@@ -107,7 +107,11 @@ def _deployment(image: str) -> Manifest:
             "--global.checknewversion=false",
             "--global.sendanonymoususage=false",
         ],
-        "readinessProbe": {"httpGet": {"path": "/ping", "port": _ADMIN}, "periodSeconds": 1},
+        "readinessProbe": {
+            "httpGet": {"path": "/ping", "port": _ADMIN},
+            "periodSeconds": 1,
+            "timeoutSeconds": 10,  # two busy cores are no reason to take it out of its Service
+        },
         "securityContext": RESTRICTED,
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
     }
