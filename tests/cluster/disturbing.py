@@ -81,6 +81,27 @@ class Team:
         words = ("--type=json", f"--field-manager={who}", "-p", json.dumps(patch))
         self.kubectl.run("patch", kind, name, "-n", self.namespace, *words)
 
+    def kill(self, pod: str) -> None:
+        """End a pod at once; one that is gone already is fine."""
+        words = ("--grace-period=0", "--force", "--ignore-not-found")
+        self.kubectl.run("delete", "pod", pod, "-n", self.namespace, *words)
+
+    def evict(self, pods: set[str]) -> set[str]:
+        """Ask for the pods' end as `kubectl drain` does; those whose disruption budget forbids it just now."""
+        return {pod for pod in pods if not self._evicted(pod)}
+
+    def _evicted(self, pod: str) -> bool:
+        metadata = {"name": pod, "namespace": self.namespace}
+        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
+        path = f"/api/v1/namespaces/{self.namespace}/pods/{pod}/eviction"
+        try:
+            self.kubectl.run("create", "--raw", path, "-f", "-", given=json.dumps(body))
+        except RuntimeError as refusal:
+            if "disruption budget" not in str(refusal):
+                raise
+            return False
+        return True
+
     @contextmanager
     def cordoned(self, pods):
         """Take no new pods onto the nodes where these are, as long as it lasts."""
@@ -123,29 +144,6 @@ class Watching:
     def _ask(self) -> None:
         while not self._ended.wait(self._every):
             self.answers.append(self._question())
-
-
-def evict(kubectl: Kubectl, namespace: str, pod: str) -> bool:
-    """Ask for a pod's end as `kubectl drain` does; False where a disruption budget forbids it just now."""
-    body = {
-        "apiVersion": "policy/v1",
-        "kind": "Eviction",
-        "metadata": {"name": pod, "namespace": namespace},
-    }
-    try:
-        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/eviction"
-        kubectl.run("create", "--raw", path, "-f", "-", given=json.dumps(body))
-    except RuntimeError as refusal:
-        if "disruption budget" not in str(refusal):
-            raise
-        return False
-    return True
-
-
-def killed(kubectl: Kubectl, namespace: str, pod: str) -> None:
-    """End a pod at once, as the kernel does; one that is gone already is fine."""
-    words = ("delete", "pod", pod, "-n", namespace, "--grace-period=0", "--force", "--ignore-not-found")
-    kubectl.run(*words)
 
 
 def declared(control: Control, team: Team, defaults: str, models) -> None:

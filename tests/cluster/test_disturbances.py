@@ -11,7 +11,7 @@ import uuid
 
 import pytest
 
-from tests.cluster.disturbing import Team, Watching, declared, evict, killed, told
+from tests.cluster.disturbing import Team, Watching, declared, told
 from tests.cluster.load import Load
 from tests.cluster.whole import SETTLED, Control, eventually
 
@@ -177,14 +177,13 @@ def test_a_node_that_is_drained_during_a_release_loses_no_request(control, team,
     begun = load.now()
     name = release_of(control, team, "drained")
     at_weight(team, "drained", 50)
-    waiting = {*team.pods("drained"), *team.pods("drained", candidate=True)}
-    with team.cordoned(waiting):
-        left = {pod for pod in waiting if not evict(team.kubectl, team.namespace, pod)}
-        assert left, "a disruption budget forbids to evict all at once"
-        waiting -= left
-        assert waiting, "and not to evict one"
+    pods = {*team.pods("drained"), *team.pods("drained", candidate=True)}
+    with team.cordoned(pods):
+        left = team.evict(pods)
+        assert 0 < len(left) < len(pods), "a disruption budget lets some go, and not all at once"
     while left:
-        left -= {pod for pod in left if evict(team.kubectl, team.namespace, pod)}
+        time.sleep(0.5)
+        left = team.evict(left)
     expect(control, name, "promoted")
     assert load.story(begun) == ""
     assert load.counts(begun)["2", 200] > 0
@@ -199,7 +198,8 @@ def test_a_candidate_whose_pod_is_killed_again_and_again_is_taken_back_because_i
     at_weight(team, "dying", 10)
     while not is_final(control, name):
         for pod in team.pods("dying", candidate=True):
-            killed(team.kubectl, team.namespace, pod)
+            team.kill(pod)
+        time.sleep(0.3)
     ended = expect(control, name, "rolled back", proven=True)
     assert re.search(r"alive: it ended and came back \d+ times; 2 restarts are allowed", ended["reason"])
     after = load.now()
@@ -229,6 +229,7 @@ def kill_workers_at_each_change(control, name):
         if found["wanted"] != found["observed"] and found["wanted"] not in struck:
             struck.add(found["wanted"])
             kills += sum(control.kill(worker) for worker in ("worker-urgent", "worker-patient"))
+        time.sleep(0.05)
     return kills
 
 

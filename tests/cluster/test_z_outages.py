@@ -65,6 +65,7 @@ def answers(team):
         return False
 
 
+@pytest.mark.timeout(600)
 def test_traffic_stays_as_it_is_without_the_api_server_and_the_release_goes_on_with_evidence_afterwards(
     kubeconfig, images, gateway, team, cluster, tmp_path
 ):
