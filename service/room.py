@@ -6,7 +6,7 @@ the candidate follows from here; nobody waits: copies are asked for, and looked 
 
 from policies.release import Phase, Release, Target
 from service.bootstrap import Parts
-from service.ports import Retry, Room
+from service.ports import PortError, Room
 from service.states import number_of, release_of
 
 
@@ -24,8 +24,8 @@ def follow(parts: Parts, target: Target) -> None:
 def _ask(room: Room, stable: str, release: Release) -> None:
     try:
         room.make_room(stable, release.backend, release.observed)
-    except Retry:
-        return  # they are on their way
+    except PortError:
+        return  # they are on their way; what is refused is told when the next weight asks for it
 
 
 def _holding(parts: Parts, target: Target) -> Release | None:
