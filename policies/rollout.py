@@ -66,9 +66,12 @@ def advance(release: Release, target: Target, event: ReleaseEvent) -> Decision:
             return shifting.enter(replace(release, position=0), target, at)
         case EffectFailed(step=release.step, reason=reason, at=at), Phase.STARTING | Phase.CHECKING:
             return ending.restore(release, target, Phase.FAILED, reason, at)
-        case TrafficObserved(step=release.step, epoch=release.epoch), Phase.SHIFTING | Phase.RESTORING:
+        case (
+            TrafficObserved(step=release.step, epoch=release.epoch),
+            Phase.SHIFTING | Phase.WATCHING | Phase.RESTORING,
+        ):
             return shifting.confirmed(release, target, event)
-        case EffectFailed(step=release.step), Phase.SHIFTING | Phase.RESTORING:
+        case EffectFailed(step=release.step), Phase.SHIFTING | Phase.WATCHING | Phase.RESTORING:
             return split.write(release, target)
         case Waits(step=release.step, why=why), _ if release.step:
             return Decision(replace(release, waits=why), target)
@@ -81,7 +84,7 @@ def advance(release: Release, target: Target, event: ReleaseEvent) -> Decision:
         case Command(verb="pause"), Phase.SHIFTING | Phase.WATCHING:
             return Decision(replace(release, paused=True, reason=ending.by(event, "paused")), target)
         case Command(verb="resume"), Phase.SHIFTING | Phase.WATCHING:
-            return shifting.progress(replace(release, paused=False, reason=""), target, event.at)
+            return shifting.resume(release, target, event)
         case Command(verb="promote"), Phase.SHIFTING | Phase.WATCHING:
             return shifting.promote_by_hand(release, target, event)
         case _:

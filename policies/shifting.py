@@ -63,7 +63,7 @@ def confirmed(release: Release, target: Target, event: TrafficObserved) -> Decis
 def _wakes(release: Release) -> tuple[Effect, ...]:
     """When to look again at this weight even if nothing happens."""
     step = release.steps[release.position]
-    dwell = step.dwell if isinstance(step, Shift) else 0.0
+    dwell = step.dwell if isinstance(step, Shift) else step.seconds
     if dwell is None:
         return ()
     patience = release.environment.patience
@@ -186,6 +186,15 @@ def _gives_up_waiting(release: Release, at: float, late: float) -> bool:
     suspicious = release.evidence is not None and release.evidence.verdict is Verdict.SUSPECT
     finish = release.environment.when_undecided is WhenUndecided.FINISH
     return finish and at >= late and not suspicious
+
+
+def resume(release: Release, target: Target, command: Command) -> Decision:
+    """Go on after a pause. A split that somebody else changed is written once more: what is seen under
+    theirs would never be evidence for ours."""
+    release = replace(release, paused=False, reason="")
+    if target.drift and release.wanted == release.observed:
+        return split.write(release, target)
+    return progress(release, target, command.at)
 
 
 def _hold(release: Release, target: Target, at: float, late: float) -> Decision:

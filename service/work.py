@@ -12,7 +12,7 @@ import structlog
 
 from policies.effects import SetTraffic
 from policies.events import BuildFinished, EffectFailed, EvaluationFinished, Waits
-from service import answering, housekeeping, meters, performing, planning, receiving, watching
+from service import answering, housekeeping, meters, performing, planning, receiving, room, watching
 from service.bootstrap import Parts
 from service.codec import Unknown
 from service.deciding import Deciding, decide
@@ -127,14 +127,15 @@ def _evidence(parts: Parts, work: Work) -> None:
 
 
 def _drift(parts: Parts, work: Work) -> None:
-    """Whether a target's route is still as it was written."""
-    place = target_of(parts.store.target(work.subject), work.subject).place
-    what = parts.at(place).router.drift(work.subject)
+    """Whether a target's route is still as it was written, and its candidate has room for its share."""
+    target = target_of(parts.store.target(work.subject), work.subject)
+    what = parts.at(target.place).router.drift(work.subject)
 
     def store(deciding: Deciding) -> None:
         deciding.drift(work.subject, what or "")
         deciding.change.finish(work)
 
+    room.follow(parts, target)
     decide(parts.store, store)
 
 

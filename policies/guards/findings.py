@@ -242,7 +242,8 @@ def of_heart(guard: Guard, state: HeartState, standing: Standing, seen: int) -> 
     return Finding(
         guard.name,
         verdict,
-        f"numbers and answers at least every {guard.no_data_for:g} s, at most {guard.restarts} restarts",
+        _of_death(guard, state, why)
+        or f"numbers and answers at least every {guard.no_data_for:g} s, at most {guard.restarts} restarts",
         (
             ("seconds_without_data", state.silent),
             ("seconds_without_answer", state.unanswered),
@@ -252,6 +253,19 @@ def of_heart(guard: Guard, state: HeartState, standing: Standing, seen: int) -> 
         seen,
         needed.get(verdict, "the candidate's numbers and its answer"),
     )
+
+
+def _of_death(guard: Guard, state: HeartState, why: heartbeat.Cause | None) -> str:
+    """What happened to it; empty while it lives."""
+    match why:
+        case heartbeat.Cause.RESTARTS:
+            return f"it ended and came back {state.restarts} times; {guard.restarts} restarts are allowed"
+        case heartbeat.Cause.SILENT:
+            return f"no numbers of it for {state.silent:.0f} s; {guard.no_data_for:g} s are allowed"
+        case heartbeat.Cause.UNANSWERED:
+            return f"no answer from it for {state.unanswered:.0f} s; {guard.no_data_for:g} s are allowed"
+        case None:
+            return ""
 
 
 def of_share(guard: Guard, state: ShareState, standing: Standing) -> Finding:

@@ -5,7 +5,7 @@ import pytest
 from policies.release import Phase
 from service.adapters.memory.deployment import MemoryDeployment
 from service.bootstrap import Site
-from service.ports import Cluster
+from service.ports import Cluster, Retry
 from tests.scenarios.conftest import World
 
 FRAUD = """\
@@ -21,12 +21,32 @@ watch: 10s
 TARGET, FOUND = "fraud/production", "fraud.ml"
 
 
+class Rooms:
+    """Remembers who was given room. `then` happens in the middle of giving it, once."""
+
+    def __init__(self):
+        self.made, self.settled = [], []
+        self.then = None
+
+    def make_room(self, stable, candidate, weight):
+        self.made.append((stable, weight))
+        then, self.then = self.then, None
+        if then is not None:
+            then()
+        if len(self.made) % 2 == 0:
+            raise Retry("1 of 2 pods are ready")
+
+    def settle(self, names):
+        self.settled.append(names)
+
+
 class ClusterWorld(World):
     """The world with a connected cluster in which `fraud` was running before."""
 
     def __init__(self, home):
         super().__init__(home, images="http://registry.invalid/models", base="http://registry.invalid/base")
         self.deployment = MemoryDeployment(FOUND, "registry.invalid/models/fraud@sha256:old")
+        self.rooms = Rooms()
         self.parts.open_site = self._site
         with self.store.change() as change:
             change.save_cluster(Cluster("prod", namespace="ml"))
@@ -34,7 +54,13 @@ class ClusterWorld(World):
     def _site(self, cluster, place):
         assert (cluster.name, place.namespace) == ("prod", "ml")
         return Site(
-            self.deployment, self.jobs, self.router, self.metrics, lambda *_: "asked", self.deployment
+            self.deployment,
+            self.jobs,
+            self.router,
+            self.metrics,
+            lambda *_: "asked",
+            self.deployment,
+            self.rooms,
         )
 
     def take_over(self, **files):
@@ -143,6 +169,31 @@ def test_a_change_by_somebody_else_pauses_the_release_and_says_so_once(cluster):
     assert cluster.say("resume", release.name).ok
     cluster.play(120, until=release.name)
     assert cluster.release(release.name).phase is Phase.PROMOTED
+
+
+def test_a_candidate_that_stays_at_a_weight_is_given_room_anew_since_stable_may_have_grown(cluster):
+    release = cluster.take_over()
+    assert cluster.say("pause", release.name).ok
+    before = len(cluster.rooms.made)
+    cluster.settle(45)
+    assert cluster.rooms.made[before:] == [(FOUND, 10.0)] * len(cluster.rooms.made[before:])
+    assert len(cluster.rooms.made) - before >= 4
+    assert cluster.rooms.settled == []
+
+
+def test_a_release_that_ends_while_its_candidate_is_given_room_leaves_no_autoscaler_held(cluster):
+    release = cluster.take_over()
+    assert cluster.say("pause", release.name).ok
+
+    def end():
+        cluster.say("abort", release.name)
+        cluster.play(20, until=release.name)
+        assert cluster.release(release.name).final
+        cluster.rooms.settled.clear()
+
+    cluster.rooms.then = end
+    cluster.settle(12)
+    assert cluster.rooms.settled == [(FOUND, release.backend)]
 
 
 def test_a_cluster_that_is_not_connected_is_a_mistake_of_the_file(cluster):

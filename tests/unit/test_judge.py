@@ -183,8 +183,15 @@ def test_silence_and_restarts_are_harm_without_any_statistics():
     for number in range(70):
         state = JUDGE.observe(state, Gap(number, float(number + 1), "no answer", silent=True))
     assert state.harm == ("alive",)
+    assert "no numbers of it for 70 s; 60 s are allowed" in said_by("alive", state)
     state = JUDGE.observe(JUDGE.start(0.0), intervals(World(0, 0, 10, 5), 1, 1)[0], Alive(restarts=3))
     assert state.harm == ("alive",)
+    assert said_by("alive", state) == "it ended and came back 3 times; 2 restarts are allowed"
+
+
+def said_by(guard, state):
+    """The rule that people read of a guard's finding."""
+    return next(one.rule for one in JUDGE.evidence(state, epoch=1).findings if one.guard == guard)
 
 
 def test_a_wrong_split_is_suspect_but_never_harm():

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from policies.effects import CheckPreview, MoveAlias, SetTraffic, StartWorkload, StopWorkload
+from policies.effects import CheckPreview, MoveAlias, SetTraffic, StartWorkload, StopWorkload, Wake
 from policies.events import (
     CheckFinished,
     Command,
+    Drifted,
     EffectFailed,
     EvidenceChanged,
     Superseded,
@@ -312,6 +313,44 @@ def test_pause_holds_and_resume_goes_on():
     assert run.release.wanted == 10
     run.see(Command("resume", "rel-2", None, None, "bob", "cli", 21))
     assert run.release.wanted == 100
+
+
+def drifted(run, at):
+    """Somebody else changed the route; the release pauses for it."""
+    run.target = replace(run.target, drift="ann set 30 %")
+    run.see(Drifted("ann set 30 %", at))
+    assert run.release.paused
+
+
+def test_resuming_after_somebody_else_changed_the_split_writes_it_again_before_evidence_counts():
+    run = Run(make_release(), make_target())
+    run.to_shifting()
+    drifted(run, at=5)
+    run.see(Command("resume", "rel-2", None, None, "bob", "cli", 60))
+    assert [share.weight for share in run.writes[-1].shares] == [90, 10]
+    assert run.writes[-1].attempt > run.writes[-2].attempt
+    run.confirm(61)
+    assert (run.release.observed, run.release.since) == (10, 61)
+    run.evidence(Verdict.CLEARED, 100, at=72)
+    assert run.release.wanted == 100
+
+
+def test_resuming_after_a_foreign_change_during_the_watch_writes_all_traffic_again_and_watches_anew():
+    run = Run(make_release(), make_target())
+    run.to_shifting()
+    run.evidence(Verdict.CLEARED, 100, at=15)
+    run.confirm(16)
+    run.see(Tick(27))
+    assert run.release.phase is Phase.WATCHING
+    drifted(run, at=30)
+    run.see(Command("resume", "rel-2", None, None, "bob", "cli", 80))
+    assert [share.weight for share in run.writes[-1].shares] == [0, 100]
+    run.confirm(81)
+    assert Wake(81 + ENVIRONMENT.watch) in run.effects
+    run.evidence(Verdict.CLEARED, 100, at=85, share=100)
+    assert run.release.phase is Phase.WATCHING
+    run.evidence(Verdict.CLEARED, 100, at=112, share=100)
+    assert run.release.phase is Phase.PROMOTED
 
 
 def test_steps_are_planned_anew_when_the_target_got_a_stable_version_while_the_release_waited():

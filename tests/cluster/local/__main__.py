@@ -85,6 +85,7 @@ def _up(place: Place, version: str | None) -> dict[str, str]:
         "SEGUE_TEST_KUBECONFIG": str(place.kubeconfig),
         "SEGUE_TEST_PROGRAMS": str(programs),
         "SEGUE_TEST_DEVICE_PLUGINS": str(node.device_plugins(place)),
+        "SEGUE_TEST_STOPPABLE": f"{place.name}:{place.number}",
         "PATH": f"{programs}:{os.environ['PATH']}",
     }
 
