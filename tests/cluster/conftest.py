@@ -6,12 +6,15 @@ its ConfigMap kube-public/local-registry-hosting tells it (kind and ours have on
 
 import os
 import shutil
+import socket
 import uuid
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
 
 from tests.cluster import traefik
+from tests.cluster.helm import CHART
 from tests.cluster.images import Images
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.registries import registry_of
@@ -45,6 +48,28 @@ def images(registry):
     """Builds and pushes images: `images.model("2", error_rate=0.05)` is a reference by digest."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Images(Path(cache) / "segue-cluster", registry)
+
+
+@pytest.fixture(scope="session")
+def segue_image(registry):
+    """Segue's own image, by its digest; what was built before is not built again."""
+    found = spec_from_file_location("image", CHART.parent / "image.py")
+    image = module_from_spec(found)
+    found.loader.exec_module(image)
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "segue-cluster" / "segue"
+    digest = image.build(home)
+    image.send(home, digest, f"http://{registry}/segue", "test", None)
+    return {"repository": f"{registry}/segue", "digest": digest}
+
+
+@pytest.fixture(scope="session")
+def outside(kubectl):
+    """The address of this machine that pods reach: the one from which it reaches their node."""
+    addresses = kubectl.get("nodes")["items"][0]["status"]["addresses"]
+    node = next(one["address"] for one in addresses if one["type"] == "InternalIP")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((node, 9))
+        return probe.getsockname()[0]
 
 
 @pytest.fixture

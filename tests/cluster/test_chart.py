@@ -1,7 +1,6 @@
 """The chart installed for real: in one pod, and as processes of their own on PostgreSQL and a broker."""
 
 import base64
-import os
 import shutil
 import socket
 import socketserver
@@ -9,7 +8,6 @@ import subprocess
 import tempfile
 import threading
 from contextlib import contextmanager
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -17,24 +15,12 @@ import requests
 
 from service.adapters.valkey import ValkeyDaemon
 from service.settings import Settings
-from tests.cluster.helm import CHART, Release
+from tests.cluster.helm import Release
 from tests.cluster.objects import deployment, http_route, service
 from tests.running import free_port, wait_until
 
 TOKEN = "the-token-of-the-operator-of-this-test"
 HOME = "/var/lib/segue"
-
-
-@pytest.fixture(scope="session")
-def segue_image(registry):
-    """Segue's own image, by its digest; what was built before is not built again."""
-    found = spec_from_file_location("image", CHART.parent / "image.py")
-    image = module_from_spec(found)
-    found.loader.exec_module(image)
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "segue-cluster" / "segue"
-    digest = image.build(home)
-    image.send(home, digest, f"http://{registry}/segue", "test", None)
-    return {"repository": f"{registry}/segue", "digest": digest}
 
 
 @pytest.fixture
@@ -74,16 +60,6 @@ def volume(kubectl, namespace):
     yield {"storageClass": namespace, "size": "1Gi"}
     kubectl.run("delete", "persistentvolume", namespace, "--wait=false")
     shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture
-def outside(kubectl):
-    """The address of this machine that pods reach: the one from which it reaches their node."""
-    addresses = kubectl.get("nodes")["items"][0]["status"]["addresses"]
-    node = next(one["address"] for one in addresses if one["type"] == "InternalIP")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect((node, 9))
-        return probe.getsockname()[0]
 
 
 @pytest.fixture

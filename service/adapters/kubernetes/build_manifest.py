@@ -26,7 +26,7 @@ _READABLE = 0o440  # by the pod's group
 
 def job_name(name: str) -> str:
     """The name of the Job of a build: an evaluation may have the build's name itself."""
-    return f"build-{name}"
+    return f"build-{job_manifest.object_name(name)}"
 
 
 def manifest(
