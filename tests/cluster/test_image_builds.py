@@ -19,6 +19,8 @@ from service.ports import CodeReference, Failed, Gone, Image, Job, Limits, Recip
 from service.settings import Settings
 from tests.cluster import interpreter
 from tests.cluster.jobs_world import World
+from tests.cluster.test_releases import push
+from tests.cluster.whole import Control
 from tests.contracts.test_image_builder import *  # noqa: F403 (its tests, on the builder below)
 from tests.contracts.test_image_builder import finished, recipe
 from tests.contracts.test_job_runner import end
@@ -161,3 +163,15 @@ def test_a_build_of_another_installation_is_left_alone(made, place):
     with pytest.raises(Refused, match="is there already"):
         stranger.start(recipe())
     assert isinstance(finished(builder, "wine-1"), Image)
+
+
+def test_a_push_is_built_there_and_released(kubeconfig, images, gateway, namespace, segue_image, tmp_path):
+    image = "{repository}@{digest}".format(**segue_image)
+    asked = {"SEGUE_BUILDER": "test", "SEGUE_BUILDER_IMAGE": image}
+    with Control(tmp_path, kubeconfig, namespace, images, gateway, **asked) as control:
+        push(control, 1)
+        release = control.outcome(control.next_release("echo"))
+        assert release["phase"] == "promoted", control.say("show", release["name"])
+        assert release["metrics"] == {"quality": 0.9}
+        assert "image sha256:" in control.client.get(f"releases/{release['name']}/logs")["logs"]["build"]
+        assert not list((control.place.home / "builds").glob("*")), "something was built here"
