@@ -108,11 +108,7 @@ class Parts:
 
     def cluster(self, name: str) -> Cluster:
         """The connected cluster of that name. Raises `Refused` where there is none."""
-        found = {cluster.name: cluster for cluster in self.store.clusters()}
-        if name not in found:
-            known = ", ".join(found) or "none is connected"
-            raise Refused(f"there is no cluster {name!r}; known: {known}; connect it: segue cluster {name}")
-        return found[name]
+        return _cluster(self.store, name)
 
     def _source(self, name: str, kinds: frozenset[str]) -> Any:
         source = self.source(name)
@@ -123,6 +119,14 @@ class Parts:
             known = (source, self.open_source(source))
             self._opened[name] = known
         return known[1]
+
+
+def _cluster(store: Store, name: str) -> Cluster:
+    found = {cluster.name: cluster for cluster in store.clusters()}
+    if name not in found:
+        known = ", ".join(found) or "none is connected"
+        raise Refused(f"there is no cluster {name!r}; known: {known}; connect it: segue cluster {name}")
+    return found[name]
 
 
 def _no_site(cluster: Cluster) -> Site:
@@ -138,11 +142,12 @@ def build(settings: Settings) -> Parts:
     def open_source(source: Source) -> Any:
         return source_opened(settings, source)
 
+    store = Store.open(settings.store_url("engine"))
     return Parts(
         settings=settings,
-        store=Store.open(settings.store_url("engine")),
+        store=store,
         inbox=Inbox.open(settings.store_url("inbox")),
-        builder=opened("image_builders", "oci"),
+        builder=_builder(settings, store),
         jobs=opened("job_runners", "process"),
         workloads=opened("workloads", "process"),
         router=opened("traffic_routers", "traefik"),
@@ -150,3 +155,14 @@ def build(settings: Settings) -> Parts:
         open_source=open_source,
         open_site=lambda cluster, place: plugins.load("sites", "kubernetes")(settings, cluster, place),
     )
+
+
+def _builder(settings: Settings, store: Store) -> ImageBuilder:
+    name = settings.builder
+    if name is None:
+        here: ImageBuilder = plugins.load("image_builders", "oci").open(settings)
+        return here
+    there: ImageBuilder = plugins.load("image_builders", "kubernetes").open(
+        settings, lambda: _cluster(store, name)
+    )
+    return there

@@ -135,19 +135,20 @@ def perform(parts: Parts, effect: Effect, now: float, since: float) -> Done | Ag
 
 def _build(parts: Parts, effect: Build, now: float) -> Done | Again:
     recipe = recipe_of(_version(parts, effect.version))
+    pause = _LOOKS if parts.settings.builder is None else _LOOKS_AT_CLUSTER
     state = parts.builder.state(recipe.name)
     match state:
         case Image(digest=digest, layers=layers):
             return Done(BuildFinished(effect.step, digest, layers, now))
         case Working():
-            return Again(0.1)
+            return Again(pause)
         case Failed(reason=reason, log=log):
             return Done(EffectFailed(effect.step, _with_tail(reason, log), now))
         case Gone():
             # Builds have no store, and whoever connected the source may have had another home.
             sources.save(parts.settings.home, tuple(parts.store.sources()))
             parts.builder.start(recipe)
-            return Again(0.1)
+            return Again(pause)
 
 
 def recipe_of(version: Version) -> Recipe:

@@ -39,6 +39,9 @@ class Settings:
     allow_unsigned: bool = False  # SEGUE_ALLOW_UNSIGNED: accept sources that have no secret
     images: str | None = None  # SEGUE_IMAGES: where images are pushed to, https://registry.example/models
     base: str | None = None  # SEGUE_BASE: the image that pushed images stand on, by digest
+    builder: str | None = None  # SEGUE_BUILDER: the cluster that images are built in; None: this machine
+    builder_image: str | None = None  # SEGUE_BUILDER_IMAGE: Segue's own image, which builds run in
+    builder_secret: str | None = None  # SEGUE_BUILDER_SECRET: the Secret there that holds logins
     git_roots: tuple[Path, ...] = ()  # SEGUE_GIT_ROOTS: plain paths are allowed only below these
     clusters_only: bool = False  # SEGUE_CLUSTERS_ONLY: nothing is served or evaluated on this machine
     probe_port: int | None = None  # SEGUE_PROBE_PORT: the first of four, of workers, reconciler, observer
@@ -61,6 +64,7 @@ def read(environ: Mapping[str, str]) -> Settings:
     Raises `SettingsError` with the variable's name, what was found and what is allowed.
     """
     default = Settings(home=Path(environ.get("HOME", "/")) / ".segue")
+    _check_builder(environ)
     return Settings(
         home=Path(environ.get("SEGUE_HOME") or default.home).absolute(),
         database=_address(environ, "SEGUE_DATABASE", DATABASES, "postgresql://segue@db.example/segue"),
@@ -76,6 +80,9 @@ def read(environ: Mapping[str, str]) -> Settings:
         allow_unsigned=_yes(environ, "SEGUE_ALLOW_UNSIGNED"),
         images=_address(environ, "SEGUE_IMAGES", WEB, "https://registry.example/models"),
         base=_address(environ, "SEGUE_BASE", WEB, "https://host/python@sha256:…"),
+        builder=environ.get("SEGUE_BUILDER") or None,
+        builder_image=environ.get("SEGUE_BUILDER_IMAGE") or None,
+        builder_secret=environ.get("SEGUE_BUILDER_SECRET") or None,
         git_roots=_folders(environ, "SEGUE_GIT_ROOTS"),
         clusters_only=_yes(environ, "SEGUE_CLUSTERS_ONLY"),
         probe_port=_whole(environ, "SEGUE_PROBE_PORT", 0, PROBES) or None,
@@ -101,6 +108,9 @@ def environ_of(settings: Settings) -> dict[str, str]:
         "SEGUE_ALLOW_UNSIGNED": "yes" if settings.allow_unsigned else "no",
         "SEGUE_IMAGES": settings.images or "",
         "SEGUE_BASE": settings.base or "",
+        "SEGUE_BUILDER": settings.builder or "",
+        "SEGUE_BUILDER_IMAGE": settings.builder_image or "",
+        "SEGUE_BUILDER_SECRET": settings.builder_secret or "",
         "SEGUE_GIT_ROOTS": ":".join(str(root) for root in settings.git_roots),
         "SEGUE_CLUSTERS_ONLY": "yes" if settings.clusters_only else "no",
         "SEGUE_PROBE_PORT": str(settings.probe_port or ""),
@@ -108,6 +118,14 @@ def environ_of(settings: Settings) -> dict[str, str]:
         "SEGUE_WEB_URL": settings.web_url or "",
     }
     return {name: value for name, value in told.items() if value}
+
+
+def _check_builder(environ: Mapping[str, str]) -> None:
+    """A build in a cluster can leave an image only in a registry, and it runs there only on a base."""
+    needed = ("SEGUE_BUILDER_IMAGE", "SEGUE_IMAGES", "SEGUE_BASE")
+    missing = [name for name in needed if not environ.get(name)]
+    if environ.get("SEGUE_BUILDER") and missing:
+        raise SettingsError(f"SEGUE_BUILDER needs {' and '.join(missing)}, too; see the list of settings")
 
 
 def _address(environ: Mapping[str, str], name: str, beginnings: tuple[str, ...], example: str) -> str | None:

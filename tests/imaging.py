@@ -26,11 +26,11 @@ def program():
 class ImageServer:
     """One registry with all its files in one folder; `secured` wants LOGIN, `tells` is a hook's URL and secret."""
 
-    def __init__(self, folder, *, secured=False, tells=None):
+    def __init__(self, folder, *, secured=False, tells=None, address="127.0.0.1"):
         self.folder = folder
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.host = f"127.0.0.1:{self.port}"
+        self.host = f"{address}:{self.port}"
+        self.url = f"http://{self.host}"
         self._config = {
             "version": "0.1",
             "log": {"level": "warn"},

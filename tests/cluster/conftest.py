@@ -6,6 +6,7 @@ its ConfigMap kube-public/local-registry-hosting tells it (kind and ours have on
 
 import os
 import shutil
+import socket
 import tempfile
 import uuid
 from importlib.util import module_from_spec, spec_from_file_location
@@ -50,6 +51,28 @@ def images(registry):
     return Images(Path(cache) / "segue-cluster", registry)
 
 
+@pytest.fixture(scope="session")
+def segue_image(registry):
+    """Segue's own image, by its digest; what was built before is not built again."""
+    found = spec_from_file_location("image", CHART.parent / "image.py")
+    image = module_from_spec(found)
+    found.loader.exec_module(image)
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "segue-cluster" / "segue"
+    digest = image.build(home)
+    image.send(home, digest, f"http://{registry}/segue", "test", None)
+    return {"repository": f"{registry}/segue", "digest": digest}
+
+
+@pytest.fixture(scope="session")
+def outside(kubectl):
+    """The address of this machine that pods reach: the one from which it reaches their node."""
+    addresses = kubectl.get("nodes")["items"][0]["status"]["addresses"]
+    node = next(one["address"] for one in addresses if one["type"] == "InternalIP")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((node, 9))
+        return probe.getsockname()[0]
+
+
 @pytest.fixture
 def namespace(kubectl):
     """A namespace of the test's own, under restricted pod security, deleted after it."""
@@ -66,18 +89,6 @@ def gateway(kubectl, images):
     program = shutil.which("traefik", path=_PROGRAMS)
     assert program, "traefik is not in the virtual environment; run `make setup`"
     return traefik.install(kubectl, images.program("traefik", Path(program).resolve(), "traefik"))
-
-
-@pytest.fixture(scope="session")
-def segue_image(registry):
-    """Segue's own image, by its digest; what was built before is not built again."""
-    found = spec_from_file_location("image", CHART.parent / "image.py")
-    image = module_from_spec(found)
-    found.loader.exec_module(image)
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "segue-cluster" / "segue"
-    digest = image.build(home)
-    image.send(home, digest, f"http://{registry}/segue", "test", None)
-    return {"repository": f"{registry}/segue", "digest": digest}
 
 
 @pytest.fixture

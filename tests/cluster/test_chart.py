@@ -20,16 +20,6 @@ HOME = "/var/lib/segue"
 
 
 @pytest.fixture
-def outside(kubectl):
-    """The address of this machine that pods reach: the one from which it reaches their node."""
-    addresses = kubectl.get("nodes")["items"][0]["status"]["addresses"]
-    node = next(one["address"] for one in addresses if one["type"] == "InternalIP")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect((node, 9))
-        return probe.getsockname()[0]
-
-
-@pytest.fixture
 def database(postgres, outside):
     """A new database's URL for pods: PostgreSQL listens on a socket, and a port passes on to it."""
     url = postgres.new_database()

@@ -193,15 +193,33 @@ def test_no_service_becomes_a_setting_and_no_root_can_be_written(values):
             assert container["securityContext"]["readOnlyRootFilesystem"] is True
 
 
+def test_builds_in_the_cluster_run_the_charts_own_image_and_take_logins_from_its_secret():
+    """The same for every process: what one starts, another looks at."""
+    settings = {
+        "images": "https://registry.example/models",
+        "base": "https://registry.example/python@sha256:0",
+    }
+    told = {
+        "SEGUE_BUILDER": "here",
+        "SEGUE_BUILDER_IMAGE": "registry.example/segue:0.1.0",
+        "SEGUE_BUILDER_SECRET": "files",
+    }
+    for spec in pods(rendered({**SPLIT, **settings, "builder": {"cluster": "here"}})).values():
+        for container in spec["containers"]:
+            env = {one["name"]: one.get("value") for one in container["env"]}
+            assert {name: env.get(name) for name in told} == told
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [
         ({}, "image.repository is empty"),
         ({**IMAGE, "split": True}, "needs PostgreSQL"),
         ({**IMAGE, "split": True, "database": {"existingSecret": "d"}}, "needs secrets.existingSecret"),
+        ({**IMAGE, "builder": {"cluster": "here"}}, "builder.cluster needs images"),
         ({**IMAGE, "splitt": True}, "splitt"),
     ],
-    ids=["no image", "no database", "no secrets", "a word that is none"],
+    ids=["no image", "no database", "no secrets", "no registry for builds", "a word that is none"],
 )
 def test_values_that_cannot_work_are_refused_with_what_to_do(values, said):
     with pytest.raises(RuntimeError, match=said):

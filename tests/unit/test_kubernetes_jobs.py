@@ -10,6 +10,7 @@ from inline_snapshot import snapshot
 from policies.spec.declaration import PodNeeds, Toleration, Volume
 from service.adapters.kubernetes import job_states
 from service.adapters.kubernetes.job_manifest import manifest, object_name
+from service.adapters.kubernetes.jobs import FORM
 from service.ports import Failed, Job, Limits, Result, Working
 
 NEEDS = PodNeeds(
@@ -192,7 +193,7 @@ AWAY = waiting("ErrImagePull", "dial tcp: connection refused")
 
 def look(*args, events=(), patience=1800):
     made, *pods = args
-    return job_states.look(made, pods, events, NOON, patience)
+    return job_states.look(made, pods, events, NOON, patience, form=FORM)
 
 
 @pytest.mark.parametrize(
@@ -303,9 +304,9 @@ def test_of_two_pods_that_report_different_numbers_the_first_to_end_counts():
 @pytest.mark.parametrize("outcome", [Result((("a", 1.5), ("b", 2.0))), Failed("why", "tail")])
 def test_an_outcome_is_kept_and_read_again(outcome):
     log = outcome.log if isinstance(outcome, Failed) else "tail"
-    kept = job_states.keeping(job(), outcome, "x" * 100_000 + log)
-    again = job_states.kept(json.loads(json.dumps(kept)))
+    kept = job_states.keeping(job(), outcome, "x" * 100_000 + log, FORM)
+    again = job_states.kept(json.loads(json.dumps(kept)), FORM)
     assert getattr(again, "metrics", None) == getattr(outcome, "metrics", None)
     assert len(kept["metadata"]["annotations"]["segue.dev/log"]) == 16_000
     assert kept["metadata"]["annotations"]["segue.dev/log"].endswith("tail")
-    assert job_states.kept(job()) is None
+    assert job_states.kept(job(), FORM) is None

@@ -22,6 +22,9 @@ OTHER = Settings(
     allow_unsigned=True,
     images="https://registry.example/models",
     base="https://registry.example/python@sha256:0",
+    builder="here",
+    builder_image="registry.example/segue@sha256:0",
+    builder_secret="segue-files",
     git_roots=(Path("/srv/git"), Path("/home/git")),
     clusters_only=True,
     probe_port=8472,
@@ -64,6 +67,13 @@ def test_a_value_that_cannot_be_used_is_refused_with_its_name_and_what_to_write(
     with pytest.raises(SettingsError, match=f"^{name} .*{said}") as refused:
         read({name: text})
     assert "secret" not in str(refused.value), "an address may hold a password"
+
+
+@pytest.mark.parametrize("missing", ["SEGUE_BUILDER_IMAGE", "SEGUE_IMAGES", "SEGUE_BASE"])
+def test_builds_in_a_cluster_need_an_image_a_registry_and_a_base(missing):
+    told = {name: value for name, value in environ_of(OTHER).items() if name != missing}
+    with pytest.raises(SettingsError, match=f"SEGUE_BUILDER needs {missing}, too"):
+        read(told)
 
 
 def test_an_empty_value_is_the_same_as_none():

@@ -59,6 +59,9 @@ observer: 8475
 {{- if not .Values.image.repository -}}
 {{- fail "image.repository is empty: build Segue's image with `python charts/image.py --push URL`, and name it here" -}}
 {{- end -}}
+{{- if and .Values.builder.cluster (not (and .Values.images .Values.base)) -}}
+{{- fail "builder.cluster needs images, where built images are pushed to, and base, the image that they stand on" -}}
+{{- end -}}
 {{- if .Values.split -}}
 {{- if not .Values.database.existingSecret -}}
 {{- fail "split: true needs PostgreSQL: make a Secret that holds its URL, and name it in database.existingSecret" -}}
@@ -92,6 +95,18 @@ observer: 8475
 {{- with .Values.base }}
 - name: SEGUE_BASE
   value: {{ . | quote }}
+{{- end }}
+{{- with .Values.builder }}
+{{- if .cluster }}
+- name: SEGUE_BUILDER
+  value: {{ .cluster | quote }}
+- name: SEGUE_BUILDER_IMAGE
+  value: {{ default (include "segue.image" $root) .image | quote }}
+{{- with default $root.Values.secrets.existingSecret .secret }}
+- name: SEGUE_BUILDER_SECRET
+  value: {{ . | quote }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- with .Values.database }}
 {{- if .existingSecret }}

@@ -5,17 +5,18 @@ kept at the Job as annotations, so that it stays the same when pods are gone or 
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from service.adapters.kubernetes import reasons
 from service.adapters.kubernetes.job_manifest import CONTAINER, QUEUE, RESULT_BYTES, limits_of
 from service.adapters.process import results
-from service.ports import Failed, Result, Working
+from service.ports import Failed, Working
 
 Object = dict[str, Any]
+T = TypeVar("T")
 
 OUTCOME, LOG = "segue.dev/outcome", "segue.dev/log"
 _LOG_CHARACTERS = 16_000  # annotations of an object have 256 KiB in all
@@ -23,15 +24,23 @@ _ENDED = frozenset({"Complete", "Failed"})
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Form(Generic[T]):
+    """What jobs tell when they end: `read` from the message of a pod, `write` what can be read again."""
+
+    read: Callable[[bytes], T | Failed]
+    write: Callable[[T], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen(Generic[T]):
     """What a look found: `pod` is whose log belongs to it; `going`: the cluster still works at it."""
 
-    state: Working | Result | Failed
+    state: Working | T | Failed
     pod: str | None = None
     going: bool = True
 
 
-def kept(job: Object) -> Result | Failed | None:
+def kept(job: Object, form: Form[T]) -> T | Failed | None:
     """The outcome that was told before."""
     annotations = job["metadata"].get("annotations") or {}
     if OUTCOME not in annotations:
@@ -39,18 +48,29 @@ def kept(job: Object) -> Result | Failed | None:
     told = json.loads(annotations[OUTCOME])
     if "failed" in told:
         return Failed(told["failed"], annotations.get(LOG, ""))
-    return Result(tuple(sorted(told["metrics"].items())))
+    return form.read(told["told"].encode())
 
 
-def keeping(job: Object, outcome: Result | Failed, log: str) -> Object:
+def keeping(job: Object, outcome: T | Failed, log: str, form: Form[T]) -> Object:
     """The Job with its outcome and the end of what it printed."""
-    told = {"failed": outcome.reason} if isinstance(outcome, Failed) else {"metrics": dict(outcome.metrics)}
+    if isinstance(outcome, Failed):
+        told = {"failed": outcome.reason}
+    else:
+        told = {"told": form.write(outcome).decode()}
     added = {OUTCOME: json.dumps(told, sort_keys=True), LOG: log[-_LOG_CHARACTERS:]}
     metadata = {**job["metadata"], "annotations": {**(job["metadata"].get("annotations") or {}), **added}}
     return {**job, "metadata": metadata}
 
 
-def look(job: Object, pods: Sequence[Object], events: Sequence[Object], now: float, patience: float) -> Seen:
+def look(
+    job: Object,
+    pods: Sequence[Object],
+    events: Sequence[Object],
+    now: float,
+    patience: float,
+    *,
+    form: Form[T],
+) -> Seen[T]:
     """How far it is at `now`, when nothing waits for room longer than `patience` seconds.
 
     `events` are those of the Job and of its newest pod; they are asked for only while it waits.
@@ -58,7 +78,7 @@ def look(job: Object, pods: Sequence[Object], events: Sequence[Object], now: flo
     ended = _ended(job)
     if ended:
         well = any(one["type"] == "Complete" for one in ended)
-        return _well(job, pods) if well else _badly(job, pods, ended[0])
+        return _well(job, pods, form) if well else _badly(job, pods, ended[0])
     if job["spec"].get("suspend"):
         queue = (job["metadata"].get("labels") or {}).get(QUEUE, "")
         return Seen(Working(f"waiting in the queue {queue}"))
@@ -87,7 +107,7 @@ def _ended(job: Object) -> list[Object]:
     return [one for one in conditions if one.get("type") in _ENDED and one.get("status") == "True"]
 
 
-def _going(job: Object, pod: Object, events: Sequence[Object], now: float, patience: float) -> Seen:
+def _going(job: Object, pod: Object, events: Sequence[Object], now: float, patience: float) -> Seen[Any]:
     name = pod["metadata"]["name"]
     disrupted = reasons.disruption(pod)
     if disrupted is not None:
@@ -104,7 +124,7 @@ def _going(job: Object, pod: Object, events: Sequence[Object], now: float, patie
 
 def _waiting(
     trouble: reasons.Trouble | None, since: str, now: float, patience: float, pod: str | None
-) -> Seen:
+) -> Seen[Any]:
     """Trouble is waited out, but not for ever."""
     if trouble is None:
         return Seen(Working("starting"), pod)
@@ -113,7 +133,7 @@ def _waiting(
     return Seen(Failed(f"the job could not run: {trouble.words}"), pod)
 
 
-def _well(job: Object, pods: Sequence[Object]) -> Seen:
+def _well(job: Object, pods: Sequence[Object], form: Form[T]) -> Seen[T]:
     """The result of the pod that ended first: a second one that ended too, on a node that was thought
     to be lost, changes nothing."""
     done = [pod for pod in pods if pod.get("status", {}).get("phase") == "Succeeded"]
@@ -124,20 +144,21 @@ def _well(job: Object, pods: Sequence[Object]) -> Seen:
     state, name = _state(first, "terminated"), first["metadata"]["name"]
     if state.get("startedAt") and _late(job, state["startedAt"], _seconds(state["finishedAt"])):
         return Seen(_not_in_time(job), name, going=False)  # nobody was there to end it
-    return Seen(_result(state), name, going=False)
+    outcome: T | Failed = _result(state, form)
+    return Seen(outcome, name, going=False)
 
 
-def _result(terminated: Object) -> Result | Failed:
+def _result(terminated: Object, form: Form[T]) -> T | Failed:
     message = terminated.get("message") or ""
     content = message.encode()
     if not content:
         return results.unfit(results.NONE)
     if len(content) >= RESULT_BYTES:
         return results.unfit(f"it is not smaller than {RESULT_BYTES} bytes, which is all that a pod can tell")
-    return results.told(content)
+    return form.read(content)
 
 
-def _badly(job: Object, pods: Sequence[Object], condition: Object) -> Seen:
+def _badly(job: Object, pods: Sequence[Object], condition: Object) -> Seen[Any]:
     failed = [pod for pod in pods if pod.get("status", {}).get("phase") == "Failed"]
     undisturbed = [pod for pod in failed if reasons.disruption(pod) is None]
     pod = min(undisturbed or failed, key=_end, default=None)

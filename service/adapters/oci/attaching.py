@@ -1,4 +1,5 @@
-"""Attaches documents to an image in a registry, as its referrers (OCI 1.1: a manifest with a `subject`).
+"""Artifacts in a registry that are no images: documents about an image, as its referrers (OCI 1.1: a
+manifest with a `subject`), and blobs that a tag keeps.
 
 A registry that does not list referrers itself gets the index under the fallback tag that the
 specification names; who reads asks for it in the same way.
@@ -15,7 +16,7 @@ from service.adapters.oci.push import send_blob
 from service.adapters.oci.remote import Missing, Remote
 
 _INDEX = "application/vnd.oci.image.index.v1+json"
-_EMPTY = "application/vnd.oci.empty.v1+json"
+_EMPTY, _NOTHING = "application/vnd.oci.empty.v1+json", b"{}"
 _LARGEST = 4 << 20
 
 
@@ -34,25 +35,32 @@ def attach(remote: Remote, repository: str, subject: dict[str, Any], document: D
     The same document attached twice is there once. Raises `Refused` or `Retry`.
     """
     content = canonical(document.content)
-    empty = b"{}"
-    for blob in (empty, content):
+    for blob in (_NOTHING, content):
         _send(remote, repository, blob)
-    manifest = canonical(
-        {
-            "schemaVersion": 2,
-            "mediaType": MANIFEST,
-            "artifactType": document.kind,
-            "config": _descriptor(_EMPTY, empty),
-            "layers": [_descriptor(document.kind, content)],
-            "subject": subject,
-            "annotations": dict(document.notes),
-        }
-    )
+    body = _manifest(document.kind, _descriptor(document.kind, content))
+    manifest = canonical({**body, "subject": subject, "annotations": dict(document.notes)})
     digest = _digest(manifest)
     if not _put(remote, repository, digest, MANIFEST, manifest):
         told = {"artifactType": document.kind, "annotations": dict(document.notes)}
         _list_by_tag(remote, repository, subject["digest"], {**_descriptor(MANIFEST, manifest), **told})
     return digest
+
+
+def keep(remote: Remote, repository: str, tag: str, kind: str, blob: dict[str, Any]) -> None:
+    """Have the tag name an artifact of one blob that is there already: what no manifest names, a registry
+    cleans away. Raises `Refused` or `Retry`."""
+    _send(remote, repository, _NOTHING)
+    _put(remote, repository, tag, MANIFEST, canonical(_manifest(kind, blob)))
+
+
+def _manifest(kind: str, blob: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "artifactType": kind,
+        "config": _descriptor(_EMPTY, _NOTHING),
+        "layers": [blob],
+    }
 
 
 def _list_by_tag(remote: Remote, repository: str, image: str, entry: dict[str, Any]) -> None:

@@ -57,7 +57,7 @@ def fetch(layout: Layout, address: str, interpreter: Interpreter, login: Login |
     config = json.loads(_blob(remote, repository, f"/blobs/{manifest['config']['digest']}"))
     _check_python(config, interpreter, address)
     for layer in manifest["layers"]:
-        _keep(layout, remote, repository, layer)
+        fetch_blob(layout, remote, repository, layer)
     return Base(
         tuple(_described(layer) for layer in manifest["layers"]),
         tuple(config["rootfs"]["diff_ids"]),
@@ -100,7 +100,7 @@ def _check_python(config: dict[str, Any], interpreter: Interpreter, address: str
         )
 
 
-def _keep(layout: Layout, remote: Remote, repository: str, layer: dict[str, Any]) -> None:
+def fetch_blob(layout: Layout, remote: Remote, repository: str, layer: dict[str, Any]) -> None:
     """The layer's blob in the layout, unless it is there."""
     digest = str(layer["digest"])
     if layout.blob(digest).exists():

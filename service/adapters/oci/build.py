@@ -40,13 +40,23 @@ _PATIENCE = 180.0  # seconds for which a source may be away
 
 def main(folder: Path, settings: Settings) -> None:
     """Build what the folder's recipe says, and leave the result there."""
-    work = Path(tempfile.mkdtemp(dir=folder, prefix="work-"))
     log = Log(folder)
+    recipe = read_recipe((folder / "recipe.json").read_bytes())
+    result = build(folder, settings, recipe, opener(settings), log)
+    write_whole(folder / "result.json", canonical(result))
+    if "digest" in result:
+        _warm(settings, result["digest"], log)
+
+
+def build(
+    folder: Path, settings: Settings, recipe: Recipe, open_source: Callable[[str], Any], log: "Log"
+) -> dict[str, Any]:
+    """Build and, where there is a registry for images, push. What `read_result` reads, however it ended."""
+    work = Path(tempfile.mkdtemp(dir=folder, prefix="work-"))
     try:
-        recipe = read_recipe((folder / "recipe.json").read_bytes())
         shop = patiently(lambda: _workshop(settings, work, log), log)
         with place_to_work(shop.layout, log):
-            image = patiently(lambda: assemble(shop, recipe, _opener(settings)), log)
+            image = patiently(lambda: assemble(shop, recipe, open_source), log)
         if settings.images is not None:
             patiently(lambda: publish(settings, recipe, image.digest, log), log)
         result: dict[str, Any] = {"digest": image.digest, "layers": image.layers}
@@ -58,9 +68,7 @@ def main(folder: Path, settings: Settings) -> None:
     finally:
         shutil.rmtree(work, ignore_errors=True)
     log(f"failed: {result['failed']}" if "failed" in result else f"image {result['digest']}")
-    write_whole(folder / "result.json", canonical(result))
-    if "digest" in result:
-        _warm(settings, result["digest"], log)
+    return result
 
 
 def _workshop(settings: Settings, work: Path, log: "Log") -> Workshop:
@@ -93,13 +101,9 @@ def publish(settings: Settings, recipe: Recipe, digest: str, log: Callable[[str]
 
     The login is the secret file `login-images`, as `user:password`. Raises `Refused` or `Retry`.
     """
-    parts = urlsplit(settings.images or "")
-    repository = "/".join(
-        filter(None, (parts.path.strip("/"), dict(recipe.labels).get("segue.model", "model")))
-    )
+    registry, repository = where(settings, recipe)
     login = login_of(settings.secret("login-images"))
     log("pushing the image")
-    registry = f"{parts.scheme}://{parts.netloc}"
     sent = push(settings.home, digest, registry, repository, tag=recipe.name, login=login)
     log(f"pushed {sent}")
     remote = Remote(registry, login, actions="pull,push", seconds=SECONDS, store=STORE)
@@ -110,6 +114,13 @@ def publish(settings: Settings, recipe: Recipe, digest: str, log: Callable[[str]
             attach(remote, repository, subject, document)
         except Refused as error:  # an older registry; the image is there all the same
             log(f"not attached: {error}")
+
+
+def where(settings: Settings, recipe: Recipe) -> tuple[str, str]:
+    """The registry's address, and the repository there that the image is pushed to."""
+    parts = urlsplit(settings.images or "")
+    model = dict(recipe.labels).get("segue.model", "model")
+    return f"{parts.scheme}://{parts.netloc}", "/".join(filter(None, (parts.path.strip("/"), model)))
 
 
 def documents(settings: Settings, layout: Layout, recipe: Recipe, reference: str) -> tuple[Document, ...]:
@@ -212,7 +223,8 @@ def read_result(content: bytes) -> Image | str:
     return Image(row["digest"], tuple((kind, how) for kind, how in row["layers"]))
 
 
-def _opener(settings: Settings) -> Callable[[str], Any]:
+def opener(settings: Settings) -> Callable[[str], Any]:
+    """Opens the sources that are connected to this installation, by name."""
     known = {source.name: source for source in sources.load(settings.home)}
 
     def open_source(name: str) -> Any:

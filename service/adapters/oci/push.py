@@ -24,7 +24,7 @@ def push(
     image, layout = open_image(home, digest), Layout(home)
     remote = Remote(registry, login, actions="pull,push", seconds=SECONDS, store=STORE)
     for blob in [image.manifest["config"], *image.manifest["layers"]]:
-        _send_file(remote, repository, layout.blob(blob["digest"]), blob["digest"])
+        send_file(remote, repository, layout.blob(blob["digest"]), blob["digest"])
     content = layout.blob(digest).read_bytes()
     for reference in filter(None, (digest, tag)):
         headers = {"Content-Type": MANIFEST}
@@ -33,7 +33,8 @@ def push(
     return f"{urlsplit(remote.url).netloc}/{repository}@{digest}"
 
 
-def _send_file(remote: Remote, repository: str, path: Path, digest: str) -> None:
+def send_file(remote: Remote, repository: str, path: Path, digest: str) -> None:
+    """Upload a file as the blob of that digest, unless the registry has it."""
     with path.open("rb") as file:  # a file and no generator: the upload then has a length
 
         def again() -> BinaryIO:

@@ -1,0 +1,81 @@
+"""A build as the `batch/v1` Job that runs it: Segue's own image, an order, logins from a Secret.
+
+A pure function from values to plain dictionaries, as `job_manifest`, whose pod this is.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from service.adapters.kubernetes import job_manifest, reasons
+from service.adapters.kubernetes import labels as labelling
+from service.adapters.oci.build import write_recipe
+from service.adapters.oci.build_away import VARIABLE, Order, write_order
+from service.ports import Job, Limits, Refused
+from service.settings import Settings
+
+Object = dict[str, Any]
+
+HOME = "/var/lib/segue"
+LIMITS = Limits(cpu=1.0, memory=2 << 30, seconds=1800.0)
+_RUN = ("python3", "-m", "service.adapters.oci.build_away")
+_LOGIN = re.compile(r"\w+://[^/\s]+@")
+_OWN = frozenset({"HOME", "PATH", "LANG"})
+_READABLE = 0o440  # by the pod's group
+
+
+def job_name(name: str) -> str:
+    """The name of the Job of a build: an evaluation may have the build's name itself."""
+    return f"build-{job_manifest.object_name(name)}"
+
+
+def manifest(
+    settings: Settings, order: Order, installer: Mapping[str, str], owner: str, limits: Limits
+) -> Object:
+    """The whole Job. `installer` are the variables that packages are installed with here.
+
+    Raises `Refused` for a variable that holds a login: everybody who may read Jobs would read it.
+    """
+    env = {
+        **environment(installer),
+        "SEGUE_HOME": HOME,
+        "SEGUE_IMAGES": settings.images or "",
+        "SEGUE_BASE": settings.base or "",
+        VARIABLE: write_order(order),
+    }
+    job = Job(job_name(order.recipe.name), settings.builder_image or "", _RUN, limits, tuple(env.items()))
+    body = job_manifest.manifest(job, labelling.labels("", "", owner), reasons.ROOM)
+    body["spec"]["ttlSecondsAfterFinished"] = round(settings.keep_days * 86_400)
+    # Another Segue would build it with another image; what counts is that it is the same recipe.
+    body["metadata"]["annotations"][labelling.SPEC] = labelling.digest({"recipe": _recipe(order)})
+    pod = body["spec"]["template"]["spec"]
+    added: list[tuple[str, Object, str]] = [("home", {"emptyDir": {}}, HOME)]
+    if settings.builder_secret:
+        added.append(("secrets", _secret(settings.builder_secret, order), f"{HOME}/secrets"))
+    for name, volume, path in added:
+        pod["volumes"].append({"name": name, **volume})
+        pod["containers"][0]["volumeMounts"].append({"name": name, "mountPath": path})
+    return body
+
+
+def environment(installer: Mapping[str, str]) -> dict[str, str]:
+    """Those of the variables that mean the same in a pod: not files of this machine."""
+    found = {name: said for name, said in installer.items() if name not in _OWN and not said.startswith("/")}
+    for name, said in found.items():
+        if _LOGIN.search(said):
+            raise Refused(
+                f"{name} holds a login, which everybody who may read Jobs would see; builds in a cluster"
+                " need an index and a proxy without one"
+            )
+    return found
+
+
+def _secret(name: str, order: Order) -> Object:
+    """Of the Secret only what this build needs; what is not in it needs no login."""
+    keys: Sequence[str] = ["login-images", *(f"login-{source.name}" for source in order.sources)]
+    items = [{"key": key, "path": key} for key in keys]
+    return {"secret": {"secretName": name, "items": items, "optional": True, "defaultMode": _READABLE}}
+
+
+def _recipe(order: Order) -> str:
+    return write_recipe(order.recipe).decode()
