@@ -117,9 +117,7 @@ class Gateway(Space):
             f"--entrypoints.web.address={self.listen or f'127.0.0.1:{self.port}'}",
             f"--entrypoints.traefik.address=127.0.0.1:{self.control}",
             "--api.insecure=true",
-            "--providers.kubernetesgateway=true",
-            f"--providers.kubernetesgateway.labelselector=segue-test={self.namespace}",
-            f"--providers.kubernetesgateway.namespaces={self.namespace}",
+            *self.provider(),
             f"--providers.providersthrottleduration={self.throttle}",
             "--metrics.prometheus=true",
             "--metrics.prometheus.addServicesLabels=true",
@@ -132,6 +130,14 @@ class Gateway(Space):
                 arguments, env={"KUBECONFIG": kubeconfig()}, stdout=log, stderr=log
             )
         wait_until(self._answers)
+
+    def provider(self):
+        """Where Traefik reads its routes."""
+        return [
+            "--providers.kubernetesgateway=true",
+            f"--providers.kubernetesgateway.labelselector=segue-test={self.namespace}",
+            f"--providers.kubernetesgateway.namespaces={self.namespace}",
+        ]
 
     def stop(self):
         if self.process is not None:
@@ -202,8 +208,12 @@ def _typed(kind: Kind):
         "gatewayclasses": "GatewayClass",
         "grpcroutes": "GRPCRoute",
         "httproutes": "HTTPRoute",
+        "ingresses": "Ingress",
+        "ingressroutes": "IngressRoute",
         "services": "Service",
         "pods": "Pod",
         "deployments": "Deployment",
+        "traefikservices": "TraefikService",
+        "virtualservices": "VirtualService",
     }
     return {"apiVersion": kind.api_version, "kind": titles[kind.plural]}

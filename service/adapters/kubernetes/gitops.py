@@ -50,6 +50,8 @@ _ROUTE = _Fields("gateway.networking.k8s.io", ("/spec/rules",), ".spec.rules[]?.
 _FIELDS = {
     "HTTPRoute": _ROUTE,
     "GRPCRoute": _ROUTE,
+    "VirtualService": _Fields("networking.istio.io", ("/spec/http",), ".spec.http[]?.route"),
+    "TraefikService": _Fields("traefik.io", ("/spec/weighted/services",)),
     "Deployment": _Fields("apps", ("/spec/replicas",)),
     "Service": _Fields("", ("/spec/selector",)),
     "HorizontalPodAutoscaler": _Fields("autoscaling", ("/spec/minReplicas", "/spec/maxReplicas")),
