@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import requests
 import yaml
 
+from policies.place import Place
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import (
     ENDPOINT_SLICE,
@@ -65,6 +66,26 @@ class Space:
     def create(self, kind, name, **body):
         metadata = {"name": name, "namespace": self.namespace, **body.pop("metadata", {})}
         return self.api.create(kind, self.namespace, {**_typed(kind), "metadata": metadata, **body})
+
+
+class Nowhere(Space):
+    """A namespace with Services and routes that nobody serves: what is stored is all there is."""
+
+    def __init__(self):
+        super().__init__()
+        self.cluster = Cluster("test", kubeconfig=kubeconfig(), namespace=self.namespace, owner=OWNER)
+
+    def place(self, kind, name):
+        """A model that is taken over with this route."""
+        return Place("test", self.namespace, "fraud", f"{kind}/{self.namespace}/{name}")
+
+    def service(self, name, target=None):
+        """A Service; labelled as one of ours with a target."""
+        marks = {} if target is None else {TARGET: value(target)}
+        self.create(SERVICE, name, metadata={"labels": marks}, spec={"ports": [{"name": "http", "port": 80}]})
+
+    def backend(self, name, weight):
+        return Backend(f"{name}.{self.namespace}", f"http://{name}.{self.namespace}.svc:80", weight)
 
 
 class Gateway(Space):

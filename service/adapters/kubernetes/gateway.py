@@ -15,8 +15,7 @@ from service.adapters.kubernetes import drift, labels, own_route, records, split
 from service.adapters.kubernetes.answers import NoSuchKind
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import HTTP_ROUTE, Kind
-from service.adapters.kubernetes.planes import OWN_SUFFIX
-from service.adapters.kubernetes.recorded import Object, Recorded, namespace_of
+from service.adapters.kubernetes.recorded import Object, Recorded, address_of, namespace_of
 from service.adapters.kubernetes.records import Record
 from service.adapters.kubernetes.routes_manifest import service_of
 from service.adapters.kubernetes.shapes.known import SHAPES
@@ -67,16 +66,16 @@ class GatewayRouter(Recorded):
     def address(self, target: str) -> str:
         """Where users reach the target: the gateway's address, or the host and path of the route."""
         routes.check_target(target)
-        base = (self._cluster.address or "").rstrip("/")
         if self._place.route is None:
-            if not base:
+            if not self._cluster.address:
                 raise Refused(
                     f"the address of the gateway of {self._cluster.name} is not known; connect the cluster"
                     " again with --address"
                 )
-            return f"{base}/{target}"
+            return f"{self._cluster.address.rstrip('/')}/{target}"
         live = self._must(target)
-        return self._address(live, splits.names_of(records.records(live).get(target)), base)
+        names = splits.names_of(records.records(live).get(target))
+        return address_of(self._shape, live, names, self._cluster.address)
 
     def remove(self, target: str, epoch: int, attempt: int = 0) -> None:
         """Serve the target no more, or as it was found, and remember the order of this write.
@@ -182,12 +181,7 @@ class GatewayRouter(Recorded):
         routes.check_target(target)
         if self._place.route is None:
             return self._api.get(HTTP_ROUTE, self._place.namespace, own_route.own_name(target))
-        _, namespace, name = self._place.routed
-        if name.endswith(OWN_SUFFIX):
-            raise Refused(
-                f"the route {self._place.route} is called like Segue's own; rename it to take it over"
-            )
-        return self._found(namespace, name)
+        return self._found(*self._named())
 
     def _found(self, namespace: str, name: str) -> Object | None:
         for kind in self._shape.kinds if self._kind is None else (self._kind,):
@@ -205,15 +199,5 @@ class GatewayRouter(Recorded):
     def _kind_of(self, live: Object | None) -> Kind:  # noqa: ARG002 (known since it was read)
         return self._kind or self._shape.kinds[0]
 
-    def _unserved(self, live: Object) -> list[str]:
+    def _unserved(self, live: Object, target: str) -> list[str]:  # noqa: ARG002
         return self._shape.unconfirmed(self._api, live)
-
-    def _address(self, live: Object, names: frozenset[str], base: str) -> str:
-        """The first host and path of our rules; the gateway's address where the route names no host."""
-        spec = live["spec"]
-        ours = splits.our_rules(self._shape, spec, names, namespace_of(live))
-        said = self._shape.reached(spec, ours or range(len(self._shape.rules(spec))))
-        where = base if said.host is None else f"http://{said.host}"
-        if not where:
-            raise Refused(f"{drift.place(live)} names no host; connect the cluster again with --address")
-        return where + (said.path if said.path != "/" else "")

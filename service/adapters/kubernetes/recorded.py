@@ -15,8 +15,10 @@ from service.adapters.kubernetes import drift, labels, records, splits
 from service.adapters.kubernetes.answers import Stale, Taken
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import SERVICE, Kind
+from service.adapters.kubernetes.planes import OWN_SUFFIX
 from service.adapters.kubernetes.records import Record
 from service.adapters.kubernetes.routes_manifest import service_of
+from service.adapters.kubernetes.shapes import Shape
 from service.ports import Backend, Cluster, Refused, Retry, Route
 
 CONFIRM_SECONDS = 5.0
@@ -47,12 +49,12 @@ class Recorded(abc.ABC):
         if live is None:
             return f"the route of {target} is gone"
         record = records.records(live).get(target)
-        who = drift.changed_by(live, *self.fields, "metadata.annotations")
         if record is None:
             known = target in self._last
-            return f"{drift.place(live)} lost Segue's annotation, by {who}" if known else None
+            return f"{drift.place(live)} lost Segue's annotation, by {self._who(live)}" if known else None
         found = self._differences(live, target, record) if record.backends else []
-        return f"{drift.place(live)} was changed by {who}: {', '.join(found)}" if found else None
+        at = self._blamed(live, target) if found else live
+        return f"{drift.place(at)} was changed by {self._who(at)}: {', '.join(found)}" if found else None
 
     # --- what the kind knows --------------------------------------------------------------------
 
@@ -69,8 +71,21 @@ class Recorded(abc.ABC):
         """What it says otherwise than the record."""
 
     @abc.abstractmethod
-    def _unserved(self, live: Object) -> list[str]:
+    def _unserved(self, live: Object, target: str) -> list[str]:
         """Why whoever serves it has not taken it yet."""
+
+    def _blamed(self, live: Object, target: str) -> Object:  # noqa: ARG002 (the object itself, mostly)
+        """What somebody changed where there are differences."""
+        return live
+
+    def _named(self) -> tuple[str, str]:
+        """Namespace and name of the route that exists already."""
+        _, namespace, name = self._place.routed
+        if name.endswith(OWN_SUFFIX):
+            raise Refused(
+                f"the route {self._place.route} is called like Segue's own; rename it to take it over"
+            )
+        return namespace, name
 
     # --- writing --------------------------------------------------------------------------------
 
@@ -119,9 +134,12 @@ class Recorded(abc.ABC):
             return record
         record = records.undone(record, self._clock())
         if records.at_war(record):
-            who = drift.changed_by(live, *self.fields, "metadata.annotations")
-            raise Refused(drift.war(live, who))
+            at = self._blamed(live, target)
+            raise Refused(drift.war(at, self._who(at)))
         return record
+
+    def _who(self, live: Object) -> str:
+        return drift.changed_by(live, *self.fields, "metadata.annotations")
 
     def _check_services(self, live: Object | None, route: Route, record: Record | None) -> None:
         """Of the backends that are new here: a share for a Service that is not there would be lost."""
@@ -165,11 +183,22 @@ class Recorded(abc.ABC):
         records.check(record, route.target, self._cluster.owner, (route.epoch, route.attempt))
         ours = record is not None and record.order == (route.epoch, route.attempt)
         if record is None or not ours or self._differences(live, route.target, record):
-            who = drift.changed_by(live, *self.fields, "metadata.annotations")
-            raise Retry(f"{route.target}: {drift.place(live)} was changed back by {who}", after=1.0)
-        return ", ".join(self._unserved(live))
+            at = self._blamed(live, route.target)
+            raise Retry(f"{route.target}: {drift.place(at)} was changed back by {self._who(at)}", after=1.0)
+        return ", ".join(self._unserved(live, route.target))
 
 
 def namespace_of(live: Object) -> str:
     """The namespace of an object."""
     return str(live["metadata"]["namespace"])
+
+
+def address_of(shape: Shape, live: Object, names: frozenset[str], base: str | None) -> str:
+    """The first host and path of our rules; the cluster's address where the route names no host."""
+    spec = live["spec"]
+    ours = splits.our_rules(shape, spec, names, namespace_of(live))
+    said = shape.reached(spec, ours or range(len(shape.rules(spec))))
+    where = (base or "").rstrip("/") if said.host is None else f"http://{said.host}"
+    if not where:
+        raise Refused(f"{drift.place(live)} names no host; connect the cluster again with --address")
+    return where + (said.path if said.path != "/" else "")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from policies.place import Place
-from service.adapters.kubernetes import gitops, looking, splits
+from service.adapters.kubernetes import gitops, labels, looking, splits
 from service.adapters.kubernetes.api import Api, Object
 from service.adapters.kubernetes.kinds import DEPLOYMENT, HPA, SERVICE
 from service.adapters.kubernetes.shapes.known import SHAPES
@@ -63,7 +63,7 @@ class KubernetesView:
     def _routes(self, namespace: str, services: list[str]) -> list[tuple[str, Object]]:
         """Routes that name the Services, of every kind that the cluster has, by what `route` says before.
 
-        Lists of custom resources say the kind of each item; lists of Kubernetes' own do not.
+        Lists of custom resources say each item's kind; those of Kubernetes' own leave it out.
         """
         wanted = {f"{name}.{namespace}" for name in services}
         found: list[tuple[str, Object]] = []
@@ -74,9 +74,9 @@ class KubernetesView:
                 except PortError:
                     continue
                 found += [
-                    (f"{word}/" if word else "", one)
+                    (f"{word}/" if word else "", {"kind": shape.title, **one})
                     for one in routes
-                    if splits.leads_to(shape, one["spec"], namespace).keys() & wanted
+                    if not _ours(one) and splits.leads_to(shape, one["spec"], namespace).keys() & wanted
                 ]
         return found
 
@@ -91,6 +91,10 @@ def _image(deployment: Object) -> str:
 
 def _selects(selector: Mapping[str, str] | None, worn: Mapping[str, str]) -> bool:
     return bool(selector) and all(worn.get(key) == said for key, said in (selector or {}).items())
+
+
+def _ours(live: Object) -> bool:
+    return bool((live["metadata"].get("labels") or {}).get(labels.MANAGED_BY) == labels.SEGUE)
 
 
 def _scales(autoscaler: Mapping[str, Any], deployment: str) -> bool:

@@ -4,7 +4,13 @@ from collections.abc import Mapping
 
 from service.adapters.kubernetes.shapes import Shape
 from service.adapters.kubernetes.shapes.gateway_api import GatewayApi
+from service.adapters.kubernetes.shapes.ingress import Ingress
 from service.adapters.kubernetes.shapes.istio import Istio
 from service.adapters.kubernetes.shapes.traefik import Traefik
 
-SHAPES: Mapping[str, Shape] = {"": GatewayApi(), "virtualservice": Istio(), "traefikservice": Traefik()}
+SHAPES: Mapping[str, Shape] = {
+    "": GatewayApi(),
+    "virtualservice": Istio(),
+    "traefikservice": Traefik(),
+    "ingress": Ingress(),
+}
