@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import traefik
+from tests.cluster import definitions, traefik
 from tests.cluster.images import Images
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.registries import registry_of
@@ -55,6 +55,14 @@ def namespace(kubectl):
     kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
     yield name
     kubectl.run("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def route_kinds(kubectl):
+    """The cluster knows Istio's VirtualServices and Traefik's custom resources, for as long as tests run."""
+    istio = definitions.installed(kubectl, definitions.ISTIO, "virtualservices.networking.istio.io")
+    with istio, definitions.installed(kubectl, definitions.TRAEFIK):
+        yield
 
 
 @pytest.fixture(scope="session")

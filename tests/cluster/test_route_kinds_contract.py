@@ -10,7 +10,6 @@ import pytest
 from service.adapters.kubernetes.gateway import GatewayRouter
 from service.adapters.kubernetes.ingress import IngressRouter
 from service.adapters.kubernetes.kinds import INGRESS, TRAEFIK_SERVICE, VIRTUAL_SERVICE
-from tests.cluster.definitions import ISTIO, TRAEFIK, installed
 from tests.cluster.routing import Nowhere
 from tests.contracts.test_traffic_router import *  # noqa: F403 (its tests, on the routers below)
 
@@ -18,9 +17,8 @@ TARGETS = ("fraud/production", "fraud/staging")
 
 
 @pytest.fixture(scope="module")
-def space(kubectl):
-    istio = installed(kubectl, ISTIO, "virtualservices.networking.istio.io")
-    with istio, installed(kubectl, TRAEFIK), Nowhere() as made:
+def space(route_kinds):
+    with Nowhere() as made:
         for target in TARGETS:
             for number in (1, 2):
                 made.service(f"{stem(target)}-{number}", target)

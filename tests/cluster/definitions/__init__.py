@@ -47,4 +47,4 @@ def _read(source: tuple[str, str]) -> list[Manifest]:
     words = ["go", "mod", "download", "-json", module]
     done = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent)
     folder = Path(json.loads(done.stdout)["Dir"])
-    return [one for one in yaml.safe_load_all((folder / path).read_text()) if one]
+    return [one for one in yaml.load_all((folder / path).read_text(), yaml.CSafeLoader) if one]
