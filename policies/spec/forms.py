@@ -78,7 +78,7 @@ def _route(text: str) -> str:
         raise Wrong("is longer than a route's name may be")
     kind, slash, name = text.partition("/") if text.count("/") == 2 else ("", "", text)
     if not re.fullmatch(rf"{_LABEL}/{_LABEL}", name):
-        raise Wrong("is not a namespace and a name, such as ml/fraud")
+        raise Wrong("is no name of a route")
     if slash and kind not in ROUTE_KINDS:
         close = nearest(kind, ("httproute", "grpcroute", *ROUTE_KINDS))
         meant = f"{close}/{name}" if close in ROUTE_KINDS else name

@@ -79,10 +79,11 @@ class Nowhere(Space):
         """A model that is taken over with this route."""
         return Place("test", self.namespace, "fraud", f"{kind}/{self.namespace}/{name}")
 
-    def service(self, name, target=None):
+    def service(self, name, target=None, selector=None):
         """A Service; labelled as one of ours with a target."""
         marks = {} if target is None else {TARGET: value(target)}
-        self.create(SERVICE, name, metadata={"labels": marks}, spec={"ports": [{"name": "http", "port": 80}]})
+        spec = {"ports": [{"name": "http", "port": 80}], **({"selector": selector} if selector else {})}
+        self.create(SERVICE, name, metadata={"labels": marks}, spec=spec)
 
     def backend(self, name, weight):
         return Backend(f"{name}.{self.namespace}", f"http://{name}.{self.namespace}.svc:80", weight)

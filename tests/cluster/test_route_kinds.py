@@ -10,15 +10,17 @@ import pytest
 import requests
 
 from policies.place import Place
-from service.adapters.kubernetes import gitops
+from service.adapters.kubernetes import gitops, looking
+from service.adapters.kubernetes.adoption import Found
 from service.adapters.kubernetes.gateway import GatewayRouter
 from service.adapters.kubernetes.ingress import IngressRouter
-from service.adapters.kubernetes.kinds import INGRESS, TRAEFIK_SERVICE, VIRTUAL_SERVICE, Kind
+from service.adapters.kubernetes.kinds import DEPLOYMENT, INGRESS, TRAEFIK_SERVICE, VIRTUAL_SERVICE, Kind
 from service.adapters.kubernetes.metrics import ClusterMetrics
 from service.adapters.kubernetes.records import ANNOTATION
+from service.adapters.kubernetes.view import KubernetesView
 from service.ports import Refused, Route
 from tests.cluster.kubectl import Kubectl
-from tests.cluster.routing import Gateway, Nowhere, kubeconfig
+from tests.cluster.routing import Gateway, Nowhere, kubeconfig, pods
 from tests.running import wait_until
 
 TARGET = "fraud/production"
@@ -29,8 +31,12 @@ CANARY = "fraud.production-segue"
 @pytest.fixture(scope="module")
 def space(route_kinds):
     with Nowhere() as made:
-        for name in ("fraud", "fraud-2", "fraud-3", "other"):
+        made.service("fraud", selector={"app": "fraud"})
+        for name in ("fraud-2", "fraud-3", "other"):
             made.service(name, TARGET if name[-1].isdigit() else None)
+        made.create(
+            DEPLOYMENT, "fraud", spec={**pods("example.invalid/fraud:1", {"app": "fraud"}), "replicas": 0}
+        )
         yield made
 
 
@@ -142,6 +148,25 @@ def test_what_was_found_comes_back_exactly(space, word, way):
     assert (ANNOTATION in notes) is (way == "removed")
     left = {one["metadata"]["name"] for one in space.api.list(SPECS[word][0], space.namespace)}
     assert left - {"shop"} == ({CANARY} if way == "removed" and word == "ingress" else set())
+
+
+def test_a_deployment_behind_it_is_found_taken_over_and_examined(space, word):
+    found = KubernetesView(space.api, space.cluster).existing(space.namespace, "fraud")
+    assert found.routes == (f"{word}/{space.namespace}/shop",)
+    place = space.place(word, "shop")
+    adopted = Found(space.api, space.cluster, place)
+    known = adopted.note(adopted.read())
+    assert (known["service"], known["port"]) == ("fraud", 80)
+    adopted.forget(adopted.read())
+    told = [one.detail for one in looking.existing(space.api, TARGET, place) if not one.ok]
+    assert told == []
+    past = [
+        one.detail for one in looking.existing(space.api, TARGET, place) if "past the split" in one.detail
+    ]
+    assert bool(past) is (word != "virtualservice")  # it says nothing of gateways, so it is for all sidecars
+    stray = space.place(word, "gone")
+    told = [one.detail for one in looking.existing(space.api, TARGET, stray) if not one.ok]
+    assert told == [f"there is no route {word}/{space.namespace}/gone"]
 
 
 EDITS = {

@@ -19,6 +19,7 @@ from service.adapters.kubernetes.kinds import (
     GATEWAY,
     HPA,
     HTTP_ROUTE,
+    INGRESS,
     JOB,
     NAMESPACE,
     PDB,
@@ -108,14 +109,17 @@ def route_rights(api: Api, target: str, kind: Kind, route: Object) -> Iterator[F
     where, name = route["metadata"]["namespace"], route["metadata"]["name"]
     wanted = [("get", kind, where, name), ("update", kind, where, name)]
     wanted += [("get", GATEWAY, *gateway) for gateway in routes_manifest.gateways(route)]
+    if kind == INGRESS:  # and its canary
+        wanted += [(verb, kind, where, "") for verb in ("get", "create", "update", "delete")]
     for verb, what, namespace, named in wanted:
         if not api.allowed(verb, what, namespace, named):
             yield Finding(
                 target,
                 ok=False,
-                detail=f"Segue may not {verb} {what.title} {namespace}/{named}",
+                detail=f"Segue may not {verb} {what.title} {namespace}/{named or '*'}",
                 mend=f"add to its Role in {namespace}: - {{apiGroups: [{what.group!r}],"
-                f" resources: [{what.plural}], resourceNames: [{named}], verbs: [{verb}]}}",
+                f" resources: [{what.plural}],{f' resourceNames: [{named}],' if named else ''}"
+                f" verbs: [{verb}]}}",
             )
 
 
