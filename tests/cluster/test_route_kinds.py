@@ -11,7 +11,8 @@ import requests
 
 from policies.place import Place
 from service.adapters.kubernetes import gitops, looking
-from service.adapters.kubernetes.adoption import Found
+from service.adapters.kubernetes.adoption import TAKEN, Found
+from service.adapters.kubernetes.answers import Stale
 from service.adapters.kubernetes.gateway import GatewayRouter
 from service.adapters.kubernetes.ingress import IngressRouter
 from service.adapters.kubernetes.kinds import DEPLOYMENT, INGRESS, TRAEFIK_SERVICE, VIRTUAL_SERVICE, Kind
@@ -150,14 +151,23 @@ def test_what_was_found_comes_back_exactly(space, word, way):
     assert left - {"shop"} == ({CANARY} if way == "removed" and word == "ingress" else set())
 
 
+def noted(adopted):
+    """What is noted of it; the Deployment's own controller writes it now and then, too."""
+    for _ in range(20):
+        try:
+            return adopted.note(adopted.read())
+        except Stale:
+            continue
+    raise AssertionError("it is never left alone")
+
+
 def test_a_deployment_behind_it_is_found_taken_over_and_examined(space, word):
     found = KubernetesView(space.api, space.cluster).existing(space.namespace, "fraud")
     assert found.routes == (f"{word}/{space.namespace}/shop",)
     place = space.place(word, "shop")
-    adopted = Found(space.api, space.cluster, place)
-    known = adopted.note(adopted.read())
+    known = noted(Found(space.api, space.cluster, place))
     assert (known["service"], known["port"]) == ("fraud", 80)
-    adopted.forget(adopted.read())
+    Kubectl(kubeconfig()).run("annotate", "deployment", "fraud", f"{TAKEN}-", "-n", space.namespace)
     told = [one.detail for one in looking.existing(space.api, TARGET, place) if not one.ok]
     assert told == []
     past = [
@@ -275,6 +285,24 @@ def test_an_ingress_is_split_by_its_canary_and_led_on_once_a_version_has_all(spa
     ]
     with pytest.raises(Refused, match="has one canary"):
         router.set(Route(TARGET, 1, tuple(three), attempt=4))
+
+
+def test_an_ingress_that_was_led_elsewhere_by_hand_is_told_and_left_with_no_canary(space, nginx):
+    router = adopting(space, "ingress")
+    router.set(split(space, 5.0))
+    ours = ("/spec/rules/0/http/paths/0", "/spec/rules/1/http/paths/0")
+    moved = [{"op": "replace", "path": f"{at}/backend/service/name", "value": "other"} for at in ours]
+    words = ("patch", "ingress", "shop", "-n", space.namespace, "--type=json", "-p", json.dumps(moved))
+    Kubectl(kubeconfig()).run(*words)
+    assert f"Ingress {space.namespace}/shop was changed by kubectl" in router.drift(TARGET)
+    router.remove(TARGET, 1, 1)
+    notes = space.api.get(INGRESS, space.namespace, CANARY)["metadata"]["annotations"]
+    assert notes["nginx.ingress.kubernetes.io/canary-weight"] == "0"
+    with pytest.raises(Refused, match="older write"):
+        router.set(split(space, 5.0))
+    router.hand_back(TARGET)
+    left = [one["metadata"]["name"] for one in space.api.list(INGRESS, space.namespace)]
+    assert left == ["shop"]
 
 
 def test_a_writer_that_stopped_before_its_canary_changes_nothing_later(space, nginx, monkeypatch):

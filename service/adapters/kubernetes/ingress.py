@@ -139,7 +139,9 @@ class IngressRouter(Recorded):
         marks = canary_marks(main, part(step.share or 0.0, WHOLE))
         name = own_route.own_name(target)
 
-        def decide(live: Object | None) -> Object:
+        def decide(live: Object | None) -> Object | None:
+            if live is None and not ours:
+                return None
             made = {"name": name, "namespace": namespace}
             found: Object = {"apiVersion": INGRESS.api_version, "kind": "Ingress", "metadata": made}
             if live is not None:
@@ -149,15 +151,15 @@ class IngressRouter(Recorded):
             notes = {**(found["metadata"].get("annotations") or {}), **marks}
             worn = labels.labels(target, "", self._cluster.owner)
             metadata = {**found["metadata"], "annotations": notes, "labels": worn}
-            return records.with_record({**found, "metadata": metadata, "spec": spec}, target, record)
+            said = spec if ours else found["spec"]  # an Ingress without rules is none
+            return records.with_record({**found, "metadata": metadata, "spec": said}, target, record)
 
         self._change(target, decide, lambda: self._canary(target))
 
     def _rest(self, main: Object, target: str, record: Record, tombstone: Record) -> None:
         """The canary without a share, so that it refuses whoever is older than this."""
-        name = lead(main, splits.names_of(record))
-        backend = next((one for one in record.backends if one.name != name), record.backends[0])
-        self._write_canary(main, target, Step(backend, 0.0), tombstone)
+        least = min(record.backends, key=lambda one: one.weight)
+        self._write_canary(main, target, Step(least, 0.0), tombstone)
 
     def _without(self, live: Object | None, target: str, tombstone: Record | None) -> Object | None:
         if live is None:
