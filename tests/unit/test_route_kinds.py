@@ -6,11 +6,13 @@ import pytest
 
 from policies.place import Place
 from policies.spec.forms import ROUTE_KINDS
-from service.adapters.kubernetes import splits
-from service.adapters.kubernetes.ingress import steps
+from service.adapters.kubernetes import site, splits
+from service.adapters.kubernetes.gateway import GatewayRouter
+from service.adapters.kubernetes.ingress import IngressRouter, steps
 from service.adapters.kubernetes.records import Record
+from service.adapters.kubernetes.selector import ServiceSelector
 from service.adapters.kubernetes.shapes.known import SHAPES
-from service.ports import Backend, Refused
+from service.ports import Backend, Cluster, Refused
 
 NAMES = ("a.ml", "b.ml", "c.ml")
 
@@ -99,3 +101,18 @@ def test_each_write_gives_nobody_more_than_it_had_or_gets_or_was_led_to(shares, 
         assert all(got <= most[name] for name, got in served(at, canary, share).items())
     after = {name: got for name, got in served(at, canary, share).items() if got}
     assert after == {name: got for name, got in wanted.items() if got}
+
+
+@pytest.mark.parametrize(
+    ("route", "router"),
+    [
+        (None, ServiceSelector),
+        ("ml/fraud", GatewayRouter),
+        ("virtualservice/ml/fraud", GatewayRouter),
+        ("traefikservice/ml/fraud", GatewayRouter),
+        ("ingress/ml/fraud", IngressRouter),
+    ],
+)
+def test_a_deployment_has_the_router_of_its_route(route, router):
+    found = site._router(None, Cluster("prod"), Place("prod", "ml", "fraud", route))
+    assert type(found) is router
