@@ -14,14 +14,20 @@ class Place:
     """Where one target serves.
 
     `cluster` is a connection's name, None for this machine. `deployment` is the existing Deployment
-    of the namespace whose pod template is copied, `route` the existing HTTPRoute (namespace/name)
-    whose weights are ours; None: Segue makes its own.
+    of the namespace whose pod template is copied, `route` the existing one whose weights are ours
+    ([kind/]namespace/name); None: Segue makes its own.
     """
 
     cluster: str | None = None
     namespace: str = ""
     deployment: str | None = None
     route: str | None = None
+
+    @property
+    def routed(self) -> tuple[str, str, str]:
+        """The route's kind (empty: of the Gateway API), namespace and name."""
+        kind, namespace, name = ["", *(self.route or "/").split("/")][-3:]
+        return kind, namespace, name
 
 
 HERE = Place()

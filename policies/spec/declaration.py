@@ -71,7 +71,7 @@ class ServeNone:
 
 @dataclass(frozen=True, slots=True)
 class ServeDeployment:
-    """`deployment: ns/name` with `route: ns/name`: what exists already is taken over."""
+    """`deployment: ns/name` with `route: [kind/]ns/name`: what exists already is taken over."""
 
     deployment: str
     route: str | None

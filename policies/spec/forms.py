@@ -69,6 +69,30 @@ GUARD = pattern("guard", "a name of small letters, digits, `_` and `-`", r"[a-z]
 NAMESPACED = pattern(
     "namespace/name", "a namespace and a name, such as ml/fraud", rf"{_LABEL}/{_LABEL}", longest=127
 )
+# What `route` may name beside a Gateway API route, which needs no word.
+ROUTE_KINDS = ("virtualservice", "traefikservice", "ingress")
+
+
+def _route(text: str) -> str:
+    if len(text) > 127 + 1 + max(map(len, ROUTE_KINDS)):
+        raise Wrong("is longer than a route's name may be")
+    kind, slash, name = text.partition("/") if text.count("/") == 2 else ("", "", text)
+    if not re.fullmatch(rf"{_LABEL}/{_LABEL}", name):
+        raise Wrong("is no name of a route")
+    if slash and kind not in ROUTE_KINDS:
+        close = nearest(kind, ("httproute", "grpcroute", *ROUTE_KINDS))
+        meant = f"{close}/{name}" if close in ROUTE_KINDS else name
+        raise Wrong("begins with no kind of route that is known", meant if close else None)
+    return text
+
+
+ROUTE = Form(
+    "route",
+    "a namespace and a name, such as ml/fraud; for another kind than an HTTPRoute or GRPCRoute"
+    f" {listed(ROUTE_KINDS)} and `/` before it",
+    _route,
+    {"type": "string", "pattern": rf"^(?:(?:{'|'.join(ROUTE_KINDS)})/)?{_LABEL}/{_LABEL}$"},
+)
 PATTERN = pattern("pattern", "a name or a pattern with `*`, such as v*", r"[^\s!\x00-\x1f][^\s\x00-\x1f]*")
 STAGE = pattern("stage", "a GTO stage, such as prod", r"[a-z][a-z0-9-]*")
 SEGMENT = pattern("label", "a metric label, such as country", r"[A-Za-z_][A-Za-z0-9_]*", longest=60)

@@ -95,8 +95,9 @@ _SERVE = (
     Key(
         "route",
         _ANY,
-        Plain(forms.NAMESPACED),
-        "The HTTPRoute before the Deployment: only the weights of our rule are touched.",
+        Plain(forms.ROUTE),
+        "The HTTPRoute before the Deployment, or `virtualservice/`, `traefikservice/` or `ingress/` and its"
+        " namespace and name: only our weights are touched.",
     ),
     Key("inferenceservice", _ANY, Plain(forms.NAMESPACED), "An existing KServe InferenceService."),
     Key(

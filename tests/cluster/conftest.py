@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import audit, logins, traefik
+from tests.cluster import audit, definitions, logins, traefik
 from tests.cluster.helm import CHART, Release
 from tests.cluster.images import Images
 from tests.cluster.kubectl import Kubectl
@@ -81,6 +81,14 @@ def namespace(kubectl):
     kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
     yield name
     kubectl.run("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def route_kinds(kubectl):
+    """The cluster knows Istio's VirtualServices and Traefik's custom resources, for as long as tests run."""
+    istio = definitions.installed(kubectl, definitions.ISTIO, "virtualservices.networking.istio.io")
+    with istio, definitions.installed(kubectl, definitions.TRAEFIK):
+        yield
 
 
 @pytest.fixture(scope="session")

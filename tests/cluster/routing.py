@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import requests
 import yaml
 
+from policies.place import Place
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import (
     ENDPOINT_SLICE,
@@ -67,6 +68,27 @@ class Space:
         return self.api.create(kind, self.namespace, {**_typed(kind), "metadata": metadata, **body})
 
 
+class Nowhere(Space):
+    """A namespace with Services and routes that nobody serves: what is stored is all there is."""
+
+    def __init__(self):
+        super().__init__()
+        self.cluster = Cluster("test", kubeconfig=kubeconfig(), namespace=self.namespace, owner=OWNER)
+
+    def place(self, kind, name):
+        """A model that is taken over with this route."""
+        return Place("test", self.namespace, "fraud", f"{kind}/{self.namespace}/{name}")
+
+    def service(self, name, target=None, selector=None):
+        """A Service; labelled as one of ours with a target."""
+        marks = {} if target is None else {TARGET: value(target)}
+        spec = {"ports": [{"name": "http", "port": 80}], **({"selector": selector} if selector else {})}
+        self.create(SERVICE, name, metadata={"labels": marks}, spec=spec)
+
+    def backend(self, name, weight):
+        return Backend(f"{name}.{self.namespace}", f"http://{name}.{self.namespace}.svc:80", weight)
+
+
 class Gateway(Space):
     """A namespace with a Gateway that a Traefik of our own serves."""
 
@@ -117,9 +139,7 @@ class Gateway(Space):
             f"--entrypoints.web.address={self.listen or f'127.0.0.1:{self.port}'}",
             f"--entrypoints.traefik.address=127.0.0.1:{self.control}",
             "--api.insecure=true",
-            "--providers.kubernetesgateway=true",
-            f"--providers.kubernetesgateway.labelselector=segue-test={self.namespace}",
-            f"--providers.kubernetesgateway.namespaces={self.namespace}",
+            *self.provider(),
             f"--providers.providersthrottleduration={self.throttle}",
             "--metrics.prometheus=true",
             "--metrics.prometheus.addServicesLabels=true",
@@ -132,6 +152,14 @@ class Gateway(Space):
                 arguments, env={"KUBECONFIG": kubeconfig()}, stdout=log, stderr=log
             )
         wait_until(self._answers)
+
+    def provider(self):
+        """Where Traefik reads its routes."""
+        return [
+            "--providers.kubernetesgateway=true",
+            f"--providers.kubernetesgateway.labelselector=segue-test={self.namespace}",
+            f"--providers.kubernetesgateway.namespaces={self.namespace}",
+        ]
 
     def stop(self):
         if self.process is not None:
@@ -202,8 +230,12 @@ def _typed(kind: Kind):
         "gatewayclasses": "GatewayClass",
         "grpcroutes": "GRPCRoute",
         "httproutes": "HTTPRoute",
+        "ingresses": "Ingress",
+        "ingressroutes": "IngressRoute",
         "services": "Service",
         "pods": "Pod",
         "deployments": "Deployment",
+        "traefikservices": "TraefikService",
+        "virtualservices": "VirtualService",
     }
     return {"apiVersion": kind.api_version, "kind": titles[kind.plural]}

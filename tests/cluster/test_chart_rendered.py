@@ -130,6 +130,28 @@ def test_the_rights_of_split_processes_on_targets_of_others_are_this_list():
     }
 
 
+@pytest.mark.parametrize("wide", [False, True])
+def test_routes_of_other_kinds_are_named_in_the_rights_and_ingresses_get_a_canary(wide):
+    routes = ("virtualservice/mesh/wine", "traefikservice/mesh/churn", "ingress/mesh/fraud", "mesh/tea")
+    targets = [{"namespace": "mesh", "deployment": "wine", "route": one} for one in routes]
+    found = rights(rendered({**SPLIT, "targets": targets, "rbac": {"clusterWide": wide}}))
+    istio = ("networking.istio.io", "virtualservices", "wine")
+    traefik = ("traefik.io", "traefikservices", "churn")
+    ingress = ("networking.k8s.io", "ingresses")
+    assert found["Role", "mesh", "segue-routes"] == [
+        *([] if wide else named("tea", "get update")),
+        (*ingress, "", "get create update delete"),
+        (*traefik, "get update"),
+        (*istio, "get update"),
+    ]
+    assert found["Role", "mesh", "segue-web-routes"] == [
+        *([] if wide else named("tea", "get")),
+        (*ingress, "fraud", "get"),
+        (*traefik, "get"),
+        (*istio, "get"),
+    ]
+
+
 def test_cluster_wide_rights_are_the_same_ones_and_only_by_choice():
     assert rights(rendered(SETS["cluster-wide"])) == {
         ("ClusterRole", "", "ops-segue"): ACTOR + OWN_ROUTES,

@@ -97,6 +97,17 @@ def test_nginx_counts_by_service_and_a_prometheus_may_have_renamed_its_labels():
     assert seen("nginx", text) == {"fraud.shop": (2, 0)}
 
 
+def test_what_a_canary_of_nginx_got_is_the_canarys_though_its_service_says_otherwise():
+    """The label `service` names the Service of the Ingress that the canary stands beside."""
+    text = ""
+    for status, canary, n in (("200", "", 90), ("200", "-", 5), ("500", "shop-fraud-2-80", 3)):
+        labels = f'service="fraud",namespace="shop",canary="{canary}",status="{status}"'
+        text += f"nginx_ingress_controller_requests{{{labels}}} {n}\n"
+        text += f'nginx_ingress_controller_request_duration_seconds_bucket{{{labels},le="+Inf"}} {n}\n'
+    found = seen("nginx", text)
+    assert (found["fraud.shop"], found["fraud-2.shop"]) == ((95, 0), (3, 3))
+
+
 def test_envoy_that_counts_two_backends_as_one_has_no_numbers():
     text = ""
     for cluster in ("shop/fraud|shop/fraud2", "shop/churn"):

@@ -3,8 +3,9 @@
 import pytest
 from inline_snapshot import snapshot
 
-from service.adapters.kubernetes import records, routes_manifest
+from service.adapters.kubernetes import own_route, records, routes_manifest
 from service.adapters.kubernetes.records import ANNOTATION, Record
+from service.adapters.kubernetes.shapes import WHOLE, part
 from service.ports import Backend, Refused, Route
 
 ROUTE = Route(
@@ -18,7 +19,7 @@ ROUTE = Route(
 
 
 def test_a_route_of_our_own_is_written_out_whole():
-    assert routes_manifest.own_spec(ROUTE, "infra/web", "shop") == snapshot(
+    assert own_route.own_spec(ROUTE, "infra/web", "shop") == snapshot(
         {
             "parentRefs": [
                 {"group": "gateway.networking.k8s.io", "kind": "Gateway", "namespace": "infra", "name": "web"}
@@ -92,7 +93,7 @@ def test_a_route_of_our_own_is_written_out_whole():
 
 @pytest.mark.parametrize(("percent", "whole"), [(0.0, 0), (1e-9, 1), (0.0001, 1), (0.01, 100), (100 / 3, 333_333), (100.0, 1_000_000)])  # fmt: skip
 def test_a_weight_is_fine_and_only_nothing_is_nothing(percent, whole):
-    assert routes_manifest.weight(Backend("a.b", "http://a.b.svc", percent)) == whole
+    assert part(percent, WHOLE) == whole
 
 
 @pytest.mark.parametrize("name", ["a", "a.b.c", ".b", "a."])

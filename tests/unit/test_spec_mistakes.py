@@ -12,6 +12,7 @@ from policies.spec.parse import parse
 from service.segue_yaml import check
 
 BUILD = "name: wine\nbuild: {lock: requirements.lock}\nserve: {run: python serve.py}\n"
+TAKEN_OVER = "name: wine\nimage: ghcr.io/acme/wine:v*\ndeployment: ml/wine\n"
 
 
 def mistakes(text, folder=""):
@@ -66,6 +67,10 @@ ONE_MISTAKE = {
     "two ways to build": "name: wine\nbuild: {lock: a, dockerfile: b}\nserve: {run: python serve.py}\n",
     "a path out of the folder": "name: wine\nbuild: {lock: ../a.txt}\nserve: {run: python serve.py}\n",
     "a route without a deployment": BUILD + "route: ml/wine\n",
+    "a kind of route that is misspelt": TAKEN_OVER + "route: virtualservices/ml/wine\n",
+    "a kind that needs no word": TAKEN_OVER + "route: HTTPRoute/ml/wine\n",
+    "a kind of route that is not known": TAKEN_OVER + "route: mapping/ml/wine\n",
+    "a route without a namespace": TAKEN_OVER + "route: ingress/wine/\n",
     "when_full without kserve": BUILD + "when_full: wait\n",
     "triggers of a build for a model": (
         "name: wine\nmodel: models:/wine@challenger\nserve: mlflow\non: {branches: main}\n"
@@ -156,6 +161,18 @@ def test_each_mistake_is_told_once_and_in_words():
                 "2:15 build.lock: `lock: ../a.txt` leaves the folder with `..`; it wants a file, relative to the model's folder"
             ],
             "a route without a deployment": ["4:8 route: `route` means something only with `deployment`"],
+            "a kind of route that is misspelt": [
+                "4:8 route: `route: virtualservices/ml/wine` begins with no kind of route that is known; it wants a namespace and a name, such as ml/fraud; for another kind than an HTTPRoute or GRPCRoute `virtualservice`, `traefikservice` or `ingress` and `/` before it; did you mean `virtualservice/ml/wine`?"
+            ],
+            "a kind that needs no word": [
+                "4:8 route: `route: HTTPRoute/ml/wine` begins with no kind of route that is known; it wants a namespace and a name, such as ml/fraud; for another kind than an HTTPRoute or GRPCRoute `virtualservice`, `traefikservice` or `ingress` and `/` before it; did you mean `ml/wine`?"
+            ],
+            "a kind of route that is not known": [
+                "4:8 route: `route: mapping/ml/wine` begins with no kind of route that is known; it wants a namespace and a name, such as ml/fraud; for another kind than an HTTPRoute or GRPCRoute `virtualservice`, `traefikservice` or `ingress` and `/` before it"
+            ],
+            "a route without a namespace": [
+                "4:8 route: `route: ingress/wine/` is no name of a route; it wants a namespace and a name, such as ml/fraud; for another kind than an HTTPRoute or GRPCRoute `virtualservice`, `traefikservice` or `ingress` and `/` before it"
+            ],
             "when_full without kserve": [
                 "4:12 when_full: `when_full` means something only with `inferenceservice`"
             ],

@@ -75,11 +75,28 @@ What can be named is: routes that are taken over, and the gateway. `own`: Segue 
 {{- end }}
 {{- end -}}
 
+{{/*
+Routes that are taken over, by kind and name. The canary beside an Ingress is made at run time, by a name
+that is the target's: writing Ingresses cannot be limited by name.
+*/}}
 {{- define "segue.rules.routes" -}}
-- apiGroups: [gateway.networking.k8s.io]
-  resources: [httproutes, grpcroutes]
-  resourceNames: [{{ .names | uniq | sortAlpha | join ", " }}]
-  verbs: {{ .verbs }}
+{{- $writes := .writes }}
+{{- $kinds := dict
+  "httproute" (list "gateway.networking.k8s.io" "httproutes, grpcroutes")
+  "virtualservice" (list "networking.istio.io" "virtualservices")
+  "traefikservice" (list "traefik.io" "traefikservices")
+  "ingress" (list "networking.k8s.io" "ingresses") }}
+{{- range $word, $names := .named }}
+{{- $kind := index $kinds $word }}
+- apiGroups: [{{ first $kind }}]
+  resources: [{{ last $kind }}]
+{{- if and $writes (eq $word "ingress") }}
+  verbs: [get, create, update, delete]
+{{- else }}
+  resourceNames: [{{ $names | uniq | sortAlpha | join ", " }}]
+  verbs: {{ ternary "[get, update]" "[get]" $writes }}
+{{- end }}
+{{ end }}
 {{- end -}}
 
 {{- define "segue.rules.gateway" -}}

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from policies.place import Place
-from service.adapters.kubernetes import copying, reasons
+from service.adapters.kubernetes import copying, reasons, splits
 from service.adapters.kubernetes.api import Api, Object
-from service.adapters.kubernetes.kinds import DEPLOYMENT, HTTP_ROUTE, PDB, POD, SERVICE
+from service.adapters.kubernetes.kinds import DEPLOYMENT, PDB, POD, SERVICE
 from service.adapters.kubernetes.labels import MANAGED_BY, SEGUE
+from service.adapters.kubernetes.shapes.known import SHAPES
 from service.ports import Cluster, Refused, Retry
 
 TAKEN = "segue.dev/taken-over"  # annotation: owner, service, port, selector, replicas
@@ -27,7 +28,7 @@ class Found:
         self._api = api
         self._owner = cluster.owner
         self._namespace = place.namespace
-        self._route = place.route
+        self._place = place
         self.deployment = place.deployment or ""
 
     def read(self) -> Object:
@@ -140,27 +141,26 @@ class Found:
         if named:
             return services[named[0]]
         reached = {name: one for name, one in services.items() if one["spec"].get("clusterIP") != "None"}
-        if len(reached) == 1 and self._route is None:
+        if len(reached) == 1 and self._place.route is None:
             return next(iter(reached.values()))
         shown = ", ".join(services) or "none"
-        wanted = (
-            f"the route {self._route} names none of them" if self._route else "write `route:` to name one"
-        )
+        route = self._place.route
+        wanted = f"the route {route} names none of them" if route else "write `route:` to name one"
         raise Refused(f"Services that select the pods of {self.deployment}: {shown}; {wanted}")
 
     def _references(self) -> dict[str, int]:
         """The Services that the route names, with their ports."""
-        if self._route is None:
+        if self._place.route is None:
             return {}
-        namespace, _, name = self._route.partition("/")
-        route = self._api.get(HTTP_ROUTE, namespace, name)
+        kind, namespace, name = self._place.routed
+        shape = SHAPES[kind]
+        live = (self._api.get(kind, namespace, name) for kind in shape.kinds)
+        route = next((one for one in live if one is not None), None)
         if route is None:
-            raise Refused(f"there is no HTTPRoute {self._route}")
-        rules = route["spec"].get("rules") or []
-        references = [ref for rule in rules for ref in rule.get("backendRefs") or []]
-        return {
-            ref["name"]: ref.get("port", 0) for ref in references if ref.get("kind", "Service") == "Service"
-        }
+            raise Refused(f"there is no {shape.title} {namespace}/{name}")
+        named = splits.leads_to(shape, route["spec"], namespace)
+        here = ((key.partition("."), port) for key, port in named.items())
+        return {service: port for (service, _, where), port in here if where == self._namespace}
 
     def _port(self, service: Object) -> int:
         named = self._references().get(service["metadata"]["name"], 0)

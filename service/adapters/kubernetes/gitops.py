@@ -50,6 +50,9 @@ _ROUTE = _Fields("gateway.networking.k8s.io", ("/spec/rules",), ".spec.rules[]?.
 _FIELDS = {
     "HTTPRoute": _ROUTE,
     "GRPCRoute": _ROUTE,
+    "VirtualService": _Fields("networking.istio.io", ("/spec/http",), ".spec.http[]?.route"),
+    "Ingress": _Fields("networking.k8s.io", ("/spec/rules",), ".spec.rules[]?.http.paths[]?.backend"),
+    "TraefikService": _Fields("traefik.io", ("/spec/weighted/services",)),
     "Deployment": _Fields("apps", ("/spec/replicas",)),
     "Service": _Fields("", ("/spec/selector",)),
     "HorizontalPodAutoscaler": _Fields("autoscaling", ("/spec/minReplicas", "/spec/maxReplicas")),

@@ -9,7 +9,7 @@ from typing import Any
 
 from policies.place import Place
 from service.adapters.exposition import Strange
-from service.adapters.kubernetes import copying, labels, planes, routes_manifest
+from service.adapters.kubernetes import copying, labels, planes, routes_manifest, splits
 from service.adapters.kubernetes.answers import NoSuchKind
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import (
@@ -17,9 +17,9 @@ from service.adapters.kubernetes.kinds import (
     ENDPOINT_SLICE,
     EVENT,
     GATEWAY,
-    GRPC_ROUTE,
     HPA,
     HTTP_ROUTE,
+    INGRESS,
     JOB,
     NAMESPACE,
     PDB,
@@ -29,6 +29,7 @@ from service.adapters.kubernetes.kinds import (
     Kind,
 )
 from service.adapters.kubernetes.metrics import ClusterMetrics
+from service.adapters.kubernetes.shapes.known import SHAPES
 from service.ports import Cluster, Finding, PortError
 
 Object = dict[str, Any]
@@ -108,14 +109,17 @@ def route_rights(api: Api, target: str, kind: Kind, route: Object) -> Iterator[F
     where, name = route["metadata"]["namespace"], route["metadata"]["name"]
     wanted = [("get", kind, where, name), ("update", kind, where, name)]
     wanted += [("get", GATEWAY, *gateway) for gateway in routes_manifest.gateways(route)]
+    if kind == INGRESS:  # and its canary
+        wanted += [(verb, kind, where, "") for verb in ("get", "create", "update", "delete")]
     for verb, what, namespace, named in wanted:
         if not api.allowed(verb, what, namespace, named):
             yield Finding(
                 target,
                 ok=False,
-                detail=f"Segue may not {verb} {what.title} {namespace}/{named}",
+                detail=f"Segue may not {verb} {what.title} {namespace}/{named or '*'}",
                 mend=f"add to its Role in {namespace}: - {{apiGroups: [{what.group!r}],"
-                f" resources: [{what.plural}], resourceNames: [{named}], verbs: [{verb}]}}",
+                f" resources: [{what.plural}],{f' resourceNames: [{named}],' if named else ''}"
+                f" verbs: [{verb}]}}",
             )
 
 
@@ -251,41 +255,51 @@ def _namespace_fits(api: Api, namespace: str, selector: Object) -> bool:
 def _route(api: Api, target: str, place: Place, names: Sequence[str]) -> Iterator[Finding]:
     """The route that is ours leads to the Service; others that do so send requests past the split."""
     keys = {f"{name}.{place.namespace}" for name in names}
-    where, _, name = (place.route or f"{place.namespace}/").partition("/")
-    ours: Object | None = None
-    for kind in (HTTP_ROUTE, GRPC_ROUTE) if place.route else ():
-        try:
-            ours = ours or api.get(kind, where, name)
-        except NoSuchKind:
-            continue
-        if ours is not None:
-            yield from route_rights(api, target, kind, ours)
-            break
+    said = " or ".join(sorted(keys))
+    word, where, name = place.routed
+    shape = SHAPES[word]
+    kind, ours = _found(api, shape.kinds, where, name) if place.route else (None, None)
+    if kind is not None and ours is not None:
+        yield from route_rights(api, target, kind, ours)
     if place.route and ours is None:
         mend = "write its namespace and name under `serve: {route: …}`"
         yield Finding(target, ok=False, detail=f"there is no route {place.route}", mend=mend)
-    elif ours is not None and not routes_manifest.our_rules(ours["spec"], keys, where):
-        told = f"no rule of route {place.route} leads to {' or '.join(sorted(keys))}"
-        yield Finding(target, ok=False, detail=told, mend=f"kubectl edit httproute {name} -n {where}")
-    if api.allowed("list", HTTP_ROUTE, place.namespace):
-        for one in api.list(HTTP_ROUTE, place.namespace):
-            other = f"{place.namespace}/{one['metadata']['name']}"
-            if (
-                other != place.route
-                and _others(one)
-                and routes_manifest.our_rules(one["spec"], keys, place.namespace)
-            ):
-                told = f"route {other} leads to {' or '.join(sorted(keys))} past the split"
-                yield Finding(
-                    target,
-                    ok=False,
-                    detail=told,
-                    mend=f"kubectl delete httproute {one['metadata']['name']} -n {place.namespace}",
-                )
-    parents = (ours or {"spec": {}})["spec"].get("parentRefs") or []
-    if ours is not None and not any(one.get("kind") == "Service" for one in parents):
-        told = f"callers inside the cluster that ask {' or '.join(sorted(keys))} itself go past the split"
+    elif ours is not None and not splits.our_rules(shape, ours["spec"], keys, where):
+        told = f"no rule of route {place.route} leads to {said}"
+        mend = f"kubectl edit {str(ours['kind']).lower()} {name} -n {where}"
+        yield Finding(target, ok=False, detail=told, mend=mend)
+    yield from _past(api, target, place, keys)
+    if ours is not None and not shape.covers_inside(ours["spec"]):
+        told = f"callers inside the cluster that ask {said} itself go past the split"
         yield Finding(target, ok=True, detail=f"{told}; the gateway's address does not")
+
+
+def _past(api: Api, target: str, place: Place, keys: set[str]) -> Iterator[Finding]:
+    """HTTPRoutes that lead to the Service and are not ours."""
+    try:
+        known = (
+            api.list(HTTP_ROUTE, place.namespace) if api.allowed("list", HTTP_ROUTE, place.namespace) else []
+        )
+    except NoSuchKind:
+        known = []
+    for one in known:
+        other = f"{place.namespace}/{one['metadata']['name']}"
+        leads = splits.our_rules(SHAPES[""], one["spec"], keys, place.namespace)
+        if other != place.route and _others(one) and leads:
+            told = f"route {other} leads to {' or '.join(sorted(keys))} past the split"
+            mend = f"kubectl delete httproute {one['metadata']['name']} -n {place.namespace}"
+            yield Finding(target, ok=False, detail=told, mend=mend)
+
+
+def _found(api: Api, kinds: Iterable[Kind], namespace: str, name: str) -> tuple[Kind | None, Object | None]:
+    for kind in kinds:
+        try:
+            found = api.get(kind, namespace, name)
+        except NoSuchKind:
+            continue
+        if found is not None:
+            return kind, found
+    return None, None
 
 
 def _left_behind(

@@ -78,7 +78,7 @@ _UNTELLABLE = Counters(float("nan"), float("nan"))
 # The labels that decide what a series stands for, in any plane.
 _TELLING = (
     *("service", "exported_service", "namespace", "exported_namespace", "envoy_cluster_name", "reporter"),
-    *("destination_service_name", "destination_service_namespace"),
+    *("destination_service_name", "destination_service_namespace", "canary", "exported_canary"),
 )
 
 
@@ -105,6 +105,11 @@ def _istio(labels: Mapping[str, str]) -> tuple[Reading, ...]:
 
 
 def _nginx(labels: Mapping[str, str]) -> tuple[Reading, ...]:
+    """`service` is where the first Ingress leads, also for what its canary got; that says `canary`, as
+    NAMESPACE-SERVICE-PORT."""
+    canary = _label(labels, "canary")
+    if canary.strip("-"):
+        return _splits(canary.rpartition("-")[0], "")
     service, namespace = _label(labels, "service"), _label(labels, "namespace")
     return (Reading(f"{service}.{namespace}"),) if service and namespace else ()
 

@@ -5,6 +5,7 @@ from service.adapters.kubernetes import git_workloads
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.gateway import GatewayRouter
 from service.adapters.kubernetes.git_workloads import GitWorkloads
+from service.adapters.kubernetes.ingress import IngressRouter
 from service.adapters.kubernetes.jobs import KubernetesJobs
 from service.adapters.kubernetes.metrics import ClusterMetrics
 from service.adapters.kubernetes.selector import ServiceSelector
@@ -12,6 +13,8 @@ from service.adapters.kubernetes.workloads import KubernetesWorkloads
 from service.bootstrap import Site
 from service.ports import Cluster, Refused, Retry
 from service.settings import Settings
+
+_Router = GatewayRouter | IngressRouter | ServiceSelector
 
 
 def open_site(settings: Settings, cluster: Cluster, place: Place) -> Site:
@@ -37,9 +40,7 @@ def open_site(settings: Settings, cluster: Cluster, place: Place) -> Site:
 class _TakenOver:
     """A Deployment that was there before, and the route or Service in front of it: the port Adoption."""
 
-    def __init__(
-        self, workloads: KubernetesWorkloads | GitWorkloads, router: GatewayRouter | ServiceSelector
-    ) -> None:
+    def __init__(self, workloads: KubernetesWorkloads | GitWorkloads, router: _Router) -> None:
         self._workloads = workloads
         self._router = router
         self.found = workloads.found
@@ -51,9 +52,11 @@ class _TakenOver:
         self._router.hand_back(target)
 
 
-def _router(api: Api, cluster: Cluster, place: Place) -> GatewayRouter | ServiceSelector:
+def _router(api: Api, cluster: Cluster, place: Place) -> _Router:
     if place.deployment is not None and place.route is None:
         return ServiceSelector(api, cluster, place)
+    if place.routed[0] == "ingress":
+        return IngressRouter(api, cluster, place)
     return GatewayRouter(api, cluster, place)
 
 

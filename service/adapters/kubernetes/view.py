@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from policies.place import Place
-from service.adapters.kubernetes import gitops, looking
+from service.adapters.kubernetes import gitops, labels, looking, splits
 from service.adapters.kubernetes.api import Api, Object
-from service.adapters.kubernetes.kinds import DEPLOYMENT, GRPC_ROUTE, HPA, HTTP_ROUTE, SERVICE
+from service.adapters.kubernetes.kinds import DEPLOYMENT, HPA, SERVICE
+from service.adapters.kubernetes.shapes.known import SHAPES
 from service.ports import Cluster, Existing, Finding, PortError, Refused
 
 
@@ -37,13 +38,14 @@ class KubernetesView:
         routes = self._routes(namespace, [_name(one) for one in services])
         autoscaler = next((h for h in self._api.list(HPA, namespace) if _scales(h, name)), None)
         # Without a route the Service itself is switched.
-        changed = [("Deployment", found), *(routes or (("Service", one) for one in services))]
+        changed = [("Deployment", found)]
+        changed += [(str(one["kind"]), one) for _, one in routes] or [("Service", one) for one in services]
         changed += [("HorizontalPodAutoscaler", autoscaler)] if autoscaler else []
         return Existing(
             deployment=f"{namespace}/{name}",
             image=_image(found),
             services=tuple(f"{namespace}/{_name(one)}" for one in services),
-            routes=tuple(f"{namespace}/{_name(one)}" for _, one in routes),
+            routes=tuple(f"{word}{namespace}/{_name(one)}" for word, one in routes),
             autoscaler=None if autoscaler is None else f"{namespace}/{_name(autoscaler)}",
             manager=gitops.manager_of(found),
             mend=gitops.mends((gitops.Thing(kind, namespace, _name(one)), one) for kind, one in changed),
@@ -59,14 +61,23 @@ class KubernetesView:
         return [one for one in services if _selects(one["spec"].get("selector"), worn)]
 
     def _routes(self, namespace: str, services: list[str]) -> list[tuple[str, Object]]:
-        """HTTPRoutes and GRPCRoutes by kind; none where the cluster has no Gateway API."""
+        """Routes that name the Services, of every kind that the cluster has, by what `route` says before.
+
+        Lists of custom resources say each item's kind; those of Kubernetes' own leave it out.
+        """
+        wanted = {f"{name}.{namespace}" for name in services}
         found: list[tuple[str, Object]] = []
-        for title, kind in (("HTTPRoute", HTTP_ROUTE), ("GRPCRoute", GRPC_ROUTE)):
-            try:
-                routes = self._api.list(kind, namespace)
-            except PortError:
-                continue
-            found += [(title, one) for one in routes if _names(one, services)]
+        for word, shape in SHAPES.items():
+            for kind in shape.kinds:
+                try:
+                    routes = self._api.list(kind, namespace)
+                except PortError:
+                    continue
+                found += [
+                    (f"{word}/" if word else "", {"kind": shape.title, **one})
+                    for one in routes
+                    if not _ours(one) and splits.leads_to(shape, one["spec"], namespace).keys() & wanted
+                ]
         return found
 
 
@@ -82,9 +93,8 @@ def _selects(selector: Mapping[str, str] | None, worn: Mapping[str, str]) -> boo
     return bool(selector) and all(worn.get(key) == said for key, said in (selector or {}).items())
 
 
-def _names(route: Mapping[str, Any], services: list[str]) -> bool:
-    rules = route.get("spec", {}).get("rules") or []
-    return any(ref["name"] in services for rule in rules for ref in rule.get("backendRefs") or [])
+def _ours(live: Object) -> bool:
+    return bool((live["metadata"].get("labels") or {}).get(labels.MANAGED_BY) == labels.SEGUE)
 
 
 def _scales(autoscaler: Mapping[str, Any], deployment: str) -> bool:
