@@ -40,7 +40,7 @@ def look(state, seconds):
     [(Working("starting"), START_SECONDS), (WAITING, START_SECONDS + 1), (WAITING, START_SECONDS + 900)],
 )
 def test_in_its_time_it_goes_on(state, seconds):
-    assert look(state, seconds) == (Again(0.1), [])
+    assert look(state, seconds) == (Again(0.1, state.progress), [])
 
 
 @pytest.mark.parametrize(("state", "seconds"), [(Working("starting"), 181.0), (WAITING, 1081.0)])
