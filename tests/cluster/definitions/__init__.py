@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from tests.cluster.kubectl import Kubectl
+from tests.running import wait_until
 
 ISTIO = ("istio.io/api", "kubernetes/customresourcedefinitions.gen.yaml")
 TRAEFIK = (
@@ -37,10 +38,20 @@ def installed(kubectl: Kubectl, source: tuple[str, str], *names: str) -> Iterato
     made = [one["metadata"]["name"] for one in missing]
     kubectl.apply(*missing)
     try:
-        kubectl.run("wait", "--for=condition=Established", "crd", *made, "--timeout=30s")
+        wait_until(lambda: _established(kubectl) >= set(made), 30)
         yield
     finally:
-        kubectl.run("delete", "crd", *made, "--wait=false")
+        kubectl.run("delete", "crd", *made, "--timeout=60s")
+
+
+def _established(kubectl: Kubectl) -> set[str]:
+    """`kubectl wait` fails for one that has no conditions at all yet."""
+    return {
+        one["metadata"]["name"]
+        for one in kubectl.get("crd")["items"]
+        for said in (one.get("status") or {}).get("conditions") or []
+        if (said["type"], said["status"]) == ("Established", "True")
+    }
 
 
 def _read(source: tuple[str, str]) -> list[Manifest]:
