@@ -53,7 +53,7 @@ def unpack(home, digest):
 
 def order(name="app", code=None, health="/healthz"):
     run = ("python", "-I", "-S", "-c", code) if code else ()
-    return WorkloadOrder(name, "image", run, 8080, Limits(1, 0, 0), health, (("SEGUE_VERSION", name),))
+    return WorkloadOrder(name, "image", run, 8080, Limits(1, 0, 0), health, env=(("SEGUE_VERSION", name),))
 
 
 @pytest.fixture(params=["memory", "process"])

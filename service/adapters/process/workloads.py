@@ -8,16 +8,15 @@ import http.client
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
-from service import plugins, shim
+from service import codec, plugins, shim
 from service.adapters.process import ports
 from service.adapters.process.jobs import ending
 from service.adapters.process.sandbox import Sandbox, Unpack, Wish
 from service.adapters.process.users import Users
-from service.ports import Failed, Gone, Limits, Refused, Serving, Source, Working, WorkloadOrder
+from service.ports import Failed, Gone, Refused, Serving, Source, Working, WorkloadOrder
 from service.settings import Settings
 from service.shim_main import read_json, write_json
 
@@ -154,11 +153,11 @@ def _why(status: shim.Status, exits: int) -> str:
 
 
 def _as_json(order: WorkloadOrder) -> dict[str, Any]:
-    env = [list(pair) for pair in order.env]
-    return asdict(order) | {"run": list(order.run), "env": env}
+    """The order in the form in which it is read again, so that the two can be compared."""
+    found: dict[str, Any] = codec.encode(WorkloadOrder, order)
+    return found
 
 
 def _order(values: dict[str, Any]) -> WorkloadOrder:
-    env = tuple((name, value) for name, value in values["env"])
-    limits = Limits(**values["limits"])
-    return WorkloadOrder(**values | {"run": tuple(values["run"]), "limits": limits, "env": env})
+    found: WorkloadOrder = codec.decode(WorkloadOrder, values)
+    return found
