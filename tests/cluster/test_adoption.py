@@ -322,7 +322,7 @@ def test_a_second_installation_and_one_that_has_nothing_are_refused(workloads, t
         api, replace(cluster, owner="strangers"), Place("test", namespace, "fraud")
     )
     with pytest.raises(Refused, match="taken over by another installation of Segue"):
-        stranger.found()
+        wait_until(lambda: taken_again(stranger), 30)
     nobody = KubernetesWorkloads(api, cluster, Place("test", namespace, "nobody"))
     with pytest.raises(Refused, match=r"no Deployment .*nobody; there are: fraud"):
         nobody.found()
