@@ -138,13 +138,13 @@ def test_routes_of_other_kinds_are_named_in_the_rights_and_ingresses_get_a_canar
     istio = ("networking.istio.io", "virtualservices", "wine")
     traefik = ("traefik.io", "traefikservices", "churn")
     ingress = ("networking.k8s.io", "ingresses")
-    assert found["Role", "mesh", "segue-routes"] == [
+    assert found["Role", "mesh", "ops-segue-routes"] == [
         *([] if wide else named("tea", "get update")),
         (*ingress, "", "get create update delete"),
         (*traefik, "get update"),
         (*istio, "get update"),
     ]
-    assert found["Role", "mesh", "segue-web-routes"] == [
+    assert found["Role", "mesh", "ops-segue-web-routes"] == [
         *([] if wide else named("tea", "get")),
         (*ingress, "fraud", "get"),
         (*traefik, "get"),
