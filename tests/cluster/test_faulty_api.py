@@ -45,7 +45,7 @@ def name():
 
 
 def config_map(name, **data):
-    return {"metadata": {"name": name}, "data": data}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
 
 
 def test_without_faults_it_changes_nothing(proxy, api, real, namespace, name):
