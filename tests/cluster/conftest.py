@@ -80,6 +80,8 @@ def namespace(kubectl):
     labels = {"pod-security.kubernetes.io/enforce": "restricted", "segue-test": "yes"}
     kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
     yield name
+    # The next test may have a route of the same path, and the oldest one would answer for it.
+    kubectl.run("delete", "httproutes", "--all", "-n", name)
     kubectl.run("delete", "namespace", name, "--wait=false")
 
 

@@ -15,6 +15,8 @@ from tests.cluster.disturbing import Team, Watching, declared, told
 from tests.cluster.load import Load
 from tests.cluster.whole import SETTLED, Control, eventually
 
+pytestmark = pytest.mark.whole
+
 DEFAULTS = """\
   risk: 2%
   ladder: [10%, 50%, 100%]

@@ -1,10 +1,14 @@
 """Whole releases where a GitOps controller, and not Segue, applies the versions, under 50 requests a second."""
 
+import pytest
+
 from tests.cluster.load import Load
 from tests.cluster.selfheal import Loop, Reconciler
 from tests.cluster.test_releases import push
 from tests.cluster.whole import Control, eventually
 from tests.repositories import Repository
+
+pytestmark = pytest.mark.whole
 
 
 def connect(control, kubectl, gateway, namespace):

@@ -3,12 +3,16 @@
 The rights are tested against the API server's audit log of that run.
 """
 
+import pytest
+
 from tests.cluster import audit
 from tests.cluster.helm import rendered
 from tests.cluster.installed import ROOT, Installed
 from tests.cluster.load import Load
 from tests.cluster.test_releases import push
 from tests.cluster.whole import SETTLED, eventually
+
+pytestmark = pytest.mark.whole
 
 
 def values(image, volume, images, gateway):

@@ -6,6 +6,8 @@ import pytest
 
 from tests.cluster import audit, logins
 
+pytestmark = pytest.mark.whole
+
 # What only tests use that have the administrator's login, each with one of them.
 ELSEWHERE = {
     "delete jobs": "test_jobs.py::test_a_failed_job_says_why_and_may_start_anew",

@@ -36,7 +36,7 @@ OFTEN = [fault for fault in Fault if fault not in {Fault.HANG, Fault.HANG_AFTER,
 FAULTS = [*OFTEN, *OFTEN, Fault.HANG, Fault.LATE]
 SEEDS = (1, 2)
 IDLE_SECONDS = 60
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.whole, pytest.mark.timeout(900)]
 
 
 @pytest.fixture
@@ -115,8 +115,6 @@ def check_forward(history):
         assert ended == sorted(ended), f"epoch {epoch}: {splits}"
 
 
-@pytest.mark.whole
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_releases_end_as_they_should_when_a_fifth_of_all_calls_fails(
     story, history, proxy, kubectl, namespace, seed

@@ -16,6 +16,8 @@ from tests.cluster.disturbing import Team, declared, told
 from tests.cluster.load import Load
 from tests.cluster.whole import Control, eventually
 
+pytestmark = pytest.mark.whole
+
 OUTAGE_SECONDS = 60
 DEFAULTS = """\
   risk: 2%
