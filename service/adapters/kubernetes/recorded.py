@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from policies.place import Place
-from service.adapters.kubernetes import drift, labels, records, splits
+from service.adapters.kubernetes import confirming, drift, labels, records, splits
 from service.adapters.kubernetes.answers import Stale, Taken
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import SERVICE, Kind
@@ -21,9 +21,7 @@ from service.adapters.kubernetes.routes_manifest import service_of
 from service.adapters.kubernetes.shapes import Shape
 from service.ports import Backend, Cluster, Refused, Retry, Route
 
-CONFIRM_SECONDS = 5.0
 TRIES = 5  # reads of an object that others write at the same time
-_POLLS = (0.05, 0.1, 0.2, 0.3, 0.5)  # seconds between looks at a status; the last one repeats
 
 Object = dict[str, Any]
 Decide = Callable[[Object | None], Object | None]
@@ -169,12 +167,7 @@ class Recorded(abc.ABC):
         return live
 
     def _confirm(self, route: Route) -> None:
-        deadline, looks = time.monotonic() + CONFIRM_SECONDS, 0
-        while why := self._unconfirmed(route):
-            if time.monotonic() >= deadline:
-                raise Retry(f"{route.target}: {why}", after=0.5)
-            time.sleep(_POLLS[min(looks, len(_POLLS) - 1)])
-            looks += 1
+        confirming.wait(route.target, lambda: self._unconfirmed(route))
 
     def _unconfirmed(self, route: Route) -> str:
         """Why the write is not confirmed yet; raises `Refused` where a later one is stored."""

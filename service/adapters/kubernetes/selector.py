@@ -12,7 +12,7 @@ from typing import Any
 
 from policies.place import Place
 from service.adapters import routes
-from service.adapters.kubernetes import drift, labels, records
+from service.adapters.kubernetes import confirming, drift, labels, records
 from service.adapters.kubernetes.answers import Stale
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import DEPLOYMENT, ENDPOINT_SLICE, POD, SERVICE
@@ -20,9 +20,7 @@ from service.adapters.kubernetes.records import Record
 from service.adapters.kubernetes.routes_manifest import service_of
 from service.ports import Backend, Cluster, Refused, Retry, Route
 
-CONFIRM_SECONDS = 5.0
 TRIES = 5
-_POLLS = (0.05, 0.1, 0.2, 0.3, 0.5)
 
 Object = dict[str, Any]
 
@@ -198,12 +196,7 @@ class ServiceSelector:
         return dict(found["spec"]["template"]["metadata"].get("labels") or {})
 
     def _confirm(self, route: Route) -> None:
-        deadline, looks = time.monotonic() + CONFIRM_SECONDS, 0
-        while why := self._unconfirmed(route):
-            if time.monotonic() >= deadline:
-                raise Retry(f"{route.target}: {why}", after=0.5)
-            time.sleep(_POLLS[min(looks, len(_POLLS) - 1)])
-            looks += 1
+        confirming.wait(route.target, lambda: self._unconfirmed(route))
 
     def _unconfirmed(self, route: Route) -> str:
         """Why the switch is not seen yet: the Service's endpoints must be the wanted pods, some ready."""
