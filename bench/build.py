@@ -20,7 +20,9 @@ from bench.report import Row, report
 from bench.repository import Repository
 from service import plugins, sources
 from service.adapters.oci.blobs import exclusive
-from service.ports import CodeReference, Failed, Image, ImageBuilder, ModelReference, Recipe, Source, Working
+from service.ports.builds import CodeReference, Image, ImageBuilder, ModelReference, Recipe
+from service.ports.connections import Source
+from service.ports.outcomes import Failed, Working
 from service.settings import Settings
 
 LIMIT, ROUNDS, SIZE = 2.0, 7, 100_000_000

@@ -31,7 +31,7 @@ from service.adapters.oci.interpreter import Interpreter, host_interpreter
 from service.adapters.oci.layers import COMPRESSED, Layer, LayerWriter, cached
 from service.adapters.oci.push import push
 from service.adapters.oci.workshop import Workshop
-from service.ports import PortError, Refused
+from service.ports.outcomes import PortError, Refused
 
 ROOT = Path(__file__).resolve().parent.parent
 CODE = "/opt/segue/code"

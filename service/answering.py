@@ -13,7 +13,7 @@ from policies.spec.declaration import FromImage, FromModel
 from service import planning
 from service.bootstrap import Parts
 from service.deciding import Deciding, Plan, decide
-from service.ports import Refused
+from service.ports.outcomes import Refused
 from service.queue import Work
 from service.rows import ModelRow
 from service.sources import REGISTRY_KINDS

@@ -10,21 +10,15 @@ from typing import Any
 from policies.place import Place
 from service import plugins, preview
 from service.inbox import Inbox
-from service.ports import (
-    Adoption,
-    Cluster,
-    GitHost,
-    ImageBuilder,
-    ImageRegistry,
-    JobRunner,
-    MetricSource,
-    ModelRegistry,
-    Refused,
-    Room,
-    Source,
-    TrafficRouter,
-    Workload,
-)
+from service.ports.builds import ImageBuilder
+from service.ports.connections import Cluster, Source
+from service.ports.git import GitHost
+from service.ports.jobs import JobRunner
+from service.ports.metrics import MetricSource
+from service.ports.outcomes import Refused
+from service.ports.registries import ImageRegistry, ModelRegistry
+from service.ports.traffic import TrafficRouter
+from service.ports.workloads import Adoption, Room, Workload
 from service.settings import Settings
 from service.sources import GIT_KINDS, IMAGE_KINDS, REGISTRY_KINDS
 from service.sources import opened as source_opened

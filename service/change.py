@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from service import queue, record, tables
 from service.errors import Conflict
-from service.ports import Cluster, Source
+from service.ports.connections import Cluster, Source
 from service.queue import Work
 from service.reading import Reading
 from service.rows import Cursor, ModelRow, ReleaseRow, TargetRow, Token, VersionRow

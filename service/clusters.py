@@ -8,7 +8,9 @@ from pathlib import Path
 from policies.place import Place
 from service import commits, connecting, plugins
 from service.change import Change
-from service.ports import Cluster, ClusterView, Refused
+from service.ports.clusters import ClusterView
+from service.ports.connections import Cluster
+from service.ports.outcomes import Refused
 from service.settings import Settings
 from service.store import Store
 

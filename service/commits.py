@@ -9,7 +9,9 @@ from policies.spec.declaration import Model
 from policies.spec.mistakes import Mistake, mistake
 from policies.spec.node import Place as Position
 from service import plugins
-from service.ports import Cluster, GitWriter, Refused, Source
+from service.ports.connections import Cluster, Source
+from service.ports.git import GitWriter
+from service.ports.outcomes import Refused
 from service.settings import Settings
 
 _BRANCH = re.compile(r"(?![-/.])[A-Za-z0-9._/-]+")

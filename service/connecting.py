@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from service import hook_script, sources, watching
 from service.change import Change
-from service.ports import PortError, Refused, Source
+from service.ports.connections import Source
+from service.ports.outcomes import PortError, Refused
 from service.queue import Work
 from service.settings import Settings
 from service.states import model_of

@@ -12,7 +12,9 @@ from policies import tags
 from policies.spec.declaration import FromImage, Model
 from policies.tags import Made
 from service import ownership
-from service.ports import ImageRegistry, Refused, Retry, Source
+from service.ports.connections import Source
+from service.ports.outcomes import Refused, Retry
+from service.ports.registries import ImageRegistry
 
 MOST_WITHOUT_ORDER = 100
 NOTHING = ""  # the value of a reference that is declared, and whose pattern no tag matches

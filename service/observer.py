@@ -25,7 +25,9 @@ from service import meters, series
 from service.bootstrap import Parts
 from service.errors import Conflict
 from service.housekeeping import DAY, EVERY_SECONDS
-from service.ports import Counters, NoData, PortError, Sample, Serving
+from service.ports.metrics import Counters, NoData, Sample
+from service.ports.outcomes import PortError
+from service.ports.workloads import Serving
 from service.queue import Work
 from service.series import Held, Series, Served
 from service.states import EVIDENCE, number_of, release_of, target_of

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from policies.spec.declaration import Model
 from policies.spec.mistakes import Mistake, mistake
 from policies.spec.node import Place
-from service.ports import Source
+from service.ports.connections import Source
 
 
 def foreign(source: Source, model: Model) -> tuple[str, ...]:

@@ -37,26 +37,12 @@ from policies.spec.declaration import FromImage, ServeMlflow, ServeRun
 from policies.version import Version
 from service import places, sources, watching
 from service.bootstrap import Parts
-from service.ports import (
-    Backend,
-    CodeReference,
-    CommitState,
-    CommitStatus,
-    Failed,
-    Gone,
-    Image,
-    Job,
-    Limits,
-    ModelReference,
-    Recipe,
-    Refused,
-    Result,
-    Room,
-    Route,
-    Serving,
-    Working,
-    WorkloadOrder,
-)
+from service.ports.builds import CodeReference, Image, ModelReference, Recipe
+from service.ports.git import CommitState, CommitStatus
+from service.ports.jobs import Job, Limits, Result
+from service.ports.outcomes import Failed, Gone, Refused, Working
+from service.ports.traffic import Backend, Route
+from service.ports.workloads import Room, Serving, WorkloadOrder
 from service.states import release_of, target_of, version_of
 
 Answer = (

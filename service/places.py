@@ -15,7 +15,7 @@ from policies.spec.declaration import (
 )
 from policies.spec.mistakes import Mistake, mistake
 from policies.spec.node import Place as Position
-from service.ports import Cluster
+from service.ports.connections import Cluster
 
 
 def place(clusters: Sequence[Cluster], model: Model, environment: Environment) -> Place:

@@ -27,7 +27,9 @@ from service import commits, mistakes_shown, newest, ownership, places, segue_ya
 from service.bootstrap import Parts
 from service.deciding import Deciding, Plan, decide
 from service.newest import Tagged
-from service.ports import Cluster, GitHost, Refused, Source, TreeEntry
+from service.ports.connections import Cluster, Source
+from service.ports.git import GitHost, TreeEntry
+from service.ports.outcomes import Refused
 from service.rows import ModelRow
 from service.sources import IMAGE_KINDS
 from service.states import model_of, version_of

@@ -2,7 +2,7 @@
 
 import requests
 
-from service.ports import Refused, Retry
+from service.ports.outcomes import Refused, Retry
 
 TIMEOUT = (1.0, 3.0)
 PREVIEW_HEADER = "X-Segue-Version"

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from service import queue, record
-from service.ports import Cluster, Source
+from service.ports.connections import Cluster, Source
 from service.queue import Work
 from service.rows import Cursor, ModelRow, ReleaseRow, TargetRow, Token, VersionRow
 from service.tables import answer, cluster, cursor, model, release, source, target, token, version

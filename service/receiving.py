@@ -13,7 +13,7 @@ from service import plugins, watching
 from service.bootstrap import Parts
 from service.deciding import decide
 from service.inbox import Delivery, Inbox
-from service.ports import Refused
+from service.ports.outcomes import Refused
 from service.queue import Work
 from service.states import COMMAND
 from service.store import Store

@@ -6,7 +6,8 @@ the candidate follows from here; nobody waits: copies are asked for, and looked 
 
 from policies.release import Phase, Release, Target
 from service.bootstrap import Parts
-from service.ports import PortError, Room
+from service.ports.outcomes import PortError
+from service.ports.workloads import Room
 from service.states import number_of, release_of
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from service import proc, shim_main
-from service.ports import Refused, Retry
+from service.ports.outcomes import Refused, Retry
 
 _PROGRAM = Path(shim_main.__file__)
 _STARTING = 10.0  # seconds that a shim may take to say that it runs

@@ -13,7 +13,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from service import plugins
-from service.ports import Refused, Source
+from service.ports.connections import Source
+from service.ports.outcomes import Refused
 from service.settings import Settings
 
 GIT_KINDS = frozenset({"bare"})

@@ -14,7 +14,7 @@ from service.change import Change
 from service.database import open_database, reading, time_of, writing
 from service.errors import Conflict
 from service.migrate import upgrade_engine
-from service.ports import Cluster, Source
+from service.ports.connections import Cluster, Source
 from service.queue import LEASE_SECONDS, Work
 from service.reading import Reading
 from service.rows import Cursor, ModelRow, ReleaseRow, TargetRow, Token, VersionRow

@@ -15,7 +15,8 @@ from policies.spec.declaration import Model
 from service import newest
 from service.bootstrap import Parts
 from service.change import Change
-from service.ports import Retry, Source
+from service.ports.connections import Source
+from service.ports.outcomes import Retry
 from service.queue import Work
 from service.sources import GIT_KINDS, IMAGE_KINDS
 from service.states import SOURCE_EVENT, model_of

@@ -17,7 +17,7 @@ from service.bootstrap import Parts
 from service.codec import Unknown
 from service.deciding import Deciding, decide
 from service.performing import Again, Answer, Done
-from service.ports import Refused, Retry
+from service.ports.outcomes import Refused, Retry
 from service.queue import Lost, Work
 from service.states import EFFECT, EVIDENCE, SOURCE_EVENT, number_of, target_of
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 
 from service.adapters.bare_git import BareGit
-from service.ports import Source
+from service.ports.connections import Source
 from service.settings import Settings
 
 

@@ -25,7 +25,7 @@ from bench.peers.contestants import Stage
 from bench.peers.plane import plane
 from bench.peers.trial import Outcome, run
 from service.adapters.kubernetes.api import Api
-from service.ports import Cluster
+from service.ports.connections import Cluster
 from tests.cluster.images import Images
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.registries import registry_of

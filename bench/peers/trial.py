@@ -10,7 +10,7 @@ from typing import Any
 from bench.peers.controllers import Usage
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import Kind
-from service.ports import Retry
+from service.ports.outcomes import Retry
 from tests.cluster.load import Answer, Load
 
 RATE = 100.0  # requests a second

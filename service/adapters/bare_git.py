@@ -14,7 +14,9 @@ from typing import Self
 from service.adapters.repository import notes
 from service.adapters.repository.places import place
 from service.adapters.repository.running import MOST_OUTPUT, Ended, Running, TooMuch, run
-from service.ports import CommitStatus, PortError, Refused, Retry, Source, TreeEntry
+from service.ports.connections import Source
+from service.ports.git import CommitStatus, TreeEntry
+from service.ports.outcomes import PortError, Refused, Retry
 from service.settings import Settings
 
 NOTES = "refs/notes/segue"

@@ -13,7 +13,8 @@ from typing import Self
 from service.adapters.bare_git import BareGit
 from service.adapters.repository.places import place
 from service.adapters.repository.running import Ended, run
-from service.ports import Refused, Retry, Source
+from service.ports.connections import Source
+from service.ports.outcomes import Refused, Retry
 from service.settings import Settings
 
 _TRIES = 20  # of one commit while others commit, too

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
-from service.ports import Refused
+from service.ports.outcomes import Refused
 from service.settings import Settings
 from service.shim import Order
 

@@ -13,7 +13,8 @@ from policies.spec.schema import schema
 from policies.spec.support import EMBEDDED
 from service import clusters, mistakes_shown, segue_yaml, tokens
 from service.cli.context import EXIT_FAILED, as_json, console, print_json
-from service.ports import Cluster, Existing
+from service.ports.clusters import Existing
+from service.ports.connections import Cluster
 
 BUILD = """\
 name: {name}

@@ -7,7 +7,7 @@ import click
 
 from service import clusters, connecting, installation, tokens
 from service.cli.context import as_json, chosen, console, print_json
-from service.ports import Cluster, Source
+from service.ports.connections import Cluster, Source
 from service.store import Store
 
 KINDS = {"git": "bare", "mlflow": "mlflow", "registry": "registry"}

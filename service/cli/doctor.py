@@ -18,7 +18,10 @@ from service import (
     watching,
 )
 from service.errors import StartError, StoreError
-from service.ports import Finding, ImageRegistry, PortError, Refused, Source
+from service.ports.clusters import Finding
+from service.ports.connections import Source
+from service.ports.outcomes import PortError, Refused
+from service.ports.registries import ImageRegistry
 from service.settings import Settings
 from service.states import model_of, target_of
 from service.store import Store

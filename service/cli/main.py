@@ -9,7 +9,7 @@ from service.cli.context import EXIT_BUG, EXIT_FAILED, EXIT_USAGE, traceback_wan
 from service.client import Refusal, Unreachable
 from service.errors import StartError, StoreError
 from service.plugins import UnknownAdapter
-from service.ports import PortError
+from service.ports.outcomes import PortError
 from service.settings import SettingsError
 
 FORESEEN = (Refusal, Unreachable, StoreError, UnknownAdapter, PortError, SettingsError, StartError)

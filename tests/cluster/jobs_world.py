@@ -7,7 +7,8 @@ from policies.spec.declaration import PodNeeds
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.jobs import KubernetesJobs
 from service.adapters.kubernetes.kinds import POD, SERVICE_ACCOUNT
-from service.ports import Cluster, Job, Limits
+from service.ports.connections import Cluster
+from service.ports.jobs import Job, Limits
 from tests.cluster import interpreter
 
 WRITE = "import os; open(os.environ['SEGUE_RESULT'], 'w').write({!r})"

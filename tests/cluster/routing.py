@@ -28,7 +28,8 @@ from service.adapters.kubernetes.kinds import (
 )
 from service.adapters.kubernetes.labels import TARGET, value
 from service.adapters.traefik.daemon import TraefikDaemon
-from service.ports import Backend, Cluster
+from service.ports.connections import Cluster
+from service.ports.traffic import Backend
 from service.settings import Settings
 from tests.running import Model, free_port, wait_until
 

@@ -15,7 +15,9 @@ from policies.spec.declaration import PodNeeds, Replicas, Toleration, Volume
 from service.adapters.kubernetes import labels, manifests, scaling
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import DEPLOYMENT, HPA, NAMESPACE, PDB, POD, SERVICE
-from service.ports import Cluster, Limits, WorkloadOrder
+from service.ports.connections import Cluster
+from service.ports.jobs import Limits
+from service.ports.workloads import WorkloadOrder
 
 ORDERS = int(os.environ.get("SEGUE_TEST_ORDERS", "60"))
 NAMES = st.from_regex(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?", fullmatch=True)

@@ -9,7 +9,10 @@ from policies.place import Place
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import DEPLOYMENT, HPA, PDB, POD, SERVICE
 from service.adapters.kubernetes.workloads import KubernetesWorkloads
-from service.ports import Cluster, Gone, Limits, Refused, Retry, Serving, WorkloadOrder
+from service.ports.connections import Cluster
+from service.ports.jobs import Limits
+from service.ports.outcomes import Gone, Refused, Retry
+from service.ports.workloads import Serving, WorkloadOrder
 from tests.cluster.load import Load
 from tests.cluster.objects import RESTRICTED, http_route
 from tests.running import wait_until

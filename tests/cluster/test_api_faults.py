@@ -26,7 +26,11 @@ from service.adapters.kubernetes.kinds import (
 )
 from service.adapters.kubernetes.records import records
 from service.adapters.kubernetes.workloads import KubernetesWorkloads
-from service.ports import Cluster, Gone, Job, Limits, Refused, Result, Route, Serving, Working, WorkloadOrder
+from service.ports.connections import Cluster
+from service.ports.jobs import Job, Limits, Result
+from service.ports.outcomes import Gone, Refused, Working
+from service.ports.traffic import Route
+from service.ports.workloads import Serving, WorkloadOrder
 from tests.cluster import interpreter, objects, routing
 from tests.cluster.faults import Fault, share
 from tests.cluster.trials import each_call, persist, through, until

@@ -6,7 +6,9 @@ import time
 import pytest
 
 from service import plugins, shim
-from service.ports import Image, Job, Limits, Recipe, Result, Working
+from service.ports.builds import Image, Recipe
+from service.ports.jobs import Job, Limits, Result
+from service.ports.outcomes import Working
 from service.settings import Settings
 from tests.cluster import interpreter
 from tests.cluster.jobs_world import World

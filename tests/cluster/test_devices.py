@@ -7,7 +7,8 @@ import pytest
 
 from policies.spec.declaration import PodNeeds
 from service.adapters.kubernetes.kinds import NODE
-from service.ports import Result, Working
+from service.ports.jobs import Result
+from service.ports.outcomes import Working
 from tests.cluster.devices import Plugin
 from tests.cluster.jobs_world import World
 from tests.cluster.whole import eventually

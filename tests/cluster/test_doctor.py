@@ -15,7 +15,7 @@ from service.adapters.kubernetes import looking
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.gateway import GatewayRouter
 from service.adapters.kubernetes.kinds import DEPLOYMENT, HTTP_ROUTE, RESOURCE_QUOTA, SERVICE
-from service.ports import Route
+from service.ports.traffic import Route
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.routing import Gateway, kubeconfig, pods
 from tests.running import wait_until

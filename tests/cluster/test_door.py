@@ -11,7 +11,8 @@ import yaml
 from service.adapters.kubernetes.answers import NoSuchKind, Owned, Stale, Taken
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import CONFIG_MAP, DEPLOYMENT, NAMESPACE, POD, SERVICE_ACCOUNT, Kind
-from service.ports import Cluster, Refused, Retry
+from service.ports.connections import Cluster
+from service.ports.outcomes import Refused, Retry
 
 UNKNOWN = Kind("unheard.example/v1", "things")
 

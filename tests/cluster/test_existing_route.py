@@ -10,7 +10,9 @@ from service.adapters.kubernetes import gitops
 from service.adapters.kubernetes.gateway import GatewayRouter
 from service.adapters.kubernetes.kinds import GRPC_ROUTE, HTTP_ROUTE
 from service.adapters.kubernetes.records import ANNOTATION
-from service.ports import Cluster, Refused, Retry, Route
+from service.ports.connections import Cluster
+from service.ports.outcomes import Refused, Retry
+from service.ports.traffic import Route
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.routing import Gateway, kubeconfig
 

@@ -10,7 +10,8 @@ import pytest
 from service.adapters.kubernetes.answers import Stale
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import CONFIG_MAP, POD, SECRET, SERVICE_ACCOUNT, Kind
-from service.ports import Cluster, Refused, Retry
+from service.ports.connections import Cluster
+from service.ports.outcomes import Refused, Retry
 from tests.cluster import faulty_api
 from tests.cluster.faults import Fault, always, at, call_of, share
 from tests.cluster.faulty_api import FaultyApi

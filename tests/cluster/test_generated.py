@@ -9,7 +9,9 @@ import pytest
 from service.adapters.kubernetes import job_manifest
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import JOB, POD
-from service.ports import Cluster, Job, Limits, Refused
+from service.ports.connections import Cluster
+from service.ports.jobs import Job, Limits
+from service.ports.outcomes import Refused
 from service.segue_yaml import check
 
 SPECS = int(os.environ.get("SEGUE_TEST_SPECS", "200"))  # 10000 for the whole promise

@@ -18,7 +18,10 @@ from service.adapters.kubernetes.git_workloads import PATIENCE, GitWorkloads
 from service.adapters.kubernetes.kinds import DEPLOYMENT, HPA, SERVICE
 from service.adapters.kubernetes.workloads import KubernetesWorkloads
 from service.commits import Spot
-from service.ports import Cluster, Gone, Limits, Refused, Retry, Serving, Working, WorkloadOrder
+from service.ports.connections import Cluster
+from service.ports.jobs import Limits
+from service.ports.outcomes import Gone, Refused, Retry, Working
+from service.ports.workloads import Serving, WorkloadOrder
 from tests.cluster import objects
 from tests.cluster.selfheal import Reconciler
 from tests.repositories import Repository, git, push

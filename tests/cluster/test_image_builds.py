@@ -15,7 +15,9 @@ from service.adapters.kubernetes.builds import KubernetesBuilder
 from service.adapters.kubernetes.kinds import JOB, SECRET
 from service.adapters.oci import content
 from service.adapters.oci.blobs import Layout
-from service.ports import CodeReference, Failed, Gone, Image, Job, Limits, Recipe, Refused, Result
+from service.ports.builds import CodeReference, Image, Recipe
+from service.ports.jobs import Job, Limits, Result
+from service.ports.outcomes import Failed, Gone, Refused
 from service.settings import Settings
 from tests.cluster import interpreter
 from tests.cluster.jobs_world import World

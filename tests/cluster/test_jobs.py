@@ -11,7 +11,8 @@ from policies.spec.declaration import PodNeeds, Volume
 from service.adapters.kubernetes import job_manifest
 from service.adapters.kubernetes.answers import Stale
 from service.adapters.kubernetes.kinds import JOB, NODE, POD, RESOURCE_QUOTA, SECRET, Kind
-from service.ports import Failed, Gone, PortError, Refused, Result, Working
+from service.ports.jobs import Result
+from service.ports.outcomes import Failed, Gone, PortError, Refused, Working
 from tests.cluster.jobs_world import GOOD, WRITE, World
 from tests.contracts.test_job_runner import (  # noqa: F401  the contract, run here on `world` below
     begun,

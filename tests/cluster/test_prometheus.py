@@ -11,7 +11,8 @@ import requests
 from policies.place import Place
 from service.adapters.kubernetes.gateway import GatewayRouter
 from service.adapters.kubernetes.metrics import ClusterMetrics
-from service.ports import NoData, Route, Sample
+from service.ports.metrics import NoData, Sample
+from service.ports.traffic import Route
 from tests.cluster.routing import Gateway
 from tests.running import free_port, wait_until
 

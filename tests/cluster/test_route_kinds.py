@@ -19,7 +19,8 @@ from service.adapters.kubernetes.kinds import DEPLOYMENT, INGRESS, TRAEFIK_SERVI
 from service.adapters.kubernetes.metrics import ClusterMetrics
 from service.adapters.kubernetes.records import ANNOTATION
 from service.adapters.kubernetes.view import KubernetesView
-from service.ports import Refused, Route
+from service.ports.outcomes import Refused
+from service.ports.traffic import Route
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.routing import Gateway, Nowhere, kubeconfig, pods
 from tests.running import wait_until

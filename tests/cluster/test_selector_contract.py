@@ -6,7 +6,9 @@ from policies.place import Place
 from service.adapters.kubernetes import labels
 from service.adapters.kubernetes.kinds import DEPLOYMENT, ENDPOINT_SLICE, SERVICE
 from service.adapters.kubernetes.selector import ServiceSelector, ready_pods
-from service.ports import Backend, Cluster, Refused, Route
+from service.ports.connections import Cluster
+from service.ports.outcomes import Refused
+from service.ports.traffic import Backend, Route
 from tests.cluster.routing import OWNER, Space, pods
 from tests.contracts.test_traffic_router import *  # noqa: F403 (its tests, on the router below)
 from tests.running import wait_until

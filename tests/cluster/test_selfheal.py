@@ -9,7 +9,7 @@ from service.adapters.kubernetes import gitops
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import DEPLOYMENT, HPA, HTTP_ROUTE, SERVICE
 from service.adapters.kubernetes.view import KubernetesView
-from service.ports import Cluster
+from service.ports.connections import Cluster
 from tests.cluster import objects
 from tests.cluster.selfheal import Argo, Flux, printed
 

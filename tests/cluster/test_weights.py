@@ -10,7 +10,7 @@ import requests
 from policies.place import Place
 from service.adapters.kubernetes.gateway import GatewayRouter
 from service.adapters.kubernetes.metrics import ClusterMetrics
-from service.ports import Route
+from service.ports.traffic import Route
 from tests.cluster.load import Load
 from tests.cluster.routing import Gateway
 from tests.running import wait_until

@@ -13,7 +13,7 @@ from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import HTTP_ROUTE
 from service.adapters.kubernetes.records import records
 from service.client import Unreachable
-from service.ports import Cluster
+from service.ports.connections import Cluster
 from tests.cluster.faults import Fault, never, share
 from tests.cluster.faulty_api import FaultyApi
 from tests.cluster.load import Load

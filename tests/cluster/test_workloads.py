@@ -13,7 +13,10 @@ from policies.spec.declaration import PodNeeds, Replicas
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import DEPLOYMENT, HPA, PDB, POD, SERVICE
 from service.adapters.kubernetes.workloads import KubernetesWorkloads
-from service.ports import Cluster, Failed, Gone, Limits, Refused, Retry, Serving, Working, WorkloadOrder
+from service.ports.connections import Cluster
+from service.ports.jobs import Limits
+from service.ports.outcomes import Failed, Gone, Refused, Retry, Working
+from service.ports.workloads import Serving, WorkloadOrder
 from tests.cluster import interpreter
 from tests.cluster.load import Load
 from tests.running import wait_until

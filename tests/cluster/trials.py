@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from service.adapters.kubernetes.api import Api
-from service.ports import Cluster, Retry
+from service.ports.connections import Cluster
+from service.ports.outcomes import Retry
 from tests.cluster.faults import Fault, Rule, may_meet, nth
 from tests.cluster.faulty_api import FaultyApi
 

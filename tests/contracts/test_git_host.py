@@ -7,7 +7,8 @@ import threading
 import pytest
 
 from service.adapters.memory.git import MemoryGit
-from service.ports import CommitState, CommitStatus, Refused, Retry
+from service.ports.git import CommitState, CommitStatus
+from service.ports.outcomes import Refused, Retry
 from tests.repositories import Repository
 
 MAIN = "refs/heads/main"

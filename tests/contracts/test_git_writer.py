@@ -4,7 +4,7 @@ import pytest
 
 from service import plugins
 from service.adapters.memory.writing import MemoryWriter
-from service.ports import Refused
+from service.ports.outcomes import Refused
 from tests.repositories import Repository
 
 ONE, TWO = b"a: 1\n", b"a: 2\n"

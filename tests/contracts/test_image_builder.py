@@ -6,7 +6,8 @@ import pytest
 
 from service import plugins
 from service.adapters.oci.blobs import exclusive
-from service.ports import Failed, Gone, Image, Recipe, Working
+from service.ports.builds import Image, Recipe
+from service.ports.outcomes import Failed, Gone, Working
 from service.settings import Settings
 
 

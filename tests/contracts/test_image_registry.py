@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from service import plugins, sources
-from service.ports import Retry, Source
+from service.ports.connections import Source
+from service.ports.outcomes import Retry
 from service.settings import Settings
 from tests.imaging import Images
 from tests.registering import new_name

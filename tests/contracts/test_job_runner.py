@@ -14,7 +14,8 @@ from service import proc, shim
 from service.adapters.memory.jobs import MemoryJobs
 from service.adapters.process import results
 from service.adapters.process.jobs import ProcessJobs
-from service.ports import Failed, Gone, Job, Limits, Refused, Result, Working
+from service.ports.jobs import Job, Limits, Result
+from service.ports.outcomes import Failed, Gone, Refused, Working
 from service.settings import Settings
 
 WRITE = "import os; open(os.environ['SEGUE_RESULT'], 'w').write({!r})"

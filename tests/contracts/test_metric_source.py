@@ -8,7 +8,8 @@ import requests
 from service.adapters.memory.metrics import MemoryMetrics
 from service.adapters.traefik.metrics import TraefikMetrics
 from service.adapters.traefik.router import TraefikRouter
-from service.ports import Backend, NoData, Route, Sample
+from service.ports.metrics import NoData, Sample
+from service.ports.traffic import Backend, Route
 from tests.running import Model, Traefik
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from service import plugins, sources
-from service.ports import Refused, Source
+from service.ports.connections import Source
+from service.ports.outcomes import Refused
 from service.settings import Settings
 from tests.registering import Publisher, new_name
 

@@ -7,7 +7,8 @@ import pytest
 
 from service.adapters.memory.router import MemoryRouter
 from service.adapters.traefik.router import TraefikRouter
-from service.ports import Backend, Refused, Route
+from service.ports.outcomes import Refused
+from service.ports.traffic import Backend, Route
 from tests.running import Traefik
 
 TARGET = "fraud/production"

@@ -14,7 +14,9 @@ import pytest
 from service import proc, shim
 from service.adapters.memory.workloads import MemoryWorkloads
 from service.adapters.process.workloads import ProcessWorkloads
-from service.ports import Failed, Gone, Limits, Refused, Serving, Working, WorkloadOrder
+from service.ports.jobs import Limits
+from service.ports.outcomes import Failed, Gone, Refused, Working
+from service.ports.workloads import Serving, WorkloadOrder
 from service.settings import Settings
 
 SERVER = """

@@ -12,7 +12,8 @@ from service.adapters.oci.attaching import Document, attach
 from service.adapters.oci.builder import OciBuilder
 from service.adapters.oci.locks import Pin
 from service.adapters.oci.remote import Remote
-from service.ports import CodeReference, Image, ModelReference, Recipe, Working
+from service.ports.builds import CodeReference, Image, ModelReference, Recipe
+from service.ports.outcomes import Working
 from service.settings import Settings
 from tests.imaging import INDEX, MANIFEST
 

@@ -13,7 +13,8 @@ import pytest
 from service.adapters import bare_git
 from service.adapters.bare_git import BareGit
 from service.adapters.repository import running
-from service.ports import CommitState, CommitStatus, Refused, Retry
+from service.ports.git import CommitState, CommitStatus
+from service.ports.outcomes import Refused, Retry
 from tests.repositories import Repository, git, push
 
 MAIN = "refs/heads/main"
@@ -248,7 +249,7 @@ def test_a_repository_that_comes_back_is_read_on(repository, tmp_path):
 def test_without_git_it_is_tried_again_and_says_what_to_install(repository, tmp_path):
     code = (
         "import sys; from pathlib import Path; from service.adapters.repository.running import run\n"
-        "from service.ports import Retry\n"
+        "from service.ports.outcomes import Retry\n"
         "try: run(Path(sys.argv[1]), 'symbolic-ref', 'HEAD')\n"
         "except Retry as reason: print(reason)"
     )
@@ -351,7 +352,9 @@ REPORTING = """
 import sys
 from pathlib import Path
 from service.adapters.bare_git import BareGit
-from service.ports import CommitState, CommitStatus, Retry, Source
+from service.ports.connections import Source
+from service.ports.git import CommitState, CommitStatus
+from service.ports.outcomes import Retry
 from service.settings import Settings
 folder, name, *commits = sys.argv[1:]
 host = BareGit.open(Settings(home=Path("/nonexistent"), git_roots=(Path(folder).parent,)), Source("r", "bare", folder))
@@ -492,7 +495,7 @@ def test_a_repository_that_its_owner_cannot_reach_is_tried_again_with_the_reason
 def test_somebody_elses_repository_is_read_without_being_root(owned):
     code = (
         "import os, sys; from pathlib import Path; import git; from service.adapters.bare_git import BareGit\n"
-        "from service.ports import Source; from service.settings import Settings\n"
+        "from service.ports.connections import Source; from service.settings import Settings\n"
         "folder = Path(sys.argv[1])\n"
         "host = BareGit.open(Settings(home=folder, git_roots=(folder.parent,)), Source('r', 'bare', str(folder)))\n"
         "os.setgroups([]); os.setgid(1); os.setuid(1)\n"

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from service.adapters.bare_writing import BareWriter
-from service.ports import Refused, Retry
+from service.ports.outcomes import Refused, Retry
 from tests.repositories import Repository, git, push
 
 

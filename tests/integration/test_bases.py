@@ -15,7 +15,8 @@ from service.adapters.oci.blobs import Layout
 from service.adapters.oci.builder import OciBuilder
 from service.adapters.oci.interpreter import host_interpreter
 from service.adapters.oci.layout import unpack
-from service.ports import Failed, Image, Recipe, Retry, Working
+from service.ports.builds import Image, Recipe
+from service.ports.outcomes import Failed, Retry, Working
 from service.settings import Settings
 from tests.answering import Server
 

@@ -3,7 +3,8 @@
 import pytest
 
 from service import clusters
-from service.ports import Cluster, Refused, Source
+from service.ports.connections import Cluster, Source
+from service.ports.outcomes import Refused
 from service.rows import ModelRow
 from service.settings import Settings
 from service.store import Store

@@ -14,7 +14,7 @@ from service.bootstrap import Parts
 from service.inbox import Inbox
 from service.installation import make_folders
 from service.intake import Door, create_intake
-from service.ports import Refused, Retry
+from service.ports.outcomes import Refused, Retry
 from service.serving import OPTIONS
 from service.store import Store
 from service.watching import look

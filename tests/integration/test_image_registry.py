@@ -10,7 +10,8 @@ from service import sources
 from service.adapters.oci import registry as oci_registry
 from service.adapters.oci.blobs import MANIFEST, Layout
 from service.adapters.oci.push import push
-from service.ports import PortError, Refused, Retry, Source
+from service.ports.connections import Source
+from service.ports.outcomes import PortError, Refused, Retry
 from service.settings import Settings
 from tests import imaging
 from tests.answering import Server

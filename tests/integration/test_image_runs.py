@@ -6,7 +6,10 @@ import urllib.request
 import pytest
 
 from service import plugins, shim
-from service.ports import Image, Job, Limits, Recipe, Result, Serving, Working, WorkloadOrder
+from service.ports.builds import Image, Recipe
+from service.ports.jobs import Job, Limits, Result
+from service.ports.outcomes import Working
+from service.ports.workloads import Serving, WorkloadOrder
 from service.settings import Settings
 
 SERVE = (

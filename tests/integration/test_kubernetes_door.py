@@ -11,7 +11,8 @@ import yaml
 from service.adapters.kubernetes.answers import Expired, NoSuchKind, Owned, Stale, Taken
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import DEPLOYMENT, HTTP_ROUTE, POD, SERVICE
-from service.ports import Cluster, Refused, Retry
+from service.ports.connections import Cluster
+from service.ports.outcomes import Refused, Retry
 from tests.misbehaving import Misbehaving, answer, half, hang, reset, status, stream
 
 SECRET = "eyJ.very-secret"

@@ -18,7 +18,11 @@ from service.adapters.oci.blobs import exclusive
 from service.bootstrap import Parts
 from service.inbox import Inbox
 from service.intake import Door, create_intake
-from service.ports import Image, Limits, ModelReference, Recipe, Serving, Source, Working, WorkloadOrder
+from service.ports.builds import Image, ModelReference, Recipe
+from service.ports.connections import Source
+from service.ports.jobs import Limits
+from service.ports.outcomes import Working
+from service.ports.workloads import Serving, WorkloadOrder
 from service.serving import OPTIONS
 from service.settings import Settings
 from service.states import SOURCE_EVENT

@@ -5,7 +5,8 @@ import logging
 import pytest
 
 from service import sources
-from service.ports import PortError, Refused, Retry, Source
+from service.ports.connections import Source
+from service.ports.outcomes import PortError, Refused, Retry
 from service.settings import Settings
 from tests.answering import Server
 

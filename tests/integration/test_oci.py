@@ -29,19 +29,10 @@ from service.adapters.oci.interpreter import host_interpreter
 from service.adapters.oci.layout import discard, open_image, unpack
 from service.adapters.oci.push import push
 from service.adapters.oci.workshop import Workshop
-from service.ports import (
-    CodeReference,
-    Failed,
-    Gone,
-    Image,
-    ModelReference,
-    ModelVersion,
-    Recipe,
-    Refused,
-    Retry,
-    TreeEntry,
-    Working,
-)
+from service.ports.builds import CodeReference, Image, ModelReference, Recipe
+from service.ports.git import TreeEntry
+from service.ports.outcomes import Failed, Gone, Refused, Retry, Working
+from service.ports.registries import ModelVersion
 from service.settings import Settings
 
 SERVE = b"import pebble, sys\nprint(pebble.WORD, sys.flags.no_user_site, 'flask' in sys.modules)\n"

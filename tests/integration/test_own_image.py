@@ -9,7 +9,7 @@ import pytest
 from service.adapters.oci.blobs import Layout
 from service.adapters.oci.interpreter import host_interpreter
 from service.adapters.oci.workshop import Workshop
-from service.ports import Refused
+from service.ports.outcomes import Refused
 from tests.docs.pages import ROOT
 
 _FOUND = spec_from_file_location("image", ROOT / "charts/image.py")

@@ -8,7 +8,7 @@ from service import plugins, receiving
 from service.adapters.memory.git import MemoryGit
 from service.bootstrap import Parts
 from service.inbox import Delivery, Inbox
-from service.ports import Source
+from service.ports.connections import Source
 from service.settings import Settings
 
 SOURCE = Source("code", "bare", "/srv/code.git", ("*",))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from service import proc, shim
-from service.ports import Refused
+from service.ports.outcomes import Refused
 from service.shim import Order
 
 ENV = (("PATH", "/usr/bin:/bin"), ("LANG", "C.UTF-8"))

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from service.errors import Conflict
-from service.ports import Source
+from service.ports.connections import Source
 from service.queue import Work
 from service.rows import ModelRow, ReleaseRow, TargetRow, Token, VersionRow
 from service.store import Store

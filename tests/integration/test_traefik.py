@@ -18,7 +18,9 @@ from service.adapters.traefik.daemon import TraefikDaemon
 from service.adapters.traefik.layout import Layout
 from service.adapters.traefik.metrics import TraefikMetrics, parse
 from service.adapters.traefik.router import TraefikRouter
-from service.ports import Backend, Counters, NoData, Refused, Retry, Route, Sample
+from service.ports.metrics import Counters, NoData, Sample
+from service.ports.outcomes import Refused, Retry
+from service.ports.traffic import Backend, Route
 from service.preview import PREVIEW_HEADER
 from tests.running import Model, Traefik, free_port, wait_until
 

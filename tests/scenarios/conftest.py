@@ -19,7 +19,7 @@ from service.bootstrap import Parts
 from service.inbox import Inbox
 from service.intake import Door, create_intake
 from service.observer import Observer
-from service.ports import Source
+from service.ports.connections import Source
 from service.reconciler import Reconciler
 from service.series import Series
 from service.settings import Settings

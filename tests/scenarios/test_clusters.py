@@ -5,7 +5,8 @@ import pytest
 from policies.release import Phase
 from service.adapters.memory.deployment import MemoryDeployment
 from service.bootstrap import Site
-from service.ports import Cluster, Retry
+from service.ports.connections import Cluster
+from service.ports.outcomes import Retry
 from tests.scenarios.conftest import World
 
 FRAUD = """\

@@ -5,7 +5,7 @@ import pytest
 from policies.release import Phase
 from service.adapters.memory.images import MemoryImages
 from service.bootstrap import Site
-from service.ports import Cluster, Source
+from service.ports.connections import Cluster, Source
 from service.states import version_of
 
 FRAUD = """\

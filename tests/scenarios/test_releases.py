@@ -1,7 +1,8 @@
 """A change travels to traffic, or ends with its reason, and stable stays."""
 
 from policies.release import Phase
-from service.ports import CommitState, Refused
+from service.ports.git import CommitState
+from service.ports.outcomes import Refused
 from tests.scenarios.conftest import WINE
 
 GATED = WINE + "evaluate: {run: python evaluate.py, gates: {accuracy: '>= 0.9'}}\n"

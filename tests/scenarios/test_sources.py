@@ -3,7 +3,7 @@
 import pytest
 
 from service.adapters.memory.git import MemoryGit
-from service.ports import Source
+from service.ports.connections import Source
 from tests.scenarios.conftest import MAIN, WINE
 
 CHANGE = {"ref": MAIN, "before": "0" * 40, "after": "1" * 40}

@@ -6,7 +6,7 @@ import requests
 from policies.place import Place
 from service import installation
 from service.bootstrap import build
-from service.ports import Refused
+from service.ports.outcomes import Refused
 from service.probe import open_probe
 from service.settings import Settings
 

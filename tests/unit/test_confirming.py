@@ -3,7 +3,7 @@
 import pytest
 
 from service.adapters.kubernetes import confirming
-from service.ports import Retry
+from service.ports.outcomes import Retry
 
 
 def test_it_goes_on_once_nothing_stands_against_it():

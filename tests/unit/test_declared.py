@@ -4,7 +4,8 @@ import pytest
 
 from service import planning
 from service.adapters.memory.git import MemoryGit
-from service.ports import Refused, Source
+from service.ports.connections import Source
+from service.ports.outcomes import Refused
 
 SOURCE = Source("models", "bare", "/srv/git/models.git")
 BYTES = "caf\udce9"  # a name that is not UTF-8, as Git hosts tell it

@@ -8,7 +8,7 @@ import pytest
 
 from policies.guards import increment
 from policies.guards.increment import Arm, Gap, Increment, difference
-from service.ports import Counters, Sample
+from service.ports.metrics import Counters, Sample
 
 BEFORE = Sample(10.0, 1.0, (("new", Counters(5, 1, ((0.1, 4), (math.inf, 5)))), ("old", Counters(90, 2))))
 

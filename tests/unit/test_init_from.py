@@ -4,7 +4,7 @@ import pytest
 
 from policies.spec.declaration import FromImage, ServeDeployment, Strategy
 from service.cli import checking
-from service.ports import Existing
+from service.ports.clusters import Existing
 from service.segue_yaml import load
 
 

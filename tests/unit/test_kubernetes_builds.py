@@ -10,7 +10,9 @@ from service.adapters.kubernetes.build_manifest import LIMITS, environment, mani
 from service.adapters.kubernetes.builds import FORM
 from service.adapters.kubernetes.labels import SPEC
 from service.adapters.oci.build_away import Order, read_order, write_order
-from service.ports import CodeReference, Failed, Image, ModelReference, Recipe, Refused, Source
+from service.ports.builds import CodeReference, Image, ModelReference, Recipe
+from service.ports.connections import Source
+from service.ports.outcomes import Failed, Refused
 from service.settings import Settings
 
 RECIPE = Recipe(

@@ -8,7 +8,10 @@ from service.adapters.kubernetes import committing, labels, manifests
 from service.adapters.kubernetes.committing import Committed
 from service.adapters.memory.writing import MemoryWriter
 from service.commits import Spot
-from service.ports import Cluster, Limits, Refused, WorkloadOrder
+from service.ports.connections import Cluster
+from service.ports.jobs import Limits
+from service.ports.outcomes import Refused
+from service.ports.workloads import WorkloadOrder
 
 NAME, BACKEND = "wine-production-3f9c1b2a4d", "wine-production-3f9c1b2a4d.ml"
 FILE = f"apps/ml/{BACKEND}.yaml"

@@ -11,7 +11,8 @@ from policies.spec.declaration import PodNeeds, Toleration, Volume
 from service.adapters.kubernetes import job_states
 from service.adapters.kubernetes.job_manifest import manifest, object_name
 from service.adapters.kubernetes.jobs import FORM
-from service.ports import Failed, Job, Limits, Result, Working
+from service.ports.jobs import Job, Limits, Result
+from service.ports.outcomes import Failed, Working
 
 NEEDS = PodNeeds(
     extended=(("nvidia.com/gpu", 1),),

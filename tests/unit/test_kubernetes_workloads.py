@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from service.adapters.kubernetes import copying, manifests, scaling
 from service.adapters.kubernetes.restarts import Ledger
-from service.ports import Limits, Refused, WorkloadOrder
+from service.ports.jobs import Limits
+from service.ports.outcomes import Refused
+from service.ports.workloads import WorkloadOrder
 
 DIGEST = f"sha256:{'a' * 64}"
 ORDER = WorkloadOrder(

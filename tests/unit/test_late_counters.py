@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 from policies.guards.increment import Gap, Increment
 from service.observer import Judged, Observer
-from service.ports import Counters, Sample
+from service.ports.metrics import Counters, Sample
 
 
 def sample(at, requests):

@@ -3,7 +3,7 @@
 import pytest
 
 from service.adapters.oci.locks import hashed, pins, written
-from service.ports import Refused
+from service.ports.outcomes import Refused
 
 A, B = "a" * 64, "b" * 64
 FILE = f"""\

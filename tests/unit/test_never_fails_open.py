@@ -70,7 +70,7 @@ from policies.spec.declaration import (
 )
 from policies.strategy import SWITCH
 from policies.version import CodeOrigin, VersionPhase
-from service.ports import Counters, Sample
+from service.ports.metrics import Counters, Sample
 
 GATE = Gate("accuracy", Comparison.AT_LEAST, 0.9)
 PEOPLE = ["ann", "bob", "eve"]  # ann is the author of every release

@@ -7,7 +7,7 @@ import pytest
 from policies.effects import StartWorkload
 from policies.events import EffectFailed
 from service.performing import START_SECONDS, Again, Done, perform
-from service.ports import Working
+from service.ports.outcomes import Working
 
 WAITING = Working("waiting for Flux to apply commit 1f0c", patience=900.0)
 

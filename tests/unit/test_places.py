@@ -3,7 +3,7 @@
 import pytest
 
 from service import places
-from service.ports import Cluster
+from service.ports.connections import Cluster
 from service.segue_yaml import load
 
 PROD, STAGE = Cluster("prod", default=True), Cluster("stg")

@@ -3,7 +3,8 @@
 import pytest
 
 from service.planning import declared
-from service.ports import Cluster, Source, TreeEntry
+from service.ports.connections import Cluster, Source
+from service.ports.git import TreeEntry
 from service.rows import ModelRow
 
 FILE = b"name: wine\nbuild: {lock: a.txt}\nserve: {run: a}\n"

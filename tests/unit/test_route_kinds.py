@@ -12,7 +12,9 @@ from service.adapters.kubernetes.ingress import IngressRouter, steps
 from service.adapters.kubernetes.records import Record
 from service.adapters.kubernetes.selector import ServiceSelector
 from service.adapters.kubernetes.shapes.known import SHAPES
-from service.ports import Backend, Cluster, Refused
+from service.ports.connections import Cluster
+from service.ports.outcomes import Refused
+from service.ports.traffic import Backend
 
 NAMES = ("a.ml", "b.ml", "c.ml")
 

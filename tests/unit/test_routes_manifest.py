@@ -6,7 +6,8 @@ from inline_snapshot import snapshot
 from service.adapters.kubernetes import own_route, records, routes_manifest
 from service.adapters.kubernetes.records import ANNOTATION, Record
 from service.adapters.kubernetes.shapes import WHOLE, part
-from service.ports import Backend, Refused, Route
+from service.ports.outcomes import Refused
+from service.ports.traffic import Backend, Route
 
 ROUTE = Route(
     "fraud/production",

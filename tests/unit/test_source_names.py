@@ -3,7 +3,8 @@
 import pytest
 
 from service import connecting
-from service.ports import Refused, Source
+from service.ports.connections import Source
+from service.ports.outcomes import Refused
 from service.settings import Settings
 
 

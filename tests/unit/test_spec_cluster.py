@@ -6,7 +6,7 @@ from inline_snapshot import snapshot
 from policies.spec.declaration import PodNeeds, Replicas, Toleration, Volume
 from policies.version import content_key
 from service import places
-from service.ports import Cluster
+from service.ports.connections import Cluster
 from service.segue_yaml import check, load
 
 BUILD = "name: wine\nbuild: {lock: a.txt}\nserve: {run: python serve.py}\n"

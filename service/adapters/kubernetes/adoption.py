@@ -15,7 +15,8 @@ from service.adapters.kubernetes.api import Api, Object
 from service.adapters.kubernetes.kinds import DEPLOYMENT, PDB, POD, SERVICE
 from service.adapters.kubernetes.labels import MANAGED_BY, SEGUE
 from service.adapters.kubernetes.shapes.known import SHAPES
-from service.ports import Cluster, Refused, Retry
+from service.ports.connections import Cluster
+from service.ports.outcomes import Refused, Retry
 
 TAKEN = "segue.dev/taken-over"  # annotation: owner, service, port, selector, replicas
 

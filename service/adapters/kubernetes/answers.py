@@ -20,7 +20,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from service.adapters.kubernetes.kinds import Kind
-from service.ports import Refused, Retry
+from service.ports.outcomes import Refused, Retry
 
 LONGEST_WAIT = 300.0  # seconds, whatever a Retry-After says
 _LONGEST_TEXT = 600

@@ -30,7 +30,8 @@ from service.adapters.kubernetes import answers, kubeconfig
 from service.adapters.kubernetes.answers import Asked, Expired, Stale
 from service.adapters.kubernetes.credentials import Credential, Credentials
 from service.adapters.kubernetes.kinds import Kind
-from service.ports import Cluster, Refused, Retry
+from service.ports.connections import Cluster
+from service.ports.outcomes import Refused, Retry
 
 MANAGER = "segue"  # the field manager of all our writes
 CONNECT_SECONDS, READ_SECONDS = 3.0, 10.0

@@ -11,7 +11,8 @@ from service.adapters.kubernetes import job_manifest, reasons
 from service.adapters.kubernetes import labels as labelling
 from service.adapters.oci.build import write_recipe
 from service.adapters.oci.build_away import VARIABLE, Order, write_order
-from service.ports import Job, Limits, Refused
+from service.ports.jobs import Job, Limits
+from service.ports.outcomes import Refused
 from service.settings import Settings
 
 Object = dict[str, Any]

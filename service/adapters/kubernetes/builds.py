@@ -22,7 +22,10 @@ from service.adapters.oci.build import opener, read_result, where
 from service.adapters.oci.build_away import Order
 from service.adapters.oci.push import SECONDS, STORE
 from service.adapters.oci.remote import Remote, login_of
-from service.ports import Cluster, Failed, Gone, Image, Limits, Recipe, Source, Working
+from service.ports.builds import Image, Recipe
+from service.ports.connections import Cluster, Source
+from service.ports.jobs import Limits
+from service.ports.outcomes import Failed, Gone, Working
 from service.settings import Settings
 
 

@@ -13,7 +13,9 @@ import yaml
 from service import commits, sources
 from service.adapters.kubernetes import copying, gitops, labels
 from service.adapters.kubernetes.api import Object
-from service.ports import Cluster, GitWriter, Refused
+from service.ports.connections import Cluster
+from service.ports.git import GitWriter
+from service.ports.outcomes import Refused
 from service.settings import Settings
 
 ABOUT = "about.yaml"

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from service.ports import Retry
+from service.ports.outcomes import Retry
 
 SECONDS = 5.0
 _POLLS = (0.05, 0.1, 0.2, 0.3, 0.5)  # seconds between looks; the last one repeats

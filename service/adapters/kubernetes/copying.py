@@ -15,7 +15,8 @@ from typing import Any
 
 from service.adapters.kubernetes import manifests
 from service.adapters.kubernetes.labels import value
-from service.ports import Refused, WorkloadOrder
+from service.ports.outcomes import Refused
+from service.ports.workloads import WorkloadOrder
 
 Object = dict[str, Any]
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from service.adapters.kubernetes.kubeconfig import Access, Plugin
-from service.ports import Refused, Retry
+from service.ports.outcomes import Refused, Retry
 
 PLUGIN_SECONDS = 30.0
 _FILE_SECONDS = 60.0  # a projected token is renewed on disk long before it ends

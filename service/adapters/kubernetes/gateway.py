@@ -19,7 +19,9 @@ from service.adapters.kubernetes.recorded import Object, Recorded, address_of, n
 from service.adapters.kubernetes.records import Record
 from service.adapters.kubernetes.routes_manifest import service_of
 from service.adapters.kubernetes.shapes.known import SHAPES
-from service.ports import Cluster, Refused, Route
+from service.ports.connections import Cluster
+from service.ports.outcomes import Refused
+from service.ports.traffic import Route
 
 
 class GatewayRouter(Recorded):

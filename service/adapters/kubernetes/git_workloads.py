@@ -12,7 +12,9 @@ from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.committing import Committed, fewest
 from service.adapters.kubernetes.kinds import HPA
 from service.adapters.kubernetes.workloads import KubernetesWorkloads, State, short
-from service.ports import Cluster, Gone, Working, WorkloadOrder
+from service.ports.connections import Cluster
+from service.ports.outcomes import Gone, Working
+from service.ports.workloads import WorkloadOrder
 from service.settings import Settings
 
 PATIENCE = 900.0  # seconds in which a controller that looks every few minutes has applied a commit

@@ -20,7 +20,8 @@ from service.adapters.kubernetes.shapes.ingress import (
     canary_spec,
     canary_weight,
 )
-from service.ports import Backend, Refused, Route
+from service.ports.outcomes import Refused
+from service.ports.traffic import Backend, Route
 
 _SHAPE = Ingress()
 _FINEST = 1.5 * 100 / WHOLE  # percent: what is nearer is the same weight

@@ -14,7 +14,7 @@ from typing import Any
 
 from policies.spec.declaration import PodNeeds, Toleration
 from service.adapters.kubernetes import labels as labelling
-from service.ports import Job, Limits
+from service.ports.jobs import Job, Limits
 
 Object = dict[str, Any]
 

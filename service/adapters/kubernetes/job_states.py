@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from service.adapters.kubernetes import reasons
 from service.adapters.kubernetes.job_manifest import CONTAINER, QUEUE, RESULT_BYTES, limits_of
 from service.adapters.process import results
-from service.ports import Failed, Working
+from service.ports.outcomes import Failed, Working
 
 Object = dict[str, Any]
 T = TypeVar("T")

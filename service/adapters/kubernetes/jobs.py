@@ -10,7 +10,8 @@ from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.job_states import Form
 from service.adapters.kubernetes.named_jobs import NamedJobs
 from service.adapters.process import results
-from service.ports import Cluster, Job, Result
+from service.ports.connections import Cluster
+from service.ports.jobs import Job, Result
 
 FORM = Form(results.told, lambda result: json.dumps(dict(result.metrics)).encode())
 

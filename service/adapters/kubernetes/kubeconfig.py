@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from service.ports import Refused
+from service.ports.outcomes import Refused
 
 _FILES = {"cluster": ("certificate-authority",), "user": ("client-certificate", "client-key")}
 

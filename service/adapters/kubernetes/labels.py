@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from service.ports import Refused
+from service.ports.outcomes import Refused
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 SEGUE = "segue"

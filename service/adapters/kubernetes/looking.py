@@ -30,7 +30,9 @@ from service.adapters.kubernetes.kinds import (
 )
 from service.adapters.kubernetes.metrics import ClusterMetrics
 from service.adapters.kubernetes.shapes.known import SHAPES
-from service.ports import Cluster, Finding, PortError
+from service.ports.clusters import Finding
+from service.ports.connections import Cluster
+from service.ports.outcomes import PortError
 
 Object = dict[str, Any]
 _NETWORK_POLICY = Kind("networking.k8s.io/v1", "networkpolicies")

@@ -13,7 +13,8 @@ from typing import Any
 from policies.spec.declaration import PodNeeds
 from service.adapters.kubernetes import job_manifest
 from service.adapters.kubernetes.labels import BACKEND, OWNER, SPEC, digest
-from service.ports import Refused, WorkloadOrder
+from service.ports.outcomes import Refused
+from service.ports.workloads import WorkloadOrder
 
 Object = dict[str, Any]
 

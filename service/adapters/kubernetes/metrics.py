@@ -18,7 +18,8 @@ from service.adapters import exposition
 from service.adapters.exposition import Series, Strange
 from service.adapters.kubernetes import planes
 from service.adapters.kubernetes.planes import Plane
-from service.ports import Cluster, NoData, Sample
+from service.ports.connections import Cluster
+from service.ports.metrics import NoData, Sample
 
 PROMETHEUS = "prometheus+"  # before http:// or https://
 SECONDS = 2.0  # for a whole answer

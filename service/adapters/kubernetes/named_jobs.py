@@ -13,7 +13,7 @@ from service.adapters.kubernetes.answers import Stale, Taken
 from service.adapters.kubernetes.api import Api, Object
 from service.adapters.kubernetes.job_states import Form
 from service.adapters.kubernetes.kinds import EVENT, JOB, POD
-from service.ports import Failed, Gone, PortError, Refused, Retry, Working
+from service.ports.outcomes import Failed, Gone, PortError, Refused, Retry, Working
 
 T = TypeVar("T")
 _UID = "batch.kubernetes.io/controller-uid"

@@ -13,7 +13,7 @@ from service.adapters.kubernetes.planes import OWN_SUFFIX
 from service.adapters.kubernetes.routes_manifest import GROUP, parent
 from service.adapters.kubernetes.shapes import WHOLE, part
 from service.adapters.kubernetes.shapes.gateway_api import GatewayApi
-from service.ports import Backend, Route
+from service.ports.traffic import Backend, Route
 from service.preview import PREVIEW_HEADER
 
 Rule = dict[str, Any]

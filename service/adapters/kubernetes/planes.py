@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from service.adapters.exposition import Names, Series, Strange, Tally
-from service.ports import Counters
+from service.ports.metrics import Counters
 
 # A route of our own ends so; its first rule is the split, the others show single versions.
 OWN_SUFFIX = "-segue"

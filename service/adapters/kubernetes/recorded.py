@@ -19,7 +19,9 @@ from service.adapters.kubernetes.planes import OWN_SUFFIX
 from service.adapters.kubernetes.records import Record
 from service.adapters.kubernetes.routes_manifest import service_of
 from service.adapters.kubernetes.shapes import Shape
-from service.ports import Backend, Cluster, Refused, Retry, Route
+from service.ports.connections import Cluster
+from service.ports.outcomes import Refused, Retry
+from service.ports.traffic import Backend, Route
 
 TRIES = 5  # reads of an object that others write at the same time
 

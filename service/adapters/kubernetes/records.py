@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from service.adapters import routes
-from service.ports import Backend, Refused, Route
+from service.ports.outcomes import Refused
+from service.ports.traffic import Backend, Route
 
 ANNOTATION = "segue.dev/traffic"
 REVERT_SECONDS = 60.0  # within which so many reverts are a war

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from service.ports import Backend, Refused
+from service.ports.outcomes import Refused
+from service.ports.traffic import Backend
 
 GROUP = "gateway.networking.k8s.io"
 

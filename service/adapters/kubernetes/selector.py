@@ -18,7 +18,9 @@ from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import DEPLOYMENT, ENDPOINT_SLICE, POD, SERVICE
 from service.adapters.kubernetes.records import Record
 from service.adapters.kubernetes.routes_manifest import service_of
-from service.ports import Backend, Cluster, Refused, Retry, Route
+from service.ports.connections import Cluster
+from service.ports.outcomes import Refused, Retry
+from service.ports.traffic import Backend, Route
 
 TRIES = 5
 

@@ -11,7 +11,8 @@ from service.adapters.kubernetes.metrics import ClusterMetrics
 from service.adapters.kubernetes.selector import ServiceSelector
 from service.adapters.kubernetes.workloads import KubernetesWorkloads
 from service.bootstrap import Site
-from service.ports import Cluster, Refused, Retry
+from service.ports.connections import Cluster
+from service.ports.outcomes import Refused, Retry
 from service.settings import Settings
 
 _Router = GatewayRouter | IngressRouter | ServiceSelector

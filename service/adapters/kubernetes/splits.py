@@ -10,7 +10,8 @@ from typing import Any
 
 from service.adapters.kubernetes.records import Record
 from service.adapters.kubernetes.shapes import Ref, Shape, part
-from service.ports import Backend, Refused
+from service.ports.outcomes import Refused
+from service.ports.traffic import Backend
 
 
 def our_rules(shape: Shape, spec: Mapping[str, Any], names: Collection[str], namespace: str) -> list[int]:

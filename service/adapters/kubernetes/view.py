@@ -8,7 +8,9 @@ from service.adapters.kubernetes import gitops, labels, looking, splits
 from service.adapters.kubernetes.api import Api, Object
 from service.adapters.kubernetes.kinds import DEPLOYMENT, HPA, SERVICE
 from service.adapters.kubernetes.shapes.known import SHAPES
-from service.ports import Cluster, Existing, Finding, PortError, Refused
+from service.ports.clusters import Existing, Finding
+from service.ports.connections import Cluster
+from service.ports.outcomes import PortError, Refused
 
 
 class KubernetesView:

@@ -17,7 +17,9 @@ from service.adapters.kubernetes.api import Api, Object
 from service.adapters.kubernetes.kinds import DEPLOYMENT, EVENT, HPA, PDB, POD, SERVICE, Kind
 from service.adapters.kubernetes.restarts import Ledger
 from service.adapters.kubernetes.scaling import Scaling
-from service.ports import Cluster, Failed, Gone, Refused, Retry, Serving, Working, WorkloadOrder
+from service.ports.connections import Cluster
+from service.ports.outcomes import Failed, Gone, Refused, Retry, Working
+from service.ports.workloads import Serving, WorkloadOrder
 
 RESTARTS = "segue.dev/restarts"  # annotation of a Deployment: see `restarts`
 ENDING = "segue.dev/ending"  # annotation of a copy: since when it is out of use, seconds since 1970

@@ -4,7 +4,9 @@ import hashlib
 from dataclasses import replace
 from typing import Self
 
-from service.ports import Failed, Gone, Image, Recipe, Source, Working
+from service.ports.builds import Image, Recipe
+from service.ports.connections import Source
+from service.ports.outcomes import Failed, Gone, Working
 from service.settings import Settings
 
 

@@ -1,7 +1,9 @@
 """Workloads at a place where one was running before Segue came; they only pretend, as all do here."""
 
 from service.adapters.memory.workloads import MemoryWorkloads
-from service.ports import Failed, Gone, Limits, Refused, Retry, Serving, Working, WorkloadOrder
+from service.ports.jobs import Limits
+from service.ports.outcomes import Failed, Gone, Refused, Retry, Working
+from service.ports.workloads import Serving, WorkloadOrder
 
 
 class MemoryDeployment(MemoryWorkloads):

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from service.adapters.repository import notes
-from service.ports import CommitStatus, Refused, Retry, Source, TreeEntry
+from service.ports.connections import Source
+from service.ports.git import CommitStatus, TreeEntry
+from service.ports.outcomes import Refused, Retry
 from service.settings import Settings
 
 MAIN = "refs/heads/main"

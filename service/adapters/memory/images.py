@@ -3,7 +3,8 @@
 import hashlib
 from typing import Self
 
-from service.ports import Retry, Source
+from service.ports.connections import Source
+from service.ports.outcomes import Retry
 from service.settings import Settings
 
 

@@ -2,7 +2,9 @@
 
 from typing import Self
 
-from service.ports import Failed, Gone, Job, Result, Source, Working
+from service.ports.connections import Source
+from service.ports.jobs import Job, Result
+from service.ports.outcomes import Failed, Gone, Working
 from service.settings import Settings
 
 

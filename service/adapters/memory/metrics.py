@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Self
 
-from service.ports import Counters, NoData, Sample, Source
+from service.ports.connections import Source
+from service.ports.metrics import Counters, NoData, Sample
 from service.settings import Settings
 
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, math.inf)

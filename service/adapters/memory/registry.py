@@ -5,7 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Self
 
-from service.ports import ModelVersion, Refused, Retry, Source
+from service.ports.connections import Source
+from service.ports.outcomes import Refused, Retry
+from service.ports.registries import ModelVersion
 from service.settings import Settings
 
 _PIECE = 1 << 20

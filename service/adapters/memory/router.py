@@ -4,7 +4,9 @@ import threading
 from typing import ClassVar, Self
 
 from service.adapters import routes
-from service.ports import Refused, Retry, Route, Source
+from service.ports.connections import Source
+from service.ports.outcomes import Refused, Retry
+from service.ports.traffic import Route
 from service.settings import Settings
 
 

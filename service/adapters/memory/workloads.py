@@ -3,7 +3,9 @@
 import itertools
 from typing import Self
 
-from service.ports import Failed, Gone, Refused, Serving, Source, Working, WorkloadOrder
+from service.ports.connections import Source
+from service.ports.outcomes import Failed, Gone, Refused, Working
+from service.ports.workloads import Serving, WorkloadOrder
 from service.settings import Settings
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Self
 
-from service.ports import Refused, Source
+from service.ports.connections import Source
+from service.ports.outcomes import Refused
 from service.settings import Settings
 
 

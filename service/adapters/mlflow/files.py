@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from service.adapters.mlflow.rest import API, Rest
-from service.ports import Refused
+from service.ports.outcomes import Refused
 
 _PROXY = "/api/2.0/mlflow-artifacts/artifacts"
 _MOST = 20_000  # files and folders of one version

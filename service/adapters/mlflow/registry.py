@@ -15,7 +15,9 @@ from typing import Any, Self
 
 from service.adapters.mlflow import files, webhooks
 from service.adapters.mlflow.rest import API, Missing, Rest
-from service.ports import ModelVersion, Refused, Retry, Source
+from service.ports.connections import Source
+from service.ports.outcomes import Refused, Retry
+from service.ports.registries import ModelVersion
 from service.settings import Settings
 
 _DESCRIPTION = "MLmodel"  # says what the model is and when it was logged

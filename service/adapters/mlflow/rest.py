@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from service.ports import Refused, Retry
+from service.ports.outcomes import Refused, Retry
 
 API = "/api/2.0/mlflow"
 _SECONDS = (5, 30)  # to connect; between two pieces of an answer

@@ -8,7 +8,7 @@ minute; the sweep finds what is refused until then.
 from typing import Any
 
 from service.adapters.mlflow.rest import API, Broken, Rest
-from service.ports import Refused
+from service.ports.outcomes import Refused
 
 EVENTS = [{"entity": "MODEL_VERSION_ALIAS", "action": action} for action in ("CREATED", "DELETED")]
 _KEY = (

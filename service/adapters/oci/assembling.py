@@ -16,7 +16,10 @@ from service.adapters.oci.blobs import MANIFEST, Layout, canonical
 from service.adapters.oci.interpreter import Interpreter
 from service.adapters.oci.layers import Layer, LayerWriter
 from service.adapters.oci.workshop import Workshop
-from service.ports import GitHost, Image, ModelRegistry, Recipe, Refused
+from service.ports.builds import Image, Recipe
+from service.ports.git import GitHost
+from service.ports.outcomes import Refused
+from service.ports.registries import ModelRegistry
 
 SERVER = "/opt/segue/server"
 KIND, PATH = "segue.layer", "segue.path"

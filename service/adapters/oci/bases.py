@@ -15,7 +15,7 @@ from typing import Any
 from service.adapters.oci.blobs import Layout
 from service.adapters.oci.interpreter import Interpreter
 from service.adapters.oci.remote import Login, Remote
-from service.ports import Refused, Retry
+from service.ports.outcomes import Refused, Retry
 
 FOUNDATION = "foundation"  # the kind of its layers
 USER = "65532:65532"  # nobody in particular: clusters refuse what may be root

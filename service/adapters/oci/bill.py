@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from service.adapters.oci.locks import Pin
-from service.ports import Recipe
+from service.ports.builds import Recipe
 
 CYCLONEDX = "application/vnd.cyclonedx+json"
 IN_TOTO = "application/vnd.in-toto+json"

@@ -30,7 +30,8 @@ from service.adapters.oci.interpreter import host_interpreter
 from service.adapters.oci.push import SECONDS, STORE, push
 from service.adapters.oci.remote import Remote, login_of
 from service.adapters.oci.workshop import Workshop
-from service.ports import CodeReference, Image, ModelReference, PortError, Recipe, Refused, Retry
+from service.ports.builds import CodeReference, Image, ModelReference, Recipe
+from service.ports.outcomes import PortError, Refused, Retry
 from service.settings import Settings
 
 T = TypeVar("T")

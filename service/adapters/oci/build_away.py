@@ -20,7 +20,8 @@ from service.adapters.oci.blobs import Layout, canonical
 from service.adapters.oci.build import Log, build, opener, read_recipe, where, write_recipe
 from service.adapters.oci.push import SECONDS, STORE
 from service.adapters.oci.remote import Remote, login_of
-from service.ports import Recipe, Source
+from service.ports.builds import Recipe
+from service.ports.connections import Source
 from service.settings import Settings
 
 VARIABLE = "SEGUE_BUILD"

@@ -24,7 +24,9 @@ from service.adapters.oci.blobs import Layout, canonical, exclusive, write_whole
 from service.adapters.oci.build import read_result, write_recipe
 from service.adapters.oci.collecting import GRACE, forget_builds, gc
 from service.adapters.oci.installing import passed
-from service.ports import Failed, Gone, Image, Recipe, Source, Working
+from service.ports.builds import Image, Recipe
+from service.ports.connections import Source
+from service.ports.outcomes import Failed, Gone, Working
 from service.settings import Settings
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,150}")

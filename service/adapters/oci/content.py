@@ -9,7 +9,10 @@ from collections.abc import Iterator
 
 from service.adapters.oci.blobs import Layout, canonical
 from service.adapters.oci.layers import Layer, LayerWriter, cached
-from service.ports import CodeReference, GitHost, ModelReference, ModelRegistry, Refused, TreeEntry
+from service.ports.builds import CodeReference, ModelReference
+from service.ports.git import GitHost, TreeEntry
+from service.ports.outcomes import Refused
+from service.ports.registries import ModelRegistry
 
 APP = "/app"
 MODEL = "/opt/segue/model"

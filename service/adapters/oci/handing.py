@@ -19,7 +19,8 @@ from service.adapters.oci.bases import fetch_blob
 from service.adapters.oci.blobs import Layout
 from service.adapters.oci.push import send_file
 from service.adapters.oci.remote import Remote
-from service.ports import CodeReference, GitHost, TreeEntry
+from service.ports.builds import CodeReference
+from service.ports.git import GitHost, TreeEntry
 
 KIND = "application/vnd.segue.code.v1"
 _PREFIX = content.APP.strip("/") + "/"

@@ -21,7 +21,7 @@ from service.adapters.oci.blobs import canonical, exclusive, write_whole
 from service.adapters.oci.layers import Layer, LayerWriter, cached
 from service.adapters.oci.locks import Pin, written
 from service.adapters.oci.workshop import Workshop
-from service.ports import Refused
+from service.ports.outcomes import Refused
 
 ENV = "/opt/segue/env"
 _PASSED = ("PIP_", "UV_", "SSL_CERT", "REQUESTS_CA")

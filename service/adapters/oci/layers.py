@@ -18,7 +18,7 @@ from typing import Any, Self
 import zstandard
 
 from service.adapters.oci.blobs import Layout
-from service.ports import Refused
+from service.ports.outcomes import Refused
 
 STORED = "application/vnd.oci.image.layer.v1.tar"
 COMPRESSED = "application/vnd.oci.image.layer.v1.tar+zstd"

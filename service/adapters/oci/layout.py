@@ -24,7 +24,7 @@ from service.adapters.oci.bases import FOUNDATION
 from service.adapters.oci.blobs import Layout, exclusive
 from service.adapters.oci.interpreter import Interpreter, host_interpreter
 from service.adapters.oci.layers import COMPRESSED, STORED, inside, safe
-from service.ports import Refused
+from service.ports.outcomes import Refused
 
 _PYTHON = "opt/segue/python"
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"

@@ -8,7 +8,7 @@ business of the machine that builds.
 import re
 from dataclasses import dataclass
 
-from service.ports import Refused
+from service.ports.outcomes import Refused
 
 _PIN = re.compile(
     r"(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?P<extras>\[[A-Za-z0-9._, -]*\])?"

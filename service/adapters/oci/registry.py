@@ -12,7 +12,8 @@ from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
 
 from service.adapters.oci.remote import Missing, Remote, login_of
-from service.ports import Refused, Retry, Source
+from service.ports.connections import Source
+from service.ports.outcomes import Refused, Retry
 from service.settings import Settings
 
 _INDEXES = (

@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 
-from service.ports import Refused, Retry
+from service.ports.outcomes import Refused, Retry
 
 Login = tuple[str, str]
 Body = bytes | BinaryIO

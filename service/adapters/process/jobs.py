@@ -7,7 +7,9 @@ from service import plugins, shim
 from service.adapters.process import results
 from service.adapters.process.sandbox import Sandbox, Unpack, Wish
 from service.adapters.process.users import Users
-from service.ports import Failed, Gone, Job, Result, Source, Working
+from service.ports.connections import Source
+from service.ports.jobs import Job, Result
+from service.ports.outcomes import Failed, Gone, Working
 from service.settings import Settings
 
 _NICE = 10  # serving goes first

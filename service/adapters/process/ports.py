@@ -4,7 +4,7 @@ import random
 import socket
 from pathlib import Path
 
-from service.ports import Retry
+from service.ports.outcomes import Retry
 
 FIRST, LAST = 20_000, 32_000  # below what Linux takes for outgoing connections by default
 _TRIES = 200

@@ -10,7 +10,8 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from service.ports import Failed, Result
+from service.ports.jobs import Result
+from service.ports.outcomes import Failed
 
 LARGEST = 1 << 20
 NONE = "there is none; the command must write it to the path in $SEGUE_RESULT"

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Protocol
 
 from service.adapters.process.users import Users
-from service.ports import Limits, Refused
+from service.ports.jobs import Limits
+from service.ports.outcomes import Refused
 from service.shim import Order
 
 TRUSTED_ONLY = "jobs and models run as Segue's own user: for trusted repositories only"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from service.ports import Retry
+from service.ports.outcomes import Retry
 from service.proc import OWN_USERS
 
 REGISTER = Path("/run/segue/users.json")

@@ -16,7 +16,9 @@ from service.adapters.process import ports
 from service.adapters.process.jobs import ending
 from service.adapters.process.sandbox import Sandbox, Unpack, Wish
 from service.adapters.process.users import Users
-from service.ports import Failed, Gone, Refused, Serving, Source, Working, WorkloadOrder
+from service.ports.connections import Source
+from service.ports.outcomes import Failed, Gone, Refused, Working
+from service.ports.workloads import Serving, WorkloadOrder
 from service.settings import Settings
 from service.shim_main import read_json, write_json
 

@@ -8,7 +8,7 @@ A section's text is indented; anything else is not ours and stays as it is.
 
 import re
 
-from service.ports import CommitStatus
+from service.ports.git import CommitStatus
 
 MOST_TEXT = 64 << 10
 _HEADER = re.compile(r"\[(?:pending|success|failure)\] (?P<key>\S+): ")

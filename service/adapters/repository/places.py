@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from service import sources
-from service.ports import Refused, Retry, Source
+from service.ports.connections import Source
+from service.ports.outcomes import Refused, Retry
 
 
 def place(source: Source, roots: tuple[Path, ...]) -> Path:

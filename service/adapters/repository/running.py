@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from service.ports import Refused, Retry
+from service.ports.outcomes import Refused, Retry
 
 SECONDS = 60.0  # for one command, or for one answer of a command that answers many times
 MOST_OUTPUT = 64 << 20

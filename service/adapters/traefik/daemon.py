@@ -16,7 +16,7 @@ from service.adapters.traefik import truth
 from service.adapters.traefik.layout import Layout, Unanswered
 from service.adapters.traefik.rendering import NOBODY
 from service.adapters.traefik.router import render
-from service.ports import Refused
+from service.ports.outcomes import Refused
 from service.settings import Settings
 from service.shim import Order
 

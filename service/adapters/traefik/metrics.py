@@ -14,7 +14,9 @@ from service.adapters.exposition import Names, Strange, Tally
 from service.adapters.traefik import truth
 from service.adapters.traefik.layout import Layout, Unanswered
 from service.adapters.traefik.rendering import backend_of
-from service.ports import NoData, PortError, Sample, Source
+from service.ports.connections import Source
+from service.ports.metrics import NoData, Sample
+from service.ports.outcomes import PortError
 from service.settings import Settings
 
 SECONDS = 2.0

@@ -7,7 +7,7 @@ a version's counters hold its users' requests and no preview.
 
 from typing import Any
 
-from service.ports import Backend, Route
+from service.ports.traffic import Backend, Route
 
 WHOLE = 1_000_000  # a split's weights as whole numbers: a ten-thousandth of a percent is 1
 PREVIEW_HEADER = "X-Segue-Version"

@@ -13,7 +13,9 @@ from typing import Any, ClassVar, Self
 from service.adapters import routes
 from service.adapters.traefik import rendering, truth
 from service.adapters.traefik.layout import Layout, Unanswered
-from service.ports import Retry, Route, Source
+from service.ports.connections import Source
+from service.ports.outcomes import Retry
+from service.ports.traffic import Route
 from service.settings import Settings
 
 CONFIRM_SECONDS = 2.0

@@ -14,7 +14,8 @@ from typing import Any
 
 from service.adapters import routes as order
 from service.adapters.traefik.layout import Layout
-from service.ports import Backend, Refused, Route
+from service.ports.outcomes import Refused
+from service.ports.traffic import Backend, Route
 
 SCHEMA = 1
 

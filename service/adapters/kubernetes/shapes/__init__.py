@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import Kind
-from service.ports import Backend
+from service.ports.traffic import Backend
 
 Ref = dict[str, Any]  # one weighted reference to a Service
 WHOLE = 1_000_000  # all of a split; a ten-thousandth of a percent is 1, and no kind takes more

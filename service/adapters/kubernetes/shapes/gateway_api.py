@@ -10,7 +10,7 @@ from service.adapters.kubernetes import routes_manifest
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import GATEWAY, GRPC_ROUTE, HTTP_ROUTE
 from service.adapters.kubernetes.shapes import WHOLE, Reached, Ref
-from service.ports import Backend
+from service.ports.traffic import Backend
 
 
 class GatewayApi:

@@ -13,7 +13,8 @@ from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import INGRESS
 from service.adapters.kubernetes.routes_manifest import service_of
 from service.adapters.kubernetes.shapes import WHOLE, Reached, Ref
-from service.ports import Backend, Refused
+from service.ports.outcomes import Refused
+from service.ports.traffic import Backend
 
 _PREFIX = "nginx.ingress.kubernetes.io/"
 _CLASS = "kubernetes.io/ingress.class"  # how a class was named before `ingressClassName`

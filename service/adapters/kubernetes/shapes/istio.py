@@ -12,7 +12,7 @@ from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import VIRTUAL_SERVICE
 from service.adapters.kubernetes.routes_manifest import service_of
 from service.adapters.kubernetes.shapes import WHOLE, Reached, Ref
-from service.ports import Backend
+from service.ports.traffic import Backend
 
 _PERCENT = 100
 _MESH = "mesh"  # the gateway's name that stands for all sidecars; the default where none is named

@@ -11,7 +11,7 @@ from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import TRAEFIK_SERVICE
 from service.adapters.kubernetes.routes_manifest import service_of
 from service.adapters.kubernetes.shapes import WHOLE, Reached, Ref
-from service.ports import Backend
+from service.ports.traffic import Backend
 
 
 class Traefik:

@@ -1,0 +1,50 @@
+"""What an operator asks of a cluster before anything is done there."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from policies.place import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """A Deployment that is there already, and what belongs to it, as `namespace/name` each.
+
+    `image` is the reference that its pod template names. `manager` is who keeps it as it is, where that can
+    be seen (`Argo CD, Application fraud`), `mend` the lines that let those who keep any of it leave the
+    fields alone that a release changes.
+    """
+
+    deployment: str
+    image: str
+    services: tuple[str, ...]
+    routes: tuple[str, ...]
+    autoscaler: str | None
+    manager: str | None
+    mend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one of the doctor's checks found; `mend` is what to do where it is not `ok`."""
+
+    check: str
+    ok: bool
+    detail: str
+    mend: str = ""
+
+
+class ClusterView(Protocol):
+    """What an operator asks of a cluster before anything is done there."""
+
+    def version(self) -> str:
+        """The cluster's version. Raises `Retry` or `Refused` where it does not answer as it should."""
+        ...
+
+    def existing(self, namespace: str, name: str) -> Existing:
+        """A Deployment with what belongs to it. Raises `Refused` where there is none."""
+        ...
+
+    def examine(self, targets: tuple[tuple[str, Place], ...]) -> list[Finding]:
+        """What is missing or wrong there for these targets and their places; nothing is changed."""
+        ...

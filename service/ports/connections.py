@@ -1,0 +1,39 @@
+"""What an operator connected: where events come from, and the clusters that versions serve in."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A connection that an operator made: a repository or a registry, and the targets it may own.
+
+    `owns` are globs over `model/environment`. Its hook secret is the secret file `hook-<name>`, its
+    login the secret file `login-<name>`.
+    """
+
+    name: str
+    kind: str  # the event source's and adapter's name: bare, mlflow, registry
+    url: str
+    owns: tuple[str, ...] = ("*",)
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A connected Kubernetes cluster: how it is reached, and what of it Segue may use.
+
+    `kubeconfig` None: the service account of the pod that Segue runs in. `gateway` (namespace/name)
+    is what routes of our own attach to, `address` the URL at which it is reached. `metrics` is the
+    URL of the counters of the data plane `plane`: its own /metrics, or a Prometheus that scrapes it.
+    """
+
+    name: str
+    kubeconfig: str | None = None
+    context: str | None = None  # of the kubeconfig; None: its current one
+    namespace: str = "default"  # where workloads, jobs and routes of our own live
+    gateway: str | None = None
+    address: str | None = None
+    metrics: str | None = None
+    plane: str = "traefik"
+    default: bool = False  # environments that name no cluster serve here
+    gitops: str | None = None  # source:branch:folder that workloads are committed to; None: applied by us
+    owner: str = ""  # this installation's name on all that it makes there; made when it is connected

@@ -1,0 +1,89 @@
+"""Git hosts: what commits hold, what is said about them, and branches that files are committed to."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class CommitState(StrEnum):
+    """What a commit's status says, in the words that every Git host knows."""
+
+    PENDING = "pending"
+    SUCCESS = "success"
+    FAILURE = "failure"
+
+
+@dataclass(frozen=True, slots=True)
+class CommitStatus:
+    """One line and one text about a commit; `key` tells whose status it is, newest wins."""
+
+    commit: str
+    key: str
+    state: CommitState
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TreeEntry:
+    """A file of a commit: path, Git object id, mode (0o100644, 0o100755, 0o120000) and size."""
+
+    path: str
+    oid: str
+    mode: int
+    size: int
+
+
+class GitHost(Protocol):
+    """A repository, read at exact commits and reported back to."""
+
+    def refs(self) -> dict[str, str]:
+        """All branches and tags (full names) with the *commit* that each names."""
+        ...
+
+    def tree(self, commit: str, folder: str = "") -> tuple[TreeEntry, ...]:
+        """All files below a folder, recursively; paths relative to the repository's root."""
+        ...
+
+    def file(self, commit: str, path: str) -> bytes | None: ...
+
+    def author(self, commit: str) -> str: ...
+
+    def changed(self, before: str, after: str) -> tuple[str, ...] | None:
+        """Paths that differ between two commits; None where that cannot be told."""
+        ...
+
+    def archive(self, commit: str, folder: str) -> Iterator[tuple[TreeEntry, bytes]]:
+        """Each file below the folder with its content; paths relative to the folder."""
+        ...
+
+    def report(self, status: CommitStatus) -> None: ...
+
+    def default_branch(self) -> str:
+        """The full name of the branch that rules are read from, for example refs/heads/main."""
+        ...
+
+
+class GitWriter(Protocol):
+    """Commits files to a branch, on top of whatever people commit there meanwhile; `branch` is its short
+    name. Raises `Refused` for a branch that is not there: one that is mistyped must not be made."""
+
+    def tip(self, branch: str) -> str:
+        """The commit that the branch names."""
+        ...
+
+    def read(self, commit: str, path: str) -> bytes | None: ...
+
+    def names(self, commit: str, folder: str) -> tuple[str, ...]:
+        """The names of the files that lie in a folder, not those below it."""
+        ...
+
+    def since(self, commit: str, paths: Sequence[str]) -> str:
+        """The newest commit, up to this one, that changed one of these files; itself where none did."""
+        ...
+
+    def write(self, branch: str, changes: Mapping[str, bytes | None], message: str) -> str:
+        """Have the branch hold these files (None: not hold), by one commit or, where it does already, by
+        none; the commit since which it does. Raises `Retry` while others commit all the time."""
+        ...

@@ -1,0 +1,38 @@
+"""Counters of requests, errors and latency by version; never rates, never averages."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """A backend's counters since its router started. `errors` are 5xx answers and lost requests.
+
+    `buckets` are cumulative counts by upper bound in seconds; the last bound is infinity.
+    """
+
+    requests: float
+    errors: float
+    buckets: tuple[tuple[float, float], ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One reading of all backends. `started` is when the counting process started."""
+
+    at: float
+    started: float
+    backends: tuple[tuple[str, Counters], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NoData:
+    """The source did not answer, or not in a form that can be trusted; why."""
+
+    reason: str
+
+
+class MetricSource(Protocol):
+    """Reads counters; never rates, never averages."""
+
+    def sample(self) -> Sample | NoData: ...
