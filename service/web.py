@@ -13,7 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, g
 from policies.release import Release, Target
 from service import places, tokens, views
 from service.bootstrap import Parts
-from service.performing import job_name, recipe_of
+from service.performing.images import job_name, recipe_of
 from service.ports.outcomes import PortError
 from service.states import number_of, release_of, target_of, version_of
 from service.store import Store

@@ -12,11 +12,12 @@ import structlog
 
 from policies.effects import SetTraffic
 from policies.events import BuildFinished, EffectFailed, EvaluationFinished, Waits
-from service import answering, housekeeping, meters, performing, planning, receiving, room, watching
+from service import answering, housekeeping, meters, planning, receiving, room, watching
 from service.bootstrap import Parts
 from service.codec import Unknown
 from service.deciding import Deciding, decide
-from service.performing import Again, Answer, Done
+from service.performing import dispatch
+from service.performing.outcomes import Again, Answer, Done
 from service.ports.outcomes import Refused, Retry
 from service.queue import Lost, Work
 from service.states import EFFECT, EVIDENCE, SOURCE_EVENT, number_of, target_of
@@ -158,7 +159,7 @@ def _effect(parts: Parts, work: Work) -> None:
     effect = EFFECT.load(work.body)
     now = parts.store.now()
     parts.store.renew(work)
-    outcome = performing.perform(parts, effect, now, now if work.started is None else work.started)
+    outcome = dispatch.perform(parts, effect, now, now if work.started is None else work.started)
     match outcome:
         case Again(after=after, why=why):
             if why:

@@ -3,7 +3,8 @@
 import pytest
 
 from policies.release import Phase
-from service import performing
+from service.performing import dispatch
+from service.performing.outcomes import Done
 from service.work import work_once
 from tests.scenarios.conftest import WINE
 
@@ -69,16 +70,16 @@ def test_a_worker_that_dies_after_an_effect_and_before_its_answer_repeats_it_har
     world, monkeypatch, kind
 ):
     world.live()
-    real, died = performing.perform, []
+    real, died = dispatch.perform, []
 
     def die(parts, effect, now, since):
         outcome = real(parts, effect, now, since)
-        if type(effect).__name__ == kind and len(died) < 3 and isinstance(outcome, performing.Done):
+        if type(effect).__name__ == kind and len(died) < 3 and isinstance(outcome, Done):
             died.append(effect)
             raise Died
         return outcome
 
-    monkeypatch.setattr(performing, "perform", die)
+    monkeypatch.setattr(dispatch, "perform", die)
     world.push({"serve.py": "2"})
     for _ in range(600):
         world._traffic()
@@ -109,7 +110,7 @@ def test_an_effect_that_ends_its_worker_each_time_is_given_up_with_a_reason(worl
 
     world.push({"serve.py": "2"})
     world.settle(0.5)
-    monkeypatch.setattr(performing, "perform", die)
+    monkeypatch.setattr(dispatch, "perform", die)
     for _ in range(12):
         for _ in range(20):
             try:

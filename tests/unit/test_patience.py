@@ -6,7 +6,9 @@ import pytest
 
 from policies.effects import StartWorkload
 from policies.events import EffectFailed
-from service.performing import START_SECONDS, Again, Done, perform
+from service.performing.dispatch import perform
+from service.performing.outcomes import Again, Done
+from service.performing.serving import START_SECONDS
 from service.ports.outcomes import Working
 
 WAITING = Working("waiting for Flux to apply commit 1f0c", patience=900.0)

@@ -1,0 +1,60 @@
+"""Each kind of effect, and who performs it."""
+
+from policies.effects import (
+    Adopt,
+    Build,
+    CheckPreview,
+    Effect,
+    HandBack,
+    MoveAlias,
+    ReportCommit,
+    RunEvaluation,
+    Settle,
+    SetTraffic,
+    StartWorkload,
+    StopWorkload,
+    TagVersion,
+    Wake,
+)
+from policies.events import Tick
+from service.bootstrap import Parts
+from service.performing.evaluating import evaluate
+from service.performing.images import build
+from service.performing.outcomes import Again, Done
+from service.performing.reporting import move_alias, report, tag
+from service.performing.serving import adopt, check, hand_back, start, stop
+from service.performing.shifting import set_traffic, settle
+
+
+def perform(parts: Parts, effect: Effect, now: float, since: float) -> Done | Again:
+    """Do it, or look how far it is; `since` is when it was begun.
+
+    Raises `Retry` or `Refused` as the port did.
+    """
+    match effect:
+        case Build():
+            return build(parts, effect, now)
+        case RunEvaluation():
+            return evaluate(parts, effect, now)
+        case StartWorkload():
+            return start(parts, effect, now, since)
+        case Adopt():
+            return adopt(parts, effect, now)
+        case CheckPreview():
+            return check(parts, effect, now)
+        case StopWorkload():
+            return stop(parts, effect)
+        case Settle():
+            return settle(parts, effect)
+        case HandBack():
+            return hand_back(parts, effect)
+        case Wake():
+            return Done(Tick(now))
+        case SetTraffic():
+            return set_traffic(parts, effect, now)
+        case ReportCommit():
+            return report(parts, effect)
+        case MoveAlias():
+            return move_alias(parts, effect)
+        case TagVersion():
+            return tag(parts, effect)

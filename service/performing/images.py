@@ -1,0 +1,78 @@
+"""Builds: the recipe that decides a version's image, and how the image is named where it runs."""
+
+from policies.effects import Build
+from policies.events import BuildFinished, EffectFailed
+from policies.spec.declaration import FromImage, ServeMlflow, ServeRun
+from policies.version import Version
+from service import sources
+from service.bootstrap import Parts
+from service.performing.outcomes import LOOKS, LOOKS_AT_CLUSTER, Again, Done, known_version, with_tail
+from service.ports.builds import CodeReference, Image, ModelReference, Recipe
+from service.ports.outcomes import Failed, Gone, Refused, Working
+
+
+def build(parts: Parts, effect: Build, now: float) -> Done | Again:
+    """Have the version's image, built once for each attempt."""
+    recipe = recipe_of(known_version(parts, effect.version))
+    pause = LOOKS if parts.settings.builder is None else LOOKS_AT_CLUSTER
+    state = parts.builder.state(recipe.name)
+    match state:
+        case Image(digest=digest, layers=layers):
+            return Done(BuildFinished(effect.step, digest, layers, now))
+        case Working():
+            return Again(pause)
+        case Failed(reason=reason, log=log):
+            return Done(EffectFailed(effect.step, with_tail(reason, log), now))
+        case Gone():
+            # Builds have no store, and whoever connected the source may have had another home.
+            sources.save(parts.settings.home, tuple(parts.store.sources()))
+            parts.builder.start(recipe)
+            return Again(pause)
+
+
+def recipe_of(version: Version) -> Recipe:
+    """Everything that decides the version's image."""
+    model, code, registered = version.model, version.code, version.registered
+    serve = model.serve
+    run: tuple[str, ...] = ("mlflow",) if isinstance(serve, ServeMlflow) else ()
+    port = 8080
+    if isinstance(serve, ServeRun):
+        run, port = serve.run, serve.port
+    lock = getattr(model.source, "lock", None)
+    labels = [("segue.model", model.name), ("segue.version", version.key)]
+    if code:
+        labels.append(("org.opencontainers.image.revision", code.commit))
+    if registered:
+        labels.append(("segue.registered", f"{registered.name}/{registered.version}"))
+    return Recipe(
+        name=job_name(version),
+        code=CodeReference(code.source, code.commit, code.folder) if code else None,
+        model=ModelReference(registered.source, registered.name, registered.version) if registered else None,
+        lock=lock,
+        run=run,
+        port=port,
+        labels=tuple(labels),
+    )
+
+
+def job_name(version: Version) -> str:
+    """The name of the version's build and of its evaluation: one for each attempt."""
+    return f"{version.model.name}-{version.key}-{version.attempt}"
+
+
+def image_of(parts: Parts, version: Version, cluster: str | None) -> str:
+    """The version's image as it is named there: by its digest, and in a cluster by its registry too."""
+    if version.image is None:
+        raise Refused("the version has no image")
+    source = version.model.source
+    if cluster is None:
+        return version.image
+    if isinstance(source, FromImage):
+        return f"{source.repository}@{version.image}"
+    if parts.settings.images is None:
+        raise Refused("a cluster pulls images from a registry; name one that builds push to: SEGUE_IMAGES")
+    if parts.settings.base is None:
+        raise Refused(
+            "an image that runs in a cluster stands on a base image with Python; name one: SEGUE_BASE"
+        )
+    return f"{parts.settings.images.partition('://')[2]}/{version.model.name}@{version.image}"

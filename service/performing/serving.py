@@ -1,0 +1,109 @@
+"""Workloads: started until they are ready, looked at, stopped; found ones taken over and handed back."""
+
+from policies.effects import Adopt, CheckPreview, HandBack, StartWorkload, StopWorkload
+from policies.events import Adopted, CheckFinished, EffectFailed, WorkloadReady
+from policies.spec.declaration import ServeMlflow, ServeRun
+from policies.version import Version
+from service.bootstrap import Parts
+from service.performing.images import image_of
+from service.performing.outcomes import Again, Done, known_version, pause, with_tail
+from service.ports.jobs import Limits
+from service.ports.outcomes import Failed, Gone, Refused, Working
+from service.ports.workloads import Serving, WorkloadOrder
+from service.states import release_of, target_of
+
+START_SECONDS = 180.0  # a workload that is not ready by then has failed
+
+
+def start(parts: Parts, effect: StartWorkload, now: float, since: float) -> Done | Again:
+    """Have the version ready under its name, or stopped where it does not become so in time."""
+    workloads = parts.at(effect.place).workloads
+    match workloads.state(effect.backend):
+        case Serving(url=url):
+            return Done(WorkloadReady(effect.step, url, now))
+        case Failed(reason=reason, log=log):
+            workloads.stop(effect.backend)
+            return Done(EffectFailed(effect.step, with_tail(reason, log), now))
+        case Working(progress=progress, patience=patience) if now - since > START_SECONDS + patience:
+            log = workloads.logs(effect.backend)
+            workloads.stop(effect.backend)
+            seconds = START_SECONDS + patience
+            late = f"the model did not answer 2xx at its health path on $PORT within {seconds:g} s"
+            return Done(EffectFailed(effect.step, with_tail(f"{late}: {progress}", log), now))
+        case Working(progress=progress):
+            return Again(pause(effect.place), progress)
+        case Gone():
+            workloads.start(order_of(parts, known_version(parts, effect.version), effect))
+            return Again(0.1)
+
+
+def order_of(parts: Parts, version: Version, effect: StartWorkload | CheckPreview) -> WorkloadOrder:
+    """How to run the version under this name. It learns its name as `SEGUE_VERSION`, and where to listen."""
+    serve, wanted = version.model.serve, version.model.resources
+    run = serve.run if isinstance(serve, ServeRun) else ()
+    health = serve.health if isinstance(serve, ServeRun) else "/healthz"
+    port = serve.port if isinstance(serve, ServeRun | ServeMlflow) else 8080
+    limits = Limits(wanted.cpu, wanted.memory, seconds=0)
+    image = image_of(parts, version, effect.place.cluster)
+    host = "127.0.0.1" if effect.place.cluster is None else "0.0.0.0"  # noqa: S104 (a pod's own address)
+    return WorkloadOrder(
+        effect.backend,
+        image,
+        run,
+        port,
+        limits,
+        health,
+        effect.target,
+        env=(("SEGUE_VERSION", effect.backend), ("HOST", host)),
+        pod=version.model.pod,
+        replicas=version.model.replicas,
+    )
+
+
+def adopt(parts: Parts, effect: Adopt, now: float) -> Done:
+    """Look at what serves at the place already; nothing is changed."""
+    site = parts.at(effect.place)
+    if site.adoption is None:
+        raise Refused("nothing that runs already can be taken over here")
+    backend, serving, image = site.adoption.found()
+    return Done(Adopted(effect.step, backend, serving.url, image, now))
+
+
+def check(parts: Parts, effect: CheckPreview, now: float) -> Done:
+    """Ask the version itself, at its preview address too where its target has a route."""
+    if not effect.version:
+        return Done(CheckFinished(effect.step, "it served here before Segue came", now))
+    order, site = order_of(parts, known_version(parts, effect.version), effect), parts.at(effect.place)
+    routed = site.router.get(effect.target) is not None
+    address = site.router.address(effect.target) if routed else None
+    detail = site.ask(effect.url, address, effect.backend, order.health)
+    return Done(CheckFinished(effect.step, detail, now))
+
+
+def stop(parts: Parts, effect: StopWorkload) -> Done:
+    """Not while a target still names it: a rollback may have taken it into service again."""
+    if not _in_use(parts, effect.backend):
+        parts.at(effect.place).workloads.stop(effect.backend)
+    return Done()
+
+
+def hand_back(parts: Parts, effect: HandBack) -> Done:
+    """What was found is ready before the route names it alone, and that before ours is removed."""
+    site = parts.at(effect.place)
+    if site.adoption is None:
+        raise Refused("nothing was taken over there")
+    image = effect.image
+    if effect.version:
+        image = image_of(parts, known_version(parts, effect.version), effect.place.cluster)
+    site.adoption.restore(image)
+    site.router.remove(effect.target, effect.epoch)
+    site.adoption.clear(effect.target)
+    return Done(freed=effect.target)
+
+
+def _in_use(parts: Parts, backend: str) -> bool:
+    for row in parts.store.targets():
+        target = target_of(row, row.name)
+        if backend in {s.backend for s in (target.stable, target.previous) if s is not None}:
+            return True
+    return any(release_of(row).backend == backend for row in parts.store.releases(final=False, limit=1000))
