@@ -11,10 +11,11 @@ from typing import Any
 
 from policies.place import Place
 from service.adapters.kubernetes import copying, reasons, splits
-from service.adapters.kubernetes.api import Api, Object
+from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import DEPLOYMENT, PDB, POD, SERVICE
 from service.adapters.kubernetes.labels import MANAGED_BY, SEGUE
 from service.adapters.kubernetes.shapes.known import SHAPES
+from service.adapters.kubernetes.transport import Object
 from service.ports.connections import Cluster
 from service.ports.outcomes import Refused, Retry
 

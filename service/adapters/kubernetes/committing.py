@@ -12,7 +12,7 @@ import yaml
 
 from service import commits, sources
 from service.adapters.kubernetes import copying, gitops, labels
-from service.adapters.kubernetes.api import Object
+from service.adapters.kubernetes.transport import Object
 from service.ports.connections import Cluster
 from service.ports.git import GitWriter
 from service.ports.outcomes import Refused

@@ -10,9 +10,10 @@ from typing import Generic, TypeVar
 
 from service.adapters.kubernetes import job_manifest, job_states, labels, reasons
 from service.adapters.kubernetes.answers import Stale, Taken
-from service.adapters.kubernetes.api import Api, Object
+from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.job_states import Form
 from service.adapters.kubernetes.kinds import EVENT, JOB, POD
+from service.adapters.kubernetes.transport import Object
 from service.ports.outcomes import Failed, Gone, PortError, Refused, Retry, Working
 
 T = TypeVar("T")

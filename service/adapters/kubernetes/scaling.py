@@ -10,8 +10,9 @@ What an autoscaler was before is in an annotation on it, and `settle` restores i
 import json
 from typing import Any
 
-from service.adapters.kubernetes.api import Api, Object
+from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import DEPLOYMENT, HPA
+from service.adapters.kubernetes.transport import Object
 
 HELD = "segue.dev/held"  # annotation of an autoscaler: its bounds before, and those that hold it
 

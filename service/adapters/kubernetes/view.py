@@ -5,9 +5,10 @@ from typing import Any, Self
 
 from policies.place import Place
 from service.adapters.kubernetes import gitops, labels, looking, splits
-from service.adapters.kubernetes.api import Api, Object
+from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import DEPLOYMENT, HPA, SERVICE
 from service.adapters.kubernetes.shapes.known import SHAPES
+from service.adapters.kubernetes.transport import Object
 from service.ports.clusters import Existing, Finding
 from service.ports.connections import Cluster
 from service.ports.outcomes import PortError, Refused

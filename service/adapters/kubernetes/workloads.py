@@ -13,10 +13,11 @@ from policies.place import Place
 from service.adapters.kubernetes import adoption, copying, labels, manifests, reasons, scaling
 from service.adapters.kubernetes.adoption import Found
 from service.adapters.kubernetes.answers import Stale, Taken
-from service.adapters.kubernetes.api import Api, Object
+from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import DEPLOYMENT, EVENT, HPA, PDB, POD, SERVICE, Kind
 from service.adapters.kubernetes.restarts import Ledger
 from service.adapters.kubernetes.scaling import Scaling
+from service.adapters.kubernetes.transport import Object
 from service.ports.connections import Cluster
 from service.ports.outcomes import Failed, Gone, Refused, Retry, Working
 from service.ports.workloads import Serving, WorkloadOrder

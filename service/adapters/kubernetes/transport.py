@@ -1,0 +1,228 @@
+"""How one request reaches a cluster's API server and its answer comes back; the one module that imports
+the Kubernetes client library.
+
+Every call has a time limit; nothing is repeated here, no redirect is followed, no proxy is taken from the
+environment. What goes wrong is `Retry` or `Refused`, or one of their kinds in `answers`.
+"""
+
+import copy
+import json
+import random
+import shutil
+import tempfile
+import threading
+import time
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import urllib3
+from kubernetes import config
+from kubernetes.client import ApiClient, Configuration
+from kubernetes.client.exceptions import ApiException
+from kubernetes.client.rest import RESTResponse
+
+from service.adapters.kubernetes import answers, kubeconfig
+from service.adapters.kubernetes.answers import Asked
+from service.adapters.kubernetes.credentials import Credential, Credentials
+from service.ports.connections import Cluster
+from service.ports.outcomes import Refused, Retry
+
+CONNECT_SECONDS, READ_SECONDS = 3.0, 10.0
+ANSWER_SECONDS = 60.0  # for a whole answer, however slowly it comes
+_LARGEST = 64 << 20  # bytes of one answer
+_LOGIN = ["BearerToken"]  # the library's name for the login of a configuration
+_PIECE = 1 << 18
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0  # seconds
+
+Query = Sequence[tuple[str, str]]
+Object = dict[str, Any]
+Objects = list[Object]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request; `longer`: by how many seconds the answer may be silent longer than others may."""
+
+    asked: Asked
+    method: str
+    path: str
+    query: Query = ()
+    body: Object | Objects | None = None
+    form: str = "application/json"
+    longer: float = 0.0
+    login: bool = True
+
+
+class Transport:
+    """One API server, asked in the name of one login. Threads may share it."""
+
+    def __init__(
+        self,
+        name: str,
+        configuration: Configuration,
+        credentials: Credentials | None,
+        reading: float = READ_SECONDS,
+    ) -> None:
+        """`reading`: the longest silence in seconds within an answer."""
+        self.name = name
+        self._reading = reading
+        self._configuration = configuration
+        self._credentials = credentials
+        self._lock = threading.Lock()
+        self._client = ApiClient(configuration)
+        self._certified: tuple[Credential, ApiClient] | None = None
+        self._failures = 0  # calls in a row that the server could not answer
+        self._refusals = 0  # calls in a row whose login it did not accept
+
+    @classmethod
+    def of(cls, cluster: Cluster, reading: float = READ_SECONDS) -> Self:
+        """The way to a connected cluster. Raises `Refused` for a connection that cannot be used."""
+        configuration = Configuration()
+        credentials, proxy = None, None
+        try:
+            if cluster.kubeconfig is None:
+                config.load_incluster_config(client_configuration=configuration)
+            else:
+                access = kubeconfig.read(Path(cluster.kubeconfig).expanduser(), cluster.context)
+                credentials, proxy = Credentials.of(access), access.proxy
+                config.load_kube_config_from_dict(
+                    access.config, client_configuration=configuration, persist_config=False
+                )
+        except (config.ConfigException, ValueError, TypeError) as error:
+            raise Refused(f"the cluster {cluster.name} cannot be reached: {error}") from error
+        configuration.retries = False
+        configuration.proxy, configuration.no_proxy = proxy, ""
+        return cls(cluster.name, configuration, credentials, reading)
+
+    def json(self, call: Call) -> Object:
+        """The object that it answers with; all else is raised."""
+        status, headers, content = self.answer(call)
+        if not 200 <= status < 300:
+            raise self.error(call.asked, status, headers, content)
+        found = as_object(content)
+        if found is None:
+            raise Retry(f"the cluster {self.name} answered something else than JSON", self.wait())
+        return found
+
+    def answer(self, call: Call) -> tuple[int, Mapping[str, str], bytes]:
+        """Status, headers and content, whatever the status."""
+        answer, credential = self._open(call)
+        with closing(answer.response):
+            content = self._content(call.asked, answer)
+        if answer.status == 401 and self._credentials is not None and credential is not None:
+            self._credentials.refused(credential)
+        if call.login:
+            self._refusals = self._refusals + 1 if answer.status == 401 else 0
+        if answer.status < 500 and answer.status != 429:
+            self._failures = 0
+        return answer.status, answer.headers, content
+
+    def lines(self, call: Call) -> Iterator[bytes]:
+        """The lines of an answer, while it comes."""
+        answer, _ = self._open(call)
+        rest = b""
+        with closing(answer.response):
+            if answer.status != 200:
+                raise self.error(call.asked, answer.status, answer.headers, self._content(call.asked, answer))
+            try:
+                for piece in answer.response.stream(_PIECE):
+                    *lines, rest = (rest + piece).split(b"\n")
+                    yield from (line for line in lines if line)
+            except urllib3.exceptions.HTTPError as error:
+                raise self._broken(call.asked, error) from error
+
+    def error(self, asked: Asked, status: int, headers: Mapping[str, str], content: bytes) -> Refused | Retry:
+        """What the answer means, where it can be believed."""
+        wanted = answers.waiting(headers, content)
+        busy = status == 429 or status >= 500
+        found = answers.error(asked, status, content, (wanted or 0.0) + (self.wait() if busy else 0.0))
+        if status in {401, 403, 404} and isinstance(found, Refused) and not self._settled(status):
+            return Retry(f"{found} (it has just started; it may say otherwise soon)", self.wait())
+        return found
+
+    def wait(self) -> float:
+        """Seconds until a next try: full jitter, longer with each failure in a row."""
+        self._failures += 1
+        longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(self._failures, 10))
+        return random.uniform(0.1, longest)  # noqa: S311 (spreads tries, hides nothing)
+
+    def _open(self, call: Call) -> tuple[RESTResponse, Credential | None]:
+        credential = self._credentials.current() if self._credentials and call.login else None
+        client = self._client_of(credential)
+        headers = {"Accept": "application/json", "Content-Type": call.form}
+        if credential is not None and credential.token:
+            headers["Authorization"] = f"Bearer {credential.token}"
+        try:
+            sent = client.param_serialize(
+                call.method,
+                call.path,
+                query_params=list(call.query),
+                header_params=headers,
+                body=call.body,
+                auth_settings=_LOGIN if call.login else [],
+            )
+            limits = (CONNECT_SECONDS, self._reading + call.longer)
+            answer = client.call_api(*sent, _request_timeout=limits)
+        except (urllib3.exceptions.HTTPError, ApiException, OSError) as error:
+            raise self._broken(call.asked, error) from error
+        except config.ConfigException as error:  # the pod's own token
+            raise Retry(f"the cluster {self.name}: {error}", self.wait()) from error
+        return answer, credential
+
+    def _content(self, asked: Asked, answer: RESTResponse) -> bytes:
+        until = time.monotonic() + ANSWER_SECONDS
+        content = bytearray()
+        try:
+            for piece in answer.response.stream(_PIECE):
+                content += piece
+                if len(content) > _LARGEST or time.monotonic() > until:
+                    raise Retry(f"the cluster {self.name} answers without an end: {asked.words}", self.wait())
+        except urllib3.exceptions.HTTPError as error:
+            raise self._broken(asked, error) from error
+        return bytes(content)
+
+    def _broken(self, asked: Asked, error: Exception) -> Retry:
+        why = type(error).__name__
+        if isinstance(error, ApiException):  # the library's own form of a TLS failure
+            why = str(error.reason).replace("\n", ": ")[:300]
+        return Retry(f"the cluster {self.name} does not answer to {asked.words}: {why}", self.wait())
+
+    def _settled(self, status: int) -> bool:
+        """Whether a refusal can be believed: a server that has just started knows neither all rights
+        nor all kinds, and a login from a plugin or a file may be renewed by now."""
+        if status == 401 and self._credentials is not None and self._refusals < 2:
+            return False
+        asked = Asked(self.name, "get", None)
+        try:
+            return self.answer(Call(asked, "GET", "/readyz", login=False))[0] in {200, 401, 403, 404}
+        except Retry:
+            return False
+
+    def _client_of(self, credential: Credential | None) -> ApiClient:
+        """The client, or for a certificate that a plugin gave one of its own, while it is in use."""
+        if credential is None or not credential.certificate:
+            return self._client
+        with self._lock:
+            if self._certified is None or self._certified[0] is not credential:
+                folder = Path(tempfile.mkdtemp(prefix="segue-"))  # TLS takes a key only from a file
+                certificate, key = folder / "certificate", folder / "key"
+                certificate.write_text(credential.certificate)
+                key.write_text(credential.key or "")
+                changed = copy.deepcopy(self._configuration)
+                changed.cert_file, changed.key_file = str(certificate), str(key)
+                self._certified = (credential, ApiClient(changed))
+                weakref.finalize(self._certified[1], shutil.rmtree, folder, ignore_errors=True)
+            return self._certified[1]
+
+
+def as_object(content: bytes) -> Object | None:
+    """The JSON object; None where it is something else."""
+    try:
+        found = json.loads(content)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
