@@ -139,6 +139,7 @@ class BuildFinished:
     image: str  # sha256:…
     layers: tuple[tuple[str, str], ...]  # (env | code | model | base, built | cached)
     at: float
+    weights: str | None = None  # sha256:… of the image of its weights, where they are no layer
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,10 @@ class ModelOrigin:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version's state. `image` is a digest once known; `layers` say what was built or cached."""
+    """One version's state. `image` is a digest once known; `layers` say what was built or cached.
+
+    `weights` is the digest of the image of its weights, where they were built to be mounted.
+    """
 
     key: str
     model: Model
@@ -58,6 +61,7 @@ class Version:
     layers: tuple[tuple[str, str], ...] = ()
     metrics: tuple[tuple[str, float], ...] = ()
     reason: str = ""
+    weights: str | None = None
 
     @property
     def settled(self) -> bool:
@@ -77,6 +81,8 @@ def content_key(
         "evaluate": _measuring(model.evaluate) if model.evaluate else None,
         "source": asdict(model.source),
     }
+    if model.weights is not None:  # keys made before there were any stand
+        parts["weights"] = asdict(model.weights)
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
@@ -117,7 +123,7 @@ def retry(version: Version) -> tuple[Version, tuple[Effect, ...]]:
 def expire(version: Version) -> Version:
     """A version whose image is not kept any longer: whoever wants it again has it built again."""
     reason = "its image was not kept; a retry builds it again"
-    return replace(version, phase=VersionPhase.FAILED, image=None, layers=(), reason=reason)
+    return replace(version, phase=VersionPhase.FAILED, image=None, weights=None, layers=(), reason=reason)
 
 
 def advance(version: Version, event: VersionEvent) -> tuple[Version, tuple[Effect, ...]]:
@@ -125,8 +131,8 @@ def advance(version: Version, event: VersionEvent) -> tuple[Version, tuple[Effec
     if version.settled or event.step != version.step:
         return version, ()
     match event, version.phase:
-        case BuildFinished(image=image, layers=layers), VersionPhase.BUILDING:
-            return _evaluate(replace(version, image=image, layers=layers))
+        case BuildFinished(image=image, layers=layers, weights=weights), VersionPhase.BUILDING:
+            return _evaluate(replace(version, image=image, layers=layers, weights=weights))
         case EvaluationFinished(metrics=metrics), VersionPhase.EVALUATING:
             return replace(version, phase=VersionPhase.READY, step="", metrics=metrics), ()
         case EffectFailed(reason=reason), _:

@@ -73,6 +73,7 @@ def _only_in_a_cluster(clusters: Sequence[Cluster], model: Model) -> Iterator[Mi
     asked = {
         **_asked("", model.pod),
         **({"replicas": f"up to {model.replicas.most}"} if model.replicas != Replicas() else {}),
+        **({"weights": model.weights.path} if model.weights is not None else {}),
     }
     if here:
         for path, found in asked.items():

@@ -4,14 +4,17 @@ from typing import Any
 
 from policies.spec.declaration import (
     Approvals,
+    ClaimWeights,
     Environment,
     Evaluate,
+    External,
     FromBuild,
     FromImage,
     FromModel,
     Gate,
     Guard,
     GuardKind,
+    ImageWeights,
     Mode,
     Model,
     PodNeeds,
@@ -28,11 +31,14 @@ from policies.spec.declaration import (
     Triggers,
     VersionSource,
     Volume,
+    Weights,
     WhenUndecided,
 )
+from policies.spec.forms_cluster import BUILT
 from policies.spec.kinds import Section
 from policies.spec.reading import Values, defaults_of
 
+_USUAL_CPU = 0.8  # the share of its CPU that a copy should use, where nothing else is named
 _USUAL = ("errors", "slo", "latency", "alive", "share")
 LADDER: tuple[float, ...] = Environment().ladder
 
@@ -52,6 +58,7 @@ def model(name: str, folder: str, values: Values, environments: tuple[Environmen
         resources=Resources(resources["cpu"], resources["memory"]),
         pod=_pod(values.get("pod", {}), resources),
         replicas=_replicas(values.get("replicas", 1)),
+        weights=_weights(values["weights"]) if "weights" in values else None,
     )
 
 
@@ -161,7 +168,20 @@ def _volume(claim: str, place: str | Values) -> Volume:
 def _replicas(written: int | Values) -> Replicas:
     if isinstance(written, int):
         return Replicas(written, written)
-    return Replicas(written["min"], written["max"], written["cpu"])
+    per_copy = tuple(sorted(written.get("per_copy", {}).items()))
+    external = tuple(
+        External(metric, aim.get("total"), aim.get("each"), tuple(sorted(aim.get("labels", {}).items())))
+        for metric, aim in sorted(written.get("external", {}).items())
+    )
+    cpu = written.get("cpu", None if per_copy or external else _USUAL_CPU)
+    return Replicas(written["min"], written["max"], cpu, per_copy, external)
+
+
+def _weights(values: Values) -> Weights:
+    path = values["path"]
+    if "claim" in values:
+        return ClaimWeights(values["claim"], values["folder"], path)
+    return ImageWeights(None if values["image"] == BUILT else values["image"], path)
 
 
 def _triggers(values: Values) -> Triggers:

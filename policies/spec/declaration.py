@@ -129,15 +129,64 @@ class PodNeeds:
 
 
 @dataclass(frozen=True, slots=True)
+class External:
+    """`external: {queue_length: {total: 30, labels: {queue: churn}}}`: a metric that is not of the pods.
+
+    `total` is aimed at whatever the number of copies, `each` for every copy; one of them is None.
+    """
+
+    metric: str
+    total: float | None = None
+    each: float | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Replicas:
     """`replicas: 2` or `replicas: {min: 1, max: 4, cpu: 70%}`: copies of one version in a cluster.
 
-    `cpu` is the share of the asked-for CPU that is aimed at; None: there are always `least`.
+    `cpu` is the share of the asked-for CPU that is aimed at, `per_copy` what each copy's own metrics
+    should be on average. With none of them, and nothing `external`, there are always `least`.
     """
 
     least: int = 1
     most: int = 1
     cpu: float | None = None
+    per_copy: tuple[tuple[str, float], ...] = ()
+    external: tuple[External, ...] = ()
+
+    @property
+    def vary(self) -> bool:
+        """Whether an autoscaler decides how many there are."""
+        return self.cpu is not None or bool(self.per_copy or self.external)
+
+
+# --- weights that are no part of an image -----------------------------------------------------
+
+VERSION = "{version}"  # in a folder: the registered version's number
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimWeights:
+    """`weights: {claim: models, folder: "ranker/{version}"}`: a folder of a volume claim, at `path`."""
+
+    claim: str
+    folder: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageWeights:
+    """`weights: {image: built}`, or an image by its digest: an OCI volume at `path`.
+
+    `image` None: the registered version's files, of which Segue makes one.
+    """
+
+    image: str | None
+    path: str
+
+
+Weights = ClaimWeights | ImageWeights
 
 
 # --- evaluation and gates --------------------------------------------------------------------
@@ -328,6 +377,7 @@ class Model:
     resources: Resources = field(default_factory=Resources)
     pod: PodNeeds = field(default_factory=PodNeeds)
     replicas: Replicas = field(default_factory=Replicas)
+    weights: Weights | None = None
 
     def environment(self, name: str) -> Environment | None:
         """The environment of that name, or None."""

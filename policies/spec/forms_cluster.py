@@ -8,8 +8,8 @@ https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/.
 import re
 from collections.abc import Callable
 
-from policies.spec.declaration import Toleration
-from policies.spec.forms import Form, share, whole
+from policies.spec.declaration import VERSION, Toleration
+from policies.spec.forms import EXACT_IMAGE, Form, number, pattern, share, whole
 from policies.spec.mistakes import nearest
 from policies.spec.wrong import Wrong
 
@@ -140,3 +140,46 @@ def _mount(text: str) -> str:
 
 
 MOUNT = Form("path", "where the container sees it, such as /data", _mount, {"type": "string"})
+
+
+# --- weights -----------------------------------------------------------------------------------
+
+BUILT = "built"
+
+
+def _subfolder(text: str) -> str:
+    if set(text.replace(VERSION, "")) & set("{}:"):
+        raise Wrong(f"is no folder of a volume; besides `{{name}}` only `{VERSION}` is replaced")
+    if len(text) > 400 or not text.isprintable() or "\\" in text:
+        raise Wrong("is no folder of a volume")
+    if text.startswith("/"):
+        raise Wrong("begins with `/`; it is a folder of the volume", text.lstrip("/") or None)
+    parts = [part for part in text.split("/") if part not in {"", "."}]
+    if not parts or ".." in parts:
+        raise Wrong("leaves the volume with `..`" if parts else "names no folder")
+    return "/".join(parts)
+
+
+SUBFOLDER = Form("folder of a volume", "a folder, such as ranker/{version}", _subfolder, {"type": "string"})
+
+
+def _weights_image(text: str) -> str:
+    if text == BUILT:
+        return text
+    if "@" not in text:
+        known = nearest(text, (BUILT,))
+        raise Wrong("is not named by its digest, so it could be another one tomorrow", known)
+    return str(EXACT_IMAGE.read(text))
+
+
+WEIGHTS_IMAGE = Form(
+    "image of weights",
+    "`built`, or an image by its digest: ghcr.io/acme/weights@sha256:…",
+    _weights_image,
+    {"type": "string"},
+)
+
+# --- what autoscalers look at ------------------------------------------------------------------
+
+MEASURED = pattern("metric", "a metric's name, such as queue_length", r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")
+AIM = number("a number above zero", 0.001, 1e12)

@@ -83,6 +83,59 @@ ROWS: tuple[Key, ...] = (
         (Section.REPLICAS,),
         Plain(forms_cluster.USED),
         "What decides between them: the share of its CPU that a copy should use.",
-        "80%",
+        note="80% where no other metric is named",
+    ),
+    Key(
+        "per_copy",
+        (Section.REPLICAS,),
+        Named(Plain(forms_cluster.AIM), forms_cluster.MEASURED, 10),
+        "By metric of the pods: what a copy should have on average. From `custom.metrics.k8s.io`.",
+    ),
+    Key(
+        "external",
+        (Section.REPLICAS,),
+        Named(Block(Section.EXTERNAL), forms_cluster.MEASURED, 10),
+        "By metric of something else, such as a queue: what to aim at. From `external.metrics.k8s.io`.",
+    ),
+    Key("total", (Section.EXTERNAL,), Plain(forms_cluster.AIM), "What the metric should be."),
+    Key("each", (Section.EXTERNAL,), Plain(forms_cluster.AIM), "What it should be for each copy."),
+    Key(
+        "labels",
+        (Section.EXTERNAL,),
+        Named(Plain(forms_cluster.LABEL_VALUE), forms_cluster.LABEL_KEY, 20),
+        "Only series with these labels.",
+    ),
+    Key(
+        "weights",
+        (Section.MODEL,),
+        Block(Section.WEIGHTS),
+        "In a cluster: large files of a version that are mounted, read-only, and are no layer of its image."
+        " With `serve`.",
+    ),
+    Key(
+        "claim",
+        (Section.WEIGHTS,),
+        Plain(forms_cluster.NAME),
+        "A volume claim of the namespace that holds them, with `folder`.",
+    ),
+    Key(
+        "folder",
+        (Section.WEIGHTS,),
+        Plain(forms_cluster.SUBFOLDER),
+        "Where in the claim. With `model`, `{version}` in it is the version's number.",
+    ),
+    Key(
+        "image",
+        (Section.WEIGHTS,),
+        Plain(forms_cluster.WEIGHTS_IMAGE),
+        "An image that holds them, by digest, mounted as a volume; `built`: one that Segue makes of the"
+        " registered version's files.",
+    ),
+    Key(
+        "path",
+        (Section.WEIGHTS,),
+        Plain(forms_cluster.MOUNT),
+        "Where they are mounted; `$SEGUE_MODEL_PATH` says it, too.",
+        "/opt/segue/model",
     ),
 )

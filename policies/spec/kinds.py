@@ -21,6 +21,8 @@ class Section(StrEnum):
     JOB_POD = "evaluate.pod"
     VOLUME = "a volume"
     REPLICAS = "replicas"
+    EXTERNAL = "an external metric"
+    WEIGHTS = "weights"
     ON = "on"
     STEP = "a step"
     APPROVALS = "approvals"

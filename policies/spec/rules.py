@@ -7,6 +7,7 @@ A value that could not be read has its own mistake and is treated here as if it 
 from collections.abc import Iterable
 from itertools import pairwise
 
+from policies.spec import rules_weights
 from policies.spec.building import LADDER
 from policies.spec.keys import ROLLOUT_KEYS
 from policies.spec.mistakes import Findings, listed, nearest
@@ -26,6 +27,7 @@ def check_model(node: Mapping, values: Values, findings: Findings) -> None:
     _only_with(node, "route", ("deployment",), findings)
     _check_serve(node, values, findings)
     _check_pods(node, values, findings)
+    rules_weights.check(node, values, findings)
     build = node.get("build")
     if isinstance(build, Mapping):
         _exactly_one(build, ("lock", "dockerfile"), "what it is built from", findings)
@@ -142,6 +144,12 @@ def _check_pods(node: Mapping, values: Values, findings: Findings) -> None:
         elif read.get("max", read["min"]) < read["min"]:
             message = f"`replicas` has `max` {read['max']} below `min` {read['min']}"
             findings.add(replicas.place, message, found=str(read["max"]))
+        _check_external(replicas.get("external"), findings)
+
+
+def _check_external(external: Node | None, findings: Findings) -> None:
+    for _, aim in external.entries if isinstance(external, Mapping) else ():
+        _exactly_one(as_mapping(aim) or Mapping((), aim.place), ("total", "each"), "what to aim at", findings)
 
 
 def _check_volumes(pod: Node | None, values: Values, findings: Findings) -> None:

@@ -6,6 +6,7 @@ from service import places
 from service.bootstrap import Parts
 from service.performing.images import image_of, job_name
 from service.performing.outcomes import Again, Done, known_version, pause, with_tail
+from service.performing.weights import told, weights_of
 from service.ports.jobs import Job, Limits, Result
 from service.ports.outcomes import Failed, Gone, Refused, Working
 
@@ -29,5 +30,6 @@ def evaluate(parts: Parts, effect: RunEvaluation, now: float) -> Done | Again:
             wanted = evaluate.resources
             limits = Limits(wanted.cpu, wanted.memory, wanted.seconds)
             image = evaluate.image or image_of(parts, version, home.cluster)
-            jobs.start(Job(name, image, evaluate.run, limits, pod=evaluate.pod))
+            weights = weights_of(parts, version)
+            jobs.start(Job(name, image, evaluate.run, limits, told(weights), evaluate.pod, weights))
             return Again(pause(home))

@@ -1,8 +1,10 @@
 """Builds: the recipe that decides a version's image, and how the image is named where it runs."""
 
+from typing import Literal
+
 from policies.effects import Build
 from policies.events import BuildFinished, EffectFailed
-from policies.spec.declaration import FromImage, ServeMlflow, ServeRun
+from policies.spec.declaration import FromImage, ImageWeights, Model, ServeMlflow, ServeRun
 from policies.version import Version
 from service import sources
 from service.bootstrap import Parts
@@ -17,8 +19,8 @@ def build(parts: Parts, effect: Build, now: float) -> Done | Again:
     pause = LOOKS if parts.settings.builder is None else LOOKS_AT_CLUSTER
     state = parts.builder.state(recipe.name)
     match state:
-        case Image(digest=digest, layers=layers):
-            return Done(BuildFinished(effect.step, digest, layers, now))
+        case Image(digest=digest, layers=layers, weights=weights):
+            return Done(BuildFinished(effect.step, digest, layers, now, weights))
         case Working():
             return Again(pause)
         case Failed(reason=reason, log=log):
@@ -52,7 +54,18 @@ def recipe_of(version: Version) -> Recipe:
         run=run,
         port=port,
         labels=tuple(labels),
+        files=_files(model),
     )
+
+
+def _files(model: Model) -> Literal["layer", "image", "elsewhere"]:
+    match model.weights:
+        case None:
+            return "layer"
+        case ImageWeights(image=None):
+            return "image"
+        case _:
+            return "elsewhere"
 
 
 def job_name(version: Version) -> str:
@@ -69,10 +82,16 @@ def image_of(parts: Parts, version: Version, cluster: str | None) -> str:
         return version.image
     if isinstance(source, FromImage):
         return f"{source.repository}@{version.image}"
-    if parts.settings.images is None:
-        raise Refused("a cluster pulls images from a registry; name one that builds push to: SEGUE_IMAGES")
+    repository = repository_of(parts, version)
     if parts.settings.base is None:
         raise Refused(
             "an image that runs in a cluster stands on a base image with Python; name one: SEGUE_BASE"
         )
-    return f"{parts.settings.images.partition('://')[2]}/{version.model.name}@{version.image}"
+    return f"{repository}@{version.image}"
+
+
+def repository_of(parts: Parts, version: Version) -> str:
+    """Where clusters pull what Segue builds of the version's model."""
+    if parts.settings.images is None:
+        raise Refused("a cluster pulls images from a registry; name one that builds push to: SEGUE_IMAGES")
+    return f"{parts.settings.images.partition('://')[2]}/{version.model.name}"

@@ -7,6 +7,7 @@ from policies.version import Version
 from service.bootstrap import Parts
 from service.performing.images import image_of
 from service.performing.outcomes import Again, Done, known_version, pause, with_tail
+from service.performing.weights import told, weights_of
 from service.ports.jobs import Limits
 from service.ports.outcomes import Failed, Gone, Refused, Working
 from service.ports.workloads import Serving, WorkloadOrder
@@ -44,7 +45,7 @@ def order_of(parts: Parts, version: Version, effect: StartWorkload | CheckPrevie
     health = serve.health if isinstance(serve, ServeRun) else "/healthz"
     port = serve.port if isinstance(serve, ServeRun | ServeMlflow) else 8080
     limits = Limits(wanted.cpu, wanted.memory, seconds=0)
-    image = image_of(parts, version, effect.place.cluster)
+    image, weights = image_of(parts, version, effect.place.cluster), weights_of(parts, version)
     host = "127.0.0.1" if effect.place.cluster is None else "0.0.0.0"  # noqa: S104 (a pod's own address)
     return WorkloadOrder(
         effect.backend,
@@ -54,9 +55,10 @@ def order_of(parts: Parts, version: Version, effect: StartWorkload | CheckPrevie
         limits,
         health,
         effect.target,
-        env=(("SEGUE_VERSION", effect.backend), ("HOST", host)),
+        env=(("SEGUE_VERSION", effect.backend), ("HOST", host), *told(weights)),
         pod=version.model.pod,
         replicas=version.model.replicas,
+        weights=weights,
     )
 
 

@@ -1,7 +1,7 @@
 """Images: the recipes that decide them, and who makes them."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from service.ports.outcomes import Failed, Gone, Working
 
@@ -30,7 +30,8 @@ class Recipe:
 
     `lock` names the requirements file: inside the code's folder, or inside the model's own files.
     `run` is the command that serves, as an argument list; `("mlflow",)` asks for the scoring
-    server for MLflow models.
+    server for MLflow models. `files` says where the model's files go: into a layer, into an image of
+    their own that is mounted, or nowhere, because they are mounted from elsewhere.
     """
 
     name: str  # deterministic; the build's identity
@@ -40,14 +41,19 @@ class Recipe:
     run: tuple[str, ...]
     port: int
     labels: tuple[tuple[str, str], ...] = field(default=())
+    files: Literal["layer", "image", "elsewhere"] = "layer"
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A finished image. `layers` holds (kind, "built" or "cached") for env, code, model and base."""
+    """A finished image. `layers` holds (kind, "built" or "cached") for env, code, model and base.
+
+    `weights` is the digest of the image of the model's files, where they got one of their own.
+    """
 
     digest: str
     layers: tuple[tuple[str, str], ...]
+    weights: str | None = None
 
 
 class ImageBuilder(Protocol):

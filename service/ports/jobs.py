@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from policies.spec.declaration import PodNeeds
+from policies.spec.declaration import PodNeeds, Weights
 from service.ports.outcomes import Failed, Gone, Working
 
 
@@ -18,7 +18,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One run to completion inside an image. The command writes its result to `$SEGUE_RESULT`."""
+    """One run to completion inside an image. The command writes its result to `$SEGUE_RESULT`.
+
+    `weights` are mounted, those of one version.
+    """
 
     name: str
     image: str
@@ -26,6 +29,7 @@ class Job:
     limits: Limits
     env: tuple[tuple[str, str], ...] = field(default=())
     pod: PodNeeds = field(default_factory=PodNeeds)
+    weights: Weights | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from policies.spec.declaration import PodNeeds, Replicas
+from policies.spec.declaration import PodNeeds, Replicas, Weights
 from service.ports.jobs import Limits
 from service.ports.outcomes import Failed, Gone, Working
 
@@ -31,6 +31,7 @@ class WorkloadOrder:
     env: tuple[tuple[str, str], ...] = field(default=())
     pod: PodNeeds = field(default_factory=PodNeeds)
     replicas: Replicas = field(default_factory=Replicas)
+    weights: Weights | None = None  # those of this version, to be mounted
 
 
 class Workload(Protocol):

@@ -18,7 +18,7 @@ from service.adapters.kubernetes.job_states import Form
 from service.adapters.kubernetes.named_jobs import NamedJobs
 from service.adapters.oci import handing, installing
 from service.adapters.oci.blobs import canonical
-from service.adapters.oci.build import opener, read_result, where
+from service.adapters.oci.build import opener, read_result, where, write_result
 from service.adapters.oci.build_away import Order
 from service.adapters.oci.push import SECONDS, STORE
 from service.adapters.oci.remote import Remote, login_of
@@ -39,7 +39,7 @@ def _read(message: bytes) -> Image | Failed:
 
 
 def _write(image: Image) -> bytes:
-    return canonical({"digest": image.digest, "layers": image.layers})
+    return canonical(write_result(image))
 
 
 FORM = Form(_read, _write)

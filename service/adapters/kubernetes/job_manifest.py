@@ -12,13 +12,14 @@ import math
 import re
 from typing import Any
 
-from policies.spec.declaration import PodNeeds, Toleration
+from policies.spec.declaration import ClaimWeights, ImageWeights, PodNeeds, Toleration, Weights
 from service.adapters.kubernetes import labels as labelling
 from service.ports.jobs import Job, Limits
 
 Object = dict[str, Any]
 
 CONTAINER = "job"
+WEIGHTS = "weights"
 RESULT = "/dev/termination-log"
 RESULT_BYTES = 4096
 WANTED = "segue.dev/limits"
@@ -102,7 +103,7 @@ def _pod(job: Job) -> Object:
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [_container(job)],
-        "volumes": [{"name": "tmp", "emptyDir": {}}, *volumes(needs)],
+        "volumes": [{"name": "tmp", "emptyDir": {}}, *volumes(needs, job.weights)],
     }
     return {**pod, **placement(needs)}
 
@@ -122,7 +123,7 @@ def _container(job: Job) -> Object:
             "capabilities": {"drop": ["ALL"]},
             "readOnlyRootFilesystem": True,
         },
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, *mounts(job.pod)],  # noqa: S108
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, *mounts(job.pod, job.weights)],  # noqa: S108
     }
     if job.run:
         container["command"] = [literal(word) for word in job.run]
@@ -160,23 +161,37 @@ def placement(needs: PodNeeds) -> Object:
     return {key: value for key, value in found.items() if value}
 
 
-def volumes(needs: PodNeeds) -> list[Object]:
-    """The pod's volumes: claims of its namespace."""
-    return [
+def volumes(needs: PodNeeds, weights: Weights | None = None) -> list[Object]:
+    """The pod's volumes: claims of its namespace, and the weights of its version."""
+    claims = [
         {
             "name": f"claim-{number}",
             "persistentVolumeClaim": {"claimName": one.claim, "readOnly": not one.write},
         }
         for number, one in enumerate(needs.volumes)
     ]
+    return claims if weights is None else [*claims, {"name": WEIGHTS, **_weights(weights)}]
 
 
-def mounts(needs: PodNeeds) -> list[Object]:
+def mounts(needs: PodNeeds, weights: Weights | None = None) -> list[Object]:
     """Where its container sees them."""
-    return [
+    claims: list[Object] = [
         {"name": f"claim-{number}", "mountPath": one.path, "readOnly": not one.write}
         for number, one in enumerate(needs.volumes)
     ]
+    if weights is None:
+        return claims
+    mount: Object = {"name": WEIGHTS, "mountPath": weights.path, "readOnly": True}
+    return [*claims, {**mount, "subPath": weights.folder} if isinstance(weights, ClaimWeights) else mount]
+
+
+def _weights(weights: Weights) -> Object:
+    """https://kubernetes.io/docs/concepts/storage/volumes/#image: what a digest names is pulled once."""
+    match weights:
+        case ClaimWeights(claim=claim):
+            return {"persistentVolumeClaim": {"claimName": claim, "readOnly": True}}
+        case ImageWeights(image=image):
+            return {"image": {"reference": image, "pullPolicy": "IfNotPresent"}}
 
 
 def _toleration(one: Toleration) -> Object:

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from policies.spec.declaration import PodNeeds
-from service.adapters.kubernetes import job_manifest
+from service.adapters.kubernetes import job_manifest, scaling
 from service.adapters.kubernetes.labels import BACKEND, OWNER, SPEC, digest
 from service.ports.outcomes import Refused
 from service.ports.workloads import WorkloadOrder
@@ -80,13 +80,12 @@ def budget(name: str, labels: dict[str, str]) -> Object:
 def autoscaler(order: WorkloadOrder) -> Object | None:
     """What the order wants of an autoscaler; None where it wants a fixed count."""
     wanted = order.replicas
-    if wanted.cpu is None:
+    if not wanted.vary:
         return None
-    target = {"type": "Utilization", "averageUtilization": max(1, round(wanted.cpu * 100))}
     return {
         "minReplicas": wanted.least,
         "maxReplicas": wanted.most,
-        "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
+        "metrics": scaling.metrics(wanted),
     }
 
 
@@ -102,7 +101,11 @@ def notes(order: WorkloadOrder, port: int) -> dict[str, str]:
 
 def order_digest(order: WorkloadOrder) -> str:
     """Tells one order from another, whatever later versions of Segue make of it."""
-    return digest(asdict(order))
+    said = asdict(order)
+    for part, key in ((said, "weights"), (said["replicas"], "per_copy"), (said["replicas"], "external")):
+        if not part[key]:  # digests made before there was any stand
+            del part[key]
+    return digest(said)
 
 
 def check_image(image: str) -> None:
@@ -136,7 +139,7 @@ def _pod(order: WorkloadOrder, labels: dict[str, str]) -> Object:
             for key in ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
         ],
         "containers": [_container(order, needs)],
-        "volumes": [{"name": "tmp", "emptyDir": {}}, *job_manifest.volumes(needs)],
+        "volumes": [{"name": "tmp", "emptyDir": {}}, *job_manifest.volumes(needs, order.weights)],
     }
     return {**pod, **job_manifest.placement(needs)}
 
@@ -161,7 +164,7 @@ def _container(order: WorkloadOrder, needs: PodNeeds) -> Object:
             "readOnlyRootFilesystem": True,
         },
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [{"name": "tmp", "mountPath": _HOME}, *job_manifest.mounts(needs)],
+        "volumeMounts": [{"name": "tmp", "mountPath": _HOME}, *job_manifest.mounts(needs, order.weights)],
     }
     if order.run:
         container["command"] = [_plain(word) for word in order.run]

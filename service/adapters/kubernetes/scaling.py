@@ -10,6 +10,7 @@ What an autoscaler was before is in an annotation on it, and `settle` restores i
 import json
 from typing import Any
 
+from policies.spec.declaration import External, Replicas
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import DEPLOYMENT, HPA
 from service.adapters.kubernetes.transport import Object
@@ -88,6 +89,39 @@ def begun_held(spec: Object, deployment: str, name: str, labels: dict[str, str],
         "metadata": {"name": name, "labels": labels, "annotations": {HELD: note}},
         "spec": {**spec, "scaleTargetRef": target, "minReplicas": replicas, "maxReplicas": replicas},
     }
+
+
+def metrics(wanted: Replicas) -> list[Object]:
+    """What an autoscaler looks at: the largest count that one of them asks for is taken.
+
+    https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/horizontal-pod-autoscaler-v2/
+    """
+    looked: list[Object] = []
+    if wanted.cpu is not None:
+        target = {"type": "Utilization", "averageUtilization": max(1, round(wanted.cpu * 100))}
+        looked.append({"type": "Resource", "resource": {"name": "cpu", "target": target}})
+    for name, aim in wanted.per_copy:
+        pods = {"metric": {"name": name}, "target": _average(aim)}
+        looked.append({"type": "Pods", "pods": pods})
+    return [*looked, *({"type": "External", "external": _external(one)} for one in wanted.external)]
+
+
+def _external(one: External) -> Object:
+    metric: Object = {"name": one.metric}
+    if one.labels:
+        metric["selector"] = {"matchLabels": dict(one.labels)}
+    if one.total is not None:
+        return {"metric": metric, "target": {"type": "Value", "value": _quantity(one.total)}}
+    return {"metric": metric, "target": _average(one.each or 0.0)}
+
+
+def _average(aim: float) -> Object:
+    return {"type": "AverageValue", "averageValue": _quantity(aim)}
+
+
+def _quantity(aim: float) -> str:
+    """In thousandths where it is no whole number, as Kubernetes itself writes it."""
+    return str(round(aim)) if aim == round(aim) else f"{round(aim * 1000)}m"
 
 
 def original(autoscaler: Object) -> Object:

@@ -24,6 +24,7 @@ from service.ports.registries import ModelRegistry
 SERVER = "/opt/segue/server"
 KIND, PATH = "segue.layer", "segue.path"
 _MLFLOW = ("mlflow",)
+_OF_MODEL = {"segue.model", "segue.registered"}  # labels that are the same for the same files
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 
 
@@ -39,17 +40,21 @@ def assemble(shop: Workshop, recipe: Recipe, open_source: Callable[[str], Any]) 
     layers.append(installing.env_layer(shop, lock, found))
     if recipe.run == _MLFLOW:
         layers.append(_server(layout))
-    if recipe.model and registry:
+    weights: tuple[tuple[Layer, bool], ...] = ()
+    if recipe.model and registry and recipe.files != "elsewhere":
         log("model files")
-        layers.append(content.model_layer(layout, registry, recipe.model))
+        path = "/" if recipe.files == "image" else content.MODEL
+        model = content.model_layer(layout, registry, recipe.model, path)
+        weights, layers = ((model,), layers) if recipe.files == "image" else ((), [*layers, model])
     if recipe.code and git:
         log("code")
         layers.append(content.code_layer(layout, git, recipe.code))
     digest = _manifest(shop, recipe, [layer for layer, _ in layers])
     layout.name(recipe.name, digest)
     layout.remember(_pins_key(digest), {"pins": [asdict(pin) for pin in found]})
-    kinds = tuple((layer.kind, "cached" if known else "built") for layer, known in layers)
-    return Image(digest, tuple(pair for pair in kinds if pair[0] != "server"))
+    kinds = tuple((layer.kind, "cached" if known else "built") for layer, known in (*layers, *weights))
+    told = tuple(pair for pair in kinds if pair[0] != "server")
+    return Image(digest, told, _weights(shop, recipe, weights[0][0]) if weights else None)
 
 
 def pins_of(layout: Layout, digest: str) -> tuple[locks.Pin, ...]:
@@ -126,29 +131,42 @@ def _server(layout: Layout) -> tuple[Layer, bool]:
 
 
 def _manifest(shop: Workshop, recipe: Recipe, layers: list[Layer]) -> str:
-    layout = shop.layout
     config = canonical(_config(shop, recipe, layers))
     marks = {KIND: FOUNDATION, PATH: "/"}
     below = [{**layer, "annotations": marks} for layer in (shop.base.layers if shop.base else ())]
+    return _put(shop.layout, config, [*below, *map(_descriptor, layers)], dict(recipe.labels))
+
+
+def _put(layout: Layout, config: bytes, layers: list[dict[str, Any]], annotations: dict[str, str]) -> str:
     manifest = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
         "config": {"mediaType": _CONFIG, "digest": layout.put(config), "size": len(config)},
-        "layers": [
-            *below,
-            *(
-                {
-                    "mediaType": layer.media_type,
-                    "digest": layer.digest,
-                    "size": layer.size,
-                    "annotations": {KIND: layer.kind, PATH: layer.path},
-                }
-                for layer in layers
-            ),
-        ],
-        "annotations": dict(recipe.labels),
+        "layers": layers,
+        "annotations": annotations,
     }
     return layout.put(canonical(manifest))
+
+
+def _descriptor(layer: Layer) -> dict[str, Any]:
+    return {
+        "mediaType": layer.media_type,
+        "digest": layer.digest,
+        "size": layer.size,
+        "annotations": {KIND: layer.kind, PATH: layer.path},
+    }
+
+
+def _weights(shop: Workshop, recipe: Recipe, layer: Layer) -> str:
+    """An image of the model's files and nothing else, which nodes can mount; it is never run."""
+    config = {
+        "architecture": shop.interpreter.architecture,
+        "os": "linux",
+        "rootfs": {"type": "layers", "diff_ids": [layer.uncompressed]},
+        "history": [{"created_by": "segue: model files"}],
+    }
+    labels = {name: value for name, value in recipe.labels if name in _OF_MODEL}
+    return _put(shop.layout, canonical(config), [_descriptor(layer)], labels)
 
 
 def _config(shop: Workshop, recipe: Recipe, layers: list[Layer]) -> dict[str, Any]:

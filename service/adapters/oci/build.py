@@ -36,6 +36,7 @@ from service.settings import Settings
 
 T = TypeVar("T")
 _LOG_BYTES = 256 << 10
+_WEIGHTS = ".weights"  # after the build's name: the tag of the image of its weights
 _PATIENCE = 180.0  # seconds for which a source may be away
 
 
@@ -54,13 +55,14 @@ def build(
 ) -> dict[str, Any]:
     """Build and, where there is a registry for images, push. What `read_result` reads, however it ended."""
     work = Path(tempfile.mkdtemp(dir=folder, prefix="work-"))
+    result: dict[str, Any]
     try:
         shop = patiently(lambda: _workshop(settings, work, log), log)
         with place_to_work(shop.layout, log):
             image = patiently(lambda: assemble(shop, recipe, open_source), log)
         if settings.images is not None:
-            patiently(lambda: publish(settings, recipe, image.digest, log), log)
-        result: dict[str, Any] = {"digest": image.digest, "layers": image.layers}
+            patiently(lambda: publish(settings, recipe, image, log), log)
+        result = write_result(image)
     except PortError as error:
         result = {"failed": str(error)}
     except Exception as error:  # noqa: BLE001  whatever it was, it belongs into the result
@@ -96,15 +98,20 @@ def patiently(work: Callable[[], T], log: Callable[[str], None]) -> T:
             time.sleep(error.after)
 
 
-def publish(settings: Settings, recipe: Recipe, digest: str, log: Callable[[str], None]) -> None:
+def publish(settings: Settings, recipe: Recipe, image: Image, log: Callable[[str], None]) -> None:
     """Send the image to the registry that the settings name, tagged with the build's name, and attach
-    what it is made of and how.
+    what it is made of and how; the image of its weights first.
 
     The login is the secret file `login-images`, as `user:password`. Raises `Refused` or `Retry`.
     """
     registry, repository = where(settings, recipe)
     login = login_of(settings.secret("login-images"))
+    if image.weights is not None:
+        log("pushing the model files")
+        weights = f"{recipe.name}{_WEIGHTS}"
+        log(f"pushed {push(settings.home, image.weights, registry, repository, tag=weights, login=login)}")
     log("pushing the image")
+    digest = image.digest
     sent = push(settings.home, digest, registry, repository, tag=recipe.name, login=login)
     log(f"pushed {sent}")
     remote = Remote(registry, login, actions="pull,push", seconds=SECONDS, store=STORE)
@@ -198,6 +205,7 @@ def write_recipe(recipe: Recipe) -> bytes:
             "run": recipe.run,
             "port": recipe.port,
             "labels": recipe.labels,
+            **({"files": recipe.files} if recipe.files != "layer" else {}),  # as before there was a choice
         }
     )
 
@@ -213,7 +221,14 @@ def read_recipe(content: bytes) -> Recipe:
         run=tuple(row["run"]),
         port=row["port"],
         labels=tuple((name, value) for name, value in row["labels"]),
+        files=row.get("files", "layer"),
     )
+
+
+def write_result(image: Image) -> dict[str, Any]:
+    """An image as JSON has it."""
+    told = {"digest": image.digest, "layers": image.layers}
+    return told if image.weights is None else {**told, "weights": image.weights}
 
 
 def read_result(content: bytes) -> Image | str:
@@ -221,7 +236,8 @@ def read_result(content: bytes) -> Image | str:
     row = json.loads(content)
     if "failed" in row:
         return str(row["failed"])
-    return Image(row["digest"], tuple((kind, how) for kind, how in row["layers"]))
+    layers = tuple((kind, how) for kind, how in row["layers"])
+    return Image(row["digest"], layers, row.get("weights"))
 
 
 def opener(settings: Settings) -> Callable[[str], Any]:

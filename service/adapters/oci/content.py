@@ -41,10 +41,13 @@ def code_layer(layout: Layout, git: GitHost, code: CodeReference) -> tuple[Layer
     return writer.layer, False
 
 
-def model_layer(layout: Layout, registry: ModelRegistry, model: ModelReference) -> tuple[Layer, bool]:
-    """The version's files, stored as they are, and whether the layer was there already."""
+def model_layer(
+    layout: Layout, registry: ModelRegistry, model: ModelReference, below: str = MODEL
+) -> tuple[Layer, bool]:
+    """The version's files, in the folder `below`; and whether the layer was there already."""
     digest = registry.version(model.name, model.version).digest
-    key = _key("model", model.source, model.name, model.version, digest)
+    apart = () if below == MODEL else (below,)
+    key = _key("model", model.source, model.name, model.version, digest, *apart)
     known = cached(layout, key)
     if known is not None:
         return known, True
@@ -53,7 +56,7 @@ def model_layer(layout: Layout, registry: ModelRegistry, model: ModelReference) 
         raise Refused(f"version {model.version} of model {model.name!r} has no files")
     if len(files) > _MODEL_FILES or sum(size for _, size in files) > _MODEL_BYTES:
         raise Refused(f"version {model.version} of model {model.name!r} has too many files or bytes")
-    with LayerWriter(layout, "model", MODEL, compress=False) as writer:
+    with LayerWriter(layout, "model", below, compress=False) as writer:
         for path, size in sorted(files):
             writer.file(path, size, registry.read(model.name, model.version, path))
     layout.remember(key, writer.layer.facts())

@@ -116,7 +116,7 @@ class LayerWriter:
         self._write(header.tobuf(tarfile.PAX_FORMAT))
 
     def _header(self, name: str) -> tarfile.TarInfo:
-        full = f"{self._path.strip('/')}/{safe(name)}"
+        full = "/".join(filter(None, (self._path.strip("/"), safe(name))))
         folder = full.rpartition("/")[0]
         self._add_folders(folder)
         if full in self._folders or full in self._links:
