@@ -35,12 +35,13 @@ class CodeOrigin:
 
 @dataclass(frozen=True, slots=True)
 class ModelOrigin:
-    """A registered version; `digest` pins its files."""
+    """A registered version; `digest` pins its files, `sums` those that it says are in a bucket."""
 
     source: str
     name: str
     version: str
     digest: str
+    sums: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def content_key(
         "source": asdict(model.source),
     }
     if model.weights is not None:  # keys made before there were any stand
-        parts["weights"] = asdict(model.weights)
+        parts["weights"] = [asdict(model.weights), registered.sums if registered else None]
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 

@@ -5,6 +5,7 @@ is harmless. The decision which models start is `policies.triggers`'.
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,7 @@ from policies.effects import ReportCommit
 from policies.events import AliasChanged, ImageChanged, RefChanged, SourceEvent, VersionRegistered
 from policies.release import Cause, Release
 from policies.spec.declaration import (
+    BucketWeights,
     Environment,
     Evaluate,
     FromBuild,
@@ -23,6 +25,7 @@ from policies.spec.declaration import (
 from policies.spec.mistakes import Mistake
 from policies.spec.support import EMBEDDED
 from policies.version import CodeOrigin, ModelOrigin
+from policies.weights import SUMS
 from service import commits, mistakes_shown, newest, ownership, places, segue_yaml
 from service.bootstrap import Parts
 from service.deciding import Deciding, Plan, decide
@@ -30,6 +33,7 @@ from service.newest import Tagged
 from service.ports.connections import Cluster, Source
 from service.ports.git import GitHost, TreeEntry
 from service.ports.outcomes import Refused
+from service.ports.registries import ModelVersion
 from service.rows import ModelRow
 from service.sources import IMAGE_KINDS
 from service.states import model_of, version_of
@@ -219,8 +223,24 @@ def registered_plan(
     if model.evaluate is not None and model.evaluate.image is None:
         tree = parts.git(source).tree(commit)
         code = CodeOrigin(source, commit, model.folder, tree_digest(tree, model.folder))
-    origin = ModelOrigin(registry, found.name, found.version, found.digest)
+    origin = ModelOrigin(registry, found.name, found.version, found.digest, _sums(model, found))
     return Plan(model, cause, code=code, registered=origin)
+
+
+def _sums(model: Model, found: ModelVersion) -> str | None:
+    """What the files in its bucket must be, as whoever put them there says at the version.
+
+    Raises `Refused` where it does not say.
+    """
+    if not isinstance(model.weights, BucketWeights):
+        return None
+    said = dict(found.tags).get(SUMS, "")
+    if not re.fullmatch(r"[0-9a-f]{64}", said):
+        raise Refused(
+            f"version {found.version} of {found.name} has weights in a bucket, so it needs the tag {SUMS}:"
+            " the SHA-256 of the SHA256SUMS that lies beside them"
+        )
+    return said
 
 
 def _plan_image(parts: Parts, event: ImageChanged, image: Tagged) -> tuple[Plan, ...]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from policies.spec.declaration import (
     Approvals,
+    BucketWeights,
     ClaimWeights,
     Environment,
     Evaluate,
@@ -181,6 +182,8 @@ def _weights(values: Values) -> Weights:
     path = values["path"]
     if "claim" in values:
         return ClaimWeights(values["claim"], values["folder"], path)
+    if "bucket" in values:
+        return BucketWeights(values["bucket"], path, values.get("sums"), values.get("secret"))
     return ImageWeights(None if values["image"] == BUILT else values["image"], path)
 
 

@@ -163,7 +163,7 @@ class Replicas:
 
 # --- weights that are no part of an image -----------------------------------------------------
 
-VERSION = "{version}"  # in a folder: the registered version's number
+VERSION = "{version}"  # in a folder or an address: the registered version's number
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +186,22 @@ class ImageWeights:
     path: str
 
 
-Weights = ClaimWeights | ImageWeights
+@dataclass(frozen=True, slots=True)
+class BucketWeights:
+    """`weights: {bucket: "s3://models/ranker/{version}", secret: bucket}`: copied to `path` before a start.
+
+    `sums` is the SHA-256 of the file SHA256SUMS that lies beside the files; None: the registered version
+    has it as a tag. `secret` names the namespace's secret with the keys of the bucket.
+    """
+
+    url: str
+    path: str
+    sums: str | None = None
+    secret: str | None = None
+    copier: str = ""  # the image that copies them, once it is known
+
+
+Weights = ClaimWeights | ImageWeights | BucketWeights
 
 
 # --- evaluation and gates --------------------------------------------------------------------

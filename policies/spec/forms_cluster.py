@@ -147,9 +147,15 @@ MOUNT = Form("path", "where the container sees it, such as /data", _mount, {"typ
 BUILT = "built"
 
 
+def _with_version(text: str) -> str | None:
+    """The text with `{version}` for whatever else was to be replaced in it."""
+    near = re.sub(r"\{[^{}]*\}", VERSION, text)
+    return None if near == text else near
+
+
 def _subfolder(text: str) -> str:
     if set(text.replace(VERSION, "")) & set("{}:"):
-        raise Wrong(f"is no folder of a volume; besides `{{name}}` only `{VERSION}` is replaced")
+        raise Wrong("is no folder of a volume", _with_version(text))
     if len(text) > 400 or not text.isprintable() or "\\" in text:
         raise Wrong("is no folder of a volume")
     if text.startswith("/"):
@@ -169,6 +175,8 @@ def _weights_image(text: str) -> str:
     if "@" not in text:
         known = nearest(text, (BUILT,))
         raise Wrong("is not named by its digest, so it could be another one tomorrow", known)
+    if not re.search(r"@sha256:[0-9a-f]{64}$", text):
+        raise Wrong("has no whole digest: `sha256:` and 64 hexadecimal digits")
     return str(EXACT_IMAGE.read(text))
 
 
@@ -178,6 +186,34 @@ WEIGHTS_IMAGE = Form(
     _weights_image,
     {"type": "string"},
 )
+
+
+def _bucket(text: str) -> str:
+    scheme, _, rest = text.partition("://")
+    if scheme == "gs":
+        endpoint = "AWS_ENDPOINT_URL=https://storage.googleapis.com"
+        raise Wrong(f"is read by S3's protocol, with {endpoint} in the secret", f"s3://{rest}")
+    if scheme not in {"s3", "https", "http"}:
+        raise Wrong("is no address of a bucket")
+    host, slash, folder = rest.partition("/")
+    place = _BUCKET if scheme == "s3" else _HOST
+    if len(text) > 900 or not re.fullmatch(place, host) or not re.fullmatch(_KEYS, folder) or ".." in folder:
+        raise Wrong("is no folder of a bucket", _with_version(text))
+    if not slash or not folder.strip("/"):
+        raise Wrong("names no folder in the bucket", f"{text.rstrip('/')}/{VERSION}")
+    return text.rstrip("/")
+
+
+_BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+_HOST = r"[A-Za-z0-9.-]+(?::[0-9]{1,5})?"
+_KEYS = r"(?:[A-Za-z0-9!_.*'()/=+@,-]|\{version\})*"
+BUCKET = Form(
+    "address of a bucket",
+    "a folder of a bucket: s3://models/ranker/{version}, or an https address",
+    _bucket,
+    {"type": "string"},
+)
+SUMS = pattern("SHA-256", "64 hexadecimal digits, as sha256sum prints them", r"[0-9a-f]{64}")
 
 # --- what autoscalers look at ------------------------------------------------------------------
 

@@ -132,6 +132,26 @@ ROWS: tuple[Key, ...] = (
         " registered version's files.",
     ),
     Key(
+        "bucket",
+        (Section.WEIGHTS,),
+        Plain(forms_cluster.BUCKET),
+        "A folder of a bucket that holds them and their SHA256SUMS; they are copied into the pod before it"
+        " starts. With `model`, `{version}` in it is the version's number.",
+    ),
+    Key(
+        "sums",
+        (Section.WEIGHTS,),
+        Plain(forms_cluster.SUMS),
+        "The SHA-256 of the bucket's SHA256SUMS.",
+        note="with `model`: the version's tag `segue.sums`",
+    ),
+    Key(
+        "secret",
+        (Section.WEIGHTS,),
+        Plain(forms_cluster.NAME),
+        "The secret of the namespace that holds the bucket's keys, for the copy alone.",
+    ),
+    Key(
         "path",
         (Section.WEIGHTS,),
         Plain(forms_cluster.MOUNT),

@@ -10,7 +10,8 @@ from policies.spec.mistakes import Findings, listed
 from policies.spec.node import Mapping, Place
 from policies.spec.reading import Values
 
-_FROM = ("claim", "image")
+_FROM = ("claim", "image", "bucket")
+_ONLY_WITH = {"folder": "claim", "sums": "bucket", "secret": "bucket"}
 
 
 def check(node: Mapping, values: Values, findings: Findings) -> None:
@@ -38,13 +39,14 @@ def _check_origin(weights: Mapping, findings: Findings) -> None:
     if weights.has("claim") and not weights.has("folder"):
         message = "a claim of weights needs `folder`, so that each version has its own"
         findings.add(_at(weights, "claim"), message, allowed=("folder",))
-    if weights.has("folder") and not weights.has("claim"):
-        findings.add(_at(weights, "folder"), "`folder` means something only with `claim`", found="folder")
+    for name, other in _ONLY_WITH.items():
+        if weights.has(name) and not weights.has(other):
+            findings.add(_at(weights, name), f"`{name}` means something only with `{other}`", found=name)
 
 
 def _check_versions(weights: Mapping, read: Values, findings: Findings, *, registered: bool) -> None:
     """With `model` each version has weights of its own; otherwise the file names them, and pins them."""
-    image, folder = read.get("image"), read.get("folder")
+    image = read.get("image")
     if image is not None and registered and image != BUILT:
         message = (
             "every version of `model` would have the same weights; `image: built` has those of its files"
@@ -53,12 +55,24 @@ def _check_versions(weights: Mapping, read: Values, findings: Findings, *, regis
     if image == BUILT and not registered:
         message = "`image: built` is made of a registered version's files, so it needs `model`"
         findings.add(_at(weights, "image"), message, found=image)
-    if folder is not None and registered and VERSION not in folder:
-        message = f"every version of `model` would have the same weights: write `{VERSION}` into `folder`"
-        findings.add(_at(weights, "folder"), message, found=folder, nearest=f"{folder}/{VERSION}")
-    if folder is not None and not registered and VERSION in folder:
+    for name in ("folder", "bucket"):
+        if name in read:
+            _check_version(weights, name, read[name], findings, registered=registered)
+    if weights.has("sums") and registered:
+        message = "`sums` would be one for all versions of `model`; each has its own as the tag `segue.sums`"
+        findings.add(_at(weights, "sums"), message, found="sums")
+    if weights.has("bucket") and not weights.has("sums") and not registered:
+        message = "a bucket can change: write `sums`, the SHA-256 of the SHA256SUMS that lies there"
+        findings.add(_at(weights, "bucket"), message, allowed=("sums",))
+
+
+def _check_version(weights: Mapping, name: str, where: str, findings: Findings, *, registered: bool) -> None:
+    if registered and VERSION not in where:
+        message = f"every version of `model` would have the same weights: write `{VERSION}` into `{name}`"
+        findings.add(_at(weights, name), message, found=where, nearest=f"{where}/{VERSION}")
+    if not registered and VERSION in where:
         message = f"`{VERSION}` is the number of a registered version, so it needs `model`; name the folder"
-        findings.add(_at(weights, "folder"), message, found=folder)
+        findings.add(_at(weights, name), message, found=where)
 
 
 def _check_path(weights: Mapping, values: Values, findings: Findings) -> None:

@@ -51,6 +51,10 @@ class Images:
         env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHON_VERSION": platform.python_version()}
         return self._push("python", [self._base(), writer.layer], ["python"], env)
 
+    def files(self, repository: str, files: Files) -> str:
+        """An image with these files and nothing to run, by digest."""
+        return self._push(repository, [self._layer("files", files)], [], {})
+
     def program(self, repository: str, program: Path, name: str) -> str:
         """An image with one program of this machine, as `/name`, and the libraries that it loads."""
         libraries = {str(path).lstrip("/"): path for path in interpreter.linked([program])}

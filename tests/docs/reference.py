@@ -15,6 +15,8 @@ HEADINGS = {
     Section.JOB_POD: "### evaluate.pod",
     Section.VOLUME: "### A volume",
     Section.REPLICAS: "### replicas",
+    Section.EXTERNAL: "### An external metric",
+    Section.WEIGHTS: "### weights",
     Section.ON: "### on",
     Section.ENVIRONMENT: "### An environment",
     Section.STEP: "### A step",

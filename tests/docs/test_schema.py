@@ -28,7 +28,7 @@ segue: "1"
 image: ghcr.io/acme/{name}:main-*
 serve: {run: [python, serve.py, 1.5], port: "8080", health: /ready}
 resources: {cpu: 0.5, memory: 512Mi, nvidia.com/gpu: 1}
-replicas: {min: 1, max: 4, cpu: 70%}
+replicas: {min: 1, max: 4, cpu: 70%, per_copy: {requests: 10}, external: {queue: {each: 3, labels: {a: b}}}}
 pod:
   node_selector: {acme.com/disk: ssd, spot: true}
   tolerations: [nvidia.com/gpu, dedicated=ml:NoSchedule]
@@ -76,6 +76,13 @@ OTHERS = (
     BUILD + "guards: {share: {tolerance: 10%}, alive: off}\n",
     "name: a\nbuild: {dockerfile: Dockerfile}\nserve: {run: a}\nstrategy: bluegreen\n",
     "name: true\nmodel: models:/{name}@champion\nserve: mlflow\nrestore: true\n",
+    "name: a\nmodel: models:/a@b\nserve: mlflow\nweights: {claim: models, folder: 'a/{version}'}\n",
+    "name: a\nmodel: models:/a@b\nserve: mlflow\nweights: {bucket: 's3://models/a/{version}', secret: s}\n",
+    BUILD + "weights: {bucket: 's3://models/a/7', sums: " + "a" * 64 + "}\n",
+    BUILD
+    + "weights: {image: 'a/b@sha256:"
+    + "0" * 64
+    + "', path: /m}\nreplicas: {max: 2, external: {q: {total: 1}}}\n",
     "name: 42\nmodel: models:/a@b\ninferenceservice: a/{name}\nwhen_full: replace\n",
     "defaults: {image: 'a/{name}:1', deployment: 'ml/{name}', route: 'ml/{name}', guards: {slo: 1%}}\nmodels: {a: , b: {guards: }, c: {folder: x}}\n",
 )

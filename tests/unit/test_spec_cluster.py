@@ -3,12 +3,22 @@
 import pytest
 from inline_snapshot import snapshot
 
-from policies.spec.declaration import PodNeeds, Replicas, Toleration, Volume
+from policies.spec.declaration import (
+    BucketWeights,
+    ClaimWeights,
+    External,
+    ImageWeights,
+    PodNeeds,
+    Replicas,
+    Toleration,
+    Volume,
+)
 from policies.version import content_key
 from service import places
 from service.ports.connections import Cluster
 from service.segue_yaml import check, load
 
+REGISTERED = "name: ranker\nmodel: models:/{name}@challenger\nserve: mlflow\n"
 BUILD = "name: wine\nbuild: {lock: a.txt}\nserve: {run: python serve.py}\n"
 
 
@@ -67,7 +77,33 @@ def test_an_evaluation_asks_for_itself():
 def test_replicas_may_be_one_number():
     assert model(BUILD + "replicas: 3\n").replicas == Replicas(3, 3)
     assert model(BUILD + "replicas: {max: 3}\n").replicas == Replicas(1, 3, 0.8)
+    assert not model(BUILD + "replicas: 3\n").replicas.vary
     assert model(BUILD).replicas == Replicas()
+
+
+def test_autoscalers_may_look_at_other_things_than_cpu():
+    queue = "external: {jobs: {total: 30, labels: {queue: churn}}, age: {each: 0.5}}"
+    found = model(BUILD + f"replicas: {{max: 3, per_copy: {{requests: 20}}, {queue}}}\n").replicas
+    external = (External("age", each=0.5), External("jobs", total=30, labels=(("queue", "churn"),)))
+    assert found == Replicas(1, 3, None, (("requests", 20.0),), external)
+    assert model(BUILD + "replicas: {max: 3, cpu: 50%, per_copy: {requests: 20}}\n").replicas.cpu == 0.5
+    assert found.vary
+
+
+def test_where_weights_can_be():
+    claim = ClaimWeights("models", "ranker/{version}", "/opt/segue/model")
+    assert model(REGISTERED + "weights: {claim: models, folder: './{name}//{version}/'}\n").weights == claim
+    assert model(REGISTERED + "weights: {image: built}\n").weights == ImageWeights(None, "/opt/segue/model")
+    fixed = f"weights: {{image: 'ghcr.io/acme/w@sha256:{'a' * 64}', path: /models}}\n"
+    assert model(BUILD + fixed).weights == ImageWeights(f"ghcr.io/acme/w@sha256:{'a' * 64}", "/models")
+    assert model(BUILD + "weights: {claim: m, folder: v7}\n").weights.folder == "v7"
+    bucket = "weights: {bucket: 's3://acme-models/{name}/{version}/', secret: keys}\n"
+    assert model(REGISTERED + bucket).weights == BucketWeights(
+        "s3://acme-models/ranker/{version}", "/opt/segue/model", None, "keys"
+    )
+    sums = "a" * 64
+    assert model(BUILD + f"weights: {{bucket: 'https://x.example/m/7', sums: {sums}}}\n").weights.sums == sums
+    assert model(BUILD).weights is None
 
 
 def test_what_a_pod_asks_for_is_laid_over_defaults_key_by_key():
@@ -206,6 +242,123 @@ def test_what_kubernetes_would_refuse_is_refused_when_the_file_is_checked():
     )
 
 
+UNCLEAR = {
+    "replicas: {max: 3, external: {q: {}}}",
+    "replicas: {max: 3, external: {q: {each: 0}}}",
+    "replicas: {max: 3, per_copy: {a/b: 1}}",
+    "weights:",
+    "weights: {image: built}",
+    "weights: {image: 'r/a:1'}",
+    "weights: {claim: m}",
+    "weights: {claim: m, folder: '../x'}",
+    "weights: {claim: m, folder: '{version}'}",
+    "weights: {claim: m, folder: 'a/{digest}'}",
+    "weights: {claim: m, folder: a, image: 'r/a@sha256:1'}",
+    "weights: {folder: a}",
+    "weights: {bucket: 's3://models/a'}",
+    "weights: {bucket: 's3://models', sums: x}",
+    "weights: {bucket: 'gs://models/a', sums: A}",
+    "weights: {bucket: '/models/a'}",
+    "weights: {bucket: 's3://models/a/../b'}",
+    "weights: {claim: m, folder: a, secret: s, sums: '1'}",
+    "weights: {claim: m, folder: a, path: /data}\npod: {volumes: {d: /data/}}",
+}
+OF_ALL = (
+    "weights: {claim: m, folder: a}",
+    "weights: {bucket: 's3://models/a'}",
+    f"weights: {{bucket: 's3://models/a/{{version}}', sums: {'a' * 64}}}",
+    f"weights: {{image: 'r/a@sha256:{'a' * 64}'}}",
+    "weights: {image: built, path: /data}",
+)
+
+
+def test_weights_that_would_not_be_a_version_s_own_are_refused_when_the_file_is_checked():
+    told = {text: mistakes(BUILD + text + "\n") for text in sorted(UNCLEAR)}
+    told |= {text: mistakes(REGISTERED + text + "\n") for text in OF_ALL}
+    assert told == snapshot(
+        {
+            "replicas: {max: 3, external: {q: {each: 0}}}": [
+                "4:41 replicas.external.q.each: `each: 0` is not between 0.001 and 1e+12; it wants a number above zero"
+            ],
+            "replicas: {max: 3, external: {q: {}}}": [
+                "4:34 replicas.external.q: says nowhere what to aim at: write exactly one of `total` or `each`"
+            ],
+            "replicas: {max: 3, per_copy: {a/b: 1}}": [
+                "4:31 replicas.per_copy: the key `a/b` is not a metric's name, such as queue_length; it wants a metric's name, such as queue_length"
+            ],
+            "weights:": [
+                "4:9 weights: `weights` says nowhere where they are: write exactly one of `claim`, `image` or `bucket`"
+            ],
+            "weights: {bucket: '/models/a'}": [
+                "4:19 weights.bucket: `bucket: /models/a` is no address of a bucket; it wants a folder of a bucket: s3://models/ranker/{version}, or an https address",
+                "4:19 weights.bucket: a bucket can change: write `sums`, the SHA-256 of the SHA256SUMS that lies there",
+            ],
+            "weights: {bucket: 'gs://models/a', sums: A}": [
+                "4:19 weights.bucket: `bucket: gs://models/a` is read by S3's protocol, with AWS_ENDPOINT_URL=https://storage.googleapis.com in the secret; it wants a folder of a bucket: s3://models/ranker/{version}, or an https address; did you mean `s3://models/a`?",
+                "4:42 weights.sums: `sums: A` is not 64 hexadecimal digits, as sha256sum prints them; it wants 64 hexadecimal digits, as sha256sum prints them",
+            ],
+            "weights: {bucket: 's3://models', sums: x}": [
+                "4:19 weights.bucket: `bucket: s3://models` names no folder in the bucket; it wants a folder of a bucket: s3://models/ranker/{version}, or an https address; did you mean `s3://models/{version}`?",
+                "4:40 weights.sums: `sums: x` is not 64 hexadecimal digits, as sha256sum prints them; it wants 64 hexadecimal digits, as sha256sum prints them",
+            ],
+            "weights: {bucket: 's3://models/a'}": [
+                "4:19 weights.bucket: every version of `model` would have the same weights: write `{version}` into `bucket`"
+            ],
+            "weights: {bucket: 's3://models/a/../b'}": [
+                "4:19 weights.bucket: `bucket: s3://models/a/../b` is no folder of a bucket; it wants a folder of a bucket: s3://models/ranker/{version}, or an https address",
+                "4:19 weights.bucket: a bucket can change: write `sums`, the SHA-256 of the SHA256SUMS that lies there",
+            ],
+            "weights: {claim: m, folder: '../x'}": [
+                "4:29 weights.folder: `folder: ../x` leaves the volume with `..`; it wants a folder, such as ranker/{version}"
+            ],
+            "weights: {claim: m, folder: 'a/{digest}'}": [
+                "4:29 weights.folder: `folder: a/{digest}` is no folder of a volume; it wants a folder, such as ranker/{version}; did you mean `a/{version}`?"
+            ],
+            "weights: {claim: m, folder: '{version}'}": [
+                "4:29 weights.folder: `{version}` is the number of a registered version, so it needs `model`; name the folder"
+            ],
+            "weights: {claim: m, folder: a, image: 'r/a@sha256:1'}": [
+                "4:39 weights.image: `image: r/a@sha256:1` has no whole digest: `sha256:` and 64 hexadecimal digits; it wants `built`, or an image by its digest: ghcr.io/acme/weights@sha256:…",
+                "4:39 weights.image: `image` and `claim` both say where the weights are: keep exactly one",
+            ],
+            """\
+weights: {claim: m, folder: a, path: /data}
+pod: {volumes: {d: /data/}}\
+""": ["4:38 weights.path: the weights and the volume `d` are both mounted at /data"],
+            "weights: {claim: m, folder: a, secret: s, sums: '1'}": [
+                "4:40 weights.secret: `secret` means something only with `bucket`",
+                "4:49 weights.sums: `sums: 1` is not 64 hexadecimal digits, as sha256sum prints them; it wants 64 hexadecimal digits, as sha256sum prints them",
+                "4:49 weights.sums: `sums` means something only with `bucket`",
+            ],
+            "weights: {claim: m}": [
+                "4:18 weights.claim: a claim of weights needs `folder`, so that each version has its own"
+            ],
+            "weights: {folder: a}": [
+                "4:10 weights: `weights` says nowhere where they are: write exactly one of `claim`, `image` or `bucket`",
+                "4:19 weights.folder: `folder` means something only with `claim`",
+            ],
+            "weights: {image: 'r/a:1'}": [
+                "4:18 weights.image: `image: r/a:1` is not named by its digest, so it could be another one tomorrow; it wants `built`, or an image by its digest: ghcr.io/acme/weights@sha256:…"
+            ],
+            "weights: {image: built}": [
+                "4:18 weights.image: `image: built` is made of a registered version's files, so it needs `model`"
+            ],
+            "weights: {claim: m, folder: a}": [
+                "4:29 weights.folder: every version of `model` would have the same weights: write `{version}` into `folder`"
+            ],
+            "weights: {bucket: 's3://models/a/{version}', sums: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}": [
+                "4:52 weights.sums: `sums` would be one for all versions of `model`; each has its own as the tag `segue.sums`"
+            ],
+            "weights: {image: 'r/a@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'}": [
+                "4:18 weights.image: every version of `model` would have the same weights; `image: built` has those of its files"
+            ],
+            "weights: {image: built, path: /data}": [
+                "4:31 weights.path: `serve: mlflow` knows where its model is; leave `path` out"
+            ],
+        }
+    )
+
+
 def test_an_evaluation_s_pod_is_checked_as_well():
     assert mistakes(evaluated("pod: {volumes: {a: /data, b: /data}, queue: Q_1}")) == snapshot(
         [
@@ -223,9 +376,22 @@ def test_pods_that_are_not_ours_are_asked_for_nothing(serve, key):
     assert "`pod`" in told[0] or "`replicas`" in told[0]
 
 
+def test_a_deployment_that_is_taken_over_keeps_the_volumes_of_its_own():
+    told = mistakes(
+        "name: a\nimage: r/a:1\ndeployment: ml/a\nstrategy: bluegreen\nweights: {claim: m, folder: a}\n"
+    )
+    assert told == snapshot(
+        [
+            "5:10 weights: `weights` means something only with `serve`: other pods have the volumes of their template"
+        ]
+    )
+
+
 # --- where -----------------------------------------------------------------------------------------
 
-NEEDY = BUILD + "pod: {secrets: x}\nresources: {nvidia.com/gpu: 1}\nreplicas: 2\n"
+NEEDY = (
+    BUILD + "pod: {secrets: x}\nresources: {nvidia.com/gpu: 1}\nreplicas: 2\nweights: {claim: m, folder: a}\n"
+)
 PROD = Cluster("prod", default=True)
 
 
@@ -248,6 +414,10 @@ def test_this_machine_refuses_by_name_what_only_a_cluster_can_do():
                 "replicas",
                 "`replicas` is for pods of a cluster, and the environment production is this machine: write `cluster:` there, or connect a cluster with --default",
             ),
+            (
+                "weights",
+                "`weights` is for pods of a cluster, and the environment production is this machine: write `cluster:` there, or connect a cluster with --default",
+            ),
         ]
     )
     assert [path for path, _ in refused(evaluated("pod: {queue: q}"))] == ["evaluate.pod"]
@@ -265,6 +435,7 @@ def test_a_cluster_that_is_named_or_the_default_can_do_it():
         "pod",
         "resources.nvidia.com/gpu",
         "replicas",
+        "weights",
     }
     assert refused(BUILD) == []
 
@@ -277,3 +448,5 @@ def test_what_the_evaluation_s_pod_asks_for_makes_another_version_and_nothing_ke
     plain, queued = model(evaluated("")), model(evaluated("pod: {queue: q}"))
     assert content_key(plain, None, None, None) == snapshot("12a17ff18ba0f0a94ebf6335")
     assert content_key(queued, None, None, None) != content_key(plain, None, None, None)
+    mounted = [model(f"{evaluated('')}weights: {{claim: m, folder: {folder}}}\n") for folder in ("a", "b")]
+    assert len({content_key(one, None, None, None) for one in (plain, *mounted)}) == 3

@@ -96,12 +96,12 @@ observer: 8475
 - name: SEGUE_BASE
   value: {{ . | quote }}
 {{- end }}
+- name: SEGUE_BUILDER_IMAGE
+  value: {{ default (include "segue.image" $root) (.Values.builder).image | quote }}
 {{- with .Values.builder }}
 {{- if .cluster }}
 - name: SEGUE_BUILDER
   value: {{ .cluster | quote }}
-- name: SEGUE_BUILDER_IMAGE
-  value: {{ default (include "segue.image" $root) .image | quote }}
 {{- with default $root.Values.secrets.existingSecret .secret }}
 - name: SEGUE_BUILDER_SECRET
   value: {{ . | quote }}

@@ -12,14 +12,21 @@ import math
 import re
 from typing import Any
 
-from policies.spec.declaration import ClaimWeights, ImageWeights, PodNeeds, Toleration, Weights
+from policies.spec.declaration import BucketWeights, ClaimWeights, ImageWeights, PodNeeds, Toleration, Weights
+from service.adapters.buckets.order import VARIABLE, write_order
 from service.adapters.kubernetes import labels as labelling
+from service.adapters.kubernetes.reasons import WEIGHTS
 from service.ports.jobs import Job, Limits
 
 Object = dict[str, Any]
 
 CONTAINER = "job"
-WEIGHTS = "weights"
+SECURITY: Object = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "readOnlyRootFilesystem": True,
+}
+_COPY = ("python3", "-m", "service.adapters.buckets.copy")
 RESULT = "/dev/termination-log"
 RESULT_BYTES = 4096
 WANTED = "segue.dev/limits"
@@ -105,7 +112,7 @@ def _pod(job: Job) -> Object:
         "containers": [_container(job)],
         "volumes": [{"name": "tmp", "emptyDir": {}}, *volumes(needs, job.weights)],
     }
-    return {**pod, **placement(needs)}
+    return {**pod, **placement(needs), **copying(job.weights)}
 
 
 def _container(job: Job) -> Object:
@@ -118,11 +125,7 @@ def _container(job: Job) -> Object:
         "resources": resources(job.limits, job.pod),
         "terminationMessagePath": RESULT,
         "terminationMessagePolicy": "File",  # what it printed is no result
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-        },
+        "securityContext": SECURITY,
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, *mounts(job.pod, job.weights)],  # noqa: S108
     }
     if job.run:
@@ -192,6 +195,35 @@ def _weights(weights: Weights) -> Object:
             return {"persistentVolumeClaim": {"claimName": claim, "readOnly": True}}
         case ImageWeights(image=image):
             return {"image": {"reference": image, "pullPolicy": "IfNotPresent"}}
+        case BucketWeights():
+            return {"emptyDir": {}}
+
+
+def copying(weights: Weights | None) -> Object:
+    """The keys of a pod that has its weights copied before it starts, by a container of Segue's own image."""
+    if not isinstance(weights, BucketWeights):
+        return {}
+    asked = {"cpu": "500m", "memory": str(256 << 20)}
+    container: Object = {
+        "name": WEIGHTS,
+        "image": weights.copier,
+        "imagePullPolicy": "IfNotPresent",
+        "command": list(_COPY),
+        "env": [
+            {"name": "HOME", "value": "/tmp"},  # noqa: S108  a volume of the pod's own
+            {"name": VARIABLE, "value": literal(write_order(weights.url, weights.sums or "", weights.path))},
+        ],
+        "resources": {"requests": dict(asked), "limits": dict(asked)},
+        "securityContext": SECURITY,
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
+            {"name": WEIGHTS, "mountPath": weights.path},
+        ],
+    }
+    if weights.secret is not None:
+        container["envFrom"] = [{"secretRef": {"name": weights.secret}}]
+    return {"initContainers": [container]}
 
 
 def _toleration(one: Toleration) -> Object:

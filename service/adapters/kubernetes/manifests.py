@@ -10,7 +10,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from policies.spec.declaration import PodNeeds
+from policies.spec.declaration import BucketWeights, PodNeeds
 from service.adapters.kubernetes import job_manifest, scaling
 from service.adapters.kubernetes.labels import BACKEND, OWNER, SPEC, digest
 from service.ports.outcomes import Refused
@@ -105,6 +105,8 @@ def order_digest(order: WorkloadOrder) -> str:
     for part, key in ((said, "weights"), (said["replicas"], "per_copy"), (said["replicas"], "external")):
         if not part[key]:  # digests made before there was any stand
             del part[key]
+    if isinstance(order.weights, BucketWeights):
+        del said["weights"]["copier"]  # another Segue copies the same weights
     return digest(said)
 
 
@@ -141,7 +143,7 @@ def _pod(order: WorkloadOrder, labels: dict[str, str]) -> Object:
         "containers": [_container(order, needs)],
         "volumes": [{"name": "tmp", "emptyDir": {}}, *job_manifest.volumes(needs, order.weights)],
     }
-    return {**pod, **job_manifest.placement(needs)}
+    return {**pod, **job_manifest.placement(needs), **job_manifest.copying(order.weights)}
 
 
 def _container(order: WorkloadOrder, needs: PodNeeds) -> Object:
@@ -158,11 +160,7 @@ def _container(order: WorkloadOrder, needs: PodNeeds) -> Object:
         "readinessProbe": _probe(order, every=2, failures=2, patience=2),
         "livenessProbe": _probe(order, every=10, failures=6, patience=5),
         "lifecycle": {"preStop": {"sleep": {"seconds": DRAIN_SECONDS}}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-        },
+        "securityContext": job_manifest.SECURITY,
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [{"name": "tmp", "mountPath": _HOME}, *job_manifest.mounts(needs, order.weights)],
     }

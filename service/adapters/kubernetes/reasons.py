@@ -15,6 +15,7 @@ Object = dict[str, Any]
 NEVER = 0.0  # waiting does not mend it
 SOON = 60.0  # made by somebody at the same time, perhaps: a secret, a volume
 ROOM = 1800.0  # others have to end first
+WEIGHTS = "weights"  # the container that copies a pod's weights before it starts
 TOO_MUCH_MEMORY = "used more memory than its limit"
 _LONGEST = 500
 
@@ -75,6 +76,9 @@ def ended(pod: Object, container: str) -> str | None:
     if reason:
         return _pod_reason(reason, message)
     found = next((s for s in _containers(pod) if s.get("name") == container), {})
+    uncopied = next((s for s in _containers(pod) if s.get("name") == WEIGHTS), None)
+    if uncopied and (why := _uncopied(uncopied.get("state", {}).get("terminated") or {"exitCode": 0})):
+        return f"did not run: {why}"
     state = found.get("state", {}).get("terminated")
     if state is None:
         return None if status.get("phase") == "Succeeded" else "ended unseen"
@@ -206,9 +210,18 @@ def _of_container(status: Object, events: Iterable[Object]) -> Trouble | None:
         return _config(message)
     if reason in {"CrashLoopBackOff", "RunContainerError"}:
         last = status.get("lastState", {}).get("terminated") or {}
+        if status.get("name") == WEIGHTS and (uncopied := _uncopied(last)):
+            return Trouble(uncopied, SOON)
         why = command_ended(last) or "ended by itself"
         return Trouble(f"it {why}, {status.get('restartCount', 0)} times", SOON)
     return None
+
+
+def _uncopied(terminated: Object) -> str | None:
+    """Why the weights were not copied; the last line that the copy printed says it best."""
+    why = command_ended(terminated)
+    lines = (terminated.get("message") or "").strip().splitlines()
+    return None if why is None else f"the weights were not copied: {short(lines[-1]) if lines else why}"
 
 
 def _pull(image: str, reason: str, message: str, events: Iterable[Object]) -> Trouble:

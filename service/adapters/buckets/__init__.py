@@ -1,0 +1,1 @@
+"""Weights from buckets, copied by a pod before its model starts."""
