@@ -99,7 +99,7 @@ def _plain(kinds: tuple[Plain, ...], node: Node, findings: Findings) -> Any:
             return kind.form.read(node.text)
         except Wrong as wrong:
             reason, near = str(wrong), near or wrong.nearest
-    if "{" in node.text and "{" not in (near or ""):
+    if "{" in node.text and "{" not in (near or "") + expected(OneOf(kinds)):
         reason += "; the only substitution is `{name}`"
     _cannot_read(kinds, node, reason, near, findings)
     return BAD

@@ -11,7 +11,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from policies.place import Place, backend_name
-from policies.spec.declaration import PodNeeds, Replicas, Toleration, Volume
+from policies.spec.declaration import (
+    BucketWeights,
+    ClaimWeights,
+    External,
+    ImageWeights,
+    PodNeeds,
+    Replicas,
+    Toleration,
+    Volume,
+)
 from service.adapters.kubernetes import labels, manifests, scaling
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import DEPLOYMENT, HPA, NAMESPACE, PDB, POD, SERVICE
@@ -47,16 +56,36 @@ NEEDS = st.builds(
     secrets=SECRETS,
     volumes=st.lists(VOLUMES, max_size=2, unique_by=lambda one: one.path).map(tuple),
 )
-REPLICAS = st.builds(
-    lambda least, more, cpu: Replicas(least, least + more, cpu if more else None),
-    st.integers(1, 40),
-    st.integers(0, 40),
-    st.none() | st.floats(0.01, 1),
-)
-LIMITS = st.builds(Limits, st.floats(0.001, 512), st.integers(1 << 12, 1 << 44), st.just(0.0))
 REPOSITORIES = st.from_regex(
     r"[a-z0-9]{1,9}(?:\.example)?(?::[1-9][0-9]{1,3})?(?:/[a-z0-9]{1,9}){1,3}", fullmatch=True
 )
+DIGESTED = st.builds("{}@sha256:{}".format, REPOSITORIES, st.from_regex(r"[0-9a-f]{64}", fullmatch=True))
+AIMS = st.floats(0.001, 1e12)
+METRICS = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,40}", fullmatch=True)
+EXTERNAL = st.builds(External, METRICS, AIMS, st.none(), pairs(LABEL)) | st.builds(
+    External, METRICS, st.none(), AIMS
+)
+REPLICAS = st.builds(
+    lambda least, more, cpu, pods, external: Replicas(
+        least, least + more, *((cpu, pods, external) if more else ())
+    ),
+    st.integers(1, 40),
+    st.integers(0, 40),
+    st.none() | st.floats(0.01, 1),
+    st.dictionaries(METRICS, AIMS, max_size=2).map(lambda found: tuple(found.items())),
+    st.lists(EXTERNAL, max_size=2, unique_by=lambda one: one.metric).map(tuple),
+)
+MOUNTED = st.from_regex(r"/weights/[a-z]{1,9}", fullmatch=True)
+WEIGHTS = (
+    st.builds(
+        ClaimWeights, LABEL, st.from_regex(r"[a-z0-9 ._]{0,9}[a-z]/[0-9]{1,5}", fullmatch=True), MOUNTED
+    )
+    | st.builds(ImageWeights, DIGESTED, MOUNTED)
+    | st.builds(
+        BucketWeights, st.just("s3://models/a"), MOUNTED, st.just("a" * 64), st.none() | LABEL, DIGESTED
+    )
+)
+LIMITS = st.builds(Limits, st.floats(0.001, 512), st.integers(1 << 12, 1 << 44), st.just(0.0))
 
 
 @st.composite
@@ -65,7 +94,7 @@ def orders(draw):
     key = draw(st.from_regex(r"[0-9a-f]{16}", fullmatch=True))
     return WorkloadOrder(
         name=backend_name(model, environment, key, Place("c", "ml")),
-        image=f"{draw(REPOSITORIES)}@sha256:{draw(st.from_regex(r'[0-9a-f]{64}', fullmatch=True))}",
+        image=draw(DIGESTED),
         run=draw(st.lists(TEXTS, max_size=4).map(tuple)),
         port=draw(st.integers(1, 65_535)),
         limits=draw(LIMITS),
@@ -74,6 +103,7 @@ def orders(draw):
         env=(("SEGUE_VERSION", draw(TEXTS)),),
         pod=draw(NEEDS),
         replicas=draw(REPLICAS),
+        weights=draw(st.none() | WEIGHTS),
     )
 
 
@@ -117,12 +147,12 @@ def test_every_order_becomes_objects_that_the_api_server_takes(api, restricted, 
 @settings(max_examples=200, deadline=None)
 def test_nothing_that_is_ordered_weakens_the_pods_security(order):
     pod = pod_of(manifests.deployment(order, "x", labels.labels(order.target, "x", "us")))["spec"]
-    (container,) = pod["containers"]
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["automountServiceAccountToken"] is False
-    assert container["securityContext"] == {
-        "allowPrivilegeEscalation": False,
-        "capabilities": {"drop": ["ALL"]},
-        "readOnlyRootFilesystem": True,
-    }
-    assert not {"hostNetwork", "hostPID", "hostIPC", "initContainers"} & pod.keys()
+    for container in (*pod["containers"], *pod.get("initContainers", [])):
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        }
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()

@@ -6,6 +6,8 @@ import random
 
 import pytest
 
+from policies.version import begin
+from policies.weights import weights_of
 from service.adapters.kubernetes import job_manifest
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import JOB, POD
@@ -40,6 +42,16 @@ WORDS = ("python", "e.py", "$(HOME)", "--x=$X", "a b", "$$", "ä", "'"), ()
 CPU = ("1", "0.01", "1024", "2.5", "1e3"), ("0.005", "0", "2000")
 MEMORY = ("1Gi", "1Mi", "64Ti", "1.5Gi", "512 Mi"), ("100Ki", "1GB")
 TIME = ("10m", "1ms", "30d", "0s", "1.5h"), ("367d", "5")
+FOLDERS = ("ranker/7", "a", "./a//b/", "ä b/ü", "x" * 200), ("../x", "/a", ".", "a:b", "{version}", "a/{x}")
+DIGESTS = (
+    ("r.example/w@sha256:" + "1" * 64, "localhost:5000/a/b@sha256:" + "f" * 64),
+    ("r.example/w:1", "built", "r.example/w@sha256:1", "R@sha256:" + "1" * 64),
+)
+BUCKETS = (
+    ("s3://models/ranker/7", "https://x.example:9000/m/a@b/", "s3://m.x-1/a!b'(c)*"),
+    ("s3://models", "gs://models/a", "s3://a/b", "s3://models/a b", "s3://models/../b", "s3://models/$(X)"),
+)
+SUMS = ("a" * 64, "0" * 64), ("a" * 63, "A" * 64)
 MODELS = ("wine", "a", "a-b", "a" * 40, "1"), ("a" * 41, "A")
 
 
@@ -78,6 +90,15 @@ class Drawing:
         }
         return {key: value for key, value in made.items() if self.maybe()}
 
+    def weights(self):
+        where = {
+            "claim": {"claim": self.one(NAMES), "folder": self.one(FOLDERS)},
+            "image": {"image": self.one(DIGESTS)},
+            "bucket": {"bucket": self.one(BUCKETS), "sums": self.one(SUMS), "secret": self.one(NAMES)},
+        }
+        found = where[self._random.choice(list(where))]
+        return {**found, **({"path": self.one(PATHS)} if self.maybe() else {})}
+
     def file(self):
         resources = {
             "cpu": self.one(CPU),
@@ -95,6 +116,7 @@ class Drawing:
             "image": "r.example/wine:main-*",
             "serve": {"port": 80},
             "evaluate": {key: value for key, value in evaluate.items() if value},
+            **({"weights": self.weights()} if self.maybe() else {}),
         }
 
 
@@ -115,8 +137,9 @@ def test_what_is_not_refused_in_the_file_is_accepted_by_the_server_under_restric
         name = f"{model.name}-{seed:024x}-1"
         image = "r.example/wine@sha256:" + "0" * 64
         limits = Limits(wanted.cpu, wanted.memory, wanted.seconds)
+        weights = weights_of(begin(model, None, None, "sha256:0")[0], "", image)
         made = job_manifest.manifest(
-            Job(name, image, model.evaluate.run, limits, pod=model.evaluate.pod),
+            Job(name, image, model.evaluate.run, limits, pod=model.evaluate.pod, weights=weights),
             {"segue.dev/owner": "test"},
             1800,
         )

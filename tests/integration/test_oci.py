@@ -21,7 +21,7 @@ import requests
 from service.adapters.oci import layout
 from service.adapters.oci.assembling import assemble
 from service.adapters.oci.blobs import Layout, exclusive
-from service.adapters.oci.build import patiently
+from service.adapters.oci.build import patiently, publish
 from service.adapters.oci.builder import OciBuilder
 from service.adapters.oci.bytecode import warm
 from service.adapters.oci.collecting import forget_builds, gc
@@ -175,6 +175,29 @@ def test_a_model_only_change_takes_the_packages_from_before(build, lock, home):
     reads = models.reads
     assert dict(build(model_recipe("2", name="again"), models=models).layers)["model"] == "cached"
     assert models.reads == reads + 1  # its lock file only
+
+
+def test_files_that_are_mounted_are_an_image_of_their_own_and_no_layer(build, lock, home):
+    files = {"requirements.lock": lock, "model/weights.bin": b"large"}
+    models = Registry({"1": files, "2": {**files, "model/weights.bin": b"other"}})
+    one, two = (build(replace(model_recipe(n), files="image"), models=models) for n in "12")
+    assert [kind for kind, _ in one.layers] == ["base", "env", "model"]
+    assert one.weights != two.weights
+    weights = Layout(home).read(one.weights)
+    (layer,) = weights["layers"]
+    with tarfile.open(Layout(home).blob(layer["digest"])) as tar:
+        assert tar.getnames() == ["model", "model/weights.bin", "requirements.lock"]
+    assert layer["digest"] not in str(Layout(home).read(one.digest))
+    assert (
+        dict(build(replace(model_recipe("1", name="x"), files="image"), models=models).layers)["model"]
+        == "cached"
+    )
+    elsewhere = build(replace(model_recipe("1"), files="elsewhere"), models=models)
+    assert elsewhere.weights is None
+    assert [kind for kind, _ in elsewhere.layers] == ["base", "env"]
+    inside = build(model_recipe("1"), models=models)
+    assert inside.weights is None
+    assert "model" in dict(inside.layers)
 
 
 def test_an_image_runs_with_its_own_packages_and_none_of_ours(build, lock, home):
@@ -598,6 +621,18 @@ def test_a_build_has_finished_once_its_image_is_in_the_registry(home, registry):
     assert registry.manifests["wine-1"] == registry.manifests[image.digest]
     assert "pushed 127.0.0.1" in builder.logs("wine-1")
     assert "secret" not in builder.logs("wine-1")
+
+
+def test_model_files_that_are_mounted_are_in_the_registry_before_the_image(build, lock, home, registry):
+    (home / "secrets").mkdir(parents=True)
+    (home / "secrets" / "login-images").write_text("robot:secret\n")
+    settings = Settings(home=home, images=f"http://127.0.0.1:{registry.server_port}/models")
+    recipe = replace(model_recipe("1"), files="image")
+    image = build(recipe, models=Registry({"1": {"requirements.lock": lock, "weights.bin": b"large"}}))
+    publish(settings, recipe, image, lambda _: None)
+    pushed = [name for name in registry.manifests if name in {image.weights, image.digest}]
+    assert pushed == [image.weights, image.digest]
+    assert registry.manifests["m-1.weights"] == registry.manifests[image.weights]
 
 
 def test_what_no_image_needs_is_removed_and_the_rest_still_runs(build, lock, home):

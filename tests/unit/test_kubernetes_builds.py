@@ -1,6 +1,7 @@
 """A build's manifest as literal values, and what its pod may tell."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -127,3 +128,12 @@ def test_an_image_and_a_failure_are_told_and_read_again():
     image = Image("sha256:1", (("base", "cached"), ("env", "built")))
     assert FORM.read(FORM.write(image)) == image
     assert FORM.read(json.dumps({"failed": "no lock"}).encode()) == Failed("no lock")
+
+
+def test_where_the_model_s_files_go_is_part_of_an_order_and_of_a_result():
+    apart = replace(ORDER, recipe=replace(RECIPE, files="image"))
+    assert read_order(write_order(apart)) == apart
+    assert "files" not in write_order(ORDER), "an order is what it was before there was a choice"
+    assert made(order=apart)["metadata"]["annotations"][SPEC] != made()["metadata"]["annotations"][SPEC]
+    image = Image("sha256:1", (("env", "built"),), "sha256:2")
+    assert FORM.read(FORM.write(image)) == image

@@ -26,6 +26,7 @@ DRAIN_SECONDS = 10  # in which a pod that is going to end answers as before
 GRACE_SECONDS = DRAIN_SECONDS + 30
 START_SECONDS = 600  # in which a model may load before its container is started anew
 PROGRESS_SECONDS = 900
+WEIGHTS_SECONDS = 3600  # the same for a version whose weights are pulled or copied first
 _HOME = "/tmp"  # noqa: S108 (a volume of the pod's own)
 
 
@@ -41,7 +42,7 @@ def deployment(order: WorkloadOrder, name: str, labels: dict[str, str]) -> Objec
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
             "minReadySeconds": 2,
             "revisionHistoryLimit": 0,
-            "progressDeadlineSeconds": PROGRESS_SECONDS,
+            "progressDeadlineSeconds": PROGRESS_SECONDS if order.weights is None else WEIGHTS_SECONDS,
             "template": {"metadata": {"labels": dict(labels)}, "spec": _pod(order, labels)},
         },
     }

@@ -15,6 +15,7 @@ from service.adapters.kubernetes.adoption import Found
 from service.adapters.kubernetes.answers import Stale, Taken
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import DEPLOYMENT, EVENT, HPA, PDB, POD, SERVICE, Kind
+from service.adapters.kubernetes.reasons import WEIGHTS
 from service.adapters.kubernetes.restarts import Ledger
 from service.adapters.kubernetes.scaling import Scaling
 from service.adapters.kubernetes.transport import Object
@@ -383,9 +384,17 @@ class KubernetesWorkloads:
 
 
 def _patience(trouble: reasons.Trouble | None, pods: list[Object]) -> float:
-    """Room and large images take their time; a container that runs has what a start takes."""
+    """Room, large images and weights take their time; a container that runs has what a start takes."""
+    if pods and all(_unfilled(pod) for pod in pods):
+        return manifests.WEIGHTS_SECONDS
     pending = all(pod.get("status", {}).get("phase", "Pending") == "Pending" for pod in pods)
     return reasons.ROOM if pending else trouble.patience if trouble else 0.0
+
+
+def _unfilled(pod: Object) -> bool:
+    """Whether its weights may not be there yet."""
+    pending = pod.get("status", {}).get("phase", "Pending") == "Pending"
+    return pending and any(one["name"] == WEIGHTS for one in pod.get("spec", {}).get("volumes") or [])
 
 
 def short(backend: str) -> str:
