@@ -1,5 +1,6 @@
 """Weights that are no layer: each version mounts its own, to be evaluated and to serve, and cannot write them."""
 
+import hashlib
 import re
 import shutil
 import tempfile
@@ -9,19 +10,24 @@ import pytest
 import requests
 
 from policies.place import Place
-from policies.spec.declaration import ClaimWeights, ImageWeights
+from policies.spec.declaration import BucketWeights, ClaimWeights, ImageWeights
+from service.adapters.buckets.order import LIST
+from service.adapters.kubernetes.kinds import SECRET
 from service.adapters.kubernetes.workloads import KubernetesWorkloads
 from service.ports.connections import Cluster
 from service.ports.jobs import Job, Limits, Result
+from service.ports.outcomes import Failed
 from service.ports.workloads import Serving, WorkloadOrder
 from tests.cluster import interpreter
 from tests.cluster.jobs_world import World
 from tests.cluster.test_jobs import CLAIM, PERSISTENT_VOLUME
 from tests.cluster.test_workloads import address, until
 from tests.contracts.test_job_runner import end
+from tests.integration.test_buckets import Bucket, sums
 
 PATH = "/opt/segue/model"
 SMALL = Limits(0.1, 256 << 20, 60)
+OLD_RUNTIME = "its node cannot mount an image as a volume: that takes containerd 2.1 or CRI-O 1.31"
 MOUNTS_IMAGES = (2, 1)  # containerd that can mount an image as a volume
 # Says what it finds there and whether it could have changed it.
 READ = """\
@@ -80,19 +86,23 @@ def claim(world):
 
 
 @pytest.fixture
-def mounting(kubectl):
-    """Skips where the node's container runtime cannot mount images."""
+def mounts_images(kubectl):
+    """Whether the node's container runtime can mount an image as a volume."""
     runtime = kubectl.get("nodes")["items"][0]["status"]["nodeInfo"]["containerRuntimeVersion"]
     found = re.fullmatch(r"containerd://(\d+)\.(\d+).*", runtime)
-    if found and tuple(map(int, found.groups())) < MOUNTS_IMAGES:
-        pytest.skip(f"{runtime} cannot mount images; containerd 2.1 can")
+    return not found or tuple(map(int, found.groups())) >= MOUNTS_IMAGES
 
 
 def measured(world, weights):
     """What an evaluation with these weights finds."""
-    run = (str(interpreter.executable()), "-I", "-S", "-c", READ)
-    world.jobs.start(Job("job", world.image, run, SMALL, (("SEGUE_MODEL_PATH", PATH),), weights=weights))
+    world.jobs.start(job_with(world, weights))
     return end(world), world.jobs.logs("job")
+
+
+def job_with(world, weights, name="job"):
+    """A job that looks at its weights."""
+    run = (str(interpreter.executable()), "-I", "-S", "-c", READ)
+    return Job(name, world.image, run, SMALL, (("SEGUE_MODEL_PATH", PATH),), weights=weights)
 
 
 def served(kubectl, world, workloads, version, weights):
@@ -117,13 +127,47 @@ def test_each_version_has_its_own_folder_of_a_claim(kubectl, world, workloads, c
         assert served(kubectl, world, workloads, version, weights) == f"version {version}"
 
 
-@pytest.mark.usefixtures("mounting")
-def test_each_version_has_its_own_image_of_weights(kubectl, world, workloads, images):
-    made = {
-        version: images.files("weights", {"weights.bin": f"version {version}".encode()}) for version in "12"
-    }
+def test_each_version_has_its_own_image_of_weights(kubectl, world, workloads, images, mounts_images):
+    files = {version: {"weights.bin": f"version {version}".encode()} for version in "12"}
+    made = {version: images.files("weights", held) for version, held in files.items()}
     result, said = measured(world, ImageWeights(made["1"], PATH))
+    if not mounts_images:
+        assert result == Failed(f"the job could not run: {OLD_RUNTIME}")
+        pytest.skip(OLD_RUNTIME)
     assert result == Result((("size", 9.0),))
     assert said == "Read-only file system\n['weights.bin'] version 1\n"
     for version, image in made.items():
         assert served(kubectl, world, workloads, version, ImageWeights(image, PATH)) == f"version {version}"
+
+
+def test_an_image_of_weights_that_is_not_there_is_named(world, images):
+    image = f"{images.files('weights', {'a': b''}).partition('@')[0]}@sha256:{'0' * 64}"
+    result, _ = measured(world, ImageWeights(image, PATH))
+    none = f"the image {image} cannot be pulled: the registry has none of this name"
+    assert result == Failed(f"the job could not run: {none}")
+
+
+def test_a_bucket_is_copied_and_proved_before_anything_starts(
+    kubectl, world, workloads, outside, segue_image
+):
+    copier = "{repository}@{digest}".format(**segue_image)
+    keys = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG"}
+    files = {"weights.bin": b"version 1"}
+    listed = sums(files)
+    with Bucket({f"/models/ranker/1/{n}": d for n, d in {**files, LIST: listed}.items()}, outside) as bucket:
+        keys["AWS_ENDPOINT_URL"] = bucket.url
+        world.make(SECRET, "keys", kind="Secret", stringData=keys)
+        proved = hashlib.sha256(listed).hexdigest()
+        weights = BucketWeights("s3://models/ranker/1", PATH, proved, "keys", copier)
+        result, said = measured(world, weights)
+        assert result == Result((("size", 9.0),))
+        assert said == "Read-only file system\n['weights.bin'] version 1\n"
+        assert all("Credential=AKIDEXAMPLE/" in asked for _, asked in bucket.asked)
+        assert served(kubectl, world, workloads, "1", weights) == "version 1"
+        bucket.files["/models/ranker/1/weights.bin"] = b"version 2"
+        job = job_with(world, weights, "other")
+        world.jobs.start(job)
+        not_proved = "weights.bin in s3://models/ranker/1 is not what SHA256SUMS says"
+        assert end(world, "other") == Failed(
+            f"the job did not run: the weights were not copied: {not_proved}"
+        )

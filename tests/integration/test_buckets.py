@@ -28,11 +28,15 @@ class Bucket(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, files):
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, files, host="127.0.0.1"):
+        super().__init__((host, 0), Handler)
         self.files, self.failing, self.asked = dict(files), 0, []
-        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.url = f"http://{host}:{self.server_port}"
         threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def server_close(self):
+        self.shutdown()
+        super().server_close()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -57,10 +61,8 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def bucket():
     files = {**FILES, "SHA256SUMS": sums(FILES)}
-    server = Bucket({f"/models/ranker/7/{name}": data for name, data in files.items()})
-    yield server
-    server.shutdown()
-    server.server_close()
+    with Bucket({f"/models/ranker/7/{name}": data for name, data in files.items()}) as server:
+        yield server
 
 
 def copied(bucket, path, scheme="s3", digest=None, **environ):

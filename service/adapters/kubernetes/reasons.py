@@ -39,6 +39,7 @@ _ON_THE_WAY = re.compile(  # what an error passed through before it said anythin
     r'|failed to (?:pull and unpack image|resolve reference|do request|resolve image|copy)(?: "[^"]*")?: '
     r'|(?:Head|Get) "[^"]*": '
 )
+_NO_IMAGE_VOLUMES = 'failed to mkdir ""'  # an older containerd sees a mount of nothing
 _MOUNT_EVENTS = frozenset(
     {"FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", "FailedPrepareDynamicResources"}
 )
@@ -226,6 +227,8 @@ def _uncopied(terminated: Object) -> str | None:
 
 def _pull(image: str, reason: str, message: str, events: Iterable[Object]) -> Trouble:
     """A registry that is away may come back; an image that is not there, or is not ours, will not."""
+    named = re.search(r'image "([^"]+)"', message)  # it may be one that is mounted
+    image = named[1] if named else image
     cause = _cause(message) or _cause(_newest(events, "Failed"))
     if reason == "InvalidImageName" or _NO_SUCH_IMAGE.search(cause):
         return Trouble(f"the image {image} cannot be pulled: the registry has none of this name", NEVER)
@@ -246,6 +249,10 @@ def _config(message: str) -> Trouble:
     key = re.search(r"couldn't find key (\S+) in (Secret|ConfigMap) (\S+)", message)
     if key:
         return Trouble(f"the {key[2]} {key[3]} has no key {key[1]}", SOON)
+    if _NO_IMAGE_VOLUMES in message:
+        return Trouble(
+            "its node cannot mount an image as a volume: that takes containerd 2.1 or CRI-O 1.31", NEVER
+        )
     if "runAsNonRoot" in message:
         return Trouble("the image wants to run as root, which is not allowed here", NEVER)
     return Trouble(f"the container cannot be made: {_cause(message)}", SOON)
