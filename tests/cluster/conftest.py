@@ -5,6 +5,7 @@ its ConfigMap kube-public/local-registry-hosting tells it (kind and ours have on
 """
 
 import os
+import re
 import shutil
 import socket
 import tempfile
@@ -71,6 +72,14 @@ def outside(kubectl):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect((node, 9))
         return probe.getsockname()[0]
+
+
+@pytest.fixture(scope="session")
+def mounts_images(kubectl):
+    """Whether the node's container runtime can mount an image as a volume, as containerd can since 2.1."""
+    runtime = kubectl.get("nodes")["items"][0]["status"]["nodeInfo"]["containerRuntimeVersion"]
+    found = re.fullmatch(r"containerd://(\d+)\.(\d+).*", runtime)
+    return not found or tuple(map(int, found.groups())) >= (2, 1)
 
 
 @pytest.fixture

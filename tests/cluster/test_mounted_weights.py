@@ -1,7 +1,6 @@
 """Weights that are no layer: each version mounts its own, to be evaluated and to serve, and cannot write them."""
 
 import hashlib
-import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -28,7 +27,6 @@ from tests.integration.test_buckets import Bucket, sums
 PATH = "/opt/segue/model"
 SMALL = Limits(0.1, 256 << 20, 60)
 OLD_RUNTIME = "its node cannot mount an image as a volume: that takes containerd 2.1 or CRI-O 1.31"
-MOUNTS_IMAGES = (2, 1)  # containerd that can mount an image as a volume
 # Says what it finds there and whether it could have changed it.
 READ = """\
 import json, os
@@ -83,14 +81,6 @@ def claim(world):
     yield "models"
     world.api.delete(PERSISTENT_VOLUME, None, name)
     shutil.rmtree(folder)
-
-
-@pytest.fixture
-def mounts_images(kubectl):
-    """Whether the node's container runtime can mount an image as a volume."""
-    runtime = kubectl.get("nodes")["items"][0]["status"]["nodeInfo"]["containerRuntimeVersion"]
-    found = re.fullmatch(r"containerd://(\d+)\.(\d+).*", runtime)
-    return not found or tuple(map(int, found.groups())) >= MOUNTS_IMAGES
 
 
 def measured(world, weights):
