@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from inline_snapshot import snapshot
@@ -11,11 +12,11 @@ from policies.spec.declaration import BucketWeights, ClaimWeights, External, Ima
 from policies.version import ModelOrigin, advance, begin, content_key
 from service.adapters.kubernetes import manifests, reasons, scaling
 from service.adapters.kubernetes.job_manifest import manifest
-from service.performing import recipe_of
+from service.performing.images import image_of, recipe_of
+from service.performing.weights import weights_of
 from service.ports.jobs import Job, Limits
 from service.ports.outcomes import Refused
 from service.ports.workloads import WorkloadOrder
-from service.pulling import image_of, weights_of
 from service.segue_yaml import load
 from service.settings import Settings
 from service.states import VERSION
@@ -27,6 +28,13 @@ SETTINGS = Settings(
     base="https://registry.example/python@sha256:0",
     builder_image="registry.example/segue@sha256:2",
 )
+
+
+def installed(**changed):
+    """An installation, as far as it decides where weights are."""
+    return SimpleNamespace(settings=replace(SETTINGS, **changed))
+
+
 DIGEST, PATH = f"sha256:{'a' * 64}", "/opt/segue/model"
 CLAIM = ClaimWeights("models", "ranker/7", PATH)
 IMAGE = ImageWeights(f"registry.example/models/ranker@{DIGEST}", PATH)
@@ -45,26 +53,26 @@ def version(weights, number="7", sums=None, built=None):
 
 def test_each_version_has_its_own_folder():
     claim = "claim: models, folder: 'ranker/{version}'"
-    assert weights_of(SETTINGS, version(claim)) == CLAIM
-    assert weights_of(SETTINGS, version(claim, "8")).folder == "ranker/8"
+    assert weights_of(installed(), version(claim)) == CLAIM
+    assert weights_of(installed(), version(claim, "8")).folder == "ranker/8"
 
 
 def test_each_version_has_the_image_that_was_built_of_its_files():
     made = version("image: built", built=DIGEST)
-    assert weights_of(SETTINGS, made) == IMAGE
+    assert weights_of(installed(), made) == IMAGE
     assert VERSION.load(VERSION.dump(made)) == made
     with pytest.raises(Refused, match="was not built"):
-        weights_of(SETTINGS, version("image: built"))
+        weights_of(installed(), version("image: built"))
 
 
 def test_each_version_has_its_own_sums_and_they_make_it_another_version():
     bucket = "bucket: 's3://models/ranker/{version}', secret: keys"
     made = version(bucket, sums="b" * 64)
-    assert weights_of(SETTINGS, made) == BUCKET
+    assert weights_of(installed(), made) == BUCKET
     assert content_key(made.model, None, made.registered, None) == made.key
     assert version(bucket, sums="c" * 64).key != made.key
     with pytest.raises(Refused, match="name it: SEGUE_BUILDER_IMAGE"):
-        weights_of(replace(SETTINGS, builder_image=None), made)
+        weights_of(installed(builder_image=None), made)
 
 
 @pytest.mark.parametrize(
@@ -83,9 +91,10 @@ def test_without_weights_all_is_in_the_image():
     (model,) = load(b"name: ranker\nmodel: models:/rank@challenger\nserve: mlflow\n", "")
     begun, _ = begin(model, None, ModelOrigin("mlflow", "rank", "7", "d"))
     assert recipe_of(begun).files == "layer"
-    assert weights_of(SETTINGS, begun) is None
+    assert weights_of(installed(), begun) is None
     assert (
-        image_of(SETTINGS, replace(begun, image="sha256:1"), "c") == "registry.example/models/ranker@sha256:1"
+        image_of(installed(), replace(begun, image="sha256:1"), "c")
+        == "registry.example/models/ranker@sha256:1"
     )
 
 
