@@ -46,7 +46,7 @@ check: $(READY) ## linters, types, import contracts
 test: $(READY) $(MLFLOW_READY) ## all tests
 	$(BIN)/pytest -q
 
-CLUSTER = $(BIN)/python -m tests.cluster.local $(if $(KUBERNETES),--kubernetes $(KUBERNETES)) run
+CLUSTER = $(BIN)/python -m tests.cluster.local $(if $(KUBERNETES),--kubernetes $(KUBERNETES)) $(if $(CONTAINERD),--containerd) run
 CLUSTER_TESTS = $(BIN)/pytest -q tests/cluster --durations 10
 
 test-cluster: $(READY) $(MLFLOW_READY) ## tests on a real Kubernetes, built (once), started and ended here; KUBERNETES=1.34.4 for another

@@ -33,9 +33,9 @@ def main() -> None:
     place = Place(given.name, given.number, home / "clusters" / given.name, home / "programs")
     match given.command:
         case "run":
-            sys.exit(_run(place, given.kubernetes, given.words))
+            sys.exit(_run(place, given))
         case "up":
-            for name, value in _up(place, given.kubernetes).items():
+            for name, value in _up(place, given).items():
                 print(f"export {name}={value}")
         case "down":
             cluster.down(place)
@@ -56,18 +56,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--name", default="test", help="two clusters at once have two names ...")
     parser.add_argument("--number", type=int, default=0, help="... and two numbers, for their addresses")
     parser.add_argument("--kubernetes", help=f"another version than {building.default_version()}")
+    runtime = "a containerd that mounts images, built here, and not the distribution's"
+    parser.add_argument("--containerd", action="store_true", help=runtime)
     parser.add_argument("command", choices=("run", "up", "down", "status", "stop", "start"))
     parser.add_argument("words", nargs=argparse.REMAINDER)
     return parser
 
 
-def _run(place: Place, version: str | None, command: list[str]) -> int:
+def _run(place: Place, given: argparse.Namespace) -> int:
     """The command's exit code."""
+    command = given.words
     if os.environ.get("SEGUE_TEST_KUBECONFIG"):
         return subprocess.run(command, check=False).returncode
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        known = _up(place, version)
+        known = _up(place, given)
         return _timed(
             "tests", lambda: subprocess.run(command, check=False, env={**os.environ, **known})
         ).returncode
@@ -75,10 +78,13 @@ def _run(place: Place, version: str | None, command: list[str]) -> int:
         _timed("end", lambda: cluster.down(place))
 
 
-def _up(place: Place, version: str | None) -> dict[str, str]:
+def _up(place: Place, given: argparse.Namespace) -> dict[str, str]:
     """Start it; the environment for tests."""
     _timed("packages", packages.install)
-    programs = _timed("build", lambda: building.programs(_home(), version))
+    programs = _timed("build", lambda: building.programs(_home(), given.kubernetes))
+    if given.containerd:
+        runtime = _timed("containerd", lambda: building.containerd(_home()))
+        os.environ["PATH"] = f"{runtime}:{os.environ['PATH']}"  # its shim and ctr are found there, too
     place = replace(place, programs=programs)
     cluster.up(place, building.gateway_api())
     return {

@@ -13,6 +13,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 MODULE = Path(__file__).parents[1]
@@ -35,6 +37,7 @@ _OTHERS = [
     "helm.sh/helm/v4/cmd/helm",
     "sigs.k8s.io/metrics-server/cmd/metrics-server",
 ]
+_CONTAINERD = "-tags=no_btrfs no_devmapper no_zfs"  # what would need the headers of C libraries
 _MISPLACED = {"server": "etcd"}  # Go names a program after the last part of its path
 
 
@@ -44,14 +47,43 @@ def programs(home: Path, version: str | None = None) -> Path:
     ready = home / "programs" / f"{version}-{_fingerprint()}"
     if ready.exists():
         return ready
+    with _made_whole(ready) as new:
+        _build_all(new, version)
+    return ready
+
+
+@contextmanager
+def _made_whole(ready: Path) -> Iterator[Path]:
+    """A folder to build into, which gets its name once all is built."""
     ready.parent.mkdir(parents=True, exist_ok=True)
     new = Path(tempfile.mkdtemp(dir=ready.parent, prefix="new-"))
     try:
-        _build_all(new, version)
+        yield new
         new.chmod(0o755)
         new.replace(ready)
     finally:
         shutil.rmtree(new, ignore_errors=True)
+
+
+def containerd(home: Path) -> Path:
+    """The folder of the container runtime of `tests/cluster/containerd`, built where it is not there: a newer one
+    than distributions have, which can mount images as volumes."""
+    folder = MODULE / "containerd"
+    digest = hashlib.sha256((folder / "go.mod").read_bytes() + (folder / "go.sum").read_bytes()).hexdigest()
+    ready = home / "programs" / f"containerd-{digest[:12]}"
+    if not ready.exists():
+        with _made_whole(ready) as new:
+            _go(
+                "build",
+                "-trimpath",
+                "-mod=readonly",
+                _CONTAINERD,
+                "-ldflags=-s -w",
+                "-o",
+                f"{new}/",
+                "tool",
+                folder=folder,
+            )
     return ready
 
 
