@@ -38,6 +38,21 @@ def test_a_router_that_does_not_confirm_holds_the_release_where_it_is(world):
     assert world.target().previous.backend == first.backend
 
 
+def test_a_rollback_that_an_outage_held_up_is_written_seconds_after_it(world):
+    """However long the outage was: what waits is a bad version's traffic."""
+    world.live()
+    second = world.rollout()
+    world.router.unconfirmed = 10**6
+    assert world.say("abort", second.name).ok
+    for _ in range(20):
+        world.clock.now += 30
+        world.drain()
+    assert not world.release(second.name).final
+    world.router.unconfirmed = 0
+    world.settle(4)
+    assert world.release(second.name).phase is Phase.ABORTED
+
+
 def test_without_numbers_the_weight_holds_and_then_the_candidate_counts_as_dead(world):
     first = world.live()
     second = world.rollout()
