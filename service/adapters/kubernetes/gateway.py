@@ -6,12 +6,12 @@ gateway's controller answers, where the kind has somebody who answers; elsewhere
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from policies.place import Place
 from service.adapters import routes
-from service.adapters.kubernetes import drift, labels, own_route, records, splits
+from service.adapters.kubernetes import claims, drift, labels, own_route, records, splits
 from service.adapters.kubernetes.answers import NoSuchKind
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import HTTP_ROUTE, Kind
@@ -108,10 +108,12 @@ class GatewayRouter(Recorded):
         record = self._counted(live, route.target, record)
         self._check_services(live, route, record)
         written = records.of_route(route, self._cluster.owner, record)
-        if live is None:
-            return records.with_record(self._own(route), route.target, written)
-        if own:
-            return records.with_record({**live, "spec": self._own(route)["spec"]}, route.target, written)
+        if own or live is None:
+            made = self._own(route)
+            made = made if live is None else {**live, "spec": made["spec"]}
+            if record is None or not record.backends:
+                self._check_unclaimed(made, [0], route.target)
+            return records.with_record(made, route.target, written)
         return self._adopted(live, route, written, splits.names_of(record))
 
     def _adopted(self, live: Object, route: Route, written: Record, before: frozenset[str]) -> Object:
@@ -125,10 +127,19 @@ class GatewayRouter(Recorded):
                 f" lead to {known}"
             )
         if not written.found:
+            self._check_unclaimed(live, ours, route.target)
             found = splits.found_in(self._shape, spec, ours, names, namespace)
             written = replace(written, found=found)
         changed = splits.with_split(self._shape, spec, written, before, namespace)
         return records.with_record({**live, "spec": changed}, route.target, written)
+
+    def _check_unclaimed(self, route: Object, rules: Sequence[int], target: str) -> None:
+        """Before the first share: a route that the gateway prefers would leave ours without requests."""
+        if self._kind != HTTP_ROUTE:
+            return
+        seen, _ = claims.visible(self._api, namespace_of(route))
+        for other in claims.preferred(route, rules, seen):
+            raise Refused(f"{target}: {claims.told(other)}")
 
     def _own(self, route: Route) -> Object:
         target, namespace = route.target, self._place.namespace

@@ -9,7 +9,7 @@ from typing import Any
 
 from policies.place import Place
 from service.adapters.exposition import Strange
-from service.adapters.kubernetes import copying, labels, planes, routes_manifest, splits
+from service.adapters.kubernetes import copying, labels, passing, planes, routes_manifest, splits
 from service.adapters.kubernetes.answers import NoSuchKind
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import (
@@ -195,6 +195,7 @@ def existing(api: Api, target: str, place: Place) -> Iterator[Finding]:
     """What a target takes over: the Deployment, its Service, its route, and who reaches it otherwise."""
     if place.deployment is None:
         yield Finding(target, ok=True, detail=f"serves in {place.namespace} by objects of Segue's own")
+        yield from passing.own(api, target, place)
         return
     found = api.get(DEPLOYMENT, place.namespace, place.deployment)
     if found is None:
@@ -270,27 +271,13 @@ def _route(api: Api, target: str, place: Place, names: Sequence[str]) -> Iterato
         told = f"no rule of route {place.route} leads to {said}"
         mend = f"kubectl edit {str(ours['kind']).lower()} {name} -n {where}"
         yield Finding(target, ok=False, detail=told, mend=mend)
-    yield from _past(api, target, place, keys)
-    if ours is not None and not shape.covers_inside(ours["spec"]):
-        told = f"callers inside the cluster that ask {said} itself go past the split"
-        yield Finding(target, ok=True, detail=f"{told}; the gateway's address does not")
-
-
-def _past(api: Api, target: str, place: Place, keys: set[str]) -> Iterator[Finding]:
-    """HTTPRoutes that lead to the Service and are not ours."""
-    try:
-        known = (
-            api.list(HTTP_ROUTE, place.namespace) if api.allowed("list", HTTP_ROUTE, place.namespace) else []
-        )
-    except NoSuchKind:
-        known = []
-    for one in known:
-        other = f"{place.namespace}/{one['metadata']['name']}"
-        leads = splits.our_rules(SHAPES[""], one["spec"], keys, place.namespace)
-        if other != place.route and _others(one) and leads:
-            told = f"route {other} leads to {' or '.join(sorted(keys))} past the split"
-            mend = f"kubectl delete httproute {one['metadata']['name']} -n {place.namespace}"
-            yield Finding(target, ok=False, detail=told, mend=mend)
+    yield from passing.past(api, target, place, keys)
+    if ours is None:
+        return
+    if kind == HTTP_ROUTE:
+        rules = splits.our_rules(shape, ours["spec"], keys, where)
+        yield from passing.contested(api, target, ours, rules)
+    yield from passing.inside(target, shape, ours, keys)
 
 
 def _found(api: Api, kinds: Iterable[Kind], namespace: str, name: str) -> tuple[Kind | None, Object | None]:

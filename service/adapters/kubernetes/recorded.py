@@ -198,7 +198,7 @@ def address_of(shape: Shape, live: Object, names: frozenset[str], base: str | No
     """The first host and path of our rules; the cluster's address where the route names no host."""
     spec = live["spec"]
     ours = splits.our_rules(shape, spec, names, namespace_of(live))
-    said = shape.reached(spec, ours or range(len(shape.rules(spec))))
+    said = shape.reached(spec, ours or range(len(shape.rules(spec))), namespace_of(live))
     where = (base or "").rstrip("/") if said.host is None else f"http://{said.host}"
     if not where:
         raise Refused(f"{drift.place(live)} names no host; connect the cluster again with --address")

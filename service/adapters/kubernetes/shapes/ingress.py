@@ -60,13 +60,13 @@ class Ingress:
     def whole(self, backends: Sequence[Backend]) -> int:  # noqa: ARG002 (as fine for all)
         return WHOLE
 
-    def reached(self, spec: Mapping[str, Any], ours: Sequence[int]) -> Reached:
+    def reached(self, spec: Mapping[str, Any], ours: Sequence[int], namespace: str) -> Reached:  # noqa: ARG002
         at = [(rule.get("host"), path) for rule in spec.get("rules") or [] for path in _paths(rule)]
         mine = [at[number] for number in ours]
         host = next((one for one, _ in mine if one and not one.startswith("*")), None)
         return Reached(host, str(mine[0][1].get("path", "")) if mine else "")
 
-    def covers_inside(self, spec: Mapping[str, Any]) -> bool:  # noqa: ARG002 (it serves who asks it)
+    def covers_inside(self, spec: Mapping[str, Any], key: str, namespace: str) -> bool:  # noqa: ARG002 (it serves who asks it)
         return False
 
     def unconfirmed(self, api: Api, live: Mapping[str, Any]) -> list[str]:  # noqa: ARG002 (nobody to ask)

@@ -51,10 +51,10 @@ class Traefik:
     def whole(self, backends: Sequence[Backend]) -> int:  # noqa: ARG002 (as fine for all)
         return WHOLE
 
-    def reached(self, spec: Mapping[str, Any], ours: Sequence[int]) -> Reached:  # noqa: ARG002 (it says none)
+    def reached(self, spec: Mapping[str, Any], ours: Sequence[int], namespace: str) -> Reached:  # noqa: ARG002 (it says none)
         return Reached()
 
-    def covers_inside(self, spec: Mapping[str, Any]) -> bool:  # noqa: ARG002 (Traefik serves who asks it)
+    def covers_inside(self, spec: Mapping[str, Any], key: str, namespace: str) -> bool:  # noqa: ARG002 (Traefik serves who asks it)
         return False
 
     def unconfirmed(self, api: Api, live: Mapping[str, Any]) -> list[str]:  # noqa: ARG002 (nobody to ask)
