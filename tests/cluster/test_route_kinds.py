@@ -22,7 +22,7 @@ from service.adapters.kubernetes.view import KubernetesView
 from service.ports.outcomes import Refused
 from service.ports.traffic import Route
 from tests.cluster.kubectl import Kubectl
-from tests.cluster.routing import Gateway, Nowhere, kubeconfig, pods
+from tests.cluster.routing import CustomResources, Nowhere, kubeconfig, pods
 from tests.running import wait_until
 
 TARGET = "fraud/production"
@@ -323,13 +323,6 @@ def test_a_writer_that_stopped_before_its_canary_changes_nothing_later(space, ng
     with pytest.raises(Refused, match="epoch 2"):
         late.set(split(space, 100.0, 1))
     assert adopting(space, "ingress").get(TARGET) == newer
-
-
-class CustomResources(Gateway):
-    """Traefik that reads its own custom resources."""
-
-    def provider(self):
-        return ["--providers.kubernetescrd=true", f"--providers.kubernetescrd.namespaces={self.namespace}"]
 
 
 @pytest.fixture(scope="module")

@@ -19,9 +19,11 @@ from service.adapters.kubernetes.recorded import Object, Recorded, address_of, n
 from service.adapters.kubernetes.records import Record
 from service.adapters.kubernetes.routes_manifest import service_of
 from service.adapters.kubernetes.shapes.known import SHAPES
-from service.ports.connections import Cluster
+from service.ports.connections import KEEPING, Cluster
 from service.ports.outcomes import Refused
 from service.ports.traffic import Route
+
+_OWN = frozenset({"weights", "preview"})
 
 
 class GatewayRouter(Recorded):
@@ -38,8 +40,9 @@ class GatewayRouter(Recorded):
         self._shape = SHAPES[place.routed[0]]
         self.fields = self._shape.fields
         self._kind: Kind | None = None if place.route else HTTP_ROUTE
-        own = frozenset({"weights", "preview"})
-        self.capabilities = own if place.route is None else frozenset({"weights"})
+        self.capabilities = _OWN if place.route is None else frozenset({"weights"}) | self._shape.keeps
+        if place.route is None and cluster.plane in KEEPING:
+            self.capabilities |= {"sticky:cookie", "sticky:header"}
 
     def set(self, route: Route) -> Route:
         """Write the split, then wait until whoever serves the route says that it has this generation."""
@@ -126,12 +129,19 @@ class GatewayRouter(Recorded):
                 f"{route.target}: no rule of {drift.place(live)} leads to {route.backends[0].name}; its rules"
                 f" lead to {known}"
             )
+        self._check_kept(live, ours, route, first=not written.found)
         if not written.found:
             self._check_unclaimed(live, ours, route.target)
             found = splits.found_in(self._shape, spec, ours, names, namespace)
             written = replace(written, found=found)
         changed = splits.with_split(self._shape, spec, written, before, namespace)
         return records.with_record({**live, "spec": changed}, route.target, written)
+
+    def _check_kept(self, live: Object, ours: Sequence[int], route: Route, *, first: bool) -> None:
+        """Before users are divided, and when a route is taken over; taking all back waits for nothing."""
+        divided = sum(one.weight > 0 for one in route.backends) > 1
+        if (divided or first) and (why := self._shape.unkept(live, ours, route.sticky)):
+            raise Refused(f"{route.target}: {why}")
 
     def _check_unclaimed(self, route: Object, rules: Sequence[int], target: str) -> None:
         """Before the first share: a route that the gateway prefers would leave ours without requests."""

@@ -14,9 +14,12 @@ from dataclasses import dataclass
 from service.adapters.exposition import Names, Series, Strange, Tally
 from service.ports.metrics import Counters
 
-# A route of our own ends so; its first rule is the split, the others show single versions.
+# A route of our own ends so; its first rule is the split, the others show single versions, or lead the users
+# that a version keeps to it: only those name other versions before it.
 OWN_SUFFIX = "-segue"
-_GATEWAY_API = re.compile(r"(?:http|grpc)route-(.+)-ep-.+-(\d+)-[0-9a-f]{20}-svc-(.+)-\d+@kubernetesgateway")
+_GATEWAY_API = re.compile(
+    r"(?:http|grpc)route-(.+)-ep-.+-(\d+)-[0-9a-f]{20}-svc-(.+)-(\d+)@kubernetesgateway"
+)
 _CRD = re.compile(r"(.+)-[a-z0-9]+@kubernetescrd")
 
 
@@ -88,7 +91,7 @@ def _traefik(labels: Mapping[str, str]) -> tuple[Reading, ...]:
     said = _label(labels, "service")
     if found := _GATEWAY_API.fullmatch(said):
         route = found[1].rpartition("-gw-")[0]
-        if route.endswith(OWN_SUFFIX) and found[2] != "0":
+        if route.endswith(OWN_SUFFIX) and found[2] != "0" and found[4] == "0":
             return ()  # a preview: no user's request
         return _splits(found[3], f"route {route}")
     if found := _CRD.fullmatch(said):

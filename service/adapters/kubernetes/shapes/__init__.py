@@ -78,6 +78,16 @@ class Shape(Protocol):
         """Whether callers inside the cluster that ask this Service (`service.namespace`) are split, too."""
         ...
 
+    @property
+    def keeps(self) -> frozenset[str]:
+        """How it can keep users on a version, as a router says it: `sticky:cookie`, `sticky:header`."""
+        ...
+
+    def unkept(self, live: Mapping[str, Any], ours: Sequence[int], sticky: str) -> str:
+        """Why its rules do not keep users as `sticky` asks, or keep them where no rollback reaches them; with
+        the line that mends it. Empty: they do as they should."""
+        ...
+
     def unconfirmed(self, api: Api, live: Mapping[str, Any]) -> list[str]:
         """Why whoever serves the route has not taken it yet; nobody says so for every kind."""
         ...

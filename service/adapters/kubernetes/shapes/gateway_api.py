@@ -19,6 +19,7 @@ class GatewayApi:
     kinds = (HTTP_ROUTE, GRPC_ROUTE)
     title = "HTTPRoute or GRPCRoute"
     fields = ("spec.rules", "spec.parentRefs")
+    keeps: frozenset[str] = frozenset()
 
     def rules(self, spec: Mapping[str, Any]) -> list[list[Ref]]:
         return [list(rule.get("backendRefs") or []) for rule in spec.get("rules") or []]
@@ -57,6 +58,22 @@ class GatewayApi:
         Contract: https://gateway-api.sigs.k8s.io/mesh/service-facets/
         """
         return key in {_service_of(one, namespace) for one in spec.get("parentRefs") or []}
+
+    def unkept(self, live: Mapping[str, Any], ours: Sequence[int], sticky: str) -> str:  # noqa: ARG002
+        """`sessionPersistence` holds users on a backend also at weight 0, by its definition.
+
+        Contract: https://gateway-api.sigs.k8s.io/geps/gep-1619/#traffic-splitting
+        """
+        held = [at for at in ours if "sessionPersistence" in live["spec"]["rules"][at]]
+        if not held:
+            return ""
+        kind, metadata = str(live["kind"]), live["metadata"]
+        patch = "".join(f'{{"op":"remove","path":"/spec/rules/{at}/sessionPersistence"}},' for at in held)
+        return (
+            f"{kind} {metadata['namespace']}/{metadata['name']} has sessionPersistence, which keeps users on"
+            " a version also at weight 0, where no rollback reaches them; remove it: kubectl patch"
+            f" {kind.lower()} {metadata['name']} -n {metadata['namespace']} --type json -p '[{patch[:-1]}]'"
+        )
 
     def unconfirmed(self, api: Api, live: Mapping[str, Any]) -> list[str]:
         return routes_manifest.unconfirmed(live) or _unprogrammed(api, live)

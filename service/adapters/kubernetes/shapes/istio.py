@@ -28,6 +28,7 @@ class Istio:
     kinds = (VIRTUAL_SERVICE,)
     title = "VirtualService"
     fields = ("spec.http",)
+    keeps: frozenset[str] = frozenset()
 
     def rules(self, spec: Mapping[str, Any]) -> list[list[Ref]]:
         return [list(rule.get("route") or []) for rule in spec.get("http") or []]
@@ -71,6 +72,9 @@ class Istio:
     def covers_inside(self, spec: Mapping[str, Any], key: str, namespace: str) -> bool:  # noqa: ARG002
         """Sidecars take the hosts that it names; whether one of them is the Service's is not guessed."""
         return _MESH in (spec.get("gateways") or [_MESH])
+
+    def unkept(self, live: Mapping[str, Any], ours: Sequence[int], sticky: str) -> str:  # noqa: ARG002 (it draws a version for each request)
+        return ""
 
     def unconfirmed(self, api: Api, live: Mapping[str, Any]) -> list[str]:  # noqa: ARG002 (nobody to ask)
         return []
