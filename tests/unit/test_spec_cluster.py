@@ -4,6 +4,7 @@ import pytest
 from inline_snapshot import snapshot
 
 from policies.spec.declaration import PodNeeds, Replicas, Toleration, Volume
+from policies.spec.support import EMBEDDED, needs
 from policies.version import content_key
 from service import places
 from service.ports.connections import Cluster
@@ -277,3 +278,23 @@ def test_what_the_evaluation_s_pod_asks_for_makes_another_version_and_nothing_ke
     plain, queued = model(evaluated("")), model(evaluated("pod: {queue: q}"))
     assert content_key(plain, None, None, None) == snapshot("12a17ff18ba0f0a94ebf6335")
     assert content_key(queued, None, None, None) != content_key(plain, None, None, None)
+
+
+TAKEN = "name: fraud\nimage: 'r/fraud:1'\ndeployment: ml/fraud\n"
+KEPT = {
+    f"{BUILD}sticky: cookie\n": None,
+    f"{BUILD}sticky: header\n": "sticky.header",
+    f"{BUILD}environments: {{production: {{cluster: prod, sticky: header}}}}\n": None,
+    f"{TAKEN}strategy: bluegreen\nsticky: cookie\n": "sticky.routeless",
+    f"{TAKEN}route: ml/fraud\nsticky: cookie\n": "sticky.httproute",
+    f"{TAKEN}route: virtualservice/ml/fraud\nsticky: cookie\n": "sticky.virtualservice",
+    f"{TAKEN}route: ingress/ml/fraud\nsticky: header\n": "sticky.ingress",
+    f"{TAKEN}route: traefikservice/ml/fraud\nsticky: header\n": "sticky.traefikservice",
+    f"{TAKEN}route: traefikservice/ml/fraud\nsticky: cookie\n": None,
+}
+
+
+@pytest.mark.parametrize("text", KEPT)
+def test_users_are_kept_or_it_is_refused_by_what_the_kind_of_route_does(text):
+    words = [need.word for need in needs(model(text)) if need.word.startswith("sticky")]
+    assert set(words) - EMBEDDED == ({KEPT[text]} if KEPT[text] else set())
