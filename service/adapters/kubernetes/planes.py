@@ -62,7 +62,7 @@ def counters(plane: Plane, found: Iterable[Series]) -> dict[str, Counters]:
             tallies[reading.backend].add(one, plane.names)
             ways[reading.backend].add(reading.via)
     return {
-        name: tally.counters(name) if len(ways[name]) == 1 and MIXED not in ways[name] else _UNTELLABLE
+        name: tally.counters(name) if len(ways[name]) == 1 and MIXED not in ways[name] else UNTELLABLE
         for name, tally in sorted(tallies.items())
     }
 
@@ -77,7 +77,7 @@ def by_two_ways(plane: Plane, found: Iterable[Series]) -> dict[str, tuple[str, .
 
 
 MIXED = "counted as one"
-_UNTELLABLE = Counters(float("nan"), float("nan"))
+UNTELLABLE = Counters(float("nan"), float("nan"))
 # The labels that decide what a series stands for, in any plane.
 _TELLING = (
     *("service", "exported_service", "namespace", "exported_namespace", "envoy_cluster_name", "reporter"),
