@@ -5,6 +5,7 @@ API server stores, as neither Istio nor NGINX runs here.
 """
 
 import json
+import shlex
 
 import pytest
 import requests
@@ -222,6 +223,25 @@ def test_a_route_that_leads_elsewhere_or_is_not_there_is_refused(space, word):
     router = IngressRouter if word == "ingress" else GatewayRouter
     with pytest.raises(Refused, match=rf"there is no \w+ {space.namespace}/gone"):
         router(space.api, space.cluster, gone).set(split(space, 5.0))
+
+
+def test_the_doctor_tells_of_users_that_nobody_keeps_and_its_line_mends_it(space):
+    kind = routed(space, "traefikservice")
+    space.api.patch(
+        kind, space.namespace, "shop", [{"op": "remove", "path": "/spec/weighted/sticky"}], "json"
+    )
+
+    def troubles(sticky):
+        place = space.place("traefikservice", "shop")
+        return [one for one in looking.existing(space.api, TARGET, place, sticky) if not one.ok]
+
+    assert troubles("none") == []
+    (trouble,) = troubles("cookie")
+    assert "keeps no user on a version, as `sticky: cookie` asks" in trouble.detail
+    line = trouble.mend.removeprefix("write: ").removeprefix("kubectl ")
+    Kubectl(kubeconfig()).run(*shlex.split(line))
+    assert troubles("cookie") == []
+    space.api.delete(kind, space.namespace, "shop")
 
 
 def test_of_a_virtual_service_only_the_weights_of_our_rules_change(space, istio):

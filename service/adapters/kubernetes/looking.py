@@ -51,7 +51,7 @@ RIGHTS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
     (Kind("v1", "pods/log"), ("get",)),
     (Kind("v1", "services/proxy"), ("get",)),
 )
-ROUTE_RIGHTS = ("get", "create", "update")
+ROUTE_RIGHTS = ("get", "list", "create", "update")
 _CRDS = "kubectl apply --server-side -f https://github.com/kubernetes-sigs/gateway-api/releases/download/v1.5.1/standard-install.yaml"
 _UNITS = {
     **{unit: 1000.0**n for n, unit in enumerate(("n", "u", "m", "", "k", "M", "G", "T", "P", "E"), -3)},
