@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from policies.place import Place
 from service.adapters.kubernetes import claims, labels, own_route, splits
 from service.adapters.kubernetes.answers import NoSuchKind
-from service.adapters.kubernetes.api import Api, Object
+from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import HTTP_ROUTE
 from service.adapters.kubernetes.shapes import Shape
 from service.adapters.kubernetes.shapes.known import SHAPES
+from service.adapters.kubernetes.transport import Object
 from service.ports.clusters import Finding
 
 
