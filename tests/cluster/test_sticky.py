@@ -1,6 +1,7 @@
 """Users who are kept on a version, through a real Traefik: by what they get, and by what is counted."""
 
 import subprocess
+from dataclasses import replace
 
 import pytest
 import requests
@@ -87,6 +88,15 @@ def test_a_route_of_segues_own_keeps_users_until_their_version_has_no_share(gate
     router.set(split(gateway, 100.0, first + 3, way))
     wait_until(lambda: settled(address, 100))
     assert {user.ask() for user in users} == {"candidate"}
+
+
+def test_a_rollback_is_written_even_where_the_data_plane_is_not_known_to_keep_users_any_more(gateway):
+    cluster = replace(gateway.cluster, plane="istio")
+    router = GatewayRouter(gateway.api, cluster, Place("test", gateway.namespace))
+    with pytest.raises(Refused, match="cannot do sticky:cookie"):
+        router.set(split(gateway, 50.0, 20, "cookie"))
+    back = split(gateway, 0.0, 20, "cookie")
+    assert router.set(back) == router.get(TARGET) == back
 
 
 def counted(metrics, gateway):

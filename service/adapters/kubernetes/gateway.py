@@ -46,7 +46,8 @@ class GatewayRouter(Recorded):
 
     def set(self, route: Route) -> Route:
         """Write the split, then wait until whoever serves the route says that it has this generation."""
-        routes.check(route, self.capabilities)
+        # Where one version has all nobody is kept: a rollback is never refused for how users are.
+        routes.check(route if _divided(route) else replace(route, sticky="none"), self.capabilities)
         for backend in route.backends:
             service_of(backend)
         self._change(route.target, lambda live: self._with(live, route))
@@ -139,8 +140,7 @@ class GatewayRouter(Recorded):
 
     def _check_kept(self, live: Object, ours: Sequence[int], route: Route, *, first: bool) -> None:
         """Before users are divided, and when a route is taken over; taking all back waits for nothing."""
-        divided = sum(one.weight > 0 for one in route.backends) > 1
-        if (divided or first) and (why := self._shape.unkept(live, ours, route.sticky)):
+        if (first or _divided(route)) and (why := self._shape.unkept(live, ours, route.sticky)):
             raise Refused(f"{route.target}: {why}")
 
     def _check_unclaimed(self, route: Object, rules: Sequence[int], target: str) -> None:
@@ -216,3 +216,7 @@ class GatewayRouter(Recorded):
 
     def _unserved(self, live: Object, target: str) -> list[str]:  # noqa: ARG002
         return self._shape.unconfirmed(self._api, live)
+
+
+def _divided(route: Route) -> bool:
+    return sum(one.weight > 0 for one in route.backends) > 1
