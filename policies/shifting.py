@@ -162,8 +162,15 @@ def _fresh(release: Release, at: float) -> Evidence | None:
 
 
 def _shared(release: Release, evidence: Evidence) -> bool:
-    """Whether the router really splits as it was told."""
-    return evidence.share is not None and abs(evidence.share - release.observed) <= SHARE_TOLERANCE
+    """Whether the router really splits as it was told: the data plane's own counts say so.
+
+    Users who are kept on stable stay there while a weight grows; the candidate has some, and not more.
+    """
+    if evidence.share is None or evidence.share > release.observed + SHARE_TOLERANCE:
+        return False
+    if release.environment.sticky != "none" and release.observed < 100:
+        return evidence.share > 0
+    return evidence.share >= release.observed - SHARE_TOLERANCE
 
 
 def _progress_watch(release: Release, target: Target, step: Watch, at: float) -> Decision:

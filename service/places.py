@@ -15,7 +15,7 @@ from policies.spec.declaration import (
 )
 from policies.spec.mistakes import Mistake, mistake
 from policies.spec.node import Place as Position
-from service.ports.connections import Cluster
+from service.ports.connections import KEEPING, Cluster
 
 
 def place(clusters: Sequence[Cluster], model: Model, environment: Environment) -> Place:
@@ -64,7 +64,22 @@ def mistakes(clusters: Sequence[Cluster], models: Sequence[Model]) -> Iterator[M
                     f" this machine runs what Segue builds. Write `cluster:`; connected: {shown}"
                 )
                 yield mistake(Position(path), message, found=image, allowed=known)
+            yield from _keeping(clusters, model, environment)
         yield from _only_in_a_cluster(clusters, model)
+
+
+def _keeping(clusters: Sequence[Cluster], model: Model, environment: Environment) -> Iterator[Mistake]:
+    """A route of Segue's own keeps users by matches and headers that not every data plane is known for."""
+    found = _fitting(clusters, model, environment)
+    if environment.sticky == "none" or found is None or isinstance(model.serve, ServeDeployment):
+        return
+    if found.plane not in KEEPING:
+        message = (
+            f"`sticky: {environment.sticky}` was seen to work with {', '.join(sorted(KEEPING))} only, and"
+            f" the cluster {found.name} is connected with --plane {found.plane}; leave it out there"
+        )
+        path = f"environments.{environment.name}.sticky"
+        yield mistake(Position(path), message, found=environment.sticky)
 
 
 def _only_in_a_cluster(clusters: Sequence[Cluster], model: Model) -> Iterator[Mistake]:

@@ -24,6 +24,9 @@ from service.states import EFFECT, EVIDENCE, SOURCE_EVENT, number_of, target_of
 
 log = structlog.get_logger()
 LONGEST_WAIT = 30.0
+# A split that is wanted and not written costs requests for as long as it waits, above all a rollback: what an
+# outage leaves is one small call each few seconds for a target, which no server that is back would feel.
+LONGEST_TRAFFIC_WAIT = 3.0
 MOST_TRIES = 4
 SLOW_SECONDS = 5.0  # what takes longer is told why
 # What must never wait behind a build or a registry: it has worker processes of its own.
@@ -64,7 +67,9 @@ def _attempt(parts: Parts, work: Work) -> str:
         return "lost"
     except Retry as reason:
         _say_why(parts, work, str(reason))
-        _later(parts, work, str(reason), reason.after, counted=False)
+        traffic = work.kind == SetTraffic.__name__
+        longest = LONGEST_TRAFFIC_WAIT if traffic else LONGEST_WAIT
+        _later(parts, work, str(reason), reason.after, counted=False, longest=longest)
         return "later"
     except Unknown as reason:
         _later(parts, work, str(reason), LONGEST_WAIT, counted=False)
@@ -206,10 +211,21 @@ def _say_why(parts: Parts, work: Work, why: str) -> None:
 # --- when it does not go well ----------------------------------------------------------------
 
 
-def _later(parts: Parts, work: Work, reason: str, after: float, *, counted: bool) -> None:
-    """Try again: soon at first, then as seldom as the trouble is old, with jitter."""
+def waiting(age: float, after: float, longest: float) -> float:
+    """Seconds until work is tried again: soon at first, then as seldom as the trouble is old.
+
+    `age` is since when it is wanted, `after` the least that whoever could not do it asks for; `longest`
+    goes before both.
+    """
+    return min(longest, max(after, age / 8))
+
+
+def _later(
+    parts: Parts, work: Work, reason: str, after: float, *, counted: bool, longest: float = LONGEST_WAIT
+) -> None:
     now = parts.store.now()
-    wait = min(LONGEST_WAIT, max(after, (now - work.created) / 8)) * random.uniform(0.8, 1.2)  # noqa: S311
+    least = waiting(now - work.created, after, longest)
+    wait = least * random.uniform(0.8, 1.2)  # noqa: S311 (spreads the tries of many, hides nothing)
     log.info("tried, will try again", reason=reason, wait=round(wait, 2))
     try:
         parts.store.retry(work, now + wait, reason, counted=counted)

@@ -268,8 +268,8 @@ def _of_death(guard: Guard, state: HeartState, why: heartbeat.Cause | None) -> s
             return ""
 
 
-def of_share(guard: Guard, state: ShareState, standing: Standing) -> Finding:
-    """Does the router split as told? Holds at worst."""
+def of_share(guard: Guard, state: ShareState, standing: Standing, *, kept: bool = False) -> Finding:
+    """Does the router split as told? Holds at worst. `kept`: users stay where they are, so less is fine."""
     tested = 0 < state.weight < 100 and state.total > 0
     verdict = Verdict.CLEARED if tested and standing.current else Verdict.UNDECIDED
     needed = "requests on both versions" if verdict is Verdict.UNDECIDED else "nothing: the split is right"
@@ -280,7 +280,8 @@ def of_share(guard: Guard, state: ShareState, standing: Standing) -> Finding:
     return Finding(
         guard.name,
         verdict,
-        f"the candidate's share of requests is {state.weight:g} %, give or take {percent(room)}",
+        f"the candidate's share of requests is {'at most ' if kept else ''}{state.weight:g} %,"
+        f" {'and' if kept else 'give or take'} {percent(room)}",
         (("requests", state.requests), ("all_requests", state.total), ("share", float(f"{seen:.4g}"))),
         None,
         int(state.total),

@@ -104,6 +104,7 @@ class Judge:
                 tolerance=g.tolerance,
                 at=what.at,
                 seconds=what.seconds,
+                kept=self.plan.kept,
             )
             for g, s in zip(self.plan.shares, state.shares, strict=True)
         )

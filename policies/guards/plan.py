@@ -80,6 +80,7 @@ class Plan:
     top: float  # the last weight: below 100 where a share is held back on stable
     history: History | None
     warmup: float
+    kept: bool  # users stay on their version: the candidate may have less than its weight
 
     @property
     def burst(self) -> float:
@@ -124,6 +125,7 @@ def plan_of(
         top,
         history,
         warmup,
+        environment.sticky != "none",
     )
 
 

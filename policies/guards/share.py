@@ -3,7 +3,8 @@
 Two one-sided tests of the realised share of requests against the weight, plus and minus a tolerance.
 It can only raise an alarm that holds the weight (`suspect`): a wrong split is not the candidate's
 fault, so it never says harm and is outside the budget of false rollbacks. At weight 0 and 100 there
-is no split to test. Every change of weight starts the test anew.
+is no split to test. Every change of weight starts the test anew. Where users are kept on a version, a
+weight is the share of new users only: those of stable stay when it grows, so the candidate may have less.
 
 Formula: `slo.advance` on requests instead of bad requests (sequential sample-ratio mismatch, after
 Lindon & Malek 2022), for the share and for its complement at once; E is the mean of the two.
@@ -56,19 +57,24 @@ def update(
     tolerance: float,
     at: float,
     seconds: float,
+    kept: bool = False,
 ) -> ShareState:
-    """After one scrape. The first one at a new weight is not counted: it still holds old requests."""
+    """After one scrape. The first one at a new weight is not counted: it still holds old requests.
+
+    `kept`: users stay on their version, so that only more than the weight is wrong.
+    """
     if weight != state.weight:
         return start(weight)
     if not 0 < weight < 100:
         return state
     total = requests + stable_requests
     room, share = margin(weight, tolerance), weight / 100
+    most, other = share + room, 1 - share + room
     track = slo.advance(
         _track(state),
-        [requests, stable_requests],
+        [requests, requests if kept else stable_requests],
         [total, total],
-        limit=[share + room, 1 - share + room],
+        limit=[most, most if kept else other],
         at=[at, at],
         seconds=seconds,
         noise=ROUTING,

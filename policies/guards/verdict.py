@@ -117,7 +117,7 @@ def _findings(plan: Plan, state: JudgeState, standing: Standing) -> Iterator[Fin
     for heart, beat in zip(plan.hearts, state.hearts, strict=True):
         yield findings.of_heart(heart, beat, standing, int(state.split[0]))
     for routing, split in zip(plan.shares, state.shares, strict=True):
-        yield findings.of_share(routing, split, standing)
+        yield findings.of_share(routing, split, standing, kept=plan.kept)
     for plain, checks in zip(plan.thresholds, state.thresholds, strict=True):
         yield findings.of_threshold(plain, checks, standing)
     for unfed in plan.unfed:

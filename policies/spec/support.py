@@ -50,13 +50,25 @@ REASONS: dict[str, str] = {
         "without `route` the Deployment's Service is switched at once;"
         " write `strategy: bluegreen`, or name the route whose weights move"
     ),
-    "sticky.cluster": "routes in a cluster cannot keep users on a version",
+    "sticky.routeless": (
+        "without `route` all users are on one version at any time; leave `sticky` out, or name the route"
+        " whose weights move"
+    ),
+    "sticky.httproute": (
+        "what keeps users on a version in an HTTPRoute or GRPCRoute of yours keeps them at weight 0, too,"
+        " where no rollback reaches them; name a TraefikService, or let Segue make the route"
+    ),
+    "sticky.virtualservice": (
+        "Istio draws a version for each request, and a DestinationRule keeps users on a pod, not on a version"
+    ),
+    "sticky.ingress": ("NGINX keeps users on its canary at weight 0, too, where no rollback reaches them"),
+    "sticky.traefikservice": "Traefik keeps users by cookie only",
     "after": "environments cannot wait for one another here",
     "evaluate.image": "evaluations run only in the version's own image here",
     "bluegreen": "the router here cannot switch at once",
     "shadow": "the router here cannot copy requests",
     "sticky.cookie": "the router here cannot keep users by cookie",
-    "sticky.header": "the router here cannot keep users by header",
+    "sticky.header": "the router of this machine keeps users by cookie only; for a cluster write `cluster`",
     "held_back": "the rollout here cannot keep a share on stable while it watches",
     "guards.query": "no metric source here answers queries",
     "guards.labels": "no source of true labels is connected",
@@ -185,8 +197,6 @@ def _rollout(environment: Environment, at: str) -> Iterator[_Need]:
         yield _Need(f"{at}after", "after", environment.after)
     if environment.strategy in {Strategy.BLUEGREEN, Strategy.SHADOW}:
         yield _Need(f"{at}strategy", environment.strategy.value, environment.strategy.value)
-    if environment.sticky != "none":
-        yield _Need(f"{at}sticky", f"sticky.{environment.sticky}", environment.sticky)
     if environment.held_back > 0:
         yield _Need(f"{at}held_back", "held_back", f"{environment.held_back * 100:g}%")
     if environment.mode is Mode.OBSERVE:
@@ -198,12 +208,23 @@ def _rollout(environment: Environment, at: str) -> Iterator[_Need]:
 
 
 def _in_cluster(model: Model, environment: Environment, at: str) -> Iterator[_Need]:
-    taken_over = isinstance(model.serve, ServeDeployment)
     routeless = isinstance(model.serve, ServeDeployment) and model.serve.route is None
     if routeless and environment.strategy in {Strategy.CANARY, Strategy.SHADOW}:
         yield _Need(f"{at}strategy", "switch", environment.strategy.value)
-    if (taken_over or environment.cluster) and environment.sticky != "none":
-        yield _Need(f"{at}sticky", "sticky.cluster", environment.sticky)
+    if environment.sticky != "none" and (word := _sticky(model, environment)):
+        yield _Need(f"{at}sticky", word, environment.sticky)
+
+
+def _sticky(model: Model, environment: Environment) -> str:
+    """What keeping users on a version needs; nothing where a route is Segue's own, in a cluster."""
+    if not isinstance(model.serve, ServeDeployment):
+        return "" if environment.cluster else f"sticky.{environment.sticky}"
+    if model.serve.route is None:
+        return "sticky.routeless"
+    *kind, _, _ = model.serve.route.split("/")
+    if kind == ["traefikservice"]:
+        return "" if environment.sticky == "cookie" else "sticky.traefikservice"
+    return f"sticky.{kind[0] if kind else 'httproute'}"
 
 
 def _approvals(environment: Environment, at: str, *, authored: bool) -> Iterator[_Need]:

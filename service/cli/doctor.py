@@ -18,7 +18,7 @@ from service import (
     watching,
 )
 from service.errors import StartError, StoreError
-from service.ports.clusters import Finding
+from service.ports.clusters import Finding, Served
 from service.ports.connections import Source
 from service.ports.outcomes import PortError, Refused
 from service.ports.registries import ImageRegistry
@@ -45,12 +45,20 @@ def examine_cluster(settings: Settings, name: str) -> list[Finding]:
     installation.check_store(settings)
     store = Store.open(settings.store_url("engine"))
     known = {cluster.name: cluster for cluster in store.clusters()}
-    targets = tuple((row.name, target_of(row, row.name).place) for row in store.targets())
+    sticky = {
+        f"{model.name}/{one.name}": one.sticky
+        for model in map(model_of, store.models())
+        for one in model.environments
+    }
+    targets = tuple(
+        Served(row.name, target_of(row, row.name).place, sticky.get(row.name, "none"))
+        for row in store.targets()
+    )
     store.close()
     if name not in known:
         there = ", ".join(known) or "none is connected"
         raise Refused(f"there is no cluster {name!r}; known: {there}; connect it: segue cluster {name}")
-    return clusters.view(known[name]).examine(tuple(one for one in targets if one[1].cluster == name))
+    return clusters.view(known[name]).examine(tuple(one for one in targets if one.place.cluster == name))
 
 
 def _python() -> Finding:

@@ -34,6 +34,15 @@ class Finding:
     mend: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A target that serves there, and what keeps its users on a version: `none`, `cookie`, `header`."""
+
+    target: str
+    place: Place
+    sticky: str = "none"
+
+
 class ClusterView(Protocol):
     """What an operator asks of a cluster before anything is done there."""
 
@@ -45,6 +54,6 @@ class ClusterView(Protocol):
         """A Deployment with what belongs to it. Raises `Refused` where there is none."""
         ...
 
-    def examine(self, targets: tuple[tuple[str, Place], ...]) -> list[Finding]:
-        """What is missing or wrong there for these targets and their places; nothing is changed."""
+    def examine(self, targets: tuple[Served, ...]) -> list[Finding]:
+        """What is missing or wrong there for these targets; nothing is changed."""
         ...

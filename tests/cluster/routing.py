@@ -214,6 +214,13 @@ class Gateway(Space):
             return False
 
 
+class CustomResources(Gateway):
+    """Traefik that reads its own custom resources."""
+
+    def provider(self):
+        return ["--providers.kubernetescrd=true", f"--providers.kubernetescrd.namespaces={self.namespace}"]
+
+
 def pods(image, marks):
     """What a Deployment of one pod with these labels says."""
     template = {

@@ -15,6 +15,7 @@ from service.adapters.kubernetes import looking
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.gateway import GatewayRouter
 from service.adapters.kubernetes.kinds import DEPLOYMENT, HTTP_ROUTE, RESOURCE_QUOTA, SERVICE
+from service.ports.clusters import Served
 from service.ports.traffic import Route
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.routing import Gateway, kubeconfig, pods
@@ -48,7 +49,7 @@ def place(gateway, **changed):
 
 def troubles(gateway, cluster=None, **changed):
     found = looking.examine(
-        gateway.api, cluster or gateway.cluster, [("fraud/production", place(gateway, **changed))]
+        gateway.api, cluster or gateway.cluster, [Served("fraud/production", place(gateway, **changed))]
     )
     return {(one.check, one.detail): one.mend for one in found if not one.ok}
 
@@ -66,7 +67,7 @@ def test_nothing_is_amiss_where_all_is_there(gateway):
 
 
 def test_callers_inside_the_cluster_are_told_of(gateway):
-    found = looking.examine(gateway.api, gateway.cluster, [(TARGET, place(gateway))])
+    found = looking.examine(gateway.api, gateway.cluster, [Served(TARGET, place(gateway))])
     assert any("past the split" in one.detail and one.ok for one in found)
 
 

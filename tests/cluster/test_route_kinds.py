@@ -5,6 +5,7 @@ API server stores, as neither Istio nor NGINX runs here.
 """
 
 import json
+import shlex
 
 import pytest
 import requests
@@ -22,7 +23,7 @@ from service.adapters.kubernetes.view import KubernetesView
 from service.ports.outcomes import Refused
 from service.ports.traffic import Route
 from tests.cluster.kubectl import Kubectl
-from tests.cluster.routing import Gateway, Nowhere, kubeconfig, pods
+from tests.cluster.routing import CustomResources, Nowhere, kubeconfig, pods
 from tests.running import wait_until
 
 TARGET = "fraud/production"
@@ -224,6 +225,25 @@ def test_a_route_that_leads_elsewhere_or_is_not_there_is_refused(space, word):
         router(space.api, space.cluster, gone).set(split(space, 5.0))
 
 
+def test_the_doctor_tells_of_users_that_nobody_keeps_and_its_line_mends_it(space):
+    kind = routed(space, "traefikservice")
+    space.api.patch(
+        kind, space.namespace, "shop", [{"op": "remove", "path": "/spec/weighted/sticky"}], "json"
+    )
+
+    def troubles(sticky):
+        place = space.place("traefikservice", "shop")
+        return [one for one in looking.existing(space.api, TARGET, place, sticky) if not one.ok]
+
+    assert troubles("none") == []
+    (trouble,) = troubles("cookie")
+    assert "keeps no user on a version, as `sticky: cookie` asks" in trouble.detail
+    line = trouble.mend.removeprefix("write: ").removeprefix("kubectl ")
+    Kubectl(kubeconfig()).run(*shlex.split(line))
+    assert troubles("cookie") == []
+    space.api.delete(kind, space.namespace, "shop")
+
+
 def test_of_a_virtual_service_only_the_weights_of_our_rules_change(space, istio):
     before = live(space, "virtualservice")[0]
     adopting(space, "virtualservice").set(split(space, 5.0))
@@ -323,13 +343,6 @@ def test_a_writer_that_stopped_before_its_canary_changes_nothing_later(space, ng
     with pytest.raises(Refused, match="epoch 2"):
         late.set(split(space, 100.0, 1))
     assert adopting(space, "ingress").get(TARGET) == newer
-
-
-class CustomResources(Gateway):
-    """Traefik that reads its own custom resources."""
-
-    def provider(self):
-        return ["--providers.kubernetescrd=true", f"--providers.kubernetescrd.namespaces={self.namespace}"]
 
 
 @pytest.fixture(scope="module")

@@ -32,10 +32,9 @@ def stem(target):
 class OnePerTarget:
     """A TraefikService is one target's, as is the router of a place: here each has its own."""
 
-    capabilities = frozenset({"weights"})
-
     def __init__(self, routers):
         self.routers = routers
+        self.capabilities = routers[TARGETS[0]].capabilities
 
     def __getattr__(self, name):
         def call(first, *rest):
@@ -61,7 +60,9 @@ def traefik_service(space):
     made = {}
     for target in TARGETS:
         services = [{"name": f"{stem(target)}-1", "port": 80}]
-        space.create(TRAEFIK_SERVICE, stem(target), spec={"weighted": {"services": services}})
+        space.create(
+            TRAEFIK_SERVICE, stem(target), spec={"weighted": {"services": services, "sticky": {"cookie": {}}}}
+        )
         at = replace(space.cluster, address=f"http://127.0.0.1/{target}")
         made[target] = GatewayRouter(space.api, at, space.place("traefikservice", stem(target)))
     return OnePerTarget(made)

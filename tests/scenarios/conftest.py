@@ -107,6 +107,7 @@ class World:
         self.people = {name: tokens.make(self.store, name) for name in ("ann", "bob", "eve")}
         self.deliveries = 0
         self.load = (1500, {})
+        self.stuck = None  # shares (percent, by backend) that the data plane serves, whatever was written
 
     def close(self):
         self.store.close()
@@ -194,9 +195,11 @@ class World:
         requests, failing = self.load
         for name in {row.name for row in self.store.targets()}:
             route = self.router.get(name)
-            for backend in route.backends if route else ():
-                count = round(requests * backend.weight / 100)
-                self.metrics.record(backend.name, count, round(count * failing.get(backend.name, 0.0)))
+            served = {one.name: one.weight for one in route.backends} if route else {}
+            for backend, weight in served.items():
+                share = weight if self.stuck is None else self.stuck.get(backend, 0.0)
+                count = round(requests * share / 100)
+                self.metrics.record(backend, count, round(count * failing.get(backend, 0.0)))
 
     # --- what can be seen --------------------------------------------------------------------
 

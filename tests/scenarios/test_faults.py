@@ -2,6 +2,7 @@
 
 import pytest
 
+from policies.evidence import Verdict
 from policies.release import Phase
 from service.performing import dispatch
 from service.performing.outcomes import Done
@@ -36,6 +37,55 @@ def test_a_router_that_does_not_confirm_holds_the_release_where_it_is(world):
     world.play(400, until=second.name)
     assert world.release(second.name).phase is Phase.PROMOTED
     assert world.target().previous.backend == first.backend
+
+
+@pytest.mark.parametrize("way", ["none", "cookie"])
+def test_a_data_plane_that_took_the_split_and_does_not_move_promotes_nothing(world, way):
+    """The router's word is not enough: each step waits for the data plane's own counts of both versions."""
+    wine = WINE + f"sticky: {way}\n"
+    first = world.live({"segue.yaml": wine})
+    world.stuck = {first.backend: 100.0}
+    second = world.rollout()
+    weight = second.observed
+    world.play(120)
+    second = world.release(second.name)
+    assert (second.phase, second.observed, world.weights()[second.backend]) == (
+        Phase.SHIFTING, weight, weight,
+    )  # fmt: skip
+    assert {f.guard: f.verdict for f in second.evidence.findings}["share"] is (
+        Verdict.SUSPECT if way == "none" else Verdict.CLEARED
+    )
+    world.stuck = None
+    world.play(400, until=second.name)
+    assert world.release(second.name).phase is Phase.PROMOTED
+
+
+def test_all_of_the_traffic_is_not_believed_before_it_is_counted(world):
+    first = world.live()
+    second = world.rollout()
+    while world.release(second.name).wanted < 100:
+        world.play(1)
+    world.stuck = {first.backend: 70.0, second.backend: 30.0}
+    world.play(20)  # the watch is half of that
+    assert world.release(second.name).phase is Phase.WATCHING
+    world.stuck = None
+    world.play(400, until=second.name)
+    assert world.release(second.name).phase is Phase.PROMOTED
+
+
+def test_a_rollback_that_an_outage_held_up_is_written_seconds_after_it(world):
+    """However long the outage was: what waits is a bad version's traffic."""
+    world.live()
+    second = world.rollout()
+    world.router.unconfirmed = 10**6
+    assert world.say("abort", second.name).ok
+    for _ in range(20):
+        world.clock.now += 30
+        world.drain()
+    assert not world.release(second.name).final
+    world.router.unconfirmed = 0
+    world.settle(4)
+    assert world.release(second.name).phase is Phase.ABORTED
 
 
 def test_without_numbers_the_weight_holds_and_then_the_candidate_counts_as_dead(world):

@@ -237,7 +237,7 @@ def test_an_absolute_limit_blames_only_who_is_above_it(p, above):
     assert blamed > 0.99 if above else blamed <= 0.01
 
 
-def routed(weight, seen, seconds=120):
+def routed(weight, seen, seconds=120, kept=False):
     dice, state = np.random.default_rng(8), share.start()
     for at in range(seconds):
         requests = dice.binomial(50, seen)
@@ -249,6 +249,7 @@ def routed(weight, seen, seconds=120):
             tolerance=0.05,
             at=float(at),
             seconds=1.0,
+            kept=kept,
         )
     return state
 
@@ -259,6 +260,14 @@ def routed(weight, seen, seconds=120):
 )
 def test_a_wrong_split_raises_an_alarm(weight, seen, alarm):
     assert share.alarmed(routed(weight, seen)) is alarm
+
+
+@pytest.mark.parametrize(
+    ("weight", "seen", "alarm"),
+    [(50.0, 0.1, False), (50.0, 0.0, False), (50.0, 0.5, False), (50.0, 0.7, True)],
+)
+def test_where_users_are_kept_only_more_than_the_weight_is_wrong(weight, seen, alarm):
+    assert share.alarmed(routed(weight, seen, kept=True)) is alarm
 
 
 def test_a_new_weight_starts_the_test_of_the_split_anew():

@@ -35,3 +35,19 @@ def test_an_image_that_segue_did_not_build_runs_in_clusters_only(more, clusters,
 
 def test_what_segue_builds_runs_here():
     assert messages("name: wine\nbuild: {lock: a.txt}\nserve: {run: python serve.py}\n") == []
+
+
+@pytest.mark.parametrize(
+    ("more", "plane", "refused"),
+    [
+        ("environments: {production: {cluster: prod, sticky: header}}", "istio", True),
+        ("environments: {production: {cluster: prod, sticky: cookie}}", "traefik", False),
+        ("sticky: cookie", "nginx", True),  # in the default cluster
+        ("", "istio", False),
+    ],
+)
+def test_users_are_kept_where_the_data_plane_is_known_for_it(more, plane, refused):
+    wine = "name: wine\nbuild: {lock: a.txt}\nserve: {run: python serve.py}\n"
+    found = messages(f"{wine}{more}\n", Cluster("prod", default=True, plane=plane))
+    assert bool(found) is refused
+    assert all(f"is connected with --plane {plane}" in text for text in found)

@@ -123,3 +123,13 @@ def test_envoy_that_counts_two_backends_as_one_has_no_numbers():
 def test_a_data_plane_that_is_not_known_is_named_with_those_that_are():
     with pytest.raises(Strange, match="'haproxy'; known: envoy, istio, nginx, traefik"):
         planes.plane_of("haproxy")
+
+
+def test_users_that_a_version_keeps_are_counted_and_previews_are_not():
+    """The rules of a route of our own: the split, a preview, and one for the users whom the second keeps."""
+    head = "httproute-shop-fraud.production-segue-gw-infra-web-ep-web"
+    text = traefik(f"{head}-0-{HASH}-svc-shop-fraud-0@kubernetesgateway", 90)
+    text += traefik(f"{head}-0-{HASH}-svc-shop-fraud2-1@kubernetesgateway", 9)
+    text += traefik(f"{head}-2-{HASH}-svc-shop-fraud2-0@kubernetesgateway", 1000)
+    text += traefik(f"{head}-5-{HASH}-svc-shop-fraud2-1@kubernetesgateway", 6)
+    assert seen("traefik", text) == {"fraud.shop": (90, 0), "fraud2.shop": (15, 0)}

@@ -11,6 +11,7 @@ from service.adapters.kubernetes.gateway import GatewayRouter
 from service.adapters.kubernetes.ingress import IngressRouter, steps
 from service.adapters.kubernetes.records import Record
 from service.adapters.kubernetes.selector import ServiceSelector
+from service.adapters.kubernetes.shapes.ingress import canary_marks
 from service.adapters.kubernetes.shapes.known import SHAPES
 from service.ports.connections import Cluster
 from service.ports.outcomes import Refused
@@ -118,3 +119,55 @@ def test_each_write_gives_nobody_more_than_it_had_or_gets_or_was_led_to(shares, 
 def test_a_deployment_has_the_router_of_its_route(route, router):
     found = site._router(None, Cluster("prod"), Place("prod", "ml", "fraud", route))
     assert type(found) is router
+
+
+STICKY = {
+    "httproute": {"spec": {"rules": [{}, {"sessionPersistence": {"type": "Cookie"}}]}, "kind": "HTTPRoute"},
+    "traefikservice": {"spec": {"weighted": {"services": []}}, "kind": "TraefikService"},
+}
+
+
+def live(kind, **spec):
+    found = STICKY[kind]
+    return {**found, "metadata": {"namespace": "ml", "name": "shop"}, "spec": {**found["spec"], **spec}}
+
+
+def test_a_rule_that_keeps_users_where_no_rollback_reaches_them_is_told_with_the_line_that_mends_it():
+    """By its definition `sessionPersistence` holds also at weight 0."""
+    assert SHAPES[""].unkept(live("httproute"), [0], "none") == ""
+    assert (
+        SHAPES[""]
+        .unkept(live("httproute"), [0, 1], "none")
+        .endswith(
+            "remove it: kubectl patch httproute shop -n ml --type json -p"
+            """ '[{"op":"remove","path":"/spec/rules/1/sessionPersistence"}]'"""
+        )
+    )
+
+
+def test_a_traefik_service_keeps_users_by_its_own_cookie_only():
+    shape = SHAPES["traefikservice"]
+    assert shape.unkept(live("traefikservice"), [0], "none") == ""
+    assert "kubectl patch traefikservice shop -n ml" in shape.unkept(live("traefikservice"), [0], "cookie")
+    sticky = {"services": [], "sticky": {"cookie": {}}}
+    assert shape.unkept(live("traefikservice", weighted=sticky), [0], "cookie") == ""
+
+
+def test_a_canary_of_nginx_keeps_nobody_whatever_the_affinity_of_the_main_one():
+    main = {"metadata": {"annotations": {"nginx.ingress.kubernetes.io/affinity": "cookie"}}}
+    assert canary_marks(main, 5)["nginx.ingress.kubernetes.io/affinity-canary-behavior"] == "legacy"
+
+
+@pytest.mark.parametrize(
+    ("route", "plane", "can"),
+    [
+        (None, "traefik", {"weights", "preview", "sticky:cookie", "sticky:header"}),
+        (None, "istio", {"weights", "preview"}),
+        ("ml/fraud", "traefik", {"weights"}),
+        ("virtualservice/ml/fraud", "istio", {"weights"}),
+        ("traefikservice/ml/fraud", "traefik", {"weights", "sticky:cookie"}),
+    ],
+)
+def test_each_router_says_how_it_keeps_users(route, plane, can):
+    place = Place("prod", "ml", None if route is None else "fraud", route)
+    assert GatewayRouter(None, Cluster("prod", plane=plane), place).capabilities == can

@@ -1,5 +1,8 @@
 """From splits to Gateway API routes: what is written out, and what a controller's answer means."""
 
+import copy
+import re
+
 import pytest
 from inline_snapshot import snapshot
 
@@ -151,3 +154,106 @@ def test_a_record_that_cannot_be_read_is_never_taken_for_none(text):
         records.records(
             {"metadata": {"namespace": "shop", "name": "fraud", "annotations": {ANNOTATION: text}}}
         )
+
+
+def kept(sticky, *shares):
+    """The split's rule, and the rules behind the previews of a route whose users are kept."""
+    backends = tuple(
+        Backend(f"fraud-{n}.shop", f"http://fraud-{n}.shop.svc:80", share)
+        for n, share in enumerate(shares, 1)
+    )
+    rules = own_route.own_spec(Route("fraud/production", 4, backends, sticky), "infra/web", "shop")["rules"]
+    return rules[0], rules[len(shares) + 2 :]
+
+
+def test_each_version_with_a_share_gives_its_users_a_cookie_and_keeps_those_that_have_it():
+    split, (one, two) = kept("cookie", 90.0, 10.0)
+    (told,) = split["backendRefs"][1]["filters"]
+    assert told == snapshot(
+        {
+            "type": "ResponseHeaderModifier",
+            "responseHeaderModifier": {
+                "add": [
+                    {
+                        "name": "Set-Cookie",
+                        "value": "segue_fraud_production=3d91a8f27607ecf5; Path=/fraud/production; HttpOnly; SameSite=Lax",
+                    }
+                ]
+            },
+        }
+    )
+    assert [(match["headers"], match["path"]["value"]) for match in two["matches"]] == snapshot(
+        [
+            (
+                [
+                    {
+                        "type": "RegularExpression",
+                        "name": "Cookie",
+                        "value": "^(.*;\\s*)?segue_fraud_production=3d91a8f27607ecf5(\\s*;.*)?$",
+                    }
+                ],
+                "/fraud/production",
+            )
+        ]
+    )
+    assert [(ref["name"], ref["weight"]) for ref in one["backendRefs"]] == [
+        ("fraud-2", 0),
+        ("fraud-1", WHOLE),
+    ]
+    assert [(ref["name"], ref["weight"]) for ref in two["backendRefs"]] == [
+        ("fraud-1", 0),
+        ("fraud-2", WHOLE),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cookies", "kept_there"),
+    [
+        ("segue_fraud_production=TOKEN", True),
+        ("a=b; segue_fraud_production=TOKEN; c=d", True),
+        ("a=b;segue_fraud_production=TOKEN", True),
+        ("segue_fraud_production=TOKENx", False),
+        ("xsegue_fraud_production=TOKEN", False),
+        ("segue_fraud_production=other", False),
+        ("a=segue_fraud_production=TOKEN", False),
+    ],
+)
+def test_the_cookie_is_found_among_others_whole_by_parts_of_values_and_by_whole_ones(cookies, kept_there):
+    split, (_, two) = kept("cookie", 90.0, 10.0)
+    said = split["backendRefs"][1]["filters"][0]["responseHeaderModifier"]["add"][0]["value"]
+    token = said.partition("=")[2].partition(";")[0]
+    pattern = two["matches"][0]["headers"][0]["value"]
+    sent = cookies.replace("TOKEN", token)
+    assert bool(re.search(pattern, sent)) is bool(re.fullmatch(pattern, sent)) is kept_there
+
+
+def test_a_header_is_kept_by_its_value_alone():
+    split, (one, _) = kept("header", 90.0, 10.0)
+    (said,) = split["backendRefs"][0]["filters"][0]["responseHeaderModifier"]["add"]
+    (asked,) = one["matches"][0]["headers"]
+    assert (asked["type"], asked["name"], asked["value"]) == ("Exact", said["name"], said["value"])
+    assert said["name"] == own_route.SESSION_HEADER
+
+
+@pytest.mark.parametrize(
+    ("sticky", "shares", "rules"),
+    [
+        ("none", (90.0, 10.0), 0),
+        ("cookie", (100.0, 0.0), 0),
+        ("cookie", (100.0,), 0),
+        ("header", (60.0, 40.0, 0.0), 2),
+    ],
+)
+def test_nobody_is_kept_on_a_version_without_a_share_or_where_one_has_all(sticky, shares, rules):
+    split, others = kept(sticky, *shares)
+    assert len(others) == rules
+    assert sum("filters" in ref for ref in split["backendRefs"]) == rules
+
+
+def test_a_cookie_that_somebody_takes_out_of_the_route_is_a_difference():
+    route = Route("fraud/production", 4, ROUTE.backends, "cookie")
+    wanted = own_route.own_spec(route, "infra/web", "shop")
+    assert own_route.own_differences(wanted, wanted, "shop") == []
+    changed = copy.deepcopy(wanted)
+    del changed["rules"][0]["backendRefs"][1]["filters"]
+    assert own_route.own_differences(changed, wanted, "shop") != []

@@ -13,6 +13,7 @@ from policies.spec.declaration import (
     Toleration,
     Volume,
 )
+from policies.spec.support import EMBEDDED, needs
 from policies.version import content_key
 from service import places
 from service.ports.connections import Cluster
@@ -450,3 +451,23 @@ def test_what_the_evaluation_s_pod_asks_for_makes_another_version_and_nothing_ke
     assert content_key(queued, None, None, None) != content_key(plain, None, None, None)
     mounted = [model(f"{evaluated('')}weights: {{claim: m, folder: {folder}}}\n") for folder in ("a", "b")]
     assert len({content_key(one, None, None, None) for one in (plain, *mounted)}) == 3
+
+
+TAKEN = "name: fraud\nimage: 'r/fraud:1'\ndeployment: ml/fraud\n"
+KEPT = {
+    f"{BUILD}sticky: cookie\n": None,
+    f"{BUILD}sticky: header\n": "sticky.header",
+    f"{BUILD}environments: {{production: {{cluster: prod, sticky: header}}}}\n": None,
+    f"{TAKEN}strategy: bluegreen\nsticky: cookie\n": "sticky.routeless",
+    f"{TAKEN}route: ml/fraud\nsticky: cookie\n": "sticky.httproute",
+    f"{TAKEN}route: virtualservice/ml/fraud\nsticky: cookie\n": "sticky.virtualservice",
+    f"{TAKEN}route: ingress/ml/fraud\nsticky: header\n": "sticky.ingress",
+    f"{TAKEN}route: traefikservice/ml/fraud\nsticky: header\n": "sticky.traefikservice",
+    f"{TAKEN}route: traefikservice/ml/fraud\nsticky: cookie\n": None,
+}
+
+
+@pytest.mark.parametrize("text", KEPT)
+def test_users_are_kept_or_it_is_refused_by_what_the_kind_of_route_does(text):
+    words = [need.word for need in needs(model(text)) if need.word.startswith("sticky")]
+    assert set(words) - EMBEDDED == ({KEPT[text]} if KEPT[text] else set())

@@ -6,12 +6,12 @@ gateway's controller answers, where the kind has somebody who answers; elsewhere
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from policies.place import Place
 from service.adapters import routes
-from service.adapters.kubernetes import drift, labels, own_route, records, splits
+from service.adapters.kubernetes import claims, drift, labels, own_route, records, splits
 from service.adapters.kubernetes.answers import NoSuchKind
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import HTTP_ROUTE, Kind
@@ -19,9 +19,11 @@ from service.adapters.kubernetes.recorded import Object, Recorded, address_of, n
 from service.adapters.kubernetes.records import Record
 from service.adapters.kubernetes.routes_manifest import service_of
 from service.adapters.kubernetes.shapes.known import SHAPES
-from service.ports.connections import Cluster
+from service.ports.connections import KEEPING, Cluster
 from service.ports.outcomes import Refused
 from service.ports.traffic import Route
+
+_OWN = frozenset({"weights", "preview"})
 
 
 class GatewayRouter(Recorded):
@@ -38,12 +40,14 @@ class GatewayRouter(Recorded):
         self._shape = SHAPES[place.routed[0]]
         self.fields = self._shape.fields
         self._kind: Kind | None = None if place.route else HTTP_ROUTE
-        own = frozenset({"weights", "preview"})
-        self.capabilities = own if place.route is None else frozenset({"weights"})
+        self.capabilities = _OWN if place.route is None else frozenset({"weights"}) | self._shape.keeps
+        if place.route is None and cluster.plane in KEEPING:
+            self.capabilities |= {"sticky:cookie", "sticky:header"}
 
     def set(self, route: Route) -> Route:
         """Write the split, then wait until whoever serves the route says that it has this generation."""
-        routes.check(route, self.capabilities)
+        # Where one version has all nobody is kept: a rollback is never refused for how users are.
+        routes.check(route if _divided(route) else replace(route, sticky="none"), self.capabilities)
         for backend in route.backends:
             service_of(backend)
         self._change(route.target, lambda live: self._with(live, route))
@@ -108,10 +112,12 @@ class GatewayRouter(Recorded):
         record = self._counted(live, route.target, record)
         self._check_services(live, route, record)
         written = records.of_route(route, self._cluster.owner, record)
-        if live is None:
-            return records.with_record(self._own(route), route.target, written)
-        if own:
-            return records.with_record({**live, "spec": self._own(route)["spec"]}, route.target, written)
+        if own or live is None:
+            made = self._own(route)
+            made = made if live is None else {**live, "spec": made["spec"]}
+            if record is None or not record.backends:
+                self._check_unclaimed(made, [0], route.target)
+            return records.with_record(made, route.target, written)
         return self._adopted(live, route, written, splits.names_of(record))
 
     def _adopted(self, live: Object, route: Route, written: Record, before: frozenset[str]) -> Object:
@@ -124,11 +130,26 @@ class GatewayRouter(Recorded):
                 f"{route.target}: no rule of {drift.place(live)} leads to {route.backends[0].name}; its rules"
                 f" lead to {known}"
             )
+        self._check_kept(live, ours, route, first=not written.found)
         if not written.found:
+            self._check_unclaimed(live, ours, route.target)
             found = splits.found_in(self._shape, spec, ours, names, namespace)
             written = replace(written, found=found)
         changed = splits.with_split(self._shape, spec, written, before, namespace)
         return records.with_record({**live, "spec": changed}, route.target, written)
+
+    def _check_kept(self, live: Object, ours: Sequence[int], route: Route, *, first: bool) -> None:
+        """Before users are divided, and when a route is taken over; taking all back waits for nothing."""
+        if (first or _divided(route)) and (why := self._shape.unkept(live, ours, route.sticky)):
+            raise Refused(f"{route.target}: {why}")
+
+    def _check_unclaimed(self, route: Object, rules: Sequence[int], target: str) -> None:
+        """Before the first share: a route that the gateway prefers would leave ours without requests."""
+        if self._kind != HTTP_ROUTE:
+            return
+        seen, _ = claims.visible(self._api, namespace_of(route))
+        for other in claims.preferred(route, rules, seen):
+            raise Refused(f"{target}: {claims.told(other)}")
 
     def _own(self, route: Route) -> Object:
         target, namespace = route.target, self._place.namespace
@@ -195,3 +216,7 @@ class GatewayRouter(Recorded):
 
     def _unserved(self, live: Object, target: str) -> list[str]:  # noqa: ARG002
         return self._shape.unconfirmed(self._api, live)
+
+
+def _divided(route: Route) -> bool:
+    return sum(one.weight > 0 for one in route.backends) > 1

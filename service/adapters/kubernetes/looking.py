@@ -9,7 +9,7 @@ from typing import Any
 
 from policies.place import Place
 from service.adapters.exposition import Strange
-from service.adapters.kubernetes import copying, labels, planes, routes_manifest, splits
+from service.adapters.kubernetes import copying, labels, passing, planes, routes_manifest, splits
 from service.adapters.kubernetes.answers import NoSuchKind
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import (
@@ -30,7 +30,7 @@ from service.adapters.kubernetes.kinds import (
 )
 from service.adapters.kubernetes.metrics import ClusterMetrics
 from service.adapters.kubernetes.shapes.known import SHAPES
-from service.ports.clusters import Finding
+from service.ports.clusters import Finding, Served
 from service.ports.connections import Cluster
 from service.ports.outcomes import PortError
 
@@ -51,7 +51,7 @@ RIGHTS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
     (Kind("v1", "pods/log"), ("get",)),
     (Kind("v1", "services/proxy"), ("get",)),
 )
-ROUTE_RIGHTS = ("get", "create", "update")
+ROUTE_RIGHTS = ("get", "list", "create", "update")
 _CRDS = "kubectl apply --server-side -f https://github.com/kubernetes-sigs/gateway-api/releases/download/v1.5.1/standard-install.yaml"
 _UNITS = {
     **{unit: 1000.0**n for n, unit in enumerate(("n", "u", "m", "", "k", "M", "G", "T", "P", "E"), -3)},
@@ -59,7 +59,7 @@ _UNITS = {
 }
 
 
-def examine(api: Api, cluster: Cluster, targets: Sequence[tuple[str, Place]]) -> list[Finding]:
+def examine(api: Api, cluster: Cluster, targets: Sequence[Served]) -> list[Finding]:
     """All questions about a connected cluster and the targets that serve there."""
     try:
         version = api.version()
@@ -70,15 +70,15 @@ def examine(api: Api, cluster: Cluster, targets: Sequence[tuple[str, Place]]) ->
             )
         ]
     found = [Finding("cluster", ok=True, detail=f"Kubernetes {version}")]
-    namespaces = dict.fromkeys([cluster.namespace, *(place.namespace for _, place in targets)])
+    namespaces = dict.fromkeys([cluster.namespace, *(one.place.namespace for one in targets)])
     for namespace in namespaces:
         found += _asked(f"rights in {namespace}", lambda where=namespace: rights(api, cluster, where))
         found += _asked(f"quota of {namespace}", lambda where=namespace: quota(api, where))
     if cluster.gateway is not None:
         found += _asked("gateway", lambda: gateway(api, cluster, list(namespaces)))
     found += metrics(cluster, targets)
-    for target, place in targets:
-        found += _asked(target, lambda name=target, where=place: existing(api, name, where))
+    for one in targets:
+        found += _asked(one.target, lambda it=one: existing(api, it.target, it.place, it.sticky))
     return found
 
 
@@ -169,7 +169,7 @@ def gateway(api: Api, cluster: Cluster, namespaces: Iterable[str]) -> Iterator[F
         yield Finding("address", ok=False, detail="it is not known where users reach the gateway", mend=again)
 
 
-def metrics(cluster: Cluster, targets: Sequence[tuple[str, Place]]) -> list[Finding]:
+def metrics(cluster: Cluster, targets: Sequence[Served]) -> list[Finding]:
     """Whether the counters answer, and the versions can be told apart by them."""
     again = f"segue cluster {cluster.name} --metrics URL --plane {cluster.plane}"
     try:
@@ -179,7 +179,7 @@ def metrics(cluster: Cluster, targets: Sequence[tuple[str, Place]]) -> list[Find
         return [Finding("metrics", ok=False, detail=str(error), mend=again)]
     known = planes.counters(plane, series)
     found = [Finding("metrics", ok=True, detail=f"{len(series)} series of {plane.name}")]
-    ours = {place.namespace for _, place in targets} | {cluster.namespace}
+    ours = {one.place.namespace for one in targets} | {cluster.namespace}
     for backend, ways in planes.by_two_ways(plane, series).items():
         if backend.partition(".")[2] in ours:
             told = f"{backend} is counted by {' and '.join(ways)}: what is split cannot be told from the rest"
@@ -191,10 +191,11 @@ def metrics(cluster: Cluster, targets: Sequence[tuple[str, Place]]) -> list[Find
     return found
 
 
-def existing(api: Api, target: str, place: Place) -> Iterator[Finding]:
+def existing(api: Api, target: str, place: Place, sticky: str = "none") -> Iterator[Finding]:
     """What a target takes over: the Deployment, its Service, its route, and who reaches it otherwise."""
     if place.deployment is None:
         yield Finding(target, ok=True, detail=f"serves in {place.namespace} by objects of Segue's own")
+        yield from passing.own(api, target, place)
         return
     found = api.get(DEPLOYMENT, place.namespace, place.deployment)
     if found is None:
@@ -209,7 +210,7 @@ def existing(api: Api, target: str, place: Place) -> Iterator[Finding]:
         mend = f"kubectl expose deployment {place.deployment} -n {place.namespace}"
         yield Finding(target, ok=False, detail=told, mend=mend)
     else:
-        yield from _route(api, target, place, names)
+        yield from _route(api, Served(target, place, sticky), names)
     yield from _left_behind(api, target, place, found, services)
 
 
@@ -254,8 +255,9 @@ def _namespace_fits(api: Api, namespace: str, selector: Object) -> bool:
     return bool(selector.get("matchLabels")) and copying.selects(selector["matchLabels"], worn)
 
 
-def _route(api: Api, target: str, place: Place, names: Sequence[str]) -> Iterator[Finding]:
+def _route(api: Api, served: Served, names: Sequence[str]) -> Iterator[Finding]:
     """The route that is ours leads to the Service; others that do so send requests past the split."""
+    target, place = served.target, served.place
     keys = {f"{name}.{place.namespace}" for name in names}
     said = " or ".join(sorted(keys))
     word, where, name = place.routed
@@ -270,27 +272,16 @@ def _route(api: Api, target: str, place: Place, names: Sequence[str]) -> Iterato
         told = f"no rule of route {place.route} leads to {said}"
         mend = f"kubectl edit {str(ours['kind']).lower()} {name} -n {where}"
         yield Finding(target, ok=False, detail=told, mend=mend)
-    yield from _past(api, target, place, keys)
-    if ours is not None and not shape.covers_inside(ours["spec"]):
-        told = f"callers inside the cluster that ask {said} itself go past the split"
-        yield Finding(target, ok=True, detail=f"{told}; the gateway's address does not")
-
-
-def _past(api: Api, target: str, place: Place, keys: set[str]) -> Iterator[Finding]:
-    """HTTPRoutes that lead to the Service and are not ours."""
-    try:
-        known = (
-            api.list(HTTP_ROUTE, place.namespace) if api.allowed("list", HTTP_ROUTE, place.namespace) else []
-        )
-    except NoSuchKind:
-        known = []
-    for one in known:
-        other = f"{place.namespace}/{one['metadata']['name']}"
-        leads = splits.our_rules(SHAPES[""], one["spec"], keys, place.namespace)
-        if other != place.route and _others(one) and leads:
-            told = f"route {other} leads to {' or '.join(sorted(keys))} past the split"
-            mend = f"kubectl delete httproute {one['metadata']['name']} -n {place.namespace}"
-            yield Finding(target, ok=False, detail=told, mend=mend)
+    yield from passing.past(api, target, place, keys)
+    if ours is None:
+        return
+    rules = splits.our_rules(shape, ours["spec"], keys, where)
+    if why := shape.unkept(ours, rules, served.sticky):
+        told, _, mend = why.partition("; ")
+        yield Finding(target, ok=False, detail=told, mend=mend)
+    if kind == HTTP_ROUTE:
+        yield from passing.contested(api, target, ours, rules)
+    yield from passing.inside(target, shape, ours, keys)
 
 
 def _found(api: Api, kinds: Iterable[Kind], namespace: str, name: str) -> tuple[Kind | None, Object | None]:

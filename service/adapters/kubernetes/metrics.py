@@ -38,13 +38,17 @@ class ClusterMetrics:
         self._seen: dict[tuple[str, str], dict[str, float]] = {}  # an instance's counters at the last reading
         self._starts: dict[tuple[str, str], float] = {}
         self._started = 0.0
+        self._read_last: tuple[float, dict[str, Series]] = (0.0, {})  # of the data plane itself
 
     def sample(self) -> Sample | NoData:
         """All backends' counters now, by `service.namespace`."""
         try:
             plane = planes.plane_of(self._cluster.plane)
             at, started, found = self._read(plane)
-            return Sample(at, started, tuple(planes.counters(plane, found).items()))
+            counted = planes.counters(plane, found)
+            for backend in self._went_back(plane, started, found) & counted.keys():
+                counted[backend] = planes.UNTELLABLE
+            return Sample(at, started, tuple(counted.items()))
         except (Strange, requests.RequestException) as error:
             return NoData(f"the counters of the cluster {self._cluster.name}: {_said(error)}")
 
@@ -73,6 +77,16 @@ class ClusterMetrics:
             return at, *exposition.read(body.decode("utf-8"), plane.names)
         except UnicodeDecodeError as error:
             raise Strange("the answer is not text") from error
+
+    def _went_back(self, plane: Plane, started: float, found: Iterable[Series]) -> set[str]:
+        """Backends of which a series is gone or fell though the process is the same: its rule is not there
+        any more, and what the others gained meanwhile must not hide that."""
+        now = {_identity(one): one for one in found if one.name == plane.names.requests}
+        (since, before), self._read_last = self._read_last, (started, now)
+        if since != started:
+            return set()
+        less = (one for key, one in before.items() if key not in now or now[key].value < one.value)
+        return {reading.backend for one in less for reading in plane.readings(one.labels)}
 
     # --- Prometheus ---------------------------------------------------------------------------
 

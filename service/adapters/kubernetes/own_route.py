@@ -1,9 +1,12 @@
 """A route of Segue's own on Gateway API: pure functions from splits to its spec, and what differs from it.
 
-It holds the split as its first rule, then one rule for each version's preview. Contract:
+It holds the split as its first rule, then one rule for each version's preview, then one for the users
+that each version keeps. These are matches and not `sessionPersistence`, which by its definition keeps
+users on a backend of weight 0, too: no rollback would reach them. Contract:
 https://gateway-api.sigs.k8s.io/reference/spec/ (HTTPRoute, v1).
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -16,6 +19,8 @@ from service.adapters.kubernetes.shapes.gateway_api import GatewayApi
 from service.ports.traffic import Backend, Route
 from service.preview import PREVIEW_HEADER
 
+SESSION_HEADER = "X-Segue-Session"  # an answer's token; a request with it gets the version that gave it
+_COOKIE = "segue_"  # the name of a target's cookie begins so
 Rule = dict[str, Any]
 
 
@@ -29,7 +34,7 @@ def own_spec(route: Route, gateway: str, namespace: str) -> dict[str, Any]:
     gateway_namespace, _, gateway_name = gateway.partition("/")
     parent = {"group": GROUP, "kind": "Gateway", "namespace": gateway_namespace, "name": gateway_name}
     path = {"type": "PathPrefix", "value": f"/{route.target}"}
-    split = _rule([{"path": path}], [_ref(one, namespace) for one in route.backends])
+    split = _rule([{"path": path}], _refs(route, namespace))
     # A version that the target does not have must not be answered by another: a rule without backends
     # answers 500. Exact values stand before it, as the first of equally good matches wins.
     shown = [
@@ -37,7 +42,11 @@ def own_spec(route: Route, gateway: str, namespace: str) -> dict[str, Any]:
         for one in route.backends
     ]
     missing = {"matches": [{"path": path, "headers": [_asks(".*", "RegularExpression")]}]}
-    return {"parentRefs": [parent], "rules": [split, *shown, missing]}
+    kept = [
+        _rule([{"path": path, "headers": [_keeps(route, one)]}], _kept_refs(route, one, namespace))
+        for one in _keeping(route)
+    ]
+    return {"parentRefs": [parent], "rules": [split, *shown, missing, *kept]}
 
 
 def own_differences(spec: Mapping[str, Any], wanted: Mapping[str, Any], namespace: str) -> list[str]:
@@ -65,11 +74,62 @@ def _asks(value: str, kind: str = "Exact") -> dict[str, str]:
     return {"type": kind, "name": PREVIEW_HEADER, "value": value}
 
 
+def _keeping(route: Route) -> list[Backend]:
+    """The versions that keep their users: those with a share, where more than one has any."""
+    served = [one for one in route.backends if one.weight > 0]
+    return served if route.sticky != "none" and len(served) > 1 else []
+
+
+def _refs(route: Route, namespace: str) -> list[Any]:
+    """The split; each version that keeps its users says so in its answers."""
+    keeping = _keeping(route)
+    return [
+        {**_ref(one, namespace), **({"filters": [_told(route, one)]} if one in keeping else {})}
+        for one in route.backends
+    ]
+
+
+def _kept_refs(route: Route, kept: Backend, namespace: str) -> list[Any]:
+    """All to the version, behind the others without a share: what tells it from a preview where it is
+    counted (`planes`)."""
+    others = [_ref(replace(one, weight=0.0), namespace) for one in route.backends if one is not kept]
+    return [*others, _ref(replace(kept, weight=100.0), namespace)]
+
+
+def _told(route: Route, backend: Backend) -> dict[str, Any]:
+    """Add it to an answer; a model's own cookies stay."""
+    said = {"name": SESSION_HEADER, "value": _token(backend)}
+    if route.sticky == "cookie":
+        cookie = f"{_cookie(route)}={_token(backend)}; Path=/{route.target}; HttpOnly; SameSite=Lax"
+        said = {"name": "Set-Cookie", "value": cookie}
+    return {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"add": [said]}}
+
+
+def _keeps(route: Route, backend: Backend) -> dict[str, str]:
+    if route.sticky == "header":
+        return {"type": "Exact", "name": SESSION_HEADER, "value": _token(backend)}
+    # Whole values and parts of them are matched by different controllers: this is right for both.
+    pattern = rf"^(.*;\s*)?{_cookie(route)}={_token(backend)}(\s*;.*)?$"
+    return {"type": "RegularExpression", "name": "Cookie", "value": pattern}
+
+
+def _cookie(route: Route) -> str:
+    return _COOKIE + route.target.replace("/", "_")
+
+
+def _token(backend: Backend) -> str:
+    """A version's name to users, who need not know what it is called inside."""
+    return hashlib.sha256(backend.name.encode()).hexdigest()[:16]
+
+
 def _ref(backend: Backend, namespace: str) -> dict[str, Any]:
     return {**routes_manifest.ref(backend, namespace), "weight": part(backend.weight, WHOLE)}
 
 
 def _essence(rule: Mapping[str, Any], namespace: str) -> Any:
     said = rule.get("backendRefs") or []
-    refs = [(routes_manifest.key_of(ref, namespace), ref.get("port"), ref.get("weight")) for ref in said]
+    refs = [
+        (routes_manifest.key_of(ref, namespace), ref.get("port"), ref.get("weight"), ref.get("filters") or [])
+        for ref in said
+    ]
     return rule.get("matches"), rule.get("filters") or [], refs

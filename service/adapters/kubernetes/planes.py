@@ -14,9 +14,12 @@ from dataclasses import dataclass
 from service.adapters.exposition import Names, Series, Strange, Tally
 from service.ports.metrics import Counters
 
-# A route of our own ends so; its first rule is the split, the others show single versions.
+# A route of our own ends so; its first rule is the split, the others show single versions, or lead the users
+# that a version keeps to it: only those name other versions before it.
 OWN_SUFFIX = "-segue"
-_GATEWAY_API = re.compile(r"(?:http|grpc)route-(.+)-ep-.+-(\d+)-[0-9a-f]{20}-svc-(.+)-\d+@kubernetesgateway")
+_GATEWAY_API = re.compile(
+    r"(?:http|grpc)route-(.+)-ep-.+-(\d+)-[0-9a-f]{20}-svc-(.+)-(\d+)@kubernetesgateway"
+)
 _CRD = re.compile(r"(.+)-[a-z0-9]+@kubernetescrd")
 
 
@@ -59,7 +62,7 @@ def counters(plane: Plane, found: Iterable[Series]) -> dict[str, Counters]:
             tallies[reading.backend].add(one, plane.names)
             ways[reading.backend].add(reading.via)
     return {
-        name: tally.counters(name) if len(ways[name]) == 1 and MIXED not in ways[name] else _UNTELLABLE
+        name: tally.counters(name) if len(ways[name]) == 1 and MIXED not in ways[name] else UNTELLABLE
         for name, tally in sorted(tallies.items())
     }
 
@@ -74,7 +77,7 @@ def by_two_ways(plane: Plane, found: Iterable[Series]) -> dict[str, tuple[str, .
 
 
 MIXED = "counted as one"
-_UNTELLABLE = Counters(float("nan"), float("nan"))
+UNTELLABLE = Counters(float("nan"), float("nan"))
 # The labels that decide what a series stands for, in any plane.
 _TELLING = (
     *("service", "exported_service", "namespace", "exported_namespace", "envoy_cluster_name", "reporter"),
@@ -88,7 +91,7 @@ def _traefik(labels: Mapping[str, str]) -> tuple[Reading, ...]:
     said = _label(labels, "service")
     if found := _GATEWAY_API.fullmatch(said):
         route = found[1].rpartition("-gw-")[0]
-        if route.endswith(OWN_SUFFIX) and found[2] != "0":
+        if route.endswith(OWN_SUFFIX) and found[2] != "0" and found[4] == "0":
             return ()  # a preview: no user's request
         return _splits(found[3], f"route {route}")
     if found := _CRD.fullmatch(said):

@@ -33,6 +33,7 @@ class Recorded(abc.ABC):
     """Reads, writes and confirms one object for each target; which one, and what it says, is the kind's."""
 
     fields: tuple[str, ...]  # of the object, that carry the split
+    noun = "route"  # what people call the object
 
     def __init__(
         self, api: Api, cluster: Cluster, place: Place, clock: Callable[[], float] = time.time
@@ -47,12 +48,11 @@ class Recorded(abc.ABC):
         """What the route says otherwise than we wrote it, and who wrote that; None where nothing is."""
         live = self._live(target)
         if live is None:
-            return f"the route of {target} is gone"
-        record = records.records(live).get(target)
+            return f"the {self.noun} of {target} is gone"
+        record = self._known(live, target)
         if record is None:
-            known = target in self._last
-            return f"{drift.place(live)} lost Segue's annotation, by {self._who(live)}" if known else None
-        found = self._differences(live, target, record) if record.backends else []
+            return None
+        found = self._undone(live, target, record)
         at = self._blamed(live, target) if found else live
         return f"{drift.place(at)} was changed by {self._who(at)}: {', '.join(found)}" if found else None
 
@@ -73,6 +73,12 @@ class Recorded(abc.ABC):
     @abc.abstractmethod
     def _unserved(self, live: Object, target: str) -> list[str]:
         """Why whoever serves it has not taken it yet."""
+
+    def _undone(self, live: Object, target: str, record: Record) -> list[str]:
+        """What somebody changed since the record was written: what it says, or that the record is gone."""
+        if target not in records.records(live):
+            return ["it lost Segue's annotation"]
+        return self._differences(live, target, record) if record.backends else []
 
     def _blamed(self, live: Object, target: str) -> Object:  # noqa: ARG002 (the object itself, mostly)
         """What somebody changed where there are differences."""
@@ -105,7 +111,7 @@ class Recorded(abc.ABC):
             if written is not None:
                 self._last[target] = written
             return
-        raise Retry(f"{target}: its route changes faster than it can be written", after=0.5)
+        raise Retry(f"{target}: its {self.noun} changes faster than it can be written", after=0.5)
 
     def _write(self, live: Object | None, wanted: Object) -> None:
         namespace, name = wanted["metadata"]["namespace"], wanted["metadata"]["name"]
@@ -130,7 +136,7 @@ class Recorded(abc.ABC):
         """The record, with one revert more where what we wrote last is not there any more."""
         if live is None or record is None or not record.backends:
             return record
-        if records.records(live).get(target) and not self._differences(live, target, record):
+        if not self._undone(live, target, record):
             return record
         record = records.undone(record, self._clock())
         if records.at_war(record):
@@ -165,7 +171,7 @@ class Recorded(abc.ABC):
     def _must(self, target: str) -> Object:
         live = self._live(target)
         if live is None:
-            raise Refused(f"there is no route for {target}")
+            raise Refused(f"there is no {self.noun} for {target}")
         return live
 
     def _confirm(self, route: Route) -> None:
@@ -192,7 +198,7 @@ def address_of(shape: Shape, live: Object, names: frozenset[str], base: str | No
     """The first host and path of our rules; the cluster's address where the route names no host."""
     spec = live["spec"]
     ours = splits.our_rules(shape, spec, names, namespace_of(live))
-    said = shape.reached(spec, ours or range(len(shape.rules(spec))))
+    said = shape.reached(spec, ours or range(len(shape.rules(spec))), namespace_of(live))
     where = (base or "").rstrip("/") if said.host is None else f"http://{said.host}"
     if not where:
         raise Refused(f"{drift.place(live)} names no host; connect the cluster again with --address")

@@ -4,47 +4,36 @@ All or nothing: a share between is refused. The Service stays the users' own; it
 found is kept beside it and comes back with it. Written by compare-and-swap, as routes are.
 """
 
-import random
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from policies.place import Place
 from service.adapters import routes
-from service.adapters.kubernetes import confirming, drift, labels, records
-from service.adapters.kubernetes.answers import Stale
-from service.adapters.kubernetes.api import Api
-from service.adapters.kubernetes.kinds import DEPLOYMENT, ENDPOINT_SLICE, POD, SERVICE
+from service.adapters.kubernetes import drift, labels, records
+from service.adapters.kubernetes.kinds import DEPLOYMENT, ENDPOINT_SLICE, POD, SERVICE, Kind
+from service.adapters.kubernetes.recorded import Object, Recorded
 from service.adapters.kubernetes.records import Record
 from service.adapters.kubernetes.routes_manifest import service_of
-from service.ports.connections import Cluster
-from service.ports.outcomes import Refused, Retry
+from service.ports.outcomes import Refused
 from service.ports.traffic import Backend, Route
 
-TRIES = 5
 
-Object = dict[str, Any]
-
-
-class ServiceSelector:
+class ServiceSelector(Recorded):
     """Switches the Service of the Deployment at `place` from one version's pods to another's."""
 
-    def __init__(
-        self, api: Api, cluster: Cluster, place: Place, clock: Callable[[], float] = time.time
-    ) -> None:
-        self._api = api
-        self._cluster = cluster
-        self._place = place
-        self._clock = clock
-        self._last: dict[str, Record] = {}
-        self.capabilities = frozenset({"switch"})
+    fields = ("spec.selector",)
+    noun = "Service"
+    capabilities = frozenset({"switch"})
 
     def set(self, route: Route) -> Route:
         """Let the Service select the one version that has all, and wait until only its pods are behind it."""
         routes.check(route, self.capabilities)
         chosen = _whole(route)
-        self._change(route.target, lambda live: self._with(live, route, chosen), route.backends)
+        self._change(
+            route.target,
+            lambda live: self._with(live, route, chosen),
+            lambda: self._live(route.target, route.backends),
+        )
         self._confirm(route)
         return route
 
@@ -62,67 +51,29 @@ class ServiceSelector:
 
     def address(self, target: str) -> str:
         """The Service's address inside the cluster."""
-        live = self._live(target)
-        if live is None:
-            raise Refused(f"there is no Service for {target}")
+        live = self._must(target)
         metadata, port = live["metadata"], live["spec"]["ports"][0]["port"]
         return f"http://{metadata['name']}.{metadata['namespace']}.svc:{port}"
 
     def remove(self, target: str, epoch: int, attempt: int = 0) -> None:
         """Let the Service select what it did when it was found, and remember the order of this write."""
         tombstone = Record(self._cluster.owner, epoch, attempt)
-        self._change(target, lambda live: self._without(live, target, tombstone), ())
+        self._change(target, lambda live: self._without(live, target, tombstone))
 
     def hand_back(self, target: str) -> None:
         """Leave the Service as it was found, without a word of ours."""
-        self._change(target, lambda live: self._without(live, target, None), ())
+        self._change(target, lambda live: self._without(live, target, None))
         self._last.pop(target, None)
-
-    def drift(self, target: str) -> str | None:
-        """What the Service selects otherwise than we wrote it, and who wrote that."""
-        live = self._live(target)
-        if live is None:
-            return f"the Service of {target} is gone"
-        record = records.records(live).get(target) or self._last.get(target)
-        if record is None or not record.backends or self._agrees(live, record):
-            return None
-        who = drift.changed_by(live, "spec.selector", "metadata.annotations")
-        return f"{drift.place(live)} was changed by {who}: it selects {_said(_selector(live))}"
 
     # --- writing ------------------------------------------------------------------------------
 
-    def _change(self, target: str, decide: Callable[[Object], Object], backends: tuple[Backend, ...]) -> None:
-        for _ in range(TRIES):
-            live = self._live(target, backends)
-            if live is None:
-                if backends:
-                    raise Refused(
-                        f"{target}: no Service in {self._place.namespace} selects the Deployment's pods"
-                    )
-                return
-            wanted = decide(live)
-            if wanted == live:
-                return
-            metadata = live["metadata"]
-            try:
-                self._api.replace(SERVICE, metadata["namespace"], metadata["name"], wanted)
-            except Stale:
-                time.sleep(random.uniform(0.01, 0.1))  # noqa: S311 (lets the other one finish)
-                continue
-            written = records.records(wanted).get(target)
-            if written is not None:
-                self._last[target] = written
-            return
-        raise Retry(f"{target}: its Service changes faster than it can be written", after=0.5)
-
-    def _with(self, live: Object, route: Route, chosen: Backend) -> Object:
-        record = records.records(live).get(route.target) or self._last.get(route.target)
-        records.check(record, route.target, self._cluster.owner, (route.epoch, route.attempt))
-        if record is not None and record.backends and not self._agrees(live, record):
-            record = records.undone(record, self._clock())
-            if records.at_war(record):
-                who = drift.changed_by(live, "spec.selector", "metadata.annotations")
-                raise Refused(drift.war(live, who))
+    def _with(self, live: Object | None, route: Route, chosen: Backend) -> Object:
+        if live is None:
+            raise Refused(
+                f"{route.target}: no Service in {self._place.namespace} selects the Deployment's pods"
+            )
+        record = self._allowed(live, route.target, (route.epoch, route.attempt))
+        record = self._counted(live, route.target, record)
         written = records.of_route(route, self._cluster.owner, record)
         if not written.found:
             written = replace(written, found=(_selector(live),))
@@ -136,8 +87,10 @@ class ServiceSelector:
         spec = {**live["spec"], "selector": self._wanted(live, written, chosen)}
         return records.with_record({**live, "spec": spec}, route.target, written)
 
-    def _without(self, live: Object, target: str, tombstone: Record | None) -> Object:
-        record = records.records(live).get(target) or self._last.get(target)
+    def _without(self, live: Object | None, target: str, tombstone: Record | None) -> Object | None:
+        if live is None:
+            return None
+        record = self._known(live, target)
         if tombstone is not None:
             records.check(record, target, self._cluster.owner, tombstone.order)
         spec = live["spec"]
@@ -197,24 +150,26 @@ class ServiceSelector:
             raise Refused(f"there is no Deployment {self._place.namespace}/{name}")
         return dict(found["spec"]["template"]["metadata"].get("labels") or {})
 
-    def _confirm(self, route: Route) -> None:
-        confirming.wait(route.target, lambda: self._unconfirmed(route))
+    def _kind_of(self, live: Object | None) -> Kind:  # noqa: ARG002 (there is one)
+        return SERVICE
 
-    def _unconfirmed(self, route: Route) -> str:
+    def _undone(self, live: Object, target: str, record: Record) -> list[str]:
+        """What it selects counts; without our annotation the one that this process remembers stands."""
+        return self._differences(live, target, record) if record.backends else []
+
+    def _differences(self, live: Object, target: str, record: Record) -> list[str]:  # noqa: ARG002
+        return [] if self._agrees(live, record) else [f"it selects {_said(_selector(live))}"]
+
+    def _unserved(self, live: Object, target: str) -> list[str]:  # noqa: ARG002
         """Why the switch is not seen yet: the Service's endpoints must be the wanted pods, some ready."""
-        live = self._live(route.target, route.backends)
-        record = None if live is None else records.records(live).get(route.target)
-        records.check(record, route.target, self._cluster.owner, (route.epoch, route.attempt))
-        if live is None or record is None or not self._agrees(live, record):
-            raise Retry(f"{route.target}: its Service was changed back", after=1.0)
         namespace, name = live["metadata"]["namespace"], live["metadata"]["name"]
         slices = self._api.list(ENDPOINT_SLICE, namespace, labels=f"kubernetes.io/service-name={name}")
         behind = ready_pods(slices)
         wanted = self._api.list(POD, namespace, labels=labels.selector(_selector(live)))
         others = behind - {pod["metadata"]["name"] for pod in wanted}
         if others:
-            return f"Service {name} still leads to {', '.join(sorted(others))}"
-        return "" if behind else f"Service {name} leads to no pod that is ready"
+            return [f"Service {name} still leads to {', '.join(sorted(others))}"]
+        return [] if behind else [f"Service {name} leads to no pod that is ready"]
 
 
 def ready_pods(slices: list[Object]) -> set[str]:

@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, Self
 
-from policies.place import Place
 from service.adapters.kubernetes import gitops, labels, looking, splits
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import DEPLOYMENT, HPA, SERVICE
 from service.adapters.kubernetes.shapes.known import SHAPES
 from service.adapters.kubernetes.transport import Object
-from service.ports.clusters import Existing, Finding
+from service.ports.clusters import Existing, Finding, Served
 from service.ports.connections import Cluster
 from service.ports.outcomes import PortError, Refused
 
@@ -54,7 +53,7 @@ class KubernetesView:
             mend=gitops.mends((gitops.Thing(kind, namespace, _name(one)), one) for kind, one in changed),
         )
 
-    def examine(self, targets: tuple[tuple[str, Place], ...]) -> list[Finding]:
+    def examine(self, targets: tuple[Served, ...]) -> list[Finding]:
         """The doctor's questions, asked there."""
         return looking.examine(self._api, self._cluster, targets)
 

@@ -70,12 +70,22 @@ class Shape(Protocol):
         """What the weights of this split are parts of."""
         ...
 
-    def reached(self, spec: Mapping[str, Any], ours: Sequence[int]) -> Reached:
+    def reached(self, spec: Mapping[str, Any], ours: Sequence[int], namespace: str) -> Reached:
         """Where users reach the rules of these numbers."""
         ...
 
-    def covers_inside(self, spec: Mapping[str, Any]) -> bool:
-        """Whether callers inside the cluster that ask the Service itself are split, too."""
+    def covers_inside(self, spec: Mapping[str, Any], key: str, namespace: str) -> bool:
+        """Whether callers inside the cluster that ask this Service (`service.namespace`) are split, too."""
+        ...
+
+    @property
+    def keeps(self) -> frozenset[str]:
+        """How it can keep users on a version, as a router says it: `sticky:cookie`, `sticky:header`."""
+        ...
+
+    def unkept(self, live: Mapping[str, Any], ours: Sequence[int], sticky: str) -> str:
+        """Why its rules do not keep users as `sticky` asks, or keep them where no rollback reaches them; with
+        the line that mends it. Empty: they do as they should."""
         ...
 
     def unconfirmed(self, api: Api, live: Mapping[str, Any]) -> list[str]:

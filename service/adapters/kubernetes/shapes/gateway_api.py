@@ -19,6 +19,7 @@ class GatewayApi:
     kinds = (HTTP_ROUTE, GRPC_ROUTE)
     title = "HTTPRoute or GRPCRoute"
     fields = ("spec.rules", "spec.parentRefs")
+    keeps: frozenset[str] = frozenset()
 
     def rules(self, spec: Mapping[str, Any]) -> list[list[Ref]]:
         return [list(rule.get("backendRefs") or []) for rule in spec.get("rules") or []]
@@ -45,17 +46,53 @@ class GatewayApi:
     def whole(self, backends: Sequence[Backend]) -> int:  # noqa: ARG002 (as fine for all)
         return WHOLE
 
-    def reached(self, spec: Mapping[str, Any], ours: Sequence[int]) -> Reached:
+    def reached(self, spec: Mapping[str, Any], ours: Sequence[int], namespace: str) -> Reached:
         matches = [match for at in ours for match in spec["rules"][at].get("matches") or []]
         path = next((str(one["path"].get("value", "")) for one in matches if "path" in one), "")
         host = next((str(one) for one in spec.get("hostnames") or [] if not one.startswith("*")), None)
-        return Reached(host, path)
+        return Reached(host or _asked_inside(spec, namespace), path)
 
-    def covers_inside(self, spec: Mapping[str, Any]) -> bool:
-        return any(one.get("kind") == "Service" for one in spec.get("parentRefs") or [])
+    def covers_inside(self, spec: Mapping[str, Any], key: str, namespace: str) -> bool:
+        """A parent of kind Service is what a mesh splits for its callers (GAMMA).
+
+        Contract: https://gateway-api.sigs.k8s.io/mesh/service-facets/
+        """
+        return key in {_service_of(one, namespace) for one in spec.get("parentRefs") or []}
+
+    def unkept(self, live: Mapping[str, Any], ours: Sequence[int], sticky: str) -> str:  # noqa: ARG002
+        """`sessionPersistence` holds users on a backend also at weight 0, by its definition.
+
+        Contract: https://gateway-api.sigs.k8s.io/geps/gep-1619/#traffic-splitting
+        """
+        held = [at for at in ours if "sessionPersistence" in live["spec"]["rules"][at]]
+        if not held:
+            return ""
+        kind, metadata = str(live["kind"]), live["metadata"]
+        patch = "".join(f'{{"op":"remove","path":"/spec/rules/{at}/sessionPersistence"}},' for at in held)
+        return (
+            f"{kind} {metadata['namespace']}/{metadata['name']} has sessionPersistence, which keeps users on"
+            " a version also at weight 0, where no rollback reaches them; remove it: kubectl patch"
+            f" {kind.lower()} {metadata['name']} -n {metadata['namespace']} --type json -p '[{patch[:-1]}]'"
+        )
 
     def unconfirmed(self, api: Api, live: Mapping[str, Any]) -> list[str]:
         return routes_manifest.unconfirmed(live) or _unprogrammed(api, live)
+
+
+def _service_of(parent: Mapping[str, Any], namespace: str) -> str | None:
+    """The Service that is a route's parent; None where the parent is a Gateway."""
+    return routes_manifest.key_of(parent, namespace) if parent.get("kind") == "Service" else None
+
+
+def _asked_inside(spec: Mapping[str, Any], namespace: str) -> str | None:
+    """The host that callers ask where each parent is a Service: no gateway leads there."""
+    parents = spec.get("parentRefs") or []
+    services = [one for one in parents if one.get("kind") == "Service"]
+    if not services or len(services) < len(parents):
+        return None
+    first = services[0]
+    port = f":{first['port']}" if "port" in first else ""
+    return f"{first['name']}.{first.get('namespace', namespace)}.svc{port}"
 
 
 def _unprogrammed(api: Api, live: Mapping[str, Any]) -> list[str]:

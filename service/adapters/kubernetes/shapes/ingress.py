@@ -26,6 +26,7 @@ class Ingress:
     kinds = (INGRESS,)
     title = "Ingress"
     fields = ("spec.rules",)
+    keeps: frozenset[str] = frozenset()
 
     def rules(self, spec: Mapping[str, Any]) -> list[list[Ref]]:
         services = (path["backend"].get("service") for path in paths(spec))
@@ -60,14 +61,17 @@ class Ingress:
     def whole(self, backends: Sequence[Backend]) -> int:  # noqa: ARG002 (as fine for all)
         return WHOLE
 
-    def reached(self, spec: Mapping[str, Any], ours: Sequence[int]) -> Reached:
+    def reached(self, spec: Mapping[str, Any], ours: Sequence[int], namespace: str) -> Reached:  # noqa: ARG002
         at = [(rule.get("host"), path) for rule in spec.get("rules") or [] for path in _paths(rule)]
         mine = [at[number] for number in ours]
         host = next((one for one, _ in mine if one and not one.startswith("*")), None)
         return Reached(host, str(mine[0][1].get("path", "")) if mine else "")
 
-    def covers_inside(self, spec: Mapping[str, Any]) -> bool:  # noqa: ARG002 (it serves who asks it)
+    def covers_inside(self, spec: Mapping[str, Any], key: str, namespace: str) -> bool:  # noqa: ARG002 (it serves who asks it)
         return False
+
+    def unkept(self, live: Mapping[str, Any], ours: Sequence[int], sticky: str) -> str:  # noqa: ARG002 (its canary is ours, and keeps nobody)
+        return ""
 
     def unconfirmed(self, api: Api, live: Mapping[str, Any]) -> list[str]:  # noqa: ARG002 (nobody to ask)
         return []
@@ -91,10 +95,19 @@ def canary_spec(main: Mapping[str, Any], ours: Sequence[int], ref: Ref) -> dict[
 
 
 def canary_marks(main: Mapping[str, Any], weight: int) -> dict[str, str]:
-    """The annotations that make an Ingress the canary of another, with so many parts of a million."""
+    """The annotations that make an Ingress the canary of another, with so many parts of a million.
+
+    Where the main one has an affinity, NGINX would keep users on the canary also at weight 0, where no
+    rollback reaches them: `legacy` lets the weight alone decide who gets it.
+    """
     notes = main["metadata"].get("annotations") or {}
     kept = {key: str(notes[key]) for key in (_CLASS,) if key in notes}
-    marks = {"canary": "true", "canary-weight": str(weight), "canary-weight-total": str(WHOLE)}
+    marks = {
+        "canary": "true",
+        "canary-weight": str(weight),
+        "canary-weight-total": str(WHOLE),
+        "affinity-canary-behavior": "legacy",
+    }
     return kept | {_PREFIX + name: said for name, said in marks.items()}
 
 

@@ -28,6 +28,7 @@ class Istio:
     kinds = (VIRTUAL_SERVICE,)
     title = "VirtualService"
     fields = ("spec.http",)
+    keeps: frozenset[str] = frozenset()
 
     def rules(self, spec: Mapping[str, Any]) -> list[list[Ref]]:
         return [list(rule.get("route") or []) for rule in spec.get("http") or []]
@@ -61,15 +62,19 @@ class Istio:
     def whole(self, backends: Sequence[Backend]) -> int:
         return _PERCENT if all(one.weight.is_integer() for one in backends) else WHOLE
 
-    def reached(self, spec: Mapping[str, Any], ours: Sequence[int]) -> Reached:
+    def reached(self, spec: Mapping[str, Any], ours: Sequence[int], namespace: str) -> Reached:  # noqa: ARG002
         matches = [match for at in ours for match in spec["http"][at].get("match") or []]
         paths = (match.get("uri", {}) for match in matches)
         path = next((str(one.get("prefix") or one.get("exact")) for one in paths if _plain(one)), "")
         host = next((str(one) for one in spec.get("hosts") or [] if not one.startswith("*")), None)
         return Reached(host, path)
 
-    def covers_inside(self, spec: Mapping[str, Any]) -> bool:
+    def covers_inside(self, spec: Mapping[str, Any], key: str, namespace: str) -> bool:  # noqa: ARG002
+        """Sidecars take the hosts that it names; whether one of them is the Service's is not guessed."""
         return _MESH in (spec.get("gateways") or [_MESH])
+
+    def unkept(self, live: Mapping[str, Any], ours: Sequence[int], sticky: str) -> str:  # noqa: ARG002 (it draws a version for each request)
+        return ""
 
     def unconfirmed(self, api: Api, live: Mapping[str, Any]) -> list[str]:  # noqa: ARG002 (nobody to ask)
         return []

@@ -20,6 +20,7 @@ class Traefik:
     kinds = (TRAEFIK_SERVICE,)
     title = "TraefikService"
     fields = ("spec.weighted",)
+    keeps = frozenset({"sticky:cookie"})
 
     def rules(self, spec: Mapping[str, Any]) -> list[list[Ref]]:
         weighted = spec.get("weighted")
@@ -51,11 +52,24 @@ class Traefik:
     def whole(self, backends: Sequence[Backend]) -> int:  # noqa: ARG002 (as fine for all)
         return WHOLE
 
-    def reached(self, spec: Mapping[str, Any], ours: Sequence[int]) -> Reached:  # noqa: ARG002 (it says none)
+    def reached(self, spec: Mapping[str, Any], ours: Sequence[int], namespace: str) -> Reached:  # noqa: ARG002 (it says none)
         return Reached()
 
-    def covers_inside(self, spec: Mapping[str, Any]) -> bool:  # noqa: ARG002 (Traefik serves who asks it)
+    def covers_inside(self, spec: Mapping[str, Any], key: str, namespace: str) -> bool:  # noqa: ARG002 (Traefik serves who asks it)
         return False
+
+    def unkept(self, live: Mapping[str, Any], ours: Sequence[int], sticky: str) -> str:  # noqa: ARG002
+        """A cookie for a service of weight 0 holds nobody: Traefik then chooses anew."""
+        weighted = live["spec"].get("weighted") or {}
+        if sticky == "none" or "cookie" in (weighted.get("sticky") or {}):
+            return ""
+        metadata = live["metadata"]
+        where = f"{metadata['name']} -n {metadata['namespace']}"
+        return (
+            f"TraefikService {metadata['namespace']}/{metadata['name']} keeps no user on a version, as"
+            f" `sticky: {sticky}` asks; write: kubectl patch traefikservice {where} --type merge -p"
+            ' \'{"spec": {"weighted": {"sticky": {"cookie": {"httpOnly": true}}}}}\''
+        )
 
     def unconfirmed(self, api: Api, live: Mapping[str, Any]) -> list[str]:  # noqa: ARG002 (nobody to ask)
         return []
