@@ -30,7 +30,8 @@ class Recipe:
 
     `lock` names the requirements file: inside the code's folder, or inside the model's own files.
     `run` is the command that serves, as an argument list; `("mlflow",)` asks for the scoring
-    server for MLflow models.
+    server for MLflow models. `dockerfile` names one inside the code's folder, which then decides
+    everything, and there is no lock.
     """
 
     name: str  # deterministic; the build's identity
@@ -40,11 +41,13 @@ class Recipe:
     run: tuple[str, ...]
     port: int
     labels: tuple[tuple[str, str], ...] = field(default=())
+    dockerfile: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A finished image. `layers` holds (kind, "built" or "cached") for env, code, model and base."""
+    """A finished image. `layers` holds (kind, "built" or "cached") for env, code, model and base, or
+    for the one that a Dockerfile makes."""
 
     digest: str
     layers: tuple[tuple[str, str], ...]

@@ -37,18 +37,7 @@ def manifest(
 
     Raises `Refused` for a variable that holds a login: everybody who may read Jobs would read it.
     """
-    env = {
-        **environment(installer),
-        "SEGUE_HOME": HOME,
-        "SEGUE_IMAGES": settings.images or "",
-        "SEGUE_BASE": settings.base or "",
-        VARIABLE: write_order(order),
-    }
-    job = Job(job_name(order.recipe.name), settings.builder_image or "", _RUN, limits, tuple(env.items()))
-    body = job_manifest.manifest(job, labelling.labels("", "", owner), reasons.ROOM)
-    body["spec"]["ttlSecondsAfterFinished"] = round(settings.keep_days * 86_400)
-    # Another Segue would build it with another image; what counts is that it is the same recipe.
-    body["metadata"]["annotations"][labelling.SPEC] = labelling.digest({"recipe": _recipe(order)})
+    body = plain(settings, order, tuple(environment(installer).items()), _RUN, owner, limits)
     pod = body["spec"]["template"]["spec"]
     added: list[tuple[str, Object, str]] = [("home", {"emptyDir": {}}, HOME)]
     if settings.builder_secret:
@@ -56,6 +45,30 @@ def manifest(
     for name, volume, path in added:
         pod["volumes"].append({"name": name, **volume})
         pod["containers"][0]["volumeMounts"].append({"name": name, "mountPath": path})
+    return body
+
+
+def plain(  # noqa: PLR0917 (what a build's Job depends on)
+    settings: Settings,
+    order: Order,
+    env: tuple[tuple[str, str], ...],
+    run: tuple[str, ...],
+    owner: str,
+    limits: Limits,
+) -> Object:
+    """A Job of Segue's own image that is told the order and the settings of a build, without volumes."""
+    told = {
+        **dict(env),
+        "SEGUE_HOME": HOME,
+        "SEGUE_IMAGES": settings.images or "",
+        "SEGUE_BASE": settings.base or "",
+        VARIABLE: write_order(order),
+    }
+    job = Job(job_name(order.recipe.name), settings.builder_image or "", run, limits, tuple(told.items()))
+    body = job_manifest.manifest(job, labelling.labels("", "", owner), reasons.ROOM)
+    body["spec"]["ttlSecondsAfterFinished"] = round(settings.keep_days * 86_400)
+    # Another Segue would build it with another image; what counts is that it is the same recipe.
+    body["metadata"]["annotations"][labelling.SPEC] = labelling.digest({"recipe": _recipe(order)})
     return body
 
 

@@ -15,7 +15,7 @@ from service.ports.builds import Recipe
 CYCLONEDX = "application/vnd.cyclonedx+json"
 IN_TOTO = "application/vnd.in-toto+json"
 PROVENANCE = "https://slsa.dev/provenance/v1"
-BUILD_TYPE = "https://segue.dev/build/v1"
+BUILD_TYPE, OF_DOCKERFILE = "https://segue.dev/build/v1", "https://segue.dev/dockerfile/v1"
 _NAMES = uuid.UUID("6a1c6b1e-2f0d-5b0e-9d55-0f6f0a3f7c11")  # of serial numbers, so that they repeat
 
 
@@ -39,10 +39,10 @@ def provenance(image: str, repository: str, recipe: Recipe, base: str | None, bu
     """The in-toto statement of how an image was made. `builder` names Segue and its version."""
     predicate = {
         "buildDefinition": {
-            "buildType": BUILD_TYPE,
+            "buildType": OF_DOCKERFILE if recipe.dockerfile else BUILD_TYPE,
             "externalParameters": {
                 "run": list(recipe.run),
-                "lock": recipe.lock,
+                **({"dockerfile": recipe.dockerfile} if recipe.dockerfile else {"lock": recipe.lock}),
                 "folder": recipe.code.folder if recipe.code else None,
             },
             "internalParameters": {"port": recipe.port, "labels": dict(recipe.labels)},

@@ -198,6 +198,7 @@ def write_recipe(recipe: Recipe) -> bytes:
             "run": recipe.run,
             "port": recipe.port,
             "labels": recipe.labels,
+            "dockerfile": recipe.dockerfile,
         }
     )
 
@@ -213,6 +214,7 @@ def read_recipe(content: bytes) -> Recipe:
         run=tuple(row["run"]),
         port=row["port"],
         labels=tuple((name, value) for name, value in row["labels"]),
+        dockerfile=row["dockerfile"],
     )
 
 
