@@ -91,6 +91,8 @@ class Images:
                     "WorkingDir": "/",
                 },
                 "rootfs": {"type": "layers", "diff_ids": [layer.uncompressed for layer in layers]},
+                # Optional by the specification; Buildah builds on no image without it.
+                "history": [{"created_by": f"tests: {layer.kind} layer"} for layer in layers],
             }
         )
         manifest = {
