@@ -15,7 +15,7 @@ from service.adapters.kubernetes.dockerfile_manifest import LIMITS, Given, comma
 from service.adapters.kubernetes.dockerfiles import BuildahBuilder
 from service.adapters.kubernetes.job_states import look
 from service.adapters.oci import around_buildah
-from service.adapters.oci.around_buildah import Left, logins, provenance, registries
+from service.adapters.oci.around_buildah import Left, logins, pinned, provenance, registries
 from service.adapters.oci.build_away import Order, read_order
 from service.ports.builds import CodeReference, Recipe
 from service.ports.git import TreeEntry
@@ -363,11 +363,15 @@ def test_other_bytes_than_the_digest_names_are_not_sent(tmp_path):
 
 
 def test_how_it_was_made_names_commit_dockerfile_and_base_and_no_secret():
-    notes = {
-        "org.opencontainers.image.base.name": "r.example/python:3.13@sha256:4",
-        "org.opencontainers.image.base.digest": "sha256:4",
-    }
-    document = provenance(RECIPE, "sha256:9", "r.example/wine", {"annotations": notes}).content
+    digest = "4" * 64
+    text = f"""# FROM r.example/not@sha256:{digest}
+from --platform=linux/amd64 r.example/python:3.13@sha256:{digest} AS one
+FROM r.example/other:1
+FROM one
+FROM r.example/python:3.13@sha256:{digest}
+RUN echo FROM r.example/no@sha256:{digest}
+"""
+    document = provenance(RECIPE, "sha256:9", "r.example/wine", pinned(text.encode())).content
     definition = document["predicate"]["buildDefinition"]
     assert definition["buildType"] == "https://segue.dev/dockerfile/v1"
     assert definition["externalParameters"] == {
@@ -377,10 +381,8 @@ def test_how_it_was_made_names_commit_dockerfile_and_base_and_no_secret():
     }
     assert definition["resolvedDependencies"] == [
         {"name": "repo", "digest": {"gitCommit": "1" * 40}},
-        {"name": "r.example/python:3.13", "digest": {"sha256": "4"}},
+        {"name": "r.example/python:3.13", "digest": {"sha256": digest}},
     ]
-    unknown = provenance(RECIPE, "sha256:9", "r.example/wine", {}).content
-    assert len(unknown["predicate"]["buildDefinition"]["resolvedDependencies"]) == 1
 
 
 # --- what Buildah is told --------------------------------------------------------------------

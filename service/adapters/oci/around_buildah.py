@@ -8,6 +8,7 @@ Buildah can write to: what lies there is read as such, and no login that can pus
 import hashlib
 import json
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable, Mapping
@@ -32,8 +33,11 @@ from service.ports.outcomes import PortError, Refused
 from service.settings import Settings
 
 CONTEXT, IMAGE, LOGINS, SCRAPS = "context", "image", "bases.json", "scraps"
+PINNED = "pinned.json"  # in the home of our own steps
 REGISTRIES = ".config/containers/registries.conf.d/segue.conf"
-_BASE = "org.opencontainers.image.base"  # annotations by which Buildah names what the image stands on
+_FROM = re.compile(
+    rb"^[ \t]*FROM[ \t]+(?:--\S+[ \t]+)*([\w.:/-]+@sha256:[0-9a-f]{64})(?=\s|$)", re.IGNORECASE | re.MULTILINE
+)
 _LARGEST = 4 << 20  # bytes of an index or a manifest
 _LINK, _EXECUTABLE = 0o120000, 0o100755
 _DIGEST_LENGTH = len("sha256:") + 64
@@ -50,7 +54,7 @@ def prepare(order: Order, settings: Settings, work: Path, say: Say) -> None:
     Raises `Refused` where the code has no such Dockerfile, `Retry` where the registry is away.
     """
     recipe = order.recipe
-    if recipe.code is None or order.code is None or recipe.dockerfile is None:
+    if recipe.code is None or order.code is None or not recipe.dockerfile:
         raise Refused("a Dockerfile is built from code, and the order names none")
     registry, repository = where(settings, recipe)
     login = login_of(settings.secret("login-images"))
@@ -60,9 +64,12 @@ def prepare(order: Order, settings: Settings, work: Path, say: Say) -> None:
     code = HandedCode(layout, remote, repository, order.code, recipe.code.folder)
     say("code")
     patiently(lambda: lay_out(code, work / CONTEXT), say)
-    if not (work / CONTEXT / recipe.dockerfile).is_file():
+    dockerfile = work / CONTEXT / recipe.dockerfile
+    if not dockerfile.is_file():
         place = f"in folder {recipe.code.folder or '.'!r} at commit {recipe.code.commit[:12]}"
         raise Refused(f"there is no Dockerfile {recipe.dockerfile!r} {place}")
+    # Where the build cannot write: it could change the file that it is built from.
+    (settings.home / PINNED).write_text(json.dumps(pinned(dockerfile.read_bytes())))
     (work / SCRAPS).mkdir(exist_ok=True)
     (work / LOGINS).write_text(logins(settings.secret(LOGINS)))
     conf = work / REGISTRIES
@@ -131,7 +138,8 @@ def publish(order: Order, settings: Settings, work: Path, say: Say) -> dict[str,
     for reference in (digest, order.recipe.name):
         _put(remote, repository, reference, body, say)
     subject = {"mediaType": MANIFEST, "digest": digest, "size": len(body)}
-    document = provenance(order.recipe, digest, f"{urlsplit(registry).netloc}/{repository}", manifest)
+    bases = json.loads((settings.home / PINNED).read_text())
+    document = provenance(order.recipe, digest, f"{urlsplit(registry).netloc}/{repository}", bases)
     try:
         patiently(lambda: attach(remote, repository, subject, document), say)
     except Refused as error:  # an older registry; the image is there all the same
@@ -195,13 +203,18 @@ class Left:
         return os.fdopen(descriptor, "rb")
 
 
-def provenance(recipe: Recipe, digest: str, repository: str, manifest: Mapping[str, Any]) -> Document:
-    """How the image was made: commit and Dockerfile, and the base as Buildah named it."""
-    notes = manifest.get("annotations") or {}
-    name, base = notes.get(f"{_BASE}.name"), notes.get(f"{_BASE}.digest")
-    below = f"{str(name).partition('@')[0]}@{base}" if name and base else None
-    made = bill.provenance(digest, repository, recipe, below, f"https://segue.dev/builder@{version('segue')}")
+def provenance(recipe: Recipe, digest: str, repository: str, bases: list[str]) -> Document:
+    """How the image was made: commit, Dockerfile, and the bases that it names by their digests. Which image
+    another name meant, the build alone knows, and it could say anything."""
+    builder = f"https://segue.dev/builder@{version('segue')}"
+    made = bill.provenance(digest, repository, recipe, bases, builder)
     return Document(bill.IN_TOTO, made, (("in-toto.io/predicate-type", bill.PROVENANCE),))
+
+
+def pinned(dockerfile: bytes) -> list[str]:
+    """The images of its `FROM` lines that are named by digest, each once."""
+    found = (match[1].decode() for match in _FROM.finditer(dockerfile))
+    return list(dict.fromkeys(found))
 
 
 def _put(remote: Remote, repository: str, reference: str, body: bytes, say: Say) -> None:

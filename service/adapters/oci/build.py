@@ -129,7 +129,7 @@ def documents(settings: Settings, layout: Layout, recipe: Recipe, reference: str
     name, _, digest = reference.partition("@")
     base = settings.base.partition("://")[2] if settings.base else None
     builder = f"https://segue.dev/builder@{version('segue')}"
-    made = bill.provenance(digest, name, recipe, base, builder)
+    made = bill.provenance(digest, name, recipe, [base] if base else [], builder)
     return (
         Document(bill.CYCLONEDX, bill.packages(digest, pins_of(layout, digest), base)),
         Document(bill.IN_TOTO, made, (("in-toto.io/predicate-type", bill.PROVENANCE),)),
