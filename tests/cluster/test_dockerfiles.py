@@ -1,16 +1,11 @@
 """Images built from Dockerfiles in a real cluster, by Buildah in Jobs: what runs, what fails and how it is told."""
 
-import base64
-import functools
 import gzip
 import io
 import json
 import tarfile
-import threading
 import uuid
-from contextlib import contextmanager
 from dataclasses import replace
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
@@ -23,6 +18,7 @@ from service.ports.jobs import Job, Limits, Result
 from service.ports.outcomes import Failed, Working
 from service.settings import Settings
 from tests.cluster import buildah
+from tests.cluster.indexes import LOGIN, guarded
 from tests.cluster.jobs_world import World
 from tests.cluster.test_releases import EVALUATE, SERVE
 from tests.cluster.whole import Control, eventually
@@ -33,7 +29,6 @@ from tests.integration.test_oci import wheel
 from tests.repositories import Repository
 
 SMALL = Limits(cpu=0.5, memory=1 << 30, seconds=280.0)
-LOGIN = "robot:index-pass-word"
 PIP = "python /opt/pip.whl/pip install --no-cache-dir --root-user-action ignore"
 MEASURE = b"import json, os, pebble\njson.dump({'letters': len(pebble.WORD)}, open(os.environ['SEGUE_RESULT'], 'w'))\n"
 # A source distribution whose build is code of its own: no wheel builder can install it.
@@ -136,7 +131,7 @@ RUN python -c "import os; os.chown('/etc/by-another', 33, 33)"
 WORKDIR /app
 COPY evaluate.py .
 USER 65532:65532
-CMD ["python", "evaluate.py"]
+ENTRYPOINT ["python", "evaluate.py"]
 """
 
 
@@ -216,29 +211,6 @@ def test_a_step_that_takes_too_much_memory_is_ended(built):
     assert "used more memory than its limit of 400 MiB" in failed.reason or "137" in failed.reason
 
 
-class Guarded(SimpleHTTPRequestHandler):
-    """A package index that wants a login."""
-
-    def do_GET(self):
-        if self.headers.get("Authorization") != "Basic " + base64.b64encode(LOGIN.encode()).decode():
-            self.send_response(401)
-            self.send_header("WWW-Authenticate", 'Basic realm="index"')
-            self.end_headers()
-            return
-        super().do_GET()
-
-    def log_message(self, *_):
-        pass
-
-
-@contextmanager
-def guarded(folder, host):
-    with ThreadingHTTPServer((host, 0), functools.partial(Guarded, directory=folder)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"{host}:{server.server_address[1]}"
-        server.shutdown()
-
-
 def test_a_private_index_is_reached_with_a_login_that_is_nowhere_afterwards(
     tmp_path, built, world, outside, registry
 ):
@@ -275,6 +247,7 @@ build: {{dockerfile: Dockerfile}}
 serve: {{port: 8080}}
 evaluate: {{run: python evaluate.py, gates: {{quality: ">= 0.5"}}, resources: {{cpu: 0.2, memory: 64Mi}}}}
 resources: {{cpu: 0.2, memory: 64Mi}}
+watch: 5s
 """
 
 
@@ -287,7 +260,9 @@ def test_a_push_of_a_dockerfile_is_built_and_released(
         "SEGUE_BUILDER_IMAGE": "{repository}@{digest}".format(**segue_image),
         "SEGUE_BUILDAH_IMAGE": buildah.buildah(images),
     }
-    dockerfile = f"FROM {buildah.base(images)}\nWORKDIR /app\nCOPY *.py ./\nCMD python serve.py\n"
+    dockerfile = (
+        f'FROM {buildah.base(images)}\nWORKDIR /app\nCOPY *.py ./\nENTRYPOINT ["python", "serve.py"]\n'
+    )
     with Control(tmp_path, kubeconfig, namespace, images, gateway, **told) as control:
         control.say("cluster", "builds", "--namespace", builds)
         control.declare(

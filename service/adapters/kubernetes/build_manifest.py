@@ -21,6 +21,7 @@ HOME = "/var/lib/segue"
 LIMITS = Limits(cpu=1.0, memory=2 << 30, seconds=1800.0)
 _RUN = ("python3", "-m", "service.adapters.oci.build_away")
 _LOGIN = re.compile(r"\w+://[^/\s]+@")
+_NETRC = "netrc"  # logins of package indexes, in the form of that file
 _OWN = frozenset({"HOME", "PATH", "LANG"})
 _READABLE = 0o440  # by the pod's group
 
@@ -37,7 +38,10 @@ def manifest(
 
     Raises `Refused` for a variable that holds a login: everybody who may read Jobs would read it.
     """
-    body = plain(settings, order, tuple(environment(installer).items()), _RUN, owner, limits)
+    env = environment(installer)
+    if settings.builder_secret:
+        env["NETRC"] = f"{HOME}/secrets/{_NETRC}"
+    body = plain(settings, order, tuple(env.items()), _RUN, owner, limits)
     pod = body["spec"]["template"]["spec"]
     added: list[tuple[str, Object, str]] = [("home", {"emptyDir": {}}, HOME)]
     if settings.builder_secret:
@@ -78,15 +82,15 @@ def environment(installer: Mapping[str, str]) -> dict[str, str]:
     for name, said in found.items():
         if _LOGIN.search(said):
             raise Refused(
-                f"{name} holds a login, which everybody who may read Jobs would see; builds in a cluster"
-                " need an index and a proxy without one"
+                f"{name} holds a login, which everybody who may read Jobs would see; an index's belongs into the"
+                " key netrc of the builder's Secret, and a proxy must need none"
             )
     return found
 
 
 def _secret(name: str, order: Order) -> Object:
     """Of the Secret only what this build needs; what is not in it needs no login."""
-    keys: Sequence[str] = ["login-images", *(f"login-{source.name}" for source in order.sources)]
+    keys: Sequence[str] = ["login-images", _NETRC, *(f"login-{source.name}" for source in order.sources)]
     items = [{"key": key, "path": key} for key in keys]
     return {"secret": {"secretName": name, "items": items, "optional": True, "defaultMode": _READABLE}}
 
