@@ -56,9 +56,9 @@ class Parts:
     router: TrafficRouter
     metrics: MetricSource
     open_source: Callable[[Source], Any]
-    dockerfiles: ImageBuilder | None = None
     ask_preview: Callable[[str, str | None, str, str], str] = preview.ask
     open_site: Callable[[Cluster, Place], Site] = field(default=lambda cluster, _: _no_site(cluster))
+    dockerfiles: ImageBuilder | None = None
     looked: dict[str, int] = field(default_factory=dict)  # the newest delivery before a source was last asked
     _opened: dict[str, tuple[Source, Any]] = field(default_factory=dict)
     _sites: dict[Place, tuple[Cluster, Site]] = field(default_factory=dict)

@@ -82,8 +82,8 @@ def environment(installer: Mapping[str, str]) -> dict[str, str]:
     for name, said in found.items():
         if _LOGIN.search(said):
             raise Refused(
-                f"{name} holds a login, which everybody who may read Jobs would see; an index's belongs into the"
-                " key netrc of the builder's Secret, and a proxy must need none"
+                f"{name} holds a login, which everybody who may read Jobs would see; one for an index belongs"
+                " in the key netrc of the builder's Secret, and a proxy must need none"
             )
     return found
 

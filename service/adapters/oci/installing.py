@@ -38,7 +38,7 @@ Log = Callable[[str], None]
 
 
 def passed(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables of ours that an installer needs: indexes, where their logins are, certificates, proxies."""
+    """The variables of ours that an installer needs: indexes, their logins, certificates, proxies, HOME."""
     return {
         name: value
         for name, value in environ.items()
