@@ -10,7 +10,7 @@ from typing import Any
 from policies.place import Place
 from service import plugins, preview
 from service.inbox import Inbox
-from service.ports.builds import ImageBuilder
+from service.ports.builds import ImageBuilder, Recipe
 from service.ports.connections import Cluster, Source
 from service.ports.git import GitHost
 from service.ports.jobs import JobRunner
@@ -58,9 +58,18 @@ class Parts:
     open_source: Callable[[Source], Any]
     ask_preview: Callable[[str, str | None, str, str], str] = preview.ask
     open_site: Callable[[Cluster, Place], Site] = field(default=lambda cluster, _: _no_site(cluster))
+    dockerfiles: ImageBuilder | None = None
     looked: dict[str, int] = field(default_factory=dict)  # the newest delivery before a source was last asked
     _opened: dict[str, tuple[Source, Any]] = field(default_factory=dict)
     _sites: dict[Place, tuple[Cluster, Site]] = field(default_factory=dict)
+
+    def builder_of(self, recipe: Recipe) -> ImageBuilder:
+        """Who makes the recipe's image. Raises `Refused` where nobody here does."""
+        if recipe.dockerfile is None:
+            return self.builder
+        if self.dockerfiles is None:
+            raise Refused("no builder for Dockerfiles is set up here; name the cluster: SEGUE_DOCKERFILES")
+        return self.dockerfiles
 
     def git(self, name: str) -> GitHost:
         """The Git host behind a source. Raises `Refused` for a name that is not connected."""
@@ -142,6 +151,7 @@ def build(settings: Settings) -> Parts:
         store=store,
         inbox=Inbox.open(settings.store_url("inbox")),
         builder=_builder(settings, store),
+        dockerfiles=_in_cluster("buildah", settings, store, settings.dockerfiles),
         jobs=opened("job_runners", "process"),
         workloads=opened("workloads", "process"),
         router=opened("traffic_routers", "traefik"),
@@ -152,11 +162,16 @@ def build(settings: Settings) -> Parts:
 
 
 def _builder(settings: Settings, store: Store) -> ImageBuilder:
-    name = settings.builder
+    there = _in_cluster("kubernetes", settings, store, settings.builder)
+    here: ImageBuilder = there or plugins.load("image_builders", "oci").open(settings)
+    return here
+
+
+def _in_cluster(adapter: str, settings: Settings, store: Store, name: str | None) -> ImageBuilder | None:
+    """A builder that makes Jobs in the cluster of that name; None for no name."""
     if name is None:
-        here: ImageBuilder = plugins.load("image_builders", "oci").open(settings)
-        return here
-    there: ImageBuilder = plugins.load("image_builders", "kubernetes").open(
+        return None
+    found: ImageBuilder = plugins.load("image_builders", adapter).open(
         settings, lambda: _cluster(store, name)
     )
-    return there
+    return found

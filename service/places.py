@@ -6,6 +6,7 @@ from dataclasses import replace
 from policies.place import Place, place_of
 from policies.spec.declaration import (
     Environment,
+    FromBuild,
     FromImage,
     Model,
     PodNeeds,
@@ -60,10 +61,10 @@ def mistakes(clusters: Sequence[Cluster], models: Sequence[Model]) -> Iterator[M
                 yield mistake(Position(path), message, found=model.serve.deployment, allowed=known)
             elif place(clusters, model, environment).cluster is None and (image := _foreign_image(model)):
                 message = (
-                    f"{image} was built by somebody else and runs only in a cluster;"
-                    f" this machine runs what Segue builds. Write `cluster:`; connected: {shown}"
+                    f"{image} and runs only in a cluster; this machine runs what Segue makes of a lock file."
+                    f" Write `cluster:`; connected: {shown}"
                 )
-                yield mistake(Position(path), message, found=image, allowed=known)
+                yield mistake(Position(path), message, found=image.partition(" ")[0], allowed=known)
             yield from _keeping(clusters, model, environment)
         yield from _only_in_a_cluster(clusters, model)
 
@@ -117,7 +118,15 @@ def _not_here(path: str, found: str, environment: str) -> Mistake:
 
 
 def _foreign_image(model: Model) -> str | None:
-    """The image that Segue did not build and would start, to serve or to be evaluated; None for none."""
+    """What brings a system of its own and would be started, to serve or to be evaluated, and how it came
+    to be; None for none."""
     evaluated = model.evaluate is not None and model.evaluate.image is None
-    started = isinstance(model.serve, ServeRun) or evaluated
-    return model.source.reference if started and isinstance(model.source, FromImage) else None
+    if not (isinstance(model.serve, ServeRun) or evaluated):
+        return None
+    match model.source:
+        case FromImage(reference=reference):
+            return f"{reference} was built by somebody else"
+        case FromBuild(dockerfile=str(dockerfile)):
+            return f"{dockerfile} makes an image with a system of its own"
+        case _:
+            return None

@@ -66,11 +66,12 @@ def declared(
     tree: Iterable[TreeEntry],
     *,
     clusters: Sequence[Cluster] = (),
+    capabilities: frozenset[str] = EMBEDDED,
 ) -> Declared:
     """Reads every `segue.yaml` of a commit.
 
-    `known` are the models that all sources declare now, `clusters` those that are connected. Raises
-    `Refused` for a folder whose name is no text.
+    `known` are the models that all sources declare now, `clusters` those that are connected,
+    `capabilities` what can be done here. Raises `Refused` for a folder whose name is no text.
     """
     taken = {row.name: f"by source {row.source}" for row in known if row.source != source.name}
     models: list[Model] = []
@@ -82,7 +83,7 @@ def declared(
         if not folder.isprintable():  # it becomes a model's name, and part of addresses and records
             raise Refused(f"the folder {folder!r} holds a {name}, but its name is no plain text; rename it")
         data = host.file(commit, entry.path) or b""
-        checked = segue_yaml.check(data, folder, EMBEDDED)
+        checked = segue_yaml.check(data, folder, capabilities)
         mistakes = checked.mistakes or (
             *ownership.mistakes(source, taken, checked.models),
             *places.mistakes(clusters, checked.models),
@@ -99,7 +100,9 @@ def declared(
 def _declared(
     parts: Parts, host: GitHost, source: Source, commit: str, tree: Sequence[TreeEntry]
 ) -> Declared:
-    return declared(host, source, parts.store.models(), commit, tree, clusters=parts.store.clusters())
+    can = segue_yaml.capabilities(parts.settings)
+    known, clusters = parts.store.models(), parts.store.clusters()
+    return declared(host, source, known, commit, tree, clusters=clusters, capabilities=can)
 
 
 def plan(parts: Parts, event: SourceEvent) -> tuple[Plan, ...]:

@@ -14,7 +14,8 @@ from policies.spec.declaration import Model
 from policies.spec.mistakes import Findings, Mistake
 from policies.spec.node import DEPTH, ROOT, Mapping, Node, Place, Scalar, Sequence, cut
 from policies.spec.parse import parse
-from policies.spec.support import unsupported
+from policies.spec.support import EMBEDDED, unsupported
+from service.settings import Settings
 
 NAME = "segue.yaml"
 LARGEST = 256 * 1024  # bytes
@@ -48,6 +49,11 @@ def load(data: bytes, folder: str, capabilities: frozenset[str] | None = None) -
     if checked.mistakes:
         raise Mistaken(checked.mistakes)
     return checked.models
+
+
+def capabilities(settings: Settings) -> frozenset[str]:
+    """What an installation can do: all that comes with Segue, and what its settings add."""
+    return EMBEDDED | ({"build.dockerfile"} if settings.dockerfiles else frozenset())
 
 
 def check(data: bytes, folder: str, capabilities: frozenset[str] | None = None) -> Checked:

@@ -4,6 +4,7 @@ Secrets are not settings: they are files below `<home>/secrets`, named by the so
 belong to, and read by `secret` when they are needed.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,9 @@ class Settings:
     builder: str | None = None  # SEGUE_BUILDER: the cluster that images are built in; None: this machine
     builder_image: str | None = None  # SEGUE_BUILDER_IMAGE: Segue's own image, which builds run in
     builder_secret: str | None = None  # SEGUE_BUILDER_SECRET: the Secret there that holds logins
+    dockerfiles: str | None = None  # SEGUE_DOCKERFILES: the cluster that they are built in; None: nowhere
+    buildah_image: str | None = None  # SEGUE_BUILDAH_IMAGE: an image with Buildah, which builds them
+    build_secrets: tuple[str, ...] = ()  # SEGUE_BUILD_SECRETS: keys of the Secret that Dockerfiles may mount
     git_roots: tuple[Path, ...] = ()  # SEGUE_GIT_ROOTS: plain paths are allowed only below these
     clusters_only: bool = False  # SEGUE_CLUSTERS_ONLY: nothing is served or evaluated on this machine
     probe_port: int | None = None  # SEGUE_PROBE_PORT: the first of four, of workers, reconciler, observer
@@ -64,8 +68,7 @@ def read(environ: Mapping[str, str]) -> Settings:
     Raises `SettingsError` with the variable's name, what was found and what is allowed.
     """
     default = Settings(home=Path(environ.get("HOME", "/")) / ".segue")
-    _check_builder(environ)
-    return Settings(
+    found = Settings(
         home=Path(environ.get("SEGUE_HOME") or default.home).absolute(),
         database=_address(environ, "SEGUE_DATABASE", DATABASES, "postgresql://segue@db.example/segue"),
         broker=_address(environ, "SEGUE_BROKER", BROKERS, "redis://127.0.0.1:6379/0"),
@@ -83,12 +86,17 @@ def read(environ: Mapping[str, str]) -> Settings:
         builder=environ.get("SEGUE_BUILDER") or None,
         builder_image=environ.get("SEGUE_BUILDER_IMAGE") or None,
         builder_secret=environ.get("SEGUE_BUILDER_SECRET") or None,
+        dockerfiles=environ.get("SEGUE_DOCKERFILES") or None,
+        buildah_image=environ.get("SEGUE_BUILDAH_IMAGE") or None,
+        build_secrets=_keys(environ, "SEGUE_BUILD_SECRETS"),
         git_roots=_folders(environ, "SEGUE_GIT_ROOTS"),
         clusters_only=_yes(environ, "SEGUE_CLUSTERS_ONLY"),
         probe_port=_whole(environ, "SEGUE_PROBE_PORT", 0, PROBES) or None,
         intake_url=_address(environ, "SEGUE_INTAKE_URL", WEB, "https://hooks.example"),
         web_url=_address(environ, "SEGUE_WEB_URL", WEB, "https://segue.example"),
     )
+    _check_builder(environ)
+    return found
 
 
 def environ_of(settings: Settings) -> dict[str, str]:
@@ -111,6 +119,9 @@ def environ_of(settings: Settings) -> dict[str, str]:
         "SEGUE_BUILDER": settings.builder or "",
         "SEGUE_BUILDER_IMAGE": settings.builder_image or "",
         "SEGUE_BUILDER_SECRET": settings.builder_secret or "",
+        "SEGUE_DOCKERFILES": settings.dockerfiles or "",
+        "SEGUE_BUILDAH_IMAGE": settings.buildah_image or "",
+        "SEGUE_BUILD_SECRETS": ",".join(settings.build_secrets),
         "SEGUE_GIT_ROOTS": ":".join(str(root) for root in settings.git_roots),
         "SEGUE_CLUSTERS_ONLY": "yes" if settings.clusters_only else "no",
         "SEGUE_PROBE_PORT": str(settings.probe_port or ""),
@@ -121,11 +132,26 @@ def environ_of(settings: Settings) -> dict[str, str]:
 
 
 def _check_builder(environ: Mapping[str, str]) -> None:
-    """A build in a cluster can leave an image only in a registry, and it runs there only on a base."""
-    needed = ("SEGUE_BUILDER_IMAGE", "SEGUE_IMAGES", "SEGUE_BASE")
-    missing = [name for name in needed if not environ.get(name)]
-    if environ.get("SEGUE_BUILDER") and missing:
-        raise SettingsError(f"SEGUE_BUILDER needs {' and '.join(missing)}, too; see the list of settings")
+    """A build in a cluster can leave an image only in a registry; what stands on no Dockerfile's base needs
+    one to run there."""
+    needs = {
+        "SEGUE_BUILDER": ("SEGUE_BUILDER_IMAGE", "SEGUE_IMAGES", "SEGUE_BASE"),
+        "SEGUE_DOCKERFILES": ("SEGUE_BUILDAH_IMAGE", "SEGUE_BUILDER_IMAGE", "SEGUE_IMAGES"),
+        "SEGUE_BUILD_SECRETS": ("SEGUE_BUILDER_SECRET",),
+    }
+    for name, needed in needs.items():
+        missing = [other for other in needed if not environ.get(other)]
+        if environ.get(name) and missing:
+            raise SettingsError(f"{name} needs {' and '.join(missing)}, too; see the list of settings")
+
+
+def _keys(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Names of a Secret's keys, of the letters that both it and Buildah's option may have."""
+    keys = tuple(text.strip() for text in environ.get(name, "").split(",") if text.strip())
+    odd = next((key for key in keys if not re.fullmatch(r"[A-Za-z0-9._-]{1,253}", key)), None)
+    if odd is not None:
+        raise SettingsError(f"{name} names {odd!r}; write keys of a Secret, such as pip.conf,netrc")
+    return keys
 
 
 def _address(environ: Mapping[str, str], name: str, beginnings: tuple[str, ...], example: str) -> str | None:

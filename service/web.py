@@ -155,9 +155,9 @@ def _logs(parts: Parts, release: Release) -> dict[str, str]:
     if row is None:
         return {}
     version = version_of(row)
-    home = places.home(parts.store.clusters(), version.model)
+    home, recipe = places.home(parts.store.clusters(), version.model), recipe_of(version)
     printed: dict[str, Callable[[], str]] = {
-        "build": lambda: parts.builder.logs(recipe_of(version).name),
+        "build": lambda: parts.builder_of(recipe).logs(recipe.name),
         "evaluation": lambda: parts.at(home).jobs.logs(job_name(version)),
         "workload": lambda: parts.at(release.place).workloads.logs(release.backend),
     }

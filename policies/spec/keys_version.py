@@ -67,7 +67,12 @@ _VERSION = (
         Plain(forms.FILE),
         "Requirements file with hashes; its packages become a layer of their own.",
     ),
-    Key("dockerfile", (Section.BUILD,), Plain(forms.FILE), "Dockerfile, for everything else."),
+    Key(
+        "dockerfile",
+        (Section.BUILD,),
+        Plain(forms.FILE),
+        "Dockerfile, for everything else; its context is the model's folder. Built in a cluster.",
+    ),
 )
 
 _SERVE = (
@@ -82,7 +87,7 @@ _SERVE = (
         (Section.SERVE,),
         _COMMAND,
         "The command that serves. No shell runs it.",
-        note="with `image`: the image's own",
+        note="with `image` or a Dockerfile: the image's own",
     ),
     Key("port", (Section.SERVE,), Plain(forms.PORT), "The port that it listens on.", "8080"),
     Key("health", (Section.SERVE,), Plain(forms.HEALTH), "Answers 2xx once it is ready.", "/healthz"),

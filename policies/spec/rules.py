@@ -120,10 +120,16 @@ def _check_serve(node: Mapping, values: Values, findings: Findings) -> None:
         findings.add(
             serve.place, "`serve: mlflow` serves a registered model, so it needs `model`", found="mlflow"
         )
-    if isinstance(values["serve"], dict) and "run" not in values["serve"] and not node.has("image"):
+    if isinstance(values["serve"], dict) and "run" not in values["serve"] and not _has_command(node):
         if isinstance(serve, Mapping) and serve.has("run"):
             return
         findings.add(serve.place, "`serve` needs `run`, the command that serves", allowed=("run",))
+
+
+def _has_command(node: Mapping) -> bool:
+    """Whether its image is one that says itself what it runs."""
+    build = node.get("build")
+    return node.has("image") or (isinstance(build, Mapping) and build.has("dockerfile"))
 
 
 def _check_pods(node: Mapping, values: Values, findings: Findings) -> None:

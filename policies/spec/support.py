@@ -38,7 +38,10 @@ REASONS: dict[str, str] = {
     "registry": "no model registry is installed",
     "images": "no image registry can be watched for tags",
     "build.lock": "no builder for requirements files is installed",
-    "build.dockerfile": "no builder for Dockerfiles is installed; `build: {lock: …}` builds without one",
+    "build.dockerfile": (
+        "no builder for Dockerfiles is set up (SEGUE_DOCKERFILES), and this machine has none;"
+        " `build: {lock: …}` builds without one"
+    ),
     "serve.run": "nothing here runs a command that serves",
     "serve.mlflow": "nothing here runs the scoring server for MLflow models",
     "batch": "nothing here promotes a model that serves no traffic",

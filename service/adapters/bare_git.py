@@ -25,6 +25,7 @@ MOST_FILE = 128 << 20
 MOST_NOTE = 1 << 20
 _TRIES = 20  # of writing a note while others write notes, too
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_TIME = re.compile(rb"> (-?[0-9]{1,15}) [+-][0-9]{4}$")
 _TREE, _SUBMODULE = 0o040000, 0o160000
 _REF_FORMAT = "%(objecttype) %(objectname) %(*objecttype) %(*objectname) %(refname)"
 _DIFF = ("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--no-ext-diff", "--no-textconv",
@@ -77,13 +78,15 @@ class BareGit:
             return self._content(running, found, commit)
 
     def author(self, commit: str) -> str:
-        head = self._ask(commit, "cat-file", "commit", _checked(commit)).split(b"\n\n")[0]
-        for line in head.split(b"\n"):
-            if line.startswith(b"author "):
-                name, _, rest = line.removeprefix(b"author ").rpartition(b" <")
-                found = (name.strip() or rest.partition(b">")[0]).decode("utf-8", "replace")
-                return "".join(letter if letter.isprintable() else "\ufffd" for letter in found)
-        raise Refused(f"commit {commit} names no author")
+        name, _, rest = self._said(commit, b"author").rpartition(b" <")
+        found = (name.strip() or rest.partition(b">")[0]).decode("utf-8", "replace")
+        return "".join(letter if letter.isprintable() else "\ufffd" for letter in found)
+
+    def committed(self, commit: str) -> int:
+        told = _TIME.search(self._said(commit, b"committer"))
+        if told is None:
+            raise Refused(f"commit {commit} does not say when it was made")
+        return max(0, int(told[1]))
 
     def changed(self, before: str, after: str) -> tuple[str, ...] | None:
         try:
@@ -137,6 +140,14 @@ class BareGit:
         raise self._fault(ended)
 
     # --- objects -------------------------------------------------------------------------------
+
+    def _said(self, commit: str, header: bytes) -> bytes:
+        """One line of the commit's own head, such as the author's."""
+        head = self._ask(commit, "cat-file", "commit", _checked(commit)).split(b"\n\n")[0]
+        for line in head.split(b"\n"):
+            if line.startswith(header + b" "):
+                return line.removeprefix(header + b" ")
+        raise Refused(f"commit {commit} names no {header.decode()}")
 
     def _folder(self, commit: str, folder: str) -> str | None:
         """The tree of a folder of a commit; None where there is no folder of that name."""

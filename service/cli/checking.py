@@ -10,9 +10,8 @@ from typing import Any
 import click
 
 from policies.spec.schema import schema
-from policies.spec.support import EMBEDDED
 from service import clusters, mistakes_shown, segue_yaml, tokens
-from service.cli.context import EXIT_FAILED, as_json, console, print_json
+from service.cli.context import EXIT_FAILED, as_json, chosen, console, print_json
 from service.ports.clusters import Existing
 from service.ports.connections import Cluster
 
@@ -132,6 +131,7 @@ def check(files: tuple[Path, ...], *, wants_schema: bool, wants_json: bool) -> N
     if wants_schema:
         click.echo(json.dumps(schema(), indent=2))
         return
+    capabilities = segue_yaml.capabilities(chosen())
     found = files or _below_here()
     if not found:
         raise click.ClickException("there is no segue.yaml here; write one with: segue init")
@@ -139,7 +139,7 @@ def check(files: tuple[Path, ...], *, wants_schema: bool, wants_json: bool) -> N
     shown = []
     for path in found:
         data = _read(path / segue_yaml.NAME if path.is_dir() else path)
-        checked = segue_yaml.check(data, _folder(path), EMBEDDED)
+        checked = segue_yaml.check(data, _folder(path), capabilities)
         wrong += len(checked.mistakes)
         if wants_json:
             shown.append(_listed(checked, path))

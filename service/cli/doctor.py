@@ -124,6 +124,7 @@ def _stored(chosen: Settings) -> list[Finding]:
         installation.check_store(chosen)
         store = Store.open(chosen.store_url("engine"))
         known, dead = store.sources(), store.dead()
+        connected = [cluster.name for cluster in store.clusters()]
         models = [model_of(row) for row in store.models()]
     except (StartError, StoreError) as reason:
         return [Finding("store", ok=False, detail=str(reason), mend="look at the disk or the database")]
@@ -132,7 +133,20 @@ def _stored(chosen: Settings) -> list[Finding]:
         found = [Finding("sources", ok=False, detail="nothing is connected", mend="segue connect git URL")]
     given_up = Finding("work", not dead, f"{len(dead)} given up", "see why: segue show --dead")
     store.close()
-    return [*found, given_up]
+    return [*found, _dockerfiles(chosen, connected), given_up]
+
+
+def _dockerfiles(chosen: Settings, connected: list[str]) -> Finding:
+    """Whether there is a place where Dockerfiles are built, and otherwise what to set."""
+    name = chosen.dockerfiles
+    if name is None:
+        unset = (
+            "are not built; SEGUE_DOCKERFILES, SEGUE_BUILDAH_IMAGE and SEGUE_BUILDER_IMAGE say where, by what"
+        )
+        return Finding("dockerfiles", ok=True, detail=unset)
+    mend = f"segue cluster {name} --namespace NAMESPACE, one whose pod security is privileged"
+    detail = f"are built in the cluster {name}{'' if name in connected else ', which is not connected'}"
+    return Finding("dockerfiles", name in connected, detail, mend)
 
 
 def _source(chosen: Settings, source: Source, models: list[Model]) -> Finding:

@@ -16,8 +16,10 @@ from service.ports.outcomes import Failed, Gone, Refused, Working
 def build(parts: Parts, effect: Build, now: float) -> Done | Again:
     """Have the version's image, built once for each attempt."""
     recipe = recipe_of(known_version(parts, effect.version))
-    pause = LOOKS if parts.settings.builder is None else LOOKS_AT_CLUSTER
-    state = parts.builder.state(recipe.name)
+    builder = parts.builder_of(recipe)
+    here = recipe.dockerfile is None and parts.settings.builder is None
+    pause = LOOKS if here else LOOKS_AT_CLUSTER
+    state = builder.state(recipe.name)
     match state:
         case Image(digest=digest, layers=layers, weights=weights):
             return Done(BuildFinished(effect.step, digest, layers, now, weights))
@@ -28,7 +30,7 @@ def build(parts: Parts, effect: Build, now: float) -> Done | Again:
         case Gone():
             # Builds have no store, and whoever connected the source may have had another home.
             sources.save(parts.settings.home, tuple(parts.store.sources()))
-            parts.builder.start(recipe)
+            builder.start(recipe)
             return Again(pause)
 
 
@@ -40,7 +42,7 @@ def recipe_of(version: Version) -> Recipe:
     port = 8080
     if isinstance(serve, ServeRun):
         run, port = serve.run, serve.port
-    lock = getattr(model.source, "lock", None)
+    lock, dockerfile = getattr(model.source, "lock", None), getattr(model.source, "dockerfile", None)
     labels = [("segue.model", model.name), ("segue.version", version.key)]
     if code:
         labels.append(("org.opencontainers.image.revision", code.commit))
@@ -55,6 +57,7 @@ def recipe_of(version: Version) -> Recipe:
         port=port,
         labels=tuple(labels),
         files=_files(model),
+        dockerfile=dockerfile,
     )
 
 
@@ -83,7 +86,7 @@ def image_of(parts: Parts, version: Version, cluster: str | None) -> str:
     if isinstance(source, FromImage):
         return f"{source.repository}@{version.image}"
     repository = repository_of(parts, version)
-    if parts.settings.base is None:
+    if parts.settings.base is None and getattr(source, "dockerfile", None) is None:
         raise Refused(
             "an image that runs in a cluster stands on a base image with Python; name one: SEGUE_BASE"
         )

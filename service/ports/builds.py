@@ -31,7 +31,8 @@ class Recipe:
     `lock` names the requirements file: inside the code's folder, or inside the model's own files.
     `run` is the command that serves, as an argument list; `("mlflow",)` asks for the scoring
     server for MLflow models. `files` says where the model's files go: into a layer, into an image of
-    their own that is mounted, or nowhere, because they are mounted from elsewhere.
+    their own that is mounted, or nowhere, because they are mounted from elsewhere. `dockerfile` names
+    one inside the code's folder, which then decides everything, and there is no lock.
     """
 
     name: str  # deterministic; the build's identity
@@ -42,11 +43,13 @@ class Recipe:
     port: int
     labels: tuple[tuple[str, str], ...] = field(default=())
     files: Literal["layer", "image", "elsewhere"] = "layer"
+    dockerfile: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A finished image. `layers` holds (kind, "built" or "cached") for env, code, model and base.
+    """A finished image. `layers` holds (kind, "built" or "cached") for env, code, model and base, or
+    for the one that a Dockerfile makes.
 
     `weights` is the digest of the image of the model's files, where they got one of their own.
     """

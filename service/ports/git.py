@@ -50,6 +50,10 @@ class GitHost(Protocol):
 
     def author(self, commit: str) -> str: ...
 
+    def committed(self, commit: str) -> int:
+        """When the commit was made, as it says itself: whole seconds since 1970, never less than 0."""
+        ...
+
     def changed(self, before: str, after: str) -> tuple[str, ...] | None:
         """Paths that differ between two commits; None where that cannot be told."""
         ...

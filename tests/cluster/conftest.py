@@ -10,13 +10,12 @@ import shutil
 import socket
 import tempfile
 import uuid
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
 
-from tests.cluster import audit, definitions, logins, traefik
-from tests.cluster.helm import CHART, Release
+from tests.cluster import audit, buildah, definitions, logins, traefik
+from tests.cluster.helm import Release
 from tests.cluster.images import Images
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.registries import registry_of
@@ -55,9 +54,7 @@ def images(registry):
 @pytest.fixture(scope="session")
 def segue_image(registry):
     """Segue's own image, by its digest; what was built before is not built again."""
-    found = spec_from_file_location("image", CHART.parent / "image.py")
-    image = module_from_spec(found)
-    found.loader.exec_module(image)
+    image = buildah.chart_image()
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "segue-cluster" / "segue"
     digest = image.build(home)
     image.send(home, digest, f"http://{registry}/segue", "test", None)

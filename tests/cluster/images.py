@@ -25,8 +25,8 @@ class Images:
 
     def __init__(self, home: Path, registry: str) -> None:
         self._home = home
-        self._layout = Layout(home)
-        self._layout.prepare()
+        self.layout = Layout(home)
+        self.layout.prepare()
         self.registry = registry
 
     def model(self, version: str, repository: str = "model", **behaviour: object) -> str:
@@ -45,11 +45,20 @@ class Images:
 
     def base(self) -> str:
         """An image for SEGUE_BASE: the tests' interpreter as `python`, by digest."""
+        return self.python_with("python", {})
+
+    def python_with(self, repository: str, files: Files) -> str:
+        """An image with the tests' interpreter as `python`, and these files."""
         program = interpreter.executable()
-        with LayerWriter(self._layout, "link", "/", compress=False) as writer:
+        with LayerWriter(self.layout, "link", "/", compress=False) as writer:
             writer.link("usr/local/bin/python", os.path.relpath(program, "/usr/local/bin"))
         env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHON_VERSION": platform.python_version()}
-        return self._push("python", [self._base(), writer.layer], ["python"], env)
+        more = [self._layer("more", files)] if files else []
+        return self._push(repository, [self._base(), writer.layer, *more], ["python"], env)
+
+    def of(self, repository: str, layers: list[Layer]) -> str:
+        """An image of these layers, by digest."""
+        return self._push(repository, layers, [], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
 
     def files(self, repository: str, files: Files) -> str:
         """An image with these files and nothing to run, by digest."""
@@ -66,12 +75,12 @@ class Images:
 
     def _layer(self, kind: str, files: Files) -> Layer:
         key = f"{kind}-{_fingerprint(files)}"
-        if (known := cached(self._layout, key)) is not None:
+        if (known := cached(self.layout, key)) is not None:
             return known
-        with LayerWriter(self._layout, kind, "/", compress=False) as writer:
+        with LayerWriter(self.layout, kind, "/", compress=False) as writer:
             for name, content in sorted(files.items()):
                 _add(writer, name, content)
-        self._layout.remember(key, writer.layer.facts())
+        self.layout.remember(key, writer.layer.facts())
         return writer.layer
 
     def _push(self, repository: str, layers: list[Layer], entry: list[str], env: Mapping[str, str]) -> str:
@@ -86,18 +95,20 @@ class Images:
                     "WorkingDir": "/",
                 },
                 "rootfs": {"type": "layers", "diff_ids": [layer.uncompressed for layer in layers]},
+                # Optional by the specification; Buildah builds on no image without it.
+                "history": [{"created_by": f"tests: {layer.kind} layer"} for layer in layers],
             }
         )
         manifest = {
             "schemaVersion": 2,
             "mediaType": MANIFEST,
-            "config": {"mediaType": _CONFIG, "digest": self._layout.put(config), "size": len(config)},
+            "config": {"mediaType": _CONFIG, "digest": self.layout.put(config), "size": len(config)},
             "layers": [
                 {"mediaType": layer.media_type, "digest": layer.digest, "size": layer.size}
                 for layer in layers
             ],
         }
-        digest = self._layout.put(canonical(manifest))
+        digest = self.layout.put(canonical(manifest))
         return push(self._home, digest, f"http://{self.registry}", repository)
 
 

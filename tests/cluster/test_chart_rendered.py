@@ -232,16 +232,70 @@ def test_builds_in_the_cluster_run_the_charts_own_image_and_take_logins_from_its
             assert {name: env.get(name) for name in told} == told
 
 
+DOCKERFILES = {"cluster": "builds", "namespace": "segue-builds", "image": "registry.example/buildah@sha256:1"}
+
+
+@pytest.mark.parametrize("values", [IMAGE, SPLIT], ids=["one pod", "apart"])
+def test_dockerfiles_are_built_where_jobs_may_be_made_and_nothing_else(values):
+    builder = {"secret": "logins", "dockerfiles": {**DOCKERFILES, "secrets": ["pip.conf", "netrc"]}}
+    made = rendered({**values, "images": "https://registry.example/models", "builder": builder})
+    told = {
+        "SEGUE_DOCKERFILES": "builds",
+        "SEGUE_BUILDAH_IMAGE": "registry.example/buildah@sha256:1",
+        "SEGUE_BUILD_SECRETS": "pip.conf,netrc",
+        "SEGUE_BUILDER_SECRET": "logins",
+    }
+    for spec in pods(made).values():
+        for container in spec["containers"]:
+            env = {one["name"]: one.get("value") for one in container["env"]}
+            assert {name: env.get(name) for name in told} == told
+            assert "SEGUE_BUILDER" not in env
+    there = {
+        one["metadata"]["name"]: {
+            (resource, verb)
+            for rule in one["rules"]
+            for resource in rule["resources"]
+            for verb in rule["verbs"]
+        }
+        for one in made
+        if one["kind"] == "Role" and one["metadata"]["namespace"] == "segue-builds"
+    }
+    reads = {("jobs", "get"), ("pods", "list"), ("pods/log", "get")}
+    writes = {("jobs", verb) for verb in ("create", "update", "delete")} | {("events", "list")}
+    rights = sorted(there.values(), key=len)
+    assert rights == ([reads, reads | writes] if values is SPLIT else [reads | writes])
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [
+        (
+            {**IMAGE, "builder": {"dockerfiles": {**DOCKERFILES, "image": ""}}},
+            "needs builder.dockerfiles.image",
+        ),
+        (
+            {
+                **IMAGE,
+                "images": "https://r.example/m",
+                "builder": {"dockerfiles": {**DOCKERFILES, "secrets": ["a"]}},
+            },
+            "keys of a Secret",
+        ),
         ({}, "image.repository is empty"),
         ({**IMAGE, "split": True}, "needs PostgreSQL"),
         ({**IMAGE, "split": True, "database": {"existingSecret": "d"}}, "needs secrets.existingSecret"),
         ({**IMAGE, "builder": {"cluster": "here"}}, "builder.cluster needs images"),
         ({**IMAGE, "splitt": True}, "splitt"),
     ],
-    ids=["no image", "no database", "no secrets", "no registry for builds", "a word that is none"],
+    ids=[
+        "no Buildah",
+        "keys of no Secret",
+        "no image",
+        "no database",
+        "no secrets",
+        "no registry for builds",
+        "a word that is none",
+    ],
 )
 def test_values_that_cannot_work_are_refused_with_what_to_do(values, said):
     with pytest.raises(RuntimeError, match=said):

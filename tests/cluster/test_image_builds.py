@@ -1,11 +1,8 @@
 """Images built by Jobs of a real cluster: what every builder keeps, and what only such a builder has to."""
 
-import functools
 import json
-import threading
 from contextlib import contextmanager
 from dataclasses import replace
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
@@ -20,6 +17,8 @@ from service.ports.jobs import Job, Limits, Result
 from service.ports.outcomes import Failed, Gone, Refused
 from service.settings import Settings
 from tests.cluster import interpreter
+from tests.cluster.indexes import LOGIN as INDEX_LOGIN
+from tests.cluster.indexes import guarded, served
 from tests.cluster.jobs_world import World
 from tests.cluster.test_releases import push
 from tests.cluster.whole import Control
@@ -73,16 +72,6 @@ def builder(made):
 
 
 @contextmanager
-def served(folder, host):
-    """A folder as a package index of its own, for pods; its URL."""
-    handler = functools.partial(SimpleHTTPRequestHandler, directory=folder)
-    with ThreadingHTTPServer((host, 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://{host}:{server.server_address[1]}/"
-        server.shutdown()
-
-
-@contextmanager
 def stopping(server):
     try:
         yield server
@@ -111,7 +100,7 @@ def test_code_that_no_pod_can_reach_becomes_an_image_that_runs_there(
     )
     with served(tmp_path / "wheels", outside) as index:
         builder = made(
-            {"UV_DEFAULT_INDEX": index, "UV_CONFIG_FILE": "/etc/uv.toml", "HOME": "/root"},
+            {"UV_DEFAULT_INDEX": f"http://{index}/", "UV_CONFIG_FILE": "/etc/uv.toml", "HOME": "/root"},
             base=f"http://{images.base()}",
             git_roots=(tmp_path / "git",),
         )
@@ -153,7 +142,32 @@ def test_logins_are_files_of_one_secret_and_never_in_the_job(tmp_path, made, wor
     (job,) = world.api.list(JOB, world.namespace)
     assert ":".join(LOGIN) not in json.dumps(job)
     (volume,) = (one for one in job["spec"]["template"]["spec"]["volumes"] if one["name"] == "secrets")
-    assert [item["key"] for item in volume["secret"]["items"]] == ["login-images"]
+    assert [item["key"] for item in volume["secret"]["items"]] == ["login-images", "netrc"]
+
+
+def test_an_index_with_a_login_is_reached_by_a_file_of_the_secret(tmp_path, made, world, outside, images):
+    repository = Repository(tmp_path / "git")
+    (tmp_path / "wheels").mkdir()
+    lock = f"pebble==1.0 \\\n    --hash=sha256:{wheel(tmp_path / 'wheels/pebble')}\n".encode()
+    commit = repository.commit({"requirements.lock": lock})
+    sources.save(tmp_path / "home", (repository.source,))
+    code, run = CodeReference("repo", commit, ""), ("python", "-V")
+    wanted = Recipe("wine-9", code, None, "requirements.lock", run, 8080, (("segue.model", "wine"),))
+    with guarded(tmp_path / "wheels", outside) as index:
+        user, _, password = INDEX_LOGIN.partition(":")
+        world.make(
+            SECRET, "files", stringData={"netrc": f"machine {outside} login {user} password {password}\n"}
+        )
+        more = {
+            "base": f"http://{images.base()}",
+            "git_roots": (tmp_path / "git",),
+            "builder_secret": "files",
+        }
+        builder = made({"UV_DEFAULT_INDEX": f"http://{index}/"}, **more)
+        builder.start(wanted)
+        image = finished(builder, "wine-9")
+    assert isinstance(image, Image), builder.logs("wine-9")
+    assert password not in builder.logs("wine-9")
 
 
 def test_a_build_of_another_installation_is_left_alone(made, place):

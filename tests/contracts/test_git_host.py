@@ -322,6 +322,10 @@ def test_reporters_that_race_lose_nothing(world):
         assert all(f"segue/{name}: {name}{number}" in world.note(commit) for name in "pqrs")
 
 
+def test_a_commit_says_when_it_was_made(world):
+    assert world.host.committed(world.commit({"a": b"1"})) == 1_700_000_000
+
+
 # --- what is not there -----------------------------------------------------------------------
 
 
@@ -329,6 +333,7 @@ ASKED = {
     "tree": lambda host, commit: host.tree(commit),
     "file": lambda host, commit: host.file(commit, "a"),
     "author": lambda host, commit: host.author(commit),
+    "committed": lambda host, commit: host.committed(commit),
     "archive": lambda host, commit: list(host.archive(commit, "")),
     "report": lambda host, commit: host.report(status(commit)),
 }

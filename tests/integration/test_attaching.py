@@ -130,7 +130,7 @@ def test_the_packages_of_an_image():
 
 
 def test_how_an_image_was_made():
-    assert bill.provenance(IMAGE, "r.example/wine", RECIPE, BELOW, "segue@1") == snapshot(
+    assert bill.provenance(IMAGE, "r.example/wine", RECIPE, [BELOW], "segue@1") == snapshot(
         {
             "_type": "https://in-toto.io/Statement/v1",
             "subject": [
@@ -168,5 +168,5 @@ def test_how_an_image_was_made():
 
 @pytest.mark.parametrize("recipe", [Recipe("a", None, None, None, (), 1)])
 def test_a_recipe_without_sources_rests_on_nothing(recipe):
-    told = bill.provenance(IMAGE, "r.example/wine", recipe, None, "segue@1")
+    told = bill.provenance(IMAGE, "r.example/wine", recipe, [], "segue@1")
     assert told["predicate"]["buildDefinition"]["resolvedDependencies"] == []

@@ -88,6 +88,23 @@ def test_the_doctor_in_an_empty_home_says_what_to_type(tmp_path):
     assert "segue up" in said
 
 
+def test_a_dockerfile_is_refused_by_name_until_an_installation_builds_them(tmp_path):
+    file = "name: wine\nbuild: {dockerfile: Dockerfile}\nserve: {port: 8080}\n"
+    (tmp_path / "segue.yaml").write_text(file)
+    code, said, _ = segue(tmp_path, "check", str(tmp_path))
+    assert code == 1
+    assert "build.dockerfile" in said
+    assert "SEGUE_DOCKERFILES" in said
+    told = {
+        "SEGUE_DOCKERFILES": "builds",
+        "SEGUE_BUILDAH_IMAGE": "r.example/buildah@sha256:1",
+        "SEGUE_BUILDER_IMAGE": "r.example/segue@sha256:1",
+        "SEGUE_IMAGES": "https://r.example/models",
+    }
+    code, said, _ = segue(tmp_path, "check", str(tmp_path), **told)
+    assert (code, said) == (0, f"{tmp_path}: fine (wine)\n")
+
+
 def test_without_an_installation_every_question_says_how_to_start_one(tmp_path):
     for command in ("releases", "targets", "show"):
         code, _, wrong = segue(tmp_path, command)

@@ -61,6 +61,7 @@ def test_its_pod_has_a_home_that_can_be_written_and_sees_the_logins_it_needs_and
                     "secretName": "segue-files",
                     "items": [
                         {"key": "login-images", "path": "login-images"},
+                        {"key": "netrc", "path": "netrc"},
                         {"key": "login-mlflow", "path": "login-mlflow"},
                     ],
                     "optional": True,
@@ -77,6 +78,15 @@ def test_its_pod_has_a_home_that_can_be_written_and_sees_the_logins_it_needs_and
         ]
     )
     assert pod["automountServiceAccountToken"] is False
+
+
+def test_logins_of_indexes_are_a_file_of_the_secret():
+    def named(settings):
+        container = made(settings, NETRC="/root/.netrc")["spec"]["template"]["spec"]["containers"][0]
+        return {one["name"]: one["value"] for one in container["env"]}.get("NETRC")
+
+    assert named(SETTINGS) == "/var/lib/segue/secrets/netrc"
+    assert named(replace(SETTINGS, builder_secret=None)) is None
 
 
 def test_the_order_is_read_in_the_pod_as_it_was_given():

@@ -33,6 +33,16 @@ def test_an_image_that_segue_did_not_build_runs_in_clusters_only(more, clusters,
     assert all("was built by somebody else and runs only in a cluster" in text for text in found)
 
 
+@pytest.mark.parametrize("clusters", [(), (PROD,)])
+def test_what_a_dockerfile_makes_runs_in_clusters_only(clusters):
+    found = messages("name: wine\nbuild: {dockerfile: Dockerfile}\nserve: {port: 8080}\n", *clusters)
+    assert bool(found) == (clusters == ())
+    assert all(
+        "Dockerfile makes an image with a system of its own and runs only in a cluster" in text
+        for text in found
+    )
+
+
 def test_what_segue_builds_runs_here():
     assert messages("name: wine\nbuild: {lock: a.txt}\nserve: {run: python serve.py}\n") == []
 

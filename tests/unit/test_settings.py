@@ -25,6 +25,9 @@ OTHER = Settings(
     builder="here",
     builder_image="registry.example/segue@sha256:0",
     builder_secret="segue-files",
+    dockerfiles="builds",
+    buildah_image="registry.example/buildah@sha256:0",
+    build_secrets=("pip.conf", "netrc"),
     git_roots=(Path("/srv/git"), Path("/home/git")),
     clusters_only=True,
     probe_port=8472,
@@ -61,6 +64,7 @@ def test_days_that_are_no_days_are_refused_with_the_name_of_the_setting(text):
         ("SEGUE_DATABASE", "mysql://u:secret@db/x", "postgresql://"),
         ("SEGUE_BROKER", "localhost", "redis://"),
         ("SEGUE_IMAGES", "ftp://u:secret@host", "https://"),
+        ("SEGUE_BUILD_SECRETS", "pip.conf,a b", "keys of a Secret"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_with_its_name_and_what_to_write(name, text, said):
@@ -69,10 +73,22 @@ def test_a_value_that_cannot_be_used_is_refused_with_its_name_and_what_to_write(
     assert "secret" not in str(refused.value), "an address may hold a password"
 
 
-@pytest.mark.parametrize("missing", ["SEGUE_BUILDER_IMAGE", "SEGUE_IMAGES", "SEGUE_BASE"])
-def test_builds_in_a_cluster_need_an_image_a_registry_and_a_base(missing):
-    told = {name: value for name, value in environ_of(OTHER).items() if name != missing}
-    with pytest.raises(SettingsError, match=f"SEGUE_BUILDER needs {missing}, too"):
+@pytest.mark.parametrize(
+    ("name", "missing"),
+    [
+        ("SEGUE_BUILDER", "SEGUE_BUILDER_IMAGE"),
+        ("SEGUE_BUILDER", "SEGUE_IMAGES"),
+        ("SEGUE_BUILDER", "SEGUE_BASE"),
+        ("SEGUE_DOCKERFILES", "SEGUE_BUILDAH_IMAGE"),
+        ("SEGUE_DOCKERFILES", "SEGUE_BUILDER_IMAGE"),
+        ("SEGUE_DOCKERFILES", "SEGUE_IMAGES"),
+        ("SEGUE_BUILD_SECRETS", "SEGUE_BUILDER_SECRET"),
+    ],
+)
+def test_builds_in_a_cluster_need_their_images_a_registry_and_a_base(name, missing):
+    others = {"SEGUE_BUILDER", "SEGUE_DOCKERFILES", "SEGUE_BUILD_SECRETS"} - {name}
+    told = {key: value for key, value in environ_of(OTHER).items() if key not in {missing, *others}}
+    with pytest.raises(SettingsError, match=f"{name} needs {missing}, too"):
         read(told)
 
 

@@ -62,6 +62,14 @@ observer: 8475
 {{- if and .Values.builder.cluster (not (and .Values.images .Values.base)) -}}
 {{- fail "builder.cluster needs images, where built images are pushed to, and base, the image that they stand on" -}}
 {{- end -}}
+{{- with .Values.builder.dockerfiles -}}
+{{- if and .cluster (not (and .image $.Values.images)) -}}
+{{- fail "builder.dockerfiles.cluster needs builder.dockerfiles.image, which has Buildah, and images, where built images are pushed to" -}}
+{{- end -}}
+{{- if and .secrets (not (or $.Values.builder.secret $.Values.secrets.existingSecret)) -}}
+{{- fail "builder.dockerfiles.secrets are keys of a Secret: name it in builder.secret" -}}
+{{- end -}}
+{{- end -}}
 {{- if .Values.split -}}
 {{- if not .Values.database.existingSecret -}}
 {{- fail "split: true needs PostgreSQL: make a Secret that holds its URL, and name it in database.existingSecret" -}}
@@ -102,6 +110,20 @@ observer: 8475
 {{- if .cluster }}
 - name: SEGUE_BUILDER
   value: {{ .cluster | quote }}
+{{- end }}
+{{- with .dockerfiles }}
+{{- if .cluster }}
+- name: SEGUE_DOCKERFILES
+  value: {{ .cluster | quote }}
+- name: SEGUE_BUILDAH_IMAGE
+  value: {{ .image | quote }}
+{{- with .secrets }}
+- name: SEGUE_BUILD_SECRETS
+  value: {{ join "," . | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if or .cluster .dockerfiles.cluster }}
 {{- with default $root.Values.secrets.existingSecret .secret }}
 - name: SEGUE_BUILDER_SECRET
   value: {{ . | quote }}

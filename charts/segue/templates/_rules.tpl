@@ -75,6 +75,31 @@ What can be named is: routes that are taken over, and the gateway. `own`: Segue 
 {{- end }}
 {{- end -}}
 
+{{/* Builds in a namespace of their own: what workers do there, and what web reads. */}}
+{{- define "segue.rules.builds.actor" -}}
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, create, update, delete]
+- apiGroups: [""]
+  resources: [pods, events]
+  verbs: [list]
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
+{{- end -}}
+
+{{- define "segue.rules.builds.web" -}}
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list]
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
+{{- end -}}
+
 {{/*
 Routes that are taken over, by kind and name. The canary beside an Ingress is made at run time, by a name
 that is the target's: writing Ingresses cannot be limited by name.

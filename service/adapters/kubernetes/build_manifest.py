@@ -21,6 +21,7 @@ HOME = "/var/lib/segue"
 LIMITS = Limits(cpu=1.0, memory=2 << 30, seconds=1800.0)
 _RUN = ("python3", "-m", "service.adapters.oci.build_away")
 _LOGIN = re.compile(r"\w+://[^/\s]+@")
+_NETRC = "netrc"  # logins of package indexes, in the form of that file
 _OWN = frozenset({"HOME", "PATH", "LANG"})
 _READABLE = 0o440  # by the pod's group
 
@@ -37,18 +38,10 @@ def manifest(
 
     Raises `Refused` for a variable that holds a login: everybody who may read Jobs would read it.
     """
-    env = {
-        **environment(installer),
-        "SEGUE_HOME": HOME,
-        "SEGUE_IMAGES": settings.images or "",
-        "SEGUE_BASE": settings.base or "",
-        VARIABLE: write_order(order),
-    }
-    job = Job(job_name(order.recipe.name), settings.builder_image or "", _RUN, limits, tuple(env.items()))
-    body = job_manifest.manifest(job, labelling.labels("", "", owner), reasons.ROOM)
-    body["spec"]["ttlSecondsAfterFinished"] = round(settings.keep_days * 86_400)
-    # Another Segue would build it with another image; what counts is that it is the same recipe.
-    body["metadata"]["annotations"][labelling.SPEC] = labelling.digest({"recipe": _recipe(order)})
+    env = environment(installer)
+    if settings.builder_secret:
+        env["NETRC"] = f"{HOME}/secrets/{_NETRC}"
+    body = plain(settings, order, tuple(env.items()), _RUN, owner, limits)
     pod = body["spec"]["template"]["spec"]
     added: list[tuple[str, Object, str]] = [("home", {"emptyDir": {}}, HOME)]
     if settings.builder_secret:
@@ -59,21 +52,45 @@ def manifest(
     return body
 
 
+def plain(  # noqa: PLR0917 (what a build's Job depends on)
+    settings: Settings,
+    order: Order,
+    env: tuple[tuple[str, str], ...],
+    run: tuple[str, ...],
+    owner: str,
+    limits: Limits,
+) -> Object:
+    """A Job of Segue's own image that is told the order and the settings of a build, without volumes."""
+    told = {
+        **dict(env),
+        "SEGUE_HOME": HOME,
+        "SEGUE_IMAGES": settings.images or "",
+        "SEGUE_BASE": settings.base or "",
+        VARIABLE: write_order(order),
+    }
+    job = Job(job_name(order.recipe.name), settings.builder_image or "", run, limits, tuple(told.items()))
+    body = job_manifest.manifest(job, labelling.labels("", "", owner), reasons.ROOM)
+    body["spec"]["ttlSecondsAfterFinished"] = round(settings.keep_days * 86_400)
+    # Another Segue would build it with another image; what counts is that it is the same recipe.
+    body["metadata"]["annotations"][labelling.SPEC] = labelling.digest({"recipe": _recipe(order)})
+    return body
+
+
 def environment(installer: Mapping[str, str]) -> dict[str, str]:
     """Those of the variables that mean the same in a pod: not files of this machine."""
     found = {name: said for name, said in installer.items() if name not in _OWN and not said.startswith("/")}
     for name, said in found.items():
         if _LOGIN.search(said):
             raise Refused(
-                f"{name} holds a login, which everybody who may read Jobs would see; builds in a cluster"
-                " need an index and a proxy without one"
+                f"{name} holds a login, which everybody who may read Jobs would see; one for an index belongs"
+                " in the key netrc of the builder's Secret, and a proxy must need none"
             )
     return found
 
 
 def _secret(name: str, order: Order) -> Object:
     """Of the Secret only what this build needs; what is not in it needs no login."""
-    keys: Sequence[str] = ["login-images", *(f"login-{source.name}" for source in order.sources)]
+    keys: Sequence[str] = ["login-images", _NETRC, *(f"login-{source.name}" for source in order.sources)]
     items = [{"key": key, "path": key} for key in keys]
     return {"secret": {"secretName": name, "items": items, "optional": True, "defaultMode": _READABLE}}
 

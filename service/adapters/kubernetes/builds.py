@@ -49,19 +49,21 @@ class KubernetesBuilder:
     """The builder of an installation whose images are made in a cluster. `find` gives the cluster
     as it is connected now; `limits` are what a build may use there."""
 
-    capabilities = frozenset({"lock"})  # no Dockerfile: nothing of a package is ever executed
+    capabilities = frozenset({"lock"})  # nothing of a package is ever executed
+    limits = build_manifest.LIMITS
+    form = FORM
 
     def __init__(
         self,
         settings: Settings,
         find: Callable[[], Cluster],
         environ: Mapping[str, str],
-        limits: Limits = build_manifest.LIMITS,
+        limits: Limits | None = None,
     ) -> None:
         self._settings = settings
         self._find = find
         self._environ = environ
-        self._limits = limits
+        self._limits = limits or self.limits
         self._known: tuple[Cluster, NamedJobs[Image]] | None = None
 
     @classmethod
@@ -78,9 +80,7 @@ class KubernetesBuilder:
             return
         cluster, jobs = self._find(), self._jobs()
         order = self._order(replace(recipe, name=object_name(recipe.name)))
-        installer = installing.passed(self._environ)
-        body = build_manifest.manifest(self._settings, order, installer, cluster.owner, self._limits)
-        jobs.begin(job_name(recipe.name), body)
+        jobs.begin(job_name(recipe.name), self._body(order, cluster.owner))
 
     def state(self, name: str) -> Working | Image | Failed | Gone:
         """How far the build is; its outcome is kept when it is first seen."""
@@ -96,6 +96,10 @@ class KubernetesBuilder:
 
     def tidy(self, keep: frozenset[str], seconds: float) -> None:
         """Nothing: the cluster removes Jobs when they are old, and images are the registry's to keep."""
+
+    def _body(self, order: Order, owner: str) -> dict[str, Any]:
+        installer = installing.passed(self._environ)
+        return build_manifest.manifest(self._settings, order, installer, owner, self._limits)
 
     def _order(self, recipe: Recipe) -> Order:
         """What the Job is told. Raises `Refused` or `Retry`, as the source and the registry do."""
@@ -117,6 +121,6 @@ class KubernetesBuilder:
     def _jobs(self) -> NamedJobs[Image]:
         cluster = self._find()
         if self._known is None or self._known[0] != cluster:
-            jobs = NamedJobs(Api.of(cluster), cluster.owner, cluster.namespace, form=FORM, what="build")
+            jobs = NamedJobs(Api.of(cluster), cluster.owner, cluster.namespace, form=self.form, what="build")
             self._known = (cluster, jobs)
         return self._known[1]

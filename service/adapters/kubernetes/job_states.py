@@ -25,10 +25,16 @@ _ENDED = frozenset({"Complete", "Failed"})
 
 @dataclass(frozen=True, slots=True)
 class Form(Generic[T]):
-    """What jobs tell when they end: `read` from the message of a pod, `write` what can be read again."""
+    """What jobs tell when they end: `read` from the message of a pod, `write` what can be read again.
+
+    `containers` of the pod run one after the other, and the last one tells the result. `explain` makes
+    words of the message of one that failed by itself; None where it says nothing more than its exit code.
+    """
 
     read: Callable[[bytes], T | Failed]
     write: Callable[[T], bytes]
+    containers: tuple[str, ...] = (CONTAINER,)
+    explain: Callable[[str], str | None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,7 @@ def look(
     ended = _ended(job)
     if ended:
         well = any(one["type"] == "Complete" for one in ended)
-        return _well(job, pods, form) if well else _badly(job, pods, ended[0])
+        return _well(job, pods, form) if well else _badly(job, pods, ended[0], form)
     if job["spec"].get("suspend"):
         queue = (job["metadata"].get("labels") or {}).get(QUEUE, "")
         return Seen(Working(f"waiting in the queue {queue}"))
@@ -115,10 +121,10 @@ def _going(job: Object, pod: Object, events: Sequence[Object], now: float, patie
     trouble = reasons.of_pod(pod, events)
     if trouble is not None:
         return _waiting(trouble, pod["metadata"]["creationTimestamp"], now, patience, name)
-    begun = _state(pod, "running").get("startedAt")
+    begun = _begun(pod)
     if begun and _late(job, begun, now):
         return Seen(_not_in_time(job), name)
-    running = pod.get("status", {}).get("phase") != "Pending"
+    running = begun or pod.get("status", {}).get("phase") != "Pending"
     return Seen(Working("running" if running else "starting"), name)
 
 
@@ -142,7 +148,7 @@ def _well(job: Object, pods: Sequence[Object], form: Form[T]) -> Seen[T]:
         return Seen(Failed(words), going=False)
     first = min(done, key=_end)
     state, name = _state(first, "terminated"), first["metadata"]["name"]
-    if state.get("startedAt") and _late(job, state["startedAt"], _seconds(state["finishedAt"])):
+    if (begun := _begun(first)) and _late(job, begun, _seconds(state["finishedAt"])):
         return Seen(_not_in_time(job), name, going=False)  # nobody was there to end it
     outcome: T | Failed = _result(state, form)
     return Seen(outcome, name, going=False)
@@ -158,7 +164,7 @@ def _result(terminated: Object, form: Form[T]) -> T | Failed:
     return form.read(content)
 
 
-def _badly(job: Object, pods: Sequence[Object], condition: Object) -> Seen[Any]:
+def _badly(job: Object, pods: Sequence[Object], condition: Object, form: Form[Any]) -> Seen[Any]:
     failed = [pod for pod in pods if pod.get("status", {}).get("phase") == "Failed"]
     undisturbed = [pod for pod in failed if reasons.disruption(pod) is None]
     pod = min(undisturbed or failed, key=_end, default=None)
@@ -172,16 +178,20 @@ def _badly(job: Object, pods: Sequence[Object], condition: Object) -> Seen[Any]:
         told = "somebody deleted its pod" if deleted else reasons.short(condition.get("message", ""))
         words = f"the job ended unseen: {told}"
         return Seen(Failed(words), going=False)
-    return Seen(Failed(f"the job {_why(job, pod)}"), name, going=False)
+    return Seen(Failed(_why(job, pod, form)), name, going=False)
 
 
-def _why(job: Object, pod: Object) -> str:
-    """Why its command ended, with the numbers of the limits that it met."""
+def _why(job: Object, pod: Object, form: Form[Any]) -> str:
+    """Why its command ended, with the numbers of the limits that it met, or in its own words."""
     limits = limits_of(job)
-    why = reasons.ended(pod, CONTAINER) or "ended unseen"
+    why = reasons.ended(pod, *form.containers) or "ended unseen"
     if why == reasons.TOO_MUCH_MEMORY and limits.memory:
-        return f"{why} of {limits.memory >> 20} MiB"
-    return why
+        why = f"{why} of {limits.memory >> 20} MiB"
+    told = None
+    if why.startswith(reasons.EXIT_CODE):
+        state = reasons.failed_container(pod, form.containers) or {}
+        told = form.explain(state.get("message") or "")
+    return told or f"the job {why}"
 
 
 def _late(job: Object, begun: str, now: float) -> bool:
@@ -192,6 +202,14 @@ def _late(job: Object, begun: str, now: float) -> bool:
 
 def _not_in_time(job: Object) -> Failed:
     return Failed(f"the job did not end within {limits_of(job).seconds:g} s")
+
+
+def _begun(pod: Object) -> str:
+    """When the first of its containers began; empty while none has."""
+    states = [status.get("state", {}) for status in reasons.containers(pod)]
+    times = [state[which].get("startedAt") for state in states for which in ("running", "terminated")
+             if state.get(which)]  # fmt: skip
+    return min(filter(None, times), default="")
 
 
 def _state(pod: Object, which: str) -> Object:

@@ -154,7 +154,10 @@ class NamedJobs(Generic[T]):
         return self._api.list(EVENT, self._namespace, fields=f"involvedObject.uid={about['metadata']['uid']}")
 
     def _log(self, pod: str) -> str:
+        return "".join(self._log_of(pod, container) for container in self._form.containers)
+
+    def _log_of(self, pod: str, container: str) -> str:
         try:
-            return self._api.logs(self._namespace, pod, job_manifest.CONTAINER, _TAIL)
+            return self._api.logs(self._namespace, pod, container, _TAIL)
         except PortError:  # a node that is gone takes its logs with it; the outcome counts all the same
             return ""

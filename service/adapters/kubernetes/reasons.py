@@ -6,7 +6,7 @@ https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/ and the event 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ SOON = 60.0  # made by somebody at the same time, perhaps: a secret, a volume
 ROOM = 1800.0  # others have to end first
 WEIGHTS = "weights"  # the container that copies a pod's weights before it starts
 TOO_MUCH_MEMORY = "used more memory than its limit"
+EXIT_CODE = "ended with exit code"
 _LONGEST = 500
 
 _DISRUPTIONS = {
@@ -58,7 +59,7 @@ def of_pod(pod: Object, events: Iterable[Object] = ()) -> Trouble | None:
     unscheduled = _condition(pod, "PodScheduled", "False")
     if unscheduled is not None:
         return _not_placed(unscheduled)
-    for status in _containers(pod):
+    for status in containers(pod):
         trouble = _of_container(status, events)
         if trouble is not None:
             return trouble
@@ -67,8 +68,19 @@ def of_pod(pod: Object, events: Iterable[Object] = ()) -> Trouble | None:
     return None
 
 
-def ended(pod: Object, container: str) -> str | None:
-    """Why a pod ended badly, or is being ended by the cluster; None where its command ended well."""
+def failed_container(pod: Object, names: Sequence[str]) -> Object | None:
+    """The state `terminated` of the first of these containers that ended badly, else of the last one."""
+    states = {s.get("name"): s.get("state", {}).get("terminated") for s in containers(pod)}
+    ended = [states[name] for name in names if states.get(name)]
+    badly = (state for state in ended if state.get("exitCode") != 0)
+    return next(badly, states.get(names[-1]))
+
+
+def ended(pod: Object, *names: str) -> str | None:
+    """Why a pod ended badly, or is being ended by the cluster; None where its commands ended well.
+
+    `names` are the containers that run them, in their order.
+    """
     status = pod.get("status", {})
     disrupted = disruption(pod)
     if disrupted is not None:
@@ -76,11 +88,10 @@ def ended(pod: Object, container: str) -> str | None:
     reason, message = status.get("reason", ""), status.get("message", "")
     if reason:
         return _pod_reason(reason, message)
-    found = next((s for s in _containers(pod) if s.get("name") == container), {})
     uncopied = next((s for s in _containers(pod) if s.get("name") == WEIGHTS), None)
     if uncopied and (why := _uncopied(uncopied.get("state", {}).get("terminated") or {"exitCode": 0})):
         return f"did not run: {why}"
-    state = found.get("state", {}).get("terminated")
+    state = failed_container(pod, names)
     if state is None:
         return None if status.get("phase") == "Succeeded" else "ended unseen"
     return command_ended(state)
@@ -97,7 +108,7 @@ def command_ended(state: Object) -> str | None:
         return None
     if code > 128 and code - 128 < 65:
         return f"was killed by signal {code - 128}"
-    return f"ended with exit code {code}"
+    return f"{EXIT_CODE} {code}"
 
 
 def disruption(pod: Object) -> str | None:
@@ -265,6 +276,9 @@ def _of_mounts(events: Iterable[Object]) -> Trouble | None:
     missing = re.search(r'(secret|configmap) "([^"]+)" not found', message)
     if missing:
         return _config(message)
+    key = re.search(r"references non-existent secret key: (\S+)", message)
+    if key:
+        return Trouble(f"the secret that it mounts has no key {key[1]}", SOON)
     return Trouble(f"the pod cannot be set up: {short(message)}", ROOM)
 
 
@@ -304,7 +318,8 @@ def _condition(thing: Object, kind: str, status: str) -> Object | None:
     return next((c for c in conditions if c.get("type") == kind and c.get("status") == status), None)
 
 
-def _containers(pod: Object) -> list[Object]:
+def containers(pod: Object) -> list[Object]:
+    """What a pod says of its containers, those first that run before the others."""
     status = pod.get("status", {})
     return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
 

@@ -13,6 +13,7 @@ from service.ports.outcomes import Refused, Retry
 from service.settings import Settings
 
 MAIN = "refs/heads/main"
+MADE = 1_700_000_000  # when every commit was made
 _FILE, _SUBMODULE = 0o100644, 0o160000
 
 
@@ -102,6 +103,10 @@ class MemoryGit:
 
     def author(self, commit: str) -> str:
         return self._found(commit).author
+
+    def committed(self, commit: str) -> int:
+        self._found(commit)
+        return MADE
 
     def changed(self, before: str, after: str) -> tuple[str, ...] | None:
         self._reach()

@@ -6,6 +6,7 @@ https://cyclonedx.org/docs/1.6/json/ and https://slsa.dev/spec/v1.0/provenance.
 """
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -15,7 +16,7 @@ from service.ports.builds import Recipe
 CYCLONEDX = "application/vnd.cyclonedx+json"
 IN_TOTO = "application/vnd.in-toto+json"
 PROVENANCE = "https://slsa.dev/provenance/v1"
-BUILD_TYPE = "https://segue.dev/build/v1"
+BUILD_TYPE, OF_DOCKERFILE = "https://segue.dev/build/v1", "https://segue.dev/dockerfile/v1"
 _NAMES = uuid.UUID("6a1c6b1e-2f0d-5b0e-9d55-0f6f0a3f7c11")  # of serial numbers, so that they repeat
 
 
@@ -35,18 +36,21 @@ def packages(image: str, pins: tuple[Pin, ...], base: str | None) -> dict[str, A
     }
 
 
-def provenance(image: str, repository: str, recipe: Recipe, base: str | None, builder: str) -> dict[str, Any]:
-    """The in-toto statement of how an image was made. `builder` names Segue and its version."""
+def provenance(
+    image: str, repository: str, recipe: Recipe, bases: Sequence[str], builder: str
+) -> dict[str, Any]:
+    """The in-toto statement of how an image was made. `bases` are what it stands on, by digest; `builder`
+    names Segue and its version."""
     predicate = {
         "buildDefinition": {
-            "buildType": BUILD_TYPE,
+            "buildType": OF_DOCKERFILE if recipe.dockerfile else BUILD_TYPE,
             "externalParameters": {
                 "run": list(recipe.run),
-                "lock": recipe.lock,
+                **({"dockerfile": recipe.dockerfile} if recipe.dockerfile else {"lock": recipe.lock}),
                 "folder": recipe.code.folder if recipe.code else None,
             },
             "internalParameters": {"port": recipe.port, "labels": dict(recipe.labels)},
-            "resolvedDependencies": _sources(recipe, base),
+            "resolvedDependencies": _sources(recipe, bases),
         },
         "runDetails": {"builder": {"id": builder}, "metadata": {"invocationId": recipe.name}},
     }
@@ -58,7 +62,7 @@ def provenance(image: str, repository: str, recipe: Recipe, base: str | None, bu
     }
 
 
-def _sources(recipe: Recipe, base: str | None) -> list[dict[str, Any]]:
+def _sources(recipe: Recipe, bases: Sequence[str]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     if recipe.code:
         digest = {"gitCommit": recipe.code.commit}
@@ -66,7 +70,7 @@ def _sources(recipe: Recipe, base: str | None) -> list[dict[str, Any]]:
     if recipe.model:
         uri = f"models:/{quote(recipe.model.name)}/{quote(recipe.model.version)}"
         found.append({"name": recipe.model.source, "uri": uri})
-    if base:
+    for base in bases:
         name, _, below = base.partition("@sha256:")
         found.append({"name": name, "digest": {"sha256": below}})
     return found

@@ -136,7 +136,7 @@ def documents(settings: Settings, layout: Layout, recipe: Recipe, reference: str
     name, _, digest = reference.partition("@")
     base = settings.base.partition("://")[2] if settings.base else None
     builder = f"https://segue.dev/builder@{version('segue')}"
-    made = bill.provenance(digest, name, recipe, base, builder)
+    made = bill.provenance(digest, name, recipe, [base] if base else [], builder)
     return (
         Document(bill.CYCLONEDX, bill.packages(digest, pins_of(layout, digest), base)),
         Document(bill.IN_TOTO, made, (("in-toto.io/predicate-type", bill.PROVENANCE),)),
@@ -206,6 +206,7 @@ def write_recipe(recipe: Recipe) -> bytes:
             "port": recipe.port,
             "labels": recipe.labels,
             **({"files": recipe.files} if recipe.files != "layer" else {}),  # as before there was a choice
+            **({"dockerfile": recipe.dockerfile} if recipe.dockerfile else {}),
         }
     )
 
@@ -222,6 +223,7 @@ def read_recipe(content: bytes) -> Recipe:
         port=row["port"],
         labels=tuple((name, value) for name, value in row["labels"]),
         files=row.get("files", "layer"),
+        dockerfile=row.get("dockerfile"),
     )
 
 

@@ -25,7 +25,7 @@ from service.ports.connections import Source
 from service.settings import Settings
 
 VARIABLE = "SEGUE_BUILD"
-_LONGEST = 600  # characters of a reason: a pod can tell 4096 bytes
+LONGEST = 600  # characters of a reason: a pod can tell 4096 bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def main(order: Order, settings: Settings, result: Path) -> None:
         folder = Path(scraps)
         told = build(folder, settings, order.recipe, _opener(order, settings), Log(folder))
     if "failed" in told:
-        told = {"failed": told["failed"][:_LONGEST]}
+        told = {"failed": told["failed"][:LONGEST]}
     result.write_bytes(canonical(told))  # in place: it may be a mounted file, which cannot be renamed over
 
 

@@ -38,13 +38,13 @@ Log = Callable[[str], None]
 
 
 def passed(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables of ours that an installer needs: indexes, certificates, proxies, and HOME."""
+    """The variables of ours that an installer needs: indexes, their logins, certificates, proxies, HOME."""
     return {
         name: value
         for name, value in environ.items()
         if (name.startswith(_PASSED) and name not in _NEVER)
         or name.upper().endswith("_PROXY")
-        or name in {"HOME", "PATH", "LANG"}
+        or name in {"HOME", "PATH", "LANG", "NETRC"}
     }
 
 
