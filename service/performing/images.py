@@ -1,10 +1,10 @@
-"""Builds: the recipe that decides a version's image, and how the image is named where it runs."""
+"""Images: the recipe that decides a version's image, and how the image is named where it runs."""
 
-from policies.effects import Build
-from policies.events import BuildFinished, EffectFailed
+from policies.effects import Build, CheckImage
+from policies.events import BuildFinished, EffectFailed, ImageTrusted
 from policies.spec.declaration import FromImage, ServeMlflow, ServeRun
 from policies.version import Version
-from service import sources
+from service import sources, trusting
 from service.bootstrap import Parts
 from service.performing.outcomes import LOOKS, LOOKS_AT_CLUSTER, Again, Done, known_version, with_tail
 from service.ports.builds import CodeReference, Image, ModelReference, Recipe
@@ -28,6 +28,12 @@ def build(parts: Parts, effect: Build, now: float) -> Done | Again:
             sources.save(parts.settings.home, tuple(parts.store.sources()))
             parts.builder.start(recipe)
             return Again(pause)
+
+
+def check_image(parts: Parts, effect: CheckImage, now: float) -> Done:
+    """Sign the version's image where Segue built it, and hold it against the trust policy."""
+    trusting.vouch(parts, known_version(parts, effect.version))
+    return Done(ImageTrusted(effect.step, now))
 
 
 def recipe_of(version: Version) -> Recipe:
