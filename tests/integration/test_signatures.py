@@ -14,6 +14,7 @@ import requests
 from policies import trust
 from policies.trust import SIGNED, SIMPLE, Signature
 from service import keys
+from service.adapters.oci import bill
 from service.adapters.oci.attaching import Document, attach
 from service.adapters.oci.remote import Remote
 from service.adapters.oci.signatures import MOST, OciSignatures
@@ -303,6 +304,11 @@ def test_cosign_verifies_what_segue_signed_and_nothing_else(
     signatures.add(name, digest, simple(OTHER_KEY, text=text))
     assert "no matching signatures" in cosign(tmp_path, *VERIFY, "ours.pub", reference)[1]
     signatures.add(name, digest, simple(KEY, text=text))
+    remote = Remote(image_registry.url, None, actions="pull,push", seconds=(5, 5), store="")
+    subject = {"mediaType": MANIFEST, "digest": digest, "size": 1}
+    attach(
+        remote, name, subject, Document(bill.IN_TOTO, {"subject": []})
+    )  # as each image that Segue builds has
     code, said = cosign(tmp_path, *VERIFY, "ours.pub", reference)
     assert code == 0, said
 
