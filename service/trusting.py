@@ -25,6 +25,10 @@ KEYS_BEFORE = "signing-key-before"
 TRUSTED = "trusted-keys"
 
 
+class Untrusted(Refused):
+    """No key that counts signed this image, so far."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """Where an image is: a registry, its repository there, and both as the policy's globs read them."""
@@ -38,7 +42,7 @@ def vouch(parts: Parts, version: Version) -> None:
     """Sign the version's image if Segue built it and has a key, and hold it against the policy.
 
     What never went to a registry lies in this installation's own layout, under its digest; nobody is asked
-    for it. Raises `Refused` for an image that is not trusted.
+    for it. Raises `Untrusted`, and `Refused` where nobody could be.
     """
     settings, image = parts.settings, version.image
     built = not isinstance(version.model.source, FromImage)
@@ -63,7 +67,7 @@ def wanted(settings: Settings, name: str) -> Trust:
 
 
 def check(settings: Settings, signatures: ImageSignatures, kept: Kept, image: str) -> None:
-    """Raise `Refused` unless a key that the policy names signed this image."""
+    """Raise `Untrusted` unless a key that the policy names signed this image."""
     rule = wanted(settings, kept.name)
     trusted = keys_of(settings, rule)
     reference = f"{kept.name}@{image}"
@@ -74,7 +78,7 @@ def check(settings: Settings, signatures: ImageSignatures, kept: Kept, image: st
     wrong = trust.why_not(found, image, lambda text, signature: keys.signed_by(trusted, text, signature))
     if wrong:
         names = ", ".join(map(keys.name, trusted))
-        raise Refused(
+        raise Untrusted(
             f"{reference} may not serve here: {wrong}, and SEGUE_TRUST wants one by `{rule.value}` ({names})."
             f" {_mend(rule, reference)}; then try again: segue retry"
         )

@@ -36,7 +36,7 @@ def perform(parts: Parts, effect: Effect, now: float, since: float) -> Done | Ag
         case Build():
             return build(parts, effect, now)
         case CheckImage():
-            return check_image(parts, effect, now)
+            return check_image(parts, effect, now, since)
         case RunEvaluation():
             return evaluate(parts, effect, now)
         case StartWorkload():

@@ -9,6 +9,10 @@ from service.bootstrap import Parts
 from service.performing.outcomes import LOOKS, LOOKS_AT_CLUSTER, Again, Done, known_version, with_tail
 from service.ports.builds import CodeReference, Image, ModelReference, Recipe
 from service.ports.outcomes import Failed, Gone, Refused, Working
+from service.trusting import Untrusted
+
+SIGNED_LATER = 300.0  # seconds in which CI may still sign what it has pushed
+LOOKS_FOR_SIGNATURE = 10.0
 
 
 def build(parts: Parts, effect: Build, now: float) -> Done | Again:
@@ -30,9 +34,15 @@ def build(parts: Parts, effect: Build, now: float) -> Done | Again:
             return Again(pause)
 
 
-def check_image(parts: Parts, effect: CheckImage, now: float) -> Done:
+def check_image(parts: Parts, effect: CheckImage, now: float, since: float) -> Done | Again:
     """Sign the version's image where Segue built it, and hold it against the trust policy."""
-    trusting.vouch(parts, known_version(parts, effect.version))
+    version = known_version(parts, effect.version)
+    try:
+        trusting.vouch(parts, version)
+    except Untrusted:
+        if isinstance(version.model.source, FromImage) and now - since < SIGNED_LATER:
+            return Again(LOOKS_FOR_SIGNATURE)
+        raise
     return Done(ImageTrusted(effect.step, now))
 
 

@@ -9,6 +9,7 @@ from service import keys, plugins, sources, trusting
 from service.adapters.memory.images import MemoryImages
 from service.adapters.memory.signatures import MemorySignatures
 from service.bootstrap import Site
+from service.performing.images import SIGNED_LATER
 from service.ports.connections import Cluster, Source
 from service.states import version_of
 from tests.imaging import Images
@@ -48,12 +49,15 @@ class Trusting(World):
         self.signatures.add(repository, digest, Signature(SIMPLE, text, keys.sign(key, text)))
 
     def ci(self, tag, *signing):
-        """Others build, push and sign; a sweep finds it. The digest."""
+        """Others build, push and sign; a sweep finds it, and they have had their time. The digest."""
         digest = self.images.push("acme/fraud", tag, tag)
         for key in signing:
             self.sign(digest, key)
         self.clock.now += self.settings.sweep_seconds
         self.settle()
+        if KEY not in signing:
+            self.clock.now += SIGNED_LATER
+            self.settle()
         return digest
 
     def declared(self, text=FRAUD):
@@ -113,6 +117,17 @@ def test_what_another_key_signed_is_refused_and_the_one_that_serves_goes_on_serv
     assert world.target("fraud/production").stable.image == good
 
 
+def test_what_is_signed_after_it_was_pushed_goes_on_by_itself(world):
+    digest = world.images.push("acme/fraud", "main-1", "one")
+    world.clock.now += world.settings.sweep_seconds
+    world.settle()
+    assert (last(world).phase, world.workloads.running) == (Phase.PENDING, ())
+    world.sign(digest)
+    world.settle(12)
+    world.play(40, until="rel-1")
+    assert last(world).phase is Phase.PROMOTED
+
+
 def test_a_registry_that_is_away_is_waited_for_and_never_taken_for_a_yes(world):
     world.signatures.away = "connection refused"
     digest = world.images.push("acme/fraud", "main-1", "one")
@@ -155,6 +170,7 @@ def test_what_serves_already_is_not_asked_when_it_is_rolled_back_to(world):
 
 @pytest.mark.parametrize("content", [None, b"", b"no key", KEY])
 def test_a_policy_without_its_keys_lets_nothing_through(world, content):
+    """And does not wait: no signature would help."""
     (world.settings.home / "secrets" / "trusted-keys").unlink()
     if content is not None:
         world.secret("trusted-keys", content)
@@ -275,6 +291,8 @@ def test_in_a_real_registry_an_unsigned_image_is_refused_and_a_signed_one_goes_o
     world.declared(FRAUD.replace("ghcr.io/acme/fraud", f"{image_registry.host}/{repository}"))
     digest = Images(image_registry.url).push(repository, "main-1", "one")
     world.clock.now += world.settings.sweep_seconds
+    world.settle()
+    world.clock.now += SIGNED_LATER
     world.settle()
     assert "it has no signature" in last(world).reason
     text = trust.payload(f"{image_registry.host}/{repository}", digest)

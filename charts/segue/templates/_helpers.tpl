@@ -96,6 +96,10 @@ observer: 8475
 - name: SEGUE_BASE
   value: {{ . | quote }}
 {{- end }}
+{{- with .Values.trust }}
+- name: SEGUE_TRUST
+  value: {{ . | quote }}
+{{- end }}
 {{- with .Values.builder }}
 {{- if .cluster }}
 - name: SEGUE_BUILDER
