@@ -86,6 +86,27 @@ def test_of_the_secrets_only_logins_are_left_to_a_process_that_secluded_itself(s
     assert (secrets / "signing-key").read_text() == "signing-key"
 
 
+DENIED = """
+import sys
+from pathlib import Path
+from service.adapters.oci import secluding
+secluding._drop(frozenset({0, 1}))  # root as a container has it
+print(secluding.seclude(Path(sys.argv[1]), lambda name: name.startswith("login-")))
+print((Path(sys.argv[1]) / "signing-key").read_text())
+"""
+
+
+def test_where_the_system_does_not_allow_it_nothing_changes_and_it_is_said(secrets):
+    if os.geteuid() != 0:
+        pytest.skip("only root has rights to give up")
+    look = [sys.executable, "-c", DENIED, str(secrets)]
+    done = subprocess.run(look, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "this system does not let a build hide secrets from itself: Operation not permitted",
+        "signing-key",
+    ]
+
+
 def test_a_build_runs_so_and_still_logs_in_where_it_pushes_to(tmp_path):
     if program() is None or os.geteuid() != 0:
         pytest.skip("needs an image registry, and root to look at the build")
