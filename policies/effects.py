@@ -22,6 +22,15 @@ class Build:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckImage:
+    """Sign the version's image if Segue built it, and hold it against the trust policy; answered by
+    `ImageTrusted`."""
+
+    step: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunEvaluation:
     """Run the version's evaluation in its image; answered by `EvaluationFinished`."""
 
@@ -173,6 +182,7 @@ class TagVersion:
 
 Effect = (
     Build
+    | CheckImage
     | RunEvaluation
     | StartWorkload
     | Adopt
@@ -205,5 +215,5 @@ def lane(effect: Effect, subject: str) -> str:
             return f"workload:{backends[0]}"
         case StartWorkload(backend=backend):
             return f"workload:{backend}"
-        case Build() | RunEvaluation() | Adopt() | CheckPreview():
+        case Build() | CheckImage() | RunEvaluation() | Adopt() | CheckPreview():
             return f"work:{subject}"

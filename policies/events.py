@@ -143,6 +143,14 @@ class BuildFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageTrusted:
+    """The version's image is one that the operator's trust policy lets serve."""
+
+    step: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class EvaluationFinished:
     """The evaluation's result as it reported it; gates judge it later, for each target."""
 
@@ -279,7 +287,7 @@ class Approved:
     at: float
 
 
-VersionEvent = BuildFinished | EvaluationFinished | EffectFailed
+VersionEvent = BuildFinished | ImageTrusted | EvaluationFinished | EffectFailed
 ReleaseEvent = (
     VersionReady
     | VersionFailed

@@ -1,4 +1,4 @@
-"""The version machine: received, built, evaluated; once for all releases of the same content.
+"""The version machine: received, built, checked, evaluated; once for all releases of the same content.
 
 `advance` is pure. A version's key is derived from its content (the model's folder at the commit,
 or the registered version's files, with the keys of `segue.yaml` that build and evaluate it), so the
@@ -11,16 +11,17 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from policies.effects import Build, Effect, RunEvaluation
-from policies.events import BuildFinished, EffectFailed, EvaluationFinished, VersionEvent
+from policies.effects import Build, CheckImage, Effect, RunEvaluation
+from policies.events import BuildFinished, EffectFailed, EvaluationFinished, ImageTrusted, VersionEvent
 from policies.spec.declaration import Evaluate, Model, PodNeeds
 
 
 class VersionPhase(StrEnum):
     BUILDING = "building"  # the image is being made
+    CHECKING = "checking"  # whoever made the image must be trusted
     EVALUATING = "evaluating"  # the evaluation job runs
     READY = "ready"  # its releases may go on; final
-    FAILED = "failed"  # could not be built or evaluated; final until retried
+    FAILED = "failed"  # could not be built or evaluated, or is not trusted; final until retried
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,17 +107,18 @@ def begin(
     key = content_key(model, code, registered, image)
     version = Version(key, model, code, registered, VersionPhase.BUILDING, "build-1", image=image)
     if image is not None:
-        return _evaluate(version)
+        return _check(version)
     return version, (Build(version.step, key),)
 
 
 def retry(version: Version) -> tuple[Version, tuple[Effect, ...]]:
-    """Try a failed version again from where it failed; any other stays as it is."""
+    """Try a failed version again: from the build, or from the check of an image that is there. Any other
+    stays as it is."""
     if version.phase is not VersionPhase.FAILED:
         return version, ()
     again = replace(version, attempt=version.attempt + 1, reason="")
     if again.image is not None:
-        return _evaluate(again)
+        return _check(again)
     again = replace(again, phase=VersionPhase.BUILDING, step=f"build-{again.attempt}")
     return again, (Build(again.step, again.key),)
 
@@ -133,13 +135,20 @@ def advance(version: Version, event: VersionEvent) -> tuple[Version, tuple[Effec
         return version, ()
     match event, version.phase:
         case BuildFinished(image=image, layers=layers, weights=weights), VersionPhase.BUILDING:
-            return _evaluate(replace(version, image=image, layers=layers, weights=weights))
+            return _check(replace(version, image=image, layers=layers, weights=weights))
+        case ImageTrusted(), VersionPhase.CHECKING:
+            return _evaluate(version)
         case EvaluationFinished(metrics=metrics), VersionPhase.EVALUATING:
             return replace(version, phase=VersionPhase.READY, step="", metrics=metrics), ()
         case EffectFailed(reason=reason), _:
             return replace(version, phase=VersionPhase.FAILED, step="", reason=reason), ()
         case _:
             return version, ()
+
+
+def _check(version: Version) -> tuple[Version, tuple[Effect, ...]]:
+    version = replace(version, phase=VersionPhase.CHECKING, step=f"check-{version.attempt}")
+    return version, (CheckImage(version.step, version.key),)
 
 
 def _evaluate(version: Version) -> tuple[Version, tuple[Effect, ...]]:

@@ -17,6 +17,7 @@ from service.ports.jobs import JobRunner
 from service.ports.metrics import MetricSource
 from service.ports.outcomes import Refused
 from service.ports.registries import ImageRegistry, ModelRegistry
+from service.ports.signatures import ImageSignatures
 from service.ports.traffic import TrafficRouter
 from service.ports.workloads import Adoption, Room, Workload
 from service.settings import Settings
@@ -43,6 +44,10 @@ class Site:
     room: Room | None = None
 
 
+def _no_signatures(source: Source) -> ImageSignatures:
+    raise Refused(f"nothing here can read the signatures at {source.url}")
+
+
 @dataclass(slots=True)
 class Parts:
     """What a worker acts with. Source adapters are opened when they are first asked for."""
@@ -59,6 +64,7 @@ class Parts:
     ask_preview: Callable[[str, str | None, str, str], str] = preview.ask
     open_site: Callable[[Cluster, Place], Site] = field(default=lambda cluster, _: _no_site(cluster))
     dockerfiles: ImageBuilder | None = None
+    open_signatures: Callable[[Source], ImageSignatures] = _no_signatures
     looked: dict[str, int] = field(default_factory=dict)  # the newest delivery before a source was last asked
     _opened: dict[str, tuple[Source, Any]] = field(default_factory=dict)
     _sites: dict[Place, tuple[Cluster, Site]] = field(default_factory=dict)
@@ -157,6 +163,7 @@ def build(settings: Settings) -> Parts:
         router=opened("traffic_routers", "traefik"),
         metrics=opened("metric_sources", "traefik"),
         open_source=open_source,
+        open_signatures=lambda source: plugins.load("image_signatures", source.kind).open(settings, source),
         open_site=lambda cluster, place: plugins.load("sites", "kubernetes")(settings, cluster, place),
     )
 

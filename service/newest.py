@@ -15,6 +15,7 @@ from service import ownership
 from service.ports.connections import Source
 from service.ports.outcomes import Refused, Retry
 from service.ports.registries import ImageRegistry
+from service.sources import IMAGE_KINDS
 
 MOST_WITHOUT_ORDER = 100
 NOTHING = ""  # the value of a reference that is declared, and whose pattern no tag matches
@@ -79,6 +80,19 @@ def wanted_of(source: Source, models: Iterable[Model]) -> tuple[FromImage, ...]:
         and not ownership.foreign(source, model)
     }
     return tuple(found)
+
+
+def source_of(sources: Iterable[Source], model: Model, wanted: FromImage) -> Source:
+    """The connected registry of what a model wants. Raises `Refused` where none that may own it is."""
+    registries = (source for source in sources if source.kind in IMAGE_KINDS)
+    fitting = next((source for source in registries if wanted_of(source, (model,))), None)
+    if fitting is None:
+        host, _ = tags.place(wanted.repository)
+        raise Refused(
+            f"no image registry that may own {model.name} is connected for {wanted.repository}; write:"
+            f" segue connect registry https://{host}"
+        )
+    return fitting
 
 
 def look(

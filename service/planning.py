@@ -35,7 +35,6 @@ from service.ports.git import GitHost, TreeEntry
 from service.ports.outcomes import Refused
 from service.ports.registries import ModelVersion
 from service.rows import ModelRow
-from service.sources import IMAGE_KINDS
 from service.states import model_of, version_of
 
 LEAST_DIGEST = len("sha256:") + 12
@@ -271,15 +270,8 @@ def newest_plan(parts: Parts, row: ModelRow, image: str | None, actor: str) -> P
     wanted = model.source
     if not isinstance(wanted, FromImage):
         raise Refused(f"{model.name} is not declared by `image:`")
-    host, repository = tags.place(wanted.repository)
-    sources = [s for s in parts.store.sources() if s.kind in IMAGE_KINDS]
-    fitting = next((s for s in sources if newest.wanted_of(s, (model,))), None)
-    if fitting is None:
-        raise Refused(
-            f"no image registry that may own {model.name} is connected for {wanted.repository}; write:"
-            f" segue connect registry https://{host}"
-        )
-    registry = parts.images(fitting.name)
+    _, repository = tags.place(wanted.repository)
+    registry = parts.images(newest.source_of(parts.store.sources(), model, wanted).name)
     if image is not None:
         if registry.digest(repository, image) is None:
             raise Refused(f"{wanted.repository} has no image {image}")

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from policies import trust
+
 YES, NO = frozenset({"yes", "true", "1"}), frozenset({"no", "false", "0"})
 PORTS = range(65_536)  # 0: any that is free
 PROBES = range(1, 65_532)  # the first of four
@@ -47,6 +49,7 @@ class Settings:
     buildah_image: str | None = None  # SEGUE_BUILDAH_IMAGE: an image with Buildah, which builds them
     build_secrets: tuple[str, ...] = ()  # SEGUE_BUILD_SECRETS: keys of the Secret that Dockerfiles may mount
     git_roots: tuple[Path, ...] = ()  # SEGUE_GIT_ROOTS: plain paths are allowed only below these
+    trust: str = "off"  # SEGUE_TRUST: whose signature images need, by `policies.trust.rules`
     clusters_only: bool = False  # SEGUE_CLUSTERS_ONLY: nothing is served or evaluated on this machine
     probe_port: int | None = None  # SEGUE_PROBE_PORT: the first of four, of workers, reconciler, observer
     intake_url: str | None = None  # SEGUE_INTAKE_URL: where senders and people reach intake
@@ -90,6 +93,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         buildah_image=environ.get("SEGUE_BUILDAH_IMAGE") or None,
         build_secrets=_keys(environ, "SEGUE_BUILD_SECRETS"),
         git_roots=_folders(environ, "SEGUE_GIT_ROOTS"),
+        trust=_trust(environ, default.trust),
         clusters_only=_yes(environ, "SEGUE_CLUSTERS_ONLY"),
         probe_port=_whole(environ, "SEGUE_PROBE_PORT", 0, PROBES) or None,
         intake_url=_address(environ, "SEGUE_INTAKE_URL", WEB, "https://hooks.example"),
@@ -123,6 +127,7 @@ def environ_of(settings: Settings) -> dict[str, str]:
         "SEGUE_BUILDAH_IMAGE": settings.buildah_image or "",
         "SEGUE_BUILD_SECRETS": ",".join(settings.build_secrets),
         "SEGUE_GIT_ROOTS": ":".join(str(root) for root in settings.git_roots),
+        "SEGUE_TRUST": settings.trust,
         "SEGUE_CLUSTERS_ONLY": "yes" if settings.clusters_only else "no",
         "SEGUE_PROBE_PORT": str(settings.probe_port or ""),
         "SEGUE_INTAKE_URL": settings.intake_url or "",
@@ -167,6 +172,15 @@ def _folders(environ: Mapping[str, str], name: str) -> tuple[Path, ...]:
     if relative is not None:
         raise SettingsError(f"{name} names '{relative}'; write a whole path such as {relative.absolute()}")
     return folders
+
+
+def _trust(environ: Mapping[str, str], default: str) -> str:
+    text = environ.get("SEGUE_TRUST") or default
+    try:
+        trust.rules(text)
+    except ValueError as reason:
+        raise SettingsError(f"SEGUE_TRUST is {text!r}: {reason}") from reason
+    return text
 
 
 def _yes(environ: Mapping[str, str], name: str) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import replace
 import structlog
 
 from policies.effects import SetTraffic
-from policies.events import BuildFinished, EffectFailed, EvaluationFinished, Waits
+from policies.events import BuildFinished, EffectFailed, EvaluationFinished, ImageTrusted, Waits
 from service import answering, housekeeping, meters, planning, receiving, room, watching
 from service.bootstrap import Parts
 from service.codec import Unknown
@@ -32,8 +32,8 @@ SLOW_SECONDS = 5.0  # what takes longer is told why
 # What must never wait behind a build or a registry: it has worker processes of its own.
 URGENT = ("SetTraffic", "evidence", "Wake", "command", "StartWorkload", "CheckPreview")
 PATIENT = (
-    "delivery", "event", "look", "declare", "Build", "RunEvaluation", "StopWorkload", "ReportCommit",
-    "MoveAlias", "TagVersion", "housekeeping", "drift", "Adopt", "HandBack", "Settle",
+    "delivery", "event", "look", "declare", "Build", "CheckImage", "RunEvaluation", "StopWorkload",
+    "ReportCommit", "MoveAlias", "TagVersion", "housekeeping", "drift", "Adopt", "HandBack", "Settle",
 )  # fmt: skip
 QUEUES = {"urgent": URGENT, "patient": PATIENT}
 
@@ -194,9 +194,9 @@ def _finish(parts: Parts, work: Work, done: Done) -> None:
 def _tell(deciding: Deciding, subject: str, answer: Answer) -> None:
     """Versions are known by keys, releases by names that begin with `rel-`."""
     if subject.startswith("rel-"):
-        if not isinstance(answer, BuildFinished | EvaluationFinished):
+        if not isinstance(answer, BuildFinished | ImageTrusted | EvaluationFinished):
             deciding.release_event(subject, answer)
-    elif isinstance(answer, BuildFinished | EvaluationFinished | EffectFailed):
+    elif isinstance(answer, BuildFinished | ImageTrusted | EvaluationFinished | EffectFailed):
         deciding.version_event(subject, answer)
 
 

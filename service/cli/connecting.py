@@ -1,11 +1,11 @@
-"""`connect`, `cluster` and `token`: who may tell Segue something, and where it may act."""
+"""`connect`, `cluster`, `token`, `signing-key`: who may tell Segue something, where it may act, as whom."""
 
 import os
 from typing import Any
 
 import click
 
-from service import clusters, connecting, installation, tokens
+from service import clusters, connecting, installation, signing_key, tokens
 from service.cli.context import as_json, chosen, console, print_json
 from service.ports.connections import Cluster, Source
 from service.store import Store
@@ -131,4 +131,26 @@ def token(name: str, *, wants_json: bool) -> None:
         click.echo(made)
 
 
-COMMANDS = (connect, cluster, token)
+@click.command("signing-key")
+@click.option("--replace", is_flag=True, help="Make a new key. What the old one signed stays trusted.")
+@as_json
+def own_key(*, replace: bool, wants_json: bool) -> None:
+    """Show the public key of the images that Segue signs.
+
+    Makes the key if there is none: ECDSA P-256, in the secret file signing-key, which never leaves the
+    installation. From then on each image that Segue builds and pushes is signed; this is what cosign and
+    admission controllers verify it with.
+
+    \b
+      segue signing-key > segue.pub
+      cosign verify --key segue.pub --insecure-ignore-tlog=true registry.example/models/churn@sha256:...
+    """
+    settings = chosen()
+    made = signing_key.replace(settings) if replace else signing_key.public(settings)
+    if wants_json:
+        print_json({"public_key": made.decode()})
+    else:
+        click.echo(made.decode(), nl=False)
+
+
+COMMANDS = (connect, cluster, token, own_key)

@@ -4,16 +4,20 @@ import os
 import shutil
 import sys
 
+from policies import trust
 from policies.spec.declaration import Model
+from policies.trust import Trust
 from service import (
     clusters,
     connecting,
     installation,
+    keys,
     newest,
     plugins,
     processes,
     shim,
     sources,
+    trusting,
     up,
     watching,
 )
@@ -32,7 +36,7 @@ LEAST_FREE = 1 << 30
 def examine(settings: Settings) -> list[Finding]:
     """All checks; none of them changes anything."""
     chosen = installation.with_ports(settings)
-    found = [_python(), _git(), _home(settings)]
+    found = [_python(), _git(), _home(settings), *_trust(settings)]
     if not settings.clusters_only:
         found += [_isolation(settings), *_embedded(settings)]
     if not (settings.home / "run").is_dir():
@@ -85,6 +89,28 @@ def _home(settings: Settings) -> Finding:
 def _isolation(settings: Settings) -> Finding:
     detail: str = plugins.load("workloads", "process").open(settings).isolation
     return Finding("isolation", ok=True, detail=detail)
+
+
+def _trust(settings: Settings) -> list[Finding]:
+    """Whether images can be signed and held against the policy; nothing where neither is wanted."""
+    asked = {rule for _, rule in trust.rules(settings.trust)} - {Trust.OFF}
+    if settings.secret(trusting.KEY) is not None:
+        asked.add(Trust.OURS)
+    if not asked:
+        return []
+    try:
+        told = [_keys(settings, rule) for rule in sorted(asked)]
+        if settings.images is not None:
+            source = trusting.images_source(settings)
+            plugins.load("image_signatures", source.kind).open(settings, source).check()
+    except PortError as reason:
+        mend = "see docs/how-to/signed-images.md: which key is needed where"
+        return [Finding("trust", ok=False, detail=str(reason), mend=mend)]
+    return [Finding("trust", ok=True, detail=f"SEGUE_TRUST={settings.trust}; {'; '.join(told)}")]
+
+
+def _keys(settings: Settings, rule: Trust) -> str:
+    return f"{rule.value}: {', '.join(map(keys.name, trusting.keys_of(settings, rule)))}"
 
 
 def _embedded(settings: Settings) -> list[Finding]:

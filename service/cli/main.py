@@ -16,7 +16,7 @@ FORESEEN = (Refusal, Unreachable, StoreError, UnknownAdapter, PortError, Setting
 # Which module holds a command. Imported when it is typed: what starts everything is slow to import.
 PLACES = {
     "up": "running", "down": "running", "doctor": "running", "connect": "connecting",
-    "cluster": "connecting", "token": "connecting",
+    "cluster": "connecting", "token": "connecting", "signing-key": "connecting",
     "init": "checking", "check": "checking", "releases": "showing", "show": "showing", "watch": "showing",
     "logs": "showing", "targets": "showing", "start": "acting", "approve": "acting", "reject": "acting",
     "promote": "acting", "abort": "acting", "retry": "acting", "pause": "acting", "resume": "acting",

@@ -3,6 +3,7 @@
 from policies.effects import (
     Adopt,
     Build,
+    CheckImage,
     CheckPreview,
     Effect,
     HandBack,
@@ -19,7 +20,7 @@ from policies.effects import (
 from policies.events import Tick
 from service.bootstrap import Parts
 from service.performing.evaluating import evaluate
-from service.performing.images import build
+from service.performing.images import build, check_image
 from service.performing.outcomes import Again, Done
 from service.performing.reporting import move_alias, report, tag
 from service.performing.serving import adopt, check, hand_back, start, stop
@@ -34,6 +35,8 @@ def perform(parts: Parts, effect: Effect, now: float, since: float) -> Done | Ag
     match effect:
         case Build():
             return build(parts, effect, now)
+        case CheckImage():
+            return check_image(parts, effect, now, since)
         case RunEvaluation():
             return evaluate(parts, effect, now)
         case StartWorkload():

@@ -1,16 +1,20 @@
-"""Builds: the recipe that decides a version's image, and how the image is named where it runs."""
+"""Images: the recipe that decides a version's image, and how the image is named where it runs."""
 
 from typing import Literal
 
-from policies.effects import Build
-from policies.events import BuildFinished, EffectFailed
+from policies.effects import Build, CheckImage
+from policies.events import BuildFinished, EffectFailed, ImageTrusted
 from policies.spec.declaration import FromImage, ImageWeights, Model, ServeMlflow, ServeRun
 from policies.version import Version
-from service import sources
+from service import sources, trusting
 from service.bootstrap import Parts
 from service.performing.outcomes import LOOKS, LOOKS_AT_CLUSTER, Again, Done, known_version, with_tail
 from service.ports.builds import CodeReference, Image, ModelReference, Recipe
 from service.ports.outcomes import Failed, Gone, Refused, Working
+from service.trusting import Untrusted
+
+SIGNED_LATER = 300.0  # seconds in which CI may still sign what it has pushed
+LOOKS_FOR_SIGNATURE = 10.0
 
 
 def build(parts: Parts, effect: Build, now: float) -> Done | Again:
@@ -32,6 +36,18 @@ def build(parts: Parts, effect: Build, now: float) -> Done | Again:
             sources.save(parts.settings.home, tuple(parts.store.sources()))
             builder.start(recipe)
             return Again(pause)
+
+
+def check_image(parts: Parts, effect: CheckImage, now: float, since: float) -> Done | Again:
+    """Sign the version's image where Segue built it, and hold it against the trust policy."""
+    version = known_version(parts, effect.version)
+    try:
+        trusting.vouch(parts, version)
+    except Untrusted:
+        if isinstance(version.model.source, FromImage) and now - since < SIGNED_LATER:
+            return Again(LOOKS_FOR_SIGNATURE)
+        raise
+    return Done(ImageTrusted(effect.step, now))
 
 
 def recipe_of(version: Version) -> Recipe:

@@ -9,6 +9,7 @@ from policies.events import (
     CheckFinished,
     EffectFailed,
     EvaluationFinished,
+    ImageTrusted,
     Tick,
     TrafficObserved,
     WorkloadReady,
@@ -21,6 +22,7 @@ from service.states import version_of
 
 Answer = (
     BuildFinished
+    | ImageTrusted
     | EvaluationFinished
     | WorkloadReady
     | Adopted

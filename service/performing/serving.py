@@ -4,6 +4,7 @@ from policies.effects import Adopt, CheckPreview, HandBack, StartWorkload, StopW
 from policies.events import Adopted, CheckFinished, EffectFailed, WorkloadReady
 from policies.spec.declaration import ServeMlflow, ServeRun
 from policies.version import Version
+from service import trusting
 from service.bootstrap import Parts
 from service.performing.images import image_of
 from service.performing.outcomes import Again, Done, known_version, pause, with_tail
@@ -34,7 +35,10 @@ def start(parts: Parts, effect: StartWorkload, now: float, since: float) -> Done
         case Working(progress=progress):
             return Again(pause(effect.place), progress)
         case Gone():
-            workloads.start(order_of(parts, known_version(parts, effect.version), effect))
+            version = known_version(parts, effect.version)
+            if effect.place.cluster is not None:
+                trusting.vouch(parts, version)  # days may have passed since it was looked at
+            workloads.start(order_of(parts, version, effect))
             return Again(0.1)
 
 

@@ -118,7 +118,7 @@ def _nothing_twice(installed, commits):
     assert len(began) == len(set(began)) == len(commits)
     for version in store.versions("echo"):
         actions = [entry.action for entry in store.record_of(version.key)]
-        assert actions == ["building", "evaluating", "ready"], actions
+        assert actions == ["building", "checking", "evaluating", "ready"], actions
     for commit in commits:
         note = installed.repository.note(commit)
         assert note.count("is promoted") == 1, note

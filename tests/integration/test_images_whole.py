@@ -78,5 +78,5 @@ def test_a_pushed_tag_is_told_approved_and_promoted_by_its_digest(installed):
 
     started = made.client.command("start", "ltv", image=one)
     assert started["ok"], started
-    assert made.client.get(f"releases/{started['release']}")["release"]["image"] == one
+    wait_until(lambda: made.client.get(f"releases/{started['release']}")["release"]["image"] == one, 60)
     assert "1 declared" in segue(made.place, "doctor", check=False)

@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 from policies import version as versions
 from policies.effects import (
     Build,
+    CheckImage,
     CheckPreview,
     ReportCommit,
     RunEvaluation,
@@ -37,6 +38,7 @@ from policies.events import (
     EffectFailed,
     EvaluationFinished,
     EvidenceChanged,
+    ImageTrusted,
     Superseded,
     Tick,
     TrafficObserved,
@@ -594,9 +596,12 @@ WINE = Model(
     (Environment(),),
 )
 CODE = CodeOrigin("git", "c" * 40, "", "t" * 40)
-any_step = st.sampled_from(["build-1", "build-2", "evaluate-1", "evaluate-2", "", "build-", "traffic-1-1"])
+any_step = st.sampled_from(
+    ["build-1", "build-2", "check-1", "check-2", "evaluate-1", "evaluate-2", "", "build-", "traffic-1-1"]
+)
 any_answer = (
     st.builds(BuildFinished, any_step, st.just("sha256:1"), st.just(()), st.just(1.0))
+    | st.builds(ImageTrusted, any_step, st.just(1.0))
     | st.builds(EvaluationFinished, any_step, st.just((("accuracy", 0.9),)), st.just(1.0))
     | st.builds(EffectFailed, any_step, st.just("no"), st.just(1.0))
     | st.just("retry")
@@ -605,9 +610,9 @@ any_answer = (
 
 @settings(deadline=None, max_examples=300)
 @given(st.lists(any_answer, max_size=12))
-def test_a_version_is_ready_only_with_an_image_and_its_evaluation_and_always_gets_there(answers):
+def test_a_version_is_ready_only_with_a_trusted_image_and_its_evaluation_and_always_gets_there(answers):
     state, effects = versions.begin(WINE, CODE, None)
-    issued = list(effects)
+    issued, trusted = list(effects), set()
     for answer in answers:
         before = state
         state, effects = versions.retry(state) if answer == "retry" else versions.advance(state, answer)
@@ -616,18 +621,23 @@ def test_a_version_is_ready_only_with_an_image_and_its_evaluation_and_always_get
             assert state == before or answer.step == before.step
             assert versions.advance(state, answer) == (state, ())
             assert before.settled is False or state == before
+        if isinstance(answer, ImageTrusted) and state != before:
+            trusted.add(before.attempt)
         if state.phase is VersionPhase.READY:
             assert state.image is not None
             assert any(isinstance(effect, RunEvaluation) for effect in issued)
+            assert state.attempt in trusted
             assert state.metrics
     assert len(set(issued)) == len(issued)
     if state.phase is VersionPhase.FAILED:
         state, effects = versions.retry(state)
         issued += effects
-    for _ in range(2):
+    for _ in range(3):
         match issued[-1]:
             case Build(step=step):
                 state, effects = versions.advance(state, BuildFinished(step, "sha256:1", (), 1.0))
+            case CheckImage(step=step):
+                state, effects = versions.advance(state, ImageTrusted(step, 1.0))
             case RunEvaluation(step=step):
                 state, effects = versions.advance(state, EvaluationFinished(step, (("accuracy", 1.0),), 1.0))
         issued += effects

@@ -106,6 +106,10 @@ observer: 8475
 {{- end }}
 - name: SEGUE_BUILDER_IMAGE
   value: {{ default (include "segue.image" $root) (.Values.builder).image | quote }}
+{{- with .Values.trust }}
+- name: SEGUE_TRUST
+  value: {{ . | quote }}
+{{- end }}
 {{- with .Values.builder }}
 {{- if .cluster }}
 - name: SEGUE_BUILDER

@@ -88,7 +88,7 @@ def ended(pod: Object, *names: str) -> str | None:
     reason, message = status.get("reason", ""), status.get("message", "")
     if reason:
         return _pod_reason(reason, message)
-    uncopied = next((s for s in _containers(pod) if s.get("name") == WEIGHTS), None)
+    uncopied = next((s for s in containers(pod) if s.get("name") == WEIGHTS), None)
     if uncopied and (why := _uncopied(uncopied.get("state", {}).get("terminated") or {"exitCode": 0})):
         return f"did not run: {why}"
     state = failed_container(pod, names)

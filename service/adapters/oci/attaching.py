@@ -37,12 +37,12 @@ def attach(remote: Remote, repository: str, subject: dict[str, Any], document: D
     content = canonical(document.content)
     for blob in (_NOTHING, content):
         _send(remote, repository, blob)
-    body = _manifest(document.kind, _descriptor(document.kind, content))
+    body = _manifest(document.kind, descriptor(document.kind, content))
     manifest = canonical({**body, "subject": subject, "annotations": dict(document.notes)})
-    digest = _digest(manifest)
+    digest = digest_of(manifest)
     if not _put(remote, repository, digest, MANIFEST, manifest):
         told = {"artifactType": document.kind, "annotations": dict(document.notes)}
-        _list_by_tag(remote, repository, subject["digest"], {**_descriptor(MANIFEST, manifest), **told})
+        _list_by_tag(remote, repository, subject["digest"], {**descriptor(MANIFEST, manifest), **told})
     return digest
 
 
@@ -58,7 +58,7 @@ def _manifest(kind: str, blob: dict[str, Any]) -> dict[str, Any]:
         "schemaVersion": 2,
         "mediaType": MANIFEST,
         "artifactType": kind,
-        "config": _descriptor(_EMPTY, _NOTHING),
+        "config": descriptor(_EMPTY, _NOTHING),
         "layers": [blob],
     }
 
@@ -87,7 +87,7 @@ def _listed(remote: Remote, repository: str, tag: str) -> list[dict[str, Any]]:
 
 
 def _send(remote: Remote, repository: str, content: bytes) -> None:
-    send_blob(remote, repository, _digest(content), lambda: content)
+    send_blob(remote, repository, digest_of(content), lambda: content)
 
 
 def _put(remote: Remote, repository: str, reference: str, kind: str, content: bytes) -> bool:
@@ -97,9 +97,11 @@ def _put(remote: Remote, repository: str, reference: str, kind: str, content: by
         return "OCI-Subject" in answer.headers
 
 
-def _descriptor(kind: str, content: bytes) -> dict[str, Any]:
-    return {"mediaType": kind, "digest": _digest(content), "size": len(content)}
+def descriptor(kind: str, content: bytes) -> dict[str, Any]:
+    """What a manifest calls this content."""
+    return {"mediaType": kind, "digest": digest_of(content), "size": len(content)}
 
 
-def _digest(content: bytes) -> str:
+def digest_of(content: bytes) -> str:
+    """The name of a content."""
     return f"sha256:{hashlib.sha256(content).hexdigest()}"

@@ -29,6 +29,7 @@ from service.adapters.oci.bytecode import warm
 from service.adapters.oci.interpreter import host_interpreter
 from service.adapters.oci.push import SECONDS, STORE, push
 from service.adapters.oci.remote import Remote, login_of
+from service.adapters.oci.secluding import seclude
 from service.adapters.oci.workshop import Workshop
 from service.ports.builds import CodeReference, Image, ModelReference, Recipe
 from service.ports.outcomes import PortError, Refused, Retry
@@ -43,6 +44,7 @@ _PATIENCE = 180.0  # seconds for which a source may be away
 def main(folder: Path, settings: Settings) -> None:
     """Build what the folder's recipe says, and leave the result there."""
     log = Log(folder)
+    log(seclude(settings.home / "secrets", lambda name: name.startswith("login-")))
     recipe = read_recipe((folder / "recipe.json").read_bytes())
     result = build(folder, settings, recipe, opener(settings), log)
     write_whole(folder / "result.json", canonical(result))

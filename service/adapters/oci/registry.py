@@ -45,20 +45,12 @@ class OciRegistry:
     @classmethod
     def open(cls, settings: Settings, source: Source) -> Self:
         """The registry behind a source; its login is the secret `login-<source>`."""
-        parts = urlsplit(source.url)
-        url = f"{parts.scheme}://{_HUB_API}" if parts.netloc == _HUB else source.url
-        login = login_of(settings.secret(f"login-{source.name}"))
-        store = f"write `user:password` into the secret file login-{source.name}"
-        return cls(Remote(url, login, actions="pull", seconds=_SECONDS, store=store), login=login is not None)
+        remote = remote_of(settings, source, actions="pull", seconds=_SECONDS)
+        return cls(remote, login=settings.secret(f"login-{source.name}") is not None)
 
     def check(self) -> None:
         """Raise unless a registry answers, and knows our login where there is one."""
-        # Without a login a refusal is fine: some answer nobody here, and everybody for public images.
-        allowed = {200} if self._login else {200, 401, 403}
-        try:
-            self._remote.ask("GET", "", allowed=allowed).close()
-        except Missing as error:
-            raise Refused(f"{self._remote.url}/v2/ is not there; is it an image registry?") from error
+        check(self._remote, login=self._login)
 
     def tags(self, repository: str) -> tuple[str, ...]:
         """All tags, a page at a time; none where there is no such repository."""
@@ -137,6 +129,25 @@ class OciRegistry:
         if not isinstance(found, dict):
             raise Retry(f"{self._remote.url} answered something else than JSON for {what}", after=10)
         return found
+
+
+def remote_of(settings: Settings, source: Source, *, actions: str, seconds: tuple[float, float]) -> Remote:
+    """The registry behind a source, to be asked for `actions`; its login is the secret `login-<source>`."""
+    parts = urlsplit(source.url)
+    url = f"{parts.scheme}://{_HUB_API}" if parts.netloc == _HUB else source.url
+    login = login_of(settings.secret(f"login-{source.name}"))
+    store = f"write `user:password` into the secret file login-{source.name}"
+    return Remote(url, login, actions=actions, seconds=seconds, store=store)
+
+
+def check(remote: Remote, *, login: bool) -> None:
+    """Raise unless a registry answers, and knows our login where there is one."""
+    # Without a login a refusal is fine: some answer nobody here, and everybody for public images.
+    allowed = {200} if login else {200, 401, 403}
+    try:
+        remote.ask("GET", "", allowed=allowed).close()
+    except Missing as error:
+        raise Refused(f"{remote.url}/v2/ is not there; is it an image registry?") from error
 
 
 def _tags(found: dict[str, Any], place: str) -> list[str]:
