@@ -100,7 +100,7 @@ def built(world, repository, settings, images):
         builder = BuildahBuilder(replace(settings, **more), lambda: place, {}, limits)
         labels = (("segue.model", "wine"), ("odd", "$(HOME) `id`"))
         code = CodeReference("repo", commit, "m")
-        builder.start(Recipe(name, code, None, None, (), 8080, labels, asked))
+        builder.start(Recipe(name, code, None, None, (), 8080, labels, dockerfile=asked))
         eventually(lambda: not isinstance(builder.state(name), Working), "the build does not end", 280)
         return builder.state(name), builder.logs(name)
 

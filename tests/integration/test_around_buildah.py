@@ -34,7 +34,7 @@ def ordered(environ, registry, files, dockerfile="Dockerfile"):
     code = CodeReference("repo", git.commit(files), "m")
     remote = Remote(registry.url, None, actions="pull,push", seconds=(5, 5), store="")
     layer = handing.hand_over(remote, "docked/wine", git, code, "wine-1.code")
-    recipe = Recipe("wine-1", code, None, None, (), 8080, (("segue.model", "wine"),), dockerfile)
+    recipe = Recipe("wine-1", code, None, None, (), 8080, (("segue.model", "wine"),), dockerfile=dockerfile)
     return {**environ, "SEGUE_BUILD": write_order(Order(recipe, layer, ()))}
 
 

@@ -30,7 +30,7 @@ RECIPE = Recipe(
     (),
     8080,
     (("segue.model", "wine"), ("odd", "$(HOME) `id` ; x")),
-    "docker/Dockerfile",
+    dockerfile="docker/Dockerfile",
 )
 LAYER = {"mediaType": "application/vnd.oci.image.layer.v1.tar+zstd", "digest": "sha256:1", "size": 9}
 ORDER = Order(RECIPE, LAYER, ())
