@@ -17,6 +17,7 @@ PROBES = range(1, 65_532)  # the first of four
 BODY_BYTES = range(1, (1 << 30) + 1)
 DATABASES = ("postgresql://", "postgres://")
 WEB = ("https://", "http://")
+OWN_SECRETS = ("signing-key", "operator-token", "hook-")  # the secret files that speak for the installation
 BROKERS = ("redis://", "rediss://", "redis+socket://", "unix://", "amqp://", "amqps://", "memory://")
 
 
@@ -156,6 +157,9 @@ def _keys(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     odd = next((key for key in keys if not re.fullmatch(r"[A-Za-z0-9._-]{1,253}", key)), None)
     if odd is not None:
         raise SettingsError(f"{name} names {odd!r}; write keys of a Secret, such as pip.conf,netrc")
+    own = next((key for key in keys if key.startswith(OWN_SECRETS)), None)
+    if own is not None:
+        raise SettingsError(f"{name} names {own!r}, which no Dockerfile may ever read")
     return keys
 
 

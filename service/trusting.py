@@ -39,7 +39,8 @@ class Kept:
 
 
 def vouch(parts: Parts, version: Version) -> None:
-    """Sign the version's image if Segue built it and has a key, and hold it against the policy.
+    """Sign what Segue built of the version, if it has a key, and hold it against the policy: the image, and
+    that of its weights.
 
     What never went to a registry lies in this installation's own layout, under its digest; nobody is asked
     for it. Raises `Untrusted`, and `Refused` where nobody could be.
@@ -55,10 +56,11 @@ def vouch(parts: Parts, version: Version) -> None:
         return
     kept = _kept(parts, version, name)
     signatures = parts.open_signatures(kept.source)
-    if key is not None:
-        _sign(signatures, kept, image, key)
-    if rule is not Trust.OFF:
-        check(settings, signatures, kept, image)
+    for digest in filter(None, (image, version.weights)):
+        if key is not None:
+            _sign(signatures, kept, digest, key)
+        if rule is not Trust.OFF:
+            check(settings, signatures, kept, digest)
 
 
 def wanted(settings: Settings, name: str) -> Trust:

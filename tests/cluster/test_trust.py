@@ -1,5 +1,7 @@
 """A Deployment that is taken over as it is: the next image waits while it is not signed, and a signed one comes."""
 
+import pytest
+
 from policies import trust
 from policies.trust import SIMPLE, Signature
 from service import keys
@@ -35,6 +37,7 @@ def checking(control, release):
     return (found["release"]["phase"], found["version"]["phase"]) == ("pending", "checking")
 
 
+@pytest.mark.whole
 def test_only_what_is_signed_takes_the_place_of_what_serves(
     login, kubectl, images, gateway, namespace, tmp_path
 ):

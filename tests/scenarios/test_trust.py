@@ -1,5 +1,7 @@
 """Images and the trust policy: what is not signed never starts, what is signed goes on, at any moment of it."""
 
+from dataclasses import replace
+
 import pytest
 
 from policies import trust
@@ -257,6 +259,21 @@ def test_keys_mean_those_alone_also_for_what_segue_builds(builds):
     assert world.say("retry", "rel-1").ok
     world.play(40, until="rel-2")
     assert last(world).phase is Phase.PROMOTED
+
+
+def test_the_image_of_its_weights_is_signed_and_asked_as_the_image_is(builds):
+    world = builds("keys", signing_key=OTHER, trusted_keys=keys.public(KEY))
+    version = version_of(world.store.version(last(world).version))
+    with_weights = replace(version, weights=f"sha256:{'7' * 64}")
+    repository = "models/wine"
+    text = trust.payload(f"registry.example/{repository}", version.image)
+    world.signatures.add(repository, version.image, Signature(SIMPLE, text, keys.sign(KEY, text)))
+    trusting.vouch(world.parts, version)
+    with pytest.raises(trusting.Untrusted, match=with_weights.weights):
+        trusting.vouch(world.parts, with_weights)
+    world.secret("trusted-keys", keys.public(OTHER))
+    trusting.vouch(world.parts, with_weights)
+    assert len(world.signatures.found(repository, with_weights.weights)) == 1
 
 
 def test_an_image_that_others_built_is_never_signed_as_ours(made):

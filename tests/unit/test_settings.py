@@ -68,6 +68,7 @@ def test_days_that_are_no_days_are_refused_with_the_name_of_the_setting(text):
         ("SEGUE_BROKER", "localhost", "redis://"),
         ("SEGUE_IMAGES", "ftp://u:secret@host", "https://"),
         ("SEGUE_BUILD_SECRETS", "pip.conf,a b", "keys of a Secret"),
+        ("SEGUE_BUILD_SECRETS", "pip.conf,signing-key", "no Dockerfile may ever read"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_with_its_name_and_what_to_write(name, text, said):
