@@ -29,7 +29,7 @@ from tests.integration.test_oci import wheel
 from tests.repositories import Repository
 
 SMALL = Limits(cpu=0.5, memory=1 << 30, seconds=280.0)
-PIP = "python /opt/pip.whl/pip install --no-cache-dir --root-user-action ignore"
+PIP = "python /opt/pip.whl/pip install --no-cache-dir --disable-pip-version-check --root-user-action ignore"
 MEASURE = b"import json, os, pebble\njson.dump({'letters': len(pebble.WORD)}, open(os.environ['SEGUE_RESULT'], 'w'))\n"
 # A source distribution whose build is code of its own: no wheel builder can install it.
 BACKEND = b"""

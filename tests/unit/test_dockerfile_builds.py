@@ -326,7 +326,9 @@ def test_the_digest_is_that_of_the_manifest_which_the_build_left(tmp_path):
     assert digest == "sha256:" + hashlib.sha256(Left(tmp_path).manifest()[1]).hexdigest()
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"config":{},"layers":[1]}', b'{"layers":[]}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{}", b'{"config":{},"layers":[1]}', b'{"layers":[]}', b'{"config":{},"layers":[]}']
+)
 def test_what_is_no_image_is_refused(tmp_path, body):
     left(tmp_path, body)
     with pytest.raises(Refused, match="something else than an image"):

@@ -165,7 +165,7 @@ class Left:
         found = _object(body)
         layers = found.get("layers")
         parts = [found.get("config"), *(layers if isinstance(layers, list) else [None])]
-        if found.get("mediaType", MANIFEST) != MANIFEST or not all(isinstance(part, dict) for part in parts):
+        if found.get("mediaType", MANIFEST) != MANIFEST or not all(map(_named, parts)):
             raise Refused("the build left something else than an image")
         return digest, body
 
@@ -225,6 +225,10 @@ def _put(remote: Remote, repository: str, reference: str, body: bytes, say: Say)
         ).close(),
         say,
     )
+
+
+def _named(part: Any) -> bool:
+    return isinstance(part, dict) and isinstance(part.get("digest"), str)
 
 
 def _object(content: bytes) -> dict[str, Any]:
