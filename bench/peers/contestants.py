@@ -2,6 +2,7 @@
 
 import json
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,14 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import requests
 
 from bench.peers import controllers, objects
 from bench.peers.objects import APP, Rule
 from bench.peers.plane import GATEWAY, NAMESPACE, Plane
 from bench.peers.trial import Trial
+from bench.up import family, named
+from service import installation
 from service.adapters.kubernetes.kinds import HTTP_ROUTE, Kind
+from service.store import Store
 from tests.cluster.images import Images
 from tests.cluster.kubectl import Kubectl
+from tests.cluster.load import Load
 from tests.cluster.whole import Control, tag
 from tests.running import wait_until
 
@@ -27,20 +33,21 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What all of them share. `images` are the application's, by version."""
+    """What all of them share. `images` are the application's, by version; `login`: as whom they act."""
 
     kubectl: Kubectl
     plane: Plane
     folder: Path
     registry: Images
     images: dict[str, str]
+    login: Path
 
 
 @contextmanager
 def argo(stage: Stage, rule: Rule, version: str) -> Iterator[Trial]:
     """Argo Rollouts with its own support of Traefik: its plugin for Gateway API is no published module."""
     kubectl, where, host = stage.kubectl, "segue-peers-argo", "argo.test"
-    with controllers.argo(kubectl, stage.folder) as pid, _namespace(kubectl, where):
+    with controllers.argo(kubectl, stage.login, stage.folder) as pid, _namespace(kubectl, where):
         kubectl.apply(*objects.argo(where, host, stage.images["1"], stage.plane.prometheus, rule))
         look = _looking(kubectl, where, "rollout")
         wait_until(lambda: look().get("phase") == "Healthy", _READY_SECONDS)
@@ -53,7 +60,7 @@ def argo(stage: Stage, rule: Rule, version: str) -> Iterator[Trial]:
             return "promoted" if status.get("stableRS") != stable else None
 
         yield Trial(
-            "Argo Rollouts", host, _TRAEFIK_SERVICE, where, APP, _of_service,
+            "Argo Rollouts", host, _TRAEFIK_SERVICE, where, APP, stage.images[version], _of_service,
             _changing(kubectl, where, "rollout", stage.images[version]), ended, (pid,),
         )  # fmt: skip
 
@@ -62,14 +69,15 @@ def argo(stage: Stage, rule: Rule, version: str) -> Iterator[Trial]:
 def flagger(stage: Stage, rule: Rule, version: str) -> Iterator[Trial]:
     """Flagger with Gateway API."""
     kubectl, where, host = stage.kubectl, "segue-peers-flagger", "flagger.test"
-    started = controllers.flagger(kubectl, stage.folder, stage.plane.prometheus)
+    started = controllers.flagger(kubectl, stage.login, stage.folder, stage.plane.prometheus)
     with started as pid, _namespace(kubectl, where):
         kubectl.apply(*objects.flagger(where, host, stage.images["1"], stage.plane.prometheus, rule))
         look = _looking(kubectl, where, "canary")
         wait_until(lambda: look().get("phase") == "Initialized", _READY_SECONDS)
         words = {"Failed": "rolled back", "Succeeded": "promoted"}
         yield Trial(
-            "Flagger", host, HTTP_ROUTE, where, APP, _share(lambda name: name == f"{APP}-canary"),
+            "Flagger", host, HTTP_ROUTE, where, APP, stage.images[version],
+            _share(lambda name: name == f"{APP}-canary"),
             _changing(kubectl, where, "deployment", stage.images[version]),
             lambda: words.get(str(look().get("phase"))), (pid,),
         )  # fmt: skip
@@ -84,6 +92,8 @@ class _Gateway:
     metrics: str
 
 
+# Peers begin with their own objects in place, Segue with a service that it took over by an earlier release.
+QUICK = "risk: 2%\nladder: [10%, 30%, 60%, 100%]\ndwell: 2s\nwatch: 5s\n"
 DECLARED = """\
 name: app
 image: {image}:main-*
@@ -98,19 +108,35 @@ def segue(stage: Stage, rule: Rule, version: str) -> Iterator[Trial]:
     del rule
     kubectl, where, host = stage.kubectl, "segue-peers-segue", "segue.test"
     gateway = _Gateway((NAMESPACE, GATEWAY), stage.plane.url, stage.plane.metrics)
-    repository = _push(stage.images["1"])
-    control = Control(stage.folder / "segue", kubectl.kubeconfig, where, stage.registry, gateway)
+    repository = _push(stage.images["0"])
+    # The sweep is the default's; `Control` itself looks more often.
+    often = {"SEGUE_SWEEP_SECONDS": "30"}
+    control = Control(stage.folder / "segue", stage.login, where, stage.registry, gateway, **often)
     with _namespace(kubectl, where):
-        kubectl.apply(objects.namespace(where), objects.deployment(where, stage.images["1"]))
+        kubectl.apply(objects.namespace(where), objects.deployment(where, stage.images["0"]))
         kubectl.apply(objects.service(where), objects.route(where, host))
         kubectl.rolled_out(where, APP)
         with control:
-            control.say("connect", "registry", f"http://{stage.registry.registry}")
-            control.declare(DECLARED.format(image=repository, where=where))
+            control.say("connect", "registry", f"http://{stage.registry.registry}", "--name", "images")
+            declared = DECLARED.format(image=repository, where=where)
+            ended = _final(control)
+            control.declare(declared + QUICK)
             wait_until(lambda: control.client.get("models")["models"], _READY_SECONDS)
+            _notify(
+                control
+            )  # what is there before it is looked at for the first time is learned, not released
+            wait_until(lambda: Store.open(control.settings.store_url("engine")).cursors("images"))
+            _moved(control, stage.images["1"])
+            with Load(stage.plane.url, {"Host": host}, path="/"):  # nothing is promoted that nobody used
+                wait_until(lambda: ended() == "promoted", _READY_SECONDS)
+            commit = control.declare(declared)
+            wait_until(lambda: control.client.get("models")["models"][0]["commit"] == commit, _READY_SECONDS)
+            stable = _serving(kubectl.get("httproute", APP, "-n", where))
+            members = _processes(control)
             yield Trial(
-                "Segue", host, HTTP_ROUTE, where, APP, _share(lambda name: name != APP),
-                lambda: _moved(stage.images[version]), lambda: _final(control), _processes(control),
+                "Segue", host, HTTP_ROUTE, where, APP, stage.images[version],
+                _share(lambda name: name not in stable),
+                lambda: _moved(control, stage.images[version]), _final(control), tuple(members), members,
             )  # fmt: skip
 
 
@@ -119,20 +145,41 @@ def _push(image: str) -> str:
     return tag(image, f"main-{time.time():.0f}")
 
 
-def _moved(image: str) -> None:
+def _moved(control: Control, image: str) -> None:
+    """A tag is pushed, and the registry notifies as Distribution does where it was told to."""
     _push(image)
+    _notify(control)
 
 
-def _final(control: Control) -> str | None:
-    releases = control.client.get("releases")["releases"]
-    return str(releases[0]["phase"]) if releases and releases[0]["final"] else None
+def _notify(control: Control) -> None:
+    secret = (control.place.home / "secrets" / "hook-images").read_text().strip()
+    pushed = {"id": uuid.uuid4().hex, "action": "push", "target": {"repository": "app", "tag": "main"}}
+    address = f"{installation.place(control.settings).intake}/hooks/images"
+    told = requests.post(
+        address, json={"events": [pushed]}, headers={"Authorization": f"Bearer {secret}"}, timeout=10
+    )
+    told.raise_for_status()
 
 
-def _processes(control: Control) -> tuple[int, ...]:
+def _final(control: Control) -> Callable[[], str | None]:
+    """How a release after the present ones ended. Read from the store: none of Segue's processes works for our
+    looking, as none of the peers' does."""
+    store = Store.open(control.settings.store_url("engine"))
+    known = {row.id for row in store.releases()}
+
+    def look() -> str | None:
+        newest = [row for row in store.releases(limit=1) if row.id not in known]
+        return str(newest[0].phase) if newest and newest[0].final else None
+
+    return look
+
+
+def _processes(control: Control) -> dict[int, str]:
     """`segue up`, all that it started, and its broker; not its own router, which serves nobody here."""
     up = psutil.Process(control.pid("up"))
+    ours = {one.pid: named(one) for one in family(up)}
     broker = control.pid("valkey")
-    return (up.pid, *(one.pid for one in up.children(recursive=True)), *([broker] if broker else []))
+    return ours | ({broker: "valkey"} if broker else {})
 
 
 @contextmanager
@@ -174,6 +221,11 @@ def _share(candidate: Callable[[str], bool]) -> Callable[[Object], float]:
         return 100 * part / sum(weights.values()) if part else 0.0
 
     return read
+
+
+def _serving(found: Object) -> set[str]:
+    """The Services that an HTTPRoute's first rule sends requests to."""
+    return {one["name"] for one in found["spec"]["rules"][0]["backendRefs"] if one.get("weight", 1) > 0}
 
 
 def _of_service(found: Object) -> float:
