@@ -162,8 +162,8 @@ def _notify(control: Control) -> None:
 
 
 def _final(control: Control) -> Callable[[], str | None]:
-    """How a release after the present ones ended. Read from the store: none of Segue's processes works for our
-    looking, as none of the peers' does."""
+    """How a release after the present ones ended. Read from the store: none of Segue's processes works for
+    our looking, as none of the peers' does."""
     store = Store.open(control.settings.store_url("engine"))
     known = {row.id for row in store.releases()}
 
