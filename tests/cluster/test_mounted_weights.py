@@ -15,14 +15,14 @@ from service.adapters.kubernetes.kinds import SECRET
 from service.adapters.kubernetes.workloads import KubernetesWorkloads
 from service.ports.connections import Cluster
 from service.ports.jobs import Job, Limits, Result
-from service.ports.outcomes import Failed
+from service.ports.outcomes import Failed, Working
 from service.ports.workloads import Serving, WorkloadOrder
 from tests.cluster import interpreter
 from tests.cluster.jobs_world import World
 from tests.cluster.test_jobs import CLAIM, PERSISTENT_VOLUME
 from tests.cluster.test_workloads import address, until
-from tests.contracts.test_job_runner import end
 from tests.integration.test_buckets import Bucket, sums
+from tests.running import wait_until
 
 PATH = "/opt/segue/model"
 SMALL = Limits(0.1, 256 << 20, 60)
@@ -86,7 +86,13 @@ def claim(world):
 def measured(world, weights):
     """What an evaluation with these weights finds."""
     world.jobs.start(job_with(world, weights))
-    return end(world), world.jobs.logs("job")
+    return ended(world), world.jobs.logs("job")
+
+
+def ended(world, name="job"):
+    """The job's end; a node that has no image of Segue's yet takes its time to pull one."""
+    wait_until(lambda: not isinstance(world.jobs.state(name), Working), 240)
+    return world.jobs.state(name)
 
 
 def job_with(world, weights, name="job"):
@@ -158,6 +164,6 @@ def test_a_bucket_is_copied_and_proved_before_anything_starts(
         job = job_with(world, weights, "other")
         world.jobs.start(job)
         not_proved = "weights.bin in s3://models/ranker/1 is not what SHA256SUMS says"
-        assert end(world, "other") == Failed(
+        assert ended(world, "other") == Failed(
             f"the job did not run: the weights were not copied: {not_proved}"
         )

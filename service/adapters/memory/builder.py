@@ -70,10 +70,16 @@ class MemoryBuilder:
         if recipe.lock and not recipe.code and not recipe.model:
             return Failed(f"there is no lock file {recipe.lock!r}", self.logs(recipe.name))
         content = repr(replace(recipe, name=""))  # the build's name is no part of what is built
-        parts = (("env", recipe.lock), ("model", recipe.model), ("code", recipe.code))
+        model = None if recipe.files == "elsewhere" else recipe.model
+        parts = (("env", recipe.lock), ("model", model), ("code", recipe.code))
         layers = [("base", "cached")]
         for kind, part in parts:
             if part is not None or kind == "env":
                 layers.append((kind, "cached" if (kind, part) in self._seen else "built"))
                 self._seen.add((kind, part))
-        return Image(f"sha256:{hashlib.sha256(content.encode()).hexdigest()}", tuple(layers))
+        weights = _digest(repr(recipe.model)) if recipe.files == "image" else None
+        return Image(_digest(content), tuple(layers), weights)
+
+
+def _digest(content: str) -> str:
+    return f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"

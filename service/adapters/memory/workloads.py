@@ -31,6 +31,11 @@ class MemoryWorkloads:
         """All names that were started and not stopped."""
         return tuple(sorted(self._orders))
 
+    @property
+    def orders(self) -> tuple[WorkloadOrder, ...]:
+        """How each of them was ordered."""
+        return tuple(self._orders[name] for name in self.running)
+
     def start(self, order: WorkloadOrder) -> None:
         """Keep it running, unless it is kept already."""
         known = self._orders.get(order.name)
