@@ -131,7 +131,7 @@ def test_without_a_secret_nothing_is_mounted():
 def test_a_build_is_limited_in_processor_memory_disk_and_time():
     body = manifest(SETTINGS, ORDER, GIVEN, "1234abcd", LIMITS)
     (_, build) = body["spec"]["template"]["spec"]["initContainers"]
-    wanted = {"cpu": "2000m", "memory": str(4 << 30), "ephemeral-storage": str(20 << 30)}
+    wanted = {"cpu": "1000m", "memory": str(4 << 30), "ephemeral-storage": str(20 << 30)}
     assert build["resources"] == {"requests": wanted, "limits": wanted}
     assert json.loads(body["metadata"]["annotations"]["segue.dev/limits"]) == [4 << 30, 3600.0]
 

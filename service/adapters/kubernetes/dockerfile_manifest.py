@@ -21,7 +21,7 @@ Object = dict[str, Any]
 
 PREPARE, BUILD = "prepare", "build"
 CONTAINERS = (PREPARE, BUILD, job_manifest.CONTAINER)
-LIMITS = Limits(cpu=2.0, memory=4 << 30, seconds=3600.0)
+LIMITS = Limits(cpu=1.0, memory=4 << 30, seconds=3600.0)
 STORAGE = 20 << 30  # bytes of disk: code, bases, layers, and the image once more, compressed
 PLACE = "/home/build"  # a volume that the three share; Buildah has its storage there, too
 _SECRETS = "/run/segue-secrets"
