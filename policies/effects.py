@@ -7,6 +7,7 @@ notifications have one per destination, so that a slow host delays nothing else.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from policies.place import HERE, Place
 
@@ -124,14 +125,20 @@ class SetTraffic:
     place: Place = HERE
 
 
+class Returning(StrEnum):
+    """The steps of handing a place back. Each begins once the one before is done, and none comes twice."""
+
+    RESTORE = "restore"  # what was found runs again, with the version that serves, and is ready
+    ROUTE = "route"  # the route names it alone
+    CLEAR = "clear"  # what is ours goes
+
+
 @dataclass(frozen=True, slots=True)
 class HandBack:
     """Return a place as it was found, with what is stable serving; answered by the target being free.
 
     `version` is stable's, "" where that is what was found, and `image` then the one it was found with.
-
-    Whoever performs it goes step by step and may be repeated: what was found is ready before the
-    route names it alone, and that before anything of ours is removed.
+    It is one effect for each step, so that a failed call repeats its own step alone.
     """
 
     target: str
@@ -139,6 +146,7 @@ class HandBack:
     place: Place
     image: str
     version: str = ""
+    stage: Returning = Returning.RESTORE
 
 
 # --- notifications ---------------------------------------------------------------------------

@@ -254,6 +254,11 @@ class Store:
         with self.read() as read:
             return read.dead()
 
+    def unfinished(self, kind: str) -> list[Work]:
+        """Work of a kind that has not ended, oldest first."""
+        with self.read() as read:
+            return read.unfinished(kind)
+
     def work_of(self, subject: str) -> list[Work]:
         """All work about a release or version, oldest first."""
         with self.read() as read:

@@ -76,8 +76,8 @@ def finding(shown: Finding) -> dict[str, Any]:
     }
 
 
-def target(shown: Target, address: str | None) -> dict[str, Any]:
-    """What a target serves, what is kept warm, and who may write its traffic."""
+def target(shown: Target, address: str | None, waits: str | None = None) -> dict[str, Any]:
+    """What a target serves, what is kept warm, who may write its traffic; what handing it back waits for."""
     return {
         "name": shown.name,
         "address": address,
@@ -87,6 +87,7 @@ def target(shown: Target, address: str | None) -> dict[str, Any]:
         "previous": _serving(shown.previous),
         "place": _place(shown.place),
         "drift": shown.drift or None,
+        "waits": waits,
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
 
+from policies.effects import HandBack
 from policies.release import Release, Target
 from service import places, tokens, views
 from service.bootstrap import Parts
@@ -111,7 +112,10 @@ def _routes(api: Blueprint, parts: Parts) -> None:
     @api.get("/targets")
     def targets() -> Response:
         shown = [target_of(row, row.name) for row in store.targets()]
-        return jsonify(targets=[views.target(t, _address(parts, t, addresses)) for t in shown])
+        waits = {work.subject: work.error for work in store.unfinished(HandBack.__name__)}
+        return jsonify(
+            targets=[views.target(t, _address(parts, t, addresses), waits.get(t.name)) for t in shown]
+        )
 
     @api.get("/commands/<delivery>")
     def command(delivery: str) -> Response:

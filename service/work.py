@@ -184,6 +184,8 @@ def _finish(parts: Parts, work: Work, done: Done) -> None:
             deciding.change.observe(ours.source, reference, ours.version, deciding.now)
         if done.freed is not None:
             deciding.free(done.freed)
+        if done.follows is not None:
+            deciding.perform(work.subject, done.follows)
         if done.answer is not None:
             _tell(deciding, work.subject, done.answer)
         deciding.change.finish(work)

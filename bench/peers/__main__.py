@@ -29,6 +29,7 @@ from service.ports.connections import Cluster
 from tests.cluster import audit, logins
 from tests.cluster.images import Images
 from tests.cluster.kubectl import Kubectl
+from tests.cluster.local import around
 from tests.cluster.registries import registry_of
 
 MOST_FAILED, MOST_CPU = 6, 0.5  # our own limits: answers of the bad version, CPU seconds
@@ -49,7 +50,7 @@ def main() -> int:
             "SEGUE_TEST_KUBECONFIG names no cluster; start one: python -m tests.cluster.local up"
         )
     kubectl = Kubectl(Path(kubeconfig))
-    registry = Images(building.home().parent, registry_of(kubectl))
+    registry = Images(around.home().parent, registry_of(kubectl))
     images = {each: registry.program("peers-app", building.application(each), "app") for each in "0123"}
     outcomes = []
     with tempfile.TemporaryDirectory(prefix="segue-peers-") as folder, plane(kubectl, Path(folder)) as shared:

@@ -15,6 +15,7 @@ import psutil
 from bench.peers import building
 from bench.peers.plane import NAMESPACE
 from tests.cluster.kubectl import Kubectl
+from tests.cluster.local import around
 from tests.running import free_port
 
 _LOOK_SECONDS = 0.25
@@ -84,10 +85,10 @@ def flagger(kubectl: Kubectl, login: Path, folder: Path, prometheus: str) -> Ite
 
 @contextmanager
 def _running(
-    kubectl: Kubectl, module: building.Module, flags: list[str], folder: Path, **environ: str
+    kubectl: Kubectl, module: around.Module, flags: list[str], folder: Path, **environ: str
 ) -> Iterator[int]:
-    command = [str(building.controller(module)), *flags]
-    files = [word for path in building.definitions(module) for word in ("-f", str(path))]
+    command = [str(around.controller(module)), *flags]
+    files = [word for path in around.definitions(module) for word in ("-f", str(path))]
     kubectl.run("apply", "--server-side", *files)
     with (folder / f"{module.program}.log").open("wb") as log:
         process = subprocess.Popen(command, env={**os.environ, **environ}, stdout=log, stderr=log, cwd=folder)

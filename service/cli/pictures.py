@@ -88,7 +88,8 @@ def targets(found: list[dict[str, Any]]) -> RenderableType:
             one["holder"] or "-",
             one["address"] or "-",
         )
-    return table
+    waits = [Text(f"{one['name']} waits: {one['waits']}", style="yellow") for one in found if one["waits"]]
+    return Group(table, *waits)
 
 
 def board(found: list[dict[str, Any]], places: list[dict[str, Any]]) -> RenderableType:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from policies.effects import MoveAlias
+from policies.effects import HandBack, MoveAlias
 from policies.events import (
     Adopted,
     BuildFinished,
@@ -37,11 +37,15 @@ LOOKS_AT_CLUSTER = 0.5  # each is a few calls of a server that everybody shares
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Performed; the answer, where the machine waits for one. `moved`: a registry's alias, by us."""
+    """Performed; the answer, where the machine waits for one. `moved`: a registry's alias, by us.
+
+    `follows`: the next step of what is done step by step.
+    """
 
     answer: Answer | None = None
     moved: MoveAlias | None = None
     freed: str | None = None  # a target that was handed back
+    follows: HandBack | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,8 @@
 """Workloads: started until they are ready, looked at, stopped; found ones taken over and handed back."""
 
-from policies.effects import Adopt, CheckPreview, HandBack, StartWorkload, StopWorkload
+from dataclasses import replace
+
+from policies.effects import Adopt, CheckPreview, HandBack, Returning, StartWorkload, StopWorkload
 from policies.events import Adopted, CheckFinished, EffectFailed, WorkloadReady
 from policies.spec.declaration import ServeMlflow, ServeRun
 from policies.version import Version
@@ -94,17 +96,27 @@ def stop(parts: Parts, effect: StopWorkload) -> Done:
 
 
 def hand_back(parts: Parts, effect: HandBack) -> Done:
-    """What was found is ready before the route names it alone, and that before ours is removed."""
+    """One step of it: what was found is ready before the route names it alone, and that before ours goes."""
     site = parts.at(effect.place)
     if site.adoption is None:
         raise Refused("nothing was taken over there")
-    image = effect.image
-    if effect.version:
-        image = image_of(parts, known_version(parts, effect.version), effect.place.cluster)
-    site.adoption.restore(image)
-    site.router.remove(effect.target, effect.epoch)
-    site.adoption.clear(effect.target)
-    return Done(freed=effect.target)
+    match effect.stage:
+        case Returning.RESTORE:
+            site.adoption.restore(_served(parts, effect))
+            return Done(follows=replace(effect, stage=Returning.ROUTE))
+        case Returning.ROUTE:
+            site.router.remove(effect.target, effect.epoch)
+            return Done(follows=replace(effect, stage=Returning.CLEAR))
+        case Returning.CLEAR:
+            site.adoption.clear(effect.target)
+            return Done(freed=effect.target)
+
+
+def _served(parts: Parts, effect: HandBack) -> str:
+    """The image that serves now, as the place names images."""
+    if not effect.version:
+        return effect.image
+    return image_of(parts, known_version(parts, effect.version), effect.place.cluster)
 
 
 def _in_use(parts: Parts, backend: str) -> bool:

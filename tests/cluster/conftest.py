@@ -15,6 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import audit, buildah, definitions, logins, traefik
+from tests.cluster.gitops.argocd import ArgoCd
+from tests.cluster.gitops.flux import Flux
+from tests.cluster.gitops.serving import GitServer
 from tests.cluster.helm import Release
 from tests.cluster.images import Images
 from tests.cluster.kubectl import Kubectl
@@ -105,6 +108,20 @@ def gateway(kubectl, images):
     program = shutil.which("traefik", path=_PROGRAMS)
     assert program, "traefik is not in the virtual environment; run `make setup`"
     return traefik.install(kubectl, images.program("traefik", Path(program).resolve(), "traefik"))
+
+
+@pytest.fixture(scope="module", params=[ArgoCd, Flux], ids=lambda tool: tool.__name__)
+def keeper(request, kubectl, tmp_path_factory):
+    """Argo CD, then Flux, themselves; built the first time, which takes many minutes."""
+    with request.param(kubectl, tmp_path_factory.mktemp("keeper")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def git_server(tmp_path_factory):
+    """Repositories below its `root` can be read over HTTP."""
+    with GitServer(tmp_path_factory.mktemp("git")) as server:
+        yield server
 
 
 @pytest.fixture

@@ -3,12 +3,12 @@
 They follow the sources of both, with kubectl doing the writing: Argo CD's `normalizeTargetResources`
 (what is ignored is taken out of both sides before they are compared, and put back as it is in the
 cluster before the sync), Flux's drift ignore rules (fluxcd/pkg pull request 1157: a dry run is compared,
-what is ignored and has drifted is left out of what is applied). Neither is the real thing.
+what is ignored and has drifted is left out of what is applied). They stand in where the real ones, which
+take long to build, are not needed: `gitops` has those, and the tests marked `whole` run beside them.
 """
 
 import copy
 import json
-import re
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -46,7 +46,7 @@ class Argo:
         normal = copy.deepcopy(one)
         for rule in self.rules if one else ():
             if _fits(rule, one):
-                for path in [*rule.get("jqPathExpressions", []), *rule.get("jsonPointers", [])]:
+                for path in rule["jsonPointers"]:
                     _remove(normal, _steps(path))
         return normal
 
@@ -193,23 +193,16 @@ def _agrees(live, target):
     return live == target or (not target and live is None)
 
 
-def _steps(path):
-    """`.spec.rules[]?.backendRefs` or `/spec/rules` as steps; None goes into each item of a list."""
-    if path.startswith("/"):
-        return path[1:].split("/")
-    parts = re.findall(r"\.(\w+)|(\[\]\??)", path)
-    return [name or None for name, _ in parts]
+def _steps(pointer):
+    """`/spec/rules` as the keys on the way."""
+    return pointer[1:].split("/")
 
 
 def _remove(one, steps):
-    first, rest = steps[0], steps[1:]
-    for inner in (
-        [one.get(first)] if first is not None and isinstance(one, dict) else one if first is None else []
-    ):
-        if rest and inner is not None:
-            _remove(inner, rest)
-    if not rest and isinstance(one, dict):
-        one.pop(first, None)
+    for step in steps[:-1]:
+        one = one.get(step) if isinstance(one, dict) else None
+    if isinstance(one, dict):
+        one.pop(steps[-1], None)
 
 
 def _at(one, steps):

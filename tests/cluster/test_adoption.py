@@ -319,6 +319,26 @@ def test_a_copy_stays_until_no_data_plane_can_know_it_and_may_be_taken_into_use_
     assert workloads.state(order.name) == Gone()
 
 
+def test_an_image_that_somebody_changes_back_is_written_once_and_taken_from_them_later(
+    workloads, team, order, api, kubectl, namespace
+):
+    """As self-heal does, while Git still names the image from before."""
+    workloads.found()
+    with pytest.raises(Retry, match="is not ready"):
+        workloads.restore(order.image)
+    kubectl.run("set", "image", "deployment/fraud", f"serve={team}", "-n", namespace)
+    theirs = api.get(DEPLOYMENT, namespace, "fraud")
+    for _ in range(2):
+        with pytest.raises(
+            Retry, match=rf"given the image {order.image}, and kubectl-set .* changed it back"
+        ):
+            workloads.restore(order.image)
+    now = api.get(DEPLOYMENT, namespace, "fraud")
+    assert now["metadata"]["generation"] == theirs["metadata"]["generation"]
+    kubectl.run("set", "image", "deployment/fraud", f"serve={order.image}", "-n", namespace)
+    restored(workloads, order.image)
+
+
 def test_a_second_installation_and_one_that_has_nothing_are_refused(workloads, team, api, cluster, namespace):
     workloads.found()
     stranger = KubernetesWorkloads(

@@ -20,7 +20,7 @@ from tests.cluster import interpreter
 from tests.cluster.indexes import LOGIN as INDEX_LOGIN
 from tests.cluster.indexes import guarded, served
 from tests.cluster.jobs_world import World
-from tests.cluster.test_releases import push
+from tests.cluster.pushes import push
 from tests.cluster.whole import Control
 from tests.contracts.test_image_builder import *  # noqa: F403 (its tests, on the builder below)
 from tests.contracts.test_image_builder import finished, recipe

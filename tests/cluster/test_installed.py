@@ -9,7 +9,7 @@ from tests.cluster import audit
 from tests.cluster.helm import rendered
 from tests.cluster.installed import ROOT, Installed
 from tests.cluster.load import Load
-from tests.cluster.test_releases import push
+from tests.cluster.pushes import first_version, good_and_bad
 from tests.cluster.whole import SETTLED, eventually
 
 pytestmark = pytest.mark.whole
@@ -38,20 +38,9 @@ def test_pushes_to_an_installed_segue_shift_traffic_and_use_no_right_that_it_has
     release.install(given)
     control = Installed(kubectl, release.namespace, tmp_path / "work")
     control.connect()
-    push(control, 1)
-    first = control.outcome(control.next_release("echo"))
-    assert first["phase"] == "promoted", control.say("show", first["name"])
+    first = first_version(control)
     with Load(control.target("echo/production")["address"]) as load:
-        eventually(lambda: load.counts()[first["backend"], 200] > 50, "the first version does not answer")
-        begun = load.now()
-        push(control, 2)
-        good = control.outcome(control.next_release("echo", after=["rel-1"]))
-        assert good["phase"] == "promoted", control.say("show", good["name"])
-        assert good["proven"]
-
-        push(control, 3, every=5)
-        bad = control.outcome(control.next_release("echo", after=["rel-1", "rel-2"]))
-        assert bad["phase"] == "rolled back", control.say("show", bad["name"])
+        begun, good, bad = good_and_bad(control, load, first)
         after = load.now()
         eventually(lambda: load.now() > after + 6, "time stands still")
 

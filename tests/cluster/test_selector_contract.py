@@ -30,7 +30,8 @@ def space(images):
             name = target.replace("/", "-")
             ours = labels.labels(target, f"{name}-2", OWNER)
             made.create(DEPLOYMENT, name, spec=pods(image, found(name) | {"version": "1"}))
-            made.create(DEPLOYMENT, f"{name}-2", metadata={"labels": ours}, spec=pods(image, ours))
+            copied = found(name) | {"app": f"{name}-2", "version": "1"} | ours
+            made.create(DEPLOYMENT, f"{name}-2", metadata={"labels": ours}, spec=pods(image, copied))
             ports = [{"name": "http", "port": 80}]
             made.create(
                 SERVICE, f"{name}-2", metadata={"labels": ours}, spec={"ports": ports, "selector": ours}
@@ -136,9 +137,7 @@ def test_handing_back_leaves_the_service_as_it_was_found(router, split, space):
 def test_a_switch_by_hand_is_seen_with_who_did_it(router, split, space):
     router.set(split(10.0))
     assert router.routers[TARGET].drift(TARGET) is None
-    space.api.patch(
-        SERVICE, space.namespace, "fraud-production-1", {"spec": {"selector": {"tier": "models"}}}
-    )
+    space.api.patch(SERVICE, space.namespace, "fraud-production-1", {"spec": {"selector": {"app": None}}})
     told = router.routers[TARGET].drift(TARGET)
     assert "fraud-production-1" in told
     assert "tier=models" in told
@@ -146,10 +145,11 @@ def test_a_switch_by_hand_is_seen_with_who_did_it(router, split, space):
 
 
 def test_a_controller_that_undoes_each_switch_ends_in_a_message_that_mends_it(router, split, space):
-    back = {"spec": {"selector": {**found("fraud-production"), "segue.dev/target": None, "segue.dev/backend": None,
-            "segue.dev/owner": None, "app.kubernetes.io/managed-by": None}}}  # fmt: skip
+    back = {"spec": {"selector": found("fraud-production")}}  # merged into ours, as Argo CD does
+    stable = behind(space, "fraud-production-1")
     for epoch in (1, 2, 3):
         router.set(split(10.0, epoch))
         space.api.patch(SERVICE, space.namespace, "fraud-production-1", back)
+        wait_until(lambda: behind(space, "fraud-production-1") == stable, 30)
     with pytest.raises(Refused, match=r"(?s)changed back each time.*jsonPointers:\s+- /spec/selector"):
         router.set(split(10.0, epoch=4))

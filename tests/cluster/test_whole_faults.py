@@ -18,19 +18,10 @@ from tests.cluster.faults import Fault, never, share
 from tests.cluster.faulty_api import FaultyApi
 from tests.cluster.load import Load
 from tests.cluster.objects import deployment, http_route, service
+from tests.cluster.takeover import declared
 from tests.cluster.whole import Control, eventually, tag
 
 HOST = "faults.test"
-FILE = """\
-name: fraud
-image: {image}:main-*
-deployment: {namespace}/fraud
-route: {namespace}/fraud
-risk: 2%
-ladder: [10%, 30%, 60%, 100%]
-dwell: 2s
-watch: 5s
-"""
 # Calls that hang cost a worker ten seconds each: they are one in fifty.
 OFTEN = [fault for fault in Fault if fault not in {Fault.HANG, Fault.HANG_AFTER, Fault.LATE}]
 FAULTS = [*OFTEN, *OFTEN, Fault.HANG, Fault.LATE]
@@ -96,9 +87,7 @@ def story(kubectl, images, gateway, namespace, proxy, tmp_path):
     control = Control(tmp_path, proxy.kubeconfig(tmp_path / "faulty.conf"), namespace, images, gateway)
     with Load(gateway.url, {"Host": HOST}) as load, control:
         eventually(lambda: load.counts()["1", 200] > 20, "the route does not answer")
-        control.say("connect", "registry", f"http://{images.registry}")
-        control.declare(FILE.format(image=repository, namespace=namespace))
-        eventually(lambda: control.client.get("models")["models"], "the model is not declared")
+        declared(control, images, namespace, repository)
         load.answers.clear()  # what came before the data plane knew the route says nothing
         yield control, load, release
 
@@ -129,8 +118,6 @@ def test_releases_end_as_they_should_when_a_fifth_of_all_calls_fails(
     assert bad["phase"] == "rolled back", control.say("show", bad["name"])
     print(f"{len(proxy.done)} of {len(proxy.calls)} calls failed")
     assert len(proxy.done) > 0.1 * len(proxy.calls)
-    # Handing back is one effect of some thirty calls, all begun anew where one of them fails.
-    proxy.does(share(0.03, seed, OFTEN))
     control.say("hand-back", "fraud")
     eventually(lambda: _handed_back(control), "it is not handed back", 180)
     proxy.does(never)

@@ -133,6 +133,23 @@ def test_it_is_handed_back_with_what_serves_now_and_everything_of_ours_goes(clus
     assert not cluster.say("hand-back", "fraud").ok
 
 
+def test_handing_back_goes_on_where_it_was_and_says_what_it_waits_for(cluster):
+    release = cluster.take_over()
+    cluster.play(120, until=release.name)
+    cluster.deployment.unready, cluster.deployment.lingering = 2, 1000
+    cluster.say("hand-back", "fraud")
+    cluster.settle(30)
+    (waiting,) = cluster.store.unfinished("HandBack")
+    assert (waiting.body["stage"], waiting.error) == ("clear", "a copy still answers")
+    assert cluster.target(TARGET).stable is not None
+    cluster.deployment.unready = 1000  # it is not asked to run again
+    cluster.deployment.lingering = 0
+    cluster.settle(60)
+    assert cluster.target(TARGET).stable is None
+    stages = [work.body["stage"] for work in cluster.store.work_of(TARGET) if work.kind == "HandBack"]
+    assert stages == ["restore", "route", "clear"]
+
+
 def test_while_it_is_handed_back_no_release_takes_the_target_and_the_next_one_adopts_anew(cluster):
     release = cluster.take_over()
     cluster.play(120, until=release.name)

@@ -54,8 +54,8 @@ spec:
     kind: HTTPRoute
     namespace: ml
     name: fraud
-    jqPathExpressions:
-    - .spec.rules[]?.backendRefs
+    jsonPointers:
+    - /spec/rules
   syncPolicy:
     syncOptions:
     - RespectIgnoreDifferences=true\

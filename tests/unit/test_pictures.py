@@ -120,6 +120,12 @@ wine/production  rel-1   -          rel-2   http://127.0.0.1:8480/wine\
 """)
 
 
+def test_a_target_that_is_handed_back_says_what_it_waits_for():
+    waits = "a copy still answers"
+    target = views.target(Target("wine/production", 3, "hand-back", 2, STABLE, None), None, waits)
+    assert drawn(pictures.targets([target])).endswith("wine/production waits: a copy still answers")
+
+
 def test_a_weight_that_is_small_is_still_seen():
     assert pictures.bar(0.5, 10).plain == snapshot("█░░░░░░░░░ 0.5 %")
     assert pictures.bar(0, 10).plain == snapshot("░░░░░░░░░░ 0 %")

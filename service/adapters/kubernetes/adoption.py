@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from policies.place import Place
-from service.adapters.kubernetes import copying, reasons, splits
+from service.adapters.kubernetes import copying, drift, reasons, splits
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import DEPLOYMENT, PDB, POD, SERVICE
 from service.adapters.kubernetes.labels import MANAGED_BY, SEGUE
@@ -19,7 +19,7 @@ from service.adapters.kubernetes.transport import Object
 from service.ports.connections import Cluster
 from service.ports.outcomes import Refused, Retry
 
-TAKEN = "segue.dev/taken-over"  # annotation: owner, service, port, selector, replicas
+TAKEN = "segue.dev/taken-over"  # annotation: owner, service, port, selector, replicas, and the image we set
 
 
 class Found:
@@ -94,16 +94,30 @@ class Found:
             replicas = max(1, int((noted(found) or {}).get("replicas", 1)), at_least)
             self._api.patch(DEPLOYMENT, self._namespace, self.deployment, {"spec": {"replicas": replicas}})
 
-    def set_image(self, found: Object, image: str) -> None:
-        """Have it run this image; a template whose tag means the same image stays as it is."""
+    def names(self, found: Object, image: str) -> bool:
+        """Whether its template names this image, be it by a tag that means the same."""
         model = copying.container(found["spec"]["template"], image)
-        if image in {model["image"], self._pulled(found, model)}:
-            return
+        return image == model["image"] or image == self._pulled(found, model)
+
+    def set_image(self, found: Object, image: str) -> None:
+        """Have its template name this image: written once. `Retry`, saying who and what mends it, where
+        somebody has changed that back, until the image is written where they keep it."""
+        known = self.note(found)
+        if known.get("image") == image:
+            who = drift.changed_by(found, "spec.template.spec.containers")
+            raise Retry(
+                f"{drift.place(found)} was given the image {image}, and {who} changed it back; write it into"
+                " Git, or wherever the Deployment is kept, and this goes on by itself",
+                after=5,
+            )
+        model = copying.container(found["spec"]["template"], image)
         containers = [one["name"] for one in found["spec"]["template"]["spec"]["containers"]]
         path = f"/spec/template/spec/containers/{containers.index(model['name'])}"
+        told = json.dumps(known | {"image": image}, sort_keys=True)
         patch = [
             {"op": "test", "path": f"{path}/name", "value": model["name"]},
             {"op": "replace", "path": f"{path}/image", "value": image},
+            {"op": "add", "path": f"/metadata/annotations/{TAKEN.replace('/', '~1')}", "value": told},
         ]
         self._api.patch(DEPLOYMENT, self._namespace, self.deployment, patch, "json")
 

@@ -31,15 +31,25 @@ def changed_by(live: Mapping[str, Any], *fields: str) -> str:
     return f"{newest.get('manager')} ({newest.get('operation')}) at {newest.get('time')}"
 
 
+def changed(live: Mapping[str, Any], who: str, what: str) -> str:
+    """What to tell people where it is not as it was written; with the lines that mend it, where `who`, as
+    `changed_by` says it, is a tool that would do so each time."""
+    told = f"{place(live)} was changed by {who}: {what}"
+    return f"{told}\n{_mend(live)}" if who.partition(" ")[0] in gitops.FIELD_MANAGERS else told
+
+
 def war(live: Mapping[str, Any], who: str) -> str:
     """What to tell people where each write is undone."""
-    metadata = live["metadata"]
-    kind, namespace, name = live.get("kind", ""), metadata.get("namespace", ""), metadata["name"]
     return (
         f"{place(live)} is changed back each time that Segue writes it, last by {who}; Segue stops here,"
-        f" and what it says now stays. Let its owner leave these fields alone, then retry.\n"
-        f"{gitops.mend(gitops.manager_of(live), kind, namespace, name)}"
+        f" and what it says now stays. Let its owner leave these fields alone, then retry.\n{_mend(live)}"
     )
+
+
+def _mend(live: Mapping[str, Any]) -> str:
+    metadata = live["metadata"]
+    kind, namespace = live.get("kind", ""), metadata.get("namespace", "")
+    return gitops.mend(gitops.manager_of(live), kind, namespace, metadata["name"])
 
 
 def _holds(fields: Mapping[str, Any], path: list[str]) -> bool:

@@ -16,7 +16,7 @@ import yaml
 
 ARGO, FLUX, FLUX_HELM, HELM = "Argo CD", "Flux", "Flux's Helm controller", "Helm"
 _HOLDER = {ARGO: "Application", FLUX: "Kustomization", FLUX_HELM: "HelmRelease", HELM: "release"}
-_FIELD_MANAGERS = {
+FIELD_MANAGERS = {
     "argocd-controller": ARGO,
     "kustomize-controller": FLUX,
     "helm-controller": FLUX_HELM,
@@ -35,23 +35,23 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class _Fields:
-    """The fields of a kind that are ours, as each tool names them.
+    """The fields of a kind that are ours, as JSON pointers.
 
-    Argo CD takes them out of what it compares. Flux takes them out of what it applies: of a list that the
-    API server knows as one value, only the whole can be left out.
+    Of a list that the API server knows as one value, only the whole can be left out: Flux would take the
+    rest out of what it applies. Argo CD keeps the whole at a sync even where only a part is named; then it
+    compares the rest with what the server filled in, and is out of sync for ever.
     """
 
     group: str
     pointers: Sequence[str]
-    expression: str | None = None  # for Argo CD, in place of the pointers
 
 
-_ROUTE = _Fields("gateway.networking.k8s.io", ("/spec/rules",), ".spec.rules[]?.backendRefs")
+_ROUTE = _Fields("gateway.networking.k8s.io", ("/spec/rules",))
 _FIELDS = {
     "HTTPRoute": _ROUTE,
     "GRPCRoute": _ROUTE,
-    "VirtualService": _Fields("networking.istio.io", ("/spec/http",), ".spec.http[]?.route"),
-    "Ingress": _Fields("networking.k8s.io", ("/spec/rules",), ".spec.rules[]?.http.paths[]?.backend"),
+    "VirtualService": _Fields("networking.istio.io", ("/spec/http",)),
+    "Ingress": _Fields("networking.k8s.io", ("/spec/rules",)),
     "TraefikService": _Fields("traefik.io", ("/spec/weighted/services",)),
     "Deployment": _Fields("apps", ("/spec/replicas",)),
     "Service": _Fields("", ("/spec/selector",)),
@@ -80,7 +80,7 @@ def manager_of(live: Mapping[str, Any]) -> str | None:
     if named is not None:
         return f"{named[0]}, {_HOLDER[named[0]]} {named[1]}"
     writers = {entry.get("manager") for entry in metadata.get("managedFields") or []}
-    return next((tool for writer, tool in _FIELD_MANAGERS.items() if writer in writers), None)
+    return next((tool for writer, tool in FIELD_MANAGERS.items() if writer in writers), None)
 
 
 def mend(manager: str | None, kind: str, namespace: str, name: str) -> str:
@@ -118,11 +118,8 @@ def _argo(holder: str, things: Sequence[Thing]) -> str:
 
 def _argo_rule(thing: Thing) -> dict[str, Any]:
     fields = _FIELDS[thing.kind]
-    rule: dict[str, Any] = {"group": fields.group, "kind": thing.kind}
-    rule |= {"namespace": thing.namespace, "name": thing.name}
-    if fields.expression is not None:
-        return rule | {"jqPathExpressions": [fields.expression]}
-    return rule | {"jsonPointers": [*fields.pointers]}
+    named = {"group": fields.group, "kind": thing.kind, "namespace": thing.namespace, "name": thing.name}
+    return {**named, "jsonPointers": [*fields.pointers]}
 
 
 def _flux(holder: str, things: Sequence[Thing]) -> str:

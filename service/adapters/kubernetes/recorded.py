@@ -54,7 +54,7 @@ class Recorded(abc.ABC):
             return None
         found = self._undone(live, target, record)
         at = self._blamed(live, target) if found else live
-        return f"{drift.place(at)} was changed by {self._who(at)}: {', '.join(found)}" if found else None
+        return drift.changed(at, self._who(at), ", ".join(found)) if found else None
 
     # --- what the kind knows --------------------------------------------------------------------
 

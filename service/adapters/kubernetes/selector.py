@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from service.adapters import routes
-from service.adapters.kubernetes import drift, labels, records
+from service.adapters.kubernetes import copying, drift, labels, records
 from service.adapters.kubernetes.kinds import DEPLOYMENT, ENDPOINT_SLICE, POD, SERVICE, Kind
 from service.adapters.kubernetes.recorded import Object, Recorded
 from service.adapters.kubernetes.records import Record
@@ -103,14 +103,21 @@ class ServiceSelector(Recorded):
         return whole is None or _selector(live) == self._wanted(live, record, whole)
 
     def _wanted(self, live: Object, record: Record, backend: Backend) -> dict[str, str]:
-        """The selector of one version: the found one for the Service itself, else its own Service's."""
+        """The selector of one version, by the very labels of the found one.
+
+        With a label more it would select nothing once somebody merges theirs into it, as Argo CD does.
+        """
+        found = record.found[0]
         namespace, name, _ = service_of(backend)
         if (namespace, name) == (live["metadata"]["namespace"], live["metadata"]["name"]):
-            return dict(record.found[0])
-        found = self._api.get(SERVICE, namespace, name)
-        if found is None or namespace != live["metadata"]["namespace"]:
-            raise Refused(f"there is no Service {name} beside {drift.place(live)}")
-        return _selector(found)
+            return dict(found)
+        copied = self._api.get(DEPLOYMENT, namespace, name)
+        if copied is None or namespace != live["metadata"]["namespace"]:
+            raise Refused(f"there is no Deployment {name} beside {drift.place(live)}")
+        worn = copied["spec"]["template"]["metadata"].get("labels") or {}
+        if found.keys() - worn.keys() or copying.selects(found, worn):
+            raise Refused(f"the labels {', '.join(sorted(found))} do not tell the pods of {name} apart")
+        return {key: worn[key] for key in found}
 
     def _check_target(self, target: str, backend: Backend) -> None:
         namespace, name, _ = service_of(backend)

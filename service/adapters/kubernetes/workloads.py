@@ -138,10 +138,12 @@ class KubernetesWorkloads:
         autoscaler = self._scaling.autoscalers().get(taken.deployment)
         if autoscaler is not None:
             self._scaling.settle(autoscaler)
-        taken.set_image(found, image)
+        if not taken.names(found, image):
+            taken.set_image(found, image)
         serving = max((one["spec"].get("replicas", 0) for one in self._copies(DEPLOYMENT)), default=0)
         taken.start(found, at_least=serving if autoscaler is not None else 0)
-        why = adoption.unready(taken.read())
+        found = taken.read()
+        why = adoption.unready(found) or ("" if taken.names(found, image) else "its image was changed back")
         if why:
             raise Retry(f"the Deployment {self._namespace}/{taken.deployment} is not ready: {why}", after=1)
 

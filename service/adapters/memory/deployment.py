@@ -9,13 +9,14 @@ from service.ports.workloads import Serving, WorkloadOrder
 class MemoryDeployment(MemoryWorkloads):
     """Memory workloads beside one that was found; None: there is nothing to find.
 
-    `unready` is how many times more what was found is asked to run again before it does.
+    `unready` is how many times more what was found is asked to run again before it does, `lingering` how
+    many times more everything else is asked to go.
     """
 
     def __init__(self, name: str | None, image: str = "", looks: int = 0) -> None:
         super().__init__(looks)
         self.image = image
-        self.unready = 0
+        self.unready = self.lingering = 0
         self.never_ready = ""  # what everything else waits for, while it does
         self._name = name
         if name is not None:
@@ -46,6 +47,9 @@ class MemoryDeployment(MemoryWorkloads):
 
     def clear(self, target: str) -> None:  # noqa: ARG002
         """Everything else goes."""
+        if self.lingering > 0:
+            self.lingering -= 1
+            raise Retry("a copy still answers", after=0.1)
         for name in self.running:
             if name != self._name:
                 self.stop(name)

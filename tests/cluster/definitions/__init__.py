@@ -31,7 +31,15 @@ def installed(kubectl: Kubectl, source: tuple[str, str], *names: str) -> Iterato
         yield  # without Go, too
         return
     wanted = [one for one in _read(source) if not names or one["metadata"]["name"] in names]
-    missing = [one for one in wanted if one["metadata"]["name"] not in there]
+    with brought(kubectl, wanted):
+        yield
+
+
+@contextmanager
+def brought(kubectl: Kubectl, definitions: list[Manifest]) -> Iterator[None]:
+    """Have these for a while; those that are there already stay as they are."""
+    there = {one["metadata"]["name"] for one in kubectl.get("crd")["items"]}
+    missing = [one for one in definitions if one["metadata"]["name"] not in there]
     if not missing:
         yield
         return
