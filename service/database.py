@@ -38,6 +38,12 @@ def open_database(url: str) -> Engine:
     return engine
 
 
+def bell_of(engine: Engine) -> Path | None:
+    """The bell beside a SQLite file; None for a database that other hosts may use, or that has no file."""
+    file = engine.url.database if engine.dialect.name == "sqlite" else None
+    return Path(file).with_suffix(".bell") if file else None
+
+
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """One write transaction: commits at the end, rolls back on any error."""

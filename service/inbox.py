@@ -28,7 +28,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from service.database import open_database, reading, writing
+from service.bell import ring
+from service.database import bell_of, open_database, reading, writing
 from service.errors import StoreUnavailable
 
 INBOX = MetaData()
@@ -88,6 +89,7 @@ class Inbox:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.bell = bell_of(engine)
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(maxsize=5_000)
         self._writer: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -195,6 +197,7 @@ class Inbox:
         for waiting, result in zip(batch, stored, strict=True):
             waiting.stored = result
             waiting.done.set()
+        ring(self.bell)
 
 
 def _insert(connection: Connection, batch: Sequence[Delivery]) -> list[Stored]:

@@ -24,7 +24,8 @@ def open_probe(ready: Callable[[], bool], host: str = "127.0.0.1", port: int = 0
 
     server = ThreadingHTTPServer((host, port), Probe)
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, name="probe", daemon=True).start()
+    # The interval is only how soon it would see a wish to end, which nobody has.
+    threading.Thread(target=server.serve_forever, args=(3600.0,), name="probe", daemon=True).start()
     return int(server.server_address[1])
 
 

@@ -153,7 +153,8 @@ def run_worker(chosen: Settings, name: str) -> None:
         return
     threading.Thread(
         target=worker.poll,
-        args=(parts, threading.Event(), kinds, worker.SELDOM_SECONDS),
+        args=(parts, threading.Event(), kinds),
+        kwargs={"hinted": True},
         name="poll",
         daemon=True,
     ).start()

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    case,
     delete,
     exists,
     func,
@@ -218,6 +219,24 @@ def _due_ids(kinds: tuple[str, ...] | None) -> Select[tuple[int]]:
     return select(work.c.id).where(*wanted).order_by(work.c.not_before, work.c.id).limit(bindparam("most"))
 
 
+def soonest(connection: Connection, now: float, kinds: Sequence[str]) -> float | None:
+    """When the next work of these kinds can be claimed, be it in the past; None where there is none."""
+    found: float | None = connection.scalar(_soonest(tuple(kinds)), {"now": now})
+    return found
+
+
+@cache
+def _soonest(kinds: tuple[str, ...]) -> Select[Any]:
+    now = bindparam("now", type_=Double)
+    at = case((work.c.state == "running", work.c.lease_until), else_=work.c.not_before)
+    wrong = or_(
+        and_(work.c.state == "running", work.c.lease_until > now + LONGEST_LEASE),
+        and_(work.c.state != "running", _too_long(now)),
+    )
+    wanted = (work.c.finished.is_(None), work.c.kind.in_(kinds), ~_blocked())
+    return select(func.min(case((wrong, now), else_=at))).where(*wanted)
+
+
 def known(connection: Connection, keys: Sequence[str]) -> frozenset[str]:
     """Those of the keys that are known: adding them once more would change nothing."""
     return frozenset(connection.scalars(select(work.c.key).where(work.c.key.in_(keys))))
@@ -243,16 +262,23 @@ _OWNERS = select(work.c.owner).where(work.c.finished.is_(None), work.c.state == 
 
 
 def _due(now: float | BindParameter[float]) -> list[ColumnElement[bool]]:
-    older = work.alias("older")
-    blocked = exists().where(older.c.lane == work.c.lane, older.c.id < work.c.id, older.c.finished.is_(None))
-    # Only what a clock was set for waits for long; else the wait was given before a clock was set back.
-    too_long = and_(work.c.not_before > now + LONGEST_LEASE, ~work.c.lane.startswith(CLOCK))
-    come = or_(work.c.not_before <= now, too_long)
+    come = or_(work.c.not_before <= now, _too_long(now))
     waiting = and_(work.c.state.in_(("pending", "started")), come)
     lapsed = or_(work.c.lease_until <= now, work.c.lease_until > now + LONGEST_LEASE)
     expired = and_(work.c.state == "running", lapsed)
     # The first condition follows from the second; it is what the partial indexes are known by.
-    return [work.c.finished.is_(None), or_(waiting, expired), ~blocked]
+    return [work.c.finished.is_(None), or_(waiting, expired), ~_blocked()]
+
+
+def _blocked() -> ColumnElement[bool]:
+    """Whether something older in its lane is unfinished."""
+    older = work.alias("older")
+    return exists().where(older.c.lane == work.c.lane, older.c.id < work.c.id, older.c.finished.is_(None))
+
+
+def _too_long(now: float | BindParameter[float]) -> ColumnElement[bool]:
+    """Only what a clock was set for waits for long; else the wait was given before a clock was set back."""
+    return and_(work.c.not_before > now + LONGEST_LEASE, ~work.c.lane.startswith(CLOCK))
 
 
 def _take(connection: Connection, number: int, epoch: int, owner: str, until: float) -> Work | None:

@@ -1,5 +1,6 @@
 """What can be read of the engine in one transaction, as it all was at one moment; nothing here writes."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -111,6 +112,11 @@ class Reading:
     def due(self, limit: int = 100, kinds: Sequence[str] | None = None) -> list[int]:
         """Ids of work that could be claimed now."""
         return queue.due(self.connection, self.now, limit, kinds)
+
+    def until_due(self, kinds: Sequence[str]) -> float:
+        """Seconds until work of these kinds can be claimed: 0 where it can be now, infinite without any."""
+        at = queue.soonest(self.connection, self.now, kinds)
+        return math.inf if at is None else max(0.0, at - self.now)
 
     def owners(self) -> list[str]:
         """Who holds a lease on work now."""

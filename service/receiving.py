@@ -26,10 +26,10 @@ def take(store: Store, inbox: Inbox) -> int:
     """Make every new inbox row work for the engine; how many there were."""
     last = next((c for c in store.cursors("inbox") if c.reference == "taken"), None)
     position = int(last.value or 0) if last is not None else 0
-    rows = inbox.arrived(max(0, position - LOOK_BACK), limit=LOOK_BACK + 500)
-    newest = max((number for number, _ in rows), default=position)
-    if newest <= position:
+    if inbox.newest() <= position:
         return 0
+    rows = inbox.arrived(max(0, position - LOOK_BACK), limit=LOOK_BACK + 500)
+    newest = max(number for number, _ in rows)
 
     def store_them(deciding: Any) -> int:
         known = deciding.change.known_work([f"delivery:{number}" for number, _ in rows])

@@ -5,22 +5,26 @@ is only a hint.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
 from policies.release import Target
 from service import owners, receiving
+from service.bell import Ear
 from service.housekeeping import EVERY_SECONDS
 from service.inbox import Inbox
+from service.ports.connections import Source
 from service.queue import Work
 from service.settings import Settings
 from service.states import target_of
 from service.store import Store
-from service.work import PATIENT, URGENT
+from service.work import PATIENT, QUEUES, URGENT
 
 log = structlog.get_logger()
-ROUND_SECONDS = 0.1
+ROUND_SECONDS = 1.0  # between two rounds while no delivery comes
+BREATH_SECONDS = 0.02  # a burst of deliveries is taken together
+HEARD_SECONDS = 1.0  # for which workers that hear the store's bell need no hint
 DRIFT_SECONDS = 10.0
 HINT_AGAIN = 5.0  # seconds after which an unheeded hint is sent once more
 
@@ -28,36 +32,36 @@ Hint = Callable[[str, int], None]  # queue, number of the work
 
 
 class Reconciler:
-    """One process's rounds. `hint` None: workers poll the store by themselves."""
+    """One process's rounds. `hint` None: workers find the work by themselves."""
 
     def __init__(self, settings: Settings, store: Store, inbox: Inbox, hint: Hint | None) -> None:
         self.settings = settings
         self.store = store
         self.inbox = inbox
         self.hint = hint
-        self._hinted: dict[int, float] = {}
+        self._to_hint: dict[int, float] = {}  # due work, and from when on a hint is sent
 
     def round(self) -> None:
         """Everything once."""
         receiving.take(self.store, self.inbox)
-        self.free_the_dead()
-        self.sweep()
-        self.look_for_drift()
-        self.keep_house()
-        if self.hint is not None:
-            self.send_hints(self.hint)
-
-    def free_the_dead(self) -> None:
-        """Give free what killed processes of this host held, instead of waiting for their leases."""
         with self.store.read() as read:
-            dead = owners.gone(read.owners())
+            now, holders, sources = read.now, read.owners(), read.sources()
+        self.free_the_dead(holders)
+        self.sweep(now, sources)
+        self.look_for_drift(now)
+        self.keep_house(now)
+        if self.hint is not None:
+            self.send_hints(self.hint, now)
+
+    def free_the_dead(self, holders: Sequence[str]) -> None:
+        """Give free what killed processes of this host held, instead of waiting for their leases."""
+        dead = owners.gone(holders)
         if dead:
             log.warning("freed the work of dead processes", owners=dead, work=self.store.free(dead))
 
-    def sweep(self) -> None:
+    def sweep(self, now: float, sources: Sequence[Source]) -> None:
         """Ask for a look at each source, once per sweep period whoever asks."""
-        sources = self.store.sources()
-        period = int(self.store.now() / self.settings.sweep_seconds)
+        period = int(now / self.settings.sweep_seconds)
         if (period, len(sources)) == self._swept:
             return
         with self.store.change() as change:
@@ -71,22 +75,23 @@ class Reconciler:
 
     _swept: tuple[int, int] = (-1, -1)
 
-    def look_for_drift(self) -> None:
+    def look_for_drift(self, now: float) -> None:
         """Ask whether the routes in clusters are as they were written, once per period whoever asks."""
-        period = int(self.store.now() / DRIFT_SECONDS)
+        period = int(now / DRIFT_SECONDS)
         if period == self._drifted:
             return
         names = [row.name for row in self.store.targets() if _in_cluster(target_of(row, row.name))]
-        with self.store.change() as change:
-            for name in names:
-                change.add_work(Work(f"drift:{name}", "drift", f"drift:{name}:{period}", name))
+        if names:
+            with self.store.change() as change:
+                for name in names:
+                    change.add_work(Work(f"drift:{name}", "drift", f"drift:{name}:{period}", name))
         self._drifted = period
 
     _drifted = -1
 
-    def keep_house(self) -> None:
+    def keep_house(self, now: float) -> None:
         """Ask for the forgetting of what is old, once per period whoever asks."""
-        period = int(self.store.now() / EVERY_SECONDS)
+        period = int(now / EVERY_SECONDS)
         if period == self._kept:
             return
         with self.store.change() as change:
@@ -96,15 +101,18 @@ class Reconciler:
 
     _kept = -1
 
-    def send_hints(self, hint: Hint) -> None:
-        """Tell the broker what is due; forget hints that are old enough to be sent again."""
-        now = self.store.now()
-        self._hinted = {n: at for n, at in self._hinted.items() if now - at < HINT_AGAIN}
-        for queue, kinds in (("urgent", URGENT), ("patient", PATIENT)):
-            for number in self.store.due(limit=50, kinds=kinds):
-                if number not in self._hinted:
-                    hint(queue, number)
-                    self._hinted[number] = now
+    def send_hints(self, hint: Hint, now: float) -> None:
+        """Tell the broker what is due; what workers hear of by themselves only where it stays undone."""
+        if self.store.until_due((*URGENT, *PATIENT)) > 0:
+            self._to_hint.clear()
+            return
+        first = now if self.store.bell is None else now + HEARD_SECONDS
+        due = {n: queue for queue, kinds in QUEUES.items() for n in self.store.due(limit=50, kinds=kinds)}
+        self._to_hint = {number: self._to_hint.get(number, first) for number in due}
+        for number, queue in due.items():
+            if self._to_hint[number] <= now:
+                hint(queue, number)
+                self._to_hint[number] = now + HINT_AGAIN
 
 
 def _in_cluster(target: Target) -> bool:
@@ -113,10 +121,12 @@ def _in_cluster(target: Target) -> bool:
 
 def run(reconciler: Reconciler, stop: threading.Event) -> None:
     """Rounds until told to stop; a round that fails is told and tried again."""
+    ear = Ear([reconciler.inbox.bell])
     while not stop.is_set():
         try:
             reconciler.round()
-            stop.wait(ROUND_SECONDS)
+            stop.wait(BREATH_SECONDS)
+            ear.wait(stop, ROUND_SECONDS)
         except Exception:
             log.exception("round failed")
             stop.wait(1.0)

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine
 
 from service import leases, queue, record, tables
+from service.bell import ring
 from service.change import Change
-from service.database import open_database, reading, time_of, writing
+from service.database import bell_of, open_database, reading, time_of, writing
 from service.errors import Conflict
 from service.migrate import upgrade_engine
 from service.ports.connections import Cluster, Source
@@ -27,6 +28,7 @@ class Store:
 
     def __init__(self, engine: Engine, clock: Callable[[], float] | None = None) -> None:
         self.engine = engine
+        self.bell = bell_of(engine)
         self._clock = clock
 
     @classmethod
@@ -52,6 +54,7 @@ class Store:
             change = Change(connection, self._now(connection))
             yield change
             change.flush()
+        ring(self.bell)
 
     def decide(self, decision: Callable[[Change], T], tries: int = 10) -> T:
         """Run a decision in a change; anew, from fresh reads, where another change came first."""
@@ -124,7 +127,9 @@ class Store:
     def free(self, owners: Sequence[str]) -> int:
         """End the leases of owners that are known to be dead; how many there were."""
         with writing(self.engine) as connection:
-            return queue.free(connection, owners, self._now(connection))
+            freed = queue.free(connection, owners, self._now(connection))
+        ring(self.bell)
+        return freed
 
     def forget_work(self, before: float) -> int:
         """Remove work that was done or replaced before that moment; how many."""
@@ -238,6 +243,11 @@ class Store:
         """Ids of work that could be claimed now."""
         with self.read() as read:
             return read.due(limit, kinds)
+
+    def until_due(self, kinds: Sequence[str]) -> float:
+        """Seconds until work of these kinds can be claimed."""
+        with self.read() as read:
+            return read.until_due(kinds)
 
     def dead(self) -> list[Work]:
         """Work that was given up."""

@@ -8,12 +8,13 @@ from types import FrameType
 import structlog
 
 from service import owners
+from service.bell import DEAF_SECONDS, Ear
 from service.bootstrap import Parts
 from service.work import work_once
 
 log = structlog.get_logger()
-IDLE_SECONDS = 0.1  # between two looks at an empty queue: the cost of having no broker
-SELDOM_SECONDS = 1.0  # the same beside a broker, whose hints may be lost
+SELDOM_SECONDS = 5.0  # between two looks at an empty queue of those who hear its bell
+HINTED_SECONDS = 1.0  # the same of those who hear none and get a broker's hints, which may be lost
 
 
 def drain(
@@ -30,15 +31,19 @@ def drain(
     return count
 
 
-def poll(
-    parts: Parts, stop: threading.Event, kinds: Sequence[str] | None = None, idle: float = IDLE_SECONDS
-) -> None:
-    """Work until told to stop; what is in hand then is finished first."""
+def poll(parts: Parts, stop: threading.Event, kinds: Sequence[str], *, hinted: bool = False) -> None:
+    """Work until told to stop; what is in hand then is finished first. `hinted`: a broker helps."""
     owner = owners.name_of_this_process("poll")
+    ear = Ear([parts.store.bell])
     while not stop.is_set():
         try:
-            if drain(parts, owner, kinds, stop) == 0:
-                stop.wait(idle)
+            wait = parts.store.until_due(kinds)
+            if wait == 0 and work_once(parts, owner, kinds=kinds):
+                continue
+            if ear.deaf and hinted:
+                stop.wait(HINTED_SECONDS)
+            else:
+                ear.wait(stop, min(SELDOM_SECONDS, wait or DEAF_SECONDS))
         except Exception:
             # The store is away: nothing can be lost here, and nothing can be done but wait.
             log.exception("store not available")
