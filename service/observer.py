@@ -4,6 +4,7 @@ It never writes traffic. Each increment is stored before any verdict that rests 
 so that two observers never bet on the same interval. What it tells are events for the engine.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from policies.guards.state import JudgeState
 from policies.place import Place
 from policies.release import Phase, Release, Target
 from service import meters, series
+from service.bell import Ear
 from service.bootstrap import Parts
 from service.errors import Conflict
 from service.housekeeping import DAY, EVERY_SECONDS
@@ -35,6 +37,8 @@ from service.states import EVIDENCE, number_of, release_of, target_of
 log = structlog.get_logger()
 LEASE = "observer"
 LEASE_SECONDS = 4.0
+KEEP_SECONDS = 2.0  # how often the lease is renewed at most
+ALIVE_SECONDS = 3.0  # a look at a candidate's pods holds so long: each is two calls of its API server
 TELL_SECONDS = 2.0  # unchanged evidence is told again after so long: it goes stale otherwise
 HISTORY_SECONDS = 10.0
 HISTORY_SPAN = 3600.0  # what is served within it is one row
@@ -73,6 +77,8 @@ class Judged:
     moved: float = 0.0  # since when this process has seen that moment
     told: Evidence | None = None
     told_at: float = 0.0
+    alive: Alive = field(default_factory=Alive)
+    alive_at: float = -math.inf
 
 
 @dataclass(slots=True)
@@ -86,13 +92,19 @@ class Observer:
     _before: dict[str | None, Sample] = field(default_factory=dict)  # by cluster; None: this machine
     _judged: dict[str, Judged] = field(default_factory=dict)
     _served: dict[tuple[str, str], Counters] = field(default_factory=dict)
+    _held: tuple[Held, float] | None = None
+    _scraped: dict[str | None, float] = field(default_factory=dict)
+    _watching: bool = False
     _looked: float = 0.0
     _flushed: float = 0.0
     _forgot: float = 0.0
 
     def look(self) -> None:
-        """One scrape and everything that follows from it."""
-        held = self.series.acquire(LEASE, self.owner, LEASE_SECONDS)
+        """One scrape of each place where something is judged, and everything that follows from it.
+
+        Where nothing is, a scrape now and then: what was served makes the limits of the next rollout.
+        """
+        held = self._hold()
         if held is None:
             self._judged.clear()
             self._before.clear()
@@ -102,13 +114,31 @@ class Observer:
         places = {t.place.cluster: t.place for t in targets} | {
             o.release.place.cluster: o.release.place for o in watched
         }
+        self._watching = bool(watched)
         for cluster, place in places.items():
             there = [t for t in targets if t.place.cluster == cluster]
-            self._look_at(held, place, there, [o for o in watched if o.release.place.cluster == cluster])
+            judged = [o for o in watched if o.release.place.cluster == cluster]
+            rested = self._looked - self._scraped.get(cluster, -math.inf)
+            if judged or not 0 <= rested < HISTORY_SECONDS:
+                self._scraped[cluster] = self._looked
+                self._look_at(held, place, there, judged)
         for name in self._judged.keys() - {one.release.name for one in watched}:
             del self._judged[name]
         if self.clock() - self._forgot >= EVERY_SECONDS:
             self._forget(held)
+
+    @property
+    def watching(self) -> bool:
+        """Whether a rollout was judged at the last look."""
+        return self._watching
+
+    def _hold(self) -> Held | None:
+        """The lease, where it is ours. Whatever is written under it is checked against it once more."""
+        now = self.clock()
+        if self._held is None or not 0 <= now - self._held[1] < KEEP_SECONDS:
+            held = self.series.acquire(LEASE, self.owner, LEASE_SECONDS)
+            self._held = None if held is None else (held, now)
+        return None if self._held is None else self._held[0]
 
     def _look_at(self, held: Held, place: Place, targets: list[Target], watched: list[Watched]) -> None:
         """One scrape for all targets of this machine or a cluster."""
@@ -124,6 +154,7 @@ class Observer:
             except Conflict:
                 # Somebody else went on with it: what is known here is old.
                 self._judged.pop(one.release.name, None)
+                self._held = None
                 log.warning("another observer was faster", release=one.release.name)
         if isinstance(sample, Sample):
             self._remember(held, targets, watched, before, sample)
@@ -152,7 +183,9 @@ class Observer:
         what = self._interval(one, known, before, sample)
         if known.moment != one.moment:
             known.moment, known.moved = one.moment, self._looked
-        state = known.judge.observe(known.state, what, self._alive(one))
+        if not 0 <= self._looked - known.alive_at < self._alive_seconds(one):
+            known.alive, known.alive_at = self._alive(one), self._looked
+        state = known.judge.observe(known.state, what, known.alive)
         self._store(held, one, known, what, state)
         known.state = state
         self._tell(one, known, known.judge.evidence(state, epoch=one.release.epoch, at=self.clock()))
@@ -199,6 +232,10 @@ class Observer:
             weight=one.release.observed,
             sequence=sequence,
         )
+
+    @staticmethod
+    def _alive_seconds(one: Watched) -> float:
+        return 0.0 if one.release.place.cluster is None else ALIVE_SECONDS
 
     def _alive(self, one: Watched) -> Alive:
         try:
@@ -258,8 +295,7 @@ class Observer:
                 self._served[target, backend] = replace(
                     past, requests=past.requests + gained.requests, errors=past.errors + gained.errors
                 )
-        # While a rollout goes on, nothing of what its limits come from may be lost with this process.
-        if watched or sample.at - self._flushed >= HISTORY_SECONDS:
+        if sample.at - self._flushed >= HISTORY_SECONDS:
             self._flush(held, sample.at)
 
     def _flush(self, held: Held, at: float) -> None:
@@ -303,8 +339,11 @@ def _gained(before: Counters | None, after: Counters | None) -> Counters | None:
 
 
 def run(observer: Observer, stop: threading.Event, seconds: float) -> None:
-    """Look once per interval until told to stop; an interval that fails is told, and says nothing."""
-    due = time.monotonic()
+    """Look once per interval until told to stop; an interval that fails is told, and says nothing.
+
+    While nothing is judged the next look waits until something is stored, or it is time for the history.
+    """
+    ear, due = Ear([observer.parts.store.bell]), time.monotonic()
     while not stop.is_set():
         try:
             observer.look()
@@ -312,3 +351,5 @@ def run(observer: Observer, stop: threading.Event, seconds: float) -> None:
             log.exception("look failed")
         due = max(due + seconds, time.monotonic())
         stop.wait(due - time.monotonic())
+        if not observer.watching and not ear.deaf:
+            ear.wait(stop, HISTORY_SECONDS - seconds)

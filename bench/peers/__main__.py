@@ -22,10 +22,11 @@ from pathlib import Path
 
 from bench.peers import building, contestants, objects
 from bench.peers.contestants import Stage
-from bench.peers.plane import plane
+from bench.peers.plane import NAMESPACE, plane
 from bench.peers.trial import Outcome, run
 from service.adapters.kubernetes.api import Api
 from service.ports.connections import Cluster
+from tests.cluster import audit, logins
 from tests.cluster.images import Images
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.registries import registry_of
@@ -33,7 +34,10 @@ from tests.cluster.registries import registry_of
 MOST_FAILED, MOST_CPU = 6, 0.5  # our own limits: answers of the bad version, CPU seconds
 MOST_BEHIND = 1.0  # seconds; where the load itself was later, the machine was too busy to say anything
 _RULES = {"fast": (objects.FAST, objects.FAST), "shown": (objects.ARGO_SHOWN, objects.FLAGGER_SHOWN)}
-_HEADINGS = ("failed", "others", "first bad", "to zero", "CPU s", "in s", "MiB", "load late")
+_HEADINGS = (
+    *("failed", "others", "pod ready", "first", "first bad", "to zero", "CPU s", "CPU after"),
+    *("calls", "at rest", "MiB", "load late"),
+)
 
 
 def main() -> int:
@@ -49,11 +53,12 @@ def main() -> int:
     images = {each: registry.program("peers-app", building.application(each), "app") for each in "123"}
     outcomes = []
     with tempfile.TemporaryDirectory(prefix="segue-peers-") as folder, plane(kubectl, Path(folder)) as shared:
+        login = logins.kubeconfig(kubectl, NAMESPACE, Path(folder, "login.conf"))
         for number in range(given.rounds):
             for who in given.only.split(","):
                 space = Path(folder, f"{who}-{number}")
                 space.mkdir(mode=0o755)
-                stage = Stage(kubectl, shared, space, registry, images)
+                stage = Stage(kubectl, shared, space, registry, images, login)
                 outcomes.append(_play(stage, who, given.rule, "2" if given.good else "3"))
                 print(f"  {_line(outcomes[-1])}", file=sys.stderr, flush=True)
     _print(outcomes, given)
@@ -80,7 +85,8 @@ def _play(stage: Stage, who: str, rule: str, version: str) -> Outcome:
     begin, chosen = trials[who]
     api = Api.of(Cluster("peers", str(stage.kubectl.kubeconfig)))
     with begin(stage, chosen, version) as trial:
-        return run(api, stage.plane.url, trial, version)
+        log = audit.log_of(stage.kubectl.kubeconfig)
+        return run(api, stage.plane.url, log, trial, version)
 
 
 def _over(outcome: Outcome) -> bool:
@@ -94,11 +100,16 @@ def _print(outcomes: Sequence[Outcome], given: argparse.Namespace) -> None:
         print(json.dumps({"rule": given.rule, "rounds": [asdict(one) for one in outcomes]}, indent=2))
         return
     print("A version with 5 % errors, 100 requests a second; medians of the rounds, or each one's number")
-    print(f"{'':<16}{'':<14}" + "".join(f"{heading:>12}" for heading in _HEADINGS))
+    print(f"{'':<16}{'':<14}" + "".join(f"{heading:>11}" for heading in _HEADINGS))
     for who in dict.fromkeys(one.who for one in outcomes):
         print(_row([one for one in outcomes if one.who == who]))
     print("  failed: answers of the bad version that are no 200; others: failures that are not its own")
+    print(
+        "  pod ready: seconds the cluster itself takes; first: from the trigger to the version's first answer"
+    )
     print("  first bad: seconds from the trigger to its first error; to zero: from that to weight 0")
+    print("  CPU s: all its processes' from trigger to weight 0; CPU after: until 20 s past the end")
+    print("  calls: of the API server, from the trigger to the end; at rest: in a minute before it")
     print(
         f"  load late: seconds that requests were sent after their time; over {MOST_BEHIND:g} nothing counts"
     )
@@ -112,27 +123,32 @@ def _row(outcomes: Sequence[Outcome]) -> str:
         ", ".join(str(one.others) for one in outcomes),
     ]
     times = [
+        _median([one.cluster_ready for one in outcomes]),
+        _median([one.trigger_to_first for one in outcomes]),
         _median([one.trigger_to_bad for one in outcomes]),
         _median([one.bad_to_zero for one in outcomes]),
-        _median([one.cpu for one in outcomes]),
-        _median([one.window for one in outcomes]),
-        _median([one.memory for one in outcomes]),
+        _median([one.cpu for one in outcomes], 2),
+        _median([one.cpu_after for one in outcomes], 2),
+        _median([one.calls for one in outcomes], 0),
+        _median([one.calls_at_rest for one in outcomes], 0),
+        _median([one.memory for one in outcomes], 0),
         f"{max(one.behind for one in outcomes):.2f}",
     ]
     how = ", ".join(sorted({one.how for one in outcomes}))
-    return f"{outcomes[0].who:<16}{how:<14}" + "".join(f"{cell:>12}" for cell in counts + times)
+    return f"{outcomes[0].who:<16}{how:<14}" + "".join(f"{cell:>11}" for cell in counts + times)
 
 
-def _median(values: Sequence[float | None]) -> str:
+def _median(values: Sequence[float | None], digits: int = 1) -> str:
     known = [value for value in values if value is not None]
-    return f"{statistics.median(known):.1f}" if known else "-"
+    return f"{statistics.median(known):.{digits}f}" if known else "-"
 
 
 def _line(one: Outcome) -> str:
     told = f"{one.who}: {one.how} {one.trigger_to_end:.0f} s after the trigger, {one.by_version} failed"
     path = " ".join(f"{weight:g}@{at:.0f}" for at, weight in one.weights)
     return (
-        f"{told} and {one.others} others of {one.requests}; load late by {one.behind:.2f} s; weights {path}"
+        f"{told} and {one.others} others of {one.requests}; load late by {one.behind:.2f} s; weights {path};"
+        f" {one.calls} calls; CPU s {one.processes}"
     )
 
 

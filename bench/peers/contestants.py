@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import requests
 
 from bench.peers import controllers, objects
 from bench.peers.objects import APP, Rule
 from bench.peers.plane import GATEWAY, NAMESPACE, Plane
 from bench.peers.trial import Trial
+from bench.up import family, named
+from service import installation
 from service.adapters.kubernetes.kinds import HTTP_ROUTE, Kind
+from service.store import Store
 from tests.cluster.images import Images
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.whole import Control, tag
@@ -27,20 +31,21 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What all of them share. `images` are the application's, by version."""
+    """What all of them share. `images` are the application's, by version; `login`: as whom they act."""
 
     kubectl: Kubectl
     plane: Plane
     folder: Path
     registry: Images
     images: dict[str, str]
+    login: Path
 
 
 @contextmanager
 def argo(stage: Stage, rule: Rule, version: str) -> Iterator[Trial]:
     """Argo Rollouts with its own support of Traefik: its plugin for Gateway API is no published module."""
     kubectl, where, host = stage.kubectl, "segue-peers-argo", "argo.test"
-    with controllers.argo(kubectl, stage.folder) as pid, _namespace(kubectl, where):
+    with controllers.argo(kubectl, stage.login, stage.folder) as pid, _namespace(kubectl, where):
         kubectl.apply(*objects.argo(where, host, stage.images["1"], stage.plane.prometheus, rule))
         look = _looking(kubectl, where, "rollout")
         wait_until(lambda: look().get("phase") == "Healthy", _READY_SECONDS)
@@ -53,7 +58,7 @@ def argo(stage: Stage, rule: Rule, version: str) -> Iterator[Trial]:
             return "promoted" if status.get("stableRS") != stable else None
 
         yield Trial(
-            "Argo Rollouts", host, _TRAEFIK_SERVICE, where, APP, _of_service,
+            "Argo Rollouts", host, _TRAEFIK_SERVICE, where, APP, stage.images[version], _of_service,
             _changing(kubectl, where, "rollout", stage.images[version]), ended, (pid,),
         )  # fmt: skip
 
@@ -62,14 +67,14 @@ def argo(stage: Stage, rule: Rule, version: str) -> Iterator[Trial]:
 def flagger(stage: Stage, rule: Rule, version: str) -> Iterator[Trial]:
     """Flagger with Gateway API."""
     kubectl, where, host = stage.kubectl, "segue-peers-flagger", "flagger.test"
-    started = controllers.flagger(kubectl, stage.folder, stage.plane.prometheus)
+    started = controllers.flagger(kubectl, stage.login, stage.folder, stage.plane.prometheus)
     with started as pid, _namespace(kubectl, where):
         kubectl.apply(*objects.flagger(where, host, stage.images["1"], stage.plane.prometheus, rule))
         look = _looking(kubectl, where, "canary")
         wait_until(lambda: look().get("phase") == "Initialized", _READY_SECONDS)
         words = {"Failed": "rolled back", "Succeeded": "promoted"}
         yield Trial(
-            "Flagger", host, HTTP_ROUTE, where, APP, _share(lambda name: name == f"{APP}-canary"),
+            "Flagger", host, HTTP_ROUTE, where, APP, stage.images[version], _share(lambda name: name == f"{APP}-canary"),
             _changing(kubectl, where, "deployment", stage.images[version]),
             lambda: words.get(str(look().get("phase"))), (pid,),
         )  # fmt: skip
@@ -99,18 +104,21 @@ def segue(stage: Stage, rule: Rule, version: str) -> Iterator[Trial]:
     kubectl, where, host = stage.kubectl, "segue-peers-segue", "segue.test"
     gateway = _Gateway((NAMESPACE, GATEWAY), stage.plane.url, stage.plane.metrics)
     repository = _push(stage.images["1"])
-    control = Control(stage.folder / "segue", kubectl.kubeconfig, where, stage.registry, gateway)
+    # The sweep is the default's; `Control` itself looks more often.
+    often = {"SEGUE_SWEEP_SECONDS": "30"}
+    control = Control(stage.folder / "segue", stage.login, where, stage.registry, gateway, **often)
     with _namespace(kubectl, where):
         kubectl.apply(objects.namespace(where), objects.deployment(where, stage.images["1"]))
         kubectl.apply(objects.service(where), objects.route(where, host))
         kubectl.rolled_out(where, APP)
         with control:
-            control.say("connect", "registry", f"http://{stage.registry.registry}")
+            control.say("connect", "registry", f"http://{stage.registry.registry}", "--name", "images")
             control.declare(DECLARED.format(image=repository, where=where))
             wait_until(lambda: control.client.get("models")["models"], _READY_SECONDS)
+            members = _processes(control)
             yield Trial(
-                "Segue", host, HTTP_ROUTE, where, APP, _share(lambda name: name != APP),
-                lambda: _moved(stage.images[version]), lambda: _final(control), _processes(control),
+                "Segue", host, HTTP_ROUTE, where, APP, stage.images[version], _share(lambda name: name != APP),
+                lambda: _moved(control, stage.images[version]), _final(control), tuple(members), members,
             )  # fmt: skip
 
 
@@ -119,20 +127,35 @@ def _push(image: str) -> str:
     return tag(image, f"main-{time.time():.0f}")
 
 
-def _moved(image: str) -> None:
-    _push(image)
+def _moved(control: Control, image: str) -> None:
+    """A tag is pushed, and the registry notifies as Distribution does where it was told to."""
+    repository = _push(image).partition("/")[2]
+    secret = (control.place.home / "secrets" / "hook-images").read_text().strip()
+    pushed = {"action": "push", "target": {"repository": repository, "tag": "main-1"}}
+    address = f"{installation.place(control.settings).intake}/hooks/images"
+    told = requests.post(
+        address, json={"events": [pushed]}, headers={"Authorization": f"Bearer {secret}"}, timeout=10
+    )
+    told.raise_for_status()
 
 
-def _final(control: Control) -> str | None:
-    releases = control.client.get("releases")["releases"]
-    return str(releases[0]["phase"]) if releases and releases[0]["final"] else None
+def _final(control: Control) -> Callable[[], str | None]:
+    """Read from the store: no process of Segue works for our looking, as no peer's does."""
+    store = Store.open(control.settings.store_url("engine"))
+
+    def look() -> str | None:
+        newest = store.releases(limit=1)
+        return str(newest[0].phase) if newest and newest[0].final else None
+
+    return look
 
 
-def _processes(control: Control) -> tuple[int, ...]:
+def _processes(control: Control) -> dict[int, str]:
     """`segue up`, all that it started, and its broker; not its own router, which serves nobody here."""
     up = psutil.Process(control.pid("up"))
+    ours = {one.pid: named(one) for one in family(up)}
     broker = control.pid("valkey")
-    return (up.pid, *(one.pid for one in up.children(recursive=True)), *([broker] if broker else []))
+    return ours | ({broker: "valkey"} if broker else {})
 
 
 @contextmanager

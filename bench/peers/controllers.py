@@ -1,8 +1,10 @@
 """The controllers as processes of this machine, and what they use."""
 
+import math
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,51 +17,66 @@ from bench.peers.plane import NAMESPACE
 from tests.cluster.kubectl import Kubectl
 from tests.running import free_port
 
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 0.25
 
 
 @dataclass(slots=True)
 class Usage:
-    """CPU seconds since it was asked for, and the most memory (MiB) of all processes together since then."""
+    """CPU seconds since it was asked for, by process; the most memory (MiB) of all together since then."""
 
     pids: tuple[int, ...]
-    before: float = field(init=False)
     memory: float = 0.0
+    _spent: list[tuple[float, dict[int, float]]] = field(default_factory=list)
     _over: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
-        self.before = self._cpu()
-        threading.Thread(target=self._look, daemon=True).start()
+        self._look()
+        threading.Thread(target=self._look_for_ever, daemon=True).start()
 
     def end(self) -> float:
-        """The CPU seconds; memory is not looked at any more."""
+        """The CPU seconds; nothing is looked at any more."""
         self._over.set()
-        return self._cpu() - self.before
+        self._look()
+        return self.until(math.inf)
 
-    def _cpu(self) -> float:
-        times = [process.cpu_times() for process in _alive(self.pids)]
-        return sum(one.user + one.system for one in times)
+    def until(self, moment: float) -> float:
+        """The CPU seconds up to a moment of the monotonic clock, or just after it."""
+        return sum(self.by_process(moment).values())
+
+    def by_process(self, moment: float) -> dict[int, float]:
+        """The same of each process that still ran at the last look."""
+        first = self._spent[0][1]
+        last = next((spent for at, spent in self._spent if at >= moment), self._spent[-1][1])
+        return {pid: seconds - first.get(pid, 0.0) for pid, seconds in last.items()}
+
+    def _look_for_ever(self) -> None:
+        while not self._over.wait(_LOOK_SECONDS):
+            self._look()
 
     def _look(self) -> None:
-        while not self._over.wait(_LOOK_SECONDS):
-            used = sum(process.memory_info().rss for process in _alive(self.pids)) / (1 << 20)
-            self.memory = max(self.memory, used)
+        spent, used = {}, 0.0
+        for process in _alive(self.pids):
+            times = process.cpu_times()
+            spent[process.pid] = times.user + times.system
+            used += process.memory_info().rss / (1 << 20)
+        self._spent.append((time.monotonic(), spent))
+        self.memory = max(self.memory, used)
 
 
 @contextmanager
-def argo(kubectl: Kubectl, folder: Path) -> Iterator[int]:
+def argo(kubectl: Kubectl, login: Path, folder: Path) -> Iterator[int]:
     """Argo Rollouts' controller, with its definitions; its process id."""
     ports = (f"--metricsPort={free_port()}", f"--healthzPort={free_port()}")
-    flags = [f"--kubeconfig={kubectl.kubeconfig}", "--leader-elect=false", "--loglevel=warn", *ports]
+    flags = [f"--kubeconfig={login}", "--leader-elect=false", "--loglevel=warn", *ports]
     # It keeps its own settings in the namespace that it is told it runs in.
     with _running(kubectl, building.ARGO, flags, folder, POD_NAMESPACE=NAMESPACE) as pid:
         yield pid
 
 
 @contextmanager
-def flagger(kubectl: Kubectl, folder: Path, prometheus: str) -> Iterator[int]:
+def flagger(kubectl: Kubectl, login: Path, folder: Path, prometheus: str) -> Iterator[int]:
     """Flagger's controller, with its definitions; its process id."""
-    flags = [f"-kubeconfig={kubectl.kubeconfig}", "-mesh-provider=gatewayapi:v1"]
+    flags = [f"-kubeconfig={login}", "-mesh-provider=gatewayapi:v1"]
     flags += [f"-metrics-server={prometheus}", f"-port={free_port()}", "-log-level=info"]
     with _running(kubectl, building.FLAGGER, flags, folder) as pid:
         yield pid

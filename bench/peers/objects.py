@@ -10,7 +10,7 @@ from typing import Any
 from bench.peers.plane import GATEWAY, NAMESPACE
 
 Manifest = dict[str, Any]
-APP, PORT, REPLICAS = "app", 8080, 2
+APP, BARE, PORT, REPLICAS = "app", "bare", 8080, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,16 @@ def deployment(where: str, image: str) -> Manifest:
         "template": template(image),
     }
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": _named(where, APP), "spec": spec}
+
+
+def bare(where: str, image: str) -> Manifest:
+    """The same pods under nobody's care: how long the cluster itself takes until one is ready."""
+    made = deployment(where, image)
+    labels = {"app": BARE}
+    made["metadata"]["name"] = BARE
+    made["spec"]["selector"] = {"matchLabels": labels}
+    made["spec"]["template"]["metadata"] = {"labels": labels}
+    return made
 
 
 def service(where: str, name: str = APP) -> Manifest:

@@ -21,6 +21,7 @@ from tests.running import free_port, wait_until
 
 NAMESPACE = "segue-peers"
 GATEWAY = "gateway"
+ACCOUNT = "segue"
 _TRAEFIK = Path(__file__).parents[2] / ".venv/bin/traefik"
 _GROUP = "traefik.io"
 # Traefik starts only where all of these are known. Their fields do not matter to it, only that they are kept.
@@ -55,7 +56,7 @@ def plane(kubectl: Kubectl, folder: Path) -> Iterator[Plane]:
             process.kill()
             process.wait()
         kubectl.run("delete", "--ignore-not-found", "--wait=false", "namespace", NAMESPACE)
-        kubectl.run("delete", "--ignore-not-found", "gatewayclass", NAMESPACE)
+        kubectl.run("delete", "--ignore-not-found", "gatewayclass,clusterrolebinding", NAMESPACE)
         kubectl.run("delete", "--ignore-not-found", "crd", *(_plural(kind) for kind in _KINDS))
 
 
@@ -114,6 +115,7 @@ def _objects(web: int) -> list[Manifest]:
     return [
         *(_definition(kind) for kind in _KINDS),
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
+        *_login(),
         {
             "apiVersion": gateway,
             "kind": "GatewayClass",
@@ -125,6 +127,22 @@ def _objects(web: int) -> list[Manifest]:
             "kind": "Gateway",
             "metadata": {"namespace": NAMESPACE, "name": GATEWAY},
             "spec": {"gatewayClassName": NAMESPACE, "listeners": [listener]},
+        },
+    ]
+
+
+def _login() -> list[Manifest]:
+    """The account that each controller acts as, so that the audit log tells its calls from all others."""
+    account = {"namespace": NAMESPACE, "name": ACCOUNT}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
+    return [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account},
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": NAMESPACE},
+            "roleRef": role,
+            "subjects": [{"kind": "ServiceAccount", **account}],
         },
     ]
 

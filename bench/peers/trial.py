@@ -4,17 +4,21 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from bench.peers import objects
 from bench.peers.controllers import Usage
+from bench.peers.plane import ACCOUNT, NAMESPACE
 from service.adapters.kubernetes.api import Api
-from service.adapters.kubernetes.kinds import Kind
+from service.adapters.kubernetes.kinds import DEPLOYMENT, POD, Kind
 from service.ports.outcomes import Retry
+from tests.cluster import audit
 from tests.cluster.load import Answer, Load
 
 RATE = 100.0  # requests a second
-BEFORE, AFTER, PATIENCE = 15.0, 20.0, 290.0  # seconds; the candidate's pods may answer for some after the end
+BEFORE, AFTER, PATIENCE = 30.0, 20.0, 290.0  # seconds; the candidate's pods may answer for some after the end
 Object = dict[str, Any]
 
 
@@ -23,7 +27,7 @@ class Trial:
     """What a rollout needs to be played and looked at.
 
     `ended` says how it ended, None before. `weight` reads the candidate's share (percent) from the object of
-    kind `carrier`. `pids` are the controller's processes.
+    kind `carrier`. `pids` are the controller's processes, with `names` where there are several.
     """
 
     who: str
@@ -31,62 +35,105 @@ class Trial:
     carrier: Kind
     namespace: str
     name: str
+    image: str
     weight: Callable[[Object], float]
     trigger: Callable[[], None]
     ended: Callable[[], str | None]
     pids: tuple[int, ...]
+    names: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Times in seconds, None where it did not come to that. `window`: from the trigger to the last look."""
+    """Times in seconds, None where it did not come to that.
+
+    `cpu`: of the controller's processes from the trigger to weight 0, or to the end where the version was
+    promoted; `cpu_after`: from then until `AFTER` seconds past the end. `calls`: of the API server, from the
+    trigger to the end; `calls_at_rest`: in a minute before it.
+    """
 
     who: str
     how: str
     requests: int
     by_version: int  # answers of the candidate that are no 200
     others: int  # failed, and not answered by the candidate
+    cluster_ready: float  # the cluster's own time to a ready pod of the same kind
+    trigger_to_first: float | None  # to the candidate's first answer
     trigger_to_bad: float | None
     bad_to_zero: float | None
     trigger_to_end: float
     cpu: float
-    window: float
+    cpu_after: float
+    processes: dict[str, float]  # the parts of `cpu`
+    calls: int
+    calls_at_rest: float
     memory: float  # MiB
     behind: float  # seconds by which the load was late at most
     weights: tuple[tuple[float, float], ...]  # seconds since the trigger, percent
 
 
-def run(api: Api, url: str, trial: Trial, candidate: str) -> Outcome:
-    """Play it. `candidate` is what the new version calls itself."""
+def run(api: Api, url: str, log: Path, trial: Trial, candidate: str) -> Outcome:
+    """Play it. `log`: the API server's audit log; `candidate`: what the new version calls itself."""
+    ready = min(_ready(api, trial.namespace, trial.image) for _ in range(3))  # the first one pulls the image
     with _weights(api, trial) as seen, Load(url, {"Host": trial.host}, rate=RATE, path="/") as load:
+        resting = _calls(log)
         time.sleep(BEFORE)
+        before = _calls(log)
         usage = Usage(trial.pids)
         begun, begun_at = load.now(), time.monotonic()
         trial.trigger()
         how = _end(trial)
-        ended = load.now() - begun
+        ended, calls = load.now() - begun, _calls(log) - before
         time.sleep(AFTER)
-        window, cpu = load.now() - begun, usage.end()
+        whole = usage.end()
     failed = [one for one in load.answers if one.status != 200]
     bad = [one for one in failed if one.version == candidate]
     weights = tuple((round(at - begun_at, 1), weight) for at, weight in seen)
     first = min(map(_answered, bad)) - begun if bad else None
+    answered = [_answered(one) for one in load.answers if one.version == candidate]
     zero = _zero(weights)
+    counted = begun_at + (ended if zero is None else zero)
     return Outcome(
         who=trial.who,
         how=how,
         requests=len(load.answers),
         by_version=len(bad),
         others=len(failed) - len(bad),
+        cluster_ready=ready,
+        trigger_to_first=min(answered) - begun if answered else None,
         trigger_to_bad=first,
         bad_to_zero=None if first is None or zero is None else zero - first,
         trigger_to_end=ended,
-        cpu=cpu,
-        window=window,
+        cpu=usage.until(counted),
+        cpu_after=whole - usage.until(counted),
+        processes=_by_name(trial, usage.by_process(counted)),
+        calls=calls,
+        calls_at_rest=(before - resting) * 60 / BEFORE,
         memory=usage.memory,
         behind=load.behind,
         weights=weights,
     )
+
+
+def _ready(api: Api, namespace: str, image: str) -> float:
+    """Seconds from creating the application's Deployment, under nobody's care, to its first ready pod."""
+    begun = time.monotonic()
+    api.create(DEPLOYMENT, namespace, objects.bare(namespace, image))
+    while not ((api.get(DEPLOYMENT, namespace, objects.BARE) or {}).get("status") or {}).get("readyReplicas"):
+        time.sleep(0.02)
+    seconds = time.monotonic() - begun
+    api.delete(DEPLOYMENT, namespace, objects.BARE)
+    while api.get(DEPLOYMENT, namespace, objects.BARE) or api.list(POD, namespace, f"app={objects.BARE}"):
+        time.sleep(0.2)
+    return seconds
+
+
+def _calls(log: Path) -> int:
+    return len(audit.calls(log, NAMESPACE, ACCOUNT))
+
+
+def _by_name(trial: Trial, spent: dict[int, float]) -> dict[str, float]:
+    return {trial.names.get(pid, trial.who): round(seconds, 2) for pid, seconds in spent.items()}
 
 
 def _end(trial: Trial) -> str:
