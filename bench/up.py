@@ -14,7 +14,7 @@ import psutil
 from bench.installed import Installation, installation
 from bench.report import Row, report
 
-READY, MEGABYTES, PERCENT = 8.0, 700.0, 5.0
+READY, MEGABYTES, PERCENT = 8.0, 700.0, 1.5
 ROUNDS, SETTLE, IDLE = 3, 3.0, 20.0
 TICKS = os.sysconf("SC_CLK_TCK")
 

@@ -50,7 +50,7 @@ def main() -> int:
         )
     kubectl = Kubectl(Path(kubeconfig))
     registry = Images(building.home().parent, registry_of(kubectl))
-    images = {each: registry.program("peers-app", building.application(each), "app") for each in "123"}
+    images = {each: registry.program("peers-app", building.application(each), "app") for each in "0123"}
     outcomes = []
     with tempfile.TemporaryDirectory(prefix="segue-peers-") as folder, plane(kubectl, Path(folder)) as shared:
         login = logins.kubeconfig(kubectl, NAMESPACE, Path(folder, "login.conf"))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _APP = Path(__file__).parent / "app"
-_VERSIONS = {"1": "0", "2": "0", "3": "0.05"}  # of the application, with the share of errors
+_VERSIONS = {"0": "0", "1": "0", "2": "0", "3": "0.05"}  # of the application, with the share of errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def definitions(module: Module) -> list[Path]:
 
 
 def application(version: str) -> Path:
-    """One version of the application: 1 and 2 are good, of 3 every twentieth answer is an error."""
+    """One version of the application: 0 to 2 are good, of 3 every twentieth answer is an error."""
     source = (_APP / "main.go").stat().st_mtime_ns
     ready = home() / f"peers-app-{version}-{source:x}"
     if not ready.exists():

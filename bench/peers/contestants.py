@@ -2,6 +2,7 @@
 
 import json
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from service.adapters.kubernetes.kinds import HTTP_ROUTE, Kind
 from service.store import Store
 from tests.cluster.images import Images
 from tests.cluster.kubectl import Kubectl
+from tests.cluster.load import Load
 from tests.cluster.whole import Control, tag
 from tests.running import wait_until
 
@@ -74,7 +76,8 @@ def flagger(stage: Stage, rule: Rule, version: str) -> Iterator[Trial]:
         wait_until(lambda: look().get("phase") == "Initialized", _READY_SECONDS)
         words = {"Failed": "rolled back", "Succeeded": "promoted"}
         yield Trial(
-            "Flagger", host, HTTP_ROUTE, where, APP, stage.images[version], _share(lambda name: name == f"{APP}-canary"),
+            "Flagger", host, HTTP_ROUTE, where, APP, stage.images[version],
+            _share(lambda name: name == f"{APP}-canary"),
             _changing(kubectl, where, "deployment", stage.images[version]),
             lambda: words.get(str(look().get("phase"))), (pid,),
         )  # fmt: skip
@@ -89,6 +92,8 @@ class _Gateway:
     metrics: str
 
 
+# Peers begin with their own objects in place, Segue with a service that it took over by an earlier release.
+QUICK = "risk: 2%\nladder: [10%, 30%, 60%, 100%]\ndwell: 2s\nwatch: 5s\n"
 DECLARED = """\
 name: app
 image: {image}:main-*
@@ -103,21 +108,34 @@ def segue(stage: Stage, rule: Rule, version: str) -> Iterator[Trial]:
     del rule
     kubectl, where, host = stage.kubectl, "segue-peers-segue", "segue.test"
     gateway = _Gateway((NAMESPACE, GATEWAY), stage.plane.url, stage.plane.metrics)
-    repository = _push(stage.images["1"])
+    repository = _push(stage.images["0"])
     # The sweep is the default's; `Control` itself looks more often.
     often = {"SEGUE_SWEEP_SECONDS": "30"}
     control = Control(stage.folder / "segue", stage.login, where, stage.registry, gateway, **often)
     with _namespace(kubectl, where):
-        kubectl.apply(objects.namespace(where), objects.deployment(where, stage.images["1"]))
+        kubectl.apply(objects.namespace(where), objects.deployment(where, stage.images["0"]))
         kubectl.apply(objects.service(where), objects.route(where, host))
         kubectl.rolled_out(where, APP)
         with control:
             control.say("connect", "registry", f"http://{stage.registry.registry}", "--name", "images")
-            control.declare(DECLARED.format(image=repository, where=where))
+            declared = DECLARED.format(image=repository, where=where)
+            ended = _final(control)
+            control.declare(declared + QUICK)
             wait_until(lambda: control.client.get("models")["models"], _READY_SECONDS)
+            _notify(
+                control
+            )  # what is there before it is looked at for the first time is learned, not released
+            wait_until(lambda: Store.open(control.settings.store_url("engine")).cursors("images"))
+            _moved(control, stage.images["1"])
+            with Load(stage.plane.url, {"Host": host}, path="/"):  # nothing is promoted that nobody used
+                wait_until(lambda: ended() == "promoted", _READY_SECONDS)
+            commit = control.declare(declared)
+            wait_until(lambda: control.client.get("models")["models"][0]["commit"] == commit, _READY_SECONDS)
+            stable = _serving(kubectl.get("httproute", APP, "-n", where))
             members = _processes(control)
             yield Trial(
-                "Segue", host, HTTP_ROUTE, where, APP, stage.images[version], _share(lambda name: name != APP),
+                "Segue", host, HTTP_ROUTE, where, APP, stage.images[version],
+                _share(lambda name: name not in stable),
                 lambda: _moved(control, stage.images[version]), _final(control), tuple(members), members,
             )  # fmt: skip
 
@@ -129,9 +147,13 @@ def _push(image: str) -> str:
 
 def _moved(control: Control, image: str) -> None:
     """A tag is pushed, and the registry notifies as Distribution does where it was told to."""
-    repository = _push(image).partition("/")[2]
+    _push(image)
+    _notify(control)
+
+
+def _notify(control: Control) -> None:
     secret = (control.place.home / "secrets" / "hook-images").read_text().strip()
-    pushed = {"action": "push", "target": {"repository": repository, "tag": "main-1"}}
+    pushed = {"id": uuid.uuid4().hex, "action": "push", "target": {"repository": "app", "tag": "main"}}
     address = f"{installation.place(control.settings).intake}/hooks/images"
     told = requests.post(
         address, json={"events": [pushed]}, headers={"Authorization": f"Bearer {secret}"}, timeout=10
@@ -140,11 +162,13 @@ def _moved(control: Control, image: str) -> None:
 
 
 def _final(control: Control) -> Callable[[], str | None]:
-    """Read from the store: no process of Segue works for our looking, as no peer's does."""
+    """How a release after the present ones ended. Read from the store: none of Segue's processes works for our
+    looking, as none of the peers' does."""
     store = Store.open(control.settings.store_url("engine"))
+    known = {row.id for row in store.releases()}
 
     def look() -> str | None:
-        newest = store.releases(limit=1)
+        newest = [row for row in store.releases(limit=1) if row.id not in known]
         return str(newest[0].phase) if newest and newest[0].final else None
 
     return look
@@ -197,6 +221,11 @@ def _share(candidate: Callable[[str], bool]) -> Callable[[Object], float]:
         return 100 * part / sum(weights.values()) if part else 0.0
 
     return read
+
+
+def _serving(found: Object) -> set[str]:
+    """The Services that an HTTPRoute's first rule sends requests to."""
+    return {one["name"] for one in found["spec"]["rules"][0]["backendRefs"] if one.get("weight", 1) > 0}
 
 
 def _of_service(found: Object) -> float:

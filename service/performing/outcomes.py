@@ -32,7 +32,7 @@ Answer = (
     | Tick
 )
 LOOKS = 0.1  # seconds between two looks at what was begun on this machine
-LOOKS_AT_CLUSTER = 1.0  # each is a few calls of a server that everybody shares
+LOOKS_AT_CLUSTER = 0.5  # each is a few calls of a server that everybody shares
 
 
 @dataclass(frozen=True, slots=True)
