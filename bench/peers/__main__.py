@@ -7,7 +7,7 @@ a small application answers 5 % of its requests with 500, at random, under 100 r
 
 `fast`: both peers look every 10 s (the least that Flagger takes), over 10 s, and end a rollout at the second
 failed look. `shown`: as their own documentation shows it, with Argo's pauses shortened. `--good` rolls out a
-version without errors instead.
+version without errors instead. `--scrape 15`: Segue reads the counters as seldom as that.
 """
 
 import argparse
@@ -59,7 +59,7 @@ def main() -> int:
             for who in given.only.split(","):
                 space = Path(folder, f"{who}-{number}")
                 space.mkdir(mode=0o755)
-                stage = Stage(kubectl, shared, space, registry, images, login)
+                stage = Stage(kubectl, shared, space, registry, images, login, given.scrape)
                 outcomes.append(_play(stage, who, given.rule, "2" if given.good else "3"))
                 print(f"  {_line(outcomes[-1])}", file=sys.stderr, flush=True)
     _print(outcomes, given)
@@ -72,6 +72,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--only", default="segue,argo,flagger")
     parser.add_argument("--rule", choices=sorted(_RULES), default="fast")
+    parser.add_argument("--scrape", type=float, default=1.0)
     parser.add_argument("--good", action="store_true")
     return parser.parse_args()
 

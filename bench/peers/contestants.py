@@ -33,7 +33,8 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What all of them share. `images` are the application's, by version; `login`: as whom they act."""
+    """What all of them share. `images` are the application's, by version; `login`: as whom they act;
+    `scrape`: seconds between two of Segue's looks at the counters."""
 
     kubectl: Kubectl
     plane: Plane
@@ -41,6 +42,7 @@ class Stage:
     registry: Images
     images: dict[str, str]
     login: Path
+    scrape: float = 1.0
 
 
 @contextmanager
@@ -110,7 +112,7 @@ def segue(stage: Stage, rule: Rule, version: str) -> Iterator[Trial]:
     gateway = _Gateway((NAMESPACE, GATEWAY), stage.plane.url, stage.plane.metrics)
     repository = _push(stage.images["0"])
     # The sweep is the default's; `Control` itself looks more often.
-    often = {"SEGUE_SWEEP_SECONDS": "30"}
+    often = {"SEGUE_SWEEP_SECONDS": "30", "SEGUE_SCRAPE_SECONDS": f"{stage.scrape:g}"}
     control = Control(stage.folder / "segue", stage.login, where, stage.registry, gateway, **often)
     with _namespace(kubectl, where):
         kubectl.apply(objects.namespace(where), objects.deployment(where, stage.images["0"]))
@@ -162,8 +164,10 @@ def _notify(control: Control) -> None:
 
 
 def _final(control: Control) -> Callable[[], str | None]:
-    """How a release after the present ones ended. Read from the store: none of Segue's processes works for
-    our looking, as none of the peers' does."""
+    """How a release after the present ones ended.
+
+    Read from the store: none of Segue's processes works for our looking, as none of the peers' does.
+    """
     store = Store.open(control.settings.store_url("engine"))
     known = {row.id for row in store.releases()}
 
