@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+RESTARTS = "segue.dev/restarts"  # the annotation of a Deployment that keeps it
 _LONGEST = 12  # characters of a pod's uid, enough to tell a Deployment's pods apart
 
 

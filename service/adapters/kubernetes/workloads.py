@@ -7,26 +7,23 @@ this installation is refused. What outlives us (the order, restarts, held autosc
 
 import time
 from collections.abc import Callable, Iterable
-from datetime import datetime
 
 from policies.place import Place
-from service.adapters.kubernetes import adoption, copying, labels, manifests, reasons, scaling
+from service.adapters.kubernetes import adoption, copying, labels, manifests, scaling
 from service.adapters.kubernetes.adoption import Found
 from service.adapters.kubernetes.answers import Stale, Taken
 from service.adapters.kubernetes.api import Api
-from service.adapters.kubernetes.kinds import DEPLOYMENT, EVENT, HPA, PDB, POD, SERVICE, Kind
-from service.adapters.kubernetes.reasons import WEIGHTS
-from service.adapters.kubernetes.restarts import Ledger
+from service.adapters.kubernetes.kinds import DEPLOYMENT, HPA, PDB, POD, SERVICE, Kind
+from service.adapters.kubernetes.restarts import RESTARTS, Ledger
 from service.adapters.kubernetes.scaling import Scaling
+from service.adapters.kubernetes.standing import Standing, restarted
 from service.adapters.kubernetes.transport import Object
 from service.ports.connections import Cluster
 from service.ports.outcomes import Failed, Gone, Refused, Retry, Working
 from service.ports.workloads import Serving, WorkloadOrder
 
-RESTARTS = "segue.dev/restarts"  # annotation of a Deployment: see `restarts`
 ENDING = "segue.dev/ending"  # annotation of a copy: since when it is out of use, seconds since 1970
 LINGER_SECONDS = 10.0  # longer than any data plane keeps an older route
-_LIVES = 5  # restarts without ever having been ready, after which it has failed
 _MEMORY = 0.4  # seconds for which a look stays true: whoever waits asks more often than anything changes
 _TAIL = 100  # lines of a log
 
@@ -45,6 +42,7 @@ class KubernetesWorkloads:
         self._found = Found(api, cluster, place) if place.deployment else None
         self._scaling = Scaling(api, self._namespace)
         self._clock = clock
+        self._standing = Standing(api, self._namespace, clock)
         self._looked: dict[str, tuple[float, State]] = {}
 
     # --- the port Workload ----------------------------------------------------------------------
@@ -109,7 +107,7 @@ class KubernetesWorkloads:
         model = copying.container(deployment["spec"]["template"], _image(deployment))["name"]
         pod = newest["metadata"]["name"]
         printed = self._api.logs(self._namespace, pod, model, _TAIL)
-        if not printed and any(_restarted(newest)):
+        if not printed and any(restarted(newest)):
             printed = self._api.logs(self._namespace, pod, model, _TAIL, previous=True)
         return printed
 
@@ -125,7 +123,7 @@ class KubernetesWorkloads:
         if why:
             raise Retry(f"the Deployment {self._namespace}/{taken.deployment} is not ready: {why}", after=2)
         known = taken.note(found)
-        serving = self._serving(found, taken.pods(found), str(known["service"]), int(known["port"]))
+        serving = self._standing.serving(found, taken.pods(found), str(known["service"]), int(known["port"]))
         return f"{known['service']}.{self._namespace}", serving, taken.image(found, int(known["port"]))
 
     def restore(self, image: str) -> None:
@@ -182,7 +180,7 @@ class KubernetesWorkloads:
             self._scaling.scale(name, wanted)
         ready = growing.get("status", {}).get("readyReplicas", 0)
         if ready < wanted:
-            trouble = self._trouble(growing, self._pods(growing))
+            trouble = self._standing.trouble(growing, self._pods(growing))
             why = f": {trouble.words}" if trouble else ""
             raise Retry(f"{ready} of {wanted} pods of {candidate} are ready for {weight:g} %{why}", after=1)
 
@@ -272,28 +270,7 @@ class KubernetesWorkloads:
             return Gone()
         if self._is_ours(deployment):
             deployment = self._remember(deployment, pods)
-        if deployment.get("status", {}).get("readyReplicas"):
-            return self._serving(deployment, pods, short(name), _port(deployment))
-        return self._unready(name, deployment, pods)
-
-    def _unready(self, name: str, deployment: Object, pods: list[Object]) -> Working | Failed:
-        trouble = self._trouble(deployment, pods)
-        words = trouble.words if trouble else "waiting until it is ready" if pods else "starting"
-        if _was_available(deployment):
-            return Working(f"restarting: {words}" if trouble else "restarting")
-        oldest = min((_seconds(pod["metadata"]["creationTimestamp"]) for pod in pods), default=None)
-        since = oldest or _seconds(deployment["metadata"]["creationTimestamp"])
-        late = trouble is not None and self._clock() - since > trouble.patience
-        restarted = max((count for pod in pods for count in _restarted(pod)), default=0)
-        if late or restarted >= _LIVES or _too_late(deployment):
-            return Failed(words, self.logs(name))
-        return Working(words, _patience(trouble, pods))
-
-    def _serving(self, deployment: Object, pods: list[Object], service: str, port: int) -> Serving:
-        started = min((_seconds(pod["metadata"]["creationTimestamp"]) for pod in pods), default=0.0)
-        text = (deployment["metadata"].get("annotations") or {}).get(RESTARTS)
-        ledger = Ledger.read(text) if text else Ledger().seen(pods, 0)
-        return Serving(f"http://{service}.{self._namespace}.svc:{port}", started, ledger.total)
+        return self._standing.state(deployment, pods, short(name), lambda: self.logs(name))
 
     def _remember(self, deployment: Object, pods: list[Object]) -> Object:
         """The Deployment, with what is known of its restarts written down where that has changed."""
@@ -306,22 +283,6 @@ class KubernetesWorkloads:
             return self._annotate(deployment, {RESTARTS: now.text()})
         except Stale:  # somebody wrote in between; the next look counts
             return deployment
-
-    def _trouble(self, deployment: Object, pods: list[Object]) -> reasons.Trouble | None:
-        """What keeps its pods from being ready, the worst first."""
-        of_pods = [trouble for pod in pods if (trouble := self._trouble_of(pod))]
-        if of_pods:
-            return min(of_pods, key=lambda trouble: trouble.patience)
-        return reasons.of_deployment(deployment)
-
-    def _trouble_of(self, pod: Object) -> reasons.Trouble | None:
-        if pod["metadata"].get("deletionTimestamp"):
-            return None
-        trouble = reasons.of_pod(pod)
-        if trouble is None and pod.get("status", {}).get("phase") != "Pending":
-            return None
-        events = self._api.list(EVENT, self._namespace, fields=f"involvedObject.uid={pod['metadata']['uid']}")
-        return reasons.of_pod(pod, events)
 
     # --- finding ------------------------------------------------------------------------------
 
@@ -385,20 +346,6 @@ class KubernetesWorkloads:
         return self._api.list(kind, self._namespace, labels=labels.selector(wanted))
 
 
-def _patience(trouble: reasons.Trouble | None, pods: list[Object]) -> float:
-    """Room, large images and weights take their time; a container that runs has what a start takes."""
-    if pods and all(_unfilled(pod) for pod in pods):
-        return manifests.WEIGHTS_SECONDS
-    pending = all(pod.get("status", {}).get("phase", "Pending") == "Pending" for pod in pods)
-    return reasons.ROOM if pending else trouble.patience if trouble else 0.0
-
-
-def _unfilled(pod: Object) -> bool:
-    """Whether its weights may not be there yet."""
-    pending = pod.get("status", {}).get("phase", "Pending") == "Pending"
-    return pending and any(one["name"] == WEIGHTS for one in pod.get("spec", {}).get("volumes") or [])
-
-
 def short(backend: str) -> str:
     """The name of a backend's objects: what stands before the dot."""
     return backend.partition(".")[0]
@@ -408,28 +355,3 @@ def _image(deployment: Object) -> str:
     """The image that the model's container was given: only ours has a digest for certain."""
     containers = deployment["spec"]["template"]["spec"]["containers"]
     return next((str(one["image"]) for one in containers if "@sha256:" in one["image"]), "")
-
-
-def _port(deployment: Object) -> int:
-    """The port of its Service, as it was noted when it was made or found."""
-    noted = adoption.noted(deployment)
-    return int(noted["port"] if noted else deployment["metadata"]["annotations"][manifests.PORT])
-
-
-def _was_available(deployment: Object) -> bool:
-    conditions = deployment.get("status", {}).get("conditions") or []
-    return any(one.get("reason") == "NewReplicaSetAvailable" for one in conditions)
-
-
-def _too_late(deployment: Object) -> bool:
-    conditions = deployment.get("status", {}).get("conditions") or []
-    return any(one.get("reason") == "ProgressDeadlineExceeded" for one in conditions)
-
-
-def _restarted(pod: Object) -> list[int]:
-    statuses = pod.get("status", {}).get("containerStatuses") or []
-    return [count for one in statuses if (count := int(one.get("restartCount", 0)))]
-
-
-def _seconds(timestamp: str) -> float:
-    return datetime.fromisoformat(timestamp).timestamp()
