@@ -20,7 +20,7 @@ from service.settings import Settings
 from tests.cluster import buildah
 from tests.cluster.indexes import LOGIN, guarded
 from tests.cluster.jobs_world import World
-from tests.cluster.test_releases import EVALUATE, SERVE
+from tests.cluster.pushes import EVALUATE, SERVE
 from tests.cluster.whole import Control, eventually
 from tests.contracts.test_job_runner import end
 from tests.imaging import MANIFEST
