@@ -45,11 +45,13 @@ def place_of(model: Model, environment: Environment, cluster: str | None, namesp
 def backend_name(model: str, environment: str, key: str, place: Place) -> str:
     """The workload's name: the same version in the same target is the same workload.
 
-    In a cluster `service.namespace`: the counters of its data plane know both, and nothing else.
+    In a cluster `service.namespace`: the counters of its data plane know both, and nothing else. A Service's
+    name begins with a letter (RFC 1035; Kubernetes before 1.36 asks for that).
     """
     named = f"{model}-{environment}"
     if place.cluster is None:
         return f"{named}-{key[:_KEY]}"
+    named = f"m-{named}" if named[0].isdigit() else named
     room = _LONGEST - _KEY - 1
     if len(named) > room:
         named = f"{named[: room - 7]}-{hashlib.sha256(named.encode()).hexdigest()[:6]}"

@@ -89,8 +89,8 @@ def containerd(home: Path) -> Path:
 
 def gateway_api() -> Path:
     """The folder of the Gateway API's standard definitions; they come with its module."""
-    found = _go("list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api", folder=MODULE)
-    return Path(found.strip()) / "config/crd/standard"
+    found = json.loads(_go("mod", "download", "-json", "sigs.k8s.io/gateway-api", folder=MODULE))
+    return Path(found["Dir"]) / "config/crd/standard"
 
 
 def default_version() -> str:

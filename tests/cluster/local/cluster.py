@@ -91,7 +91,7 @@ def mounts(place: Place) -> list[Path]:
     """Mounts below the cluster's folder, the newest first."""
     lines = Path("/proc/self/mountinfo").read_text().splitlines()
     points = [Path(line.split()[4].encode().decode("unicode_escape")) for line in lines]
-    return [point for point in reversed(points) if point.is_relative_to(place.folder)]
+    return [point for point in reversed(points) if point.is_relative_to(place.folder.resolve())]
 
 
 def _start_node(place: Place) -> None:
