@@ -51,7 +51,7 @@ def _serving(release: Release, at: float) -> Serving:
 
 def end(release: Release, target: Target, phase: Phase, reason: str, at: float) -> Decision:
     """The end of a release that never had traffic."""
-    release = replace(release, phase=phase, reason=reason, ended=at)
+    release = replace(release, phase=phase, reason=reason, ended=at, waits="")
     return Decision(release, target, (*settle.ended(release), *settle.stopped(release, target)))
 
 

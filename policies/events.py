@@ -241,7 +241,8 @@ class EvidenceChanged:
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """Why the answer to a step is still to come: pods that wait for room, a router that says no."""
+    """Why the answer to a step is still to come: pods that wait for room, a router that says no. A release
+    that waits for its version has no step of its own: ""."""
 
     step: str
     why: str

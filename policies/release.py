@@ -139,7 +139,7 @@ class Release:
     gates: tuple[str, ...] = ()
     outcome: Phase | None = None  # what RESTORING ends in
     reason: str = ""
-    waits: str = ""  # why the answer to `step` is still to come
+    waits: str = ""  # why the answer to `step`, or to its version's, is still to come
     began: float = 0.0
     ended: float | None = None
     retries: str | None = None  # the release that this one tries again

@@ -73,7 +73,7 @@ def advance(release: Release, target: Target, event: ReleaseEvent) -> Decision:
             return shifting.confirmed(release, target, event)
         case EffectFailed(step=release.step), Phase.SHIFTING | Phase.WATCHING | Phase.RESTORING:
             return split.write(release, target)
-        case Waits(step=release.step, why=why), _ if release.step:
+        case Waits(step=release.step, why=why), _ if release.step or release.phase is Phase.PENDING:
             return Decision(replace(release, waits=why), target)
         case Drifted(what=what), Phase.SHIFTING | Phase.WATCHING if release.wanted == release.observed:
             return _stop_for_drift(release, target, what)
@@ -95,7 +95,7 @@ def advance(release: Release, target: Target, event: ReleaseEvent) -> Decision:
 
 
 def _judge_gates(release: Release, target: Target, event: VersionReady) -> Decision:
-    release = replace(release, image=event.image, metrics=event.metrics)
+    release = replace(release, image=event.image, metrics=event.metrics, waits="")
     release, refused = _gated(release, target)
     if refused:
         return ending.end(release, target, Phase.REFUSED, refused, event.at)

@@ -18,6 +18,7 @@ from policies.events import (
     VersionEvent,
     VersionFailed,
     VersionReady,
+    Waits,
 )
 from policies.place import backend_name
 from policies.release import Cause, Phase, Release, Target
@@ -191,9 +192,19 @@ class Deciding:
         self._add(after.key, saved.rev, effects)
         detail = {"reason": after.reason, "image": after.image, "metrics": dict(after.metrics)}
         self.change.record(after.key, "segue", after.phase.value, detail)
-        if after.settled:
-            for waiting in self.change.releases(version_key=after.key, final=False):
+        for waiting in self.change.releases(version_key=after.key, final=False):
+            if after.settled:
                 self._tell_if_settled(release_of(waiting), after)
+            else:
+                self.release_event(release_of(waiting).name, Waits("", "", self.now))
+
+    def version_waits(self, key: str, event: Waits) -> None:
+        """Let the releases of a version show why its step takes its time."""
+        row = self.change.version(key)
+        if row is None or version_of(row).step != event.step:
+            return
+        for waiting in self.change.releases(version_key=key, final=False):
+            self.release_event(release_of(waiting).name, replace(event, step=""))
 
     def _tell_if_settled(self, release: Release, state: Version) -> None:
         if release.phase is not Phase.PENDING or not state.settled:

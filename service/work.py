@@ -203,11 +203,15 @@ def _tell(deciding: Deciding, subject: str, answer: Answer) -> None:
 
 
 def _say_why(parts: Parts, work: Work, why: str) -> None:
-    """A release whose step takes its time shows what it waits for."""
+    """A release whose step, or whose version's, takes its time shows what it waits for."""
     step, now = work.body.get("step"), parts.store.now()
-    if step and number_of(work.subject) and now - work.created > SLOW_SECONDS:
-        told = Waits(step, why, now)
-        decide(parts.store, lambda deciding: deciding.release_event(work.subject, told))
+    if not step or now - work.created <= SLOW_SECONDS:
+        return
+    told, subject = Waits(step, why, now), work.subject
+    if number_of(subject):
+        decide(parts.store, lambda deciding: deciding.release_event(subject, told))
+    else:
+        decide(parts.store, lambda deciding: deciding.version_waits(subject, told))
 
 
 # --- when it does not go well ----------------------------------------------------------------

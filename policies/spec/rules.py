@@ -143,8 +143,9 @@ def _check_pods(node: Mapping, values: Values, findings: Findings) -> None:
     evaluate = node.get("evaluate")
     if isinstance(evaluate, Mapping):
         _check_volumes(evaluate.get("pod"), values.get("evaluate", {}).get("pod", {}), findings)
-    replicas, read = node.get("replicas"), values.get("replicas")
-    if isinstance(replicas, Mapping) and isinstance(read, dict):
+    written, read = node.get("replicas"), values.get("replicas")
+    replicas = as_mapping(written) if written else None
+    if replicas is not None and isinstance(read, dict):
         if not replicas.has("max"):
             findings.add(replicas.place, "`replicas` needs `max`, the most copies", allowed=("max",))
         elif read.get("max", read["min"]) < read["min"]:
@@ -166,7 +167,8 @@ def _check_volumes(pod: Node | None, values: Values, findings: Findings) -> None
     for claim, place in volumes.entries:
         read = values.get("volumes", {}).get(claim.text)
         path = read.get("path") if isinstance(read, dict) else read
-        if isinstance(place, Mapping) and not place.has("path"):
+        mapping = as_mapping(place)
+        if mapping is not None and not mapping.has("path"):
             findings.add(place.place, "a volume needs `path`, where it is mounted", allowed=("path",))
         elif path in taken:
             message = f"`{claim.text}` and `{taken[path]}` are both mounted at {path}"

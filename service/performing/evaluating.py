@@ -22,8 +22,8 @@ def evaluate(parts: Parts, effect: RunEvaluation, now: float) -> Done | Again:
     match jobs.state(name):
         case Result(metrics=metrics):
             return Done(EvaluationFinished(effect.step, metrics, now))
-        case Working():
-            return Again(pause(home))
+        case Working(progress=progress):
+            return Again(pause(home), f"the evaluation: {progress}")
         case Failed(reason=reason, log=log):
             return Done(EffectFailed(effect.step, with_tail(f"evaluation: {reason}", log), now))
         case Gone():

@@ -27,8 +27,8 @@ def build(parts: Parts, effect: Build, now: float) -> Done | Again:
     match state:
         case Image(digest=digest, layers=layers, weights=weights):
             return Done(BuildFinished(effect.step, digest, layers, now, weights))
-        case Working():
-            return Again(pause)
+        case Working(progress=progress):
+            return Again(pause, "" if here else f"the build: {progress}")
         case Failed(reason=reason, log=log):
             return Done(EffectFailed(effect.step, with_tail(reason, log), now))
         case Gone():
@@ -43,9 +43,9 @@ def check_image(parts: Parts, effect: CheckImage, now: float, since: float) -> D
     version = known_version(parts, effect.version)
     try:
         trusting.vouch(parts, version)
-    except Untrusted:
+    except Untrusted as reason:
         if isinstance(version.model.source, FromImage) and now - since < SIGNED_LATER:
-            return Again(LOOKS_FOR_SIGNATURE)
+            return Again(LOOKS_FOR_SIGNATURE, f"looks again for {SIGNED_LATER / 60:g} minutes: {reason}")
         raise
     return Done(ImageTrusted(effect.step, now))
 

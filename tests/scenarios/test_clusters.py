@@ -237,6 +237,22 @@ def test_what_a_release_waits_for_is_shown_and_forgotten_once_it_is_there(cluste
     assert cluster.release(release.name).phase is not Phase.STARTING
 
 
+def test_what_an_evaluation_waits_for_is_shown_and_forgotten_once_it_is_there(cluster):
+    cluster.jobs.waiting = "no node has nvidia.com/gpu"
+    gated = FRAUD + "evaluate: {run: python evaluate.py, gates: {accuracy: '>= 0.5'}}\n"
+    cluster.jobs.results[""] = {"accuracy": 0.9}
+    cluster.push({"segue.yaml": gated, "requirements.lock": "", "serve.py": "1"})
+    cluster.settle(12)
+    (release,) = cluster.releases()
+    waits = "the evaluation: waiting: no node has nvidia.com/gpu"
+    assert (release.phase, release.waits) == (Phase.PENDING, waits)
+    assert len([e for e in cluster.store.record_of(release.name) if "nvidia" in str(e.detail)]) == 1
+    cluster.jobs.waiting = ""
+    cluster.settle(12)
+    assert cluster.release(release.name).phase is not Phase.PENDING
+    assert cluster.release(release.name).waits == ""
+
+
 def test_a_router_that_says_no_is_shown_while_it_is_asked_again(cluster):
     release = cluster.take_over()
     cluster.router.refusing = "argocd-controller undoes each write"

@@ -124,8 +124,11 @@ def test_what_is_signed_after_it_was_pushed_goes_on_by_itself(world):
     world.clock.now += world.settings.sweep_seconds
     world.settle()
     assert (last(world).phase, world.workloads.running) == (Phase.PENDING, ())
+    world.settle(12)
+    assert last(world).waits.startswith("looks again for 5 minutes: ghcr.io/acme/fraud@")
     world.sign(digest)
     world.settle(12)
+    assert not last(world).waits
     world.play(40, until="rel-1")
     assert last(world).phase is Phase.PROMOTED
 

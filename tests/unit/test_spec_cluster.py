@@ -130,6 +130,8 @@ WRONG = {
     "resources: {requests.nvidia.com/gpu: 1}",
     "resources: {time: 5m}",
     "replicas: 0",
+    "replicas:",
+    "pod: {volumes: {data: }}",
     "replicas: {min: 2}",
     "replicas: {min: 5, max: 4}",
     "replicas: {max: 4, cpu: 0.7}",
@@ -217,6 +219,8 @@ def test_what_kubernetes_would_refuse_is_refused_when_the_file_is_checked():
                 "4:25 replicas.cpu: `cpu: 0.7` has no percent sign, so it could mean two things; it wants the share of its CPU that a copy should use, such as 70%; did you mean `0.7%`?"
             ],
             "replicas: {min: 2}": ["4:11 replicas: `replicas` needs `max`, the most copies"],
+            "replicas:": ["4:10 replicas: `replicas` needs `max`, the most copies"],
+            "pod: {volumes: {data: }}": ["4:22 pod.volumes.data: a volume needs `path`, where it is mounted"],
             "replicas: {min: 5, max: 4}": ["4:11 replicas: `replicas` has `max` 4 below `min` 5"],
             "resources: {NVIDIA.com/gpu: 1}": [
                 "4:13 resources: the key `NVIDIA.com/gpu` is no resource; it wants `cpu`, `memory`, or a device with its domain, such as nvidia.com/gpu; did you mean `nvidia.com/gpu`?"

@@ -9,7 +9,8 @@ from service.settings import Settings
 
 
 class MemoryJobs:
-    """A job ends when it is looked at `looks` times, with the numbers or the failure given for it."""
+    """A job ends when it is looked at `looks` times, with the numbers or the failure given for it, and not
+    while it is told to wait."""
 
     def __init__(self, looks: int = 1) -> None:
         self._looks = looks
@@ -18,6 +19,7 @@ class MemoryJobs:
         self.started: list[Job] = []
         self.results: dict[str, dict[str, float]] = {}  # job name, or "" for all others: its numbers
         self.failing: dict[str, str] = {}  # job name: why the next one is going to fail
+        self.waiting = ""  # why none gets on
 
     @classmethod
     def open(cls, settings: Settings, source: Source | None = None) -> Self:  # noqa: ARG003
@@ -36,6 +38,8 @@ class MemoryJobs:
         """How far it is; looking at it is what moves it on."""
         if name not in self._left:
             return self._ended.get(name, Gone())
+        if self.waiting:
+            return Working(f"waiting: {self.waiting}")
         if self._left[name] > 0:
             self._left[name] -= 1
             return Working("running")
