@@ -61,6 +61,7 @@ def predicted(address):
     return answer.json()["predictions"]
 
 
+@pytest.mark.whole
 @pytest.mark.timeout(600)  # an environment is installed, pushed and pulled
 def test_an_alias_that_moves_is_built_and_shifted_in_the_cluster_and_champion_follows(
     kubeconfig, kubectl, images, gateway, namespace, mlflow_server, tmp_path

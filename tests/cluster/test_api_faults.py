@@ -89,6 +89,7 @@ def evaluated(image, space):
     return play
 
 
+@pytest.mark.whole
 def test_an_evaluation_runs_once_whichever_call_fails(cluster, real, space, image):
     each_call(cluster, evaluated(image, space))
     ran = [job["metadata"]["name"] for job in real.list(JOB, space)]
@@ -231,6 +232,7 @@ def test_a_version_runs_once_and_leaves_nothing_whichever_call_fails(cluster, re
     wait_until(lambda: not real.list(POD, space, labels.TARGET))
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_version_runs_once_and_leaves_nothing_when_a_third_of_all_calls_fails(
     cluster, real, model, space, seed
@@ -240,6 +242,7 @@ def test_a_version_runs_once_and_leaves_nothing_when_a_third_of_all_calls_fails(
         print(f"seed {seed}: {len(proxy.done)} of {len(proxy.calls)} calls failed")
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("seed", SEEDS)
 def test_what_was_found_is_left_as_it_was_when_a_third_of_all_calls_fails(
     cluster, real, model, images, kubectl, space, seed

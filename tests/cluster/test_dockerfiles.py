@@ -28,6 +28,8 @@ from tests.integration.test_attaching import document, referrers
 from tests.integration.test_oci import wheel
 from tests.repositories import Repository
 
+pytestmark = pytest.mark.whole  # the image with Buildah alone takes minutes to make
+
 SMALL = Limits(cpu=0.5, memory=1 << 30, seconds=280.0)
 PIP = "python /opt/pip.whl/pip install --no-cache-dir --disable-pip-version-check --root-user-action ignore"
 MEASURE = b"import json, os, pebble\njson.dump({'letters': len(pebble.WORD)}, open(os.environ['SEGUE_RESULT'], 'w'))\n"
@@ -251,7 +253,6 @@ watch: 5s
 """
 
 
-@pytest.mark.whole
 def test_a_push_of_a_dockerfile_is_built_and_released(
     kubeconfig, images, gateway, namespace, builds, segue_image, tmp_path
 ):

@@ -43,6 +43,7 @@ def test_a_cluster_whose_processes_were_killed_is_taken_down_without_a_trace(pla
     assert not [path for path in elsewhere if path.exists()]
 
 
+@pytest.mark.whole
 def test_a_component_is_ended_and_started_again(place):
     cluster.up(place, building.gateway_api())
     processes.stop(place, "etcd", signal.SIGKILL)

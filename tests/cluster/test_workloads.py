@@ -191,6 +191,7 @@ def test_an_image_that_is_not_there_is_said_by_name(workloads, order, registry):
     says(workloads, order.name, f"the image {registry}/nothing-here@sha256:{'0' * 64} cannot be pulled: ")
 
 
+@pytest.mark.whole
 def test_a_model_that_crashes_fails_with_its_last_words(workloads, order):
     words = (
         str(interpreter.executable()),

@@ -205,11 +205,12 @@ def _not_in_time(job: Object) -> Failed:
 
 
 def _begun(pod: Object) -> str:
-    """When the first of its containers began; empty while none has."""
+    """When the first of its containers began; empty while none has. One that could not be started says
+    1970."""
     states = [status.get("state", {}) for status in reasons.containers(pod)]
     times = [state[which].get("startedAt") for state in states for which in ("running", "terminated")
              if state.get(which)]  # fmt: skip
-    return min(filter(None, times), default="")
+    return min((time for time in times if time and not time.startswith("1970")), default="")
 
 
 def _state(pod: Object, which: str) -> Object:

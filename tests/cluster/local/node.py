@@ -83,6 +83,7 @@ def _configure_containerd(place: Place) -> None:
     hosts = folder / "certs.d" / place.registry
     hosts.mkdir(parents=True)
     (hosts / "hosts.toml").write_text(
+        f'server = "http://{place.registry}"\n'  # else what is not there is asked for once more, by TLS
         f'[host."http://{place.registry}"]\n  capabilities = ["pull", "resolve"]\n'
     )
     (folder / "containerd.toml").write_text(f"""
