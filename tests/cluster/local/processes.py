@@ -66,9 +66,9 @@ def running(place: Place, name: str) -> set[int]:
 
 
 def stop(place: Place, name: str, how: signal.Signals = signal.SIGTERM) -> None:
-    """End one component and wait for its end."""
+    """End one component and wait for its end: an API server gives requests that it serves a minute."""
     _signal(running(place, name), how)
-    wait_until(lambda: not running(place, name), f"{name} to end")
+    wait_until(lambda: not running(place, name), f"{name} to end", 120)
     _bury()
 
 
