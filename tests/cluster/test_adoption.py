@@ -202,6 +202,7 @@ def test_what_serves_already_is_found_and_not_changed(workloads, team, api, name
     assert spec_of(api, namespace, DEPLOYMENT) == before
 
 
+@pytest.mark.whole
 def test_a_tag_is_told_by_the_digest_that_its_pods_run(workloads, team, api, kubectl, namespace, registry):
     digest = team.partition("@")[2]
     _tag(registry, "fraud", digest, "v1")

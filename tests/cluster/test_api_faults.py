@@ -166,6 +166,7 @@ def check(seen):
             assert weights == SPLITS.get(order), f"{name}: nobody asked for {weights} in {order}"
 
 
+@pytest.mark.whole
 def test_weights_go_forward_whichever_call_fails(gateway, seen):
     each_call(gateway.cluster, released(gateway))
     check(seen)

@@ -71,6 +71,7 @@ def test_a_device_is_given_to_one_job_and_waited_for_by_the_next(world, folder):
         assert plugin.given == [("7",), ("7",)]
 
 
+@pytest.mark.whole
 def test_a_plugin_that_goes_is_waited_for_until_it_is_back(world, folder):
     with Plugin(folder, RESOURCE, VARIABLE, ["7", "8"]):
         offered(world, 2)

@@ -230,6 +230,7 @@ def test_a_quota_is_waited_for_and_said(workloads, order, kubectl, namespace):
 # --- evidence that a version does not live ----------------------------------------------------
 
 
+@pytest.mark.whole
 def test_restarts_are_counted_and_survive_the_pod(workloads, order, api, kubectl, namespace, images):
     workloads.start(replace(order, image=images.model("1", crash_seconds=6)))
     first = until(workloads, order.name, Serving)
@@ -242,6 +243,7 @@ def test_restarts_are_counted_and_survive_the_pod(workloads, order, api, kubectl
     assert isinstance(workloads.state(order.name), Serving | Working), "it served once: it may do so again"
 
 
+@pytest.mark.whole
 def test_pods_that_are_drained_or_not_wanted_any_more_are_no_restarts(
     workloads, order, api, kubectl, namespace
 ):
