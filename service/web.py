@@ -29,7 +29,9 @@ def create_web(parts: Parts) -> Flask:
     requests = Counter("segue_web_requests", "Requests to the API", ["status"], registry=registry)
     api = Blueprint("api", __name__, url_prefix="/api/v1")
     api.before_request(lambda: _refuse_unknown(parts.store))
-    _routes(api, parts)
+    _releases(api, parts)
+    _targets(api, parts)
+    _installation(api, parts.store)
     app.register_blueprint(api)
 
     @app.get("/healthz")
@@ -73,9 +75,8 @@ def _refuse_unknown(store: Store) -> Response | None:
     return response
 
 
-def _routes(api: Blueprint, parts: Parts) -> None:
+def _releases(api: Blueprint, parts: Parts) -> None:
     store = parts.store
-    addresses: dict[tuple[str, int], str] = {}  # by target and epoch: a cluster is not asked for each page
 
     @api.get("/releases")
     def releases() -> Response:
@@ -109,6 +110,11 @@ def _routes(api: Blueprint, parts: Parts) -> None:
             return problem(404, f"there is no release {name}")
         return jsonify(logs=_logs(parts, release_of(row)))
 
+
+def _targets(api: Blueprint, parts: Parts) -> None:
+    store = parts.store
+    addresses: dict[tuple[str, int], str] = {}  # by target and epoch: a cluster is not asked for each page
+
     @api.get("/targets")
     def targets() -> Response:
         shown = [target_of(row, row.name) for row in store.targets()]
@@ -116,6 +122,10 @@ def _routes(api: Blueprint, parts: Parts) -> None:
         return jsonify(
             targets=[views.target(t, _address(parts, t, addresses), waits.get(t.name)) for t in shown]
         )
+
+
+def _installation(api: Blueprint, store: Store) -> None:
+    """What was said to it and answered, what is connected and declared, what was given up, and the record."""
 
     @api.get("/commands/<delivery>")
     def command(delivery: str) -> Response:
