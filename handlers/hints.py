@@ -41,4 +41,22 @@ class TagHint:
     tag: str
 
 
-Hint = RefHint | AliasHint | VersionHint | TagHint
+@dataclass(frozen=True, slots=True)
+class CommentHint:
+    """Somebody wrote a new comment with commands in it. The one hint whose text is taken as it was sent: the
+    host signed it, and asked again it may have been edited since.
+
+    `login` and `author` (the host's own id, which outlives a login) are who wrote it; `repository` is its
+    full name at the host; `where` is `pull/<number>`, `issue/<number>` or `commit/<id>`, the place to
+    answer; `comment` is the comment's id, unique in its repository.
+    """
+
+    login: str
+    author: str
+    text: str
+    repository: str
+    where: str
+    comment: str
+
+
+Hint = RefHint | AliasHint | VersionHint | TagHint | CommentHint

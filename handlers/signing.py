@@ -49,6 +49,17 @@ def base64_hmac(secrets: tuple[bytes, ...], message: bytes, claimed: str) -> Non
         raise Unverified
 
 
+def hex_hmac(secrets: tuple[bytes, ...], message: bytes, claimed: str) -> None:
+    """Checks a hexadecimal HMAC-SHA256. Raises `Unverified` unless it was made with one of the secrets."""
+    offered = claimed.encode("utf-8", "replace")
+    good = False
+    for secret in secrets:
+        wanted = hmac.new(secret, message, hashlib.sha256).hexdigest().encode()
+        good |= bool(secret) and hmac.compare_digest(wanted, offered)
+    if not good:
+        raise Unverified
+
+
 def sign(secret: bytes, message: bytes) -> str:
     """The signature `v1,<base64 HMAC-SHA256>` of a message."""
     return "v1," + base64.b64encode(hmac.new(secret, message, hashlib.sha256).digest()).decode()

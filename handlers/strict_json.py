@@ -14,13 +14,13 @@ MOST_DEPTH = 64
 MOST_NODES = 20_000
 
 
-def load(body: bytes) -> dict[str, Any]:
-    """The body's JSON object. Raises `Malformed` with what is wrong."""
+def load(body: bytes, nodes: int = MOST_NODES) -> dict[str, Any]:
+    """The body's JSON object, of at most so many values. Raises `Malformed` with what is wrong."""
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Malformed(f"the body is not UTF-8 at byte {error.start}") from None
-    _bounded(text)
+    _bounded(text, nodes)
     try:
         value = json.loads(
             text, object_pairs_hook=_once, parse_constant=_no_constant, parse_float=_finite, parse_int=_whole
@@ -43,7 +43,7 @@ def text(data: dict[str, Any], key: str, most: int = 1000) -> str:
     return value
 
 
-def _bounded(text: str) -> None:
+def _bounded(text: str, most: int) -> None:
     depth = deepest = nodes = 0
     inside = escaped = False
     for character in text:
@@ -66,8 +66,8 @@ def _bounded(text: str) -> None:
             nodes += 1
     if deepest > MOST_DEPTH:
         raise Malformed(f"the body is nested deeper than {MOST_DEPTH}")
-    if nodes > MOST_NODES:
-        raise Malformed(f"the body holds more than {MOST_NODES} values")
+    if nodes > most:
+        raise Malformed(f"the body holds more than {most} values")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

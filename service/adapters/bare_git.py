@@ -15,7 +15,7 @@ from service.adapters.repository import notes
 from service.adapters.repository.places import place
 from service.adapters.repository.running import MOST_OUTPUT, Ended, Running, TooMuch, run
 from service.ports.connections import Source
-from service.ports.git import CommitStatus, TreeEntry
+from service.ports.git import CommitStatus, Permission, TreeEntry
 from service.ports.outcomes import PortError, Refused, Retry
 from service.settings import Settings
 
@@ -138,6 +138,15 @@ class BareGit:
                 " git symbolic-ref HEAD refs/heads/main"
             )
         raise self._fault(ended)
+
+    def may(self, login: str) -> Permission:
+        """Nobody is known by a login: who may push is the file system's business."""
+        del login
+        return Permission.NONE
+
+    def comment(self, where: str, key: str, text: str) -> None:
+        del key, text
+        raise Refused(f"there is no {where} to comment on in a bare repository")
 
     # --- objects -------------------------------------------------------------------------------
 

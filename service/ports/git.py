@@ -14,6 +14,15 @@ class CommitState(StrEnum):
     FAILURE = "failure"
 
 
+class Permission(StrEnum):
+    """What somebody may do in a repository."""
+
+    ADMIN = "admin"
+    WRITE = "write"
+    READ = "read"
+    NONE = "none"  # also: nobody by this name, and a host that does not say
+
+
 @dataclass(frozen=True, slots=True)
 class CommitStatus:
     """One line and one text about a commit; `key` tells whose status it is, newest wins."""
@@ -66,6 +75,16 @@ class GitHost(Protocol):
 
     def default_branch(self) -> str:
         """The full name of the branch that rules are read from, for example refs/heads/main."""
+        ...
+
+    def may(self, login: str) -> Permission:
+        """What the person may do there now. Raises `Retry` where the host cannot be asked; nobody is let
+        through by an error."""
+        ...
+
+    def comment(self, where: str, key: str, text: str) -> None:
+        """Say it where people talk: `pull/<number>`, `issue/<number>` or `commit/<id>`. One comment for each
+        `key`: said again, the text replaces what stood there. Raises `Refused` where none can be made."""
         ...
 
 

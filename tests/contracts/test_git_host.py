@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from service.adapters.memory.git import MemoryGit
-from service.ports.git import CommitState, CommitStatus
+from service.ports.git import CommitState, CommitStatus, Permission
 from service.ports.outcomes import Refused, Retry
 from tests.repositories import Repository
 
@@ -324,6 +324,32 @@ def test_reporters_that_race_lose_nothing(world):
 
 def test_a_commit_says_when_it_was_made(world):
     assert world.host.committed(world.commit({"a": b"1"})) == 1_700_000_000
+
+
+# --- people ----------------------------------------------------------------------------------
+
+
+def test_who_is_not_known_may_nothing(world):
+    for name in ("nobody", "", "-h", "../ann", "ann\n"):
+        assert world.host.may(name) == Permission.NONE
+
+
+def test_who_is_known_may_what_the_host_says(world):
+    if not isinstance(world, InMemory):
+        pytest.skip("a bare repository knows nobody by a login")
+    world.host.people["ann"] = Permission.WRITE
+    assert world.host.may("ann") == Permission.WRITE
+    assert world.host.may("Ann") == Permission.NONE
+
+
+def test_a_comment_of_one_key_is_replaced_or_there_are_no_comments(world):
+    if not isinstance(world, InMemory):
+        with pytest.raises(Refused, match="no pull/7"):
+            world.host.comment("pull/7", "segue/1", "done")
+        return
+    for key, text in (("segue/1", "begun"), ("segue/2", "other"), ("segue/1", "done")):
+        world.host.comment("pull/7", key, text)
+    assert world.host.comments == {("pull/7", "segue/1"): "done", ("pull/7", "segue/2"): "other"}
 
 
 # --- what is not there -----------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Self
 
 from service.adapters.repository import notes
 from service.ports.connections import Source
-from service.ports.git import CommitStatus, TreeEntry
+from service.ports.git import CommitStatus, Permission, TreeEntry
 from service.ports.outcomes import Refused, Retry
 from service.settings import Settings
 
@@ -33,6 +33,8 @@ class MemoryGit:
         self.gone: str | None = None
         self.head: str | None = MAIN  # None: HEAD names a commit and no branch
         self.reports: list[CommitStatus] = []
+        self.people: dict[str, Permission] = {}
+        self.comments: dict[tuple[str, str], str] = {}  # place and key to text
         self._lock = threading.Lock()
         self._commits: dict[str, _Commit] = {}
         self._refs: dict[str, str] = {}
@@ -137,6 +139,14 @@ class MemoryGit:
         if self.head is None:
             raise Refused("HEAD names no branch; name the one that counts")
         return self.head
+
+    def may(self, login: str) -> Permission:
+        self._reach()
+        return self.people.get(login, Permission.NONE)
+
+    def comment(self, where: str, key: str, text: str) -> None:
+        self._reach()
+        self.comments[where, key] = text
 
     def _reach(self) -> None:
         if self.gone is not None:

@@ -1,0 +1,72 @@
+"""What the deliveries of all Git hosts have in common: references, and comments that hold commands.
+
+Of a comment only what its own author wrote, just now, counts: an editor's text would be a command in another
+person's name.
+"""
+
+from typing import Any
+
+from handlers import commands, strict_json
+from handlers.errors import Malformed, Unverified
+from handlers.hints import CommentHint, RefHint
+from handlers.signing import Headers, header
+
+MOST_NODES = 200_000  # a push can list thousands of files
+MOST_TEXT = 70_000  # of a comment; GitHub takes 65,536 characters
+MARK = "<!-- segue"  # stands in every comment of ours: whatever it quotes is no command
+REFS = {"branch": "refs/heads/", "tag": "refs/tags/"}
+Object = dict[str, Any]
+
+
+def load(body: bytes) -> Object:
+    """The body's JSON object."""
+    return strict_json.load(body, MOST_NODES)
+
+
+def first(headers: Headers, *names: str) -> str:
+    """The value of the first of these headers that has one; "" where none has."""
+    return next((value for name in names if (value := header(headers, name))), "")
+
+
+def identity(headers: Headers, *names: str) -> str:
+    """The delivery's id, as the first of these headers says. Raises `Unverified` where none does."""
+    found = first(headers, *names)
+    if not found or not found.isascii() or len(found) > 100:
+        raise Unverified("the delivery has no id")
+    return found
+
+
+def part(told: Object, key: str) -> Object:
+    """A key's object. Raises `Malformed` naming the key."""
+    value = told.get(key)
+    if not isinstance(value, dict):
+        raise Malformed(f"`{key}` is missing or is not an object")
+    return value
+
+
+def number(told: Object, key: str) -> str:
+    """A key's number, as text. Raises `Malformed` naming the key."""
+    value = told.get(key)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise Malformed(f"`{key}` is missing or is not a number")
+    return str(value)
+
+
+def pushed(told: Object, pusher: str) -> tuple[RefHint, ...]:
+    """The reference of a push; () for one that changes nothing, as hosts send to try a hook."""
+    ref, before, after = (strict_json.text(told, key, 300) for key in ("ref", "before", "after"))
+    return () if before == after else (RefHint(ref, before, after, pusher),)
+
+
+def named(told: Object, pusher: str) -> tuple[RefHint, ...]:
+    """The reference that was made or removed, told by its short name and its type."""
+    kind = strict_json.text(told, "ref_type", 300)
+    if kind not in REFS:
+        return ()  # a repository
+    return (RefHint(REFS[kind] + strict_json.text(told, "ref", 300), "", "", pusher),)
+
+
+def comment(said: CommentHint, *, sender: str) -> tuple[CommentHint, ...]:
+    """The new comment, where it holds commands and its author sent it; `sender` is who did, by id."""
+    ours = MARK in said.text
+    return (said,) if said.author == sender and not ours and commands.command_lines(said.text) else ()
