@@ -4,8 +4,11 @@ import os
 import shlex
 import subprocess
 
+import requests
+
 from service.client import Client
 from tests.cluster.whole import Watched
+from tests.running import wait_until
 
 HOME = "/var/lib/segue"
 ROOT = f"{HOME}/git"
@@ -13,12 +16,26 @@ PLACE = f"{ROOT}/models.git"
 _AUTHOR = ("-c", "user.name=Ann", "-c", "user.email=ann@example.com", "-c", "init.defaultBranch=main")
 
 
+def reached(kubectl, namespace, name, port):
+    """A Service's address, once the node's proxy leads there: that takes a second after a pod is ready."""
+    address = kubectl.get("service", name, "-n", namespace)["spec"]["clusterIP"]
+    wait_until(lambda: _answers(f"http://{address}:{port}/healthz"), seconds=60)
+    return address
+
+
+def _answers(url):
+    try:
+        return requests.get(url, timeout=2).ok
+    except requests.RequestException:
+        return False
+
+
 class Installed(Watched):
     """The pod `segue-0` of a namespace. `work` becomes a clone of its repository."""
 
     def __init__(self, kubectl, namespace, work):
         self._kubectl, self.namespace, self._work = kubectl, namespace, work
-        address = kubectl.get("service", "segue", "-n", namespace)["spec"]["clusterIP"]
+        address = reached(kubectl, namespace, "segue", 8471)
         token = self.inside("cat", f"{HOME}/secrets/operator-token").strip()
         self.client = Client(f"http://{address}:8470", f"http://{address}:8471", token)
 

@@ -12,6 +12,7 @@ import requests
 
 from service.adapters.valkey import ValkeyDaemon
 from service.settings import Settings
+from tests.cluster.installed import reached
 from tests.cluster.objects import deployment, http_route, service
 from tests.running import free_port, wait_until
 
@@ -88,6 +89,8 @@ def test_one_pod_is_installed_by_one_line_keeps_what_it_knows_and_leaves_models_
     standing = {kind: kubectl.get(kind, "model", "-n", where)["metadata"]["uid"] for kind in kinds}
     release.install({"image": segue_image, "persistence": volume})
 
+    # What answers is asked as senders and people do: through the Service.
+    address = reached(kubectl, where, "segue", 8471)
     segue = ("exec", "-n", where, "segue-0", "-c", "segue", "--", "segue")
     assert kubectl.run(*segue, "targets") == "nothing serves yet\n"
     token = kubectl.run(
@@ -97,8 +100,6 @@ def test_one_pod_is_installed_by_one_line_keeps_what_it_knows_and_leaves_models_
     assert shown.startswith("cluster here answers: Kubernetes v1.")
     assert f"namespace {where}" in shown
 
-    # What answers is asked as senders and people do: through the Service.
-    address = kubectl.get("service", "segue", "-n", where)["spec"]["clusterIP"]
     assert requests.post(f"http://{address}:8470/hooks/nobody", data=b"{}", timeout=10).status_code == 401
     login = {"Authorization": f"Bearer {token.strip()}"}
     assert requests.get(f"http://{address}:8471/api/v1/sources", headers=login, timeout=10).json() == {
@@ -109,6 +110,7 @@ def test_one_pod_is_installed_by_one_line_keeps_what_it_knows_and_leaves_models_
     before = kubectl.get("pod", "segue-0", "-n", where)["metadata"]["uid"]
     release.upgrade({"podAnnotations": {"note": "two"}})
     assert kubectl.get("pod", "segue-0", "-n", where)["metadata"]["uid"] != before
+    reached(kubectl, where, "segue", 8471)
     assert requests.get(f"http://{address}:8471/api/v1/sources", headers=login, timeout=10).status_code == 200
 
     # A backup out of the running pod is put back into another home.
@@ -141,7 +143,7 @@ def test_a_pod_whose_secrets_are_mounted_takes_the_token_and_says_where_to_put_t
     secret(kubectl, where, "files", **{"operator-token": TOKEN})
     values = {"image": segue_image, "persistence": {"enabled": False}, "secrets": {"existingSecret": "files"}}
     release.install(values)
-    address = kubectl.get("service", "segue", "-n", where)["spec"]["clusterIP"]
+    address = reached(kubectl, where, "segue", 8471)
     login = {"Authorization": f"Bearer {TOKEN}"}
     assert requests.get(f"http://{address}:8471/api/v1/sources", headers=login, timeout=10).status_code == 200
     make = "git init -q --bare /tmp/models.git && SEGUE_GIT_ROOTS=/tmp segue connect git /tmp/models.git"
@@ -169,6 +171,8 @@ def test_split_processes_obey_a_command_on_a_database_and_a_broker_and_survive_a
         "broker": {"existingSecret": "broker"},
     }
     release.install(values)
+    for name, port in (("segue-intake", 8470), ("segue-web", 8471)):
+        reached(kubectl, where, name, port)
     assert _obeyed(kubectl, where) == (False, "there is no release rel-7; see: segue releases")
 
     release.upgrade({"replicas": {**once, "intake": 2}, "broker": {"existingSecret": ""}})

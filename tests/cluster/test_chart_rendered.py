@@ -215,6 +215,16 @@ def test_no_service_becomes_a_setting_and_no_root_can_be_written(values):
             assert container["securityContext"]["readOnlyRootFilesystem"] is True
 
 
+def test_what_takes_requests_stays_until_nodes_have_learned_that_it_leaves():
+    pods = {
+        one["metadata"]["name"]: one["spec"]["template"]["spec"]["containers"][0]
+        for one in rendered(SPLIT)
+        if one["kind"] == "Deployment"
+    }
+    staying = {name for name, container in pods.items() if "lifecycle" in container}
+    assert staying == {"segue-intake", "segue-web"}
+
+
 def test_builds_in_the_cluster_run_the_charts_own_image_and_take_logins_from_its_secret():
     """The same for every process: what one starts, another looks at."""
     settings = {
