@@ -12,7 +12,7 @@ from handlers.hints import CommentHint, RefHint
 from handlers.signing import Headers, header
 
 MOST_NODES = 200_000  # a push can list thousands of files
-MOST_TEXT = 70_000  # of a comment; GitHub takes 65,536 characters
+MOST_TEXT = 1_000_000  # of a comment, which is what GitLab takes
 MARK = "<!-- segue"  # stands in every comment of ours: whatever it quotes is no command
 REFS = {"branch": "refs/heads/", "tag": "refs/tags/"}
 Object = dict[str, Any]

@@ -97,9 +97,9 @@ def name_of(url: str) -> str:
 
 
 def _secret(settings: Settings, source: Source) -> bytes:
-    known = settings.secret(f"hook-{source.name}")
+    known = settings.live(f"hook-{source.name}")
     if known:
-        return known
+        return known[0]
     path = settings.home / "secrets" / f"hook-{source.name}"
     if not os.access(path.parent, os.W_OK):
         raise Refused(

@@ -29,6 +29,8 @@ PEOPLE = "people"
 RETRY_AFTER = "5"
 KEPT = ("user-agent", "content-type")  # headers that are kept beside those of the signature
 SIGNED = ("x-", "webhook-", "ce-")
+SECRET = frozenset({"x-gitlab-token"})  # among those, what is a login and not a signature
+UNKNOWN = "the delivery is not signed by a known source"
 LEAST_FREE = 500 << 20
 LEAST_SHARE = 0.05
 
@@ -72,7 +74,7 @@ def create_intake(
         own = reply(headers, body) if reply is not None else None
         if own is not None:
             return Response(own[1], status=own[0], content_type="text/plain")
-        new = Delivery(source, handler.delivery_id(headers, body), _kept(headers), body, clock())
+        new = Delivery(source, _named(handler, headers, body), _kept(headers), body, clock())
         return _stored(meters, source, _store(inbox, new))
 
     @app.post("/api/v1/commands")
@@ -134,8 +136,17 @@ def _verified(
         # Without a door there is no secret, and nothing verifies: the work is the same.
         handler.verify(headers, body, live, now)
     except Unverified:
-        raise Refusal(401, "the delivery is not signed by a known source") from None
+        raise Refusal(401, UNKNOWN) from None
     return handler
+
+
+def _named(handler: Any, headers: Mapping[str, str], body: bytes) -> str:
+    """The sender's id of the delivery; where nothing need be signed, an id must still be there."""
+    try:
+        found: str = handler.delivery_id(headers, body)
+    except Unverified:
+        raise Refusal(401, UNKNOWN) from None
+    return found
 
 
 def _command(body: bytes, actor: str) -> dict[str, Any]:
@@ -159,7 +170,9 @@ def _command(body: bytes, actor: str) -> dict[str, Any]:
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers that parsing may need; nothing that could hold a login."""
-    return {k: v[:2000] for k, v in headers.items() if k.lower().startswith(SIGNED) or k.lower() in KEPT}
+    lower = {k.lower(): (k, v[:2000]) for k, v in headers.items()}
+    kept = (k for k in lower if k.startswith(SIGNED) or k in KEPT)
+    return dict(lower[k] for k in kept if k not in SECRET)
 
 
 # --- answers ---------------------------------------------------------------------------------

@@ -109,8 +109,7 @@ def _doors(chosen: Settings, store: "Store") -> "Doors":
         source = next((s for s in store.sources() if s.name == name), None)
         if source is None:
             return None
-        secret = chosen.secret(f"hook-{name}")
-        known[name] = (now, Door(source.kind, (secret,) if secret else ()))
+        known[name] = (now, Door(source.kind, chosen.live(f"hook-{name}")))
         return known[name][1]
 
     return door

@@ -65,6 +65,12 @@ class Settings:
         path = self.home / "secrets" / name
         return path.read_bytes().strip() if path.is_file() else None
 
+    def live(self, name: str) -> tuple[bytes, ...]:
+        """The secrets of that name that are taken now, a line each: the present one first, below it those
+        that a sender may still sign with while the secret is changed."""
+        lines = (self.secret(name) or b"").splitlines()
+        return tuple(line.strip() for line in lines if line.strip())
+
 
 def read(environ: Mapping[str, str]) -> Settings:
     """Settings from environment variables named `SEGUE_*`; `SEGUE_HOME` defaults to `~/.segue`.

@@ -1,4 +1,4 @@
-"""Deliveries that real senders sent, as they were received: headers, exact bytes, and the hook's secret."""
+"""Deliveries as senders send them: headers, exact bytes, and the hook's secret. See fixtures/README.md."""
 
 import json
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ FIXTURES = Path(__file__).parent / "fixtures"
 
 @dataclass(frozen=True)
 class Recorded:
-    """One of them; `sent` is when its sender says that it was, where it says so."""
+    """One of them."""
 
     name: str
     headers: dict[str, str]
@@ -18,7 +18,8 @@ class Recorded:
 
     @property
     def sent(self) -> float:
-        return float(self.headers.get("X-MLflow-Timestamp", "0"))
+        """When its sender says that it was, where it says so."""
+        return float(self.headers.get("X-MLflow-Timestamp") or self.headers.get("webhook-timestamp", "0"))
 
 
 def recorded(kind: str) -> tuple[Recorded, ...]:

@@ -98,3 +98,11 @@ def test_builds_in_a_cluster_need_their_images_a_registry_and_a_base(name, missi
 
 def test_an_empty_value_is_the_same_as_none():
     assert read(dict.fromkeys(environ_of(OTHER), "")) == read({})
+
+
+def test_of_a_secret_that_is_being_changed_the_present_one_comes_first_and_the_old_ones_are_live(tmp_path):
+    settings = Settings(home=tmp_path)
+    assert settings.live("hook-git") == ()
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "hook-git").write_text("the new one\n\n  old\n")
+    assert settings.live("hook-git") == (b"the new one", b"old")

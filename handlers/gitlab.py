@@ -1,0 +1,106 @@
+"""GitLab's web hooks, of a project or a group.
+
+A hook made since GitLab 19 signs in the Standard Webhooks way: `webhook-id`, `webhook-timestamp`,
+`webhook-signature: v1,<base64>`, with the decoded text behind `whsec_` as key. An older one carries its
+secret as it is, in `X-Gitlab-Token`. Where a signature is there it must be right: the token is then not
+looked at. Four failures in a row turn a hook off, so whatever is authentic is taken. A push of more than
+three references sends nothing at all: only the sweep sees it. Comments count since GitLab 16.11, which
+says whether they are new. Source: GitLab, "Webhooks" and "Webhook events";
+lib/gitlab/data_builder/note.rb.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+
+from handlers import hosted, signing, strict_json
+from handlers.errors import Unverified
+from handlers.hints import CommentHint, Hint
+from handlers.signing import Headers, header
+
+WINDOW = 300.0
+KEY = b"whsec_"
+BOT = re.compile(r"(?:project|group)_[0-9]+_bot")  # whom an access token of a project or group acts as
+
+
+def verify(headers: Headers, body: bytes, secrets: tuple[bytes, ...], now: float) -> None:
+    """Raises `Unverified` unless the body was signed with one of the secrets, or carries one."""
+    claimed = header(headers, "webhook-signature")
+    if not claimed:
+        _carried(header(headers, "X-Gitlab-Token"), secrets)
+        return
+    name = hosted.identity(headers, "webhook-id")
+    stamp = signing.timestamp(header(headers, "webhook-timestamp"), now, WINDOW)
+    signing.base64_hmac(tuple(map(_key, secrets)), f"{name}.{stamp}.".encode() + body, claimed)
+
+
+def delivery_id(headers: Headers, body: bytes) -> str:
+    """The sender's id: the same on each retry and when it is sent again by hand. Before GitLab 17.4 there is
+    none, and the content is the id; `X-Gitlab-Event-UUID` is shared by several deliveries."""
+    found = hosted.first(headers, "webhook-id", "Idempotency-Key")
+    usable = found and found.isascii() and len(found) <= 100
+    return found if usable else hashlib.sha256(body).hexdigest()
+
+
+def parse(headers: Headers, body: bytes) -> tuple[Hint, ...]:
+    """What the delivery hints at; () for what concerns nothing here, such as a pipeline or a merge request."""
+    del headers
+    told = hosted.load(body)
+    match strict_json.text(told, "object_kind", 100):
+        case "push" | "tag_push":
+            return hosted.pushed(told, strict_json.text(told, "user_username", 200))
+        case "note":
+            return _comment(told)
+        case _:
+            return ()
+
+
+def _carried(token: str, secrets: tuple[bytes, ...]) -> None:
+    offered = token.encode("utf-8", "replace")
+    good = False
+    for secret in secrets:
+        good |= bool(secret) and hmac.compare_digest(secret, offered)
+    if not good:
+        raise Unverified
+
+
+def _key(secret: bytes) -> bytes:
+    """The key that a signing token stands for; none for a secret that is no such token."""
+    try:
+        return base64.b64decode(secret.removeprefix(KEY), validate=True) if secret.startswith(KEY) else b""
+    except binascii.Error:
+        return b""
+
+
+def _comment(told: hosted.Object) -> tuple[CommentHint, ...]:
+    written, user = hosted.part(told, "object_attributes"), hosted.part(told, "user")
+    login = strict_json.text(user, "username", 200)
+    if written.get("action") != "create" or written.get("system") is not False or BOT.match(login):
+        return ()  # edited, GitLab's own, or a program's
+    where = _where(told, strict_json.text(written, "noteable_type", 100))
+    if where is None:
+        return ()
+    said = CommentHint(
+        login=login,
+        author=hosted.number(written, "author_id"),
+        text=strict_json.text(written, "note", hosted.MOST_TEXT),
+        repository=strict_json.text(hosted.part(told, "project"), "path_with_namespace", 300),
+        where=where,
+        comment=hosted.number(written, "id"),
+    )
+    return hosted.comment(said, sender=hosted.number(user, "id"))
+
+
+def _where(told: hosted.Object, kind: str) -> str | None:
+    """Where the note stands; None for what nobody answers at, such as a snippet."""
+    match kind:
+        case "MergeRequest":
+            return f"pull/{hosted.number(hosted.part(told, 'merge_request'), 'iid')}"
+        case "Issue":
+            return f"issue/{hosted.number(hosted.part(told, 'issue'), 'iid')}"
+        case "Commit":
+            return f"commit/{strict_json.text(hosted.part(told, 'commit'), 'id', 64)}"
+        case _:
+            return None

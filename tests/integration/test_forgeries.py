@@ -1,0 +1,177 @@
+"""Forged deliveries of every kind of sender, through the real intake: one answer to all of them.
+
+Whoever guesses learns nothing: not which source exists, of which kind it is, or what was wrong.
+"""
+
+import http.client
+import threading
+from dataclasses import dataclass, replace
+
+import pytest
+from waitress.server import create_server
+
+from handlers import signing
+from service.inbox import Inbox
+from service.intake import Door, create_intake
+from service.serving import OPTIONS
+from service.settings import Settings
+from tests.deliveries import Recorded, recorded
+
+SECRET = b"example-hook-secret"
+
+
+def picked(kind: str, name: str) -> Recorded:
+    return next(one for one in recorded(kind) if one.name == name)
+
+
+def of_bare() -> Recorded:
+    body = b'{"pusher": "ann", "changes": [{"ref": "refs/heads/main", "before": "0", "after": "1"}]}'
+    signature = signing.sign(SECRET, b"one.1795415906." + body)
+    headers = {"webhook-id": "one", "webhook-timestamp": "1795415906", "webhook-signature": signature}
+    return Recorded("bare", headers, body, SECRET)
+
+
+def of_registry() -> Recorded:
+    headers = {"Authorization": f"Bearer {SECRET.decode()}"}
+    return Recorded("registry", headers, b'{"events": []}', SECRET)
+
+
+GOOD = {
+    "bare": ("bare", of_bare()),
+    "mlflow": ("mlflow", picked("mlflow", "model_version_alias.created")),
+    "registry": ("registry", of_registry()),
+    "gitea": ("gitea", picked("gitea", "031-issue_comment-created")),
+    "github": ("github", picked("github", "issue_comment-command")),
+    "github-form": ("github", picked("github", "push-form")),
+    "gitlab": ("gitlab", picked("gitlab", "note-merge-request")),
+    "gitlab-signed": ("gitlab", picked("gitlab", "note-signed")),
+    "bitbucket": ("bitbucket", picked("bitbucket", "cloud-push")),
+    "bitbucket-server": ("bitbucket", picked("bitbucket", "server-push")),
+}
+TIMED = ("bare", "mlflow", "gitlab-signed")
+CARRIED = ("registry", "gitlab")  # the secret itself is sent, and nothing of the body is signed
+PROVES = ("signature", "authorization", "token")
+
+
+def proofs(one: Recorded) -> list[str]:
+    return [name for name in one.headers if any(word in name.lower() for word in PROVES)]
+
+
+def with_proofs(one: Recorded, change) -> Recorded:
+    changed = {name: change(one.headers[name]) for name in proofs(one)}
+    return replace(one, headers={**one.headers, **changed})
+
+
+def without(one: Recorded, word: str) -> Recorded:
+    return replace(one, headers={k: v for k, v in one.headers.items() if word not in k.lower()})
+
+
+@dataclass(frozen=True)
+class Forgery:
+    source: str
+    sent: Recorded
+    late: float = 0.0
+
+
+def forgeries() -> dict[str, Forgery]:
+    """For every sender the same ways to lie, where they are any."""
+    found: dict[str, Forgery] = {}
+    for source, (_, one) in GOOD.items():
+        changes = {
+            "unsigned": replace(one, headers={k: v for k, v in one.headers.items() if k not in proofs(one)}),
+            "empty": with_proofs(one, lambda _: ""),
+            "guessed": with_proofs(one, lambda value: value[:-6] + "AAAAA="),
+            "cut": with_proofs(one, lambda value: value[:-1]),
+            "longer": with_proofs(one, lambda value: value + "0"),
+            "no ASCII": with_proofs(one, lambda value: value[:-1] + "\xe9"),
+            "another scheme": with_proofs(one, lambda value: "v9," + value),
+            "long": with_proofs(one, lambda _: "a" * 2000),
+        }
+        if source not in CARRIED:
+            changes |= {
+                "a changed body": replace(one, body=one.body.replace(b"a", b"b", 1)),
+                "a longer body": replace(one, body=one.body + b"\n"),
+                "no body": replace(one, body=b""),
+                "the proof of another body": with_proofs(one, lambda _: signing.sign(SECRET, b"other")),
+            }
+        if source not in {"registry", "gitlab"}:
+            for word in ("-id", "uuid", "delivery"):
+                if without(one, word) != one:
+                    changes["no id"] = without(without(without(one, "-id"), "uuid"), "delivery")
+        found |= {f"{source}: {name}": Forgery(source, sent) for name, sent in changes.items()}
+        if source in TIMED:
+            found[f"{source}: a late replay"] = Forgery(source, one, 901.0)
+            found[f"{source}: out of the future"] = Forgery(source, one, -901.0)
+        found[f"{source}: for a source that is not there"] = Forgery("nobody", one)
+        found[f"{source}: for a source without a secret"] = Forgery(f"{source}-bare", one)
+    return found
+
+
+FORGERIES = forgeries()
+
+
+class World:
+    def __init__(self, folder):
+        settings = Settings(home=folder)
+        self.inbox, self.now = Inbox.open(settings.store_url("inbox")), 0.0
+        doors = {source: Door(kind, (one.secret,)) for source, (kind, one) in GOOD.items()}
+        doors |= {f"{source}-bare": Door(kind, ()) for source, (kind, _) in GOOD.items()}
+        app = create_intake(settings, self.inbox, doors.get, {}.get, lambda: self.now)
+        self.server = create_server(app, map={}, host="127.0.0.1", port=0, **OPTIONS)
+        self.thread = threading.Thread(target=self.server.run, daemon=True)
+        self.thread.start()
+
+    def send(self, source: str, one: Recorded, late: float = 0.0):
+        self.now = one.sent + late
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.effective_port, timeout=10)
+        names = {k: v for k, v in one.headers.items() if k not in {"Host", "Content-Length", "Connection"}}
+        connection.request("POST", f"/hooks/{source}", one.body, names)
+        answer = connection.getresponse()
+        told = {k: v for k, v in answer.getheaders() if k != "Date"}
+        body = answer.read()
+        connection.close()
+        return answer.status, told, body
+
+    def end(self):
+        self.server.trigger.pull_trigger(self.server.close)
+        self.thread.join()
+        self.inbox.close()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    made = World(tmp_path_factory.mktemp("home"))
+    yield made
+    made.end()
+
+
+@pytest.fixture(scope="module")
+def refusal(world):
+    answer = world.send("nobody", Recorded("nothing", {}, b"{}", b""))
+    assert answer[0] == 401
+    return answer
+
+
+def test_there_are_enough_of_them():
+    print(f"{len(FORGERIES)} forgeries over {len(GOOD)} senders")
+    assert len(FORGERIES) >= 60
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_every_forgery_gets_the_one_answer_and_is_not_stored(world, refusal, name):
+    forgery = FORGERIES[name]
+    before = world.inbox.newest()
+    assert world.send(forgery.source, forgery.sent, forgery.late) == refusal
+    assert world.inbox.newest() == before
+
+
+@pytest.mark.parametrize("source", GOOD)
+def test_what_they_imitate_is_stored_without_any_login(world, source):
+    _, one = GOOD[source]
+    status, _, _ = world.send(source, one)
+    assert status == 202
+    kept = world.inbox.get(world.inbox.newest())
+    assert kept is not None
+    assert kept.body == one.body
+    if source in CARRIED:
+        assert one.secret.decode() not in repr(kept.headers)
