@@ -29,6 +29,14 @@ PEOPLE = "people"
 RETRY_AFTER = "5"
 KEPT = ("user-agent", "content-type")  # headers that are kept beside those of the signature
 SIGNED = ("x-", "webhook-", "ce-")
+LOGINS = (
+    "token",
+    "secret",
+    "auth",
+    "cookie",
+    "password",
+    "key",
+)  # some senders put one in a header of theirs
 LEAST_FREE = 500 << 20
 LEAST_SHARE = 0.05
 
@@ -159,7 +167,12 @@ def _command(body: bytes, actor: str) -> dict[str, Any]:
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers that parsing may need; nothing that could hold a login."""
-    return {k: v[:2000] for k, v in headers.items() if k.lower().startswith(SIGNED) or k.lower() in KEPT}
+    return {
+        k: v[:2000]
+        for k, v in headers.items()
+        if (k.lower().startswith(SIGNED) and not any(word in k.lower() for word in LOGINS))
+        or k.lower() in KEPT
+    }
 
 
 # --- answers ---------------------------------------------------------------------------------
