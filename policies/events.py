@@ -110,6 +110,7 @@ Verb = Literal[
     "resume",
     "rollback",
     "start",
+    "replay-event",
     "help",
 ]
 

@@ -10,7 +10,7 @@ from policies import approvals
 from policies.events import Command
 from policies.release import HOLDING, Cause, Phase, Release, Serving, Target
 from policies.spec.declaration import FromImage, FromModel
-from service import planning
+from service import planning, replaying
 from service.bootstrap import Parts
 from service.deciding import Deciding, Plan, decide
 from service.ports.outcomes import Refused
@@ -125,6 +125,9 @@ def obey(deciding: Deciding, command: Command, plan: Plan | None) -> Reply:
             return _retry(deciding, command)
         case "hand-back":
             return _hand_back(deciding, command)
+        case "replay-event":
+            ok, text = replaying.replay(deciding.change, command.subject or "", command.at)
+            return Reply(ok=ok, text=text)
         case "approve" | "reject" | "promote" | "abort" | "pause" | "resume":
             return _to_release(deciding, command)
         case _:

@@ -24,6 +24,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     delete,
+    func,
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -74,6 +75,18 @@ class Stored:
 
     id: int
     duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A delivery without its body, of which `size` is told (bytes)."""
+
+    id: int
+    source: str
+    delivery_id: str
+    digest: str
+    received: float
+    size: int
 
 
 @dataclass(slots=True)
@@ -132,6 +145,19 @@ class Inbox:
         with reading(self._engine) as connection:
             rows = connection.execute(query.order_by(delivery.c.id).limit(limit))
             return [(row.id, row.source) for row in rows]
+
+    def arrivals(
+        self, *, before: int | None = None, source: str | None = None, limit: int = 50
+    ) -> list[Arrival]:
+        """What came in, newest first; of one source, or all. Next page: `before=<the last one's id>`."""
+        columns = (delivery.c.id, *_KEY, delivery.c.received, func.length(delivery.c.body).label("size"))
+        query = select(*columns).order_by(delivery.c.id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(delivery.c.id < before)
+        if source is not None:
+            query = query.where(delivery.c.source == source)
+        with reading(self._engine) as connection:
+            return [Arrival(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001
 
     def newest(self) -> int:
         """The greatest id; 0 for an empty inbox."""

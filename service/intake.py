@@ -29,7 +29,8 @@ PEOPLE = "people"
 RETRY_AFTER = "5"
 KEPT = ("user-agent", "content-type")  # headers that are kept beside those of the signature
 SIGNED = ("x-", "webhook-", "ce-")
-SECRET = frozenset({"x-gitlab-token"})  # among those, what is a login and not a signature
+# Some senders put a login into a header of theirs: it is not kept.
+LOGINS = ("token", "secret", "auth", "cookie", "password", "key")
 UNKNOWN = "the delivery is not signed by a known source"
 LEAST_FREE = 500 << 20
 LEAST_SHARE = 0.05
@@ -170,9 +171,13 @@ def _command(body: bytes, actor: str) -> dict[str, Any]:
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers that parsing may need; nothing that could hold a login."""
-    lower = {k.lower(): (k, v[:2000]) for k, v in headers.items()}
-    kept = (k for k in lower if k.startswith(SIGNED) or k in KEPT)
-    return dict(lower[k] for k in kept if k not in SECRET)
+    return {k: v[:2000] for k, v in headers.items() if _keep(k.lower())}
+
+
+def _keep(name: str) -> bool:
+    if name in KEPT:
+        return True
+    return name.startswith(SIGNED) and not any(word in name for word in LOGINS)
 
 
 # --- answers ---------------------------------------------------------------------------------

@@ -109,6 +109,11 @@ class Reading:
         """What that command was answered; None while it was not."""
         return self.connection.scalar(select(answer.c.body).where(answer.c.delivery == delivery))
 
+    def answers(self, names: Sequence[str]) -> dict[str, Any]:
+        """What each of these was answered, as far as it was."""
+        rows = self.connection.execute(select(answer).where(answer.c.delivery.in_(names)))
+        return {row.delivery: row.body for row in rows}
+
     def due(self, limit: int = 100, kinds: Sequence[str] | None = None) -> list[int]:
         """Ids of work that could be claimed now."""
         return queue.due(self.connection, self.now, limit, kinds)

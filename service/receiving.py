@@ -5,12 +5,14 @@ behind it waits.
 """
 
 import json
+from functools import partial
 from typing import Any
 
 from handlers.errors import HandlerError
 from policies.events import Command
 from service import plugins, watching
 from service.bootstrap import Parts
+from service.change import Change
 from service.deciding import decide
 from service.inbox import Delivery, Inbox
 from service.ports.outcomes import Refused
@@ -60,11 +62,29 @@ def receive(parts: Parts, work: Work) -> None:
         hints = handler.parse(delivery.headers, delivery.body)
     except HandlerError as error:
         raise Refused(str(error)) from error
-    if hints and parts.looked.get(source.name, 0) < delivery.id:
-        # Else it came before this process last asked the source, which has told it since: of a
-        # burst of deliveries one look sees all. By ids, because clocks differ and are set back.
-        watching.look(parts, source)
-    decide(parts.store, lambda deciding: deciding.change.finish(work))
+    if not hints:
+        _handled(parts, work, "nothing in it concerns Segue")
+    elif parts.looked.get(source.name, 0) < delivery.id or work.body.get("again"):
+        watching.look(parts, source, partial(_looked, work))
+    else:
+        # It came before this process last asked the source, which has told it since: of a burst of
+        # deliveries one look sees all. By ids, because clocks differ and are set back.
+        _handled(parts, work, "the source was asked after it came")
+
+
+def _looked(work: Work, change: Change, events: tuple[str, ...]) -> None:
+    """The source was asked; what was found, and that the delivery is handled, are one change."""
+    count = len(events)
+    found = f"the source was asked: {count} change{'' if count == 1 else 's'}"
+    text = found if events else "the source was asked: nothing new"
+    change.save_answer(f"work-{work.id}", {"ok": True, "text": text, "events": list(events)})
+    change.finish(work)
+
+
+def _handled(parts: Parts, work: Work, text: str) -> None:
+    with parts.store.change() as change:
+        change.save_answer(f"work-{work.id}", {"ok": True, "text": text})
+        change.finish(work)
 
 
 def _command(parts: Parts, work: Work, delivery: Delivery) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, delete
 
 from service import leases, queue, record, tables
 from service.bell import ring
@@ -119,7 +119,7 @@ class Store:
     def revive(self, number: int, actor: str) -> bool:
         """Make dead work due again; False where it is not dead, or its wanted state is outdated."""
         with self.change() as change:
-            revived = queue.revive(change.connection, number, change.now)
+            revived = change.revive(number)
             if revived:
                 change.record(f"work-{number}", actor, "revive")
             return revived
@@ -132,8 +132,9 @@ class Store:
         return freed
 
     def forget_work(self, before: float) -> int:
-        """Remove work that was done or replaced before that moment; how many."""
+        """Remove work that was done or replaced before that moment, and answers of then; how much work."""
         with writing(self.engine) as connection:
+            connection.execute(delete(tables.answer).where(tables.answer.c.at < before))
             return queue.forget(connection, before)
 
     def acquire(self, duty: str, owner: str, seconds: float = LEASE_SECONDS) -> int | None:

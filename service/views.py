@@ -11,6 +11,7 @@ from policies.place import Place
 from policies.release import Release, Serving, Target
 from policies.strategy import Shift, Step
 from policies.version import Version
+from service.happened import Happened, Message
 from service.record import Entry
 
 
@@ -116,6 +117,33 @@ def entry(shown: Entry) -> dict[str, Any]:
         "action": shown.action,
         "detail": shown.detail,
         "hash": shown.hash,
+    }
+
+
+def event(shown: Happened) -> dict[str, Any]:
+    """A delivery, a change at a source, or work: what it was, and what became of it."""
+    return {
+        "id": shown.id,
+        "at": shown.at,
+        "source": shown.source,
+        "kind": shown.kind,
+        "what": shown.what,
+        "state": shown.state.value,
+        "text": shown.text or None,
+        "led": list(shown.led),
+        "tries": shown.tries,
+        "delivery": shown.delivery,
+    }
+
+
+def message(shown: Message) -> dict[str, Any]:
+    """A delivery as it came in."""
+    return {
+        "headers": dict(shown.headers),
+        "delivery": shown.delivery,
+        "digest": shown.digest,
+        "size": shown.size,
+        "body": shown.body,
     }
 
 

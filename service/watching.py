@@ -5,7 +5,7 @@ and only that, becomes an event. Hints therefore cannot be forged into events, a
 costs one sweep period.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import structlog
@@ -23,10 +23,14 @@ from service.states import SOURCE_EVENT, model_of
 
 log = structlog.get_logger()
 Values = dict[str, str]
+Keys = tuple[str, ...]  # of the work that events are
 
 
-def look(parts: Parts, source: Source) -> int:
-    """Observe every reference of the source; the number of changes found. May raise `Retry`."""
+def look(parts: Parts, source: Source, then: Callable[[Change, Keys], None] | None = None) -> int:
+    """Observe every reference of the source; the number of changes found. May raise `Retry`.
+
+    `then` is called in the same change with the keys of the events' work.
+    """
     last = parts.inbox.newest()
     seen = parts.store.cursors(source.name)
     values = present(parts, source)
@@ -35,7 +39,10 @@ def look(parts: Parts, source: Source) -> int:
         if change.cursors(source.name) != seen:
             # Somebody who asked later may have been faster: these values would be a way back to old ones.
             raise Retry(f"source {source.name} was looked at by somebody else meanwhile")
-        return observe(change, source, values)
+        keys = observe(change, source, values)
+        if then is not None:
+            then(change, keys)
+        return len(keys)
 
     found = parts.store.decide(store)
     parts.looked[source.name] = last
@@ -69,27 +76,27 @@ def _images(parts: Parts, source: Source) -> Values:
     return looked.values
 
 
-def observe(change: Change, source: Source, values: Values, *, quietly: bool = False) -> int:
-    """Compare with the cursors; each change becomes work, unless `quietly` (a new connection)."""
+def observe(change: Change, source: Source, values: Values, *, quietly: bool = False) -> Keys:
+    """Compare with the cursors; each change becomes work, unless `quietly` (a new connection). Its keys."""
     seen = {cursor.reference: cursor.value for cursor in change.cursors(source.name)}
     gone = {name: None for name, value in seen.items() if value is not None and name not in values}
-    changes = 0
+    keys: list[str] = []
     for reference, value in sorted({**values, **gone}.items()):
         sequence = change.observe(source.name, reference, value, change.now)
         if sequence is None or quietly or _first_look(source, seen.get(reference)):
             continue
-        changes += 1
+        keys.append(f"event:{source.name}:{reference}:{sequence}")
         event = event_of(source, reference, seen.get(reference), value, change.now)
         change.add_work(
             Work(
                 lane=f"event:{source.name}:{reference}",
                 kind="event",
-                key=f"event:{source.name}:{reference}:{sequence}",
+                key=keys[-1],
                 subject=source.name,
                 body=SOURCE_EVENT.dump(event),
             )
         )
-    return changes
+    return tuple(keys)
 
 
 def event_of(source: Source, reference: str, before: str | None, after: str | None, at: float) -> SourceEvent:

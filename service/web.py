@@ -12,7 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, g
 
 from policies.effects import HandBack
 from policies.release import Release, Target
-from service import places, tokens, views
+from service import happened, places, tokens, views
 from service.bootstrap import Parts
 from service.performing.images import job_name, recipe_of
 from service.ports.outcomes import PortError
@@ -31,6 +31,7 @@ def create_web(parts: Parts) -> Flask:
     api.before_request(lambda: _refuse_unknown(parts.store))
     _releases(api, parts)
     _targets(api, parts)
+    _events(api, parts)
     _installation(api, parts.store)
     app.register_blueprint(api)
 
@@ -124,8 +125,40 @@ def _targets(api: Blueprint, parts: Parts) -> None:
         )
 
 
+def _events(api: Blueprint, parts: Parts) -> None:
+    """What came in and was seen, what became of it, and what was given up."""
+
+    @api.get("/events")
+    def events() -> Response:
+        failed, before = "failed" in request.args, request.args.get("before")
+        try:
+            shown = happened.page(
+                parts.store, parts.inbox, source=request.args.get("source"), failed=failed, before=before
+            )
+        except ValueError as wrong:
+            return problem(400, str(wrong))
+        return jsonify(events=[views.event(one) for one in shown.events], next=shown.next)
+
+    @api.get("/events/<name>")
+    def event(name: str) -> Response:
+        found = happened.one(parts.store, parts.inbox, name)
+        if found is None:
+            return problem(404, f"there is no event {name}")
+        message = None
+        if found.delivery is not None:
+            hidden = _hidden(parts, found.source)
+            message = happened.message(parts.inbox, found.delivery, hidden, body="body" in request.args)
+        return jsonify(event=views.event(found), message=views.message(message) if message else None)
+
+
+def _hidden(parts: Parts, source: str) -> tuple[bytes, ...]:
+    """What must not be shown of a source's deliveries."""
+    names = (f"hook-{source}", f"login-{source}")
+    return tuple(secret for name in names if (secret := parts.settings.secret(name)))
+
+
 def _installation(api: Blueprint, store: Store) -> None:
-    """What was said to it and answered, what is connected and declared, what was given up, and the record."""
+    """What was said to it and answered, what is connected and declared, and the record."""
 
     @api.get("/commands/<delivery>")
     def command(delivery: str) -> Response:
@@ -147,12 +180,6 @@ def _installation(api: Blueprint, store: Store) -> None:
                 {"name": m.name, "source": m.source, "folder": m.folder, "commit": m.commit}
                 for m in store.models()
             ]
-        )
-
-    @api.get("/dead")
-    def dead() -> Response:
-        return jsonify(
-            dead=[{"id": w.id, "kind": w.kind, "subject": w.subject, "reason": w.error} for w in store.dead()]
         )
 
     @api.get("/record")

@@ -99,8 +99,9 @@ def _event(parts: Parts, work: Work) -> None:
     plans = planning.plan(parts, SOURCE_EVENT.load(work.body))
 
     def store(deciding: Deciding) -> None:
-        for plan in plans:
-            deciding.start(plan)
+        releases = [name for plan in plans for name in deciding.start(plan)]
+        text = f"started {', '.join(releases)}" if releases else "starts nothing"
+        deciding.change.save_answer(f"work-{work.id}", {"ok": True, "text": text, "led": releases})
         deciding.change.finish(work)
 
     decide(parts.store, store)

@@ -8,7 +8,8 @@ import click
 from service.cli.context import EXIT_FAILED, api, as_json, console, print_json
 
 
-def _obey(verb: str, subject: str | None, *, wants_json: bool, **given: str | None) -> None:
+def obey(verb: str, subject: str | None, *, wants_json: bool, **given: str | None) -> None:
+    """Give a command, print its reply, and end with an exit code that says whether it was obeyed."""
     reply = api().command(verb, subject, **{k: v for k, v in given.items() if v is not None})
     if wants_json:
         print_json(reply)
@@ -39,7 +40,7 @@ def approve(release: str | None, digest: str | None, reason: str | None, *, want
     meant. DIGEST is the plan that you saw, as `segue show` prints it (sha256: and at least 12 digits):
     if the plan has changed since, nothing is approved. The author of a release cannot approve it.
     """
-    _obey("approve", release, wants_json=wants_json, digest=digest, reason=reason)
+    obey("approve", release, wants_json=wants_json, digest=digest, reason=reason)
 
 
 def _simple(
@@ -50,7 +51,7 @@ def _simple(
     @reason
     @as_json
     def command(release: str | None, reason: str | None, *, wants_json: bool) -> None:
-        _obey(verb, release, wants_json=wants_json, reason=reason)
+        obey(verb, release, wants_json=wants_json, reason=reason)
 
     return command
 
@@ -66,7 +67,7 @@ def rollback(target: str, reason: str | None, *, wants_json: bool) -> None:
     way there, that release is taken back. Otherwise a new release switches all traffic to the version
     before, which is kept running for this.
     """
-    _obey("rollback", target, wants_json=wants_json, reason=reason)
+    obey("rollback", target, wants_json=wants_json, reason=reason)
 
 
 @click.command("hand-back")
@@ -80,7 +81,7 @@ def hand_back(target: str, reason: str | None, *, wants_json: bool) -> None:
     replicas, its autoscaler and its route are as they were found. What Segue made is removed. The next
     release takes it over again, so remove the model from its segue.yaml first.
     """
-    _obey("hand-back", target, wants_json=wants_json, reason=reason)
+    obey("hand-back", target, wants_json=wants_json, reason=reason)
 
 
 @click.command()
@@ -98,7 +99,7 @@ def start(
     it that was built before. A model from a registry is released as version N. A model that is an image
     of somebody else's is released from the newest matching tag, or from the image of that digest.
     """
-    _obey("start", model, wants_json=wants_json, version=version, image=image, registry=registry)
+    obey("start", model, wants_json=wants_json, version=version, image=image, registry=registry)
 
 
 COMMANDS = (

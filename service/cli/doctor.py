@@ -157,7 +157,7 @@ def _stored(chosen: Settings) -> list[Finding]:
     found = [_source(chosen, source, models) for source in known]
     if not known:
         found = [Finding("sources", ok=False, detail="nothing is connected", mend="segue connect git URL")]
-    given_up = Finding("work", not dead, f"{len(dead)} given up", "see why: segue show --dead")
+    given_up = Finding("work", not dead, f"{len(dead)} given up", "see why: segue events --failed")
     store.close()
     return [*found, _dockerfiles(chosen, connected), given_up]
 

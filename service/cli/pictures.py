@@ -188,13 +188,39 @@ def _clock(at: float) -> str:
     return time.strftime("%H:%M:%S", time.localtime(at))
 
 
-def dead(found: list[dict[str, Any]]) -> RenderableType:
-    """Work that was given up."""
+STATES = {"stored": "dim", "waiting": "yellow", "done": "green", "dead": "red"}
+
+
+def events(found: list[dict[str, Any]]) -> RenderableType:
+    """What came in and was seen, and what became of it."""
     if not found:
-        return Text("nothing was given up")
+        return Text("nothing is like that")
     table = Table(box=None, pad_edge=False)
-    for column in ("work", "kind", "subject", "reason"):
-        table.add_column(column, overflow="fold")
+    for column in ("event", "source", "what", "state", "what became of it", "when"):
+        table.add_column(column, no_wrap=column in {"event", "state"}, overflow="fold")
     for one in found:
-        table.add_row(str(one["id"]), one["kind"], one["subject"], escape(one["reason"] or ""))
+        led = f" → {', '.join(one['led'])}" if one["led"] else ""
+        table.add_row(
+            one["id"],
+            one["source"],
+            escape(one["what"]),
+            Text(one["state"], style=STATES[one["state"]]),
+            escape((one["text"] or "") + led),
+            ago(one["at"]),
+        )
     return table
+
+
+def event(found: dict[str, Any]) -> RenderableType:
+    """One event; of a delivery what came in, too."""
+    message = found["message"]
+    if message is None:
+        return events([found["event"]])
+    facts = {"sender's id": message["delivery"], "sha256": message["digest"], "bytes": str(message["size"])}
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for name, value in (facts | message["headers"]).items():
+        table.add_row(Text(name, style="dim"), escape(value))
+    parts: list[RenderableType] = [events([found["event"]]), Text(""), table]
+    if message["body"] is not None:
+        parts += [Text(""), Text(message["body"])]
+    return Group(*parts)

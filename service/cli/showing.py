@@ -34,21 +34,13 @@ def releases(target: str | None, *, only_open: bool, wants_json: bool) -> None:
 
 @click.command()
 @click.argument("release", required=False)
-@click.option("--dead", is_flag=True, help="Show the work that was given up, and why.")
 @as_json
-def show(release: str | None, *, dead: bool, wants_json: bool) -> None:
+def show(release: str | None, *, wants_json: bool) -> None:
     """Explain a release: where it stands, and why.
 
     RELEASE is a name such as rel-7; without it the newest is shown. For each guard: its rule, the
     numbers, the interval, the samples, and what would change its verdict. Then the record.
     """
-    if dead:
-        found = api().get("dead")
-        if wants_json:
-            print_json(found)
-        else:
-            console().print(pictures.dead(found["dead"]))
-        return
     found = api().get(f"releases/{release or _newest()}")
     if wants_json:
         print_json(found)

@@ -25,7 +25,7 @@ class Watched:
             found = [r for r in self._every() if r["model"] == model and r["name"] not in after]
             if found:
                 return found[-1]["name"]
-            assert time.monotonic() < until, self.say("show", "--dead")
+            assert time.monotonic() < until, self.say("events", "--failed")
             time.sleep(0.2)
 
     def outcome(self, name, seconds=SECONDS):

@@ -22,6 +22,7 @@ from policies.version import Version, VersionPhase
 from service import intake, meters, processes, settings, views, web
 from service.bootstrap import Parts
 from service.cli.main import PLACES, group
+from service.happened import Happened, Message, State
 from service.intake import create_intake
 from service.plugins import load
 from service.record import Entry
@@ -138,6 +139,8 @@ SHOWN = {
     "### version": views.version(Version("k", MODEL, None, None, VersionPhase.READY, "")),
     "### target": views.target(Target("wine/production", stable=SERVING), None)
     | views.target(Target("wine/production", stable=SERVING), None)["stable"],
+    "### event": views.event(Happened("1", 0.0, "git", "delivery", "", State.STORED)),
+    "### message": views.message(Message({}, "", "", 0, None)),
     "### entry": views.entry(Entry(0.0, "rel-1", "ann", "began", {})),
 }
 

@@ -25,14 +25,18 @@ PATHS = [
     "commands/1",
     "sources",
     "models",
-    "dead",
+    "events",
+    "events/1",
     "record",
 ]
 
 
 def test_every_route_of_the_api_is_among_those_that_are_tested(world):
     rules = {str(rule) for rule in world.web.application.url_map.iter_rules()}
-    wanted = {path.replace("rel-1", "<name>").replace("commands/1", "commands/<delivery>") for path in PATHS}
+    wanted = {
+        path.replace("rel-1", "<name>").replace("/1", "/<delivery>" if "commands" in path else "/<name>")
+        for path in PATHS
+    }
     assert {rule.removeprefix("/api/v1/") for rule in rules if rule.startswith("/api/v1")} == wanted
 
 
@@ -115,7 +119,7 @@ def test_sources_models_and_dead_work_are_shown_without_any_secret(world):
         "owns": ["*"],
     }
     assert get(world, "models").json["models"][0]["name"] == "wine"
-    assert get(world, "dead").json["dead"][0]["kind"] == "delivery"
+    assert get(world, "events?failed=1").json["events"][0]["kind"] == "delivery"
     everything = b"".join(get(world, path).data for path in PATHS)
     assert b"secret" not in everything
 

@@ -60,7 +60,7 @@ rel-1    wine/production  failed                       no [wheel]              0
 def test_nothing_yet_says_what_to_do():
     assert drawn(pictures.releases([])) == snapshot("no release yet: push a commit, or see: segue doctor")
     assert drawn(pictures.targets([])) == snapshot("nothing serves yet")
-    assert drawn(pictures.dead([])) == snapshot("nothing was given up")
+    assert drawn(pictures.events([])) == snapshot("nothing is like that")
 
 
 def test_a_release_explains_itself():

@@ -1,0 +1,62 @@
+"""`events`, `replay-event`: what came in, what became of it, and the way back for what was given up."""
+
+import click
+
+from service.cli import pictures
+from service.cli.acting import obey, reason
+from service.cli.context import api, as_json, console, print_json
+
+
+@click.command()
+@click.argument("event", required=False)
+@click.option("--source", metavar="SOURCE", help="Only of this source; people's commands are of `people`.")
+@click.option("--failed", is_flag=True, help="Only what was given up, and why.")
+@click.option("--before", metavar="NEXT", help="The page after the one that ended with this.")
+@click.option("--body", is_flag=True, help="With EVENT: show the delivery's body, without logins.")
+@as_json
+def events(
+    event: str | None,
+    source: str | None,
+    before: str | None,
+    *,
+    failed: bool,
+    body: bool,
+    wants_json: bool,
+) -> None:
+    """List deliveries and changes seen, and what became of each.
+
+    EVENT is the id of one, to see all of it: a delivery's number, or work-N. What was given up, a delivery
+    that could not be read or work that nobody would do, is handled again by: segue replay-event EVENT
+    """
+    if event is not None:
+        found = api().get(f"events/{event}", **({"body": "1"} if body else {}))
+        if wants_json:
+            print_json(found)
+        else:
+            console().print(pictures.event(found))
+        return
+    query = {"source": source, "before": before, "failed": "1" if failed else None}
+    found = api().get("events", **{key: value for key, value in query.items() if value is not None})
+    if wants_json:
+        print_json(found)
+        return
+    console().print(pictures.events(found["events"]))
+    if found["next"]:
+        console().print(f"older ones: segue events --before {found['next']}")
+
+
+@click.command("replay-event")
+@click.argument("event")
+@reason
+@as_json
+def replay_event(event: str, reason: str | None, *, wants_json: bool) -> None:
+    """Handle an event again: a delivery, or what was given up.
+
+    EVENT is an id as `segue events` shows it. A delivery is a hint: its source is asked what is true now,
+    so that an old one starts nothing that was done before. What was given up is tried anew, unless
+    something newer has come since.
+    """
+    obey("replay-event", event, wants_json=wants_json, reason=reason)
+
+
+COMMANDS = (events, replay_event)
