@@ -10,7 +10,7 @@ from policies import approvals
 from policies.events import Command
 from policies.release import HOLDING, Cause, Phase, Release, Serving, Target
 from policies.spec.declaration import FromImage, FromModel
-from service import planning
+from service import parked, planning
 from service.bootstrap import Parts
 from service.deciding import Deciding, Plan, decide
 from service.ports.outcomes import Refused
@@ -270,7 +270,11 @@ def _target(deciding: Deciding, command: Command) -> Target | Reply:
 
 
 def _retry(deciding: Deciding, command: Command) -> Reply:
-    """An ended release, by name, or the newest of a model or target."""
+    """An ended release, by name, or the newest of a model or target; or work that was given up."""
+    subject = command.subject or ""
+    if parked.number_of_work(subject):
+        why_not = parked.revive(deciding.change, subject)
+        return Reply(ok=why_not is None, text=why_not or f"{subject} is tried again")
     release = _find(deciding, command) if number_of(command.subject or "") else _newest(deciding, command)
     if isinstance(release, Reply):
         return release

@@ -149,6 +149,10 @@ class Change(Reading):
         """Give the work up, for people to see. Raises `Lost`."""
         queue.fail(self.connection, work, self.now, error)
 
+    def revive(self, number: int) -> bool:
+        """Make dead work due again; False where it is not dead, or newer work was done in its place."""
+        return queue.revive(self.connection, number, self.now)
+
     def record(self, subject: str, actor: str, action: str, detail: dict[str, Any] | None = None) -> None:
         """Append to the record."""
         self._entries.append(record.Entry(self.now, subject, actor, action, detail or {}))

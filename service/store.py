@@ -117,9 +117,9 @@ class Store:
             change.retry(work, not_before, error, counted=counted)
 
     def revive(self, number: int, actor: str) -> bool:
-        """Make dead work due again; False where it is not dead, or its wanted state is outdated."""
+        """Make dead work due again; False where it is not dead, or newer work was done in its place."""
         with self.change() as change:
-            revived = queue.revive(change.connection, number, change.now)
+            revived = change.revive(number)
             if revived:
                 change.record(f"work-{number}", actor, "revive")
             return revived

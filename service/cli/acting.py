@@ -111,7 +111,8 @@ COMMANDS = (
         "retry",
         "Try an ended release again, as a new one.",
         click.argument("release"),
-        "RELEASE is a name such as rel-7. A version that could not be built or evaluated is tried anew.",
+        "RELEASE is a name such as rel-7. A version that could not be built or evaluated is tried anew."
+        " Work that was given up, such as work-17 of `segue show --dead`, is tried again itself.",
     ),
     _simple("pause", "Keep the present weight until resume."),
     _simple("resume", "Go on after a pause."),

@@ -121,8 +121,14 @@ def release(found: dict[str, Any]) -> RenderableType:
         parts.append(Text(f"proof    {proof}"))
     if one["evidence"]:
         parts.append(evidence(one["evidence"]))
+    parts += [_parked(work) for work in found["parked"]]
     parts.append(record(found["record"]))
     return Group(*parts)
+
+
+def _parked(work: dict[str, Any]) -> Text:
+    back = f"; once that is mended: {work['again']}" if work["again"] else ""
+    return Text(f"given up {work['kind']}: {work['reason']}{back}", style="yellow")
 
 
 def _version(version: dict[str, Any]) -> list[RenderableType]:
@@ -193,8 +199,9 @@ def dead(found: list[dict[str, Any]]) -> RenderableType:
     if not found:
         return Text("nothing was given up")
     table = Table(box=None, pad_edge=False)
-    for column in ("work", "kind", "subject", "reason"):
+    for column in ("work", "kind", "subject", "reason", "once that is mended"):
         table.add_column(column, overflow="fold")
     for one in found:
-        table.add_row(str(one["id"]), one["kind"], one["subject"], escape(one["reason"] or ""))
+        cells = (f"work-{one['id']}", one["kind"], one["subject"], one["reason"] or "", one["again"] or "")
+        table.add_row(*map(escape, cells))
     return table
