@@ -150,7 +150,7 @@ class Change(Reading):
         queue.fail(self.connection, work, self.now, error)
 
     def revive(self, number: int) -> bool:
-        """Make dead work due again; False where it is not dead, or its wanted state is outdated."""
+        """Make dead work due again; False where it is not dead, or newer work was done in its place."""
         return queue.revive(self.connection, number, self.now)
 
     def record(self, subject: str, actor: str, action: str, detail: dict[str, Any] | None = None) -> None:

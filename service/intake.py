@@ -30,7 +30,7 @@ RETRY_AFTER = "5"
 KEPT = ("user-agent", "content-type")  # headers that are kept beside those of the signature
 SIGNED = ("x-", "webhook-", "ce-")
 # Some senders put a login into a header of theirs: it is not kept.
-LOGINS = ("token", "secret", "auth", "cookie", "password", "key")
+LOGINS = ("token", "secret", "auth", "cookie", "password", "api-key", "apikey")
 UNKNOWN = "the delivery is not signed by a known source"
 LEAST_FREE = 500 << 20
 LEAST_SHARE = 0.05

@@ -32,6 +32,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from service.tables import work
 
 TRAFFIC = "traffic:"
+ABSOLUTE = (TRAFFIC, "notify:")  # what is written there, newer work writes anew
 CLOCK = "clock:"
 LEASE_SECONDS = 30.0
 LONGEST_LEASE = 600.0  # no lease is longer: one that seems to be was given before a clock was set back
@@ -47,7 +48,8 @@ class Work:
     """One thing to do. The first six fields are given when it is added, the others by the queue.
 
     `started` is when it was first performed: from then on it is observed, not begun anew. `attempts`
-    counts claims that nobody answered, this one included; `retries` the answers "not now" in a row.
+    counts claims that nobody answered, this one included; `retries` the errors in a row that nobody foresaw;
+    `troubled` is since when each answer has been that it could not be done.
     """
 
     lane: str
@@ -67,11 +69,19 @@ class Work:
     created: float = 0.0
     started: float | None = None
     finished: float | None = None
+    troubled: float | None = None
 
     @property
     def exhausted(self) -> bool:
         """Its workers ended too often without an answer: do not perform it, answer that it failed."""
         return self.attempts > ATTEMPTS
+
+    def in_trouble(self, now: float) -> float:
+        """Seconds for which it has gone wrong; 0 where the last answer was a good one.
+
+        By `error`, too: code that does not know `troubled` yet leaves it as it was.
+        """
+        return 0.0 if self.error is None or self.troubled is None else max(0.0, now - self.troubled)
 
 
 def add(connection: Connection, new: Work, now: float) -> int | None:
@@ -149,16 +159,23 @@ def finish(connection: Connection, mine: Work, now: float) -> None:
 
 def again(connection: Connection, mine: Work, not_before: float, now: float) -> None:
     """It is performed; look at it again later. Looking is no failed attempt. Raises `Lost`."""
-    _put_back(connection, mine, now, state="started", not_before=not_before, retries=0, error=None)
+    _put_back(
+        connection, mine, now, state="started", not_before=not_before, retries=0, error=None, troubled=None
+    )
 
 
 def retry(
     connection: Connection, mine: Work, not_before: float, now: float, error: str, *, counted: bool = True
 ) -> None:
-    """It could not be done now. Not `counted` where its kind is unknown to this code. Raises `Lost`."""
-    state = "pending" if mine.started is None else "started"
-    retries = mine.retries + 1 if counted else mine.retries
-    _put_back(connection, mine, now, state=state, not_before=not_before, retries=retries, error=error)
+    """It could not be done now. `counted`: by an error that nobody foresaw. Raises `Lost`."""
+    values = {
+        "state": "pending" if mine.started is None else "started",
+        "not_before": not_before,
+        "retries": mine.retries + 1 if counted else mine.retries,
+        "error": error,
+        "troubled": now - mine.in_trouble(now),
+    }
+    _put_back(connection, mine, now, **values)
 
 
 def fail(connection: Connection, mine: Work, now: float, error: str) -> None:
@@ -167,10 +184,13 @@ def fail(connection: Connection, mine: Work, now: float, error: str) -> None:
 
 
 def revive(connection: Connection, number: int, now: float) -> bool:
-    """Make dead work due again, at its old place in its lane."""
+    """Make dead work due again, at its old place in its lane.
+
+    Not where its lane had newer work of its kind: what that wrote must not be overwritten by what is older.
+    """
     dead = and_(work.c.id == number, work.c.state == "dead")
-    lane = connection.scalar(select(work.c.lane).where(dead))
-    if lane is None or (lane.startswith(TRAFFIC) and _outdated(connection, lane, number, finished=True)):
+    found = connection.execute(select(work.c.lane, work.c.kind).where(dead)).one_or_none()
+    if found is None or (found.lane.startswith(ABSOLUTE) and _had_newer(connection, number, *found)):
         return False
     fresh = {
         "state": "pending",
@@ -179,6 +199,7 @@ def revive(connection: Connection, number: int, now: float) -> bool:
         "not_before": now,
         "finished": None,
         "error": None,
+        "troubled": None,
     }
     return connection.execute(update(work).where(dead).values(fresh)).rowcount == 1
 
@@ -197,8 +218,11 @@ def free(connection: Connection, owners: Sequence[str], now: float) -> int:
 
 
 def forget(connection: Connection, before: float) -> int:
-    """Remove work that was done or replaced earlier; its keys may then be added anew."""
-    old = and_(work.c.state.in_(("done", "replaced")), work.c.finished < before)
+    """Remove work that ended earlier, however it did; its keys may then be added anew.
+
+    What was given up so long ago goes, too: what it wrote over would not be known any more if it came back.
+    """
+    old = and_(work.c.state.in_(("done", "replaced", "dead")), work.c.finished < before)
     return connection.execute(delete(work).where(old)).rowcount
 
 
@@ -356,13 +380,18 @@ def _put_back(connection: Connection, mine: Work, now: float, **values: Any) -> 
     _mine(connection, mine, lease_until=None, owner=None, attempts=0, **values)
 
 
-def _outdated(connection: Connection, lane: str, number: int, *, finished: bool = False) -> bool:
-    """Whether a traffic lane has newer work than this (`finished`: or had)."""
+def _outdated(connection: Connection, lane: str, number: int) -> bool:
+    """Whether a traffic lane has newer work than this."""
     if not lane.startswith(TRAFFIC):
         return False
+    newer = select(func.count()).where(work.c.lane == lane, work.c.id > number, work.c.finished.is_(None))
+    return connection.scalar(newer) != 0
+
+
+def _had_newer(connection: Connection, number: int, lane: str, kind: str) -> bool:
     newer = select(func.count()).where(work.c.lane == lane, work.c.id > number)
-    if not finished:
-        newer = newer.where(work.c.finished.is_(None))
+    if not lane.startswith(TRAFFIC):
+        newer = newer.where(work.c.kind == kind)
     return connection.scalar(newer) != 0
 
 

@@ -65,7 +65,10 @@ class Reconciler:
         if (period, len(sources)) == self._swept:
             return
         with self.store.change() as change:
+            waiting = {work.subject for work in change.unfinished("look")}
             for source in sources:
+                if source.name in waiting:
+                    continue  # it is away: one look waits for it, and sees all that a second one would
                 # A period is one that is not the last: it may be an earlier one after a clock was set back.
                 turn = change.observe("sweep", source.name, str(period), change.now)
                 if turn is not None:
@@ -83,7 +86,8 @@ class Reconciler:
         names = [row.name for row in self.store.targets() if _in_cluster(target_of(row, row.name))]
         if names:
             with self.store.change() as change:
-                for name in names:
+                waiting = {work.subject for work in change.unfinished("drift")}
+                for name in set(names) - waiting:
                     change.add_work(Work(f"drift:{name}", "drift", f"drift:{name}:{period}", name))
         self._drifted = period
 

@@ -5,7 +5,7 @@ what is true now; a person's command that was obeyed stays obeyed; a change at a
 is taken up only while nothing newer was seen there.
 """
 
-from service import queue
+from service import parked, queue
 from service.change import Change
 from service.queue import Work
 
@@ -15,7 +15,7 @@ KINDS = ("delivery", "command")  # of the work that a delivery is
 
 def replay(change: Change, subject: str, at: float) -> tuple[bool, str]:
     """Whether it will be handled again, and what to tell whoever asked (at that time)."""
-    digits = subject.removeprefix("work-")
+    digits = subject.removeprefix(parked.NAME)
     if not (digits.isascii() and digits.isdigit() and len(digits) < 15):
         return False, f"{subject!r} is no event; its id is a number, or work-N; see: segue events"
     if digits == subject:
@@ -41,10 +41,12 @@ def _delivery(change: Change, subject: str, at: float) -> tuple[bool, str]:
 
 
 def _work(change: Change, dead: Work) -> tuple[bool, str]:
-    name = dead.subject if dead.kind in KINDS and dead.subject.isdigit() else f"work-{dead.id}"
+    name = dead.subject if dead.kind in KINDS and dead.subject.isdigit() else f"{parked.NAME}{dead.id}"
     if dead.state != "dead":
         return False, f"{name} was not given up, so there is nothing to do again; see: segue events {name}"
-    if dead.body.get("step"):
+    if dead.kind == "command":
+        return False, f"{name} is a command that failed, as whoever gave it was told; give it again"
+    if parked.taken_in(dead):
         return False, f"what waited for {name} has ended with its reason; write: segue retry RELEASE"
     if dead.kind == "event" and not _newest(change, dead):
         return False, f"{name} is out of date: what it names has changed since; see: segue events"

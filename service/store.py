@@ -117,7 +117,7 @@ class Store:
             change.retry(work, not_before, error, counted=counted)
 
     def revive(self, number: int, actor: str) -> bool:
-        """Make dead work due again; False where it is not dead, or its wanted state is outdated."""
+        """Make dead work due again; False where it is not dead, or newer work was done in its place."""
         with self.change() as change:
             revived = change.revive(number)
             if revived:

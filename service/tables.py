@@ -140,6 +140,7 @@ work = Table(
     Column("created", Double, nullable=False),
     Column("started", Double),
     Column("finished", Double),
+    Column("troubled", Double),  # since when each answer has been "not now" or an error
     Index("work_lane", "lane", "id", sqlite_where=_unfinished, postgresql_where=_unfinished),
     Index("work_due", "not_before", "id", sqlite_where=_unfinished, postgresql_where=_unfinished),
     Index("work_by_subject", "subject", "id"),

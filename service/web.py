@@ -12,7 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, g
 
 from policies.effects import HandBack
 from policies.release import Release, Target
-from service import happened, places, tokens, views
+from service import happened, parked, places, tokens, views
 from service.bootstrap import Parts
 from service.performing.images import job_name, recipe_of
 from service.ports.outcomes import PortError
@@ -102,6 +102,7 @@ def _releases(api: Blueprint, parts: Parts) -> None:
             release=views.release(shown),
             version=views.version(version_of(version)) if version else None,
             record=[views.entry(entry) for entry in store.record_of(name)],
+            parked=[parked.shown(work) for work in store.work_of(name) if work.state == "dead"],
         )
 
     @api.get("/releases/<name>/logs")

@@ -12,7 +12,7 @@ import structlog
 
 from policies.effects import SetTraffic
 from policies.events import BuildFinished, EffectFailed, EvaluationFinished, ImageTrusted, Waits
-from service import answering, housekeeping, meters, planning, receiving, room, watching
+from service import answering, housekeeping, meters, patience, planning, receiving, room, watching
 from service.bootstrap import Parts
 from service.codec import Unknown
 from service.deciding import Deciding, decide
@@ -23,11 +23,7 @@ from service.queue import Lost, Work
 from service.states import EFFECT, EVIDENCE, SOURCE_EVENT, number_of, target_of
 
 log = structlog.get_logger()
-LONGEST_WAIT = 30.0
-# A split that is wanted and not written costs requests for as long as it waits, above all a rollback: what an
-# outage leaves is one small call each few seconds for a target, which no server that is back would feel.
-LONGEST_TRAFFIC_WAIT = 3.0
-MOST_TRIES = 4
+NEWER_SECONDS = 30.0  # between two looks at what only newer code can read
 SLOW_SECONDS = 5.0  # what takes longer is told why
 # What must never wait behind a build or a registry: it has worker processes of its own.
 URGENT = ("SetTraffic", "evidence", "Wake", "command", "StartWorkload", "CheckPreview")
@@ -66,13 +62,10 @@ def _attempt(parts: Parts, work: Work) -> str:
         log.warning("lease lost")
         return "lost"
     except Retry as reason:
-        _say_why(parts, work, str(reason))
-        traffic = work.kind == SetTraffic.__name__
-        longest = LONGEST_TRAFFIC_WAIT if traffic else LONGEST_WAIT
-        _later(parts, work, str(reason), reason.after, counted=False, longest=longest)
-        return "later"
+        return _not_now(parts, work, reason)
     except Unknown as reason:
-        _later(parts, work, str(reason), LONGEST_WAIT, counted=False)
+        # Whoever can read it will: however long that takes, it is neither tried nor given up here.
+        _later(parts, work, str(reason), NEWER_SECONDS)
         return "unknown"
     except Refused as reason:
         _refused(parts, work, str(reason))
@@ -218,21 +211,21 @@ def _say_why(parts: Parts, work: Work, why: str) -> None:
 # --- when it does not go well ----------------------------------------------------------------
 
 
-def waiting(age: float, after: float, longest: float) -> float:
-    """Seconds until work is tried again: soon at first, then as seldom as the trouble is old.
+def _not_now(parts: Parts, work: Work, reason: Retry) -> str:
+    """The world is not ready: tried again while the budget of time lasts, then given up."""
+    borne, most = work.in_trouble(parts.store.now()), patience.budget(work.kind)
+    if most is not None and borne > most:
+        _refused(parts, work, f"given up after {borne / 3600:.1f} hours: {reason}")
+        return "refused"
+    _say_why(parts, work, str(reason))
+    _later(parts, work, str(reason), reason.after)
+    return "later"
 
-    `age` is since when it is wanted, `after` the least that whoever could not do it asks for; `longest`
-    goes before both.
-    """
-    return min(longest, max(after, age / 8))
 
-
-def _later(
-    parts: Parts, work: Work, reason: str, after: float, *, counted: bool, longest: float = LONGEST_WAIT
-) -> None:
+def _later(parts: Parts, work: Work, reason: str, asked: float, *, counted: bool = False) -> None:
     now = parts.store.now()
-    least = waiting(now - work.created, after, longest)
-    wait = least * random.uniform(0.8, 1.2)  # noqa: S311 (spreads the tries of many, hides nothing)
+    chance = random.random()  # noqa: S311 (spreads the tries of many, hides nothing)
+    wait = patience.pause(work.kind, work.in_trouble(now), asked).at(chance)
     log.info("tried, will try again", reason=reason, wait=round(wait, 2))
     try:
         parts.store.retry(work, now + wait, reason, counted=counted)
@@ -242,7 +235,8 @@ def _later(
 
 def _failed(parts: Parts, work: Work, reason: str) -> None:
     """An error that nobody foresaw: a few tries, then it is refused with the reason."""
-    if work.attempts < MOST_TRIES:
+    most = patience.tries(work.kind)
+    if most is None or work.retries + 1 < most:
         _later(parts, work, reason, 1.0, counted=True)
     else:
         _refused(parts, work, reason)
@@ -260,6 +254,9 @@ def _refused(parts: Parts, work: Work, reason: str) -> None:
     def store(deciding: Deciding) -> None:
         if step:
             _tell(deciding, work.subject, EffectFailed(step, reason, deciding.now))
+        if work.kind == "command":
+            told = {"ok": False, "text": f"nothing was done: {reason}", "release": None}
+            deciding.change.save_answer(work.subject, told)
         deciding.change.fail(work, reason)
         deciding.change.record(work.subject, "segue", "refused", {"kind": work.kind, "reason": reason})
 

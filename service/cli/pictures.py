@@ -121,8 +121,14 @@ def release(found: dict[str, Any]) -> RenderableType:
         parts.append(Text(f"proof    {proof}"))
     if one["evidence"]:
         parts.append(evidence(one["evidence"]))
+    parts += [_parked(work) for work in found["parked"]]
     parts.append(record(found["record"]))
     return Group(*parts)
+
+
+def _parked(work: dict[str, Any]) -> Text:
+    back = f"; once that is mended: {work['again']}" if work["again"] else ""
+    return Text(f"given up {work['kind']}: {work['reason']}{back}", style="yellow")
 
 
 def _version(version: dict[str, Any]) -> list[RenderableType]:

@@ -183,6 +183,46 @@ def test_a_dead_wanted_state_is_not_revived_once_there_was_a_newer_one(store):
     assert not store.revive(work.id, "ann")
 
 
+def test_a_dead_report_is_not_revived_once_newer_work_of_its_kind_was_done_there(store):
+    add(store, "pending", lane="notify:git:1f0c", kind="ReportCommit")
+    add(store, "tag", lane="notify:git:1f0c", kind="TagVersion")
+    report, tag = fail(store), fail(store)
+    add(store, "success", lane="notify:git:1f0c", kind="ReportCommit")
+    finish(store, store.claim("w"))
+    assert not store.revive(report.id, "ann")
+    assert store.revive(tag.id, "ann")
+
+
+def fail(store):
+    work = store.claim("w")
+    with store.change() as change:
+        change.fail(work, "refused")
+    return work
+
+
+def test_trouble_is_as_old_as_the_first_of_the_answers_that_were_no_good_in_a_row(store, clock):
+    add(store, "k")
+    for _ in range(3):
+        store.retry(store.claim("w"), clock.now, "away", counted=False)
+        clock.now += 10
+    work = store.claim("w")
+    assert work.in_trouble(clock.now) == 30
+    store.again(work, clock.now)
+    work = store.claim("w")
+    assert (work.troubled, work.in_trouble(clock.now)) == (None, 0)
+    store.retry(work, clock.now, "away", counted=False)
+    clock.now += 5
+    assert store.claim("w").in_trouble(clock.now) == 5
+
+
+def test_what_was_given_up_long_ago_is_forgotten_with_what_could_have_replaced_it(store, clock):
+    add(store, "k")
+    fail(store)
+    assert store.forget_work(clock.now) == 0
+    assert store.forget_work(clock.now + 1) == 1
+    assert store.dead() == []
+
+
 def test_work_waits_for_its_time(store, clock):
     with store.change() as change:
         change.add_work(Work("tick:1", "tick", "t", "rel-1", not_before=1010.0))

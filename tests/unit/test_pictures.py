@@ -72,7 +72,9 @@ def test_a_release_explains_itself():
         evidence=evidence,
         gates=("accuracy is 0.95, wanted >= 0.9",),
     )
-    assert drawn(pictures.release({"release": shown, "version": None, "record": []})) == snapshot("""\
+    assert drawn(
+        pictures.release({"release": shown, "version": None, "parked": [], "record": []})
+    ) == snapshot("""\
 rel-2 on wine/production  shifting
 rel-2 on wine/production takes traffic: 25 % of requests, 50 % wanted
 cause    push of c0ffee to main by ann
@@ -88,7 +90,9 @@ when  who  what\
 
 def test_a_release_that_waits_for_approval_says_what_to_type():
     shown = release(phase=Phase.APPROVAL, plan="sha256:" + "a" * 64)
-    assert drawn(pictures.release({"release": shown, "version": None, "record": []})) == snapshot("""\
+    assert drawn(
+        pictures.release({"release": shown, "version": None, "parked": [], "record": []})
+    ) == snapshot("""\
 rel-2 on wine/production  approval
 rel-2 on wine/production waits for approval
 cause    push of c0ffee to main by ann
@@ -100,7 +104,9 @@ when  who  what\
 
 def test_a_promotion_that_is_not_proven_says_why():
     shown = release(phase=Phase.PROMOTED, unproven=("there was no stable version to compare with",))
-    assert drawn(pictures.release({"release": shown, "version": None, "record": []})) == snapshot("""\
+    assert drawn(
+        pictures.release({"release": shown, "version": None, "parked": [], "record": []})
+    ) == snapshot("""\
 rel-2 on wine/production  promoted
 rel-2 on wine/production is promoted (not proven)
 cause    push of c0ffee to main by ann

@@ -1,0 +1,152 @@
+"""What is given up says why where people look, and there is a way back."""
+
+import pytest
+
+from policies.release import Phase
+from service import patience
+from service.ports.outcomes import Retry
+from tests.scenarios.conftest import LTV, WINE
+from tests.scenarios.test_interleavings import registered
+
+FILES = {"segue.yaml": WINE, "requirements.lock": "", "serve.py": "1"}
+
+
+def shown(world, path):
+    """What the API shows."""
+    headers = {"Authorization": f"Bearer {world.people['ann']}"}
+    return world.web.get(f"/api/v1/{path}", headers=headers).json
+
+
+def wait_out(world, seconds):
+    """A long time in which work is tried as often as it is due."""
+    until = world.clock.now + seconds
+    while world.clock.now < until:
+        world.drain()
+        world.clock.now += 120
+
+
+def test_an_effect_of_a_host_that_stays_away_is_parked_after_a_day_and_done_once_a_person_says_so(world):
+    first = world.live()
+    second = world.rollout()
+    world.git.gone = "connection refused"
+    assert world.say("abort", second.name).ok
+    world.settle()
+    assert world.release(second.name).phase is Phase.ABORTED
+    wait_out(world, patience.DAY / 2)
+    assert shown(world, f"releases/{second.name}")["parked"] == []
+    wait_out(world, 4 * patience.DAY)  # each of its reports has a day
+    parked = shown(world, f"releases/{second.name}")["parked"]
+    assert {work["kind"] for work in parked} == {"ReportCommit"}
+    assert "given up after 24" in parked[-1]["reason"]
+    assert "connection refused" in parked[-1]["reason"]
+    assert f"work-{parked[-1]['id']}" in {one["id"] for one in shown(world, "events?failed=1")["events"]}
+    world.git.gone = None
+    assert "out of date" in world.say("replay-event", parked[0]["again"].split()[-1]).text
+    assert world.say("replay-event", parked[-1]["again"].split()[-1]).ok
+    world.settle()
+    assert "aborted" in world.git.note(second.cause.commit)
+    assert world.weights()[first.backend] == 100
+
+
+def test_an_error_that_nobody_foresaw_is_tried_a_few_times_and_its_release_says_why(world, monkeypatch):
+    tries = []
+
+    def broken(recipe):
+        tries.append(recipe.name)
+        raise KeyError("layers")
+
+    monkeypatch.setattr(world.builder, "start", broken)
+    world.push(FILES)
+    world.settle(200)
+    (release,) = world.releases()
+    assert (release.phase, len(tries)) == (Phase.FAILED, patience.MOST_TRIES)
+    assert "KeyError: 'layers'" in release.reason
+    (dead,) = shown(world, "events?failed=1")["events"]
+    refused = world.say("replay-event", dead["id"])
+    assert not refused.ok
+    assert "write: segue retry RELEASE" in refused.text
+    monkeypatch.undo()
+    assert world.say("retry", release.name).ok
+    world.play(40, until="rel-2")
+    assert world.release("rel-2").phase is Phase.PROMOTED
+
+
+def test_good_answers_in_between_begin_both_budgets_anew(world, monkeypatch):
+    """A build that is looked at for long may meet trouble often, as long as it gets over it."""
+    state, looks = world.builder.state, []
+    world.builder._looks = 40
+
+    def flaky(name):
+        looks.append(name)
+        if len(looks) % 3 == 0:
+            raise KeyError("a bad answer")
+        if len(looks) % 3 == 1:
+            raise Retry("busy", after=0.5)
+        return state(name)
+
+    monkeypatch.setattr(world.builder, "state", flaky)
+    world.push(FILES)
+    world.settle(400)
+    world.play(40, until="rel-1")
+    assert world.release("rel-1").phase is Phase.PROMOTED
+    assert len(looks) > 10 * patience.MOST_TRIES
+
+
+def test_a_command_that_cannot_be_obeyed_for_long_is_answered_instead_of_surprising_people_later(world):
+    world.live()
+    world.git.gone = "connection refused"
+    told = {"verb": "start", "subject": "wine"}
+    headers = {"Authorization": f"Bearer {world.people['bob']}"}
+    stored = world.intake.post("/api/v1/commands", json=told, headers=headers)
+    wait_out(world, patience.COMMAND_SECONDS / 2)
+    assert world.store.answer(stored.json["delivery"]) is None
+    wait_out(world, patience.COMMAND_SECONDS)
+    answer = world.store.answer(stored.json["delivery"])
+    assert not answer["ok"]
+    assert "connection refused" in answer["text"]
+    world.git.gone = None
+    world.settle(60)
+    assert len(world.releases()) == 1
+    number = next(work.id for work in world.store.dead() if work.kind == "command")
+    assert "give it again" in world.say("replay-event", f"work-{number}").text
+
+
+def test_a_parked_alias_is_not_written_over_what_was_written_since(world):
+    registered(world, LTV, versions=2)
+    original = world.registry.set_alias
+
+    def refusing(model, alias, version):
+        if alias == "champion":
+            raise KeyError("alias")
+        return original(model, alias, version)
+
+    world.registry.set_alias = refusing
+    world.move_alias("ltv", "1")
+    world.settle(200)
+    world.registry.set_alias = original
+    (parked,) = world.store.dead()
+    assert parked.kind == "MoveAlias"
+    world.move_alias("ltv", "2")
+    world.settle()
+    assert world.registry.aliases()["ltv", "champion"] == "2"
+    refused = world.say("replay-event", f"work-{parked.id}")
+    assert "out of date" in refused.text
+    world.settle()
+    assert world.registry.aliases()["ltv", "champion"] == "2"
+
+
+@pytest.mark.parametrize("name", ["work-0", "work-999", "work-", "work-1x"])
+def test_work_that_was_not_given_up_is_told_so(world, name):
+    world.live()
+    assert not world.say("replay-event", name).ok
+
+
+def test_a_source_that_is_away_has_one_look_that_waits_for_it(world):
+    world.live()
+    world.git.gone = "connection refused"
+    wait_out(world, 3600)
+    assert len(world.store.unfinished("look")) == 1
+    world.push({"serve.py": "2"}, told=False)
+    world.git.gone = None
+    wait_out(world, 240)
+    assert len(world.releases()) == 2
