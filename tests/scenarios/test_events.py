@@ -173,6 +173,7 @@ def test_a_login_in_a_header_of_the_senders_own_is_never_stored(world):
         "webhook-timestamp": stamp,
         "webhook-signature": signing.sign(SECRET, f"one.{stamp}.".encode() + body),
         "X-Request-Id": "kept",
+        "X-Event-Key": "repo:push",
         "X-Gitlab-Token": "plain",
         "X-Api-Key": "plain",
         "Authorization": "Bearer plain",
@@ -182,3 +183,4 @@ def test_a_login_in_a_header_of_the_senders_own_is_never_stored(world):
     kept = world.inbox.get(1).headers
     assert "plain" not in str(kept)
     assert kept["X-Request-Id"] == "kept"
+    assert kept["X-Event-Key"] == "repo:push", "a handler parses by it"
