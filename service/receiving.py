@@ -8,10 +8,11 @@ import json
 from typing import Any
 
 from handlers.errors import HandlerError
+from handlers.hints import CommentHint, RefHint
 from policies.events import Command
-from service import plugins, watching
+from service import commenting, plugins, watching
 from service.bootstrap import Parts
-from service.deciding import decide
+from service.deciding import Deciding, decide
 from service.inbox import Delivery, Inbox
 from service.ports.outcomes import Refused
 from service.queue import Work
@@ -60,11 +61,22 @@ def receive(parts: Parts, work: Work) -> None:
         hints = handler.parse(delivery.headers, delivery.body)
     except HandlerError as error:
         raise Refused(str(error)) from error
-    if hints and parts.looked.get(source.name, 0) < delivery.id:
+    said = [hint for hint in hints if isinstance(hint, CommentHint)]
+    if len(said) < len(hints) and parts.looked.get(source.name, 0) < delivery.id:
         # Else it came before this process last asked the source, which has told it since: of a
         # burst of deliveries one look sees all. By ids, because clocks differ and are set back.
         watching.look(parts, source)
-    decide(parts.store, lambda deciding: deciding.change.finish(work))
+    heard = [commenting.hear(parts, source, hint, delivery.received) for hint in said]
+
+    def store(deciding: Deciding) -> None:
+        for hint in hints:
+            if isinstance(hint, RefHint):
+                commenting.remember_pusher(deciding.change, source, hint)
+        for one in filter(None, heard):
+            commenting.store(deciding, one)
+        deciding.change.finish(work)
+
+    decide(parts.store, store)
 
 
 def _command(parts: Parts, work: Work, delivery: Delivery) -> None:
