@@ -45,7 +45,7 @@ def delivery_id(headers: Headers, body: bytes) -> str:
 
 
 def parse(headers: Headers, body: bytes) -> tuple[Hint, ...]:
-    """What the delivery hints at; () for what concerns nothing here, as a pipeline or merge request."""
+    """What the delivery hints at; () for what concerns nothing here, such as a pipeline."""
     del headers
     told = hosted.load(body)
     match strict_json.text(told, "object_kind", 100):

@@ -165,6 +165,16 @@ class ReportCommit:
 
 
 @dataclass(frozen=True, slots=True)
+class WriteComment:
+    """Answer at a Git host, at the place where a command was said: one comment for each `key`."""
+
+    source: str
+    where: str
+    key: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class MoveAlias:
     """Make a registry's alias name this version; None removes it.
 
@@ -201,6 +211,7 @@ Effect = (
     | SetTraffic
     | HandBack
     | ReportCommit
+    | WriteComment
     | MoveAlias
     | TagVersion
 )
@@ -213,6 +224,8 @@ def lane(effect: Effect, subject: str) -> str:
             return f"traffic:{target}"
         case ReportCommit(source=source, commit=commit):
             return f"notify:{source}:{commit}"
+        case WriteComment(source=source, where=where):
+            return f"notify:{source}:{where}"
         case MoveAlias(source=source, model=model) | TagVersion(source=source, model=model):
             return f"notify:{source}:{model}"
         case Wake():

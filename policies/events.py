@@ -127,6 +127,7 @@ class Command:
     channel: str  # cli, web, or a source
     at: float
     arguments: tuple[tuple[str, str], ...] = field(default=())
+    where: str | None = None  # the place at the source where it was said and is answered, such as pull/7
 
 
 # --- answers to a version's effects ---------------------------------------------------------

@@ -6,11 +6,13 @@ the command takes effect, and not only when it was received.
 
 from dataclasses import dataclass
 
+from handlers.commands import render
 from policies import approvals
+from policies.effects import WriteComment
 from policies.events import Command
 from policies.release import HOLDING, Cause, Phase, Release, Serving, Target
 from policies.spec.declaration import FromImage, FromModel
-from service import planning, replaying
+from service import commenting, planning, replaying
 from service.bootstrap import Parts
 from service.deciding import Deciding, Plan, decide
 from service.ports.outcomes import Refused
@@ -48,6 +50,11 @@ def answer(parts: Parts, work: Work) -> None:
         reply = prepared if isinstance(prepared, Reply) else obey(deciding, command, prepared)
         body = {"ok": reply.ok, "text": reply.text, "release": reply.release}
         deciding.change.save_answer(work.subject, body)
+        if command.where is not None:
+            text = commenting.answer_text(
+                render(command), reply.text if reply.ok else f"not done: {reply.text}"
+            )
+            deciding.perform(work.subject, WriteComment(command.channel, command.where, work.subject, text))
         detail = {
             "verb": command.verb,
             "subject": command.subject,
@@ -138,7 +145,7 @@ def _to_release(deciding: Deciding, command: Command) -> Reply:
     release = _find(deciding, command)
     if isinstance(release, Reply):
         return release
-    wrong = _why_not(release, command)
+    wrong = _why_not(release, command) or _not_theirs(deciding, release, command)
     if wrong:
         return Reply(ok=False, text=wrong, release=release.name)
     after = deciding.release_event(release.name, command)
@@ -191,6 +198,27 @@ def _why_not(release: Release, command: Command) -> str | None:
         rule = release.environment.approvals
         refusal = approvals.may_approve(rule, release.cause.author, command.actor)
         return f"{command.actor}: {refusal}" if refusal else None
+    return None
+
+
+def _not_theirs(deciding: Deciding, release: Release, command: Command) -> str | None:
+    """Why whoever pushed the code, or nobody knows whether they did, cannot approve it.
+
+    At a host a person is known by a login and a commit by any name that Git was told, so there a release of
+    code needs a push that the host has named the person of. A comment approves only what waited then.
+    """
+    if command.verb != "approve":
+        return None
+    if command.where is not None and command.at < release.since:
+        return f"{release.name} has waited only since after you wrote; look at it: segue show {release.name}"
+    cause = release.cause
+    if cause.source is None or cause.commit is None or cause.author is None:
+        return None  # not code of ours: only people on the list count
+    known = commenting.pushers(deciding.change, cause.source, cause.commit)
+    if any(approvals.same_person(who, command.actor) for who in known):
+        return f"{command.actor}: who pushed a commit cannot approve it"
+    if command.where is not None and not known:
+        return f"nobody told who pushed {cause.commit[:12]}; approve by: segue approve {release.name}"
     return None
 
 

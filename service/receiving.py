@@ -5,16 +5,20 @@ behind it waits.
 """
 
 import json
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from handlers.errors import HandlerError
+from handlers.hints import CommentHint, RefHint
 from policies.events import Command
-from service import plugins, watching
+from service import commenting, plugins, watching
 from service.bootstrap import Parts
 from service.change import Change
-from service.deciding import decide
+from service.commenting import Heard
+from service.deciding import Deciding, decide
 from service.inbox import Delivery, Inbox
+from service.ports.connections import Source
 from service.ports.outcomes import Refused
 from service.queue import Work
 from service.states import COMMAND
@@ -62,29 +66,57 @@ def receive(parts: Parts, work: Work) -> None:
         hints = handler.parse(delivery.headers, delivery.body)
     except HandlerError as error:
         raise Refused(str(error)) from error
+    said = [hint for hint in hints if isinstance(hint, CommentHint)]
+    pushed = [hint for hint in hints if isinstance(hint, RefHint)]
     if not hints:
         _handled(parts, work, "nothing in it concerns Segue")
+    elif said:
+        _heard(parts, work, [commenting.hear(parts, source, hint, delivery.received) for hint in said])
     elif parts.looked.get(source.name, 0) < delivery.id or work.body.get("again"):
-        watching.look(parts, source, partial(_looked, work))
+        watching.look(parts, source, partial(_looked, work, source, pushed))
     else:
         # It came before this process last asked the source, which has told it since: of a burst of
         # deliveries one look sees all. By ids, because clocks differ and are set back.
-        _handled(parts, work, "the source was asked after it came")
+        with parts.store.change() as change:
+            _remember(change, source, pushed)
+            _finish(change, work, "the source was asked after it came")
 
 
-def _looked(work: Work, change: Change, events: tuple[str, ...]) -> None:
+def _heard(parts: Parts, work: Work, heard: Sequence[Heard | None]) -> None:
+    """What comments ask for, and that their delivery is handled, are one change."""
+
+    def store(deciding: Deciding) -> None:
+        for one in filter(None, heard):
+            commenting.store(deciding, one)
+        taken = "a comment's commands were taken" if any(heard) else "its author may not command here"
+        _finish(deciding.change, work, taken)
+
+    decide(parts.store, store)
+
+
+def _looked(
+    work: Work, source: Source, pushed: Sequence[RefHint], change: Change, events: tuple[str, ...]
+) -> None:
     """The source was asked; what was found, and that the delivery is handled, are one change."""
+    _remember(change, source, pushed)
     count = len(events)
     found = f"the source was asked: {count} change{'' if count == 1 else 's'}"
-    text = found if events else "the source was asked: nothing new"
-    change.save_answer(f"work-{work.id}", {"ok": True, "text": text, "events": list(events)})
-    change.finish(work)
+    _finish(change, work, found if events else "the source was asked: nothing new", events)
+
+
+def _remember(change: Change, source: Source, pushed: Sequence[RefHint]) -> None:
+    for hint in pushed:
+        commenting.remember_pusher(change, source, hint)
 
 
 def _handled(parts: Parts, work: Work, text: str) -> None:
     with parts.store.change() as change:
-        change.save_answer(f"work-{work.id}", {"ok": True, "text": text})
-        change.finish(work)
+        _finish(change, work, text)
+
+
+def _finish(change: Change, work: Work, text: str, events: Sequence[str] = ()) -> None:
+    change.save_answer(f"work-{work.id}", {"ok": True, "text": text, "events": list(events)})
+    change.finish(work)
 
 
 def _command(parts: Parts, work: Work, delivery: Delivery) -> None:

@@ -29,7 +29,8 @@ SLOW_SECONDS = 5.0  # what takes longer is told why
 URGENT = ("SetTraffic", "evidence", "Wake", "command", "StartWorkload", "CheckPreview")
 PATIENT = (
     "delivery", "event", "look", "declare", "Build", "CheckImage", "RunEvaluation", "StopWorkload",
-    "ReportCommit", "MoveAlias", "TagVersion", "housekeeping", "drift", "Adopt", "HandBack", "Settle",
+    "ReportCommit", "WriteComment", "MoveAlias", "TagVersion", "housekeeping", "drift", "Adopt", "HandBack",
+    "Settle",
 )  # fmt: skip
 QUEUES = {"urgent": URGENT, "patient": PATIENT}
 

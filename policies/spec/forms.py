@@ -99,7 +99,11 @@ SEGMENT = pattern("label", "a metric label, such as country", r"[A-Za-z_][A-Za-z
 LABELS = pattern(
     "table", "a source and a table, such as warehouse.labels", r"[a-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+"
 )
-PERSON = pattern("person", "a person (ann) or a group (@acme/ml-leads)", r"@?[A-Za-z0-9][A-Za-z0-9_.+@/-]*")
+PERSON = pattern(
+    "person",
+    "a person (ann), a login at a source (code:ann) or a group (@acme/ml-leads)",
+    r"@?[A-Za-z0-9][A-Za-z0-9_.+@/:-]*",
+)
 CHANNEL = pattern(
     "channel", "a chat and a room, such as slack:#ml-release", r"[a-z]+:[#@!]?[A-Za-z0-9_.:/-]+"
 )

@@ -16,13 +16,14 @@ from policies.effects import (
     StopWorkload,
     TagVersion,
     Wake,
+    WriteComment,
 )
 from policies.events import Tick
 from service.bootstrap import Parts
 from service.performing.evaluating import evaluate
 from service.performing.images import build, check_image
 from service.performing.outcomes import Again, Done
-from service.performing.reporting import move_alias, report, tag
+from service.performing.reporting import comment, move_alias, report, tag
 from service.performing.serving import adopt, check, hand_back, start, stop
 from service.performing.shifting import set_traffic, settle
 
@@ -57,6 +58,8 @@ def perform(parts: Parts, effect: Effect, now: float, since: float) -> Done | Ag
             return set_traffic(parts, effect, now)
         case ReportCommit():
             return report(parts, effect)
+        case WriteComment():
+            return comment(parts, effect)
         case MoveAlias():
             return move_alias(parts, effect)
         case TagVersion():

@@ -1,6 +1,6 @@
-"""What the world is told of a release: a commit's status, a version's tags, the alias of what serves."""
+"""What the world is told: a commit's status, a command's answer, a version's tags, what an alias names."""
 
-from policies.effects import MoveAlias, ReportCommit, TagVersion
+from policies.effects import MoveAlias, ReportCommit, TagVersion, WriteComment
 from service import watching
 from service.bootstrap import Parts
 from service.performing.outcomes import Done
@@ -12,6 +12,12 @@ def report(parts: Parts, effect: ReportCommit) -> Done:
     state = CommitState(effect.state)
     status = CommitStatus(effect.commit, effect.key, state, effect.title, effect.text)
     parts.git(effect.source).report(status)
+    return Done()
+
+
+def comment(parts: Parts, effect: WriteComment) -> Done:
+    """Say it where the command was said."""
+    parts.git(effect.source).comment(effect.where, effect.key, effect.text)
     return Done()
 
 

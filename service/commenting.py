@@ -1,0 +1,120 @@
+"""Commands in comments at a Git host: whose they are, that each counts once, and what is answered below.
+
+The host says what the author may do in the repository; who may not write there is not answered, or anybody
+could make Segue talk in a public one. The text is the one that the host sent and signed: it is never read
+again, and an edited comment is no command.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
+
+import structlog
+
+from handlers import commands
+from handlers.commands import Wrong
+from handlers.hints import CommentHint, RefHint
+from policies.effects import WriteComment
+from policies.events import ZERO_COMMIT, Command
+from service.bootstrap import Parts
+from service.change import Change
+from service.deciding import Deciding
+from service.ports.connections import Source
+from service.ports.git import Permission
+from service.ports.outcomes import Refused
+from service.queue import Work
+from service.states import COMMAND
+
+log = structlog.get_logger()
+MAY_COMMAND = {Permission.ADMIN, Permission.WRITE}
+MOST_COMMANDS = 10  # of one comment
+MOST_LINE = 300
+PUSHED = "pushed"
+_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_TICKS = re.compile(r"`+")
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A comment whose author may command: its lines, each with the key that makes it count once."""
+
+    source: str
+    where: str
+    lines: tuple[tuple[str, str, Command | Wrong], ...]  # key, line, meaning
+
+
+def hear(parts: Parts, source: Source, said: CommentHint, at: float) -> Heard | None:
+    """What the comment asks for; None where its author may not ask. Raises `Retry` where the host cannot be
+    asked, and `Refused` where nobody verified the comment."""
+    if not parts.settings.live(f"hook-{source.name}") and parts.settings.allow_unsigned:
+        raise Refused(f"deliveries of {source.name} are not signed, so a comment may be anybody's")
+    if not same_repository(source.url, said.repository):
+        log.warning("comment in another repository", source=source.name, repository=said.repository)
+        return None
+    permission = parts.git(source.name).may(said.login)
+    if permission not in MAY_COMMAND:
+        log.warning("comment of somebody who may not command", source=source.name, permission=permission)
+        return None
+    return Heard(source.name, said.where, _lines(source.name, said, at))
+
+
+def _lines(source: str, said: CommentHint, at: float) -> tuple[tuple[str, str, Command | Wrong], ...]:
+    lines = commands.command_lines(said.text)[:MOST_COMMANDS]
+    meant = commands.parse(said.text, f"{source}:{said.login}", source, at)
+    keys = (f"{source}:{said.comment}:{number}" for number in range(len(lines)))
+    return tuple(zip(keys, lines, meant, strict=False))
+
+
+def store(deciding: Deciding, heard: Heard) -> None:
+    """Make each line work for the engine, or answer it where it is no command. A comment that was answered
+    before, however long ago, starts nothing."""
+    for key, line, meaning in heard.lines:
+        if deciding.change.answer(key) is not None:
+            continue
+        match meaning:
+            case Wrong():
+                _answer(deciding, heard, key, line, meaning.message)
+            case Command(verb="help"):
+                _answer(deciding, heard, key, line, commands.help_text())
+            case Command():
+                body = COMMAND.dump(replace(meaning, where=heard.where))
+                deciding.change.add_work(Work("command", "command", f"command:{key}", key, body))
+
+
+def _answer(deciding: Deciding, heard: Heard, key: str, line: str, text: str) -> None:
+    deciding.change.save_answer(key, {"ok": False, "text": text, "release": None})
+    deciding.perform(key, WriteComment(heard.source, heard.where, key, answer_text(line, text)))
+
+
+def answer_text(line: str, text: str) -> str:
+    """The command and its answer. In a fence: nothing in it is markup, names anybody, or is a command."""
+    told = f"{line[:MOST_LINE]}\n{text}"
+    longest = max((len(ticks) for ticks in _TICKS.findall(told)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{told}\n{fence}"
+
+
+# --- who pushed ------------------------------------------------------------------------------
+
+
+def remember_pusher(change: Change, source: Source, hint: RefHint) -> None:
+    """Write down who pushed the commit, as the host signed it: an author's name is whatever Git was told."""
+    if source.kind != "bare" and hint.pusher and hint.after != ZERO_COMMIT and _COMMIT.fullmatch(hint.after):
+        told = {"source": source.name, "ref": hint.ref}
+        change.record(_subject(hint.after), f"{source.name}:{hint.pusher}", PUSHED, told)
+
+
+def pushers(change: Change, source: str, commit: str) -> frozenset[str]:
+    """Everybody of whom the source's host said that they pushed the commit, as `source:login`."""
+    entries = change.record_of(_subject(commit))
+    return frozenset(e.actor for e in entries if e.action == PUSHED and e.actor.startswith(f"{source}:"))
+
+
+def _subject(commit: str) -> str:
+    return f"commit-{commit}"
+
+
+def same_repository(url: str, full_name: str) -> bool:
+    """Whether the address is that repository's: its end, because a host stands under several addresses."""
+    path = urlsplit(url).path.strip("/").removesuffix(".git").casefold()
+    return bool(full_name) and f"/{path}".endswith(f"/{full_name.casefold()}")

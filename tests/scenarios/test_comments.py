@@ -1,0 +1,245 @@
+"""Commands as comments at a Git host: who may give them, that each counts once, and what is answered there."""
+
+import hashlib
+import hmac
+import json
+
+import pytest
+
+from policies.release import Phase
+from service.adapters.memory.git import MAIN, MemoryGit
+from service.intake import Door
+from service.ports.connections import Source
+from service.ports.git import Permission
+from service.ports.outcomes import Retry
+from tests.scenarios.conftest import SECRET, WINE, World
+
+APPROVED = WINE + "approvals: {count: 1}\n"
+SOURCE = Source("code", "gitea", "https://git.example/ml/wine")
+IDS = {"ann": 1, "bob": 2, "eve": 3, "sue": 4}
+
+
+class Silent(MemoryGit):
+    """Does not say who may do what, as long as it is `silent`."""
+
+    silent = False
+
+    def may(self, login):
+        if self.silent:
+            raise Retry("people are not known now")
+        return super().may(login)
+
+
+class Hosted(World):
+    """The same, with a repository at a Git host, whose people talk below a pull request."""
+
+    def __init__(self, home, **settings):
+        super().__init__(home, **settings)
+        self.host = self.connect(SOURCE, Silent())
+        self.host.people = {
+            "ann": Permission.ADMIN,
+            "bob": Permission.WRITE,
+            "sue": Permission.WRITE,
+            "eve": Permission.READ,
+        }
+        self.comments = 0
+
+    def deliver(self, event, body):
+        body = json.dumps(body).encode()
+        self.deliveries += 1
+        signature = hmac.new(SECRET, body, hashlib.sha256).hexdigest()
+        names = {"Event": event, "Delivery": f"g{self.deliveries}", "Signature": signature}
+        headers = {f"X-Gitea-{name}": value for name, value in names.items()}
+        assert self.intake.post("/hooks/code", data=body, headers=headers).status_code == 202
+
+    def ask(self, text, who="bob", number=None, repository="ml/wine", action="created"):
+        """A comment below pull request 7; what stands there afterwards of ours."""
+        self.comments += 1
+        person = {"id": IDS.get(who, 99), "login": who}
+        said = {"id": number or self.comments, "body": text, "user": person}
+        told = {"action": action, "is_pull": True, "issue": {"number": 7}, "comment": said, "sender": person}
+        self.deliver("issue_comment", told | {"repository": {"full_name": repository}})
+        self.settle()
+        return self.told()
+
+    def told(self):
+        return [text for (where, _), text in self.host.comments.items() if where == "pull/7"]
+
+    def version(self, files, author="Ann Example", pusher="ann"):
+        """Commit and push; `pusher` None: only a sweep finds it."""
+        content = {path: text.encode() for path, text in files.items()}
+        commit = self.host.commit(content, author=author)
+        if pusher:
+            sender = {"id": IDS[pusher], "login": pusher}
+            self.deliver("push", {"ref": MAIN, "before": "0" * 40, "after": commit, "sender": sender})
+        else:
+            self.clock.now += self.settings.sweep_seconds
+        self.settle()
+        return self.releases()[-1]
+
+    def waiting(self, rules=APPROVED, **how):
+        """A release that waits for approval."""
+        files = {"segue.yaml": rules, "requirements.lock": "", "serve.py": f"{len(self.releases())}"}
+        release = self.version(files, **how)
+        assert release.phase is Phase.APPROVAL
+        return release.name
+
+    def phase(self, name):
+        return self.release(name).phase
+
+
+@pytest.fixture
+def world(tmp_path):
+    made = Hosted(tmp_path)
+    yield made
+    made.close()
+
+
+def test_somebody_who_may_write_approves_by_a_comment_and_is_answered_there(world):
+    name = world.waiting()
+    (answer,) = world.ask(f"/segue approve {name} looks good\n\nThank you!")
+    assert answer.startswith(f"```text\n/segue approve {name} looks good\n{name} is ")
+    assert world.phase(name) is not Phase.APPROVAL
+    (entry,) = [e for e in world.store.record_of(name) if e.action == "command"]
+    assert (entry.actor, entry.detail["channel"], entry.detail["reason"]) == (
+        "code:bob",
+        "code",
+        "looks good",
+    )
+
+
+def test_whoever_pushed_cannot_approve_whatever_the_commit_says(world):
+    name = world.waiting(author="Somebody Else", pusher="bob")
+    (answer,) = world.ask(f"/segue approve {name}")
+    assert "code:bob: who pushed a commit cannot approve it" in answer
+    assert not world.say("approve", name, who="bob").ok
+    assert world.phase(name) is Phase.APPROVAL
+    assert world.say("approve", name, who="ann").ok
+
+
+def test_an_author_is_known_by_the_login_too(world):
+    name = world.waiting(author="Bob", pusher="ann")
+    assert "an author cannot approve" in world.ask(f"/segue approve {name}")[0]
+    assert world.phase(name) is Phase.APPROVAL
+
+
+def test_a_commit_that_nobody_told_the_pusher_of_is_not_approved_by_a_comment(world):
+    name = world.waiting(pusher=None)
+    assert "nobody told who pushed" in world.ask(f"/segue approve {name}")[0]
+    assert world.phase(name) is Phase.APPROVAL
+    assert world.say("approve", name).ok
+
+
+@pytest.mark.parametrize("who", ["eve", "nobody"])
+def test_who_may_not_write_there_is_not_obeyed_and_not_answered(world, who):
+    name = world.waiting()
+    for line in (f"/segue reject {name}", "/segue rejct", "/segue help"):
+        assert world.ask(line, who=who) == []
+    assert world.phase(name) is Phase.APPROVAL
+    assert world.store.work_of(f"code:{world.comments}:0") == []
+
+
+def test_a_right_that_was_taken_away_is_gone_at_once(world):
+    name = world.waiting()
+    world.host.people["bob"] = Permission.NONE
+    assert world.ask(f"/segue reject {name}") == []
+    assert world.phase(name) is Phase.APPROVAL
+
+
+@pytest.mark.parametrize("how", [{"action": "edited"}, {"repository": "ml/beer"}, {"repository": "l/wine"}])
+def test_an_edited_comment_and_one_in_another_repository_never_count(world, how):
+    name = world.waiting()
+    assert world.ask(f"/segue reject {name}", **how) == []
+    assert world.phase(name) is Phase.APPROVAL
+
+
+def test_a_comment_counts_once_however_often_and_however_late_it_is_delivered(world):
+    name = world.waiting()
+    text = f"/segue reject {name}"
+    world.ask(text, number=5)
+    assert world.phase(name) is Phase.REJECTED
+    world.ask("/segue retry wine", number=6)
+    world.ask("/segue retry wine", number=6)
+    world.store.forget_work(world.clock.now + 1)
+    before = len(world.releases())
+    world.ask("/segue retry wine", number=6)
+    assert len(world.releases()) == before
+    assert len(world.told()) == 2
+
+
+def test_every_line_is_answered_and_a_wrong_one_with_what_to_write(world):
+    name = world.waiting()
+    answers = world.ask(f"/segue aprove {name}\n> /segue reject {name}\n/segue rollback\n/segue help")
+    assert len(answers) == 3
+    assert "did you mean `/segue approve`?" in answers[0]
+    assert "rollback which target?" in answers[1]
+    assert "/segue pause [release] [reason]" in answers[2]
+    assert world.phase(name) is Phase.APPROVAL
+
+
+def test_of_many_lines_only_the_first_ten_count(world):
+    assert len(world.ask("/segue help\n" * 30)) == 10
+
+
+def test_while_the_host_cannot_say_who_it_is_the_comment_waits(world):
+    name = world.waiting()
+    world.host.gone = "the host is away"
+    assert world.ask(f"/segue reject {name}") == []
+    world.host.gone = None
+    world.settle(60)
+    assert world.phase(name) is Phase.REJECTED
+    assert len(world.told()) == 1
+
+
+def test_a_comment_that_waited_does_not_approve_what_came_after_it(world):
+    first = world.waiting()
+    world.ask(f"/segue reject {first}", who="sue")
+    world.host.silent = True
+    world.ask("/segue approve")
+    second = world.waiting(pusher=None)
+    world.host.silent = False
+    world.settle(60)
+    assert world.phase(second) is Phase.APPROVAL
+    assert "has waited only since after you wrote" in world.told()[-1]
+
+
+def test_a_token_and_a_login_of_one_name_are_one_person(world):
+    name = world.waiting(APPROVED.replace("count: 1", "count: 2"))
+    assert world.say("approve", name, who="bob").ok
+    world.ask(f"/segue approve {name}")
+    assert world.phase(name) is Phase.APPROVAL
+    world.ask(f"/segue approve {name}", who="sue")
+    assert world.phase(name) is not Phase.APPROVAL
+
+
+def test_a_list_of_approvers_names_logins_with_their_source(world):
+    name = world.waiting(APPROVED.replace("count: 1", 'count: 1, from: ["code:sue", bob]'))
+    assert "is not among the people" in world.ask(f"/segue approve {name}")[0]
+    world.ask(f"/segue approve {name}", who="sue")
+    assert world.phase(name) is not Phase.APPROVAL
+
+
+def test_where_deliveries_need_no_signature_a_comment_is_no_command(tmp_path):
+    world = Hosted(tmp_path, allow_unsigned=True)
+    name = world.waiting()
+    assert world.ask(f"/segue reject {name}") == []
+    assert world.phase(name) is Phase.APPROVAL
+    assert "not signed" in (world.store.dead()[0].error or "")
+    world.close()
+
+
+def test_an_answer_is_a_fence_that_nothing_in_it_can_end(world):
+    (answer,) = world.ask("/segue ```` @everybody")
+    assert answer.startswith("`````text\n")
+    assert answer.endswith("\n`````")
+
+
+def test_a_secret_that_is_live_makes_comments_count_also_where_others_need_none(tmp_path):
+    world = Hosted(tmp_path, allow_unsigned=True)
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "hook-code").write_bytes(SECRET)
+    assert world._door("code") == Door("gitea", (SECRET,))
+    name = world.waiting()
+    world.ask(f"/segue reject {name}")
+    assert world.phase(name) is Phase.REJECTED
+    world.close()
