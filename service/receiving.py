@@ -9,14 +9,16 @@ from functools import partial
 from typing import Any
 
 from handlers.errors import HandlerError
+from handlers.hints import OrderHint
 from policies.events import Command
-from service import plugins, watching
+from service import ordering, plugins, watching
 from service.bootstrap import Parts
 from service.change import Change
 from service.deciding import decide
 from service.inbox import Delivery, Inbox
 from service.ports.outcomes import Refused
 from service.queue import Work
+from service.sources import HOOK_KINDS
 from service.states import COMMAND
 from service.store import Store
 
@@ -62,7 +64,11 @@ def receive(parts: Parts, work: Work) -> None:
         hints = handler.parse(delivery.headers, delivery.body)
     except HandlerError as error:
         raise Refused(str(error)) from error
-    if not hints:
+    orders = [hint for hint in hints if isinstance(hint, OrderHint)]
+    if source.kind in HOOK_KINDS and orders:
+        with parts.store.change() as change:
+            ordering.take(change, work, source, delivery, orders)
+    elif not hints:
         _handled(parts, work, "nothing in it concerns Segue")
     elif parts.looked.get(source.name, 0) < delivery.id or work.body.get("again"):
         watching.look(parts, source, partial(_looked, work))

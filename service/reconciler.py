@@ -17,6 +17,7 @@ from service.inbox import Inbox
 from service.ports.connections import Source
 from service.queue import Work
 from service.settings import Settings
+from service.sources import HOOK_KINDS
 from service.states import target_of
 from service.store import Store
 from service.work import PATIENT, QUEUES, URGENT
@@ -66,6 +67,8 @@ class Reconciler:
             return
         with self.store.change() as change:
             for source in sources:
+                if source.kind in HOOK_KINDS:
+                    continue
                 # A period is one that is not the last: it may be an earlier one after a clock was set back.
                 turn = change.observe("sweep", source.name, str(period), change.now)
                 if turn is not None:

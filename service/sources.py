@@ -20,6 +20,7 @@ from service.settings import Settings
 GIT_KINDS = frozenset({"bare"})
 REGISTRY_KINDS = frozenset({"mlflow"})
 IMAGE_KINDS = frozenset({"registry"})
+HOOK_KINDS = frozenset({"alertmanager", "cloudevents", "hook"})  # they tell, and cannot be asked
 
 
 def save(home: Path, sources: tuple[Source, ...]) -> None:

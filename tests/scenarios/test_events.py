@@ -172,7 +172,7 @@ def test_a_login_in_a_header_of_the_senders_own_is_never_stored(world):
         "webhook-id": "one",
         "webhook-timestamp": stamp,
         "webhook-signature": signing.sign(SECRET, f"one.{stamp}.".encode() + body),
-        "X-Request-Id": "kept",
+        "X-Event-Key": "kept",
         "X-Gitlab-Token": "plain",
         "X-Api-Key": "plain",
         "Authorization": "Bearer plain",
@@ -181,4 +181,4 @@ def test_a_login_in_a_header_of_the_senders_own_is_never_stored(world):
     assert world.intake.post("/hooks/git", data=body, headers=headers).status_code == 202
     kept = world.inbox.get(1).headers
     assert "plain" not in str(kept)
-    assert kept["X-Request-Id"] == "kept"
+    assert kept["X-Event-Key"] == "kept"
