@@ -5,6 +5,9 @@ in the same state.
 """
 
 from dataclasses import dataclass
+from typing import Literal
+
+OrderVerb = Literal["start", "pause", "rollback", "abort"]  # approvals, and more traffic, are for people
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,4 +62,20 @@ class CommentHint:
     comment: str
 
 
-Hint = RefHint | AliasHint | VersionHint | TagHint | CommentHint
+@dataclass(frozen=True, slots=True)
+class OrderHint:
+    """A sender that cannot be asked wants something done: an alert, another system's event.
+
+    `subject` is a target (`wine/production`), of `start` a model. `key` is the sender's own name for it:
+    the same one twice is one. `since` (Unix seconds) is when what it complains of began, None: just now.
+    """
+
+    verb: OrderVerb
+    subject: str
+    reason: str
+    key: str
+    since: float | None = None
+    arguments: tuple[tuple[str, str], ...] = ()
+
+
+Hint = RefHint | AliasHint | VersionHint | TagHint | CommentHint | OrderHint

@@ -4,6 +4,7 @@ Several secrets may be live at once, so that one can be rotated. No secret verif
 """
 
 import base64
+import binascii
 import hashlib
 import hmac
 from collections.abc import Mapping
@@ -58,6 +59,58 @@ def hex_hmac(secrets: tuple[bytes, ...], message: bytes, claimed: str) -> None:
         good |= bool(secret) and hmac.compare_digest(wanted, offered)
     if not good:
         raise Unverified
+
+
+def standard(secrets: tuple[bytes, ...], headers: Headers, body: bytes, now: float, window: float) -> None:
+    """Checks a delivery that is signed in the Standard Webhooks way (specification 1.0). Raises `Unverified`.
+
+    Secrets are written `whsec_<base64>`; one without this beginning is taken as it is.
+    """
+    stamp = timestamp(header(headers, "webhook-timestamp"), now, window)
+    message = f"{webhook_id(headers)}.{stamp}.".encode() + body
+    keys = tuple(key for secret in secrets if (key := _key(secret)))
+    base64_hmac(keys, message, header(headers, "webhook-signature"))
+
+
+def webhook_id(headers: Headers) -> str:
+    """The sender's id of a delivery, the same on each retry. Raises `Unverified`."""
+    found = header(headers, "webhook-id")
+    if not found or not found.isascii() or len(found) > 100:
+        raise Unverified("the delivery has no id")
+    return found
+
+
+def _key(secret: bytes) -> bytes:
+    if not secret.startswith(b"whsec_"):
+        return secret
+    try:
+        return base64.b64decode(secret.removeprefix(b"whsec_"), validate=True)
+    except binascii.Error:
+        return b""  # verifies nothing
+
+
+def shared(secrets: tuple[bytes, ...], authorization: str) -> None:
+    """Checks a header that senders without signatures send: `Bearer <secret>`, `Basic` with the secret as
+    its password, or the bare secret. Raises `Unverified`.
+    """
+    offered = _offered(authorization.strip()).encode("utf-8", "replace")
+    good = False
+    for secret in secrets:
+        good |= bool(secret) and hmac.compare_digest(secret, offered)
+    if not good:
+        raise Unverified
+
+
+def _offered(authorization: str) -> str:
+    scheme, _, rest = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return rest.strip()
+    if scheme.lower() != "basic":
+        return authorization
+    try:
+        return base64.b64decode(rest.strip(), validate=True).decode("utf-8", "replace").partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def sign(secret: bytes, message: bytes) -> str:

@@ -16,6 +16,14 @@ MOST_NODES = 20_000
 
 def load(body: bytes, nodes: int = MOST_NODES) -> dict[str, Any]:
     """The body's JSON object, of at most so many values. Raises `Malformed` with what is wrong."""
+    value = load_any(body, nodes)
+    if not isinstance(value, dict):
+        raise Malformed("the body is not a JSON object")
+    return value
+
+
+def load_any(body: bytes, nodes: int = MOST_NODES) -> Any:
+    """The body's JSON value, whatever its type. Raises `Malformed` with what is wrong."""
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -29,8 +37,6 @@ def load(body: bytes, nodes: int = MOST_NODES) -> dict[str, Any]:
         if isinstance(error, Malformed):
             raise
         raise Malformed(f"the body is not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise Malformed("the body is not a JSON object")
     _clean(value)
     return value
 

@@ -6,6 +6,7 @@ A new connection starts nothing: what is there already is only learned.
 import os
 import re
 import secrets
+from base64 import b64encode
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +19,15 @@ from service.settings import Settings
 from service.states import model_of
 from service.store import Store
 
+WHSEC = frozenset(
+    {"hook", "cloudevents"}
+)  # whose secret is written as the Standard Webhooks specification has it
 TAKEN = frozenset({"people", "inbox", "sweep"})
+HOW = {
+    "alertmanager": "see docs/how-to/alerts.md",
+    "cloudevents": "see docs/how-to/other-events.md",
+    "hook": "see docs/how-to/other-events.md",
+}
 _NAME = re.compile(r"[a-z0-9_-]{1,64}")
 
 
@@ -29,10 +38,11 @@ def connect(settings: Settings, store: Store, source: Source, hooks: str) -> lis
     """
     check_name(source.name)
     _refuse_twice(store, source)
-    adapter = sources.opened(settings, source)
+    adapter: Any = None if source.kind in sources.HOOK_KINDS else sources.opened(settings, source)
     if source.kind in sources.IMAGE_KINDS:
         adapter.check()
-    values = watching.values_of(source, adapter, [model_of(row) for row in store.models()])
+    models = [model_of(row) for row in store.models()]
+    values = {} if adapter is None else watching.values_of(source, adapter, models)
     secret = _secret(settings, source)
 
     def save(change: Change) -> list[Source]:
@@ -47,7 +57,8 @@ def connect(settings: Settings, store: Store, source: Source, hooks: str) -> lis
 
     sources.save(settings.home, tuple(store.decide(save)))
     address = _address(source, hooks)
-    told = [f"source {source.name} ({source.kind}) at {source.url}", f"it may own: {', '.join(source.owns)}"]
+    where = f" at {source.url}" if source.url else ""
+    told = [f"source {source.name} ({source.kind}){where}", f"it may own: {', '.join(source.owns)}"]
     return [*told, _hook(source, adapter, address, secret)]
 
 
@@ -69,7 +80,7 @@ def _refuse_twice(store: Store, source: Source) -> None:
     """One address is one source: under two names each of its changes would count twice."""
     for known in store.sources():
         same = (known.kind, known.url.rstrip("/")) == (source.kind, source.url.rstrip("/"))
-        if known.name != source.name and same:
+        if known.name != source.name and same and source.url:
             raise Refused(f"{source.url} is connected as {known.name} already; write: --name {known.name}")
 
 
@@ -107,13 +118,16 @@ def _secret(settings: Settings, source: Source) -> bytes:
             f" {path.name}, then connect the source again"
         )
     path.touch(mode=0o600)
-    made = secrets.token_urlsafe(32).encode()
+    signed = source.kind in WHSEC
+    made = b"whsec_" + b64encode(secrets.token_bytes(32)) if signed else secrets.token_urlsafe(32).encode()
     path.write_bytes(made + b"\n")
     return made
 
 
 def _hook(source: Source, adapter: Any, address: str, secret: bytes) -> str:
     """Set the sender's hook where we can; say what was done, or what to do by hand."""
+    if source.kind in sources.HOOK_KINDS:
+        return f"let it send to {address} with the secret in secrets/hook-{source.name}; {HOW[source.kind]}"
     if source.kind in sources.GIT_KINDS:
         folder = sources.folder(source)
         if folder is None or not (folder / "objects").is_dir():

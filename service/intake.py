@@ -29,8 +29,8 @@ PEOPLE = "people"
 RETRY_AFTER = "5"
 KEPT = ("user-agent", "content-type")  # headers that are kept beside those of the signature
 SIGNED = ("x-", "webhook-", "ce-")
-# Some senders put a login into a header of theirs: it is not kept.
-LOGINS = ("token", "secret", "auth", "cookie", "password", "api-key", "apikey")
+# Some senders put a login into a header of theirs: it is not kept. (`X-Event-Key` of Bitbucket is none.)
+LOGINS = ("token", "secret", "auth", "cookie", "password", "api-key")
 UNKNOWN = "the delivery is not signed by a known source"
 LEAST_FREE = 500 << 20
 LEAST_SHARE = 0.05
@@ -65,7 +65,7 @@ def create_intake(
     app = Flask("segue-intake")
     meters = _Meters()
 
-    @app.post("/hooks/<source>")
+    @app.post("/hooks/<source>", provide_automatic_options=False)
     def hook(source: str) -> Response:
         body = _body(request, settings.body_bytes)
         headers = dict(request.headers)
@@ -77,6 +77,13 @@ def create_intake(
             return Response(own[1], status=own[0], content_type="text/plain")
         new = Delivery(source, _named(handler, headers, body), _kept(headers), body, clock())
         return _stored(meters, source, _store(inbox, new))
+
+    @app.route("/hooks/<source>", methods=["OPTIONS"])
+    def handshake(source: str) -> Response:
+        """Yes to whoever asks whether it may send here (HTTP 1.1 Web Hooks, 4); what it sends is verified."""
+        del source
+        allowed = {"WebHook-Allowed-Origin": "*", "WebHook-Allowed-Rate": "*", "Allow": "POST, OPTIONS"}
+        return Response(status=200, headers=allowed)
 
     @app.post("/api/v1/commands")
     def command() -> Response:

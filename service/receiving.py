@@ -10,9 +10,9 @@ from functools import partial
 from typing import Any
 
 from handlers.errors import HandlerError
-from handlers.hints import CommentHint, RefHint
+from handlers.hints import CommentHint, OrderHint, RefHint
 from policies.events import Command
-from service import commenting, plugins, watching
+from service import commenting, ordering, plugins, watching
 from service.bootstrap import Parts
 from service.change import Change
 from service.commenting import Heard
@@ -21,6 +21,7 @@ from service.inbox import Delivery, Inbox
 from service.ports.connections import Source
 from service.ports.outcomes import Refused
 from service.queue import Work
+from service.sources import HOOK_KINDS
 from service.states import COMMAND
 from service.store import Store
 
@@ -66,9 +67,13 @@ def receive(parts: Parts, work: Work) -> None:
         hints = handler.parse(delivery.headers, delivery.body)
     except HandlerError as error:
         raise Refused(str(error)) from error
+    orders = [hint for hint in hints if isinstance(hint, OrderHint)]
     said = [hint for hint in hints if isinstance(hint, CommentHint)]
     pushed = [hint for hint in hints if isinstance(hint, RefHint)]
-    if not hints:
+    if source.kind in HOOK_KINDS and orders:
+        with parts.store.change() as change:
+            ordering.take(change, work, source, delivery, orders)
+    elif not hints:
         _handled(parts, work, "nothing in it concerns Segue")
     elif said:
         _heard(parts, work, [commenting.hear(parts, source, hint, delivery.received) for hint in said])

@@ -17,6 +17,7 @@ from service.inbox import Inbox
 from service.ports.connections import Source
 from service.queue import Work
 from service.settings import Settings
+from service.sources import HOOK_KINDS
 from service.states import target_of
 from service.store import Store
 from service.work import PATIENT, QUEUES, URGENT
@@ -67,8 +68,8 @@ class Reconciler:
         with self.store.change() as change:
             waiting = {work.subject for work in change.unfinished("look")}
             for source in sources:
-                if source.name in waiting:
-                    continue  # it is away: one look waits for it, and sees all that a second one would
+                if source.kind in HOOK_KINDS or source.name in waiting:
+                    continue  # nobody to ask; or away: the look that waits for it will see all
                 # A period is one that is not the last: it may be an earlier one after a clock was set back.
                 turn = change.observe("sweep", source.name, str(period), change.now)
                 if turn is not None:

@@ -21,6 +21,7 @@ HOST_KINDS = frozenset({"gitea"})  # Git hosts with people, statuses and webhook
 GIT_KINDS = frozenset({"bare"}) | HOST_KINDS
 REGISTRY_KINDS = frozenset({"mlflow"})
 IMAGE_KINDS = frozenset({"registry"})
+HOOK_KINDS = frozenset({"alertmanager", "cloudevents", "hook"})  # they tell, and cannot be asked
 
 
 def save(home: Path, sources: tuple[Source, ...]) -> None:

@@ -8,14 +8,18 @@ import click
 from service import clusters, connecting, installation, signing_key, tokens
 from service.cli.context import as_json, chosen, console, print_json
 from service.ports.connections import Cluster, Source
+from service.sources import HOOK_KINDS
 from service.store import Store
 
-KINDS = {"git": "bare", "mlflow": "mlflow", "registry": "registry"}
+KINDS = {
+    "git": "bare", "mlflow": "mlflow", "registry": "registry",
+    "alertmanager": "alertmanager", "cloudevents": "cloudevents", "hook": "hook",
+}  # fmt: skip
 
 
 @click.command()
 @click.argument("kind", type=click.Choice(sorted(KINDS)))
-@click.argument("url")
+@click.argument("url", required=False)
 @click.option("--name", metavar="NAME", help="Its name in hook addresses. Default: the last part of URL.")
 @click.option(
     "--owns",
@@ -26,8 +30,8 @@ KINDS = {"git": "bare", "mlflow": "mlflow", "registry": "registry"}
     help="Targets that it may own, such as churn/*; may be given several times.",
 )
 @as_json
-def connect(kind: str, url: str, name: str | None, owns: tuple[str, ...], *, wants_json: bool) -> None:
-    """Connect a Git repository, an MLflow server or an image registry.
+def connect(kind: str, url: str | None, name: str | None, owns: tuple[str, ...], *, wants_json: bool) -> None:
+    """Connect a Git repository, a registry, or who sends alerts or events.
 
     Makes a secret, sets the sender's hook where that can be done from here, and looks at the source
     from then on. What is there already starts nothing; the next push, tag or alias does.
@@ -36,10 +40,12 @@ def connect(kind: str, url: str, name: str | None, owns: tuple[str, ...], *, wan
       segue connect git /srv/git/models.git
       segue connect mlflow http://127.0.0.1:5000
       segue connect registry https://ghcr.io
+      segue connect alertmanager --name alerts
 
+    Alertmanager, a sender of CloudEvents and a signed hook have no URL: they tell, and cannot be asked.
     A repository on this machine must lie below a folder named in SEGUE_GIT_ROOTS, here and for `segue up`.
     """
-    source = Source(connecting.name_of(url) if name is None else name, KINDS[kind], url, owns)
+    source = _source_of(KINDS[kind], url, name, owns)
     connecting.check_name(source.name)
     settings = installation.with_ports(chosen())
     installation.make_folders(settings.home)
@@ -48,10 +54,22 @@ def connect(kind: str, url: str, name: str | None, owns: tuple[str, ...], *, wan
     told = connecting.connect(settings, store, source, installation.place(settings).intake)
     store.close()
     if wants_json:
-        print_json({"name": source.name, "kind": source.kind, "url": url, "owns": list(owns), "told": told})
+        print_json(
+            {"name": source.name, "kind": source.kind, "url": source.url, "owns": list(owns), "told": told}
+        )
         return
     for line in told:
         console().print(line)
+
+
+def _source_of(kind: str, url: str | None, name: str | None, owns: tuple[str, ...]) -> Source:
+    if kind in HOOK_KINDS:
+        if url is not None:
+            raise click.UsageError(f"{kind} cannot be asked, so it has no URL; leave out {url}")
+        return Source(kind if name is None else name, kind, "", owns)
+    if url is None:
+        raise click.UsageError("write its URL, too")
+    return Source(connecting.name_of(url) if name is None else name, kind, url, owns)
 
 
 @click.command()

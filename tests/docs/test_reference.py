@@ -188,7 +188,7 @@ def test_each_process_is_described():
     assert set(processes.NAMES) <= rows
 
 
-@pytest.mark.parametrize("kind", ["bare", "mlflow"])
+@pytest.mark.parametrize("kind", ["bare", "mlflow", "hook"])
 def test_each_signature_is_described_with_its_window(kind):
     minutes = load("event_sources", kind).WINDOW / 60
     row = next(row for row in cells(HTTP) if row[0].startswith(f"`{kind}`"))
