@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-
 from service.adapters.bare_git import BareGit
 from service.adapters.repository import reading, running
 from service.ports.git import CommitState, CommitStatus

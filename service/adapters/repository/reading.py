@@ -77,12 +77,12 @@ class Reader:
 
     def changed(self, before: str, after: str) -> tuple[str, ...] | None:
         try:
-            ended = self.run_whole(*_DIFF, _checked(before), _checked(after), "--")
+            ended = self.run_whole(*_DIFF, checked(before), checked(after), "--")
         except TooMuch:
             return None
         if ended.status == 0:
             return tuple(text_of(path) for path in ended.out.split(b"\0")[:-1])
-        if self._has(before) and self._has(after):
+        if self.has(before) and self.has(after):
             raise self.fault(ended)
         return None
 
@@ -99,7 +99,7 @@ class Reader:
 
     def _said(self, commit: str, header: bytes) -> bytes:
         """One line of the commit's own head, such as the author's."""
-        head = self.ask(commit, "cat-file", "commit", _checked(commit)).split(b"\n\n")[0]
+        head = self.ask(commit, "cat-file", "commit", checked(commit)).split(b"\n\n")[0]
         for line in head.split(b"\n"):
             if line.startswith(header + b" "):
                 return line.removeprefix(header + b" ")
@@ -108,13 +108,13 @@ class Reader:
     def _folder(self, commit: str, folder: str) -> str | None:
         """The tree of a folder of a commit; None where there is no folder of that name."""
         if not folder.strip("/"):
-            return f"{_checked(commit)}^{{tree}}"
+            return f"{checked(commit)}^{{tree}}"
         found = self._at(commit, folder)
         return found.oid if found is not None and found.mode == _TREE else None
 
     def _at(self, commit: str, path: str) -> TreeEntry | None:
         """What is at a path of a commit: a file, a folder, a link or a submodule."""
-        root, names = f"{_checked(commit)}^{{tree}}", path.strip("/").split("/")
+        root, names = f"{checked(commit)}^{{tree}}", path.strip("/").split("/")
         if "\0" in path or any(name in {"", ".", ".."} for name in names):
             return None  # git would follow them; no tree holds such names
         found = self.ask(commit, "ls-tree", "-z", "-l", root, "--", "/".join(names))
@@ -159,15 +159,15 @@ class Reader:
             raise self.fault(Ended(running.wait() if not head else 0, b"", running.said or text_of(head)))
         return content[:-1]
 
-    def _has(self, commit: str) -> bool:
+    def has(self, commit: str) -> bool:
         """Whether the repository has the commit. Raises `Refused` for what is no commit's id."""
-        ended = self.run_whole("cat-file", "--batch-check", data=f"{_checked(commit)}\n".encode())
+        ended = self.run_whole("cat-file", "--batch-check", data=f"{checked(commit)}\n".encode())
         if ended.status != 0 or ended.said:
             raise self.fault(ended)
         return b" commit " in ended.out
 
     def known(self, commit: str) -> None:
-        if not self._has(commit):
+        if not self.has(commit):
             raise Refused(
                 f"{self._name} has no commit {commit}: it was never pushed there, or was pushed"
                 " over and then cleaned away; push it again"
@@ -204,7 +204,7 @@ class Reader:
         return Retry(f"{self._name} cannot be read now ({said}); can its owner, user {owner}, reach it?", 5.0)
 
 
-def _checked(commit: str) -> str:
+def checked(commit: str) -> str:
     """The id of a commit, and never an option or any other name."""
     if not _COMMIT.fullmatch(commit):
         raise Refused(f"{commit!r} is no commit; write its whole id, 40 or 64 letters of 0-9 and a-f")

@@ -201,7 +201,7 @@ class Running:
 
     def _late(self) -> Retry:
         return Retry(
-            f"git {self._words[0]} did not answer within {self._seconds:g} s; is the repository slow to reach?",
+            f"git {self._words[0]} did not answer within {self._seconds:g} s; is the repository slow?",
             10.0,
         )
 
@@ -218,10 +218,8 @@ def _started(folder: Path, words: tuple[str, ...], reach: Reach | None) -> Any:
     except ImportError as reason:
         raise Retry("git is not installed here; install it, for example: apt install git", 10.0) from reason
     options = [word for option in _OPTIONS for word in ("-c", option)]
-    told = _ENVIRON | (
-        {"GIT_CONFIG_GLOBAL": reach.config, "GIT_ALLOW_PROTOCOL": "http:https"} if reach else {}
-    )
-    environ = [f"{name}={value}" for name, value in told.items()]
+    more = {"GIT_CONFIG_GLOBAL": reach.config, "GIT_ALLOW_PROTOCOL": "http:https"} if reach else {}
+    environ = [f"{name}={value}" for name, value in (_ENVIRON | more).items()]
     # GitPython adds to our own environment; env is what can take it away.
     argv = ["env", "-i", *environ, "git", f"--git-dir={folder}", *options, *words]
     try:
