@@ -10,7 +10,14 @@ from service.cli.context import as_json, chosen, console, print_json
 from service.ports.connections import Cluster, Source
 from service.store import Store
 
-KINDS = {"git": "bare", "gitea": "gitea", "github": "github", "mlflow": "mlflow", "registry": "registry"}
+KINDS = {
+    "git": "bare",
+    "gitea": "gitea",
+    "github": "github",
+    "gitlab": "gitlab",
+    "mlflow": "mlflow",
+    "registry": "registry",
+}
 
 
 @click.command()

@@ -9,6 +9,7 @@ from service.ports.connections import Source
 from service.ports.git import Permission
 from service.settings import Settings
 from tests.hosting.github import GitHub
+from tests.hosting.gitlab import GitLab
 from tests.hosting.server import ADMIN
 from tests.repositories import Repository
 
@@ -24,7 +25,6 @@ class Hosted:
         self.repository = Repository(folder / "srv", "acme.git")
         self.server = server(self.repository)
         self.server.tokens[TOKEN] = ADMIN
-        self.server.people |= {"ann": "write", "bob": "read"}
         self.commit = self.repository.commit
         self.settings = Settings(home=folder / "home")
         secrets = self.settings.home / "secrets"
@@ -63,6 +63,7 @@ class OnGitHub(Hosted):
 
     def __init__(self, folder, login=TOKEN):
         super().__init__(folder, GitHub, login)
+        self.server.people |= {"ann": "write", "bob": "read"}
 
     def note(self, commit):
         """What is reported on the commit."""
@@ -79,3 +80,29 @@ class OnGitHub(Hosted):
     def knows(self, login, permission):
         """Let the person do so much there."""
         self.server.people[login] = self.words[permission]
+
+
+class OnGitLab(Hosted):
+    """At GitLab."""
+
+    kind = "gitlab"
+    levels: ClassVar = {Permission.ADMIN: 40, Permission.WRITE: 30, Permission.READ: 20, Permission.NONE: 0}
+
+    def __init__(self, folder, login=TOKEN):
+        super().__init__(folder, GitLab, login)
+
+    def note(self, commit):
+        """What is reported on the commit."""
+        return "".join(
+            comments.note_of(one["body"]) for one in self.server.notes.get(f"commits/{commit}", ())
+        )
+
+    def said(self, where):
+        """The comments at a place, without their marks."""
+        kind, number = where.split("/")
+        place = {"pull": "merge_requests", "issue": "issues", "commit": "commits"}[kind]
+        return [one["body"].partition("\n")[2] for one in self.server.notes.get(f"{place}/{number}", ())]
+
+    def knows(self, login, permission):
+        """Let the person do so much there."""
+        self.server.people[login] = self.levels[permission]
