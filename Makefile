@@ -9,7 +9,7 @@ MLFLOW := .venvs/mlflow
 MLFLOW_READY := $(MLFLOW)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo image check test test-cluster test-cluster-whole bench bench-guards bench-peers lock clean
+.PHONY: help setup demo image check test test-hosts test-cluster test-cluster-whole bench bench-guards bench-peers lock clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -45,6 +45,10 @@ check: $(READY) ## linters, types, import contracts
 
 test: $(READY) $(MLFLOW_READY) ## all tests
 	$(BIN)/pytest -q
+
+test-hosts: $(READY) ## tests with real servers beside Segue: a Gitea, built from its Go module (once; some minutes)
+	$(BIN)/python -m tests.hosts.building
+	$(BIN)/pytest -q tests/hosts --timeout 300 --durations 5
 
 CLUSTER = $(BIN)/python -m tests.cluster.local $(if $(KUBERNETES),--kubernetes $(KUBERNETES)) $(if $(CONTAINERD),--containerd) run
 CLUSTER_TESTS = $(BIN)/pytest -q tests/cluster --durations 10

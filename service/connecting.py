@@ -89,7 +89,7 @@ def told_at_once(source: Source, adapter: Any, hooks: str) -> bool:
 
     Raises `Refused` or `Retry` where the source does not answer.
     """
-    if source.kind not in sources.GIT_KINDS:
+    if source.kind != "bare":
         return bool(adapter.has_webhook(_address(source, hooks)))
     folder = sources.folder(source)
     return folder is not None and hook_script.tells(folder, _address(source, hooks))
@@ -128,7 +128,7 @@ def _hook(source: Source, adapter: Any, address: str, secret: bytes) -> str:
     """Set the sender's hook where we can; say what was done, or what to do by hand."""
     if source.kind in sources.HOOK_KINDS:
         return f"let it send to {address} with the secret in secrets/hook-{source.name}; {HOW[source.kind]}"
-    if source.kind in sources.GIT_KINDS:
+    if source.kind == "bare":
         folder = sources.folder(source)
         if folder is None or not (folder / "objects").is_dir():
             return f"no hook: the repository is not on this machine; its sweep finds pushes ({address})"
@@ -139,8 +139,22 @@ def _hook(source: Source, adapter: Any, address: str, secret: bytes) -> str:
     if source.kind in sources.IMAGE_KINDS:
         key = f"`Authorization: Bearer <the secret in secrets/hook-{source.name}>`"
         return f"its sweep finds tags; a registry that sends notifications may tell {address} with {key}"
+    by_hand = ""
+    if source.kind in sources.HOST_KINDS:
+        by_hand = (
+            f". By hand: a webhook to {address}, as JSON, with the secret in secrets/hook-{source.name}, for"
+            f" {adapter.HOOK}"
+        )
+        if _is_loopback(address) and not _is_loopback(source.url):
+            return (
+                f"no webhook: nobody else reaches {address}; set SEGUE_INTAKE_URL, or leave it to its sweep"
+            )
     try:
         adapter.register_webhook(address, secret.decode())
     except PortError as reason:
-        return f"no webhook: {reason}; its sweep finds changes"
+        return f"no webhook: {reason}; its sweep finds changes{by_hand}"
     return f"webhook: {address}"
+
+
+def _is_loopback(address: str) -> bool:
+    return urlsplit(address).hostname in {"127.0.0.1", "::1", "localhost"}

@@ -7,6 +7,7 @@ All sign SHA-256 digests, as cosign does. A private key is a secret file and is 
 import hashlib
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -36,6 +37,14 @@ def public(private: bytes) -> bytes:
 def sign(private: bytes, content: bytes) -> bytes:
     """The signature of the content, DER-encoded. Raises `KeyProblem`."""
     return _private(private).sign(content, ec.ECDSA(hashes.SHA256()))
+
+
+def sign_rsa(private: bytes, content: bytes) -> bytes:
+    """The signature of the content with an RSA key, as JWT's RS256. Raises `KeyProblem`."""
+    key = _loaded(private)
+    if not isinstance(key, rsa.RSAPrivateKey) or key.key_size < _LEAST_RSA:
+        raise KeyProblem(f"it is no RSA key of {_LEAST_RSA} bits or more")
+    return key.sign(content, padding.PKCS1v15(), hashes.SHA256())
 
 
 def trusted(content: bytes) -> tuple[Public, ...]:
@@ -68,12 +77,16 @@ def _verifies(key: Public, content: bytes, signature: bytes) -> bool:
     return True
 
 
-def _private(content: bytes) -> ec.EllipticCurvePrivateKey:
+def _loaded(content: bytes) -> Any:
     try:
-        key = serialization.load_pem_private_key(content, password=None)
+        return serialization.load_pem_private_key(content, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         # Nothing of the library's own words: they may hold a piece of the file.
         raise KeyProblem("it is no private key in PEM without a password") from error
+
+
+def _private(content: bytes) -> ec.EllipticCurvePrivateKey:
+    key = _loaded(content)
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
         raise KeyProblem("it is no ECDSA key on the curve P-256")
     return key

@@ -12,7 +12,8 @@ from service.sources import HOOK_KINDS
 from service.store import Store
 
 KINDS = {
-    "git": "bare", "mlflow": "mlflow", "registry": "registry",
+    "git": "bare", "gitea": "gitea", "github": "github", "gitlab": "gitlab",
+    "mlflow": "mlflow", "registry": "registry",
     "alertmanager": "alertmanager", "cloudevents": "cloudevents", "hook": "hook",
 }  # fmt: skip
 

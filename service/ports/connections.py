@@ -15,7 +15,7 @@ class Source:
     """
 
     name: str
-    kind: str  # the event source's and adapter's name: bare, mlflow, registry
+    kind: str  # the event source's and adapter's name: bare, gitea, github, gitlab, mlflow, registry
     url: str
     owns: tuple[str, ...] = ("*",)
 

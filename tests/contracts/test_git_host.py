@@ -1,4 +1,4 @@
-"""What every Git host must do: a bare repository read by git itself, and the one in memory."""
+"""What every Git host must do: a bare repository, hosts by their mirrors and APIs, and the one in memory."""
 
 import hashlib
 import shutil
@@ -9,6 +9,7 @@ import pytest
 from service.adapters.memory.git import MemoryGit
 from service.ports.git import CommitState, CommitStatus, Permission
 from service.ports.outcomes import Refused, Retry
+from tests.hosting.worlds import OnGitHub, OnGitLab
 from tests.repositories import Repository
 
 MAIN = "refs/heads/main"
@@ -29,6 +30,12 @@ class InMemory:
 
     def point_head(self, ref):
         self.host.head = ref
+
+    def knows(self, login, permission):
+        self.host.people[login] = permission
+
+    def said(self, where):
+        return [text for (place, _), text in self.host.comments.items() if place == where]
 
 
 class Real:
@@ -60,9 +67,17 @@ class Real:
             self.repository.git("symbolic-ref", "HEAD", ref)
 
 
-@pytest.fixture(params=["memory", "bare"])
+HOSTS = {"github": OnGitHub, "gitlab": OnGitLab}
+
+
+@pytest.fixture(params=["memory", "bare", *HOSTS])
 def world(request, tmp_path):
-    return InMemory() if request.param == "memory" else Real(Repository(tmp_path / "git"))
+    if request.param in HOSTS:
+        made = HOSTS[request.param](tmp_path)
+        with made.server:
+            yield made
+    else:
+        yield InMemory() if request.param == "memory" else Real(Repository(tmp_path / "git"))
 
 
 def status(commit, key="segue/wine/production", state=CommitState.SUCCESS, title="done", text=""):
@@ -335,21 +350,25 @@ def test_who_is_not_known_may_nothing(world):
 
 
 def test_who_is_known_may_what_the_host_says(world):
-    if not isinstance(world, InMemory):
+    if isinstance(world, Real):
         pytest.skip("a bare repository knows nobody by a login")
-    world.host.people["ann"] = Permission.WRITE
-    assert world.host.may("ann") == Permission.WRITE
-    assert world.host.may("Ann") == Permission.NONE
+    for name, permission in (("cleo", Permission.ADMIN), ("ann", Permission.WRITE), ("dan", Permission.READ)):
+        world.knows(name, permission)
+        assert world.host.may(name) == permission
+    world.knows("ann", Permission.READ)
+    assert world.host.may("ann") == Permission.READ
 
 
 def test_a_comment_of_one_key_is_replaced_or_there_are_no_comments(world):
-    if not isinstance(world, InMemory):
+    if isinstance(world, Real):
         with pytest.raises(Refused, match="no pull/7"):
             world.host.comment("pull/7", "segue/1", "done")
         return
     for key, text in (("segue/1", "begun"), ("segue/2", "other"), ("segue/1", "done")):
         world.host.comment("pull/7", key, text)
-    assert world.host.comments == {("pull/7", "segue/1"): "done", ("pull/7", "segue/2"): "other"}
+    assert sorted(world.said("pull/7")) == ["done", "other"]
+    world.host.comment("issue/8", "segue/1", "elsewhere")
+    assert (sorted(world.said("pull/7")), world.said("issue/8")) == (["done", "other"], ["elsewhere"])
 
 
 # --- what is not there -----------------------------------------------------------------------

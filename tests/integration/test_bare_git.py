@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from service.adapters import bare_git
 from service.adapters.bare_git import BareGit
-from service.adapters.repository import running
+from service.adapters.repository import reading, running
 from service.ports.git import CommitState, CommitStatus
 from service.ports.outcomes import Refused, Retry
 from tests.repositories import Repository, git, push
@@ -267,7 +266,7 @@ def test_without_git_it_is_tried_again_and_says_what_to_install(repository, tmp_
 
 
 def test_a_file_too_large_is_refused_before_it_is_read(repository, monkeypatch):
-    monkeypatch.setattr(bare_git, "MOST_FILE", 1 << 20)
+    monkeypatch.setattr(reading, "MOST_FILE", 1 << 20)
     commit = repository.commit({"m/a": b"1", "m/model.bin": bytes((1 << 20) + 1)})
     assert len(repository.host.tree(commit)) == 2
     with pytest.raises(Refused, match=r"'m/model\.bin'.*1048577 bytes.*at most 1 MiB.*registry"):
@@ -278,7 +277,7 @@ def test_a_file_too_large_is_refused_before_it_is_read(repository, monkeypatch):
 
 def test_a_tree_with_too_many_files_is_refused(repository, monkeypatch):
     commit = repository.commit({str(number): b"" for number in range(20)})
-    monkeypatch.setattr(bare_git, "MOST_FILES", 19)
+    monkeypatch.setattr(reading, "MOST_FILES", 19)
     with pytest.raises(Refused, match="more than 19 files"):
         repository.host.tree(commit)
 
@@ -291,7 +290,7 @@ def test_a_tree_that_repeats_itself_without_end_is_refused(repository, monkeypat
         lines = "".join(f"040000 tree {tree}\td{number}\n" for number in range(10))
         tree = repository.git("mktree", data=lines.encode()).decode()
     commit = repository.git("commit-tree", "-m", "x", tree).decode()
-    monkeypatch.setattr(bare_git, "MOST_FILES", 20_000)
+    monkeypatch.setattr(reading, "MOST_FILES", 20_000)
     with pytest.raises(Refused, match="keep data out"):
         repository.host.tree(commit)
 

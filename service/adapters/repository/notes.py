@@ -18,7 +18,7 @@ _ODD = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 
 def put(note: str, status: CommitStatus) -> str:
     """The note with this status in its key's place: the one it had, or the end."""
-    key, section = _key(status.key), _section(status)
+    key, section = key_of(status.key), _section(status)
     lines = note.split("\n")
     starts = [at for at, line in enumerate(lines) if (m := _HEADER.match(line)) and m["key"] == key]
     if not starts:
@@ -31,14 +31,14 @@ def put(note: str, status: CommitStatus) -> str:
 
 
 def _section(status: CommitStatus) -> list[str]:
-    title = _plain(" ".join(status.title.split()))
+    title = plain(" ".join(status.title.split()))
     text = status.text
     if len(text) > MOST_TEXT:
         text = f"{text[:MOST_TEXT]}\n… cut at {MOST_TEXT} characters"
-    lines = [_plain(line).rstrip() for line in text.strip("\n").split("\n")]
+    lines = [plain(line).rstrip() for line in text.strip("\n").split("\n")]
     indented = [_INDENT + line if line else "" for line in lines]
     return [
-        f"[{status.state.value}] {_key(status.key)}: {title}".rstrip(),
+        f"[{status.state.value}] {key_of(status.key)}: {title}".rstrip(),
         *(indented if text.strip() else []),
     ]
 
@@ -54,11 +54,11 @@ def _end(lines: list[str], start: int) -> int:
     return end
 
 
-def _key(key: str) -> str:
+def key_of(key: str) -> str:
     """The key without what would end it early."""
-    return re.sub(r"[\s:%]", lambda found: f"%{ord(found[0]):02X}", _plain(key))
+    return re.sub(r"[\s:%]", lambda found: f"%{ord(found[0]):02X}", plain(key))
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Visible, whatever terminal prints it."""
     return _ODD.sub(lambda found: f"\\x{ord(found[0]):02x}", text)

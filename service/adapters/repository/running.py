@@ -7,6 +7,7 @@ repository's owner: what it writes can then be read, and written over, by whoeve
 """
 
 import os
+import resource
 import selectors
 import subprocess
 import time
@@ -55,13 +56,23 @@ class Ended:
     said: str
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a command that speaks to a host over HTTP may do beyond others. `config` is the path of a file of
+    git's settings, for this host's login among them; `largest` the most bytes that one file may get."""
+
+    config: str
+    seconds: float
+    largest: int
+
+
 class TooMuch(Refused):
     """Git prints more than can be used."""
 
 
-def run(folder: Path, *words: str, data: bytes = b"") -> Ended:
+def run(folder: Path, *words: str, data: bytes = b"", reach: Reach | None = None) -> Ended:
     """Run one command to its end. Raises `TooMuch`, or `Retry` where it takes too long."""
-    with Running(folder, *words) as running:
+    with Running(folder, *words, reach=reach) as running:
         running.send(data, last=True)
         out = running.rest()
         return Ended(running.wait(), out, running.said)
@@ -70,15 +81,16 @@ def run(folder: Path, *words: str, data: bytes = b"") -> Ended:
 class Running:
     """A git process with a deadline. Its three pipes are served together, so that none fills up."""
 
-    def __init__(self, folder: Path, *words: str) -> None:
+    def __init__(self, folder: Path, *words: str, reach: Reach | None = None) -> None:
         self._words = words
-        self._handle = _started(folder, words)  # ends the process when it is collected
+        self._seconds = reach.seconds if reach else SECONDS
+        self._handle = _started(folder, words, reach)  # ends the process when it is collected
         self._process: subprocess.Popen[bytes] = self._handle.proc
         self._stdin = _pipe(self._process.stdin)
         self._stdout, self._stderr = _pipe(self._process.stdout), _pipe(self._process.stderr)
         self._out, self._said, self._data = bytearray(), bytearray(), bytearray()
         self._last = False
-        self._deadline = time.monotonic() + SECONDS
+        self._deadline = time.monotonic() + self._seconds
         os.set_blocking(self._stdin.fileno(), False)
         self._pipes = selectors.PollSelector()
         self._pipes.register(self._stdout, selectors.EVENT_READ, self._read)
@@ -108,7 +120,7 @@ class Running:
             self._pipes.register(self._stdin, selectors.EVENT_WRITE, self._feed)
         self._data += data
         self._last = last
-        self._deadline = time.monotonic() + SECONDS
+        self._deadline = time.monotonic() + self._seconds
 
     def until(self, end: bytes) -> bytes:
         """Its next piece that ends so, without the end; b"" where it has ended. Raises `TooMuch`."""
@@ -189,7 +201,7 @@ class Running:
 
     def _late(self) -> Retry:
         return Retry(
-            f"git {self._words[0]} did not answer within {SECONDS:g} s; is the disk of the repository slow?",
+            f"git {self._words[0]} did not answer within {self._seconds:g} s; is the repository slow?",
             10.0,
         )
 
@@ -199,18 +211,19 @@ def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
     return pipe
 
 
-def _started(folder: Path, words: tuple[str, ...]) -> Any:
+def _started(folder: Path, words: tuple[str, ...], reach: Reach | None) -> Any:
     # GitPython runs git when it is imported, and fails where there is none.
     try:
         from git import Git, GitCommandNotFound  # noqa: PLC0415
     except ImportError as reason:
         raise Retry("git is not installed here; install it, for example: apt install git", 10.0) from reason
     options = [word for option in _OPTIONS for word in ("-c", option)]
-    environ = [f"{name}={value}" for name, value in _ENVIRON.items()]
+    more = {"GIT_CONFIG_GLOBAL": reach.config, "GIT_ALLOW_PROTOCOL": "http:https"} if reach else {}
+    environ = [f"{name}={value}" for name, value in (_ENVIRON | more).items()]
     # GitPython adds to our own environment; env is what can take it away.
     argv = ["env", "-i", *environ, "git", f"--git-dir={folder}", *options, *words]
     try:
-        return Git("/").execute(
+        handle = Git("/").execute(
             argv,
             istream=subprocess.PIPE,
             as_process=True,
@@ -220,6 +233,17 @@ def _started(folder: Path, words: tuple[str, ...]) -> Any:
         )
     except (GitCommandNotFound, OSError) as reason:
         raise Retry(f"git cannot be started: {reason}", 5.0) from reason
+    if reach is not None:
+        _limit(handle.proc.pid, reach.largest)
+    return handle
+
+
+def _limit(pid: int, largest: int) -> None:
+    """No file that it or its children write gets larger: what a host sends has no other bound."""
+    try:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (largest, largest))
+    except ProcessLookupError:  # it has ended; its status says why
+        return
 
 
 def _owner(folder: Path) -> dict[str, Any]:

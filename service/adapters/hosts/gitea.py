@@ -1,0 +1,131 @@
+"""Gitea and Forgejo: their API v1.
+
+Seen of Gitea 1.26: a status for a commit that it does not know is answered 500; a hook's secret is never
+shown, and changing a hook leaves the secret as it is; there are no comments on commits. Source: its own
+/swagger.v1.json.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Self
+from urllib.parse import quote
+
+from service.adapters.hosts import login as logins
+from service.adapters.hosts.address import parse
+from service.adapters.hosts.comments import line
+from service.adapters.hosts.host import Host, Said, connection, place
+from service.adapters.hosts.rest import Missing, Rest
+from service.ports.connections import Source
+from service.ports.git import CommitStatus, Permission
+from service.ports.outcomes import Refused
+from service.settings import Settings
+
+EVENTS = ("push", "create", "delete", "issue_comment", "pull_request_comment")
+_PERMISSIONS = {
+    "owner": Permission.ADMIN,
+    "admin": Permission.ADMIN,
+    "write": Permission.WRITE,
+    "read": Permission.READ,
+}
+_LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_PAGE = "50"
+_MOST_TITLE = 255
+_MOST_PULLS = 200  # open ones that are looked at for a commit, those changed last first
+
+
+class GiteaHost(Host):
+    """One repository at a Gitea or Forgejo."""
+
+    HOOK = "pushes, branches and tags made and deleted, comments on issues and on pull requests"
+
+    @classmethod
+    def open(cls, settings: Settings, source: Source) -> Self:
+        """The repository behind a source; its login is the secret `login-<source>`."""
+        address = parse(source.url, below=True)
+        login = logins.read(settings.secret(f"login-{source.name}"), source.name, "segue")
+        if isinstance(login, logins.App):
+            raise Refused(f"login-{source.name} is a GitHub App's; Gitea takes a token")
+        rest = Rest(f"{address.base}/api/v1", source.name, login.rest)
+        return cls(connection(settings, source, address, login, rest))
+
+    @property
+    def _repository(self) -> str:
+        return f"/repos/{self._address.path}"
+
+    def default_branch(self) -> str:
+        name = self._facts(self._repository).get("default_branch")
+        if not name:
+            raise Refused(f"{self._address.page} has no default branch; its HEAD names none")
+        return f"refs/heads/{name}"
+
+    def may(self, login: str) -> Permission:
+        if not _LOGIN.fullmatch(login):
+            return Permission.NONE
+        try:
+            found = self._rest.get(f"{self._repository}/collaborators/{login}/permission")
+        except Missing:
+            return Permission.NONE
+        return _PERMISSIONS.get(str(found.get("permission")), Permission.NONE)
+
+    def register_webhook(self, address: str, secret: str) -> None:
+        """A hook's secret cannot be changed: the new hook is made first, and then those before it removed."""
+        before = [hook["id"] for hook in self._hooks() if _url(hook) == address]
+        config = {"url": address, "content_type": "json", "secret": secret}
+        wanted = {"type": "gitea", "config": config, "events": EVENTS, "active": True}
+        self._rest.send("POST", f"{self._repository}/hooks", wanted)
+        for number in before:
+            self._rest.send("DELETE", f"{self._repository}/hooks/{number}")
+
+    def has_webhook(self, address: str) -> bool:
+        return any(
+            _url(hook) == address and hook.get("active") is True and "push" in hook.get("events", ())
+            for hook in self._hooks()
+        )
+
+    def _hooks(self) -> Iterator[dict[str, Any]]:
+        return self._rest.pages(f"{self._repository}/hooks", limit=_PAGE)
+
+    def _author(self, commit: str) -> str | None:
+        user = self._facts(f"{self._repository}/git/commits/{commit}").get("author")
+        return str(user["login"]) if user else None
+
+    def _status(self, status: CommitStatus) -> None:
+        told = {
+            "state": status.state.value,
+            "context": line(status.key, _MOST_TITLE),
+            "description": line(status.title, _MOST_TITLE),
+        }
+        self._rest.send("POST", f"{self._repository}/statuses/{status.commit}", told)
+
+    def _where(self, commit: str) -> str | None:
+        """The pull request that brought it, or of which it is the newest commit."""
+        try:
+            return f"pull/{self._rest.get(f'{self._repository}/commits/{commit}/pull')['number']}"
+        except Missing:
+            pass
+        query = {"state": "open", "sort": "recentupdate", "limit": _PAGE}
+        for seen, pull in enumerate(self._rest.pages(f"{self._repository}/pulls", **query)):
+            if pull.get("head", {}).get("sha") == commit:
+                return f"pull/{pull['number']}"
+            if seen == _MOST_PULLS:
+                break
+        return None
+
+    def _said(self, where: str) -> Iterator[Said]:
+        # One list without pages, oldest first.
+        for one in self._rest.get(self._talk(where)):
+            yield Said(f"{self._repository}/issues/comments/{one['id']}", str(one.get("body") or ""))
+
+    def _say(self, where: str, text: str) -> None:
+        self._rest.send("POST", self._talk(where), {"body": text})
+
+    def _change(self, found: Said, text: str) -> None:
+        self._rest.send("PATCH", found.path, {"body": text})
+
+    def _talk(self, where: str) -> str:
+        _, number = place(where, ("pull", "issue"))
+        return f"{self._repository}/issues/{quote(number)}/comments"
+
+
+def _url(hook: dict[str, Any]) -> Any:
+    return (hook.get("config") or {}).get("url")

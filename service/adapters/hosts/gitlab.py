@@ -1,0 +1,155 @@
+"""GitLab: its API v4.
+
+Source: docs.gitlab.com/api, the pages on commits, notes, discussions, project webhooks and members. A
+project's path is one part of an address, with its slashes encoded. A comment on a commit can be changed
+only as a note of its discussion; a status cannot be set to the state that it has.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Self
+from urllib.parse import quote
+
+from service.adapters.hosts import login as logins
+from service.adapters.hosts.address import parse
+from service.adapters.hosts.comments import line
+from service.adapters.hosts.host import Host, Said, connection, place
+from service.adapters.hosts.rest import Missing, Rest
+from service.ports.connections import Source
+from service.ports.git import CommitState, CommitStatus, Permission
+from service.ports.outcomes import Refused
+from service.settings import Settings
+
+EVENTS = ("push_events", "tag_push_events", "note_events")
+_STATES = {CommitState.PENDING: "pending", CommitState.SUCCESS: "success", CommitState.FAILURE: "failed"}
+_UNCHANGED = "Cannot transition status"  # what it says to a state that it has already
+_LEVELS = (
+    (40, Permission.ADMIN),
+    (30, Permission.WRITE),
+    (10, Permission.READ),
+)  # maintainer, developer, guest
+_LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
+_PAGE = "100"
+_MOST_TITLE = 255
+
+
+class GitLabHost(Host):
+    """One project at a GitLab."""
+
+    HOOK = "push events, tag push events, comments"
+
+    @classmethod
+    def open(cls, settings: Settings, source: Source) -> Self:
+        """The project behind a source; its login is the secret `login-<source>`."""
+        address = parse(source.url, groups=True)
+        login = logins.read(settings.secret(f"login-{source.name}"), source.name, "oauth2")
+        if isinstance(login, logins.App):
+            raise Refused(f"login-{source.name} is a GitHub App's; GitLab takes a token")
+        rest = Rest(f"{address.base}/api/v4", source.name, login.rest)
+        return cls(connection(settings, source, address, login, rest))
+
+    @property
+    def _project(self) -> str:
+        return f"/projects/{quote(self._address.path, safe='')}"
+
+    def default_branch(self) -> str:
+        name = self._facts(self._project).get("default_branch")
+        if not name:
+            raise Refused(f"{self._address.page} has no default branch; its HEAD names none")
+        return f"refs/heads/{name}"
+
+    def may(self, login: str) -> Permission:
+        """What a member may do, of the project itself or by way of a group; others are nobody."""
+        if not _LOGIN.fullmatch(login):
+            return Permission.NONE
+        for user in self._rest.get("/users", username=login):
+            if str(user.get("username", "")).lower() == login.lower() and user.get("state") == "active":
+                return self._level(int(user["id"]))
+        return Permission.NONE
+
+    def _level(self, user: int) -> Permission:
+        try:
+            member = self._rest.get(f"{self._project}/members/all/{user}")
+        except Missing:
+            return Permission.NONE
+        level = member.get("access_level", 0) if member.get("state", "active") == "active" else 0
+        return next((permission for least, permission in _LEVELS if level >= least), Permission.NONE)
+
+    def register_webhook(self, address: str, secret: str) -> None:
+        told = {
+            "url": address,
+            "token": secret,
+            "enable_ssl_verification": True,
+            **dict.fromkeys(EVENTS, True),
+        }
+        ours = [hook["id"] for hook in self._hooks() if hook.get("url") == address]
+        if ours:
+            self._rest.send("PUT", f"{self._project}/hooks/{ours[0]}", told)
+        else:
+            self._rest.send("POST", f"{self._project}/hooks", told)
+        for surplus in ours[1:]:
+            self._rest.send("DELETE", f"{self._project}/hooks/{surplus}")
+
+    def has_webhook(self, address: str) -> bool:
+        """A hook that failed too often is there still, and turned off."""
+        return any(
+            hook.get("url") == address
+            and hook.get("push_events") is True
+            and hook.get("alert_status", "executable") == "executable"
+            for hook in self._hooks()
+        )
+
+    def _hooks(self) -> Iterator[dict[str, Any]]:
+        return self._rest.pages(f"{self._project}/hooks", per_page=_PAGE)
+
+    def _author(self, commit: str) -> str | None:
+        """GitLab tells nobody's login by their address."""
+        del commit
+        return None
+
+    def _status(self, status: CommitStatus) -> None:
+        told = {
+            "state": _STATES[status.state],
+            "name": line(status.key, _MOST_TITLE),
+            "description": line(status.title, _MOST_TITLE),
+        }
+        try:
+            self._rest.send("POST", f"{self._project}/statuses/{status.commit}", told)
+        except Missing:
+            raise
+        except Refused as reason:
+            if _UNCHANGED not in str(reason):
+                raise
+
+    def _where(self, commit: str) -> str:
+        """The merge request that brought it, or an open one that holds it; else the commit itself."""
+        path = f"{self._project}/repository/commits/{commit}/merge_requests"
+        for found in self._rest.pages(path, per_page=_PAGE):
+            if found.get("state") in {"merged", "opened"}:
+                return f"pull/{found['iid']}"
+        return f"commit/{commit}"
+
+    def _said(self, where: str) -> Iterator[Said]:
+        path = self._talk(where)
+        if not where.startswith("commit/"):
+            for one in self._rest.pages(path, per_page=_PAGE, sort="asc", order_by="created_at"):
+                yield Said(f"{path}/{one['id']}", str(one.get("body") or ""))
+            return
+        for thread in self._rest.pages(path, per_page=_PAGE):
+            for one in thread.get("notes", ()):
+                yield Said(f"{path}/{thread['id']}/notes/{one['id']}", str(one.get("body") or ""))
+
+    def _say(self, where: str, text: str) -> None:
+        self._rest.send("POST", self._talk(where), {"body": text})
+
+    def _change(self, found: Said, text: str) -> None:
+        self._rest.send("PUT", found.path, {"body": text})
+
+    def _talk(self, where: str) -> str:
+        match place(where, ("pull", "issue", "commit")):
+            case "commit", number:
+                return f"{self._project}/repository/commits/{number}/discussions"
+            case "issue", number:
+                return f"{self._project}/issues/{number}/notes"
+            case _, number:
+                return f"{self._project}/merge_requests/{number}/notes"

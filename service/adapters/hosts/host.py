@@ -1,0 +1,191 @@
+"""What all hosts have in common: a mirror that is read, one status for each key, one comment for each place.
+
+A host's own module says in which words its API is asked.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from service.adapters.hosts import comments
+from service.adapters.hosts.address import Address
+from service.adapters.hosts.login import Login
+from service.adapters.hosts.mirror import Mirror
+from service.adapters.hosts.rest import Missing, Rest
+from service.ports.connections import Source
+from service.ports.git import CommitStatus, Permission, TreeEntry
+from service.ports.outcomes import Refused, Retry
+from service.settings import Settings
+
+REPORT = "report"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A comment at the host: where it is changed, and its text."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What a host's adapter is made of."""
+
+    source: Source
+    address: Address
+    mirror: Mirror
+    rest: Rest
+    login: Login
+    key: bytes  # marks comments as ours
+
+
+def connection(settings: Settings, source: Source, address: Address, login: Login, rest: Rest) -> Connection:
+    """The parts of an adapter. The mirror lies below the home folder, under the source's name."""
+    folder: Path = settings.home / "mirrors" / source.name
+    mirror = Mirror(folder, address.git, address.page, source.name)
+    return Connection(source, address, mirror, rest, login, settings.secret(f"hook-{source.name}") or b"")
+
+
+class Host(ABC):
+    """One repository at a host. `HOOK` names a webhook's events in the words of the host's own page."""
+
+    HOOK: ClassVar[str]
+
+    def __init__(self, connected: Connection) -> None:
+        self._source = connected.source
+        self._address = connected.address
+        self._mirror = connected.mirror
+        self._rest = connected.rest
+        self._login = connected.login
+        self._key = connected.key
+
+    # --- read by the mirror --------------------------------------------------------------------
+
+    def refs(self) -> dict[str, str]:
+        self._fetch()
+        return self._mirror.refs()
+
+    def tree(self, commit: str, folder: str = "") -> tuple[TreeEntry, ...]:
+        self._need(commit)
+        return self._mirror.tree(commit, folder)
+
+    def file(self, commit: str, path: str) -> bytes | None:
+        self._need(commit)
+        return self._mirror.file(commit, path)
+
+    def author(self, commit: str) -> str:
+        """Who wrote it, by the login that the host knows them by: nobody approves their own release under
+        another name. Else, as the commit says."""
+        self._need(commit)
+        return self._author(commit) or self._mirror.author(commit)
+
+    def committed(self, commit: str) -> int:
+        self._need(commit)
+        return self._mirror.committed(commit)
+
+    def changed(self, before: str, after: str) -> tuple[str, ...] | None:
+        if not all([self._mirror.has(before), self._mirror.has(after)]):
+            self._fetch()
+        return self._mirror.changed(before, after)
+
+    def archive(self, commit: str, folder: str) -> Iterator[tuple[TreeEntry, bytes]]:
+        self._need(commit)
+        yield from self._mirror.archive(commit, folder)
+
+    def _facts(self, path: str) -> dict[str, Any]:
+        """What the host says of the repository itself. Raises `Retry` where it is not there now."""
+        try:
+            found: dict[str, Any] = self._rest.get(path)
+        except Missing as error:
+            raise self._gone() from error
+        return found
+
+    def _gone(self) -> Retry:
+        return Retry(f"{self._address.page} is gone, or hidden from the login of {self._source.name}", 60.0)
+
+    def _fetch(self) -> None:
+        proxy, certificates = self._rest.around()
+        self._mirror.fetch(self._login.git(), proxy, certificates)
+
+    def _need(self, commit: str) -> None:
+        """Fetch a commit that is not here. Raises `Refused` where it is not at the host either."""
+        if not self._mirror.has(commit):
+            self._fetch()
+            self._mirror.known(commit)
+
+    # --- told to the host ----------------------------------------------------------------------
+
+    def report(self, status: CommitStatus) -> None:
+        self._need(status.commit)
+        try:
+            self._status(status)
+            where = self._where(status.commit)
+            if where is not None:
+                self._put(where, REPORT, lambda mark, before: comments.reported(mark, before, status))
+        except Missing as error:
+            raise self._gone() from error
+
+    def comment(self, where: str, key: str, text: str) -> None:
+        self._put(where, key, lambda mark, _: comments.said(mark, text))
+
+    def _put(self, where: str, name: str, make: Callable[[str, str], str]) -> None:
+        """Have exactly one comment of this name there: no host lets a comment be written only if it is still
+        as it was read, so one process of this installation does it at a time."""
+        mark = comments.mark(self._key, self._address.page, where, name)
+        with self._mirror.alone("commenting on"):
+            found = next((one for one in self._said(where) if one.text.startswith(mark)), None)
+            wanted = make(mark, found.text if found else "")
+            if found is None:
+                self._say(where, wanted)
+            elif found.text.replace("\r\n", "\n").rstrip("\n") != wanted.rstrip("\n"):
+                self._change(found, wanted)
+
+    # --- what each host has its own words for --------------------------------------------------
+
+    @abstractmethod
+    def default_branch(self) -> str: ...
+
+    @abstractmethod
+    def may(self, login: str) -> Permission: ...
+
+    @abstractmethod
+    def register_webhook(self, address: str, secret: str) -> None:
+        """Have the host tell this address of pushes and comments; safe to repeat. Raises `Refused`."""
+
+    @abstractmethod
+    def has_webhook(self, address: str) -> bool:
+        """Whether an active hook leads to this address."""
+
+    @abstractmethod
+    def _author(self, commit: str) -> str | None:
+        """The login of the commit's author; None where the host knows nobody by its address."""
+
+    @abstractmethod
+    def _status(self, status: CommitStatus) -> None:
+        """Set the commit's status of that key."""
+
+    @abstractmethod
+    def _where(self, commit: str) -> str | None:
+        """Where people talk about the commit; None where there is no such place."""
+
+    @abstractmethod
+    def _said(self, where: str) -> Iterable[Said]:
+        """All comments there, oldest first."""
+
+    @abstractmethod
+    def _say(self, where: str, text: str) -> None: ...
+
+    @abstractmethod
+    def _change(self, found: Said, text: str) -> None: ...
+
+
+def place(where: str, known: Iterable[str]) -> tuple[str, str]:
+    """Kind and number of a place such as pull/7. Raises `Refused` for one that is none of the known."""
+    kind, _, number = where.partition("/")
+    plain = number.isascii() and (number.isdigit() or (kind == "commit" and number.isalnum()))
+    if kind not in known or not plain or len(number) > 64:
+        raise Refused(f"there is no {where} to comment on here")
+    return kind, number

@@ -1,0 +1,59 @@
+"""What a host's login is made of: the secret file `login-<source>`, in one of three forms.
+
+    a token                     ghp_..., glpat-..., one of Gitea's
+    user:password               the password may be a token
+    app 12345                   a GitHub App's number, and below it
+    -----BEGIN RSA PRIVATE KEY----- ...
+
+A login is a header that goes to its host and nowhere else: never into a message, an argument or a file.
+"""
+
+import re
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from service.ports.outcomes import Refused
+
+_APP = re.compile(rb"app +([A-Za-z0-9._-]{1,100})\s+(-----BEGIN .+)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A GitHub App: its number or client id, and its private key in PEM."""
+
+    name: str
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Headers' values, made anew whenever they are needed: those of an App change each hour.
+
+    `rest` for the API, `git` for fetching. "" where there is no login.
+    """
+
+    rest: Callable[[], str]
+    git: Callable[[], str]
+
+
+def read(secret: bytes | None, source: str, user: str) -> Login | App:
+    """The login in the secret; `user` is whom git calls the owner of a token. Raises `Refused`."""
+    if not secret:
+        return Login(lambda: "", lambda: "")
+    if (app := _APP.fullmatch(secret)) is not None:
+        return App(app[1].decode(), app[2])
+    text = secret.decode("ascii", "replace")
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise Refused(
+            f"the secret file login-{source} holds none of: a token; `user:password`; a line `app NUMBER`"
+            " with a GitHub App's private key below it"
+        )
+    if ":" in text:
+        return Login(lambda: basic(text), lambda: basic(text))
+    return Login(lambda: f"Bearer {text}", lambda: basic(f"{user}:{text}"))
+
+
+def basic(pair: str) -> str:
+    """The header's value for `user:password`."""
+    return "Basic " + b64encode(pair.encode()).decode()

@@ -1,0 +1,146 @@
+"""A bare copy of a host's repository, below `<home>/mirrors`: fetched over HTTP, read like any other.
+
+It holds the host's branches and tags and nothing else. Commits that were pushed over stay readable. One
+process fetches at a time; the others read meanwhile. It may be removed: it is fetched anew.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from service.adapters.repository.reading import Reader, checked
+from service.adapters.repository.running import Reach, run
+from service.ports.outcomes import Refused, Retry
+
+LARGEST = 8 << 30  # bytes of one pack
+SECONDS = 600.0  # of one fetch; a host that sends nothing for `_SILENT` seconds is given up before
+PACKS = 40  # above, they are made one
+_SILENT = 20
+_PATIENCE = 60.0  # until another process has fetched
+_REFS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+_FETCH = ("fetch", "--quiet", "--prune", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head",
+          "--no-auto-maintenance", "--force")  # fmt: skip
+_GONE = ("not found", "error: 404", "error: 410")
+_DENIED = ("Authentication failed", "error: 401", "error: 403", "could not read Username")
+
+
+class Mirror(Reader):
+    """One repository's copy."""
+
+    def __init__(self, folder: Path, url: str, page: str, source: str) -> None:
+        """`url` is fetched from; `page` is what people know the repository by."""
+        super().__init__(page, self._there)
+        self._folder_on_disk = folder
+        self._url = url
+        self._page = page
+        self._source = source
+
+    def _there(self) -> Path:
+        folder = self._folder_on_disk
+        if not (folder / "HEAD").is_file():
+            raise Retry(f"{self._page} was not fetched yet", 1.0)
+        return folder
+
+    def has(self, commit: str) -> bool:
+        """Whether the commit is here already. Raises `Refused` for what is no commit's id."""
+        if not (self._folder_on_disk / "HEAD").is_file():
+            checked(commit)
+            return False
+        return super().has(commit)
+
+    def fetch(self, authorization: str, proxy: str = "", certificates: str = "") -> None:
+        """Have it hold what the host holds now. Raises `Retry`, and `Refused` for what is too large."""
+        with self.alone("fetching"), _config(authorization, proxy, certificates) as config:
+            self._prepare()
+            ended = run(
+                self._there(), *_FETCH, "--", self._url, *_REFS, reach=Reach(config, SECONDS, LARGEST)
+            )
+            if ended.status != 0:
+                raise self._failed(ended.said)
+            self._pack()
+
+    def _prepare(self) -> None:
+        """Make it where it is not there, and take away what a killed fetch left."""
+        folder = self._folder_on_disk
+        if not (folder / "HEAD").is_file():
+            ended = run(folder, "init", "--quiet", "--bare", "--template=", "--initial-branch=main")
+            if ended.status != 0:
+                raise Retry(f"{folder} cannot be made: {ended.said}", 30.0)
+        for left in (*folder.rglob("*.lock"), *folder.glob("objects/pack/tmp_*")):
+            left.unlink(missing_ok=True)
+
+    def _pack(self) -> None:
+        packs = len(list(self._folder_on_disk.glob("objects/pack/*.pack")))
+        if packs > PACKS:
+            run(self._folder_on_disk, "repack", "-a", "-d", "-k", "-q")
+
+    def _failed(self, said: str) -> Retry | Refused:
+        lines = [line for line in said.splitlines() if line.strip()]
+        last = lines[-1].strip() if lines else "it said nothing"
+        if any(word in said for word in _DENIED):
+            return Refused(
+                f"{self._page} does not let the login of {self._source} read it; write a token that may into"
+                f" the secret file login-{self._source}"
+            )
+        if any(word in said for word in _GONE):
+            return Retry(f"{self._page} is gone, or hidden from the login of {self._source}", 30.0)
+        if "File too large" in said or "signal 25" in said:
+            return Refused(
+                f"{self._page} sends more than {LARGEST >> 30} GiB; keep data out of the repository"
+            )
+        return Retry(f"{self._page} cannot be fetched now ({last})", 10.0)
+
+    @contextmanager
+    def alone(self, what: str) -> Iterator[None]:
+        """Hold the lock of what only one process may do; it ends with the process that holds it."""
+        folder = self._folder_on_disk
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(folder / f"segue-{what}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            until = time.monotonic() + _PATIENCE
+            while not _locked(descriptor):
+                if time.monotonic() > until:
+                    raise Retry(f"another process is {what} {self._page}", 5.0)
+                time.sleep(0.05)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def _config(authorization: str, proxy: str, certificates: str) -> Iterator[str]:
+    """A file of git's settings that exists in memory alone: a login is in no argument and on no disk."""
+    lines = [
+        "[http]",
+        "followRedirects = false",
+        "lowSpeedLimit = 1",
+        f"lowSpeedTime = {_SILENT}",
+        *([f"extraHeader = {_quoted('Authorization: ' + authorization)}"] if authorization else []),
+        *([f"proxy = {_quoted(proxy)}"] if proxy else []),
+        *([f"sslCAInfo = {_quoted(certificates)}"] if certificates else []),
+        "[credential]",
+        "helper =",
+        "[fetch]",
+        "unpackLimit = 1",
+    ]
+    descriptor = os.memfd_create("segue-git")
+    try:
+        os.write(descriptor, "\n".join([*lines, ""]).encode())
+        yield f"/proc/{os.getpid()}/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,200 @@
+"""GitHub's REST API, as docs.github.com describes it: what Segue asks of it, with its limits and refusals.
+
+A repository that a token may not see is 404; what it may not do there is 403; hooks are 404 for all but
+administrators. Every answer carries the limits of rate.
+"""
+
+import json
+import time
+from base64 import urlsafe_b64decode
+from datetime import UTC, datetime
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+
+from tests.hosting.server import ADMIN, READ, WRITE, Answer, GitServer, Refusal
+
+REPOSITORY = r"/repos/acme/models"
+
+
+class GitHub(GitServer):
+    """The server; its API lies where GitHub Enterprise Server has it."""
+
+    root = "/api/v3/"
+
+    def __init__(self, repository):
+        super().__init__(repository)
+        self.statuses = []
+        self.hooks = []
+        self.pulls = []  # {"number", "state", "merged_at", "commits"}
+        self.comments = {}  # place to its comments
+        self.apps = {}  # name to public key
+        self.issued = 0
+        self.lasts = 3600  # seconds that an installation's token is good for
+        self._next = 0
+
+    def answer(self, asked):
+        answer = self.routes(asked, {
+            ("GET", REPOSITORY): self._repository,
+            ("GET", rf"{REPOSITORY}/installation"): self._installation,
+            ("POST", r"/app/installations/(\d+)/access_tokens"): self._access_token,
+            ("GET", rf"{REPOSITORY}/commits/([0-9a-f]+)"): self._commit,
+            ("GET", rf"{REPOSITORY}/commits/([0-9a-f]+)/pulls"): self._pulls,
+            ("POST", rf"{REPOSITORY}/statuses/([0-9a-f]+)"): self._status,
+            ("GET", rf"{REPOSITORY}/(commits/[0-9a-f]+)/comments"): self._list_comments,
+            ("POST", rf"{REPOSITORY}/(commits/[0-9a-f]+)/comments"): self._comment,
+            ("PATCH", rf"{REPOSITORY}/comments/(\d+)"): self._change_comment,
+            ("GET", rf"{REPOSITORY}/(issues/\d+)/comments"): self._list_comments,
+            ("POST", rf"{REPOSITORY}/(issues/\d+)/comments"): self._comment,
+            ("PATCH", rf"{REPOSITORY}/issues/comments/(\d+)"): self._change_comment,
+            ("GET", rf"{REPOSITORY}/collaborators/([^/]+)/permission"): self._permission,
+            ("GET", rf"{REPOSITORY}/hooks"): self._list_hooks,
+            ("POST", rf"{REPOSITORY}/hooks"): self._make_hook,
+            ("PATCH", rf"{REPOSITORY}/hooks/(\d+)"): self._change_hook,
+            ("DELETE", rf"{REPOSITORY}/hooks/(\d+)"): self._remove_hook,
+        })  # fmt: skip
+        limits = {"X-RateLimit-Limit": "5000", "X-RateLimit-Remaining": "4999", "X-RateLimit-Reset": "0"}
+        return Answer(answer.status, answer.body, limits | answer.headers)
+
+    def _need(self, asked, least):
+        if not asked.token:
+            raise Refusal(404, "Not Found")
+        if asked.token not in self.tokens:
+            raise Refusal(401, "Bad credentials")
+        if self.tokens[asked.token] < READ or not self.repository.folder.exists():
+            raise Refusal(404, "Not Found")
+        if self.tokens[asked.token] < least:
+            raise Refusal(403, "Resource not accessible by personal access token")
+
+    def _repository(self, asked):
+        self._need(asked, READ)
+        return Answer(200, {"full_name": self.path, "default_branch": self.head()})
+
+    def _commit(self, asked, commit):
+        self._need(asked, READ)
+        if not self.has(commit):
+            raise Refusal(422, f"No commit found for SHA: {commit}")
+        login = self.author(commit)
+        return Answer(200, {"sha": commit, "author": {"login": login} if login else None})
+
+    def _pulls(self, asked, commit):
+        self._need(asked, READ)
+        if not self.has(commit):
+            raise Refusal(422, f"No commit found for SHA: {commit}")
+        return self.page(asked, [pull for pull in self.pulls if commit in pull["commits"]], 30, 100)
+
+    def _status(self, asked, commit):
+        self._need(asked, WRITE)
+        if not self.has(commit):
+            raise Refusal(422, f"No commit found for SHA: {commit}")
+        told = asked.body
+        if told["state"] not in {"error", "failure", "pending", "success"}:
+            raise Refusal(422, "Validation Failed")
+        if len(told.get("description") or "") > 140 or len(told["context"]) > 255:
+            raise Refusal(422, "Validation Failed")
+        self.statuses.append({"sha": commit, **told})
+        return Answer(201, {"id": len(self.statuses), **told})
+
+    def _list_comments(self, asked, place):
+        self._need(asked, READ)
+        return self.page(asked, self.comments.get(place, []), 30, 100)
+
+    def _comment(self, asked, place):
+        self._need(asked, WRITE)
+        new = {"id": self._number(), "body": self._text(asked), "user": {"login": "segue"}}
+        self.comments.setdefault(place, []).append(new)
+        return Answer(201, new)
+
+    def _change_comment(self, asked, number):
+        self._need(asked, WRITE)
+        for comments in self.comments.values():
+            for comment in comments:
+                if comment["id"] == int(number):
+                    comment["body"] = self._text(asked)
+                    return Answer(200, comment)
+        raise Refusal(404, "Not Found")
+
+    def _text(self, asked):
+        text = asked.body.get("body")
+        if not text or len(text) > 65_536:
+            raise Refusal(422, "Validation Failed: Body is too long (maximum is 65536 characters)")
+        return text
+
+    def _permission(self, asked, login):
+        self._need(asked, WRITE)
+        known = {name.lower(): word for name, word in self.people.items()}
+        if login.lower() not in known:
+            raise Refusal(404, f"{login} is not a user")
+        return Answer(200, {"permission": known[login.lower()], "user": {"login": login}})
+
+    def _list_hooks(self, asked):
+        self._administer(asked)
+        shown = [{**hook, "config": {**hook["config"], "secret": "********"}} for hook in self.hooks]
+        return self.page(asked, shown, 30, 100)
+
+    def _make_hook(self, asked):
+        self._administer(asked)
+        if asked.body["name"] != "web":
+            raise Refusal(422, "Validation Failed")
+        url = asked.body["config"]["url"]
+        if any(hook["config"]["url"] == url for hook in self.hooks):
+            raise Refusal(422, "Validation Failed: Hook already exists on this repository")
+        self.hooks.append({"id": self._number(), **asked.body})
+        return Answer(201, self.hooks[-1])
+
+    def _change_hook(self, asked, number):
+        self._administer(asked)
+        hook = next((hook for hook in self.hooks if hook["id"] == int(number)), None)
+        if hook is None:
+            raise Refusal(404, "Not Found")
+        hook.update(asked.body)
+        return Answer(200, hook)
+
+    def _remove_hook(self, asked, number):
+        self._administer(asked)
+        self.hooks = [hook for hook in self.hooks if hook["id"] != int(number)]
+        return Answer(204)
+
+    def _administer(self, asked):
+        self._need(asked, READ)
+        if self.tokens[asked.token] < ADMIN:
+            raise Refusal(404, "Not Found")
+
+    def _number(self):
+        self._next += 1
+        return self._next
+
+    # --- Apps -----------------------------------------------------------------------------------
+
+    def _installation(self, asked):
+        self._app(asked)
+        return Answer(200, {"id": 77})
+
+    def _access_token(self, asked, number):
+        self._app(asked)
+        if number != "77" or asked.body != {"repositories": ["models"]}:
+            raise Refusal(422, "There is at least one repository that does not exist or is not accessible")
+        self.issued += 1
+        token = f"ghs_{self.issued}"
+        self.tokens[token] = ADMIN
+        until = datetime.fromtimestamp(time.time() + self.lasts, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return Answer(201, {"token": token, "expires_at": until})
+
+    def _app(self, asked):
+        """Check a JSON Web Token as GitHub does: who signed it, and that it lasts at most ten minutes."""
+        try:
+            head, claims, signature = asked.token.split(".")
+            told = json.loads(_raw(claims))
+            assert json.loads(_raw(head)) == {"alg": "RS256", "typ": "JWT"}
+            key = self.apps[told["iss"]]
+            key.verify(_raw(signature), f"{head}.{claims}".encode(), padding.PKCS1v15(), hashes.SHA256())
+        except (ValueError, KeyError, AssertionError, InvalidSignature):
+            raise Refusal(401, "A JSON web token could not be decoded") from None
+        now = time.time()
+        if not told["iat"] <= now <= told["exp"] <= told["iat"] + 600:
+            raise Refusal(401, "'Expiration time' claim ('exp') is too far in the future")
+
+
+def _raw(text):
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))

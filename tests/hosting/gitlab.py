@@ -1,0 +1,167 @@
+"""GitLab's API v4, as docs.gitlab.com describes it: what Segue asks of it, with its limits and refusals.
+
+Its repository is `acme/models` of the project whose path is encoded as one part of an address. A project
+that a token may not see is 404; a status that is set to the state it has is 400; a comment on a commit is
+changed as a note of its discussion.
+"""
+
+from tests.hosting.server import ADMIN, READ, WRITE, Answer, GitServer, Refusal
+
+PROJECT = r"/projects/acme%2Fmodels"
+# From each state of a status those that a request may set.
+FINAL = {"success", "failed", "canceled"}
+
+
+class GitLab(GitServer):
+    """The server."""
+
+    root = "/api/v4/"
+
+    def __init__(self, repository):
+        super().__init__(repository)
+        self.statuses = {}  # (commit, name) to what was told last
+        self.hooks = []
+        self.merge_requests = []  # {"iid", "state", "commits"}
+        self.notes = {}  # place to its notes
+        self.inactive = set()
+        self._next = 0
+
+    def answer(self, asked):
+        return self.routes(asked, {
+            ("GET", PROJECT): self._one,
+            ("GET", r"/users"): self._users,
+            ("GET", rf"{PROJECT}/members/all/(\d+)"): self._member,
+            ("POST", rf"{PROJECT}/statuses/([0-9a-f]+)"): self._status,
+            ("GET", rf"{PROJECT}/repository/commits/([0-9a-f]+)/merge_requests"): self._merge_requests,
+            ("GET", rf"{PROJECT}/repository/(commits/[0-9a-f]+)/discussions"): self._list_discussions,
+            ("POST", rf"{PROJECT}/repository/(commits/[0-9a-f]+)/discussions"): self._discuss,
+            ("PUT", rf"{PROJECT}/repository/(commits/[0-9a-f]+)/discussions/(\w+)/notes/(\d+)"): self._change_said,
+            ("GET", rf"{PROJECT}/((?:merge_requests|issues)/\d+)/notes"): self._list_notes,
+            ("POST", rf"{PROJECT}/((?:merge_requests|issues)/\d+)/notes"): self._note,
+            ("PUT", rf"{PROJECT}/((?:merge_requests|issues)/\d+)/notes/(\d+)"): self._change_note,
+            ("GET", rf"{PROJECT}/hooks"): self._list_hooks,
+            ("POST", rf"{PROJECT}/hooks"): self._make_hook,
+            ("PUT", rf"{PROJECT}/hooks/(\d+)"): self._change_hook,
+            ("DELETE", rf"{PROJECT}/hooks/(\d+)"): self._remove_hook,
+        })  # fmt: skip
+
+    def _need(self, asked, least):
+        if asked.token and asked.token not in self.tokens:
+            raise Refusal(401, "401 Unauthorized")
+        if self.tokens.get(asked.token, 0) < READ or not self.repository.folder.exists():
+            raise Refusal(404, "404 Project Not Found")
+        if self.tokens[asked.token] < least:
+            raise Refusal(403, "403 Forbidden")
+
+    def _known(self, commit):
+        if not self.has(commit):
+            raise Refusal(404, "404 Commit Not Found")
+
+    def _one(self, asked):
+        self._need(asked, READ)
+        return Answer(200, {"path_with_namespace": self.path, "default_branch": self.head()})
+
+    def _users(self, asked):
+        """Those of one name, whatever its case; a list of none where there is nobody."""
+        self._need(asked, READ)
+        numbers = enumerate(self.people, 1)
+        wanted = asked.query["username"].lower()
+        return Answer(200, [
+            {"id": number, "username": login, "state": "blocked" if login in self.inactive else "active"}
+            for number, login in numbers if login.lower() == wanted
+        ])  # fmt: skip
+
+    def _member(self, asked, number):
+        self._need(asked, READ)
+        levels = list(self.people.values())
+        if int(number) > len(levels) or not levels[int(number) - 1]:
+            raise Refusal(404, "404 Not found")
+        return Answer(200, {"id": int(number), "access_level": levels[int(number) - 1], "state": "active"})
+
+    def _status(self, asked, commit):
+        self._need(asked, WRITE)
+        self._known(commit)
+        told = asked.body
+        before = self.statuses.get((commit, told["name"]))
+        if told["state"] not in {"pending", "running", *FINAL}:
+            raise Refusal(400, "state does not have a valid value")
+        if len(told.get("description") or "") > 255:
+            raise Refusal(400, {"description": ["is too long (maximum is 255 characters)"]})
+        if before and before["state"] == told["state"] and told["state"] not in FINAL:
+            raise Refusal(400, 'Cannot transition status via :enqueue from :pending (Reason(s): Status cannot '
+                               'transition via "enqueue")')  # fmt: skip
+        self.statuses[commit, told["name"]] = told
+        return Answer(201, {"sha": commit, **told})
+
+    def _merge_requests(self, asked, commit):
+        self._need(asked, READ)
+        self._known(commit)
+        return self.page(asked, [one for one in self.merge_requests if commit in one["commits"]], 20, 100)
+
+    def _list_discussions(self, asked, place):
+        self._need(asked, READ)
+        threads = [{"id": f"d{note['id']}", "notes": [note]} for note in self.notes.get(place, [])]
+        return self.page(asked, threads, 20, 100)
+
+    def _discuss(self, asked, place):
+        self._need(asked, READ)
+        self._known(place.partition("/")[2])
+        note = self._add(asked, place)
+        return Answer(201, {"id": f"d{note['id']}", "notes": [note]})
+
+    def _change_said(self, asked, place, thread, number):
+        if thread != f"d{number}":
+            raise Refusal(404, "404 Discussion Not Found")
+        return self._change_note(asked, place, number)
+
+    def _list_notes(self, asked, place):
+        self._need(asked, READ)
+        notes = self.notes.get(place, [])
+        return self.page(asked, notes if asked.query.get("sort") == "asc" else notes[::-1], 20, 100)
+
+    def _note(self, asked, place):
+        self._need(asked, READ)
+        return Answer(201, self._add(asked, place))
+
+    def _change_note(self, asked, place, number):
+        self._need(asked, READ)
+        for note in self.notes.get(place, []):
+            if note["id"] == int(number):
+                note["body"] = asked.body["body"]
+                return Answer(200, note)
+        raise Refusal(404, "404 Not found")
+
+    def _add(self, asked, place):
+        text = asked.body.get("body")
+        if not text or len(text) > 1_000_000:
+            raise Refusal(400, "body is missing or too long")
+        note = {"id": self._number(), "body": text}
+        self.notes.setdefault(place, []).append(note)
+        return note
+
+    def _list_hooks(self, asked):
+        self._need(asked, ADMIN)
+        shown = [{key: value for key, value in hook.items() if key != "token"} for hook in self.hooks]
+        return self.page(asked, shown, 20, 100)
+
+    def _make_hook(self, asked):
+        self._need(asked, ADMIN)
+        self.hooks.append({"id": self._number(), "alert_status": "executable", **asked.body})
+        return Answer(201, self.hooks[-1])
+
+    def _change_hook(self, asked, number):
+        self._need(asked, ADMIN)
+        hook = next((hook for hook in self.hooks if hook["id"] == int(number)), None)
+        if hook is None:
+            raise Refusal(404, "404 Not found")
+        hook.update(asked.body)
+        return Answer(200, hook)
+
+    def _remove_hook(self, asked, number):
+        self._need(asked, ADMIN)
+        self.hooks = [hook for hook in self.hooks if hook["id"] != int(number)]
+        return Answer(204)
+
+    def _number(self):
+        self._next += 1
+        return self._next

@@ -1,0 +1,111 @@
+"""The whole of Segue beside a real Gitea: real pushes, its real signed deliveries, and what people read there."""
+
+import json
+
+import pytest
+
+from service.demo.place import segue
+from tests.installation import Installation
+from tests.repositories import git
+from tests.running import wait_until
+
+NEVER = "80000"  # seconds between two sweeps
+
+
+class OnGitea:
+    """An installation whose models lie in a repository of Gitea's."""
+
+    def __init__(self, gitea, root, **environ):
+        self.gitea = gitea
+        self.name = gitea.repository(private=True)
+        self.installation = Installation(root, **environ).start()
+        examples = root / "examples"
+        examples.mkdir()
+        self.installation.repository.make(examples)
+        self.git("remote", "set-url", "origin", gitea.remote(self.name))
+
+    def git(self, *words):
+        return git(*words, cwd=self.installation.place.work)
+
+    def connect(self, token):
+        """Connect it with that login; what was said."""
+        login = self.installation.place.home / "secrets" / "login-models"
+        login.write_text(f"{token}\n")
+        login.chmod(0o600)
+        url = f"{self.gitea.url}/{self.name}"
+        return json.loads(
+            segue(self.installation.place, "connect", "gitea", url, "--name", "models", "--json")
+        )["told"]
+
+    def api(self, method, path, body=None, user="ada"):
+        return self.gitea.api(method, f"/repos/{self.name}{path}", body, user)
+
+    def statuses(self, commit):
+        """The newest state of each context, as the page shows them."""
+        return {one["context"]: one for one in self.api("GET", f"/commits/{commit}/status")["statuses"] or ()}
+
+    def merged(self, branch):
+        """Have a pull request of the branch merged; its number, and the commit that it became."""
+        pull = self.api("POST", "/pulls", {"head": branch, "base": "main", "title": branch})["number"]
+        wait_until(lambda: self.api("GET", f"/pulls/{pull}")["mergeable"])
+        self.api("POST", f"/pulls/{pull}/merge", {"Do": "merge"})
+        return pull, self.api("GET", f"/pulls/{pull}")["merge_commit_sha"]
+
+
+@pytest.fixture
+def started(gitea, tmp_path):
+    made = []
+
+    def start(**environ):
+        made.append(OnGitea(gitea, tmp_path, **environ))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.installation.end()
+
+
+def test_a_push_releases_by_its_webhook_alone_and_the_page_says_how_it_went(started):
+    here = started(SEGUE_SWEEP_SECONDS=NEVER)
+    told = here.connect(here.gitea.token())
+    assert any(line.startswith("webhook: ") for line in told)
+    commit = here.installation.push(1)
+    release = here.installation.release_of(commit)
+    assert release["phase"] == "promoted"
+    wait_until(lambda: any(one["status"] == "success" for one in here.statuses(commit).values()))
+    ((context, status),) = here.statuses(commit).items()
+    assert context == "segue/echo/production"
+    assert release["name"] in status["description"]
+
+
+def test_a_merged_pull_request_gets_one_comment_that_tells_each_release(started):
+    here = started(SEGUE_SWEEP_SECONDS=NEVER)
+    here.connect(here.gitea.token())
+    here.git("commit", "--quiet", "--allow-empty", "-m", "Begin")
+    here.git("push", "--quiet", "origin", "HEAD:main")
+    here.git("switch", "--quiet", "--create", "better")
+    here.installation.push(1)
+    pull, commit = here.merged("better")
+    release = here.installation.release_of(commit)
+    assert release["phase"] == "promoted"
+
+    def comments():
+        return [one["body"] for one in here.api("GET", f"/issues/{pull}/comments")]
+
+    wait_until(lambda: any("[success] segue/echo/production" in body for body in comments()))
+    (body,) = comments()
+    assert body.startswith("<!-- segue ")
+    assert release["name"] in body
+    assert here.statuses(commit)["segue/echo/production"]["status"] == "success"
+
+
+def test_a_login_that_may_set_no_hook_is_told_and_the_sweep_finds_each_push(started):
+    here = started(SEGUE_SWEEP_SECONDS="1")
+    here.gitea.user("writer")
+    here.api("PUT", "/collaborators/writer", {"permission": "write"})
+    told = here.connect(here.gitea.token("writer"))
+    assert any("no webhook" in line and "By hand" in line for line in told)
+    assert here.api("GET", "/hooks") == []
+    commit = here.installation.push(1)
+    assert here.installation.release_of(commit)["phase"] == "promoted"
+    wait_until(lambda: any(one["status"] == "success" for one in here.statuses(commit).values()))
