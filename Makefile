@@ -9,7 +9,7 @@ MLFLOW := .venvs/mlflow
 MLFLOW_READY := $(MLFLOW)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo image check test test-hosts test-cluster test-cluster-whole bench bench-guards bench-peers lock clean
+.PHONY: help setup demo image check test fuzz test-hosts test-cluster test-cluster-whole bench bench-guards bench-peers lock clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -45,6 +45,9 @@ check: $(READY) ## linters, types, import contracts
 
 test: $(READY) $(MLFLOW_READY) ## all tests
 	$(BIN)/pytest -q
+
+fuzz: $(READY) ## a million changed inputs for every parser, 50,000 malformed requests (half an hour); SLICE=60: so many seconds
+	$(BIN)/python -m tests.fuzz $(if $(SLICE),--seconds $(SLICE) --requests 3000)
 
 test-hosts: $(READY) ## tests with real servers beside Segue: a Gitea, built from its Go module (once; some minutes)
 	$(BIN)/python -m tests.hosts.building

@@ -48,6 +48,6 @@ def _hint(event: Any) -> TagHint | None:
     target = event.get("target") if isinstance(event, dict) else None
     if not isinstance(target, dict):
         raise Malformed("an entry of `events` has no `target`")
-    if event.get("action") not in {"push", "delete"} or "tag" not in target:
+    if strict_json.text(event, "action") not in {"push", "delete"} or "tag" not in target:
         return None
     return TagHint(strict_json.text(target, "repository"), strict_json.text(target, "tag"))

@@ -6,12 +6,15 @@ values.
 
 import json
 import math
+import re
 from typing import Any
 
 from handlers.errors import Malformed
 
 MOST_DEPTH = 64
 MOST_NODES = 20_000
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_BRACKET = re.compile(r"[\[\]{}]")
 
 
 def load(body: bytes, nodes: int = MOST_NODES) -> dict[str, Any]:
@@ -50,29 +53,14 @@ def text(data: dict[str, Any], key: str, most: int = 1000) -> str:
 
 
 def _bounded(text: str, most: int) -> None:
-    depth = deepest = nodes = 0
-    inside = escaped = False
-    for character in text:
-        if inside:
-            if escaped:
-                escaped = False
-            elif character == "\\":
-                escaped = True
-            elif character == '"':
-                inside = False
-        elif character == '"':
-            inside = True
-        elif character in "[{":
-            depth += 1
-            nodes += 1
-            deepest = max(deepest, depth)
-        elif character in "]}":
-            depth -= 1
-        elif character == ",":
-            nodes += 1
+    outside = _STRING.sub("", text)
+    depth = deepest = 0
+    for bracket in _BRACKET.findall(outside):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
     if deepest > MOST_DEPTH:
         raise Malformed(f"the body is nested deeper than {MOST_DEPTH}")
-    if nodes > most:
+    if outside.count("[") + outside.count("{") + outside.count(",") > most:
         raise Malformed(f"the body holds more than {most} values")
 
 

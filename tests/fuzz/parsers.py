@@ -1,0 +1,207 @@
+"""Every parser of what strangers send, with seeds that it understands and what must hold for anything else."""
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from handlers import commands, signing, strict_json
+from handlers.commands import Wrong
+from handlers.errors import HandlerError, Unverified
+from policies import tags
+from policies.events import Command
+from service import plugins, segue_yaml
+from tests.deliveries import FIXTURES, Recorded, recorded
+from tests.fuzz.mutating import mutated, mutated_headers
+
+ROOT = Path(__file__).resolve().parents[2]
+MOST_HINTS = 5_000
+CARRIED = {"registry", "gitlab"}  # nothing of the body need be signed
+COMMENT = "/segue approve rel-1 sha256:1f0c1f0c1f0c good\n> /segue abort\n```\n/segue help\n```\n/segue rollback wine\n"
+SECRET = b"example-hook-secret"
+
+
+class Broken(AssertionError):
+    """A parser did what it must not; the message says what."""
+
+
+@dataclass(frozen=True)
+class Parser:
+    """`once` gives it one changed input and says what became of it; raises `Broken`, or whatever it raised."""
+
+    name: str
+    once: Callable[[random.Random], str]
+
+
+def parsers() -> tuple[Parser, ...]:
+    """All of them: one for each kind of sender that is installed, and the others by name."""
+    handlers = [Parser(f"{kind} deliveries", _handler(kind)) for kind in plugins.names("event_sources")]
+    return (
+        *handlers,
+        Parser("strict JSON", _strict_json),
+        Parser("commands", _commands),
+        Parser("segue.yaml", _segue_yaml),
+        Parser("tags of images", _tags),
+    )
+
+
+# --- senders ---------------------------------------------------------------------------------
+
+
+@cache
+def seeds(kind: str) -> tuple[Recorded, ...]:
+    """Deliveries of that kind, each as small as it can be while it says the same, and one of them whole."""
+    handler = plugins.load("event_sources", kind)
+    found = (recorded(kind) if (FIXTURES / kind).is_dir() else ()) or _made(kind)
+    return (*(_smaller(handler, one) for one in found), found[0])
+
+
+def _made(kind: str) -> tuple[Recorded, ...]:
+    """A delivery in our own ways of signing, for a sender of whom none is kept as a file."""
+    body = b'{"pusher": "ann", "changes": [{"ref": "refs/heads/main", "before": "0", "after": "1"}]}'
+    if kind == "registry":
+        body = b'{"events": [{"action": "push", "target": {"repository": "team/fraud", "tag": "1.4.0"}}]}'
+    names = {
+        "webhook-id": "one",
+        "webhook-timestamp": "1795415906",
+        "Authorization": "Bearer " + SECRET.decode(),
+    }
+    signature = signing.sign(SECRET, b"one.1795415906." + body)
+    return (Recorded(kind, {**names, "webhook-signature": signature}, body, SECRET),)
+
+
+def _smaller(handler: Any, one: Recorded) -> Recorded:
+    """Without what the handler does not read: small inputs are tried more often in the same time."""
+    try:
+        value, said = strict_json.load(one.body), handler.parse(one.headers, one.body)
+    except HandlerError:
+        return one
+    for place in [value, *(v for v in value.values() if isinstance(v, dict))]:
+        for key in list(place):
+            kept = place.pop(key)
+            if _parsed(handler, one.headers, value) != said:
+                place[key] = kept
+    return Recorded(one.name, one.headers, _text(value), one.secret)
+
+
+def _parsed(handler: Any, headers: dict[str, str], value: Any) -> Any:
+    try:
+        return handler.parse(headers, _text(value))
+    except HandlerError:
+        return None
+
+
+def _text(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
+def _handler(kind: str) -> Callable[[random.Random], str]:
+    handler = plugins.load("event_sources", kind)
+    originals = {one.body for one in (recorded(kind) if (FIXTURES / kind).is_dir() else _made(kind))}
+
+    def once(chance: random.Random) -> str:
+        seed = chance.choice(seeds(kind))
+        headers, body = mutated_headers(chance, seed.headers), mutated(chance, seed.body)
+        try:
+            handler.verify(headers, body, (seed.secret,), seed.sent)
+        except Unverified:
+            pass
+        else:
+            if kind not in CARRIED and body not in originals:
+                raise Broken("a body that nobody signed was verified")
+            handler.delivery_id(headers, body)  # must be there for what is verified
+        try:
+            hints = handler.parse(headers, body)
+        except HandlerError:
+            return "refused"
+        _check_hints(hints)
+        return "hints" if hints else "nothing"
+
+    return once
+
+
+def _check_hints(hints: Any) -> None:
+    if not isinstance(hints, tuple) or len(hints) > MOST_HINTS:
+        raise Broken(f"{len(hints)} hints, or not a tuple of them")
+    for hint in hints:
+        for field in fields(hint):
+            _storable(getattr(hint, field.name))
+
+
+def _storable(text: Any) -> None:
+    """Every store must take it. Raises `UnicodeEncodeError` for half a character."""
+    if not isinstance(text, str) or b"\0" in text.encode("utf-8"):
+        raise Broken("a hint holds what is no text, or a NUL")
+
+
+# --- the others ------------------------------------------------------------------------------
+
+
+def _strict_json(chance: random.Random) -> str:
+    body = mutated(chance, chance.choice(seeds("gitea")).body)
+    try:
+        strict_json.load(body)
+    except HandlerError:
+        return "refused"
+    return "read"
+
+
+def _commands(chance: random.Random) -> str:
+    text = mutated(chance, COMMENT.encode()).decode("utf-8", "replace")
+    found = commands.parse(text, "code:ann", "code", 1.0)
+    if len(found) != len(commands.command_lines(text)):
+        raise Broken("a line was neither a command nor a wrong one")
+    for one in found:
+        if isinstance(one, Command) and commands.parse(commands.render(one), one.actor, one.channel, 1.0) != (
+            one,
+        ):
+            raise Broken(f"a command is not what it is written as: {one}")
+        if not isinstance(one, Command | Wrong):
+            raise Broken(f"{one!r} is no command")
+    return "commands" if found else "nothing"
+
+
+MONOREPO = b"""\
+defaults:
+  image: ghcr.io/acme/{name}:main-*
+  deployment: ml/{name}
+  route: ml/{name}
+  environments:
+    staging: {cluster: stg}
+    production:
+      cluster: prod
+      after: staging
+      approvals: {count: 1, from: [ann, "code:bob"], expires: 8h}
+      guards: {errors: {worse_by: 1%}, latency: {worse_by: 10%}}
+models: {churn: {}, fraud: {paths: [lib/**, models/fraud]}, ltv: {}}
+"""
+
+
+@cache
+def _files() -> tuple[bytes, ...]:
+    return (MONOREPO, *(path.read_bytes() for path in sorted((ROOT / "examples").rglob("segue.yaml"))))
+
+
+def _segue_yaml(chance: random.Random) -> str:
+    checked = segue_yaml.check(mutated(chance, chance.choice(_files())), "models/wine")
+    if checked.models and checked.mistakes:
+        raise Broken("a file has models and mistakes")
+    for mistake in checked.mistakes:
+        mistake.message.encode("utf-8")
+    return "models" if checked.models else "mistakes"
+
+
+NAMES = b"main-1\nmain-2\nv1.2.3\n1.10.0\n1.9.9-rc.1\nlatest\nmain-20260101\nsha256-00.sig"
+
+
+def _tags(chance: random.Random) -> str:
+    names = mutated(chance, NAMES).decode("utf-8", "replace").split("\n")
+    pattern = chance.choice(("main-*", "v*", "*", "*-rc*"))
+    matching = tags.matching(names, pattern)
+    found = tags.newest(tags.counted(matching, pattern), pattern)
+    if found is not None and found not in names:
+        raise Broken(f"{found!r} was never a tag")
+    return "found" if found else "nothing"
