@@ -9,8 +9,6 @@ says whether they are new. Source: GitLab, "Webhooks" and "Webhook events";
 lib/gitlab/data_builder/note.rb.
 """
 
-import base64
-import binascii
 import hashlib
 import hmac
 import re
@@ -21,19 +19,15 @@ from handlers.hints import CommentHint, Hint
 from handlers.signing import Headers, header
 
 WINDOW = 300.0
-KEY = b"whsec_"
 BOT = re.compile(r"(?:project|group)_[0-9]+_bot")  # whom an access token of a project or group acts as
 
 
 def verify(headers: Headers, body: bytes, secrets: tuple[bytes, ...], now: float) -> None:
     """Raises `Unverified` unless the body was signed with one of the secrets, or carries one."""
-    claimed = header(headers, "webhook-signature")
-    if not claimed:
+    if header(headers, "webhook-signature"):
+        signing.standard(secrets, headers, body, now, WINDOW)
+    else:
         _carried(header(headers, "X-Gitlab-Token"), secrets)
-        return
-    name = hosted.identity(headers, "webhook-id")
-    stamp = signing.timestamp(header(headers, "webhook-timestamp"), now, WINDOW)
-    signing.base64_hmac(tuple(map(_key, secrets)), f"{name}.{stamp}.".encode() + body, claimed)
 
 
 def delivery_id(headers: Headers, body: bytes) -> str:
@@ -64,14 +58,6 @@ def _carried(token: str, secrets: tuple[bytes, ...]) -> None:
         good |= bool(secret) and hmac.compare_digest(secret, offered)
     if not good:
         raise Unverified
-
-
-def _key(secret: bytes) -> bytes:
-    """The key that a signing token stands for; none for a secret that is no such token."""
-    try:
-        return base64.b64decode(secret.removeprefix(KEY), validate=True) if secret.startswith(KEY) else b""
-    except binascii.Error:
-        return b""
 
 
 def _comment(told: hosted.Object) -> tuple[CommentHint, ...]:

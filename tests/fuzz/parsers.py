@@ -19,7 +19,7 @@ from tests.fuzz.mutating import mutated, mutated_headers
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST_HINTS = 5_000
-CARRIED = {"registry", "gitlab"}  # nothing of the body need be signed
+CARRIED = {"registry", "gitlab", "alertmanager", "cloudevents"}  # nothing of the body need be signed
 COMMENT = "/segue approve rel-1 sha256:1f0c1f0c1f0c good\n> /segue abort\n```\n/segue help\n```\n/segue rollback wine\n"
 SECRET = b"example-hook-secret"
 
@@ -55,22 +55,50 @@ def parsers() -> tuple[Parser, ...]:
 def seeds(kind: str) -> tuple[Recorded, ...]:
     """Deliveries of that kind, each as small as it can be while it says the same, and one of them whole."""
     handler = plugins.load("event_sources", kind)
-    found = (recorded(kind) if (FIXTURES / kind).is_dir() else ()) or _made(kind)
+    found = _kept(kind)
     return (*(_smaller(handler, one) for one in found), found[0])
 
 
-def _made(kind: str) -> tuple[Recorded, ...]:
-    """A delivery in our own ways of signing, for a sender of whom none is kept as a file."""
-    body = b'{"pusher": "ann", "changes": [{"ref": "refs/heads/main", "before": "0", "after": "1"}]}'
-    if kind == "registry":
-        body = b'{"events": [{"action": "push", "target": {"repository": "team/fraud", "tag": "1.4.0"}}]}'
-    names = {
-        "webhook-id": "one",
-        "webhook-timestamp": "1795415906",
-        "Authorization": "Bearer " + SECRET.decode(),
-    }
+PUSH = b'{"pusher": "ann", "changes": [{"ref": "refs/heads/main", "before": "0", "after": "1"}]}'
+TAGGED = b'{"events": [{"action": "push", "target": {"repository": "team/fraud", "tag": "1.4.0"}}]}'
+ORDER = b'{"command": "rollback", "target": "wine/production", "reason": "why"}'
+EVENT = b'{"specversion": "1.0", "id": "1", "source": "/ci", "type": "built", "data": {"model": "wine", "version": "7"}}'
+ALERT = (
+    b'{"version": "4", "alerts": [{"status": "firing", "labels": {"segue_target": "wine/production"}, "annotations": '
+    b'{"summary": "slow"}, "startsAt": "2026-11-23T14:20:20.1Z", "fingerprint": "a1b2"}]}'
+)
+MADE = {
+    "bare": ((PUSH, {}),),
+    "registry": ((TAGGED, {}),),
+    "alertmanager": ((ALERT, {}),),
+    "hook": ((ORDER, {}), (b'{"model": "churn", "version": "7"}', {})),
+    "cloudevents": (
+        (EVENT, {"Content-Type": "application/cloudevents+json"}),
+        (b"[" + EVENT + b"]", {"Content-Type": "application/cloudevents-batch+json"}),
+        (
+            ORDER,
+            {
+                "Content-Type": "application/json",
+                "ce-specversion": "1.0",
+                "ce-id": "1",
+                "ce-source": "/ci",
+                "ce-type": "x",
+            },
+        ),
+    ),
+}
+
+
+def _kept(kind: str) -> tuple[Recorded, ...]:
+    """The deliveries that are kept as files, and those made here: signed, and with the secret in a header."""
+    found = recorded(kind) if (FIXTURES / kind).is_dir() else ()
+    return (*found, *(_signed(kind, body, headers) for body, headers in MADE.get(kind, ())))
+
+
+def _signed(kind: str, body: bytes, headers: dict[str, str]) -> Recorded:
     signature = signing.sign(SECRET, b"one.1795415906." + body)
-    return (Recorded(kind, {**names, "webhook-signature": signature}, body, SECRET),)
+    names = {"webhook-id": "one", "webhook-timestamp": "1795415906", "webhook-signature": signature}
+    return Recorded(kind, {**headers, **names, "Authorization": "Bearer " + SECRET.decode()}, body, SECRET)
 
 
 def _smaller(handler: Any, one: Recorded) -> Recorded:
@@ -100,7 +128,7 @@ def _text(value: Any) -> bytes:
 
 def _handler(kind: str) -> Callable[[random.Random], str]:
     handler = plugins.load("event_sources", kind)
-    originals = {one.body for one in (recorded(kind) if (FIXTURES / kind).is_dir() else _made(kind))}
+    originals = {one.body for one in _kept(kind)}
 
     def once(chance: random.Random) -> str:
         seed = chance.choice(seeds(kind))
@@ -133,8 +161,13 @@ def _check_hints(hints: Any) -> None:
 
 def _storable(text: Any) -> None:
     """Every store must take it. Raises `UnicodeEncodeError` for half a character."""
-    if not isinstance(text, str) or b"\0" in text.encode("utf-8"):
-        raise Broken("a hint holds what is no text, or a NUL")
+    if isinstance(text, tuple):
+        for one in text:
+            _storable(one)
+    elif isinstance(text, str) and b"\0" in text.encode("utf-8"):
+        raise Broken("a hint holds a NUL")
+    elif not isinstance(text, str | float | None):
+        raise Broken(f"a hint holds {text!r}")
 
 
 # --- the others ------------------------------------------------------------------------------

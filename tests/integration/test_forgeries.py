@@ -24,22 +24,32 @@ def picked(kind: str, name: str) -> Recorded:
     return next(one for one in recorded(kind) if one.name == name)
 
 
-def of_bare() -> Recorded:
-    body = b'{"pusher": "ann", "changes": [{"ref": "refs/heads/main", "before": "0", "after": "1"}]}'
+PUSH = b'{"pusher": "ann", "changes": [{"ref": "refs/heads/main", "before": "0", "after": "1"}]}'
+ORDER = b'{"command": "rollback", "target": "wine/production"}'
+EVENT = b'{"specversion": "1.0", "id": "1", "source": "/a", "type": "b", "data": {"command": "start"}}'
+STRUCTURED = {"Content-Type": "application/cloudevents+json"}
+
+
+def signed(body: bytes, **more: str) -> Recorded:
+    """In the Standard Webhooks way."""
     signature = signing.sign(SECRET, b"one.1795415906." + body)
     headers = {"webhook-id": "one", "webhook-timestamp": "1795415906", "webhook-signature": signature}
-    return Recorded("bare", headers, body, SECRET)
+    return Recorded("signed", {**headers, **more}, body, SECRET)
 
 
-def of_registry() -> Recorded:
-    headers = {"Authorization": f"Bearer {SECRET.decode()}"}
-    return Recorded("registry", headers, b'{"events": []}', SECRET)
+def carrying(body: bytes, **more: str) -> Recorded:
+    """With the secret as it is."""
+    return Recorded("carrying", {"Authorization": f"Bearer {SECRET.decode()}", **more}, body, SECRET)
 
 
 GOOD = {
-    "bare": ("bare", of_bare()),
+    "bare": ("bare", signed(PUSH)),
+    "hook": ("hook", signed(ORDER)),
+    "cloudevents": ("cloudevents", carrying(EVENT, **STRUCTURED)),
+    "cloudevents-signed": ("cloudevents", signed(EVENT, **STRUCTURED)),
+    "alertmanager": ("alertmanager", carrying(b'{"version": "4", "alerts": []}')),
     "mlflow": ("mlflow", picked("mlflow", "model_version_alias.created")),
-    "registry": ("registry", of_registry()),
+    "registry": ("registry", carrying(b'{"events": []}')),
     "gitea": ("gitea", picked("gitea", "031-issue_comment-created")),
     "github": ("github", picked("github", "issue_comment-command")),
     "github-form": ("github", picked("github", "push-form")),
@@ -48,8 +58,13 @@ GOOD = {
     "bitbucket": ("bitbucket", picked("bitbucket", "cloud-push")),
     "bitbucket-server": ("bitbucket", picked("bitbucket", "server-push")),
 }
-TIMED = ("bare", "mlflow", "gitlab-signed")
-CARRIED = ("registry", "gitlab")  # the secret itself is sent, and nothing of the body is signed
+TIMED = ("bare", "hook", "cloudevents-signed", "mlflow", "gitlab-signed")
+CARRIED = (
+    "registry",
+    "alertmanager",
+    "cloudevents",
+    "gitlab",
+)  # the secret itself is sent, and nothing of the body is signed
 PROVES = ("signature", "authorization", "token")
 
 
@@ -94,7 +109,7 @@ def forgeries() -> dict[str, Forgery]:
                 "no body": replace(one, body=b""),
                 "the proof of another body": with_proofs(one, lambda _: signing.sign(SECRET, b"other")),
             }
-        if source not in {"registry", "gitlab"}:
+        if source not in CARRIED:
             for word in ("-id", "uuid", "delivery"):
                 if without(one, word) != one:
                     changes["no id"] = without(without(without(one, "-id"), "uuid"), "delivery")

@@ -135,7 +135,7 @@ def test_a_gitlab_signature_that_is_wrong_or_old_is_not_saved_by_a_right_token()
             gitlab.verify(headers, one.body, (one.secret,), now)
 
 
-def test_a_gitlab_secret_that_is_no_signing_token_signs_nothing():
+def test_the_beginning_or_a_part_of_a_gitlab_signing_token_signs_nothing():
     one = gitlab_signed()
     for secret in (one.secret.removeprefix(b"whsec_"), b"whsec_", b"whsec_!!!!", b"whsec_AAA"):
         with pytest.raises(Unverified):
