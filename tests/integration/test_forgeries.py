@@ -3,6 +3,7 @@
 Whoever guesses learns nothing: not which source exists, of which kind it is, or what was wrong.
 """
 
+import base64
 import http.client
 import threading
 from dataclasses import dataclass, replace
@@ -36,7 +37,18 @@ def of_registry() -> Recorded:
     return Recorded("registry", headers, b'{"events": []}', SECRET)
 
 
+def of_hook(**more: str) -> Recorded:
+    body, key = b'{"model": "fraud", "version": "7"}', b"0123456789abcdef0123456789abcdef"
+    signature = signing.sign(key, b"one.1795415906." + body)
+    headers = {"webhook-id": "one", "webhook-timestamp": "1795415906", "webhook-signature": signature}
+    return Recorded("hook", {**headers, **more}, body, b"whsec_" + base64.b64encode(key))
+
+
 GOOD = {
+    "alertmanager": ("alertmanager", picked("alertmanager", "002-two-firing")),
+    "harbor": ("harbor", replace(of_registry(), body=b'{"type": "PULL_ARTIFACT"}')),
+    "hook": ("hook", of_hook()),
+    "cloudevents": ("cloudevents", of_hook(**{"ce-id": "1", "ce-source": "/ci"})),
     "bare": ("bare", of_bare()),
     "mlflow": ("mlflow", picked("mlflow", "model_version_alias.created")),
     "registry": ("registry", of_registry()),
@@ -48,8 +60,12 @@ GOOD = {
     "bitbucket": ("bitbucket", picked("bitbucket", "cloud-push")),
     "bitbucket-server": ("bitbucket", picked("bitbucket", "server-push")),
 }
-TIMED = ("bare", "mlflow", "gitlab-signed")
-CARRIED = ("registry", "gitlab")  # the secret itself is sent, and nothing of the body is signed
+TIMED = ("bare", "hook", "cloudevents", "mlflow", "gitlab-signed")
+CARRIED = (
+    "alertmanager", "harbor",
+    "registry",
+    "gitlab",
+)  # the secret itself is sent, and nothing of the body is signed
 PROVES = ("signature", "authorization", "token")
 
 
