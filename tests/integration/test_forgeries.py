@@ -62,7 +62,8 @@ GOOD = {
 }
 TIMED = ("bare", "hook", "cloudevents", "mlflow", "gitlab-signed")
 CARRIED = (
-    "alertmanager", "harbor",
+    "alertmanager",
+    "harbor",
     "registry",
     "gitlab",
 )  # the secret itself is sent, and nothing of the body is signed
