@@ -10,9 +10,9 @@ for Event Delivery.
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote
 
 from handlers import orders, signing, strict_json
 from handlers.errors import Malformed
@@ -24,6 +24,7 @@ STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
 NEEDED = ("specversion", "id", "source", "type")
 MOST_EVENTS = 1_000
+_ENCODED = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 
 def verify(headers: Headers, body: bytes, secrets: tuple[bytes, ...], now: float) -> None:
@@ -94,8 +95,9 @@ def _check(attributes: Mapping[str, Any]) -> None:
 
 def _attribute(value: str) -> str:
     """A header's value: percent-encoded UTF-8 (HTTP binding, 3.1.3.2)."""
+    raw = _ENCODED.sub(lambda found: bytes([int(found[1], 16)]), value.encode("utf-8", "replace"))
     try:
-        return unquote(value, errors="strict")
+        return raw.decode()
     except UnicodeDecodeError:
         raise Malformed("a header of the event is not UTF-8") from None
 

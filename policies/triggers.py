@@ -1,26 +1,33 @@
 """Which models start a release for a change that a source tells. Reads nothing: the caller has the models
 as they are declared at the commit, and the paths that the push changed."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from types import MappingProxyType
 
+from policies import gto
 from policies.events import AliasChanged, ImageChanged, RefChanged, SourceEvent, VersionRegistered
+from policies.gto import Held
 from policies.spec.declaration import FromImage, FromModel, Model
 
 _BRANCH = "refs/heads/"
 _TAG = "refs/tags/"
-# Iterative's GTO: `churn@v1.2.0` registers, `churn#prod` assigns a stage, `churn#prod!` takes it away.
-_GTO_STAGE = re.compile(r"(?:[^\s#@!=]+=)?(?P<model>[^\s#@!=]+)#(?P<stage>[a-z][a-z0-9-]*)(?:#[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A release of this model begins because of this event."""
+    """A release of this model begins because of this event, or because it `held`s a stage now."""
 
     model: Model
     cause: SourceEvent
+    held: Held | None = None
+
+    @property
+    def environment(self) -> str | None:
+        """The only one to be released to: the one that the stage is called by, where there is one."""
+        names = {environment.name for environment in self.model.environments}
+        return self.held.stage if self.held is not None and self.held.stage in names else None
 
 
 def starts(
@@ -28,16 +35,34 @@ def starts(
     event: SourceEvent,
     changed_paths: tuple[str, ...] | None,
     default_branch: str,
+    refs: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Start, ...]:
     """The models that the event starts. `changed_paths` None: not known, so any may have changed.
 
-    `default_branch` is a full name (refs/heads/main). What was deleted starts nothing.
+    `default_branch` is a full name (refs/heads/main). `refs` are all references with their commits now: of
+    tags that assign a stage the newest counts. What was deleted starts nothing.
     """
     if event.value is None:
         return ()
-    return tuple(
-        Start(model, event) for model in models if _starts(model, event, changed_paths, default_branch)
-    )
+    found = []
+    for model in models:
+        stage = _held(model, event, refs)
+        if stage is not None or _starts(model, event, changed_paths, default_branch):
+            found.append(Start(model, event, stage))
+    return tuple(found)
+
+
+def _held(model: Model, event: SourceEvent, refs: Mapping[str, str]) -> Held | None:
+    """The stage that the event's tag gives to the model, if it is still the newest that does."""
+    if not isinstance(event, RefChanged) or not event.ref.startswith(_TAG):
+        return None
+    name = event.ref.removeprefix(_TAG)
+    tag = gto.read(name, event.after or "")
+    if tag is None or tag.model != model.name or tag.subject not in model.triggers.gto:
+        return None
+    tags = {ref.removeprefix(_TAG): commit for ref, commit in refs.items() if ref.startswith(_TAG)}
+    now = gto.held(tags, model.name, tag.subject)
+    return now if now is not None and now.tag.name == name and now.tag.commit == event.after else None
 
 
 def _starts(model: Model, event: SourceEvent, changed: tuple[str, ...] | None, default_branch: str) -> bool:
@@ -64,9 +89,6 @@ def _branch_wanted(model: Model, ref: str, default_branch: str) -> bool:
 
 def _tag_wanted(model: Model, tag: str) -> bool:
     """A tag names a whole commit, so what it changed is not asked."""
-    stage = _GTO_STAGE.fullmatch(tag)
-    if stage and stage["model"] == model.name and stage["stage"] in model.triggers.gto:
-        return True
     return any(fnmatchcase(tag, pattern) for pattern in model.triggers.tags)
 
 

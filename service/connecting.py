@@ -138,6 +138,9 @@ def _hook(source: Source, adapter: Any, address: str, secret: bytes) -> str:
             return f"no hook: {reason}; its sweep finds pushes"
     if source.kind in sources.IMAGE_KINDS:
         key = f"`Authorization: Bearer <the secret in secrets/hook-{source.name}>`"
+        if source.kind == "harbor":
+            key = f"the auth header `Bearer <the secret in secrets/hook-{source.name}>`"
+            return f"its sweep finds tags; a webhook of a project may tell {address} with {key}"
         return f"its sweep finds tags; a registry that sends notifications may tell {address} with {key}"
     by_hand = ""
     if source.kind in sources.HOST_KINDS:

@@ -59,6 +59,7 @@ class Plan:
     code: CodeOrigin | None
     registered: ModelOrigin | None
     image: str | None = None
+    environment: str | None = None  # the only one to be released to; None: each that waits for no other
 
 
 def decide(store: Store, decision: Callable[["Deciding"], T]) -> T:
@@ -78,7 +79,8 @@ class Deciding:
     def start(self, plan: Plan) -> tuple[str, ...]:
         """The planned version, received once, and a release of it for each first environment."""
         key = self._receive(plan)
-        first = [e for e in plan.model.environments if e.after is None]
+        wanted = plan.environment
+        first = [e for e in plan.model.environments if (e.name == wanted if wanted else e.after is None)]
         return tuple(self._release(plan.model, environment, key, plan.cause) for environment in first)
 
     def _receive(self, plan: Plan) -> str:

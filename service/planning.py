@@ -24,6 +24,7 @@ from policies.spec.declaration import (
 )
 from policies.spec.mistakes import Mistake
 from policies.spec.support import EMBEDDED
+from policies.triggers import Start
 from policies.version import CodeOrigin, ModelOrigin
 from policies.weights import SUMS
 from service import commits, mistakes_shown, newest, ownership, places, segue_yaml
@@ -133,7 +134,7 @@ def _plan_ref(parts: Parts, event: RefChanged, commit: str) -> tuple[Plan, ...]:
     tree = host.tree(commit)
     found = _declared(parts, host, parts.source(event.source), commit, tree)
     changed = host.changed(event.before, commit) if event.before else None
-    starts = triggers.starts(found.models, event, changed, host.default_branch())
+    starts = triggers.starts(found.models, event, changed, host.default_branch(), host.refs())
     author = host.author(commit)
 
     def store(deciding: Deciding) -> None:
@@ -150,8 +151,8 @@ def _plan_ref(parts: Parts, event: RefChanged, commit: str) -> tuple[Plan, ...]:
     return tuple(
         _code_plan(
             parts,
-            start.model,
-            cause,
+            start,
+            replace(cause, text=str(start.held)) if start.held is not None else cause,
             CodeOrigin(event.source, commit, start.model.folder, tree_digest(tree, start.model.folder)),
         )
         for start in starts
@@ -159,8 +160,9 @@ def _plan_ref(parts: Parts, event: RefChanged, commit: str) -> tuple[Plan, ...]:
     )
 
 
-def _code_plan(parts: Parts, model: Model, cause: Cause, code: CodeOrigin) -> Plan:
-    return Plan(_ruled_by_protected_branch(parts, model), cause, code=code, registered=None)
+def _code_plan(parts: Parts, start: Start, cause: Cause, code: CodeOrigin) -> Plan:
+    model = _ruled_by_protected_branch(parts, start.model)
+    return Plan(model, cause, code=code, registered=None, environment=start.environment)
 
 
 def declared_plan(parts: Parts, row: ModelRow, actor: str) -> Plan:

@@ -20,7 +20,7 @@ from service.settings import Settings
 HOST_KINDS = frozenset({"gitea", "github", "gitlab"})  # Git hosts with people, statuses and webhooks
 GIT_KINDS = frozenset({"bare"}) | HOST_KINDS
 REGISTRY_KINDS = frozenset({"mlflow"})
-IMAGE_KINDS = frozenset({"registry"})
+IMAGE_KINDS = frozenset({"registry", "harbor"})
 HOOK_KINDS = frozenset({"alertmanager", "cloudevents", "hook"})  # they tell, and cannot be asked
 
 

@@ -24,9 +24,13 @@ def program():
 
 
 class ImageServer:
-    """One registry with all its files in one folder; `secured` wants LOGIN, `tells` is a hook's URL and secret."""
+    """One registry with all its files in one folder.
 
-    def __init__(self, folder, *, secured=False, tells=None, address="127.0.0.1"):
+    `secured` wants LOGIN, `tokens` (what its configuration says of them) wants a token of a service, `tells` is a
+    hook's URL and secret.
+    """
+
+    def __init__(self, folder, *, secured=False, tells=None, tokens=None, address="127.0.0.1"):
         self.folder = folder
         self.port = free_port()
         self.host = f"{address}:{self.port}"
@@ -39,6 +43,8 @@ class ImageServer:
         }
         if secured:
             self._config["auth"] = {"htpasswd": {"realm": "images", "path": str(folder / "htpasswd")}}
+        if tokens is not None:
+            self._config["auth"] = {"token": tokens}
         if tells is not None:
             endpoint = {
                 "name": "segue",

@@ -188,7 +188,8 @@ _ON = (
         "gto",
         (Section.ON,),
         Many(Plain(forms.STAGE), 10, single=True),
-        "GTO tags that assign one of these stages to the model: `churn#prod`. With `build`.",
+        "GTO tags that assign one of these stages to the model: `churn#prod#3`. A stage of an environment's"
+        " name is released there only. With `build`.",
     ),
     Key(
         "paths",

@@ -87,7 +87,6 @@ REASONS: dict[str, str] = {
         "or the installation must have a list of approvers"
     ),
     "on.schedule": "nothing here starts releases by the clock",
-    "on.gto": "no source here tells GTO tags",
     "observe": "the rollout here cannot only watch",
     "restore": "nothing here puts an alias back",
     "when_undecided.ask": "no channel here can ask people; `hold` waits for them",
@@ -149,8 +148,6 @@ def needs(model: Model) -> Iterator[_Need]:
         yield from _evaluate(model.evaluate)
     if model.triggers.schedule is not None:
         yield _Need("on.schedule", "on.schedule", model.triggers.schedule)
-    if model.triggers.gto:
-        yield _Need("on.gto", "on.gto", ", ".join(model.triggers.gto))
     for environment in model.environments:
         at = f"environments.{environment.name}."
         yield from _rollout(environment, at)

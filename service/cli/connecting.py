@@ -13,7 +13,7 @@ from service.store import Store
 
 KINDS = {
     "git": "bare", "gitea": "gitea", "github": "github", "gitlab": "gitlab",
-    "mlflow": "mlflow", "registry": "registry",
+    "mlflow": "mlflow", "registry": "registry", "harbor": "harbor",
     "alertmanager": "alertmanager", "cloudevents": "cloudevents", "hook": "hook",
 }  # fmt: skip
 

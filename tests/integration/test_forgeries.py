@@ -48,6 +48,7 @@ GOOD = {
     "cloudevents": ("cloudevents", carrying(EVENT, **STRUCTURED)),
     "cloudevents-signed": ("cloudevents", signed(EVENT, **STRUCTURED)),
     "alertmanager": ("alertmanager", carrying(b'{"version": "4", "alerts": []}')),
+    "harbor": ("harbor", carrying(b'{"type": "PULL_ARTIFACT"}')),
     "mlflow": ("mlflow", picked("mlflow", "model_version_alias.created")),
     "registry": ("registry", carrying(b'{"events": []}')),
     "gitea": ("gitea", picked("gitea", "031-issue_comment-created")),
@@ -63,6 +64,7 @@ CARRIED = (
     "registry",
     "alertmanager",
     "cloudevents",
+    "harbor",
     "gitlab",
 )  # the secret itself is sent, and nothing of the body is signed
 PROVES = ("signature", "authorization", "token")

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
 
-from service.adapters.oci.remote import Missing, Remote, login_of
+from service.adapters.oci.remote import Login, Missing, Remote, login_of
 from service.ports.connections import Source
 from service.ports.outcomes import Refused, Retry
 from service.settings import Settings
@@ -135,7 +135,10 @@ def remote_of(settings: Settings, source: Source, *, actions: str, seconds: tupl
     """The registry behind a source, to be asked for `actions`; its login is the secret `login-<source>`."""
     parts = urlsplit(source.url)
     url = f"{parts.scheme}://{_HUB_API}" if parts.netloc == _HUB else source.url
-    login = login_of(settings.secret(f"login-{source.name}"))
+
+    def login() -> Login | None:
+        return login_of(settings.secret(f"login-{source.name}"))
+
     store = f"write `user:password` into the secret file login-{source.name}"
     return Remote(url, login, actions=actions, seconds=seconds, store=store)
 

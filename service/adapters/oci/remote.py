@@ -6,19 +6,19 @@ token service that it names, and never into a message or to another host.
 
 import json
 import re
-from base64 import b64encode
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 from urllib.parse import urljoin, urlsplit
 
 import requests
 
+from service.adapters.oci.challenges import Challenge, Login, basic, challenges, login_of
 from service.ports.outcomes import Refused, Retry
 
-Login = tuple[str, str]
+__all__ = ["Login", "Missing", "Remote", "address", "login_of"]
+
 Body = bytes | BinaryIO
 
-_CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 _REPOSITORY = re.compile(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*")
 _HERE = frozenset({"127.0.0.1", "::1", "localhost"})
 _MOST_MOVES = 3
@@ -34,14 +34,22 @@ class Remote:
     """A registry, asked for one purpose: `actions` is what its tokens shall allow (pull, or pull,push)."""
 
     def __init__(
-        self, url: str, login: Login | None, *, actions: str, seconds: tuple[float, float], store: str
+        self,
+        url: str,
+        login: Login | Callable[[], Login | None] | None,
+        *,
+        actions: str,
+        seconds: tuple[float, float],
+        store: str,
     ) -> None:
         """`seconds` to connect, and between two pieces of an answer; `store` says where a login belongs.
 
+        A `login` that is asked for may change, as that of a registry whose passwords last for hours.
         Raises `Refused` for what is no address.
         """
         self.url = address(url)
-        self._login = login
+        self._login = login if callable(login) else lambda: login
+        self._used: dict[str, Login | None] = {}  # repository to the login that its pass was got with
         self._actions = actions
         self._seconds = seconds
         self._store = store
@@ -70,6 +78,10 @@ class Remote:
             raise Refused(f"{repository!r} is no repository name; write lower-case words with / between them")
         url = where if "://" in where else f"{self.url}/v2/{repository}{where}"
         answer = self._sent(method, url, repository, headers, body)
+        if answer.status_code == 403 and self._outdated(repository):
+            answer.close()
+            del self._passes[repository]
+            answer = self._sent(method, url, repository, headers, body)
         if answer.status_code == 401 and 401 not in allowed and self._ours(url):
             answer.close()
             self._authorize(repository, answer.headers.get("WWW-Authenticate", ""))
@@ -139,21 +151,30 @@ class Remote:
     def _ours(self, url: str) -> bool:
         return urlsplit(url)[:2] == urlsplit(self.url)[:2]
 
-    def _authorize(self, repository: str, challenge: str) -> None:
+    def _outdated(self, repository: str) -> bool:
+        """Whether the login has changed since: some say 403 to one that has run out, and ask for nothing."""
+        return repository in self._passes and self._login() != self._used[repository]
+
+    def _authorize(self, repository: str, header: str) -> None:
         """Do what the registry asks for: a login, or a token of the service that it names."""
-        scheme = challenge.partition(" ")[0].lower()
-        if scheme == "basic" and self._login:
-            self._passes[repository] = "Basic " + b64encode(":".join(self._login).encode()).decode()
-            return
-        facts = dict(_CHALLENGE.findall(challenge))
-        if scheme != "bearer" or not _trusted(facts.get("realm", ""), self.url):
+        login = self._login()
+        offered = {one.scheme: one for one in reversed(challenges(header))}
+        bearer = offered.get("bearer")
+        self._used[repository] = login
+        if bearer is not None and _trusted(bearer.facts.get("realm", ""), self.url):
+            self._passes[repository] = f"Bearer {self._token(bearer, repository, login)}"
+        elif login and "basic" in offered:
+            self._passes[repository] = basic(login)
+        else:
             raise Refused(f"{self.url} wants a login; {self._store}")
-        query = {"service": facts.get("service", "")}
-        if scope := facts.get("scope") or (repository and f"repository:{repository}:{self._actions}"):
+
+    def _token(self, asked: Challenge, repository: str, login: Login | None) -> str:
+        query = {"service": asked.facts.get("service", "")}
+        if scope := asked.facts.get("scope") or (repository and f"repository:{repository}:{self._actions}"):
             query["scope"] = scope
-        answer = self._once("GET", facts["realm"], params=query, auth=self._login)
-        raw = self.content(self._checked(answer, {200}, "a token"), _LARGEST_TOKEN)
-        self._passes[repository] = f"Bearer {_token(raw, self.url)}"
+        headers = {"Authorization": basic(login)} if login else {}
+        answer = self._once("GET", asked.facts["realm"], params=query, headers=headers)
+        return _token(self.content(self._checked(answer, {200}, "a token"), _LARGEST_TOKEN), self.url)
 
 
 class _NoLogin(requests.auth.AuthBase):
@@ -172,12 +193,6 @@ def address(url: str) -> str:
         shown = re.sub(r"[^/]*@", "", url)
         raise Refused(f"{shown!r} is not the address of an image registry; write https://registry.example")
     return url.rstrip("/")
-
-
-def login_of(secret: bytes | None) -> Login | None:
-    """The user and password of a secret file, `user:password`."""
-    user, found, password = (secret or b"").decode("utf-8", "replace").partition(":")
-    return (user, password) if found else None
 
 
 def _trusted(realm: str, registry: str) -> bool:
