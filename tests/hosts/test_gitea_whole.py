@@ -101,7 +101,7 @@ def test_a_merged_pull_request_gets_one_comment_that_tells_each_release(started)
 
 def test_a_login_that_may_set_no_hook_is_told_and_the_sweep_finds_each_push(started):
     here = started(SEGUE_SWEEP_SECONDS="1")
-    here.gitea.user("writer")
+    here.gitea.person("writer")
     here.api("PUT", "/collaborators/writer", {"permission": "write"})
     told = here.connect(here.gitea.token("writer"))
     assert any("no webhook" in line and "By hand" in line for line in told)

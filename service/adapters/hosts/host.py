@@ -50,9 +50,10 @@ def connection(settings: Settings, source: Source, address: Address, login: Logi
 
 
 class Host(ABC):
-    """One repository at a host. `HOOK` names a webhook's events in the words of the host's own page."""
+    """One repository at a host."""
 
-    HOOK: ClassVar[str]
+    HOOK: ClassVar[str]  # a webhook's events, in the words of the host's own page
+    ON_COMMITS: ClassVar[bool]  # whether commits have comments
 
     def __init__(self, connected: Connection) -> None:
         self._source = connected.source
@@ -128,6 +129,14 @@ class Host(ABC):
         except Missing as error:
             raise self._gone() from error
 
+    def _where(self, commit: str) -> str | None:
+        """Where people talk about the commit; None where there is no such place."""
+        try:
+            pull = self._pull(commit)
+        except Missing:  # they are turned off for the repository, which is there: it took the status
+            pull = None
+        return pull or (f"commit/{commit}" if self.ON_COMMITS else None)
+
     def comment(self, where: str, key: str, text: str) -> None:
         self._put(where, key, lambda mark, _: comments.said(mark, text))
 
@@ -168,8 +177,8 @@ class Host(ABC):
         """Set the commit's status of that key."""
 
     @abstractmethod
-    def _where(self, commit: str) -> str | None:
-        """Where people talk about the commit; None where there is no such place."""
+    def _pull(self, commit: str) -> str | None:
+        """The place of the pull request that brought the commit, or of an open one that holds it."""
 
     @abstractmethod
     def _said(self, where: str) -> Iterable[Said]:

@@ -16,9 +16,9 @@ from service.adapters.repository.running import Reach, run
 from service.ports.outcomes import Refused, Retry
 
 LARGEST = 8 << 30  # bytes of one pack
-SECONDS = 600.0  # of one fetch; a host that sends nothing for `_SILENT` seconds is given up before
+SECONDS = 600.0  # of one fetch; a host that sends nothing for `SILENT` seconds is given up before
 PACKS = 40  # above, they are made one
-_SILENT = 20
+SILENT = 20
 _PATIENCE = 60.0  # until another process has fetched
 _REFS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 _FETCH = ("fetch", "--quiet", "--prune", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head",
@@ -125,7 +125,7 @@ def _config(authorization: str, proxy: str, certificates: str) -> Iterator[str]:
         "[http]",
         "followRedirects = false",
         "lowSpeedLimit = 1",
-        f"lowSpeedTime = {_SILENT}",
+        f"lowSpeedTime = {SILENT}",
         *([f"extraHeader = {_quoted('Authorization: ' + authorization)}"] if authorization else []),
         *([f"proxy = {_quoted(proxy)}"] if proxy else []),
         *([f"sslCAInfo = {_quoted(certificates)}"] if certificates else []),
