@@ -277,6 +277,18 @@ def test_a_commit_that_a_pull_request_brought_is_told_of_there(github):
     ]
 
 
+def test_a_login_that_may_not_comment_on_commits_reports_by_the_status_alone(github):
+    commit = github.commit({"a": b"1"})
+    github.server.on_commits = False
+    github.host.report(status(commit))
+    assert len(github.server.statuses) == 1
+    assert github.note(commit) == ""
+    github.server.pulls = [{"number": 4, "state": "open", "merged_at": None, "commits": [commit]}]
+    github.server.tokens[TOKEN] = READ
+    with pytest.raises(Refused, match="may not do that"):
+        github.host.comment("pull/4", "k", "hello")
+
+
 def test_a_merge_request_is_told_as_well_and_a_status_may_be_set_again(gitlab):
     commit = gitlab.commit({"a": b"1"})
     gitlab.server.merge_requests = [{"iid": 9, "state": "opened", "commits": [commit]}]

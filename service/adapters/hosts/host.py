@@ -13,7 +13,7 @@ from service.adapters.hosts import comments
 from service.adapters.hosts.address import Address
 from service.adapters.hosts.login import Login
 from service.adapters.hosts.mirror import Mirror
-from service.adapters.hosts.rest import Missing, Rest
+from service.adapters.hosts.rest import Forbidden, Missing, Rest
 from service.ports.connections import Source
 from service.ports.git import CommitStatus, Permission, TreeEntry
 from service.ports.outcomes import Refused, Retry
@@ -123,11 +123,17 @@ class Host(ABC):
         self._need(status.commit)
         try:
             self._status(status)
-            where = self._where(status.commit)
-            if where is not None:
-                self._put(where, REPORT, lambda mark, before: comments.reported(mark, before, status))
         except Missing as error:
             raise self._gone() from error
+        where = self._where(status.commit)
+        if where is None:
+            return
+        try:
+            self._put(where, REPORT, lambda mark, before: comments.reported(mark, before, status))
+        except Forbidden:
+            # At GitHub a comment on a commit takes a login that may push: nobody should give it for that.
+            if not where.startswith("commit/"):
+                raise
 
     def _where(self, commit: str) -> str | None:
         """Where people talk about the commit; None where there is no such place."""
