@@ -39,11 +39,14 @@ def connect(kind: str, url: str | None, name: str | None, owns: tuple[str, ...],
 
     \b
       segue connect git /srv/git/models.git
+      segue connect github https://github.com/acme/models
       segue connect mlflow http://127.0.0.1:5000
       segue connect registry https://ghcr.io
       segue connect alertmanager --name alerts
 
     Alertmanager, a sender of CloudEvents and a signed hook have no URL: they tell, and cannot be asked.
+    The login of a host is a token in the secret file login-NAME, written before.
+
     A repository on this machine must lie below a folder named in SEGUE_GIT_ROOTS, here and for `segue up`.
     """
     source = _source_of(KINDS[kind], url, name, owns)

@@ -34,6 +34,9 @@ class InMemory:
     def knows(self, login, permission):
         self.host.people[login] = permission
 
+    def places(self):
+        return "pull/7", "issue/8"
+
     def said(self, where):
         return [text for (place, _), text in self.host.comments.items() if place == where]
 
@@ -364,11 +367,12 @@ def test_a_comment_of_one_key_is_replaced_or_there_are_no_comments(world):
         with pytest.raises(Refused, match="no pull/7"):
             world.host.comment("pull/7", "segue/1", "done")
         return
+    here, there = world.places()
     for key, text in (("segue/1", "begun"), ("segue/2", "other"), ("segue/1", "done")):
-        world.host.comment("pull/7", key, text)
-    assert sorted(world.said("pull/7")) == ["done", "other"]
-    world.host.comment("issue/8", "segue/1", "elsewhere")
-    assert (sorted(world.said("pull/7")), world.said("issue/8")) == (["done", "other"], ["elsewhere"])
+        world.host.comment(here, key, text)
+    assert sorted(world.said(here)) == ["done", "other"]
+    world.host.comment(there, "segue/1", "elsewhere")
+    assert (sorted(world.said(here)), world.said(there)) == (["done", "other"], ["elsewhere"])
 
 
 # --- what is not there -----------------------------------------------------------------------

@@ -29,6 +29,7 @@ class GitHub(GitServer):
         self.hooks = []
         self.pulls = []  # {"number", "state", "merged_at", "commits"}
         self.comments = {}  # place to its comments
+        self.on_commits = True  # whether tokens may comment on commits, which takes one that may push
         self.apps = {}  # name to public key
         self.issued = 0
         self.lasts = 3600  # seconds that an installation's token is good for
@@ -102,6 +103,8 @@ class GitHub(GitServer):
 
     def _comment(self, asked, place):
         self._need(asked, WRITE)
+        if place.startswith("commits/") and not self.on_commits:
+            raise Refusal(403, "Resource not accessible by personal access token")
         new = {"id": self._number(), "body": self._text(asked), "user": {"login": "segue"}}
         self.comments.setdefault(place, []).append(new)
         return Answer(201, new)

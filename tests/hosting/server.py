@@ -60,6 +60,7 @@ class GitServer(ThreadingHTTPServer):
         self.people = {}  # login to permission there, in the host's word
         self.script = []  # answers that come before all others, once each
         self.asked = []  # (method, path)
+        self.on_git = lambda _: None  # called with the path before git is answered
         self.lock = threading.RLock()
 
     def __enter__(self):
@@ -166,6 +167,7 @@ class _Handler(BaseHTTPRequestHandler):
             return Answer(refusal.status, self.server.refused(refusal), headers)
 
     def _git(self, parts, body):
+        self.server.on_git(parts.path)
         allowed = self.server.may_fetch(self.headers.get("Authorization", ""))
         if allowed is None:
             self._send(401, {"WWW-Authenticate": 'Basic realm="git"'}, b"")

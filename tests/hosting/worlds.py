@@ -44,6 +44,10 @@ class Hosted:
     def delete(self, ref):
         self.repository.git("update-ref", "-d", ref)
 
+    def places(self):
+        """Two places where people talk."""
+        return "pull/7", "issue/8"
+
     def vanish(self):
         shutil.rmtree(self.repository.folder)
 

@@ -63,7 +63,7 @@ LEVEL = Warn
 [mailer]
 ENABLED = false
 """
-SCOPES = "write:repository,write:issue,read:user"
+SCOPES = "write:repository,write:issue"  # as docs/how-to/connect-git-hosts.md asks for
 
 
 class Gitea:
@@ -78,6 +78,7 @@ class Gitea:
         self._process = None
         self._numbers = itertools.count(1)
         self._tokens = {}
+        self._people = set()
 
     def start(self):
         """Make its database and its first user, start it, and wait until it answers."""
@@ -120,6 +121,18 @@ class Gitea:
         """Make a user; the password is the name twice."""
         self.run("admin", "user", "create", "--username", name, "--password", name * 3, "--email",
                  f"{name}@example.test", "--must-change-password=false", *options)  # fmt: skip
+
+    def person(self, name, full_name=""):
+        """A user who is not there yet, or is."""
+        if name not in self._people:
+            self._people.add(name)
+            told = {"username": name, "full_name": full_name, "email": f"{name}@example.test",
+                    "password": name * 3, "must_change_password": False}  # fmt: skip
+            self.api("POST", "/admin/users", told)
+
+    def on_disk(self, repository):
+        """The folder of a repository."""
+        return self._folder / "data" / "gitea-repositories" / f"{repository}.git"
 
     def token(self, user="ada", scopes=SCOPES):
         """A token of the user."""

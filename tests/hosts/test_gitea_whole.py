@@ -44,6 +44,14 @@ class OnGitea:
         """The newest state of each context, as the page shows them."""
         return {one["context"]: one for one in self.api("GET", f"/commits/{commit}/status")["statuses"] or ()}
 
+    def comments(self, pull):
+        """What is said on a pull request; one empty text where nothing is said yet."""
+        return [one["body"] for one in self.api("GET", f"/issues/{pull}/comments")] or [""]
+
+    def release(self, commit):
+        """The commit's release as it stands; an empty one where there is none yet."""
+        return next(iter(self.installation.releases(commit)), {})
+
     def merged(self, branch):
         """Have a pull request of the branch merged; its number, and the commit that it became."""
         pull = self.api("POST", "/pulls", {"head": branch, "base": "main", "title": branch})["number"]
@@ -88,20 +96,42 @@ def test_a_merged_pull_request_gets_one_comment_that_tells_each_release(started)
     pull, commit = here.merged("better")
     release = here.installation.release_of(commit)
     assert release["phase"] == "promoted"
-
-    def comments():
-        return [one["body"] for one in here.api("GET", f"/issues/{pull}/comments")]
-
-    wait_until(lambda: any("[success] segue/echo/production" in body for body in comments()))
-    (body,) = comments()
+    wait_until(lambda: any("[success] segue/echo/production" in body for body in here.comments(pull)))
+    (body,) = here.comments(pull)
     assert body.startswith("<!-- segue ")
     assert release["name"] in body
     assert here.statuses(commit)["segue/echo/production"]["status"] == "success"
 
 
+def test_a_comment_of_somebody_else_who_may_write_approves_and_lets_the_release_go_on(started):
+    here = started(SEGUE_SWEEP_SECONDS=NEVER)
+    here.connect(here.gitea.token())
+    here.git("commit", "--quiet", "--allow-empty", "-m", "Begin")
+    here.git("push", "--quiet", "origin", "HEAD:main")
+    here.git("switch", "--quiet", "--create", "better")
+    here.installation.push(1, more="approvals: {count: 1}\n")
+    pull, commit = here.merged("better")
+    wait_until(lambda: here.release(commit).get("phase") == "approval", 60)
+    wait_until(lambda: "to approve: /segue approve" in here.comments(pull)[0])
+    asked = next(line for line in here.comments(pull)[0].splitlines() if "to approve: " in line)
+    words = asked.partition("to approve: ")[2]
+    for name, permission in (("stranger", "read"), ("reviewer", "write")):
+        here.gitea.person(name)
+        here.api("PUT", f"/collaborators/{name}", {"permission": permission})
+    for name in ("stranger", "ada", "reviewer"):
+        here.api("POST", f"/issues/{pull}/comments", {"body": f"Fine.\n\n{words}"}, user=name)
+    release = here.installation.release_of(commit)
+    assert release["phase"] == "promoted"
+    assert [one["actor"] for one in release["approvals"]] == ["models:reviewer"]
+    wait_until(lambda: any("cannot approve" in body for body in here.comments(pull)))
+    mine = [body for body in here.comments(pull) if body.startswith("<!-- segue ")]
+    assert len(mine) == 3  # the report, and one answer each to who may ask
+    wait_until(lambda: "[success] segue/echo/production" in here.comments(pull)[0])
+
+
 def test_a_login_that_may_set_no_hook_is_told_and_the_sweep_finds_each_push(started):
     here = started(SEGUE_SWEEP_SECONDS="1")
-    here.gitea.user("writer")
+    here.gitea.person("writer")
     here.api("PUT", "/collaborators/writer", {"permission": "write"})
     told = here.connect(here.gitea.token("writer"))
     assert any("no webhook" in line and "By hand" in line for line in told)

@@ -37,6 +37,7 @@ class GiteaHost(Host):
     """One repository at a Gitea or Forgejo."""
 
     HOOK = "pushes, branches and tags made and deleted, comments on issues and on pull requests"
+    ON_COMMITS = False
 
     @classmethod
     def open(cls, settings: Settings, source: Source) -> Self:
@@ -97,8 +98,8 @@ class GiteaHost(Host):
         }
         self._rest.send("POST", f"{self._repository}/statuses/{status.commit}", told)
 
-    def _where(self, commit: str) -> str | None:
-        """The pull request that brought it, or of which it is the newest commit."""
+    def _pull(self, commit: str) -> str | None:
+        """The one that it was merged by, or of which it is the newest commit."""
         try:
             return f"pull/{self._rest.get(f'{self._repository}/commits/{commit}/pull')['number']}"
         except Missing:

@@ -33,6 +33,7 @@ class GitHubHost(Host):
     """One repository at GitHub."""
 
     HOOK = "pushes, branch or tag creation and deletion, issue comments, commit comments"
+    ON_COMMITS = True
 
     @classmethod
     def open(cls, settings: Settings, source: Source) -> Self:
@@ -99,12 +100,11 @@ class GitHubHost(Host):
         }
         self._rest.send("POST", f"{self._repository}/statuses/{status.commit}", told)
 
-    def _where(self, commit: str) -> str:
-        """The pull request that brought it, or an open one that holds it; else the commit itself."""
+    def _pull(self, commit: str) -> str | None:
         for pull in self._rest.pages(f"{self._repository}/commits/{commit}/pulls", per_page=_PAGE):
             if pull.get("merged_at") or pull.get("state") == "open":
                 return f"pull/{pull['number']}"
-        return f"commit/{commit}"
+        return None
 
     def _said(self, where: str) -> Iterator[Said]:
         path, changed = self._talk(where)

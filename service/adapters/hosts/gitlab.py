@@ -37,6 +37,7 @@ class GitLabHost(Host):
     """One project at a GitLab."""
 
     HOOK = "push events, tag push events, comments"
+    ON_COMMITS = True
 
     @classmethod
     def open(cls, settings: Settings, source: Source) -> Self:
@@ -121,13 +122,12 @@ class GitLabHost(Host):
             if _UNCHANGED not in str(reason):
                 raise
 
-    def _where(self, commit: str) -> str:
-        """The merge request that brought it, or an open one that holds it; else the commit itself."""
+    def _pull(self, commit: str) -> str | None:
         path = f"{self._project}/repository/commits/{commit}/merge_requests"
         for found in self._rest.pages(path, per_page=_PAGE):
             if found.get("state") in {"merged", "opened"}:
                 return f"pull/{found['iid']}"
-        return f"commit/{commit}"
+        return None
 
     def _said(self, where: str) -> Iterator[Said]:
         path = self._talk(where)

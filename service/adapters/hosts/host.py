@@ -13,7 +13,7 @@ from service.adapters.hosts import comments
 from service.adapters.hosts.address import Address
 from service.adapters.hosts.login import Login
 from service.adapters.hosts.mirror import Mirror
-from service.adapters.hosts.rest import Missing, Rest
+from service.adapters.hosts.rest import Forbidden, Missing, Rest
 from service.ports.connections import Source
 from service.ports.git import CommitStatus, Permission, TreeEntry
 from service.ports.outcomes import Refused, Retry
@@ -50,9 +50,10 @@ def connection(settings: Settings, source: Source, address: Address, login: Logi
 
 
 class Host(ABC):
-    """One repository at a host. `HOOK` names a webhook's events in the words of the host's own page."""
+    """One repository at a host."""
 
-    HOOK: ClassVar[str]
+    HOOK: ClassVar[str]  # a webhook's events, in the words of the host's own page
+    ON_COMMITS: ClassVar[bool]  # whether commits have comments
 
     def __init__(self, connected: Connection) -> None:
         self._source = connected.source
@@ -122,11 +123,25 @@ class Host(ABC):
         self._need(status.commit)
         try:
             self._status(status)
-            where = self._where(status.commit)
-            if where is not None:
-                self._put(where, REPORT, lambda mark, before: comments.reported(mark, before, status))
         except Missing as error:
             raise self._gone() from error
+        where = self._where(status.commit)
+        if where is None:
+            return
+        try:
+            self._put(where, REPORT, lambda mark, before: comments.reported(mark, before, status))
+        except Forbidden:
+            # At GitHub a comment on a commit takes a login that may push: nobody should give it for that.
+            if not where.startswith("commit/"):
+                raise
+
+    def _where(self, commit: str) -> str | None:
+        """Where people talk about the commit; None where there is no such place."""
+        try:
+            pull = self._pull(commit)
+        except Missing:  # they are turned off for the repository, which is there: it took the status
+            pull = None
+        return pull or (f"commit/{commit}" if self.ON_COMMITS else None)
 
     def comment(self, where: str, key: str, text: str) -> None:
         self._put(where, key, lambda mark, _: comments.said(mark, text))
@@ -168,8 +183,8 @@ class Host(ABC):
         """Set the commit's status of that key."""
 
     @abstractmethod
-    def _where(self, commit: str) -> str | None:
-        """Where people talk about the commit; None where there is no such place."""
+    def _pull(self, commit: str) -> str | None:
+        """The place of the pull request that brought the commit, or of an open one that holds it."""
 
     @abstractmethod
     def _said(self, where: str) -> Iterable[Said]:

@@ -16,9 +16,9 @@ from service.adapters.repository.running import Reach, run
 from service.ports.outcomes import Refused, Retry
 
 LARGEST = 8 << 30  # bytes of one pack
-SECONDS = 600.0  # of one fetch; a host that sends nothing for `_SILENT` seconds is given up before
+SECONDS = 600.0  # of one fetch; a host that sends nothing for `SILENT` seconds is given up before
 PACKS = 40  # above, they are made one
-_SILENT = 20
+SILENT = 20
 _PATIENCE = 60.0  # until another process has fetched
 _REFS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 _FETCH = ("fetch", "--quiet", "--prune", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head",
@@ -69,8 +69,15 @@ class Mirror(Reader):
             ended = run(folder, "init", "--quiet", "--bare", "--template=", "--initial-branch=main")
             if ended.status != 0:
                 raise Retry(f"{folder} cannot be made: {ended.said}", 30.0)
-        for left in (*folder.rglob("*.lock"), *folder.glob("objects/pack/tmp_*")):
+        self._clean()
+
+    def _clean(self) -> None:
+        folder = self._folder_on_disk
+        for left in (*folder.rglob("*.lock"), *self._unfinished()):
             left.unlink(missing_ok=True)
+
+    def _unfinished(self) -> list[Path]:
+        return list(self._folder_on_disk.glob("objects/pack/tmp_*"))
 
     def _pack(self) -> None:
         packs = len(list(self._folder_on_disk.glob("objects/pack/*.pack")))
@@ -78,6 +85,12 @@ class Mirror(Reader):
             run(self._folder_on_disk, "repack", "-a", "-d", "-k", "-q")
 
     def _failed(self, said: str) -> Retry | Refused:
+        largest = max((left.stat().st_size for left in self._unfinished()), default=0)
+        self._clean()
+        if largest >= LARGEST:  # a signal ended git there; it says nothing of it
+            return Refused(
+                f"{self._page} sends more than {LARGEST >> 20} MiB; keep data out of the repository"
+            )
         lines = [line for line in said.splitlines() if line.strip()]
         last = lines[-1].strip() if lines else "it said nothing"
         if any(word in said for word in _DENIED):
@@ -87,10 +100,6 @@ class Mirror(Reader):
             )
         if any(word in said for word in _GONE):
             return Retry(f"{self._page} is gone, or hidden from the login of {self._source}", 30.0)
-        if "File too large" in said or "signal 25" in said:
-            return Refused(
-                f"{self._page} sends more than {LARGEST >> 30} GiB; keep data out of the repository"
-            )
         return Retry(f"{self._page} cannot be fetched now ({last})", 10.0)
 
     @contextmanager
@@ -125,7 +134,7 @@ def _config(authorization: str, proxy: str, certificates: str) -> Iterator[str]:
         "[http]",
         "followRedirects = false",
         "lowSpeedLimit = 1",
-        f"lowSpeedTime = {_SILENT}",
+        f"lowSpeedTime = {SILENT}",
         *([f"extraHeader = {_quoted('Authorization: ' + authorization)}"] if authorization else []),
         *([f"proxy = {_quoted(proxy)}"] if proxy else []),
         *([f"sslCAInfo = {_quoted(certificates)}"] if certificates else []),

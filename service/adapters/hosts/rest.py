@@ -27,6 +27,10 @@ class Missing(Refused):
     """The host knows nothing there, or hides it from this login."""
 
 
+class Forbidden(Refused):
+    """The host knows the login, which may not do that."""
+
+
 class Rest:
     """One server. `login` is asked for the value of the header `Authorization` before each request."""
 
@@ -114,7 +118,7 @@ class Rest:
                 f" login-{self._source}"
             )
         if status == 403:
-            return Refused(f"the login of {self._source} may not do that ({place} answered 403: {said})")
+            return Forbidden(f"the login of {self._source} may not do that ({place} answered 403: {said})")
         if status in {404, 410}:
             return Missing(
                 f"{place} answered {status}: it is gone, or hidden from the login of {self._source}"
