@@ -282,6 +282,14 @@ class Superseded:
 
 
 @dataclass(frozen=True, slots=True)
+class Overtaken:
+    """A newer release is ready, and its rule is to end the one on its way; `by` is its name."""
+
+    by: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Approved:
     """Somebody with the authority approved exactly the plan and evidence named."""
 
@@ -305,6 +313,7 @@ ReleaseEvent = (
     | Tick
     | TurnCame
     | Superseded
+    | Overtaken
     | Approved
     | Command
 )

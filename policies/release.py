@@ -33,7 +33,7 @@ class Phase(StrEnum):
     REJECTED = "rejected"  # final: people said no, or nobody in time
     REFUSED = "refused"  # final: a gate said no; it had no traffic
     FAILED = "failed"  # final: could not be built, evaluated, started or checked
-    SUPERSEDED = "superseded"  # final: a newer release took its place before its turn
+    SUPERSEDED = "superseded"  # final: a newer release took its place
     ALREADY_THERE = "already there"  # final: this version serves already
 
 
@@ -164,7 +164,8 @@ def plan_digest(release: Release) -> str:
         "metrics": release.metrics,
         "gates": release.gates,
         "steps": [asdict(step) for step in release.steps],
-        "environment": asdict(release.environment),
+        # Without what it does to others: that is no part of what serves, nor of how it is judged.
+        "environment": {k: v for k, v in asdict(release.environment).items() if k != "when_newer"},
     }
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()

@@ -16,6 +16,7 @@ from policies.events import (
     Drifted,
     EffectFailed,
     EvidenceChanged,
+    Overtaken,
     ReleaseEvent,
     Superseded,
     Tick,
@@ -30,21 +31,26 @@ from policies.place import Place
 from policies.release import HOLDING, Phase, Release, Serving, Target, plan_digest
 from policies.split import Decision
 
+WAITING = (Phase.PENDING, Phase.QUEUED)  # for nothing that answers to a step
 
-def advance(release: Release, target: Target, event: ReleaseEvent) -> Decision:
-    """The machine. `target` is the release's own target as it is stored now."""
+
+def advance(release: Release, target: Target, event: ReleaseEvent, ahead: str = "") -> Decision:
+    """The machine. `target` is the release's own target as it is stored now.
+
+    `ahead` says what takes the target, or its room, before this release may; "": it is first.
+    """
     same = Decision(release, target)
     if release.final or (release.phase in HOLDING and target.holder != release.name):
         return same
     match event, release.phase:
         case VersionReady(), Phase.PENDING:
-            return _judge_gates(release, target, event)
+            return _judge_gates(release, target, event, ahead)
         case VersionFailed(reason=reason, at=at), Phase.PENDING:
             return ending.end(release, target, Phase.FAILED, reason, at)
         case Superseded(by=by, at=at), Phase.PENDING | Phase.APPROVAL | Phase.QUEUED:
             return ending.end(release, target, Phase.SUPERSEDED, f"{by} is newer", at)
         case Command(verb="approve"), Phase.APPROVAL:
-            return _approve(release, target, event)
+            return _approve(release, target, event, ahead)
         case Command(verb="reject", actor=actor, reason=reason, at=at), Phase.APPROVAL:
             said = f"{actor} rejected it" + (f": {reason}" if reason else "")
             return ending.end(release, target, Phase.REJECTED, said, at)
@@ -73,7 +79,10 @@ def advance(release: Release, target: Target, event: ReleaseEvent) -> Decision:
             return shifting.confirmed(release, target, event)
         case EffectFailed(step=release.step), Phase.SHIFTING | Phase.WATCHING | Phase.RESTORING:
             return split.write(release, target)
-        case Waits(step=release.step, why=why), _ if release.step or release.phase is Phase.PENDING:
+        case Overtaken(by=by, at=at), Phase.STARTING | Phase.CHECKING | Phase.SHIFTING | Phase.WATCHING:
+            reason = f"{by} is newer, and ends what is on its way"
+            return ending.restore(release, target, Phase.SUPERSEDED, reason, at)
+        case Waits(step=release.step, why=why), _ if release.step or release.phase in WAITING:
             return Decision(replace(release, waits=why), target)
         case Drifted(what=what), Phase.SHIFTING | Phase.WATCHING if release.wanted == release.observed:
             return _stop_for_drift(release, target, what)
@@ -94,7 +103,7 @@ def advance(release: Release, target: Target, event: ReleaseEvent) -> Decision:
 # --- before any traffic ----------------------------------------------------------------------
 
 
-def _judge_gates(release: Release, target: Target, event: VersionReady) -> Decision:
+def _judge_gates(release: Release, target: Target, event: VersionReady, ahead: str) -> Decision:
     release = replace(release, image=event.image, metrics=event.metrics, waits="")
     release, refused = _gated(release, target)
     if refused:
@@ -104,7 +113,7 @@ def _judge_gates(release: Release, target: Target, event: VersionReady) -> Decis
     release = _planned(release, target)
     if _needs_approval(release):
         return _ask(release, target, event.at)
-    return _queue(release, target, event.at)
+    return _queue(release, target, event.at, ahead)
 
 
 def _serves_already(release: Release, target: Target) -> bool:
@@ -144,7 +153,7 @@ def _ask(release: Release, target: Target, at: float) -> Decision:
     return Decision(waiting, target, (wake, *settle.announce(waiting)))
 
 
-def _approve(release: Release, target: Target, command: Command) -> Decision:
+def _approve(release: Release, target: Target, command: Command, ahead: str) -> Decision:
     if not _names_plan(command.digest, release.plan):
         return Decision(release, target)
     given = (*release.approvals, Approval(command.actor, release.plan, command.at))
@@ -154,7 +163,7 @@ def _approve(release: Release, target: Target, command: Command) -> Decision:
     )
     if not standing.granted:
         return Decision(release, target)
-    return _queue(release, target, command.at)
+    return _queue(release, target, command.at, ahead)
 
 
 def _names_plan(digest: str | None, plan: str) -> bool:
@@ -162,9 +171,9 @@ def _names_plan(digest: str | None, plan: str) -> bool:
     return digest is None or (len(digest) >= len("sha256:") + 12 and plan.startswith(digest))
 
 
-def _queue(release: Release, target: Target, at: float) -> Decision:
-    release = replace(release, phase=Phase.QUEUED, since=at)
-    if target.holder is not None:
+def _queue(release: Release, target: Target, at: float, ahead: str) -> Decision:
+    release = replace(release, phase=Phase.QUEUED, since=at, waits=ahead)
+    if target.holder is not None or ahead:
         return Decision(release, target)
     return _take_turn(release, target, at)
 
@@ -173,6 +182,7 @@ def _take_turn(release: Release, target: Target, at: float) -> Decision:
     """Handover: holder and epoch change together, and an absolute write begins the new epoch."""
     if target.holder is not None:
         return Decision(release, target)
+    release = replace(release, waits="")
     if release.number <= target.newest:
         return ending.end(release, target, Phase.SUPERSEDED, "a newer release has held the target", at)
     if _serves_already(release, target):

@@ -1,8 +1,10 @@
 """Turns frozen dataclasses into JSON-able values and back, by their annotations alone.
 
 A member of a union is written with its class name under `kind`; a stored value carries a schema
-number, and upcasters lift what older code wrote. What newer code wrote (an unknown kind, field or
-schema) raises `Unknown`: the row is put back for somebody who can read it, never dropped.
+number, and upcasters lift what older code wrote. A field whose metadata says `later` is left out while it
+has its default, so that older code, which does not know it, can read most rows. What newer code wrote (an
+unknown kind, field or schema) raises `Unknown`: the row is put back for somebody who can read it, never
+dropped.
 This must not know any class of ours, and must not guess.
 
     CodecError
@@ -245,6 +247,10 @@ def _record(cls: type[Any]) -> _Coder:
         return {f.name: found[f.name] for f in fields(cls) if f.init}
 
     @cache
+    def later() -> Mapping[str, Any]:
+        return {f.name: f.default for f in fields(cls) if f.metadata.get("later")}
+
+    @cache
     def required() -> frozenset[str]:
         return frozenset(
             f.name for f in fields(cls) if f.init and f.default is MISSING and f.default_factory is MISSING
@@ -253,7 +259,12 @@ def _record(cls: type[Any]) -> _Coder:
     def dump(value: Any) -> dict[str, Any]:
         if type(value) is not cls:
             raise Malformed(f"expected {cls.__name__}, found {value!r:.80}")
-        return {name: _coder(form).dump(getattr(value, name)) for name, form in hints().items()}
+        written = {
+            name: form
+            for name, form in hints().items()
+            if name not in later() or (getattr(value, name) != later()[name])
+        }
+        return {name: _coder(form).dump(getattr(value, name)) for name, form in written.items()}
 
     def load(data: Any) -> Any:
         if not isinstance(data, dict):

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from policies import messages, rollout, version
+from policies import messages, rollout, turns, version
 from policies.effects import Effect, HandBack, Wake, lane
 from policies.events import (
+    Command,
     Drifted,
+    Overtaken,
     ReleaseEvent,
     Superseded,
     TurnCame,
@@ -46,6 +48,7 @@ from service.states import (
 from service.store import Store
 
 T = TypeVar("T")
+EVERY = 1 << 31  # releases: none may be overlooked
 HANDED = "hand-back"  # holds a target that is being returned
 SHOWN = ("phase", "wanted", "observed", "paused", "reason", "waits", "unproven", "approvals")
 
@@ -226,7 +229,7 @@ class Deciding:
         before = release_of(row)
         held = self.change.target(before.target)
         target = target_of(held, before.target)
-        decision = rollout.advance(before, target, event)
+        decision = rollout.advance(before, target, event, self._ahead(before, target, event))
         after = decision.release
         if (after, decision.target, decision.effects) == (before, target, ()):
             return before
@@ -238,7 +241,34 @@ class Deciding:
         self._record(before, after, event)
         if after.final and decision.target.holder is None:
             self._next_turn(after.target)
+        elif after.phase is Phase.QUEUED and decision.target.holder is not None:
+            self._overtake(decision.target.holder, after)
         return after
+
+    def _ahead(self, release: Release, target: Target, event: ReleaseEvent) -> str:
+        """What takes the target before the release may, where this event could let it have it; or ""."""
+        if release.phase not in {Phase.PENDING, Phase.APPROVAL} or not isinstance(
+            event, VersionReady | Command
+        ):
+            return ""
+        if target.holder is not None:
+            return f"{target.holder}, which is on its way"
+        return self._before(release, self._waiting(target))
+
+    def _before(self, release: Release, waiting: list[Release]) -> str:
+        first = turns.ahead(release, waiting)
+        return "" if first is None else f"{first.name}, whose turn is before"
+
+    def _waiting(self, target: Target) -> list[Release]:
+        opened = (
+            release_of(row) for row in self.change.releases(target=target.name, final=False, limit=EVERY)
+        )
+        return [release for release in opened if release.name != target.holder]
+
+    def _overtake(self, holder: str, newer: Release) -> None:
+        row = self.change.release(number_of(holder))
+        if row is not None and turns.cancels(newer, release_of(row)):
+            self.release_event(holder, Overtaken(newer.name, self.now))
 
     def drift(self, name: str, what: str) -> None:
         """Note how the target's route differs from what was written ("": it does not), once for each change.
@@ -279,16 +309,24 @@ class Deciding:
             self._next_turn(name)
 
     def _next_turn(self, target: str) -> None:
-        """The newest release that waits takes its turn; what is older than it is superseded."""
-        waiting = [release_of(row) for row in self.change.releases(target=target, final=False)]
-        queued = [release for release in waiting if release.phase is Phase.QUEUED]
-        if not queued:
-            return
-        newest = max(queued, key=lambda release: release.number)
-        self.release_event(newest.name, TurnCame(self.now))
+        """Whoever is first takes its turn. What is older is superseded, the others hear what is ahead."""
+        held = target_of(self.change.target(target), target)
+        waiting = self._waiting(held)
+        first = turns.first(waiting)
+        if first is not None:
+            self.release_event(first.name, TurnCame(self.now))
         for release in waiting:
-            if release.number < newest.number:
-                self.release_event(release.name, Superseded(newest.name, self.now))
+            if first is not None and release.number < first.number:
+                self.release_event(release.name, Superseded(first.name, self.now))
+            elif release is not first and release.phase is Phase.QUEUED:
+                self._tell_what_is_ahead(release)
+
+    def _tell_what_is_ahead(self, release: Release) -> None:
+        target = target_of(self.change.target(release.target), release.target)
+        holder = f"{target.holder}, which is on its way" if target.holder else ""
+        why = holder or self._before(release, self._waiting(target))
+        if why != release.waits:
+            self.release_event(release.name, Waits("", why, self.now))
 
     # --- what follows --------------------------------------------------------------------
 

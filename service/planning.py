@@ -321,6 +321,7 @@ def _ruled(environment: Environment, known: Model) -> Environment:
         false_rollbacks=rules.false_rollbacks,
         risk=rules.risk,
         when_undecided=rules.when_undecided,
+        when_newer=rules.when_newer,
     )
 
 

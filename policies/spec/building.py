@@ -33,6 +33,7 @@ from policies.spec.declaration import (
     VersionSource,
     Volume,
     Weights,
+    WhenNewer,
     WhenUndecided,
 )
 from policies.spec.forms_cluster import BUILT
@@ -85,6 +86,7 @@ def environment(name: str, values: Values, *, batch: bool) -> Environment:
         approvals=Approvals() if asked is None else _approvals(asked),
         held_back=values["held_back"],
         restore=values["restore"],
+        when_newer=WhenNewer(values["when_newer"]),
     )
 
 

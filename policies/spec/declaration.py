@@ -7,6 +7,10 @@ bytes. Words are those of the file; each class says which key it stands for.
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+# A field that code of one release before does not know: it is stored only where it has not its default, so
+# that old and new workers can share a store while the new ones come up. The mark goes one release later.
+LATER = {"later": True}
+
 # --- where a version comes from: exactly one of `model:`, `image:`, `build:` -----------------
 
 
@@ -279,6 +283,14 @@ class WhenUndecided(StrEnum):
     FINISH = "finish"  # go on after the time limit; the record says *not proven*
 
 
+class WhenNewer(StrEnum):
+    """What a newer release does while an older one is on its way."""
+
+    LATEST_WINS = "latest-wins"  # it waits for that one's end; of those that wait the newest is next
+    SERIALIZE = "serialize"  # it waits for each that is older
+    CANCEL_RUNNING = "cancel-running"  # once ready, it ends the one on its way
+
+
 class Mode(StrEnum):
     ACT = "act"
     OBSERVE = "observe"
@@ -372,6 +384,7 @@ class Environment:
     approvals: Approvals = field(default_factory=Approvals)
     held_back: float = 0.0
     restore: bool = False  # `restore: true`: a rollback puts a person's `champion` back
+    when_newer: WhenNewer = field(default=WhenNewer.LATEST_WINS, metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,14 @@ _ROLL = (
         "hold",
     ),
     Key(
+        "when_newer",
+        _ROLLOUT,
+        Plain(forms.word("latest-wins", "serialize", "cancel-running")),
+        "While an older version is on its way, a newer one waits for it, and of those that wait the newest is"
+        " next; waits for each older one; or ends it.",
+        "latest-wins",
+    ),
+    Key(
         "mode",
         _ROLLOUT,
         Plain(forms.word("act", "observe")),

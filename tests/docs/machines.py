@@ -18,6 +18,7 @@ from policies.events import (
     EvaluationFinished,
     EvidenceChanged,
     ImageTrusted,
+    Overtaken,
     Superseded,
     Tick,
     TrafficObserved,
@@ -118,6 +119,7 @@ def _events(release):
     yield TrafficObserved(release.step, release.epoch, release.wanted + 1, soon)
     yield TurnCame(soon)
     yield Superseded("rel-3", soon)
+    yield Overtaken("rel-3", soon)
     for at in (soon, late):
         yield Tick(at)
         for verdict in Verdict:

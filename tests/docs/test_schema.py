@@ -54,6 +54,7 @@ risk: 0.1%
 false_rollbacks: 2%
 patience: 1h
 when_undecided: ask
+when_newer: serialize
 mode: observe
 approvals: {count: 1, from: [ann, "@acme/leads"], in: "slack:#ml", expires: 1d}
 guards:

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -59,6 +59,22 @@ def test_a_union_names_the_class_and_nothing_else_does():
     assert encode(Branch, Branch(Leaf(), 0.5))["left"] == {"kind": "Leaf", "size": 1}
     assert encode(Leaf, Leaf()) == encode(Leaf | None, Leaf()) == {"size": 1}
     assert encode(Kind, Kind("x")) == {"kind": "x"}
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """`Leaf`, one release later."""
+
+    size: int = 1
+    colour: str = field(default="green", metadata={"later": True})
+
+
+def test_a_field_of_a_later_release_is_written_only_where_older_code_would_go_wrong_without_it():
+    assert encode(Grown, Grown(2)) == encode(Leaf, Leaf(2))
+    assert decode(Leaf, encode(Grown, Grown(2))) == Leaf(2)
+    assert decode(Grown, encode(Leaf, Leaf(2))) == Grown(2)
+    with pytest.raises(Unknown, match="colour"):
+        decode(Leaf, encode(Grown, Grown(2, "red")))
 
 
 def test_nested_values_enums_pairs_and_mappings_survive():
