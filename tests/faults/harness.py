@@ -58,15 +58,18 @@ def told(name, **facts):
 class Harness:
     """One installation: stores in a folder or a database, the world outside, and its processes."""
 
-    def __init__(self, folder, seed, *, database=None, models=4, trouble=0.0, mutate=None):
+    observer_class = Observer
+
+    def __init__(self, folder, seed, *, database=None, models=4, trouble=0.0, mutate=None, mutate_world=None):
         folder.mkdir(parents=True, exist_ok=True)
         self.dice, self.clock, self.mutate = random.Random(seed), SharedClock(), mutate
         self.settings = Settings(home=folder, database=database, sweep_seconds=30.0)
         self.address = folder / "world"
         self.log = folder / "bodies.log"
         self.children = {}  # pid: slot
+        self.slots = {}  # pid: the slot that it had
         self.failed = []  # bodies that ended by themselves
-        self._world = outside.begin(self.address, self.clock, seed, models, trouble)
+        self._world = outside.begin(self.address, self.clock, seed, models, trouble, mutate_world)
         self.people, self.world = Far(self.address, "people"), Far(self.address, "world")
         self._printed = self.log.open("a")
         structlog.configure(logger_factory=structlog.PrintLoggerFactory(self._printed))
@@ -85,12 +88,12 @@ class Harness:
         far = {
             name: Far(self.address, name) for name in ("builder", "jobs", "workloads", "router", "metrics")
         }
-        hosts = {"git": Git(self.address)}
+        git = Far(self.address, "git")
         return Parts(
             self.settings,
             store,
             Inbox(engine),
-            open_source=lambda source: hosts[source.name],
+            open_source=lambda _source: git,
             ask_preview=lambda url, address, backend, health: f"{health} answers 200",
             **far,
         )
@@ -101,10 +104,10 @@ class Harness:
         with self.parts.store.change() as change:
             change.save_source(source)
         self.people.begin()
-        ends = time.monotonic() + 120
+        rounds = iter(range(500))
         bodies = [self.round_of(slot) for slot in ("reconciler", "patient", "urgent", "observer")]
         while not self.settled():
-            assert time.monotonic() < ends, self.releases()
+            assert next(rounds, None) is not None, self.releases()
             for once in bodies:
                 once()
             self.clock.move(1.0)
@@ -119,6 +122,14 @@ class Harness:
 
     def engines(self):
         return self.parts.store.engine, self.parts.inbox._engine, self.series.engine
+
+    def passing(self, told):
+        """In a child: `told(name, when)` before (0) and after (1) each call of the world."""
+        parts = self.parts
+        for name in ("builder", "jobs", "workloads", "router", "metrics"):
+            setattr(parts, name, Told(self.address, name, told))
+        git, self.people = Told(self.address, "git", told), Told(self.address, "people", told)
+        parts.open_source, parts._opened = (lambda _source: git), {}
 
     # --- bodies ------------------------------------------------------------------------------
 
@@ -188,26 +199,52 @@ class Harness:
         return self._gone(pid, os.waitpid(pid, 0)[1])
 
     def _gone(self, pid, status):
-        slot = self.children.pop(pid)
+        slot = self.slots[pid] = self.children.pop(pid)
         if not (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL):
             self.failed.append(f"{slot} ended by itself: {os.waitstatus_to_exitcode(status)}")
         return slot
 
-    def kill_at_random(self, times, pause):
+    def kill_at_random(self, times, pause, meanwhile=None):
         """So many kills of bodies chosen by the dice, each replaced at once; `pause` between, on average."""
         for slot in SLOTS:
             self.fork(slot)
-        for _ in range(times):
-            time.sleep(self.dice.uniform(0.0, 2 * pause))
+        for number in range(times):
+            if meanwhile is not None:
+                meanwhile(self, number)
+            self.wait(self.dice.uniform(0.0, 2 * pause))
             self.fork(self.kill(self.dice.choice(sorted(self.children))))
 
+    def fallen(self, seconds, how=os.WIFSIGNALED):
+        """The process that was killed or stopped within so many seconds of the shared clock, or None."""
+        ends = self.clock() + seconds
+        while self.clock() < ends:
+            for pid in sorted(self.children):
+                found, status = os.waitpid(pid, os.WNOHANG | os.WUNTRACED)
+                if not found:
+                    continue
+                if os.WIFSTOPPED(status) and how is os.WIFSTOPPED:
+                    return pid
+                self._gone(pid, status)
+                return pid
+            time.sleep(0.002)
+        return None
+
+    def wait(self, seconds):
+        """So many seconds of the shared clock."""
+        ends = self.clock() + seconds
+        while self.clock() < ends:
+            time.sleep(0.002)
+
     def settle(self, seconds):
-        """Let everything end undisturbed; whether it did. Nobody is forked after that."""
+        """Let everything end undisturbed, within so many seconds of the shared clock; whether it did.
+
+        Nobody is forked after that.
+        """
         self.people.go_on(False)
         self.world.mend()
-        ends, in_a_row = time.monotonic() + seconds, 0
+        ends, in_a_row = self.clock() + seconds, 0
         while in_a_row < SETTLED:
-            if time.monotonic() > ends:
+            if self.clock() > ends:
                 return False
             time.sleep(0.2)
             in_a_row = in_a_row + 1 if self.settled() else 0
@@ -242,11 +279,23 @@ class Harness:
         self._printed.close()
 
 
-class Git(Far):
-    """The Git host, seen from a process."""
+class Told(Far):
+    """An adapter that says what it is going to ask, and what it has asked."""
 
-    def __init__(self, address):
-        super().__init__(address, "git")
+    def __init__(self, address, name, told):
+        super().__init__(address, name)
+        self._told = told
+
+    def __getattr__(self, method):
+        ask, point = super().__getattr__(method), f"{self._name}.{method}"
+
+        def wrapped(*arguments):
+            self._told(point, 0)
+            result = ask(*arguments)
+            self._told(point, 1)
+            return result
+
+        return wrapped
 
 
 def _each_second(clock, seen, look):

@@ -37,7 +37,10 @@ def stuck(harness):
 def lost(harness, seen):
     """Acknowledged deliveries that are not stored, not handled, or not answered; pushes nobody released."""
     wrong, store, inbox = [], harness.parts.store, harness.parts.inbox
-    done = {work.subject for work in _all_work(store) if work.kind == "delivery" and work.state == "done"}
+    deliveries = [work for work in _all_work(store) if work.kind == "delivery"]
+    done = {work.subject for work in deliveries if work.state == "done"}
+    taken = Counter(work.subject for work in deliveries)
+    wrong += [f"delivery {number} was taken {count} times" for number, count in taken.items() if count > 1]
     for name, (row, body) in seen.acknowledged.items():
         found = inbox.get(int(row))
         if found is None or (found.body != body and name not in seen.commands):
@@ -85,11 +88,9 @@ def twice(harness, seen):
     if set(seen.running) != warm:
         wrong.append(f"running: {sorted(seen.running)}; wanted: {sorted(warm)}")
     for release in _releases(harness):
-        note = seen.notes.get(release.cause.commit or "", "")
-        if release.phase is Phase.PROMOTED and not release.switch and release.retries is None:
-            for_this = note.count(f"{release.target} is promoted") + note.count("is promoted")
-            if not for_this:
-                wrong.append(f"{release.name} was promoted, and its commit does not say so")
+        own = release.phase is Phase.PROMOTED and not release.switch and release.retries is None
+        if own and "is promoted" not in seen.notes.get(release.cause.commit or "", ""):
+            wrong.append(f"{release.name} was promoted, and its commit does not say so")
     return wrong
 
 
