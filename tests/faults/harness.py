@@ -1,0 +1,316 @@
+"""Runs the bodies of Segue's processes as forks of a warm parent, and kills or stops them.
+
+The bodies are the product's plain functions, without Celery and HTTP servers: intake's application and
+inbox, a worker's `drain`, the reconciler's `round`, the observer's `look`. Stores are real ones, set as in
+production. The parent opens no database while it forks: a child that inherits an open SQLite file breaks it.
+"""
+
+import gc
+import os
+import random
+import signal
+import sys
+import time
+import traceback
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+
+from service import database, owners, worker
+from service.bootstrap import Parts
+from service.inbox import INBOX, Inbox
+from service.intake import Door, create_intake
+from service.observer import Observer
+from service.ports.connections import Source
+from service.reconciler import Reconciler
+from service.series import Series
+from service.settings import Settings
+from service.store import Store
+from service.work import PATIENT, URGENT
+from tests.faults import outside
+from tests.faults.outside import SECRET, Far, SharedClock
+
+SLOTS = ("intake", "urgent", "urgent", "patient", "patient", "reconciler", "observer")
+IDLE = 0.02  # seconds between two looks of a body that found nothing
+SELDOM = 0.05  # the same of the reconciler, whose rounds are never empty
+SETTLED = 3  # looks in a row that must find everything ended
+
+
+def seed_of_this_run():
+    """Given as SEGUE_FAULTS_SEED, else a new one; every harness prints it."""
+    return int(os.environ.get("SEGUE_FAULTS_SEED") or random.SystemRandom().randrange(1 << 31))
+
+
+def scaled(slice_, whole):
+    """How much of it: a slice, or on demand the whole."""
+    return whole if os.environ.get("SEGUE_FAULTS") == "whole" else slice_
+
+
+def told(name, **facts):
+    """Print what a harness did and saw, on a line of its own that no capture hides."""
+    line = f"{name}: " + ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in facts.items())
+    print(line)
+    with Path(os.environ.get("SEGUE_FAULTS_REPORT", os.devnull)).open("a") as report:
+        report.write(line + "\n")
+
+
+class Harness:
+    """One installation: stores in a folder or a database, the world outside, and its processes."""
+
+    observer_class = Observer
+
+    def __init__(self, folder, seed, *, database=None, models=4, trouble=0.0, mutate=None, mutate_world=None):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.dice, self.clock, self.mutate = random.Random(seed), SharedClock(), mutate
+        self.settings = Settings(home=folder, database=database, sweep_seconds=30.0)
+        self.address = folder / "world"
+        self.log = folder / "bodies.log"
+        self.children = {}  # pid: slot
+        self.slots = {}  # pid: the slot that it had
+        self.failed = []  # bodies that ended by themselves
+        self._world = outside.begin(self.address, self.clock, seed, models, trouble, mutate_world)
+        self.people, self.world = Far(self.address, "people"), Far(self.address, "world")
+        self._printed = self.log.open("a")
+        structlog.configure(logger_factory=structlog.PrintLoggerFactory(self._printed))
+        try:
+            self.parts = self._parts()
+            self._warm()
+        except BaseException:
+            self._end_world()
+            raise
+
+    def _parts(self):
+        store = Store.open(self.settings.store_url("engine"), self.clock)
+        with database.writing(engine := database.open_database(self.settings.store_url("inbox"))) as first:
+            INBOX.create_all(first)
+        self.series = Series.open(self.settings.store_url("series"), self.clock)
+        far = {
+            name: Far(self.address, name) for name in ("builder", "jobs", "workloads", "router", "metrics")
+        }
+        git = Far(self.address, "git")
+        return Parts(
+            self.settings,
+            store,
+            Inbox(engine),
+            open_source=lambda _source: git,
+            ask_preview=lambda url, address, backend, health: f"{health} answers 200",
+            **far,
+        )
+
+    def _warm(self):
+        """Connect, and let the first versions serve: what follows is compiled once and not in each child."""
+        source = Source("git", "bare", "memory")
+        with self.parts.store.change() as change:
+            change.save_source(source)
+        self.people.begin()
+        rounds = iter(range(500))
+        bodies = [self.round_of(slot) for slot in ("reconciler", "patient", "urgent", "observer")]
+        while not self.settled():
+            assert next(rounds, None) is not None, self.releases()
+            for once in bodies:
+                once()
+            self.clock.move(1.0)
+        self.let_go()
+        gc.collect()
+        gc.freeze()
+
+    def let_go(self):
+        """Close every connection to the stores: only then may be forked."""
+        for engine in self.engines():
+            engine.dispose()
+
+    def engines(self):
+        return self.parts.store.engine, self.parts.inbox._engine, self.series.engine
+
+    def passing(self, told):
+        """In a child: `told(name, when)` before (0) and after (1) each call of the world."""
+        parts = self.parts
+        for name in ("builder", "jobs", "workloads", "router", "metrics"):
+            setattr(parts, name, Told(self.address, name, told))
+        git, self.people = Told(self.address, "git", told), Told(self.address, "people", told)
+        parts.open_source, parts._opened = (lambda _source: git), {}
+
+    # --- bodies ------------------------------------------------------------------------------
+
+    def round_of(self, slot):
+        """A body's one round, as a function: whether it found something to do."""
+        parts, kinds = self.parts, {"urgent": URGENT, "patient": PATIENT}.get(slot)
+        owner = owners.name_of_this_process(slot)
+        if kinds is not None:
+            return lambda: worker.drain(parts, owner, kinds) > 0
+        if slot == "reconciler":
+            reconciler = Reconciler(self.settings, parts.store, parts.inbox, None)
+            return lambda: reconciler.round() or False
+        if slot == "observer":
+            observer, seen = Observer(parts, self.series, owner, self.clock), [0.0]
+            return lambda: _each_second(self.clock, seen, observer.look)
+        return self._intake()
+
+    def _intake(self):
+        inbox = Inbox(self.parts.inbox._engine)
+        door = Door("bare", (SECRET,))
+        app = create_intake(
+            self.settings, inbox, lambda _name: door, lambda told: told.removeprefix("Bearer "), self.clock
+        ).test_client()
+
+        def once():
+            sent = self.people.delivery()
+            if sent is None:
+                return False
+            name, path, headers, body = sent
+            answer = app.post(path, data=body, headers=headers)
+            if answer.status_code == 202:
+                self.people.acknowledged(name, answer.json["delivery"], body)
+            else:
+                self.people.refused(name, answer.status_code)
+            return True
+
+        return once
+
+    def fork(self, slot, before=None):
+        """Start a body; its process id. `before` runs in it first."""
+        pid = os.fork()
+        if pid:
+            self.children[pid] = slot
+            return pid
+        try:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            if self.mutate is not None:
+                self.mutate(self)
+            if before is not None:
+                before(self)
+            once, parent = self.round_of(slot), os.getppid()
+            while os.getppid() == parent:
+                try:
+                    if not once():
+                        time.sleep(SELDOM if slot == "reconciler" else IDLE)
+                except Exception:  # noqa: BLE001
+                    structlog.get_logger().exception("round failed")  # as each process's own loop does
+                    time.sleep(0.1)
+        except BaseException:  # noqa: BLE001  a fork must not go on as its parent
+            traceback.print_exc(file=sys.stderr)
+        finally:
+            os._exit(70)
+
+    def kill(self, pid):
+        """SIGKILL, and wait until it is gone; the slot that is free now."""
+        os.kill(pid, signal.SIGKILL)
+        return self._gone(pid, os.waitpid(pid, 0)[1])
+
+    def _gone(self, pid, status):
+        slot = self.slots[pid] = self.children.pop(pid)
+        if not (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL):
+            self.failed.append(f"{slot} ended by itself: {os.waitstatus_to_exitcode(status)}")
+        return slot
+
+    def kill_at_random(self, times, pause, meanwhile=None):
+        """So many kills of bodies chosen by the dice, each replaced at once; `pause` between, on average."""
+        for slot in SLOTS:
+            self.fork(slot)
+        for number in range(times):
+            if meanwhile is not None:
+                meanwhile(self, number)
+            self.wait(self.dice.uniform(0.0, 2 * pause))
+            self.fork(self.kill(self.dice.choice(sorted(self.children))))
+
+    def fallen(self, seconds, how=os.WIFSIGNALED):
+        """The process that was killed or stopped within so many seconds of the shared clock, or None."""
+        ends = self.clock() + seconds
+        while self.clock() < ends:
+            for pid in sorted(self.children):
+                found, status = os.waitpid(pid, os.WNOHANG | os.WUNTRACED)
+                if not found:
+                    continue
+                if os.WIFSTOPPED(status) and how is os.WIFSTOPPED:
+                    return pid
+                self._gone(pid, status)
+                return pid
+            time.sleep(0.002)
+        return None
+
+    def wait(self, seconds):
+        """So many seconds of the shared clock."""
+        ends = self.clock() + seconds
+        while self.clock() < ends:
+            time.sleep(0.002)
+
+    def settle(self, seconds):
+        """Let everything end undisturbed, within so many seconds of the shared clock; whether it did.
+
+        Nobody is forked after that.
+        """
+        self.people.go_on(False)
+        self.world.mend()
+        ends, in_a_row = self.clock() + seconds, 0
+        while in_a_row < SETTLED:
+            if self.clock() > ends:
+                return False
+            time.sleep(0.2)
+            in_a_row = in_a_row + 1 if self.settled() else 0
+        return True
+
+    def settled(self):
+        """Whether every release has ended, nothing waits, and what is pushed is known."""
+        try:
+            with self.parts.store.read() as read:
+                opened, due = read.releases(final=False), read.due()
+                seen = {cursor.reference: cursor.value for cursor in read.cursors("git")}
+        except Exception:  # noqa: BLE001  the database was killed: not settled
+            return False
+        known = bool(seen) and seen == self.world.refs()
+        return known and not opened and not due and not self.people.delivery()
+
+    def releases(self):
+        return self.parts.store.releases(limit=100_000)
+
+    def end(self):
+        """End every process."""
+        for pid in list(self.children):
+            self.kill(pid)
+        self.let_go()
+        self._end_world()
+        gc.unfreeze()
+
+    def _end_world(self):
+        os.kill(self._world, signal.SIGKILL)
+        os.waitpid(self._world, 0)
+        structlog.reset_defaults()
+        self._printed.close()
+
+
+class Told(Far):
+    """An adapter that says what it is going to ask, and what it has asked."""
+
+    def __init__(self, address, name, told):
+        super().__init__(address, name)
+        self._told = told
+
+    def __getattr__(self, method):
+        ask, point = super().__getattr__(method), f"{self._name}.{method}"
+
+        def wrapped(*arguments):
+            self._told(point, 0)
+            result = ask(*arguments)
+            self._told(point, 1)
+            return result
+
+        return wrapped
+
+
+def _each_second(clock, seen, look):
+    if 0 <= clock() - seen[0] < 1.0:
+        return False
+    seen[0] = clock()
+    look()
+    return True
+
+
+@contextmanager
+def running(folder, seed, **options):
+    """A harness that is ended whatever happens."""
+    made = Harness(folder, seed, **options)
+    try:
+        yield made
+    finally:
+        made.end()

@@ -1,0 +1,188 @@
+"""What must hold after whatever was killed: the promises, checked on the journal and the stores.
+
+Each check returns sentences; none means that it holds. They know nothing of how the run went.
+"""
+
+from collections import Counter, defaultdict
+from itertools import pairwise
+
+from policies.release import Phase
+from policies.version import VersionPhase
+from service.performing.images import job_name
+from service.states import number_of, release_of, target_of, version_of
+
+
+def broken(harness, seen, settled):
+    """Every promise that does not hold, as a sentence each."""
+    return [
+        *([] if settled else stuck(harness)),
+        *harness.failed,
+        *seen.refused,
+        *lost(harness, seen),
+        *twice(harness, seen),
+        *weights(harness, seen),
+        *older(harness, seen),
+        *recorded(harness),
+        *counted(harness, seen),
+    ]
+
+
+def stuck(harness):
+    """What has not ended."""
+    store = harness.parts.store
+    opened = [f"{r.name} is stuck in {r.phase.value}" for r in _releases(harness) if not r.final]
+    return [*opened, *(f"work {number} waits" for number in store.due()), "it did not settle"]
+
+
+def lost(harness, seen):
+    """Acknowledged deliveries that are not stored, not handled, or not answered; pushes nobody released."""
+    wrong, store, inbox = [], harness.parts.store, harness.parts.inbox
+    deliveries = [work for work in _all_work(store) if work.kind == "delivery"]
+    done = {work.subject for work in deliveries if work.state == "done"}
+    taken = Counter(work.subject for work in deliveries)
+    wrong += [f"delivery {number} was taken {count} times" for number, count in taken.items() if count > 1]
+    for name, (row, body) in seen.acknowledged.items():
+        found = inbox.get(int(row))
+        if found is None or (found.body != body and name not in seen.commands):
+            wrong.append(f"{name} was acknowledged as {row} and is not stored")
+        elif row not in done:
+            wrong.append(f"{name} was acknowledged as {row} and is not handled")
+        elif name in seen.commands and store.answer(row) is None:
+            wrong.append(f"the command {name} was acknowledged and is not answered")
+    if seen.unacknowledged:
+        wrong.append(f"{seen.unacknowledged} deliveries were never acknowledged")
+    newest = {}
+    for release in sorted(_releases(harness), key=lambda one: number_of(one.name)):
+        if not release.switch and release.retries is None:
+            newest[release.model] = release
+    for model, text in seen.tips.items():
+        if seen.contents[newest[model].cause.commit, model] != text:
+            wrong.append(f"the newest version of {model} was never released")
+    return wrong
+
+
+def twice(harness, seen):
+    """Builds, jobs, starts, reports and steps that happened twice in effect; what was left running."""
+    store = harness.parts.store
+    versions = [version_of(row) for row in store.versions()]
+    names = {job_name(v).rpartition("-")[0]: v for v in versions}
+    wrong = []
+    for what, counts in (("build", seen.builds), ("job", seen.jobs)):
+        for name, count in counts.items():
+            known = names.get(name.rpartition("-")[0])
+            if known is None:
+                wrong.append(f"the {what} {name} belongs to no version")
+            elif count > 1:
+                wrong.append(f"the {what} {name} was begun {count} times")
+        by_version = Counter(name.rpartition("-")[0] for name in counts)
+        wrong += [
+            f"{count} {what}s of version {name}" for name, count in by_version.items()
+            if name in names and count > names[name].attempt + 1
+        ]  # fmt: skip
+    warm = set()
+    for row in store.targets():
+        target = target_of(row, row.name)
+        warm |= {one.backend for one in (target.stable, target.previous) if one is not None}
+        if target.holder is not None:
+            wrong.append(f"{row.name} is still held by {target.holder}")
+    if set(seen.running) != warm:
+        wrong.append(f"running: {sorted(seen.running)}; wanted: {sorted(warm)}")
+    for release in _releases(harness):
+        own = release.phase is Phase.PROMOTED and not release.switch and release.retries is None
+        if own and "is promoted" not in seen.notes.get(release.cause.commit or "", ""):
+            wrong.append(f"{release.name} was promoted, and its commit does not say so")
+    return wrong
+
+
+def weights(harness, seen):
+    """Traffic that was written otherwise than the ladder allows."""
+    wrong = []
+    epochs = {(r.target, r.epoch): r for r in _releases(harness) if r.epoch}
+    for (target, epoch), writes in _by_epoch(seen.writes).items():
+        release = epochs.get((target, epoch))
+        if release is None:
+            wrong.append(f"{target} was written under epoch {epoch}, which no release held")
+            continue
+        rungs = {0.0, 10.0, 50.0, 100.0}  # which of them comes next is for the guards to say
+        before, back = 0.0, False
+        for write in writes:
+            given = dict(write.weights)
+            if abs(sum(given.values()) - 100) > 1e-6 or write.missing:
+                wrong.append(f"{target}, epoch {epoch}: {given}, of which {write.missing} do not run")
+            weight = given.get(release.backend, 0.0)
+            if weight not in rungs:
+                wrong.append(f"{target}, epoch {epoch}: a weight of {weight}")
+            elif weight > before and back:
+                wrong.append(f"{target}, epoch {epoch}: {weight} after it was taken back")
+            back = back or weight < before
+            before = weight
+    return wrong
+
+
+def older(harness, seen):
+    """Traffic that went back to an older version by itself; releases begun in another order than pushed."""
+    wrong = []
+    held = defaultdict(list)
+    for write in seen.writes:
+        held[write.target].append((write.epoch, write.attempt))
+    for target, writes in held.items():
+        wrong += [f"{target}: epoch and attempt {b} after {a}" for a, b in pairwise(writes) if b < a]
+    order = {commit: number for number, (commit, _) in enumerate(seen.pushes)}
+    by_target = defaultdict(list)
+    for release in sorted(_releases(harness), key=lambda one: number_of(one.name)):
+        by_target[release.target].append(release)
+    for target, releases in by_target.items():
+        began = [r for r in releases if not r.switch and r.retries is None and r.cause.commit in order]
+        for one, next_ in pairwise(began):
+            if order[next_.cause.commit] < order[one.cause.commit]:
+                wrong.append(f"{target}: {next_.name} began for an older push than {one.name}")
+        holders = sorted((r.epoch, number_of(r.name)) for r in releases if r.epoch)
+        wrong += [
+            f"{target}: rel-{b[1]} held it after rel-{a[1]}" for a, b in pairwise(holders) if b[1] < a[1]
+        ]
+    return wrong
+
+
+def recorded(harness):
+    """A record that was changed, or that tells of something twice; work that was given up."""
+    store, wrong = harness.parts.store, []
+    if store.verify() is not None:
+        wrong.append(f"the record is not as it was written: {store.verify()}")
+    began = Counter(e.subject for e in store.record_of(limit=1_000_000) if e.action == "began")
+    wrong += [f"{name} began {count} times" for name, count in began.items() if count > 1]
+    for row in store.versions():
+        state = version_of(row)
+        actions = Counter(entry.action for entry in store.record_of(row.key, limit=1000))
+        for phase in (VersionPhase.BUILDING, VersionPhase.EVALUATING, VersionPhase.READY):
+            if actions[phase.value] > state.attempt + 1:
+                wrong.append(f"version {row.key} was {phase.value} {actions[phase.value]} times")
+    return wrong + [f"work {w.id} ({w.kind}) was given up: {w.error}" for w in store.dead()]
+
+
+def counted(harness, seen):
+    """Requests that guards counted more often than they were made."""
+    wrong = []
+    for release in _releases(harness):
+        rows = harness.series.increments(release.name)
+        total = sum(row.body["candidate"][0] for row in rows if "candidate" in row.body)
+        if total > seen.served.get(release.backend, 0.0) + 1e-6:
+            wrong.append(f"{release.name}: {total} requests counted, {seen.served.get(release.backend)} made")
+    return wrong
+
+
+def _releases(harness):
+    return [release_of(row) for row in harness.releases()]
+
+
+def _all_work(store):
+    with store.read() as read:
+        from service import queue  # noqa: PLC0415
+
+        return queue.listed(read.connection)
+
+
+def _by_epoch(writes):
+    found = defaultdict(list)
+    for write in writes:
+        found[write.target, write.epoch].append(write)
+    return found

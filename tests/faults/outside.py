@@ -1,0 +1,452 @@
+"""The world outside of Segue, as a process that nobody kills: Git, builder, jobs, workloads, router and users.
+
+It holds the memory adapters that ship with Segue and is reached over a socket, so that what a killed
+process did stays done. Calls are served one at a time and written into a journal; some are answered late,
+or with `Retry` before or after they were done. Its people push commits, sign and repeat deliveries, drop
+some, and give commands; they remember what was acknowledged.
+"""
+
+import json
+import mmap
+import os
+import random
+import signal
+import struct
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from multiprocessing.connection import Client, Listener
+
+from handlers import signing
+from service.adapters.memory.builder import MemoryBuilder
+from service.adapters.memory.git import MAIN, MemoryGit
+from service.adapters.memory.jobs import MemoryJobs
+from service.adapters.memory.metrics import MemoryMetrics
+from service.adapters.memory.router import MemoryRouter
+from service.adapters.memory.workloads import MemoryWorkloads
+from service.ports.builds import Image
+from service.ports.outcomes import PortError, Refused, Retry
+
+SECRET = b"a-secret-of-the-harness"
+MODEL = """\
+name: {name}
+build: {{lock: requirements.lock}}
+serve: {{run: python serve.py, port: 8080}}
+evaluate: {{run: python evaluate.py, gates: {{quality: ">= 0.5"}}}}
+risk: 20%
+false_rollbacks: 1%
+ladder: [10%, 50%, 100%]
+dwell: 2s
+watch: 4s
+patience: 1m
+"""
+REQUESTS = 1500  # a second and target
+FAILING = 0.3  # the share of a bad version's answers that are errors
+SLOW = 35.0  # seconds of the shared clock: longer than any lease of work
+TURN = 0.01  # seconds of the machine's clock
+SENT_AGAIN = 4.0  # seconds after which a sender that heard nothing sends once more
+
+
+class SharedClock:
+    """One clock for all processes. It stands until the world moves it, in small steps: on a machine that
+    has little time for all of us it goes slower, and nobody falls behind."""
+
+    def __init__(self, now=1_700_000_000.0):
+        self._memory = mmap.mmap(-1, 16)
+        self._memory[:16] = struct.pack("dd", now, 0.0)
+
+    def __call__(self):
+        return struct.unpack("d", self._memory[:8])[0]
+
+    def move(self, seconds):
+        """Go on, or jump."""
+        self._memory[:8] = struct.pack("d", self() + seconds)
+
+    @property
+    def pace(self):
+        """Seconds that it goes on in each turn of the world; 0: it stands."""
+        return struct.unpack("d", self._memory[8:16])[0]
+
+    def run(self, pace):
+        self._memory[8:16] = struct.pack("d", pace)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A traffic write that the router took: when, by which process, and what was running then."""
+
+    pid: int
+    target: str
+    epoch: int
+    attempt: int
+    weights: tuple[tuple[str, float], ...]
+    missing: tuple[str, ...]  # backends with traffic that no workload stood behind
+
+
+@dataclass
+class Seen:
+    """The journal: what happened outside, for whoever checks it at the end."""
+
+    writes: list[Written] = field(default_factory=list)
+    builds: Counter = field(default_factory=Counter)  # by name: how often it was really begun
+    jobs: Counter = field(default_factory=Counter)
+    starts: Counter = field(default_factory=Counter)
+    running: tuple[str, ...] = ()
+    notes: dict[str, str] = field(default_factory=dict)  # by commit
+    pushes: list[tuple[str, str]] = field(default_factory=list)  # commit and model, in order
+    tips: dict[str, bytes] = field(default_factory=dict)  # by model: what its newest serve.py says
+    contents: dict[tuple[str, str], bytes] = field(default_factory=dict)  # by commit and model
+    acknowledged: dict[str, tuple[str, bytes]] = field(default_factory=dict)  # id: row, body
+    commands: set[str] = field(default_factory=set)  # the ids among them that are commands
+    refused: list[str] = field(default_factory=list)  # answers other than 202 and 503
+    served: dict[str, float] = field(default_factory=dict)  # by backend: requests
+    calls: Counter = field(default_factory=Counter)
+    trouble: Counter = field(default_factory=Counter)
+    dropped: int = 0
+    unacknowledged: int = 0
+
+
+class World:
+    """Everything outside; one call at a time."""
+
+    def __init__(self, clock, seed, models, trouble):
+        self.clock, self.dice, self.trouble = clock, random.Random(seed), trouble
+        self.seen = Seen()
+        self.git, self.builder, self.jobs = MemoryGit(), MemoryBuilder(), MemoryJobs()
+        self.jobs.results[""] = {"quality": 0.9}
+        self.workloads, self.router = MemoryWorkloads(), MemoryRouter()
+        self.counters = MemoryMetrics(clock)
+        self.people = People(self, models)
+        self.metrics = Metrics(self)
+        self.broken = {}  # "adapter.method": the reason, or "hang"
+        self._lock = threading.Lock()
+
+    def call(self, pid, name, method, arguments):
+        """Do one call for a process; what it returns or raises goes back to it."""
+        outside = name not in {"git", "builder", "jobs", "workloads", "router"}
+        with self._lock:
+            before = "" if outside else self._trouble("before")
+            reason = self.broken.get(f"{name}.{method}") or self.broken.get(name)
+        if reason == "hang":
+            time.sleep(3600)
+        if before or reason:
+            raise Retry(reason or "not now", after=0.2)
+        with self._lock:
+            if name == "world":
+                return getattr(self, method)(*arguments)
+            note = getattr(self, f"_{name}_{method}", None)
+            after = None if note is None else note(*arguments)
+            try:
+                result = getattr(getattr(self, name), method)(*arguments)
+            except Refused:
+                self.seen.trouble["refused write"] += (name, method) == ("router", "set")
+                raise
+            self.seen.calls[f"{name}.{method}"] += 1
+            if after is not None:
+                after(pid)
+            trouble = "" if outside else self._trouble("after")
+        if trouble == "slow":
+            self._wait(SLOW)
+        elif trouble:
+            raise Retry("it was done, and its answer got lost", after=0.2)
+        return result
+
+    def _trouble(self, when):
+        if self.dice.random() >= self.trouble:
+            return ""
+        kind = "slow" if when == "after" and self.dice.random() < 0.1 else when
+        self.seen.trouble[kind] += 1
+        return kind
+
+    def _wait(self, seconds):
+        until = self.clock() + seconds
+        while self.clock() < until:
+            time.sleep(0.02)
+
+    # --- what is worth a line in the journal ----------------------------------------------------
+
+    def _router_set(self, route):
+        def note(pid):
+            weights = tuple((b.name, b.weight) for b in route.backends)
+            missing = tuple(n for n, w in weights if w > 0 and n not in self.workloads.running)
+            self.seen.writes.append(Written(pid, route.target, route.epoch, route.attempt, weights, missing))
+
+        return note
+
+    def _builder_start(self, recipe):
+        known = recipe.name in self.builder._left or isinstance(self.builder._ended.get(recipe.name), Image)
+        # One that takes longer than others' releases: what is older by then must not come after them.
+        self.builder._looks = 150 if self.people.busy and self.dice.random() < 0.15 else 1
+        return lambda _pid: self.seen.builds.update([] if known else [recipe.name])
+
+    def _jobs_start(self, job):
+        before = len(self.jobs.started)
+        return lambda _pid: self.seen.jobs.update([job.name] if len(self.jobs.started) > before else [])
+
+    def _workloads_start(self, order):
+        fresh = order.name not in self.workloads.running
+        return lambda _pid: self.seen.starts.update([order.name] if fresh else [])
+
+    # --- asked and told by the harness ------------------------------------------------------------
+
+    def report(self):
+        """The journal, with how everything stands now."""
+        seen = self.seen
+        seen.running = self.workloads.running
+        seen.notes = {commit: self.git.note(commit) for commit, _ in seen.pushes}
+        seen.served = {name: one.requests for name, one in self.counters._counters.items()}
+        seen.unacknowledged = len(self.people.waiting)
+        return seen
+
+    def refs(self):
+        """What the repository names now."""
+        return dict(self.git._refs)
+
+    def break_(self, what, reason):
+        """From now on every call of this adapter (or one method) fails; "hang": it never answers."""
+        self.broken[what] = reason
+
+    def mend(self):
+        """Everything works again, and nothing is in trouble any more."""
+        self.broken.clear()
+        self.trouble = 0.0
+
+    def bad(self, backend):
+        """Whether what runs under that name is a bad version."""
+        order = self.workloads._orders.get(backend)
+        for name, ended in self.builder._ended.items():
+            if order is not None and isinstance(ended, Image) and ended.digest == order.image:
+                code = self.builder._recipes[name].code
+                return b"bad" in (self.git.file(code.commit, f"{code.folder}/serve.py") or b"")
+        return False
+
+
+class Metrics:
+    """The router's counters: users ask all the time, and are counted when somebody reads."""
+
+    def __init__(self, world):
+        self._world, self._counted = world, world.clock()
+
+    def sample(self):
+        world, now = self._world, self._world.clock()
+        span, self._counted = max(0.0, min(now - self._counted, 60.0)), now
+        for route in world.router._routes.values():
+            for backend in route.backends:
+                count = round(REQUESTS * span * backend.weight / 100)
+                errors = round(count * FAILING) if count and world.bad(backend.name) else 0
+                world.counters.record(backend.name, count, errors)
+        return world.counters.sample()
+
+
+@dataclass
+class Sent:
+    """A delivery or command that somebody sends until it is acknowledged."""
+
+    name: str
+    path: str
+    body: bytes
+    given: float = -1e18
+
+
+class People:
+    """Who pushes, sends and commands."""
+
+    def __init__(self, world, models):
+        self.world, self.models = world, [f"m{n}" for n in range(models)]
+        self.waiting, self.told, self.numbers = [], [], 0
+        self.busy = False
+        self._next = world.clock()
+
+    def begin(self):
+        """The first commit: all models."""
+        files = {}
+        for name in self.models:
+            files |= {
+                f"{name}/segue.yaml": MODEL.format(name=name).encode(),
+                f"{name}/requirements.lock": b"",
+                f"{name}/evaluate.py": b"",
+                f"{name}/serve.py": b"0",
+            }
+        commit = self.world.git.commit(files)
+        for name in self.models:
+            self._pushed(commit, name, b"0")
+        return commit
+
+    def push(self, model=None, *, bad=False, told=True):
+        """A new version of one model; its commit."""
+        dice, self.numbers = self.world.dice, self.numbers + 1
+        model = model or dice.choice(self.models)
+        text = f"{'bad ' if bad else ''}{self.numbers}".encode()
+        before = self.world.git._refs[MAIN]
+        commit = self.world.git.commit({f"{model}/serve.py": text})
+        self._pushed(commit, model, text)
+        if told:
+            change = {"ref": MAIN, "before": before, "after": commit}
+            body = json.dumps({"pusher": "ann", "changes": [change]}).encode()
+            self._send(Sent(f"push-{self.numbers}", "/hooks/git", body))
+        else:
+            self.world.seen.dropped += 1
+        return commit
+
+    def _pushed(self, commit, model, text):
+        seen = self.world.seen
+        seen.pushes.append((commit, model))
+        seen.tips[model] = text
+        for name in self.models:
+            seen.contents[commit, name] = self.world.git.file(commit, f"{name}/serve.py")
+
+    def say(self, verb, subject):
+        """A command through the API; its id."""
+        self.numbers += 1
+        sent = Sent(f"said-{self.numbers}", "/api/v1/commands", b"")
+        sent.body = json.dumps({"verb": verb, "subject": subject}).encode()
+        self._send(sent)
+        self.world.seen.commands.add(sent.name)
+        return sent.name
+
+    def _send(self, sent):
+        self.waiting.append(sent)
+        self.told.append(sent)
+
+    def go_on(self, busy):
+        """Push and command by themselves from now on, or no more."""
+        self.busy = busy
+        self._next = self.world.clock()
+
+    def turn(self):
+        """Whatever somebody feels like at this moment."""
+        dice, now = self.world.dice, self.world.clock()
+        if not self.busy or (now < self._next and self._next - now < 60):
+            return
+        self._next = now + dice.uniform(0.0, 12.0)
+        roll = dice.random()
+        if roll < 0.7:
+            self.push(bad=dice.random() < 0.2, told=dice.random() < 0.7)
+        elif roll < 0.9:
+            verb = dice.choice(("abort", "retry", "promote", "rollback"))
+            release = f"rel-{dice.randint(1, max(1, self.numbers))}"
+            self.say(verb, f"{dice.choice(self.models)}/production" if verb == "rollback" else release)
+        elif self.told:
+            self.waiting.append(dice.choice(self.told))  # an old one, once more
+
+    def delivery(self):
+        """The next request for intake, signed; None while there is none."""
+        now = self.world.clock()
+        for sent in self.waiting:
+            if not 0 <= now - sent.given < SENT_AGAIN:
+                sent.given = now
+                return sent.name, sent.path, self._headers(sent, now), sent.body
+        return None
+
+    def _headers(self, sent, now):
+        if sent.path != "/hooks/git":
+            return {"Authorization": "Bearer ann", "Idempotency-Key": sent.name}
+        stamp = f"{now:.0f}"
+        signed = f"{sent.name}.{stamp}.".encode() + sent.body
+        return {
+            "webhook-id": sent.name,
+            "webhook-timestamp": stamp,
+            "webhook-signature": signing.sign(SECRET, signed),
+        }
+
+    def acknowledged(self, name, row, body):
+        """Intake said 202."""
+        seen = self.world.seen
+        known = seen.acknowledged.setdefault(name, (row, body))
+        if known[0] != row:
+            seen.refused.append(f"{name} was stored as {known[0]} and as {row}")
+        self.waiting = [sent for sent in self.waiting if sent.name != name]
+
+    def refused(self, name, status):
+        """Intake said something else."""
+        if status != 503:
+            self.world.seen.refused.append(f"{name} was answered {status}")
+
+
+# --- the process, and how it is reached -------------------------------------------------------
+
+
+def begin(address, clock, seed, models, trouble, mutate=None):
+    """Fork the world; its process id. It ends with who forked it. `mutate` runs in it first."""
+    listener = Listener(str(address), family="AF_UNIX", backlog=64)
+    pid = os.fork()
+    if pid:
+        listener._listener._unlink.cancel()  # the address is the child's from now on
+        listener._listener._socket.close()
+        return pid
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if mutate is not None:
+            mutate()
+        world, parent = World(clock, seed, models, trouble), os.getppid()
+        threading.Thread(target=_turns, args=(world, parent), daemon=True).start()
+        while True:
+            threading.Thread(target=_serve, args=(world, listener.accept()), daemon=True).start()
+    finally:
+        os._exit(70)
+
+
+def _turns(world, parent):
+    while os.getppid() == parent:
+        with world._lock:
+            world.people.turn()
+        time.sleep(TURN)
+        if world.clock.pace:
+            world.clock.move(world.clock.pace)
+    os._exit(0)
+
+
+def _serve(world, connection):
+    while True:
+        try:
+            pid, name, method, arguments = connection.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            answer = ("is", world.call(pid, name, method, arguments))
+        except Retry as reason:
+            answer = ("retry", (str(reason), reason.after))
+        except Refused as reason:
+            answer = ("refused", str(reason))
+        except Exception as error:  # noqa: BLE001  told where it was asked
+            answer = ("error", f"{type(error).__name__}: {error}")
+        try:
+            connection.send(answer)
+        except OSError:
+            return
+
+
+class Far:
+    """An adapter of the world, from any process: each has a connection of its own."""
+
+    def __init__(self, address, name):
+        self._address, self._name = str(address), name
+
+    def __getattr__(self, method):
+        def ask(*arguments):
+            connection = _connection(self._address)
+            connection.send((os.getpid(), self._name, method, arguments))
+            kind, value = connection.recv()
+            match kind:
+                case "is":
+                    return value
+                case "retry":
+                    raise Retry(*value)
+                case "refused":
+                    raise Refused(value)
+            raise PortError(value)
+
+        return ask
+
+
+_connections = {}
+
+
+def _connection(address):
+    key = (os.getpid(), threading.get_ident(), address)
+    if key not in _connections:
+        for known in [one for one in _connections if one[0] != os.getpid()]:
+            del _connections[known]  # its owner's: closed by it, not here
+        _connections[key] = Client(address, family="AF_UNIX")
+    return _connections[key]

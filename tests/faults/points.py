@@ -1,0 +1,159 @@
+"""The moments at which a process may die: before and after each commit and each call of the world, by name.
+
+The product has no hooks for this. A child wraps the seams when it begins: the store's transactions by the
+kind of work in hand, the queue's own, intake's inbox, the observer's series, and every method of an adapter.
+A point is armed through memory that all processes share; who comes to it first kills or stops itself.
+"""
+
+import mmap
+import os
+import signal
+import struct
+from contextlib import contextmanager
+from functools import partial
+
+from policies import effects
+from service import inbox, queue, receiving, reconciler, series, store, work
+from service.change import Change
+from service.performing import dispatch
+
+BEFORE, AFTER = 0, 1
+WHEN = ("before", "after")
+KINDS = (
+    "delivery", "event", "look", "evidence", "command", "Wake", "Build", "CheckImage", "RunEvaluation",
+    "StartWorkload", "CheckPreview", "SetTraffic", "StopWorkload", "ReportCommit",
+)  # fmt: skip
+EFFECTS = tuple(kind for kind in KINDS if hasattr(effects, kind))
+CALLS = (
+    "git.refs", "git.tree", "git.file", "git.changed", "git.report", "git.default_branch", "git.author",
+    "builder.start", "builder.state", "jobs.start", "jobs.state", "workloads.start", "workloads.state",
+    "workloads.stop", "router.set", "router.get", "router.address", "metrics.sample",
+    "people.delivery", "people.acknowledged",
+)  # fmt: skip
+# Between the two ends of a transaction: everything else waits for whoever stands still there.
+INSIDE = (
+    *(f"rows of {kind}" for kind in KINDS),
+    "rows of an inbox batch", "queue.claim", "queue.renew", "queue.finish", "queue.again", "queue.add",
+    "series.add", "series.save_judge",
+)  # fmt: skip
+NAMES = (
+    *(f"work {kind}" for kind in KINDS),
+    *(f"commit of {kind}" for kind in KINDS),
+    *(f"perform {kind}" for kind in EFFECTS),
+    *CALLS,
+    "inbox batch", "inbox.store", "store.claim", "store.renew", "store.again", "store.retry", "store.free",
+    "reconciler.take", "reconciler.sweep", "series.acquire", "series.change", "observer.tell",
+    *INSIDE,
+)  # fmt: skip
+_IDLE = -1
+
+
+class Points:
+    """Which point is armed, shared by all processes."""
+
+    def __init__(self):
+        self._memory = mmap.mmap(-1, 12)
+        self.disarm()
+
+    def arm(self, name, when, signal_=signal.SIGKILL):
+        """The next process that comes there does this to itself, once."""
+        self._memory[:12] = struct.pack("iii", NAMES.index(name), when, signal_)
+
+    def disarm(self):
+        """Let everybody pass."""
+        self._memory[:12] = struct.pack("iii", _IDLE, 0, 0)
+
+    def pass_by(self, name, when):
+        """Called at every point."""
+        at, wanted, signal_ = struct.unpack("iii", self._memory[:12])
+        if at != _IDLE and NAMES[at] == name and wanted == when:
+            self.disarm()
+            os.kill(os.getpid(), signal_)
+
+    def install(self, harness):
+        """Wrap the seams of this process, which ends with them wrapped."""
+        current = _Current(self)
+        work._attempt = current.around(work._attempt)
+        dispatch.perform = self._perform(dispatch.perform)
+        store.Store.change = _around_change(store.Store.change, self, current)
+        Change.flush = current.inside(Change.flush)
+        inbox._insert = self.around("rows of an inbox batch", inbox._insert)
+        inbox.Inbox._write = self.around("inbox batch", inbox.Inbox._write)
+        inbox.Inbox.store = self.around("inbox.store", inbox.Inbox.store)
+        for name in ("claim", "renew", "again", "retry", "free"):
+            setattr(store.Store, name, self.around(f"store.{name}", getattr(store.Store, name)))
+        for name in ("claim", "renew", "finish", "again", "add"):
+            setattr(queue, name, self.around(f"queue.{name}", getattr(queue, name)))
+        receiving.take = self.around("reconciler.take", receiving.take)
+        rounds = reconciler.Reconciler
+        rounds.sweep = self.around("reconciler.sweep", rounds.sweep)
+        series.Series.acquire = self.around("series.acquire", series.Series.acquire)
+        series.Series.change = _around_series(series.Series.change, self)
+        for name in ("add", "save_judge"):
+            setattr(series.Writing, name, self.around(f"series.{name}", getattr(series.Writing, name)))
+        watching = type(harness).observer_class
+        watching._tell = self.around("observer.tell", watching._tell)
+        harness.passing(self.pass_by)
+
+    def around(self, name, function):
+        """The function with the two points of that name."""
+
+        def wrapped(*arguments, **more):
+            self.pass_by(name, BEFORE)
+            result = function(*arguments, **more)
+            self.pass_by(name, AFTER)
+            return result
+
+        return wrapped
+
+    def _perform(self, perform):
+        def wrapped(parts, effect, now, since):
+            return self.around(f"perform {type(effect).__name__}", perform)(parts, effect, now, since)
+
+        return wrapped
+
+
+class _Current:
+    """The kind of work in hand names what is stored meanwhile."""
+
+    def __init__(self, points):
+        self.points, self.kind = points, ""
+
+    def around(self, attempt):
+        def wrapped(parts, in_hand):
+            self.kind = in_hand.kind
+            try:
+                return self.points.around(f"work {self.kind}", attempt)(parts, in_hand)
+            finally:
+                self.kind = ""
+
+        return wrapped
+
+    def inside(self, flush):
+        def wrapped(change):
+            self.points.around(f"rows of {self.kind}", partial(flush, change))()
+
+        return wrapped
+
+
+def _around_change(change, points, current):
+    @contextmanager
+    def wrapped(self):
+        kind = current.kind
+        points.pass_by(f"commit of {kind}", BEFORE)
+        with change(self) as made:
+            yield made
+        points.pass_by(f"commit of {kind}", AFTER)
+
+    return wrapped
+
+
+def _around_series(change, points):
+    @contextmanager
+    def wrapped(self, held):
+        points.pass_by("series.change", BEFORE)
+        with change(self, held) as made:
+            yield made
+        points.pass_by("series.change", AFTER)
+
+    return wrapped

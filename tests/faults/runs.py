@@ -1,0 +1,164 @@
+"""The ways to disturb an installation of forked bodies; each returns what it did, saw and found broken.
+
+Tests call them on the product as it is; `test_planted.py` calls them on a product with a fault in it.
+"""
+
+import os
+import signal
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+from tests.faults import holds
+from tests.faults.harness import SLOTS, running
+from tests.faults.points import INSIDE, NAMES, Points
+
+PACE = 0.2  # seconds of Segue's clock in a hundredth of a second, where the machine has time for all
+# All of these are seconds of Segue's clock.
+PAUSE = 0.3  # between two random kills, on average
+COMING = 60.0  # in which somebody comes to a point
+AGAIN = 300.0  # the same for those that nobody came to the first time
+LONGEST_STOP = 45.0  # longer than a lease
+SETTLING = 1800.0  # in which everything ends once nobody disturbs it
+RARE = ("store.retry", "store.free", "git.default_branch")  # come to where something else went wrong
+
+
+@dataclass
+class Run:
+    """What came of it."""
+
+    seed: int
+    wrong: list[str] = field(default_factory=list)  # promises that did not hold
+    seen: object = None  # the world's journal
+    phases: Counter = field(default_factory=Counter)
+    seconds: float = 0.0
+    hit: list = field(default_factory=list)  # points that somebody came to
+    missed: list = field(default_factory=list)
+    woken: int = 0
+    leases_lost: int = 0
+    deaths: int = 0
+
+
+def kill_bodies(folder, seed, times, *, trouble=0.02, settling=SETTLING, meanwhile=None, **options):
+    """`kill -9` of random bodies at random moments. `meanwhile(harness, number)` runs before each."""
+    run, began = Run(seed), time.monotonic()
+    with running(folder, seed, trouble=trouble, **options) as harness:
+        harness.clock.run(PACE)
+        harness.people.go_on(True)
+        harness.kill_at_random(times, PAUSE, meanwhile)
+        _end(run, harness, settling, began)
+    return run
+
+
+def die_at(folder, seed, names, *, trouble=0.01, settling=SETTLING, again=AGAIN, **options):
+    """Whoever comes first to each point kills itself, before it and after it."""
+    run, began, points = Run(seed), time.monotonic(), Points()
+    with running(folder, seed, trouble=trouble, **options) as harness:
+        _begin(harness, points)
+        order = [(name, when) for name in names for when in (0, 1)]
+        missed = _die(run, harness, points, order, COMING)
+        run.missed = _die(run, harness, points, missed, again)
+        _end(run, harness, settling, began)
+    return run
+
+
+def stand_still(folder, seed, names, *, settling=SETTLING, **options):
+    """Whoever comes first to each point stops, and wakes when its lease has ended and others went on."""
+    run, began, points = Run(seed), time.monotonic(), Points()
+    with running(folder, seed, **options) as harness:
+        _begin(harness, points)
+        asleep = []
+        for name, when in [(name, when) for name in names for when in (0, 1)]:
+            points.arm(name, when, signal.SIGSTOP)
+            _fill(harness)
+            fallen = harness.fallen(COMING, os.WIFSTOPPED)
+            points.disarm()
+            if fallen is not None:
+                asleep.append((harness.clock() + LONGEST_STOP, fallen))
+                run.hit.append((name, when))
+                harness.fork(harness.children[fallen], points.install)
+            run.woken += _wake(harness, asleep)
+        while asleep:
+            time.sleep(0.05)
+            run.woken += _wake(harness, asleep)
+        harness.wait(10.0)
+        _end(run, harness, settling, began)
+        run.leases_lost = harness.log.read_text().count("lease lost")
+    return run
+
+
+def poison(folder, seed, name, most, *, settling=300.0, **options):
+    """One point kills whoever comes to it, again and again, up to `most` times; then all is well again."""
+    run, began, points = Run(seed), time.monotonic(), Points()
+    with running(folder, seed, **options) as harness:
+        harness.clock.run(PACE)
+        for slot in SLOTS:
+            harness.fork(slot, points.install)
+        harness.people.push()
+        ends = harness.clock() + settling
+        while run.deaths < most and harness.clock() < ends:
+            points.arm(name, 0)
+            fallen = harness.fallen(10.0)
+            if fallen is not None:
+                run.deaths += 1
+                harness.fork(harness.slots[fallen], points.install)
+            elif harness.settled():
+                break
+            harness.let_go()
+        points.disarm()
+        _end(run, harness, settling, began)
+    return run
+
+
+def outside_transactions():
+    """The points at which nobody else waits for who stands still."""
+    return [name for name in NAMES if name not in INSIDE and name not in RARE]
+
+
+def _begin(harness, points):
+    harness.clock.run(PACE)
+    harness.people.go_on(True)
+    for slot in SLOTS:
+        harness.fork(slot, points.install)
+
+
+def _fill(harness):
+    """Give everybody something to do."""
+    harness.people.push()
+    harness.people.say("abort", "rel-9999")
+
+
+def _die(run, harness, points, order, seconds):
+    """Kill whoever comes to each point; the points that nobody came to."""
+    missed = []
+    for name, when in order:
+        points.arm(name, when)
+        _fill(harness)
+        fallen = harness.fallen(seconds)
+        points.disarm()
+        (missed if fallen is None else run.hit).append((name, when))
+        if fallen is not None:
+            harness.fork(harness.slots[fallen], points.install)
+    return missed
+
+
+def _wake(harness, asleep):
+    """Let those go on who stood still long enough; how many. They go on beside who took their place."""
+    due = [one for one in asleep if one[0] <= harness.clock()]
+    for one in due:
+        asleep.remove(one)
+        os.kill(one[1], signal.SIGCONT)
+    surplus = len(harness.children) - len(asleep) - 2 * len(SLOTS)
+    for pid in sorted(set(harness.children) - {pid for _, pid in asleep})[: max(0, surplus)]:
+        slot = harness.kill(pid)
+        if slot not in harness.children.values():
+            harness.fork(slot)
+    return len(due)
+
+
+def _end(run, harness, settling, began):
+    settled = harness.settle(settling)
+    run.seen = harness.world.report()
+    run.phases = Counter(row.phase for row in harness.releases())
+    run.wrong = holds.broken(harness, run.seen, settled)
+    run.seconds = time.monotonic() - began

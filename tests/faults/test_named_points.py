@@ -1,0 +1,73 @@
+"""R2 and R3: a process dies, or stands still past its lease, before and after each named point."""
+
+import random
+
+import pytest
+
+from tests.faults.harness import scaled, seed_of_this_run, told
+from tests.faults.points import NAMES, WHEN
+from tests.faults.runs import RARE, die_at, outside_transactions, poison, stand_still
+
+LEAST = 40  # named points that must really be come to
+MOST_TRIES = 6  # of an effect that ends its worker each time: five, and the one that gives it up
+
+
+def chosen(seed, names, slice_):
+    """Names in the order of the dice: so many of them, or all."""
+    names = sorted(names)
+    random.Random(seed).shuffle(names)
+    return names[: scaled(slice_, len(names))]
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(900)
+def test_a_process_may_die_before_and_after_every_commit_and_every_call(tmp_path):
+    seed = seed_of_this_run()
+    run = die_at(tmp_path / "segue", seed, chosen(seed, NAMES, 48))
+    names = {name for name, _ in run.hit}
+    told(
+        "named points",
+        seed=seed,
+        seconds=round(run.seconds),
+        points=f"{len(names)} of {len(NAMES)}",
+        killed=len(run.hit),
+        not_come_to=[f"{WHEN[when]} {name}" for name, when in run.missed],
+        releases=dict(run.phases),
+        acknowledged=len(run.seen.acknowledged),
+        broken_promises=len(run.wrong),
+    )
+    assert run.wrong == []
+    assert len(names) >= LEAST
+    assert [name for name, _ in run.missed if name not in RARE] == []
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(900)
+def test_a_process_that_stood_still_past_its_lease_writes_nothing_when_it_wakes(tmp_path):
+    seed = seed_of_this_run()
+    names = chosen(seed, outside_transactions(), 20)
+    run = stand_still(tmp_path / "segue", seed, names)
+    told(
+        "zombies",
+        seed=seed,
+        seconds=round(run.seconds),
+        stopped_and_woken=run.woken,
+        leases_lost=run.leases_lost,
+        writes_refused=run.seen.trouble["refused write"],
+        traffic_writes=len(run.seen.writes),
+        broken_promises=len(run.wrong),
+    )
+    assert run.wrong == []
+    assert run.woken >= len(names)
+    assert run.leases_lost > 0
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(120)
+def test_what_ends_its_worker_each_time_is_given_up_and_everything_else_goes_on(tmp_path):
+    seed = seed_of_this_run()
+    run = poison(tmp_path / "segue", seed, "perform Build", 3 * MOST_TRIES)
+    told("poison", seed=seed, seconds=round(run.seconds), deaths=run.deaths, releases=dict(run.phases))
+    assert 1 < run.deaths <= MOST_TRIES
+    assert run.phases["failed"] == 1
+    assert [one for one in run.wrong if "stuck" in one] == []

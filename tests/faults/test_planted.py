@@ -1,0 +1,110 @@
+"""R5: the harnesses see. Each fault that is planted here is found by the harness that is named beside it."""
+
+import pytest
+
+from tests.faults import planted
+from tests.faults.harness import seed_of_this_run, told
+from tests.faults.runs import die_at, kill_bodies, poison, stand_still
+from tests.faults.scheduled import every_order, stale, without_waiting
+from tests.faults.test_two_writers import NEW, OLD
+
+SHORT = 200.0  # seconds of Segue's clock after which what waits is stuck
+KILLS = 150
+COUNTED = ("Build", "RunEvaluation", "SetTraffic", "StartWorkload", "Wake")
+PERFORMED = [f"perform {kind}" for kind in COUNTED]
+
+BY_KILLS = {
+    planted.names_by_chance: "belongs to no version",
+    planted.acknowledged_before_it_is_stored: "acknowledged",
+    planted.nothing_is_superseded: "held it after",
+    planted.states_and_effects_in_two_transactions: "stuck",
+    planted.done_before_it_is_done: "stuck",
+    planted.a_lease_never_ends: "waits",
+    planted.keys_by_chance: "times",
+}
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("fault", BY_KILLS, ids=lambda fault: fault.__name__)
+def test_random_kills_find(tmp_path, fault):
+    run = kill_bodies(tmp_path / "segue", seed_of_this_run(), KILLS, mutate=fault, settling=SHORT)
+    told(f"planted {fault.__name__}", seed=run.seed, seconds=round(run.seconds), found=run.wrong[:2])
+    assert [one for one in run.wrong if BY_KILLS[fault] in one]
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(300)
+def test_zombies_find_a_router_that_compares_no_epoch(tmp_path):
+    run = stand_still(
+        tmp_path / "segue",
+        seed_of_this_run(),
+        ["router.set"] * 6,
+        mutate_world=planted.the_router_compares_no_epoch,
+        settling=SHORT,
+    )
+    told("planted the_router_compares_no_epoch", seed=run.seed, found=run.wrong[:2])
+    assert [one for one in run.wrong if "epoch" in one]
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(300)
+def test_zombies_find_a_late_answer_that_is_believed(tmp_path):
+    run = stand_still(
+        tmp_path / "segue",
+        seed_of_this_run(),
+        ["git.refs"] * 4,
+        mutate=planted.a_late_answer_is_believed,
+        settling=SHORT,
+    )
+    told("planted a_late_answer_is_believed", seed=run.seed, found=run.wrong[:2])
+    assert [one for one in run.wrong if "older push" in one]
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(300)
+def test_zombies_find_a_queue_that_compares_no_epoch(tmp_path):
+    run = stand_still(
+        tmp_path / "segue",
+        seed_of_this_run(),
+        PERFORMED,
+        mutate=planted.the_queue_compares_no_epoch,
+        settling=SHORT,
+    )
+    told("planted the_queue_compares_no_epoch", seed=run.seed, lost=run.leases_lost, found=run.wrong[:2])
+    assert run.wrong or not run.leases_lost
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(300)
+def test_poison_finds_attempts_that_are_not_counted(tmp_path):
+    fault = planted.attempts_are_not_counted
+    run = poison(tmp_path / "segue", seed_of_this_run(), "perform Build", 18, mutate=fault, settling=SHORT)
+    told("planted attempts_are_not_counted", seed=run.seed, deaths=run.deaths)
+    assert run.deaths > 6
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(300)
+def test_named_points_find_an_acknowledgement_before_the_commit(tmp_path):
+    run = die_at(
+        tmp_path / "segue",
+        seed_of_this_run(),
+        ["inbox batch", "rows of an inbox batch", "people.acknowledged"],
+        mutate=planted.acknowledged_before_it_is_stored,
+        settling=SHORT,
+        again=10.0,
+    )
+    told("planted acknowledged_before_it_is_stored, at named points", seed=run.seed, found=run.wrong[:2])
+    assert [one for one in run.wrong if "acknowledged" in one]
+
+
+def test_orders_of_two_writers_find_a_write_without_comparing(monkeypatch):
+    without_waiting(monkeypatch)
+    assert any(stale(server) for server in every_order([OLD, NEW], compares=False))
+
+
+def test_orders_of_two_writers_find_a_route_that_compares_no_epoch(monkeypatch):
+    without_waiting(monkeypatch)
+    planted.the_route_compares_no_epoch(monkeypatch)
+    assert any(stale(server) for server in every_order([OLD, NEW]))
