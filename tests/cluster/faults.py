@@ -84,12 +84,13 @@ def at(number: int, fault: Fault) -> Rule:
     return lambda call: fault if call.number == number else None
 
 
-def nth(right: tuple[str, str], turn: int, fault: Fault) -> Rule:
-    """One call goes wrong: of those with this verb and resource the one after so many others."""
+def nth(right: tuple[str, str], turn: int, fault: Fault, tries: int = 1) -> Rule:
+    """One call goes wrong: of those with this verb and resource the one after so many others; and as
+    many of the next as make `tries` in all, which are the same call where it is tried again at once."""
     before = itertools.count()
 
     def rule(call: Call) -> Fault | None:
-        return fault if call.right == right and next(before) == turn else None
+        return fault if call.right == right and turn <= next(before) < turn + tries else None
 
     return rule
 

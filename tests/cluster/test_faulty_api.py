@@ -13,7 +13,7 @@ from service.adapters.kubernetes.kinds import CONFIG_MAP, POD, SECRET, SERVICE_A
 from service.ports.connections import Cluster
 from service.ports.outcomes import Refused, Retry
 from tests.cluster import faulty_api
-from tests.cluster.faults import Fault, always, at, call_of, share
+from tests.cluster.faults import Fault, always, at, call_of, never, share
 from tests.cluster.faulty_api import FaultyApi
 from tests.running import wait_until
 
@@ -72,17 +72,18 @@ def test_without_faults_it_changes_nothing(proxy, api, real, namespace, name):
 def test_a_call_that_fails_before_the_server_heard_of_it_is_not_done(
     proxy, api, real, namespace, name, fault
 ):
-    proxy.does(at(0, fault))
+    proxy.does(always(fault))
     with pytest.raises(Retry) as told:
         api.create(CONFIG_MAP, namespace, config_map(name))
     assert real.get(CONFIG_MAP, namespace, name) is None
     assert fault is not Fault.BUSY or told.value.after >= faulty_api.RETRY_AFTER
+    proxy.does(never)
     api.create(CONFIG_MAP, namespace, config_map(name))
 
 
 @pytest.mark.parametrize("fault", DONE)
 def test_a_call_that_fails_afterwards_is_done(proxy, api, real, namespace, name, fault):
-    proxy.does(at(0, fault))
+    proxy.does(always(fault))
     with pytest.raises(Retry):
         api.create(CONFIG_MAP, namespace, config_map(name))
     assert real.get(CONFIG_MAP, namespace, name) is not None

@@ -1,5 +1,6 @@
 """What adapters are put through: every call that they make fails once in every way, one way per trial.
 
+A call that fails at once fails as often as the door tries it, so that whoever made it has to begin anew.
 A first trial without faults tells which calls there are. What answers `Retry` is done again, as a
 worker does it. Trials of one kind run beside each other, since most of them wait.
 """
@@ -29,6 +30,7 @@ EACH = (
     Fault.HANG,
     Fault.LATE,
 )
+TRIES = 3  # of one call by the door
 TIMES = 2  # the first and the second call of a kind
 BESIDE = 8
 T = TypeVar("T")
@@ -92,7 +94,8 @@ def each_call(cluster: Cluster, play: Play, times: int = TIMES) -> Counter[tuple
 
 def _trial(cluster: Cluster, play: Play, name: str, right: tuple[str, str], turn: int, fault: Fault) -> None:
     words = f"{name}: {fault} at call {turn + 1} of {' '.join(right)}"
-    with through(cluster, nth(right, turn, fault)) as (proxy, seen):
+    tries = 1 if fault in {Fault.HANG, Fault.LATE} else TRIES
+    with through(cluster, nth(right, turn, fault, tries)) as (proxy, seen):
         try:
             play(Api.of(seen), seen, name)
         except BaseException as error:

@@ -65,6 +65,10 @@ def apply(api):
     return api.apply(DEPLOYMENT, "shop", THING)
 
 
+def patch(api):
+    return api.patch(DEPLOYMENT, "shop", "churn", {"spec": {"replicas": 2}})
+
+
 MISSING = status(404, "NotFound", "gone", {"name": "churn", "kind": "deployments"})
 OWNED = status(
     409,
@@ -118,7 +122,86 @@ def test_each_answer_means_one_thing(server, api, steps, call, error, words):
         call(api)
     assert words in str(raised.value)
     assert SECRET not in str(raised.value)
-    assert len([path for _, path, *_ in server.asked if path != "/readyz"]) == 1, "nothing is repeated here"
+
+
+def asked(server):
+    """The methods of what the server was asked, without the questions whether it is ready."""
+    return [method for method, path, *_ in server.asked if path != "/readyz"]
+
+
+def proxied(api):
+    return api.proxy("shop", "churn", 8080, "/healthz")
+
+
+def delete(api):
+    return api.delete(DEPLOYMENT, "shop", "churn")
+
+
+PASSING = [
+    reset,
+    half,
+    status(500),
+    answer("<html>bad gateway</html>", 502),
+    status(503),
+    answer("", 504),
+    status(429),
+    status(429, Retry_After="0"),
+]
+
+
+@pytest.mark.parametrize("failure", PASSING)
+def test_what_asks_for_nothing_else_is_tried_again_at_once(server, api, failure):
+    server.does(failure, failure, answer(THING))
+    assert get(api) == THING
+    assert asked(server) == ["GET"] * 3
+    server.does(failure, answer(THING))
+    assert create(api) == THING
+    assert asked(server) == ["POST"] * 2
+    server.does(failure, MISSING)
+    delete(api)
+    assert asked(server) == ["DELETE"] * 2
+
+
+@pytest.mark.parametrize("failure", PASSING)
+def test_a_failure_that_stays_is_the_callers_after_three_tries(server, api, failure):
+    server.does(failure)
+    with pytest.raises(Retry) as raised:
+        get(api)
+    assert raised.value.after <= 1, "one call failed, in however many tries"
+    assert asked(server) == ["GET"] * 3
+
+
+@pytest.mark.parametrize("failure", PASSING)
+@pytest.mark.parametrize("call", [replace, apply, patch])
+def test_a_write_that_rests_on_what_was_read_is_sent_once(server, api, failure, call):
+    server.does(failure, answer(THING))
+    with pytest.raises(Retry):
+        call(api)
+    assert len(asked(server)) == 1
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [hang, status(429, Retry_After="2"), status(404), status(409), status(410), status(422), status(501)],
+)
+def test_what_does_not_pass_at_once_is_not_waited_for(server, api, failure):
+    server.does(failure, answer(THING))
+    with pytest.raises((Retry, Refused)):
+        create(api)
+    assert len(asked(server)) == 1
+
+
+def test_a_made_object_whose_answer_was_lost_is_taken_by_ourselves(server, api):
+    """As it would be were the whole step done again: whoever makes it looks whose it is."""
+    server.does(reset, status(409, "AlreadyExists"))
+    with pytest.raises(Taken):
+        create(api)
+
+
+def test_a_services_own_failure_is_its_answer(server, api):
+    server.does(answer("boom", 500), answer("ok"))
+    assert proxied(api) == 500
+    assert asked(server) == ["GET"]
 
 
 def test_a_server_that_does_not_listen_is_one_to_try_again(tmp_path):
@@ -155,7 +238,7 @@ def test_waits_grow_and_an_answer_ends_that(server, api):
     waits = []
     for _ in range(60):
         with pytest.raises(Retry) as raised:
-            get(api)
+            replace(api)
         waits.append(raised.value.after)
     assert max(waits[:2]) <= 2
     assert 5 < max(waits[10:]) <= 30, "full jitter below half a minute"
@@ -163,7 +246,7 @@ def test_waits_grow_and_an_answer_ends_that(server, api):
     server.does(answer(THING), status(503))
     assert get(api) == THING
     with pytest.raises(Retry) as raised:
-        get(api)
+        replace(api)
     assert raised.value.after <= 1
 
 

@@ -144,7 +144,7 @@ class Api:
         asked = Asked(self._server.name, "get", Kind("v1", "services/proxy"), namespace, service)
         place = Kind("v1", "services").path(namespace, f"{service}:{port}", "proxy")
         status, headers, content = self._server.answer(
-            Call(asked, "GET", place + "/" + quote(path.lstrip("/")))
+            Call(asked, "GET", place + "/" + quote(path.lstrip("/")), once=True)
         )
         told = answers.status_of(content)
         if told and status in {401, 403}:

@@ -101,7 +101,10 @@ class NamedJobs(Generic[T]):
             raise Retry(f"the job {name} is being deleted")
         if isinstance(self._look(found), Failed):
             self._api.delete(JOB, self._namespace, metadata["name"], uid=metadata["uid"])
-            self._api.create(JOB, self._namespace, body)
+            try:
+                self._api.create(JOB, self._namespace, body)
+            except Taken:  # by a try whose answer was lost, or by the failed one, which is not gone yet
+                raise Retry(f"the job {name} is being started anew") from None
             return
         made = (metadata.get("annotations") or {}).get(labels.SPEC)
         if made != body["metadata"]["annotations"][labels.SPEC]:

@@ -1,8 +1,9 @@
 """How one request reaches a cluster's API server and its answer comes back; the one module that imports
 the Kubernetes client library.
 
-Every call has a time limit; nothing is repeated here, no redirect is followed, no proxy is taken from the
-environment. What goes wrong is `Retry` or `Refused`, or one of their kinds in `answers`.
+Every call has a time limit; no redirect is followed, no proxy is taken from the environment. A failure that
+comes at once is met with a second and a third try, where asking twice asks for nothing else; all other
+repeating is the caller's. What goes wrong is `Retry` or `Refused`, or one of their kinds in `answers`.
 """
 
 import copy
@@ -37,15 +38,26 @@ _LARGEST = 64 << 20  # bytes of one answer
 _LOGIN = ["BearerToken"]  # the library's name for the login of a configuration
 _PIECE = 1 << 18
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0  # seconds
+# What reads, and what names the object that it makes or ends: done twice it is what it was. A PUT or PATCH
+# rests on what was read before, so whoever read it has to look again.
+_REPEATED = frozenset({"GET", "POST", "DELETE"})
+_PASSING = frozenset({429, 500, 502, 503, 504})
+_AGAIN_SECONDS = 1.5  # after a call began no more tries begin
+_PAUSES = (0.1, 0.3)  # seconds before the second and third try; a 429 may ask for more
+_BREAKS = (urllib3.exceptions.HTTPError, ApiException, OSError)
 
 Query = Sequence[tuple[str, str]]
 Object = dict[str, Any]
 Objects = list[Object]
+Answer = tuple[int, Mapping[str, str], bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request; `longer`: by how many seconds the answer may be silent longer than others may."""
+    """One request; `longer`: by how many seconds the answer may be silent longer than others may.
+
+    `once`: its failure is what is asked for, so it is not tried again here.
+    """
 
     asked: Asked
     method: str
@@ -55,6 +67,7 @@ class Call:
     form: str = "application/json"
     longer: float = 0.0
     login: bool = True
+    once: bool = False
 
 
 class Transport:
@@ -108,32 +121,39 @@ class Transport:
             raise Retry(f"the cluster {self.name} answered something else than JSON", self.wait())
         return found
 
-    def answer(self, call: Call) -> tuple[int, Mapping[str, str], bytes]:
+    def answer(self, call: Call) -> Answer:
         """Status, headers and content, whatever the status."""
-        answer, credential = self._open(call)
-        with closing(answer.response):
-            content = self._content(call.asked, answer)
-        if answer.status == 401 and self._credentials is not None and credential is not None:
-            self._credentials.refused(credential)
+        until = time.monotonic() + _AGAIN_SECONDS
+        found = self._tried(call)
+        for pause in _PAUSES if call.method in _REPEATED and not call.once else ():
+            wait = _before_again(found, pause)
+            if wait is None or time.monotonic() + wait > until:
+                break
+            time.sleep(wait)
+            found = self._tried(call)
+        if isinstance(found, Exception):
+            raise self._broken(call.asked, found) from found
+        status = found[0]
         if call.login:
-            self._refusals = self._refusals + 1 if answer.status == 401 else 0
-        if answer.status < 500 and answer.status != 429:
+            self._refusals = self._refusals + 1 if status == 401 else 0
+        if status < 500 and status != 429:
             self._failures = 0
-        return answer.status, answer.headers, content
+        return found
 
     def lines(self, call: Call) -> Iterator[bytes]:
         """The lines of an answer, while it comes."""
-        answer, _ = self._open(call)
         rest = b""
-        with closing(answer.response):
-            if answer.status != 200:
-                raise self.error(call.asked, answer.status, answer.headers, self._content(call.asked, answer))
-            try:
+        try:
+            answer, _ = self._open(call)
+            with closing(answer.response):
+                if answer.status != 200:
+                    content = self._content(call.asked, answer)
+                    raise self.error(call.asked, answer.status, answer.headers, content)
                 for piece in answer.response.stream(_PIECE):
                     *lines, rest = (rest + piece).split(b"\n")
                     yield from (line for line in lines if line)
-            except urllib3.exceptions.HTTPError as error:
-                raise self._broken(call.asked, error) from error
+        except _BREAKS as error:
+            raise self._broken(call.asked, error) from error
 
     def error(self, asked: Asked, status: int, headers: Mapping[str, str], content: bytes) -> Refused | Retry:
         """What the answer means, where it can be believed."""
@@ -149,6 +169,18 @@ class Transport:
         self._failures += 1
         longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(self._failures, 10))
         return random.uniform(0.1, longest)  # noqa: S311 (spreads tries, hides nothing)
+
+    def _tried(self, call: Call) -> Answer | Exception:
+        """What one try brings: an answer, or why none came."""
+        try:
+            answer, credential = self._open(call)
+            with closing(answer.response):
+                content = self._content(call.asked, answer)
+        except _BREAKS as error:
+            return error
+        if answer.status == 401 and self._credentials is not None and credential is not None:
+            self._credentials.refused(credential)
+        return answer.status, answer.headers, content
 
     def _open(self, call: Call) -> tuple[RESTResponse, Credential | None]:
         credential = self._credentials.current() if self._credentials and call.login else None
@@ -167,8 +199,6 @@ class Transport:
             )
             limits = (CONNECT_SECONDS, self._reading + call.longer)
             answer = client.call_api(*sent, _request_timeout=limits)
-        except (urllib3.exceptions.HTTPError, ApiException, OSError) as error:
-            raise self._broken(call.asked, error) from error
         except config.ConfigException as error:  # the pod's own token
             raise Retry(f"the cluster {self.name}: {error}", self.wait()) from error
         return answer, credential
@@ -176,13 +206,10 @@ class Transport:
     def _content(self, asked: Asked, answer: RESTResponse) -> bytes:
         until = time.monotonic() + ANSWER_SECONDS
         content = bytearray()
-        try:
-            for piece in answer.response.stream(_PIECE):
-                content += piece
-                if len(content) > _LARGEST or time.monotonic() > until:
-                    raise Retry(f"the cluster {self.name} answers without an end: {asked.words}", self.wait())
-        except urllib3.exceptions.HTTPError as error:
-            raise self._broken(asked, error) from error
+        for piece in answer.response.stream(_PIECE):
+            content += piece
+            if len(content) > _LARGEST or time.monotonic() > until:
+                raise Retry(f"the cluster {self.name} answers without an end: {asked.words}", self.wait())
         return bytes(content)
 
     def _broken(self, asked: Asked, error: Exception) -> Retry:
@@ -217,6 +244,22 @@ class Transport:
                 self._certified = (credential, ApiClient(changed))
                 weakref.finalize(self._certified[1], shutil.rmtree, folder, ignore_errors=True)
             return self._certified[1]
+
+
+def _before_again(found: Answer | Exception, pause: float) -> float | None:
+    """Seconds until a call that failed is tried again; None where it did not, or not in passing.
+
+    A server that hangs, or that is not there, is asked once: whoever waits for it would wait for longer.
+    """
+    asked = 0.0
+    if isinstance(found, urllib3.exceptions.TimeoutError):
+        return None
+    if not isinstance(found, Exception):
+        status, headers, content = found
+        if status not in _PASSING:
+            return None
+        asked = answers.waiting(headers, content) or 0.0
+    return asked + random.uniform(0.5, 1.0) * pause  # noqa: S311 (spreads tries, hides nothing)
 
 
 def as_object(content: bytes) -> Object | None:
