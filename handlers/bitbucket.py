@@ -30,7 +30,7 @@ def verify(headers: Headers, body: bytes, secrets: tuple[bytes, ...], now: float
 
 def delivery_id(headers: Headers, _body: bytes) -> str:
     """The sender's id of the request."""
-    return hosted.identity(headers, "X-Request-UUID", "X-Request-Id")
+    return signing.identity(headers, "X-Request-UUID", "X-Request-Id")
 
 
 def parse(headers: Headers, body: bytes) -> tuple[Hint, ...]:

@@ -30,7 +30,7 @@ def verify(headers: Headers, body: bytes, secrets: tuple[bytes, ...], now: float
 
 def delivery_id(headers: Headers, _body: bytes) -> str:
     """The sender's id of this attempt."""
-    return hosted.identity(headers, "X-Forgejo-Delivery", "X-Gitea-Delivery")
+    return signing.identity(headers, "X-Forgejo-Delivery", "X-Gitea-Delivery")
 
 
 def parse(headers: Headers, body: bytes) -> tuple[Hint, ...]:

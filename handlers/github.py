@@ -31,7 +31,7 @@ def verify(headers: Headers, body: bytes, secrets: tuple[bytes, ...], now: float
 
 def delivery_id(headers: Headers, _body: bytes) -> str:
     """The sender's id: the same when it is redelivered."""
-    return hosted.identity(headers, "X-GitHub-Delivery")
+    return signing.identity(headers, "X-GitHub-Delivery")
 
 
 def parse(headers: Headers, body: bytes) -> tuple[Hint, ...]:

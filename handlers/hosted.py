@@ -7,7 +7,7 @@ person's name.
 from typing import Any
 
 from handlers import commands, strict_json
-from handlers.errors import Malformed, Unverified
+from handlers.errors import Malformed
 from handlers.hints import CommentHint, RefHint
 from handlers.signing import Headers, header
 
@@ -26,14 +26,6 @@ def load(body: bytes) -> Object:
 def first(headers: Headers, *names: str) -> str:
     """The value of the first of these headers that has one; "" where none has."""
     return next((value for name in names if (value := header(headers, name))), "")
-
-
-def identity(headers: Headers, *names: str) -> str:
-    """The delivery's id, as the first of these headers says. Raises `Unverified` where none does."""
-    found = first(headers, *names)
-    if not found or not found.isascii() or len(found) > 100:
-        raise Unverified("the delivery has no id")
-    return found
 
 
 def part(told: Object, key: str) -> Object:

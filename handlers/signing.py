@@ -74,10 +74,21 @@ def standard(secrets: tuple[bytes, ...], headers: Headers, body: bytes, now: flo
 
 def webhook_id(headers: Headers) -> str:
     """The sender's id of a delivery, the same on each retry. Raises `Unverified`."""
-    found = header(headers, "webhook-id")
-    if not found or not found.isascii() or len(found) > 100:
+    return identity(headers, "webhook-id")
+
+
+def identity(headers: Headers, *names: str) -> str:
+    """A delivery's id, as the first of these headers that has a value says. Raises `Unverified` where none
+    does, or it is no plain text of at most 100 characters."""
+    found = next((value for name in names if (value := header(headers, name))), "")
+    if not is_plain(found):
         raise Unverified("the delivery has no id")
     return found
+
+
+def is_plain(name: str) -> bool:
+    """Whether it may be stored as an id: not every store takes a NUL."""
+    return 0 < len(name) <= 100 and name.isascii() and name.isprintable()
 
 
 def _key(secret: bytes) -> bytes:

@@ -36,9 +36,11 @@ _TICKS = re.compile(r"`+")
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A comment whose author may command: its lines, each with the key that makes it count once."""
+    """A comment whose author may command: its lines, each with a key of its own."""
 
     source: str
+    comment: str
+    actor: str
     where: str
     lines: tuple[tuple[str, str, Command | Wrong], ...]  # key, line, meaning
 
@@ -55,22 +57,28 @@ def hear(parts: Parts, source: Source, said: CommentHint, at: float) -> Heard | 
     if permission not in MAY_COMMAND:
         log.warning("comment of somebody who may not command", source=source.name, permission=permission)
         return None
-    return Heard(source.name, said.where, _lines(source.name, said, at))
+    actor = f"{source.name}:{said.login}"
+    return Heard(source.name, said.comment, actor, said.where, _lines(source.name, said, actor, at))
 
 
-def _lines(source: str, said: CommentHint, at: float) -> tuple[tuple[str, str, Command | Wrong], ...]:
+def _lines(
+    source: str, said: CommentHint, actor: str, at: float
+) -> tuple[tuple[str, str, Command | Wrong], ...]:
     lines = commands.command_lines(said.text)[:MOST_COMMANDS]
-    meant = commands.parse(said.text, f"{source}:{said.login}", source, at)
+    meant = commands.parse(said.text, actor, source, at)
     keys = (f"{source}:{said.comment}:{number}" for number in range(len(lines)))
     return tuple(zip(keys, lines, meant, strict=False))
 
 
 def store(deciding: Deciding, heard: Heard) -> None:
-    """Make each line work for the engine, or answer it where it is no command. A comment that was answered
-    before, however long ago, starts nothing."""
+    """Make each line work for the engine, or answer it where it is no command. The record stays for ever, so
+    a comment that was read before, however long ago, starts nothing."""
+    subject = f"comment-{heard.source}:{heard.comment}"
+    if deciding.change.record_of(subject, limit=1):
+        return
+    told = {"where": heard.where, "lines": [line[:MOST_LINE] for _, line, _ in heard.lines]}
+    deciding.change.record(subject, heard.actor, "commanded", told)
     for key, line, meaning in heard.lines:
-        if deciding.change.answer(key) is not None:
-            continue
         match meaning:
             case Wrong():
                 _answer(deciding, heard, key, line, meaning.message)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from policies import tags, triggers
+from policies import tags
 from policies.effects import ReportCommit
 from policies.events import AliasChanged, ImageChanged, RefChanged, SourceEvent, VersionRegistered
 from policies.release import Cause, Release
@@ -27,7 +27,7 @@ from policies.spec.support import EMBEDDED
 from policies.triggers import Start
 from policies.version import CodeOrigin, ModelOrigin
 from policies.weights import SUMS
-from service import commits, mistakes_shown, newest, ownership, places, segue_yaml
+from service import commits, concerning, mistakes_shown, newest, ownership, places, segue_yaml
 from service.bootstrap import Parts
 from service.deciding import Deciding, Plan, decide
 from service.newest import Tagged
@@ -133,8 +133,7 @@ def _plan_ref(parts: Parts, event: RefChanged, commit: str) -> tuple[Plan, ...]:
     default = event.ref == host.default_branch()
     tree = host.tree(commit)
     found = _declared(parts, host, parts.source(event.source), commit, tree)
-    changed = host.changed(event.before, commit) if event.before else None
-    starts = triggers.starts(found.models, event, changed, host.default_branch(), host.refs())
+    starts = concerning.starts(parts, host, event, commit, found.models)
     author = host.author(commit)
 
     def store(deciding: Deciding) -> None:

@@ -140,7 +140,7 @@ def _handler(kind: str) -> Callable[[random.Random], str]:
         else:
             if kind not in CARRIED and body not in originals:
                 raise Broken("a body that nobody signed was verified")
-            handler.delivery_id(headers, body)  # must be there for what is verified
+            _storable(handler.delivery_id(headers, body))  # must be there for what is verified
         try:
             hints = handler.parse(headers, body)
         except HandlerError:

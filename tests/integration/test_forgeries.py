@@ -4,18 +4,16 @@ Whoever guesses learns nothing: not which source exists, of which kind it is, or
 """
 
 import http.client
-import threading
 from dataclasses import dataclass, replace
 
 import pytest
-from waitress.server import create_server
 
 from handlers import signing
 from service.inbox import Inbox
 from service.intake import Door, create_intake
-from service.serving import OPTIONS
 from service.settings import Settings
 from tests.deliveries import Recorded, recorded
+from tests.serving import Served
 
 SECRET = b"example-hook-secret"
 
@@ -134,13 +132,11 @@ class World:
         doors = {source: Door(kind, (one.secret,)) for source, (kind, one) in GOOD.items()}
         doors |= {f"{source}-bare": Door(kind, ()) for source, (kind, _) in GOOD.items()}
         app = create_intake(settings, self.inbox, doors.get, {}.get, lambda: self.now)
-        self.server = create_server(app, map={}, host="127.0.0.1", port=0, **OPTIONS)
-        self.thread = threading.Thread(target=self.server.run, daemon=True)
-        self.thread.start()
+        self.server = Served(app)
 
     def send(self, source: str, one: Recorded, late: float = 0.0):
         self.now = one.sent + late
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.effective_port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=10)
         names = {k: v for k, v in one.headers.items() if k not in {"Host", "Content-Length", "Connection"}}
         connection.request("POST", f"/hooks/{source}", one.body, names)
         answer = connection.getresponse()
@@ -150,8 +146,7 @@ class World:
         return answer.status, told, body
 
     def end(self):
-        self.server.trigger.pull_trigger(self.server.close)
-        self.thread.join()
+        self.server.end()
         self.inbox.close()
 
 

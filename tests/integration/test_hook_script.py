@@ -2,11 +2,9 @@
 
 import os
 import socket
-import threading
 from dataclasses import replace
 
 import pytest
-from waitress.server import create_server
 
 from handlers import bare_hook
 from service import connecting, hook_script, sources
@@ -15,10 +13,10 @@ from service.inbox import Inbox
 from service.installation import make_folders
 from service.intake import Door, create_intake
 from service.ports.outcomes import Refused, Retry
-from service.serving import OPTIONS
 from service.store import Store
 from service.watching import look
 from tests.repositories import Repository, git, push
+from tests.serving import Served
 
 SECRET = b"a secret of at least thirty-two bytes"
 MAIN = "refs/heads/main"
@@ -48,12 +46,9 @@ def intake(repository):
         return Door("bare", (secret,)) if secret else None
 
     app = create_intake(repository.settings, inbox, door, lambda _: None)
-    server = create_server(app, host="127.0.0.1", port=0, **OPTIONS)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.effective_port}", inbox
-    server.trigger.pull_trigger(server.close)  # by its own thread, which else would miss its socket
-    thread.join()
+    server = Served(app)
+    yield f"http://127.0.0.1:{server.port}", inbox
+    server.end()
     inbox.close()
 
 

@@ -7,19 +7,17 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import pytest
-from waitress.server import create_server
 
 from handlers import signing
 from service.hook_script import install
 from service.inbox import Delivery, Inbox
 from service.intake import Door, create_intake
-from service.serving import OPTIONS
 from service.settings import Settings
+from tests.serving import Served
 
 SECRET = b"a secret of at least thirty-two bytes"
 
@@ -31,12 +29,9 @@ def intake(tmp_path):
     doors = {"git": Door("bare", (SECRET,)), "bare-no-secret": Door("bare", ())}
     actors = {"Bearer good": "ann"}
     app = create_intake(settings, inbox, doors.get, actors.get)
-    server = create_server(app, host="127.0.0.1", port=0, **OPTIONS)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    yield server.effective_port, inbox
-    server.trigger.pull_trigger(server.close)  # by its own thread, which else would miss its socket
-    thread.join()
+    server = Served(app)
+    yield server.port, inbox
+    server.end()
     inbox.close()
 
 

@@ -105,6 +105,10 @@ def test_without_an_id_or_a_signature_of_its_scheme_nothing_verifies(key):
         if headers != one.headers:
             with pytest.raises(Unverified):
                 handler.verify(headers, one.body, (one.secret,), 0.0)
+    for strange in ("", "a\0b", "\u00e9", "a" * 101):
+        names = {k: strange if "Request-" in k or "Delivery" in k else v for k, v in one.headers.items()}
+        with pytest.raises(Unverified):
+            handler.verify(names, one.body, (one.secret,), 0.0)
     bare = {
         k: v.removeprefix("sha256=") if k.startswith("X-Hub-Signature") else v for k, v in one.headers.items()
     }
