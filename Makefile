@@ -49,8 +49,9 @@ test: $(READY) $(MLFLOW_READY) ## all tests
 fuzz: $(READY) ## a million changed inputs for every parser, 50,000 malformed requests (half an hour); SLICE=60: so many seconds
 	$(BIN)/python -m tests.fuzz $(if $(SLICE),--seconds $(SLICE) --requests 3000)
 
-test-hosts: $(READY) ## tests with real servers beside Segue: a Gitea, built from its Go module (once; some minutes)
+test-hosts: $(READY) ## tests with real servers beside Segue: a Gitea and an Alertmanager, built from their Go modules (once; some minutes)
 	$(BIN)/python -m tests.hosts.building
+	$(BIN)/python -m tests.hosts.alerting
 	$(BIN)/pytest -q tests/hosts --timeout 300 --durations 5
 
 CLUSTER = $(BIN)/python -m tests.cluster.local $(if $(KUBERNETES),--kubernetes $(KUBERNETES)) $(if $(CONTAINERD),--containerd) run

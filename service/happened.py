@@ -91,7 +91,7 @@ def page(store: Store, inbox: Inbox, *, source: str | None, failed: bool, before
 def one(store: Store, inbox: Inbox, name: str) -> Happened | None:
     """The event of that id."""
     number = name.removeprefix("work-")
-    if not (number.isascii() and number.isdigit() and len(number) < 15):
+    if not (number.isascii() and number.isdigit() and len(number) < 10):
         return None
     arrived = inbox.arrivals(before=int(number) + 1, limit=1) if number == name else []
     with store.read() as read:
@@ -117,7 +117,7 @@ def message(inbox: Inbox, number: int, hidden: Iterable[bytes], *, body: bool) -
 def _position(before: str | None) -> tuple[int | None, int | None]:
     if before is None:
         return None, None
-    found = re.fullmatch(r"(\d{1,14})\.(\d{1,14})", before, re.ASCII)
+    found = re.fullmatch(r"(\d{1,9})\.(\d{1,9})", before, re.ASCII)
     if found is None:
         raise ValueError("`before` must be the `next` of the page before")
     return int(found[1]), int(found[2])
@@ -139,7 +139,7 @@ def _next(merged: Sequence[Happened], before: str | None) -> str:
             work = int(shown.id.removeprefix("work-"))
         else:
             arrived = int(shown.id)
-    last = 10**14 - 1  # a list of which nothing was shown yet begins at its newest
+    last = 10**9 - 1  # a list of which nothing was shown yet begins at its newest
     return f"{last if arrived is None else arrived}.{last if work is None else work}"
 
 

@@ -16,7 +16,7 @@ KINDS = ("delivery", "command")  # of the work that a delivery is
 def replay(change: Change, subject: str, at: float) -> tuple[bool, str]:
     """Whether it will be handled again, and what to tell whoever asked (at that time)."""
     digits = subject.removeprefix(parked.NAME)
-    if not (digits.isascii() and digits.isdigit() and len(digits) < 15):
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 10):
         return False, f"{subject!r} is no event; its id is a number, or work-N; see: segue events"
     if digits == subject:
         return _delivery(change, subject, at)

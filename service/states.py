@@ -44,7 +44,7 @@ def model_of(row: ModelRow) -> Model:
 def number_of(release: str) -> int:
     """The id in a release's name; 0, which no release has, for anything else."""
     digits = release.removeprefix("rel-")
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 15 else 0
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 10 else 0
 
 
 def release_row(release: Release, rev: int, created: float) -> ReleaseRow:
