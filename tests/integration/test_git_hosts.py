@@ -222,10 +222,21 @@ def test_what_was_pushed_over_stays_readable_and_what_was_removed_is_no_referenc
         world.host.refs()
 
 
+def test_what_one_repository_held_is_not_read_as_anothers_of_the_same_name(world, tmp_path):
+    commit = world.commit({"a": b"1"})
+    assert world.host.file(commit, "a") == b"1"
+    other = type(world)(tmp_path / "other")
+    with other.server:
+        other.settings = world.settings
+        other.commit({"b": b"2"})
+        with pytest.raises(Refused, match=f"no commit {commit}"):
+            other.opened().file(commit, "a")
+
+
 def test_leftovers_of_a_fetch_that_was_killed_are_no_obstacle(world):
     world.commit({"a": b"1"})
     world.host.refs()
-    folder = world.settings.home / "mirrors" / "models"
+    (folder,) = (world.settings.home / "mirrors").iterdir()
     for name in ("packed-refs.lock", "refs/heads/main.lock", "config.lock", "objects/pack/tmp_pack_x"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("")
@@ -257,7 +268,7 @@ def test_many_fetches_leave_few_packs(world, monkeypatch):
         world.host.refs()
         if number == 4:
             world.move(MAIN, commits[0])
-    assert len(list((world.settings.home / "mirrors" / "models").glob("objects/pack/*.pack"))) <= 4
+    assert len(list((world.settings.home / "mirrors").glob("*/objects/pack/*.pack"))) <= 4
     assert [world.host.file(commit, "a") for commit in commits] == [str(n).encode() for n in range(8)]
 
 
