@@ -17,7 +17,9 @@ from service.ports.connections import Source
 from service.ports.outcomes import Refused
 from service.settings import Settings
 
-HOST_KINDS = frozenset({"gitea", "github", "gitlab"})  # Git hosts with people, statuses and webhooks
+HOST_KINDS = frozenset(
+    {"bitbucket", "gitea", "github", "gitlab"}
+)  # Git hosts with people, statuses and webhooks
 GIT_KINDS = frozenset({"bare"}) | HOST_KINDS
 REGISTRY_KINDS = frozenset({"mlflow"})
 IMAGE_KINDS = frozenset({"registry", "harbor"})

@@ -12,7 +12,8 @@ from service.sources import HOOK_KINDS
 from service.store import Store
 
 KINDS = {
-    "git": "bare", "gitea": "gitea", "github": "github", "gitlab": "gitlab",
+    "git": "bare",
+    "bitbucket": "bitbucket", "gitea": "gitea", "github": "github", "gitlab": "gitlab",
     "mlflow": "mlflow", "registry": "registry", "harbor": "harbor",
     "alertmanager": "alertmanager", "cloudevents": "cloudevents", "hook": "hook",
 }  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 from service.adapters.memory.git import MemoryGit
 from service.ports.git import CommitState, CommitStatus, Permission
 from service.ports.outcomes import Refused, Retry
-from tests.hosting.worlds import OnGitHub, OnGitLab
+from tests.hosting.worlds import OnBitbucket, OnGitHub, OnGitLab
 from tests.repositories import Repository
 
 MAIN = "refs/heads/main"
@@ -70,7 +70,7 @@ class Real:
             self.repository.git("symbolic-ref", "HEAD", ref)
 
 
-HOSTS = {"github": OnGitHub, "gitlab": OnGitLab}
+HOSTS = {"github": OnGitHub, "gitlab": OnGitLab, "bitbucket": OnBitbucket}
 
 
 @pytest.fixture(params=["memory", "bare", *HOSTS])

@@ -22,7 +22,7 @@ class GitLab(GitServer):
         self.statuses = {}  # (commit, name) to what was told last
         self.hooks = []
         self.merge_requests = []  # {"iid", "state", "commits"}
-        self.notes = {}  # place to its notes
+        self.comments = {}  # place to its notes
         self.inactive = set()
         self._next = 0
 
@@ -100,7 +100,7 @@ class GitLab(GitServer):
 
     def _list_discussions(self, asked, place):
         self._need(asked, READ)
-        threads = [{"id": f"d{note['id']}", "notes": [note]} for note in self.notes.get(place, [])]
+        threads = [{"id": f"d{note['id']}", "notes": [note]} for note in self.comments.get(place, [])]
         return self.page(asked, threads, 20, 100)
 
     def _discuss(self, asked, place):
@@ -116,7 +116,7 @@ class GitLab(GitServer):
 
     def _list_notes(self, asked, place):
         self._need(asked, READ)
-        notes = self.notes.get(place, [])
+        notes = self.comments.get(place, [])
         return self.page(asked, notes if asked.query.get("sort") == "asc" else notes[::-1], 20, 100)
 
     def _note(self, asked, place):
@@ -125,7 +125,7 @@ class GitLab(GitServer):
 
     def _change_note(self, asked, place, number):
         self._need(asked, READ)
-        for note in self.notes.get(place, []):
+        for note in self.comments.get(place, []):
             if note["id"] == int(number):
                 note["body"] = asked.body["body"]
                 return Answer(200, note)
@@ -136,7 +136,7 @@ class GitLab(GitServer):
         if not text or len(text) > 1_000_000:
             raise Refusal(400, "body is missing or too long")
         note = {"id": self._number(), "body": text}
-        self.notes.setdefault(place, []).append(note)
+        self.comments.setdefault(place, []).append(note)
         return note
 
     def _list_hooks(self, asked):

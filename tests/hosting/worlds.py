@@ -4,10 +4,11 @@ import shutil
 from typing import ClassVar
 
 from service import plugins
-from service.adapters.hosts import comments
+from service.adapters.hosts import bitbucket, comments
 from service.ports.connections import Source
 from service.ports.git import Permission
 from service.settings import Settings
+from tests.hosting.bitbucket import Bitbucket
 from tests.hosting.github import GitHub
 from tests.hosting.gitlab import GitLab
 from tests.hosting.server import ADMIN
@@ -20,10 +21,13 @@ class Hosted:
     """One repository; `commit`, `move` and `delete` are what a push does there."""
 
     kind = ""
+    server_of = None
+    rooms: ClassVar = {}  # a place's kind in the words of the API
+    words: ClassVar = {Permission.ADMIN: "admin", Permission.WRITE: "write", Permission.READ: "read"}
 
-    def __init__(self, folder, server, login=TOKEN):
+    def __init__(self, folder, login=TOKEN):
         self.repository = Repository(folder / "srv", "acme.git")
-        self.server = server(self.repository)
+        self.server = self.server_of(self.repository)
         self.server.tokens[TOKEN] = ADMIN
         self.commit = self.repository.commit
         self.settings = Settings(home=folder / "home")
@@ -58,55 +62,56 @@ class Hosted:
         else:
             self.repository.git("symbolic-ref", "HEAD", ref)
 
+    def listed(self, where):
+        """The comments at a place, as the server keeps them."""
+        kind, number = where.split("/")
+        return self.server.comments.setdefault(f"{self.rooms[kind]}/{number}", [])
 
-class OnGitHub(Hosted):
-    """At GitHub."""
+    def text(self, comment):
+        """What a comment says."""
+        return comment.get("body", "")
 
-    kind = "github"
-    words: ClassVar = {Permission.ADMIN: "admin", Permission.WRITE: "write", Permission.READ: "read"}
-
-    def __init__(self, folder, login=TOKEN):
-        super().__init__(folder, GitHub, login)
-        self.server.people |= {"ann": "write", "bob": "read"}
+    def said(self, where):
+        """The texts at a place, without their marks."""
+        return [self.text(one).partition("\n")[2] for one in self.listed(where)]
 
     def note(self, commit):
         """What is reported on the commit."""
-        return "".join(
-            comments.note_of(one["body"]) for one in self.server.comments.get(f"commits/{commit}", ())
-        )
-
-    def said(self, where):
-        """The comments at a place, without their marks."""
-        kind, number = where.split("/")
-        listed = self.server.comments.get(f"{'commits' if kind == 'commit' else 'issues'}/{number}", ())
-        return [one["body"].partition("\n")[2] for one in listed]
+        return "".join(comments.note_of(self.text(one)) for one in self.listed(f"commit/{commit}"))
 
     def knows(self, login, permission):
         """Let the person do so much there."""
         self.server.people[login] = self.words[permission]
 
 
+class OnGitHub(Hosted):
+    """At GitHub."""
+
+    kind = "github"
+    server_of = GitHub
+    rooms: ClassVar = {"pull": "issues", "issue": "issues", "commit": "commits"}
+
+
 class OnGitLab(Hosted):
     """At GitLab."""
 
     kind = "gitlab"
-    levels: ClassVar = {Permission.ADMIN: 40, Permission.WRITE: 30, Permission.READ: 20, Permission.NONE: 0}
+    server_of = GitLab
+    rooms: ClassVar = {"pull": "merge_requests", "issue": "issues", "commit": "commits"}
+    words: ClassVar = {Permission.ADMIN: 40, Permission.WRITE: 30, Permission.READ: 20}
 
-    def __init__(self, folder, login=TOKEN):
-        super().__init__(folder, GitLab, login)
 
-    def note(self, commit):
-        """What is reported on the commit."""
-        return "".join(
-            comments.note_of(one["body"]) for one in self.server.notes.get(f"commits/{commit}", ())
-        )
+class OnBitbucket(Hosted):
+    """At Bitbucket Cloud, which has one address only: this one stands in for it."""
 
-    def said(self, where):
-        """The comments at a place, without their marks."""
-        kind, number = where.split("/")
-        place = {"pull": "merge_requests", "issue": "issues", "commit": "commits"}[kind]
-        return [one["body"].partition("\n")[2] for one in self.server.notes.get(f"{place}/{number}", ())]
+    kind = "bitbucket"
+    server_of = Bitbucket
+    rooms: ClassVar = {"pull": "pullrequests", "issue": "issues", "commit": "commit"}
 
-    def knows(self, login, permission):
-        """Let the person do so much there."""
-        self.server.people[login] = self.levels[permission]
+    def opened(self):
+        """Another process's adapter."""
+        bitbucket.ROOTS[self.server.url] = f"{self.server.url}/2.0"
+        return super().opened()
+
+    def text(self, comment):
+        return comment.get("content", {}).get("raw", "")

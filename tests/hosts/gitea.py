@@ -90,6 +90,10 @@ class Gitea:
         self.url = f"http://127.0.0.1:{port}"
         self.run("migrate")
         self.user("ada", "--admin")
+        return self.run_on()
+
+    def run_on(self):
+        """Run it, for the first time or again, with all that it knows."""
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [self._program, "web"], env=self._environ(), cwd=self._folder, stdout=log, stderr=log

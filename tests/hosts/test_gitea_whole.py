@@ -10,6 +10,7 @@ from tests.repositories import git
 from tests.running import wait_until
 
 NEVER = "80000"  # seconds between two sweeps
+SECONDS = 150  # that a release may take beside other work on this machine
 
 
 class OnGitea:
@@ -78,7 +79,7 @@ def test_a_push_releases_by_its_webhook_alone_and_the_page_says_how_it_went(star
     told = here.connect(here.gitea.token())
     assert any(line.startswith("webhook: ") for line in told)
     commit = here.installation.push(1)
-    release = here.installation.release_of(commit)
+    release = here.installation.release_of(commit, SECONDS)
     assert release["phase"] == "promoted"
     wait_until(lambda: any(one["status"] == "success" for one in here.statuses(commit).values()))
     ((context, status),) = here.statuses(commit).items()
@@ -94,7 +95,7 @@ def test_a_merged_pull_request_gets_one_comment_that_tells_each_release(started)
     here.git("switch", "--quiet", "--create", "better")
     here.installation.push(1)
     pull, commit = here.merged("better")
-    release = here.installation.release_of(commit)
+    release = here.installation.release_of(commit, SECONDS)
     assert release["phase"] == "promoted"
     wait_until(lambda: any("[success] segue/echo/production" in body for body in here.comments(pull)))
     (body,) = here.comments(pull)
@@ -120,13 +121,27 @@ def test_a_comment_of_somebody_else_who_may_write_approves_and_lets_the_release_
         here.api("PUT", f"/collaborators/{name}", {"permission": permission})
     for name in ("stranger", "ada", "reviewer"):
         here.api("POST", f"/issues/{pull}/comments", {"body": f"Fine.\n\n{words}"}, user=name)
-    release = here.installation.release_of(commit)
+    release = here.installation.release_of(commit, SECONDS)
     assert release["phase"] == "promoted"
     assert [one["actor"] for one in release["approvals"]] == ["models:reviewer"]
     wait_until(lambda: any("cannot approve" in body for body in here.comments(pull)))
     mine = [body for body in here.comments(pull) if body.startswith("<!-- segue ")]
     assert len(mine) == 3  # the report, and one answer each to who may ask
     wait_until(lambda: "[success] segue/echo/production" in here.comments(pull)[0])
+
+
+def test_a_release_goes_on_while_gitea_is_away_and_is_told_of_when_it_is_back(started):
+    here = started(SEGUE_SWEEP_SECONDS=NEVER)
+    here.connect(here.gitea.token())
+    commit = here.installation.push(1, more="approvals: {count: 1}\n")
+    wait_until(lambda: here.release(commit).get("phase") == "approval", 60)
+    here.gitea.stop()
+    try:
+        segue(here.installation.place, "approve", here.release(commit)["name"])
+        assert here.installation.release_of(commit, SECONDS)["phase"] == "promoted"
+    finally:
+        here.gitea.run_on()
+    wait_until(lambda: any(one["status"] == "success" for one in here.statuses(commit).values()), 60)
 
 
 def test_a_login_that_may_set_no_hook_is_told_and_the_sweep_finds_each_push(started):
@@ -137,5 +152,5 @@ def test_a_login_that_may_set_no_hook_is_told_and_the_sweep_finds_each_push(star
     assert any("no webhook" in line and "By hand" in line for line in told)
     assert here.api("GET", "/hooks") == []
     commit = here.installation.push(1)
-    assert here.installation.release_of(commit)["phase"] == "promoted"
+    assert here.installation.release_of(commit, SECONDS)["phase"] == "promoted"
     wait_until(lambda: any(one["status"] == "success" for one in here.statuses(commit).values()))

@@ -9,21 +9,22 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from service import connecting
+from service import connecting, plugins
 from service.adapters.hosts import mirror
 from service.ports.connections import Source
 from service.ports.git import CommitState, CommitStatus, Permission
 from service.ports.outcomes import PortError, Refused, Retry
+from service.settings import Settings
 from service.store import Store
 from tests.hosting.server import READ, WRITE, Refusal
-from tests.hosting.worlds import TOKEN, OnGitHub, OnGitLab
+from tests.hosting.worlds import TOKEN, OnBitbucket, OnGitHub, OnGitLab
 from tests.misbehaving import Misbehaving, answer
 
 MAIN = "refs/heads/main"
 HOOK = "https://segue.example/hooks/models"
 
 
-@pytest.fixture(params=[OnGitHub, OnGitLab])
+@pytest.fixture(params=[OnGitHub, OnGitLab, OnBitbucket])
 def world(request, tmp_path):
     made = request.param(tmp_path)
     with made.server:
@@ -142,11 +143,12 @@ def test_links_in_answers_are_never_gone_to_and_all_pages_are_read(world):
     commit = world.commit({"a": b"1"})
     for number in (228, 229):
         world.host.comment(f"commit/{commit}", f"k{number}", str(number))
-    where = world.server.comments if hasattr(world.server, "comments") else world.server.notes
-    key = f"commits/{commit}"
-    where[key] = [{"id": 1000 + number, "body": "x"} for number in range(230)] + where[key]
+    listed = world.listed(f"commit/{commit}")
+    listed[:0] = [{**listed[0], "id": 1000 + number} for number in range(230)]
+    for one in listed[:230]:
+        one.pop("body", None), one.pop("content", None)
     world.host.comment(f"commit/{commit}", "k228", "changed")
-    assert world.said(f"commit/{commit}")[-2:] == ["changed", "229"]
+    assert [one for one in world.said(f"commit/{commit}") if one] == ["changed", "229"]
 
 
 # --- limits ----------------------------------------------------------------------------------
@@ -222,10 +224,21 @@ def test_what_was_pushed_over_stays_readable_and_what_was_removed_is_no_referenc
         world.host.refs()
 
 
+def test_what_one_repository_held_is_not_read_as_anothers_of_the_same_name(world, tmp_path):
+    commit = world.commit({"a": b"1"})
+    assert world.host.file(commit, "a") == b"1"
+    other = type(world)(tmp_path / "other")
+    with other.server:
+        other.settings = world.settings
+        other.commit({"b": b"2"})
+        with pytest.raises(Refused, match=f"no commit {commit}"):
+            other.opened().file(commit, "a")
+
+
 def test_leftovers_of_a_fetch_that_was_killed_are_no_obstacle(world):
     world.commit({"a": b"1"})
     world.host.refs()
-    folder = world.settings.home / "mirrors" / "models"
+    (folder,) = (world.settings.home / "mirrors").iterdir()
     for name in ("packed-refs.lock", "refs/heads/main.lock", "config.lock", "objects/pack/tmp_pack_x"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("")
@@ -257,7 +270,7 @@ def test_many_fetches_leave_few_packs(world, monkeypatch):
         world.host.refs()
         if number == 4:
             world.move(MAIN, commits[0])
-    assert len(list((world.settings.home / "mirrors" / "models").glob("objects/pack/*.pack"))) <= 4
+    assert len(list((world.settings.home / "mirrors").glob("*/objects/pack/*.pack"))) <= 4
     assert [world.host.file(commit, "a") for commit in commits] == [str(n).encode() for n in range(8)]
 
 
@@ -298,6 +311,27 @@ def test_a_merge_request_is_told_as_well_and_a_status_may_be_set_again(gitlab):
     assert gitlab.server.statuses[commit, "segue/wine/production"]["state"] == "failed"
 
 
+def test_a_pull_request_that_bitbucket_keeps_for_the_commit_is_told(tmp_path):
+    world = OnBitbucket(tmp_path)
+    with world.server:
+        commit = world.commit({"a": b"1"})
+        world.server.pulls = [
+            {"id": 3, "state": "DECLINED", "commits": [commit]},
+            {"id": 4, "state": "MERGED", "commits": [commit]},
+        ]
+        world.host.report(status(commit, key="segue/" + "k" * 60))
+        assert len(world.said("pull/4")) == 1
+        assert world.note(commit) == ""
+        ((_, key),) = world.server.statuses
+        assert len(key) == 40
+
+
+def test_bitbucket_data_center_is_refused_by_name(tmp_path):
+    source = Source("models", "bitbucket", "https://bitbucket.example/scm/models")
+    with pytest.raises(Refused, match="Data Center cannot be connected"):
+        plugins.load("git_hosts", "bitbucket").open(Settings(home=tmp_path), source)
+
+
 def test_long_lines_are_cut_to_what_the_host_takes(world):
     commit = world.commit({"a": b"1"})
     world.host.report(status(commit, key="segue/" + "k" * 300, title="x" * 400))
@@ -322,7 +356,7 @@ def test_a_webhook_is_set_once_with_its_newest_secret(world):
     assert world.host.has_webhook(HOOK)
     assert len(world.server.hooks) == 2
     hook = world.server.hooks[1]
-    assert "two" in {hook.get("token"), hook.get("config", {}).get("secret")}
+    assert "two" in {hook.get("token"), hook.get("secret"), hook.get("config", {}).get("secret")}
 
 
 def test_a_webhook_that_was_turned_off_leads_nowhere(github, gitlab):

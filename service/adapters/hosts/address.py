@@ -36,8 +36,9 @@ class Address:
 def parse(url: str, *, groups: bool = False, below: bool = False) -> Address:
     """The address of a repository `owner/name`. `groups`: owners may lie within owners. `below`: the host
     may live in a folder of its server. Raises `Refused` with what to write."""
+    plain = url if url.isprintable() and not set(url) & {" ", "\\"} else ""  # what parsers differ about
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(plain)
         usable = parts.scheme in {"http", "https"} and parts.port != 0
     except ValueError:
         usable = False

@@ -3,10 +3,10 @@
 A host's own module says in which words its API is asked.
 """
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 from service.adapters.hosts import comments
@@ -43,8 +43,10 @@ class Connection:
 
 
 def connection(settings: Settings, source: Source, address: Address, login: Login, rest: Rest) -> Connection:
-    """The parts of an adapter. The mirror lies below the home folder, under the source's name."""
-    folder: Path = settings.home / "mirrors" / source.name
+    """The parts of an adapter. The mirror lies below the home folder, under a name that only this source at
+    this address has: what one repository held is never read as another's."""
+    place = hashlib.sha256(address.git.encode()).hexdigest()[:8]
+    folder = settings.home / "mirrors" / f"{source.name}-{place}"
     mirror = Mirror(folder, address.git, address.page, source.name)
     return Connection(source, address, mirror, rest, login, settings.secret(f"hook-{source.name}") or b"")
 

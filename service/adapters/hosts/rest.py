@@ -72,6 +72,18 @@ class Rest:
                 return
         raise Refused(f"{self.root}{path} has more than {_PAGES} pages")
 
+    def values(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
+        """The same where a page is an object that holds them, as Bitbucket's are."""
+        for page in range(1, _PAGES + 1):
+            found = self.get(path, **query, page=str(page))
+            listed = found.get("values", []) if isinstance(found, dict) else None
+            if not isinstance(listed, list):
+                raise Retry(f"{self.root}{path} answered with something else than a list", after=30)
+            yield from (one for one in listed if isinstance(one, dict))
+            if not listed or not found.get("next"):
+                return
+        raise Refused(f"{self.root}{path} has more than {_PAGES} pages")
+
     def _answered(self, method: str, path: str, login: str | None = None, **given: Any) -> tuple[Any, str]:
         value = self._login() if login is None else login
         headers = {"Authorization": value} if value else {}
@@ -163,5 +175,7 @@ def _said(content: bytes) -> str:
     except ValueError:
         return "without a reason"
     found = (told.get("message") or told.get("error")) if isinstance(told, dict) else None
+    if isinstance(found, dict):  # Bitbucket's
+        found = found.get("message")
     text = " ".join(str(found or "without a reason").split())
     return "".join(letter for letter in text if letter.isprintable())[:300]

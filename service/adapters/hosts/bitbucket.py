@@ -1,0 +1,142 @@
+"""Bitbucket Cloud: its API 2.0.
+
+People are accounts without unique names there, known by `account_id`. Lists are objects that hold their
+values. A status needs an address to lead to and has a key of at most 40 letters. Data Center has another
+API, which is not spoken here. Source: developer.atlassian.com/cloud/bitbucket/rest.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any, Self
+from urllib.parse import quote
+
+from service.adapters.hosts import login as logins
+from service.adapters.hosts.address import parse
+from service.adapters.hosts.comments import line
+from service.adapters.hosts.host import Host, Said, connection, place
+from service.adapters.hosts.rest import Rest
+from service.ports.connections import Source
+from service.ports.git import CommitState, CommitStatus, Permission
+from service.ports.outcomes import Refused
+from service.settings import Settings
+
+ROOTS = {"https://bitbucket.org": "https://api.bitbucket.org/2.0"}
+EVENTS = ["repo:push", "pullrequest:comment_created", "repo:commit_comment_created"]
+_STATES = {
+    CommitState.PENDING: "INPROGRESS",
+    CommitState.SUCCESS: "SUCCESSFUL",
+    CommitState.FAILURE: "FAILED",
+}
+_PERMISSIONS = {"admin": Permission.ADMIN, "write": Permission.WRITE, "read": Permission.READ}
+_PAGE = "100"
+_MOST_KEY = 40
+_MOST_TITLE = 255
+
+
+class BitbucketHost(Host):
+    """One repository at Bitbucket Cloud."""
+
+    HOOK = "repository push, commit comment created, pull request comment created"
+    ON_COMMITS = True
+
+    @classmethod
+    def open(cls, settings: Settings, source: Source) -> Self:
+        """The repository behind a source; its login is the secret `login-<source>`."""
+        address = parse(source.url)
+        if address.base not in ROOTS:
+            raise Refused(
+                f"{address.base} is not Bitbucket Cloud, and Data Center cannot be connected; write an"
+                " address such as https://bitbucket.org/acme/models"
+            )
+        login = logins.read(settings.secret(f"login-{source.name}"), source.name, "x-token-auth")
+        if isinstance(login, logins.App):
+            raise Refused(f"login-{source.name} is a GitHub App's; Bitbucket takes a token")
+        rest = Rest(ROOTS[address.base], source.name, login.rest)
+        return cls(connection(settings, source, address, login, rest))
+
+    @property
+    def _repository(self) -> str:
+        return f"/repositories/{self._address.path}"
+
+    def default_branch(self) -> str:
+        name = (self._facts(self._repository).get("mainbranch") or {}).get("name")
+        if not name:
+            raise Refused(f"{self._address.page} has no main branch; its HEAD names none")
+        return f"refs/heads/{name}"
+
+    def may(self, login: str) -> Permission:
+        """What the account may do, by whichever way; only the workspace's administrators are told."""
+        workspace, _, name = self._address.path.partition("/")
+        for one in self._rest.values(
+            f"/workspaces/{workspace}/permissions/repositories/{name}", pagelen=_PAGE
+        ):
+            user = one.get("user") or {}
+            if login and login in {user.get("account_id"), user.get("uuid")}:
+                return _PERMISSIONS.get(str(one.get("permission")), Permission.NONE)
+        return Permission.NONE
+
+    def register_webhook(self, address: str, secret: str) -> None:
+        wanted = {"description": "Segue", "url": address, "active": True, "secret": secret, "events": EVENTS}
+        ours = [str(hook["uuid"]) for hook in self._hooks() if hook.get("url") == address]
+        if ours:
+            self._rest.send("PUT", f"{self._repository}/hooks/{quote(ours[0])}", wanted)
+        else:
+            self._rest.send("POST", f"{self._repository}/hooks", wanted)
+        for surplus in ours[1:]:
+            self._rest.send("DELETE", f"{self._repository}/hooks/{quote(surplus)}")
+
+    def has_webhook(self, address: str) -> bool:
+        return any(
+            hook.get("url") == address
+            and hook.get("active") is True
+            and "repo:push" in hook.get("events", ())
+            for hook in self._hooks()
+        )
+
+    def _hooks(self) -> Iterator[dict[str, Any]]:
+        return self._rest.values(f"{self._repository}/hooks", pagelen=_PAGE)
+
+    def _author(self, commit: str) -> str | None:
+        """An account's id would tell people nothing: the commit's own name stands."""
+        del commit
+        return None
+
+    def _status(self, status: CommitStatus) -> None:
+        key = line(status.key, _MOST_TITLE)
+        short = key if len(key) <= _MOST_KEY else hashlib.sha256(key.encode()).hexdigest()[:_MOST_KEY]
+        told = {
+            "key": short,
+            "name": key,
+            "state": _STATES[status.state],
+            "description": line(status.title, _MOST_TITLE),
+            "url": f"{self._address.page}/commits/{status.commit}",
+        }
+        self._rest.send("POST", f"{self._repository}/commit/{status.commit}/statuses/build", told)
+
+    def _pull(self, commit: str) -> str | None:
+        """Raises `Missing` where the workspace does not keep pull requests of commits."""
+        for pull in self._rest.values(f"{self._repository}/commit/{commit}/pullrequests", pagelen=_PAGE):
+            if pull.get("state", "MERGED") in {"MERGED", "OPEN"}:
+                return f"pull/{pull['id']}"
+        return None
+
+    def _said(self, where: str) -> Iterator[Said]:
+        path = self._talk(where)
+        for one in self._rest.values(path, pagelen=_PAGE, sort="created_on"):
+            if not one.get("deleted"):
+                yield Said(f"{path}/{one['id']}", str((one.get("content") or {}).get("raw") or ""))
+
+    def _say(self, where: str, text: str) -> None:
+        self._rest.send("POST", self._talk(where), {"content": {"raw": text}})
+
+    def _change(self, found: Said, text: str) -> None:
+        self._rest.send("PUT", found.path, {"content": {"raw": text}})
+
+    def _talk(self, where: str) -> str:
+        match place(where, ("pull", "issue", "commit")):
+            case "commit", number:
+                return f"{self._repository}/commit/{number}/comments"
+            case "issue", number:
+                return f"{self._repository}/issues/{number}/comments"
+            case _, number:
+                return f"{self._repository}/pullrequests/{number}/comments"
