@@ -85,10 +85,10 @@ def main() -> int:
     return report("rollback of a version that only fails, 10 % of 100 requests a second", rows, notes)
 
 
-def push(repository: Repository, name: str, status: int) -> None:
+def push(repository: Repository, name: str, status: int, declared: bytes = DECLARED) -> None:
     """A version of that name that answers all with this status."""
     head = f"NAME, STATUS = {name!r}, {status}\n".encode()
-    files = {"serve.py": head + SERVE, "segue.yaml": DECLARED, "requirements.lock": b"# none\n"}
+    files = {"serve.py": head + SERVE, "segue.yaml": declared, "requirements.lock": b"# none\n"}
     repository.push(files)
 
 

@@ -6,7 +6,7 @@ end, where they take their locks in one order, so that two changes cannot wait f
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 from sqlalchemy import Connection, Table, delete, func, insert, select, update
@@ -47,19 +47,19 @@ class Change(Reading):
     def save_release(self, row: ReleaseRow) -> ReleaseRow:
         """Store it as the next revision; rev 0 is a new one. Raises `Conflict`."""
         saved = replace(row, rev=row.rev + 1, changed=self.now, created=row.created or self.now)
-        self._save(tables.release, "id", {**asdict(saved), "name": saved.name})
+        self._save(tables.release, "id", {**_columns(saved), "name": saved.name})
         return saved
 
     def save_version(self, row: VersionRow) -> VersionRow:
         """Store it as the next revision; rev 0 is a new one. Raises `Conflict`."""
         saved = replace(row, rev=row.rev + 1, changed=self.now, created=row.created or self.now)
-        self._save(tables.version, "key", asdict(saved))
+        self._save(tables.version, "key", _columns(saved))
         return saved
 
     def save_target(self, row: TargetRow) -> TargetRow:
         """Store it as the next revision; rev 0 is a new one. Raises `Conflict`."""
         saved = replace(row, rev=row.rev + 1, changed=self.now)
-        self._save(tables.target, "name", asdict(saved))
+        self._save(tables.target, "name", _columns(saved))
         return saved
 
     # --- what sources say -------------------------------------------------------------------
@@ -183,3 +183,8 @@ class Change(Reading):
     def _insert(self, table: Table, values: dict[str, Any]) -> Any:
         dialect = postgresql if self.connection.dialect.name == "postgresql" else sqlite
         return dialect.insert(table).values(values)
+
+
+def _columns(row: ReleaseRow | VersionRow | TargetRow) -> dict[str, Any]:
+    """A row's fields as they are; `asdict` would copy every value within its state."""
+    return {one.name: getattr(row, one.name) for one in fields(row)}

@@ -1,6 +1,9 @@
 """Leases by name: who may do a thing alone for now, with an epoch that fences whoever lost it."""
 
-from sqlalchemy import Connection, Table, and_, select, update
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, Table, and_, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from service.queue import LONGEST_LEASE
@@ -13,25 +16,40 @@ def acquire(
 
     Keeping it leaves the epoch as it is; taking it from somebody else makes it grow.
     """
+    given = {"which": name, "whose": owner, "end": now + seconds}
+    mine: int | None = connection.scalar(_keep(table, fenced=False), given)
+    if mine is not None:
+        return mine
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     new = insert(table).values(name=name, owner=owner, epoch=1, until=now + seconds)
     if connection.execute(new.on_conflict_do_nothing()).rowcount == 1:
         return 1
     held = connection.execute(select(table).where(table.c.name == name).with_for_update()).one()
     # An end that is further away than any lease was given before a clock was set back.
-    if held.owner != owner and now < held.until <= now + LONGEST_LEASE:
+    if now < held.until <= now + LONGEST_LEASE:
         return None
-    epoch: int = held.epoch if held.owner == owner else held.epoch + 1
+    epoch: int = held.epoch + 1
     connection.execute(
         update(table).where(table.c.name == name).values(owner=owner, epoch=epoch, until=now + seconds)
     )
     return epoch
 
 
-def holds(connection: Connection, table: Table, name: str, owner: str, epoch: int) -> bool:
-    """Whether nobody has taken the lease since; keeps others from it until the caller's commit."""
-    here = (table.c.name == name, table.c.owner == owner, table.c.epoch == epoch)
-    return connection.execute(select(table.c.name).where(*here).with_for_update()).one_or_none() is not None
+def keep(  # noqa: PLR0917 (who holds what since when, and until when)
+    connection: Connection, table: Table, name: str, owner: str, epoch: int, until: float
+) -> bool:
+    """Hold it for longer; False where somebody has taken it since. Keeps others from it until the commit."""
+    given = {"which": name, "whose": owner, "of": epoch, "end": until}
+    return connection.scalar(_keep(table, fenced=True), given) is not None
+
+
+@cache
+def _keep(table: Table, *, fenced: bool) -> Any:
+    """Made once for each table: a lease that is held is kept every second or so."""
+    mine = [table.c.name == bindparam("which"), table.c.owner == bindparam("whose")]
+    if fenced:
+        mine.append(table.c.epoch == bindparam("of"))
+    return update(table).where(*mine).values(until=bindparam("end")).returning(table.c.epoch)
 
 
 def release(connection: Connection, table: Table, name: str, owner: str) -> None:

@@ -37,7 +37,7 @@ from service.states import EVIDENCE, number_of, release_of, target_of
 log = structlog.get_logger()
 LEASE = "observer"
 LEASE_SECONDS = 4.0
-KEEP_SECONDS = 2.0  # how often the lease is renewed at most
+KEEP_SECONDS = 2.0  # after which a lease under which nothing was written is renewed
 ALIVE_SECONDS = 3.0  # a look at a candidate's pods holds so long: each is two calls of its API server
 TELL_SECONDS = 5.0  # unchanged evidence is told again after so long: it goes stale otherwise
 HISTORY_SECONDS = 10.0
@@ -93,24 +93,29 @@ class Observer:
     _judged: dict[str, Judged] = field(default_factory=dict)
     _served: dict[tuple[str, str], Counters] = field(default_factory=dict)
     _held: tuple[Held, float] | None = None
+    _known: tuple[float, list[Target], list[Watched]] | None = None  # as it was read, and when
     _scraped: dict[str | None, float] = field(default_factory=dict)
     _watching: bool = False
     _looked: float = 0.0
     _flushed: float = 0.0
     _forgot: float = 0.0
 
-    def look(self) -> None:
+    def look(self, *, changed: bool = True) -> None:
         """One scrape of each place where something is judged, and everything that follows from it.
 
         Where nothing is, a scrape now and then: what was served makes the limits of the next rollout.
+        `changed`: whether the engine's store may tell something else than at the last look.
         """
         held = self._hold()
         if held is None:
             self._judged.clear()
             self._before.clear()
+            self._known = None
             return
         self._looked = self.clock()
-        targets, watched = self._read()
+        if changed or self._known is None or not 0 <= self._looked - self._known[0] < HISTORY_SECONDS:
+            self._known = (self._looked, *self._read())
+        _, targets, watched = self._known
         places = {t.place.cluster: t.place for t in targets} | {
             o.release.place.cluster: o.release.place for o in watched
         }
@@ -188,7 +193,7 @@ class Observer:
         state = known.judge.observe(known.state, what, known.alive)
         self._store(held, one, known, what, state)
         known.state = state
-        self._tell(one, known, known.judge.evidence(state, epoch=one.release.epoch, at=self.clock()))
+        self._tell(one, known)
 
     def _load(self, one: Watched) -> Judged:
         """The judge with everything fixed at its start; a state that was stored goes on."""
@@ -257,12 +262,16 @@ class Observer:
             if not change.add(new):
                 raise Conflict(f"increment {what.sequence} of {release.name} is stored already")
             change.save_judge(series.Judge(release.name, body, what.sequence, release.epoch))
+        self._held = (held, self.clock())
 
-    def _tell(self, one: Watched, known: Judged, evidence: Evidence) -> None:
+    def _tell(self, one: Watched, known: Judged) -> None:
         """Tell the engine where something changed, or before what it knows grows stale."""
-        now = self.clock()
-        if known.told is not None and not _news(known.told, evidence) and now - known.told_at < TELL_SECONDS:
-            return
+        now, epoch = self.clock(), one.release.epoch
+        if known.told is not None and now - known.told_at < TELL_SECONDS:
+            seen = known.judge.evidence(known.state, epoch=epoch, at=now, needs=False)
+            if not _news(known.told, seen):
+                return
+        evidence = known.judge.evidence(known.state, epoch=epoch, at=now)
         name = one.release.name
         key = f"evidence:{name}:{evidence.epoch}:{evidence.sequence}"
         with self.parts.store.change() as change:
@@ -343,13 +352,16 @@ def run(observer: Observer, stop: threading.Event, seconds: float) -> None:
 
     While nothing is judged the next look waits until something is stored, or it is time for the history.
     """
-    ear, due = Ear([observer.parts.store.bell]), time.monotonic()
+    ear, due, changed = Ear([observer.parts.store.bell]), time.monotonic(), True
     while not stop.is_set():
+        failed = False
         try:
-            observer.look()
+            observer.look(changed=changed)
         except Exception:
             log.exception("look failed")
+            failed = True
         due = max(due + seconds, time.monotonic())
         stop.wait(due - time.monotonic())
-        if not observer.watching and not ear.deaf:
-            ear.wait(stop, HISTORY_SECONDS - seconds)
+        waits = not observer.watching and not ear.deaf
+        heard = waits and ear.wait(stop, HISTORY_SECONDS - seconds)
+        changed = heard or ear.rung() or failed

@@ -126,15 +126,8 @@ def claim(
     """
     if seconds > LONGEST_LEASE:
         raise ValueError(f"a lease of {seconds} s is too long; the longest is {LONGEST_LEASE} s")
-    wanted = _due(now)
-    if kinds is not None:
-        wanted.append(work.c.kind.in_(kinds))
-    if lanes is not None:
-        wanted.append(or_(*(work.c.lane.startswith(lane, autoescape=True) for lane in lanes)))
-    if number is not None:
-        wanted.append(work.c.id == number)
-    next_one = select(work).where(*wanted).order_by(work.c.not_before, work.c.id).limit(1)
-    while row := connection.execute(next_one.with_for_update(skip_locked=True)).one_or_none():
+    next_one = _next(_tuple(kinds), _tuple(lanes), numbered=number is not None)
+    while row := connection.execute(next_one, {"now": now, "number": number}).one_or_none():
         if row.state == "running" and _outdated(connection, row.lane, row.id):
             # Its worker died, and a newer state is wanted by now.
             _end(connection, row.id, "replaced", now)
@@ -145,6 +138,24 @@ def claim(
             continue
         return _take(connection, row.id, row.epoch, owner, now + seconds)
     return None
+
+
+@cache
+def _next(kinds: tuple[str, ...] | None, lanes: tuple[str, ...] | None, *, numbered: bool) -> Select[Any]:
+    """Made once for each set of kinds, as `_due_ids` is."""
+    wanted = _due(bindparam("now", type_=Double))
+    if kinds is not None:
+        wanted.append(work.c.kind.in_(kinds))
+    if lanes is not None:
+        wanted.append(or_(*(work.c.lane.startswith(lane, autoescape=True) for lane in lanes)))
+    if numbered:
+        wanted.append(work.c.id == bindparam("number"))
+    oldest = select(work).where(*wanted).order_by(work.c.not_before, work.c.id).limit(1)
+    return oldest.with_for_update(skip_locked=True)
+
+
+def _tuple(named: Sequence[str] | None) -> tuple[str, ...] | None:
+    return None if named is None else tuple(named)
 
 
 def renew(connection: Connection, mine: Work, now: float, seconds: float = LEASE_SECONDS) -> None:
@@ -230,7 +241,7 @@ def due(
     connection: Connection, now: float, limit: int = 100, kinds: Sequence[str] | None = None
 ) -> list[int]:
     """Ids that could be claimed now, oldest first: hints for workers."""
-    query = _due_ids(None if kinds is None else tuple(kinds))
+    query = _due_ids(_tuple(kinds))
     return list(connection.scalars(query, {"now": now, "most": limit}))
 
 

@@ -5,6 +5,7 @@ is only a hint.
 """
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -25,6 +26,9 @@ from service.work import PATIENT, QUEUES, URGENT
 log = structlog.get_logger()
 ROUND_SECONDS = 1.0  # between two rounds while no delivery comes
 BREATH_SECONDS = 0.02  # a burst of deliveries is taken together
+TAKE_SECONDS = (
+    5.0  # between two looks at an inbox whose bell is silent: who stored may have died before it rang
+)
 HEARD_SECONDS = 1.0  # for which workers that hear the store's bell need no hint
 DRIFT_SECONDS = 10.0
 HINT_AGAIN = 5.0  # seconds after which an unheeded hint is sent once more
@@ -42,16 +46,20 @@ class Reconciler:
         self.hint = hint
         self._to_hint: dict[int, float] = {}  # due work, and from when on a hint is sent
 
-    def round(self) -> None:
-        """Everything once."""
-        receiving.take(self.store, self.inbox)
+    def round(self, *, delivered: bool = True) -> None:
+        """Everything once; `delivered`: whether the inbox may hold something new."""
+        if delivered:
+            receiving.take(self.store, self.inbox)
         with self.store.read() as read:
             now, holders, sources = read.now, read.owners(), read.sources()
+            due = self.hint is not None and read.until_due((*URGENT, *PATIENT)) == 0.0
         self.free_the_dead(holders)
         self.sweep(now, sources)
         self.look_for_drift(now)
         self.keep_house(now)
-        if self.hint is not None:
+        if self.hint is None or not due:
+            self._to_hint.clear()
+        else:
             self.send_hints(self.hint, now)
 
     def free_the_dead(self, holders: Sequence[str]) -> None:
@@ -108,9 +116,6 @@ class Reconciler:
 
     def send_hints(self, hint: Hint, now: float) -> None:
         """Tell the broker what is due; what workers hear of by themselves only where it stays undone."""
-        if self.store.until_due((*URGENT, *PATIENT)) > 0:
-            self._to_hint.clear()
-            return
         first = now if self.store.bell is None else now + HEARD_SECONDS
         due = {n: queue for queue, kinds in QUEUES.items() for n in self.store.due(limit=50, kinds=kinds)}
         self._to_hint = {number: self._to_hint.get(number, first) for number in due}
@@ -126,12 +131,15 @@ def _in_cluster(target: Target) -> bool:
 
 def run(reconciler: Reconciler, stop: threading.Event) -> None:
     """Rounds until told to stop; a round that fails is told and tried again."""
-    ear = Ear([reconciler.inbox.bell])
+    ear, delivered, taken = Ear([reconciler.inbox.bell]), True, 0.0
     while not stop.is_set():
         try:
-            reconciler.round()
+            delivered = delivered or time.monotonic() - taken > TAKE_SECONDS
+            taken = time.monotonic() if delivered else taken
+            reconciler.round(delivered=delivered)
             stop.wait(BREATH_SECONDS)
-            ear.wait(stop, ROUND_SECONDS)
+            delivered = ear.wait(stop, ROUND_SECONDS)
         except Exception:
             log.exception("round failed")
+            delivered = True
             stop.wait(1.0)

@@ -7,9 +7,10 @@ holds the lease. States are derived from the increments and can be rebuilt from 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, select
+from sqlalchemy import Connection, Engine, Insert, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from service import leases
@@ -53,11 +54,12 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A lease that was taken: every write says under which epoch."""
+    """A lease that was taken for so many seconds: every write says under which epoch, and keeps it on."""
 
     name: str
     owner: str
     epoch: int
+    seconds: float
 
 
 class Writing:
@@ -65,29 +67,24 @@ class Writing:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self._insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        self._dialect = connection.dialect.name
 
     def add(self, new: Increment) -> bool:
         """Store an increment; False where this sequence is stored already."""
         values = {"release": new.release, "sequence": new.sequence, "epoch": new.epoch, "body": new.body}
-        once = self._insert(increment).values(values).on_conflict_do_nothing()
-        return self.connection.execute(once).rowcount == 1
+        return self.connection.execute(_once(self._dialect), values).rowcount == 1
 
     def save_judge(self, new: Judge) -> None:
         """Store guard states. Raises `Conflict` where later ones are stored."""
-        values = {"state": new.state, "sequence": new.sequence, "epoch": new.epoch}
-        upsert = self._insert(judge).values(values | {"release": new.release})
-        newer = upsert.on_conflict_do_update(
-            index_elements=["release"], set_=values, where=judge.c.sequence <= new.sequence
-        )
-        if self.connection.execute(newer).rowcount != 1:
+        values = {"release": new.release, "state": new.state, "sequence": new.sequence, "epoch": new.epoch}
+        if self.connection.execute(_newer(self._dialect), values).rowcount != 1:
             raise Conflict(f"guard states of {new.release} are stored beyond sequence {new.sequence}")
 
     def add_history(self, served: Served) -> None:
         """Add what a version served to what is known of the span of time that `at` begins."""
         values = {"target": served.target, "version": served.version, "at": served.at}
         counts = {"requests": served.requests, "errors": served.errors}
-        new = self._insert(history).values(values | counts)
+        new = _inserts(self._dialect)(history).values(values | counts)
         added = {name: history.c[name] + new.excluded[name] for name in counts}
         keys = ["target", "version", "at"]
         self.connection.execute(new.on_conflict_do_update(index_elements=keys, set_=added))
@@ -99,6 +96,28 @@ class Writing:
     def forget_history(self, before: float) -> None:
         """Remove history that is older."""
         self.connection.execute(delete(history).where(history.c.at < before))
+
+
+# Made once: each scrape of a rollout runs them, and making one costs more than running it.
+
+
+def _inserts(dialect: str) -> Any:
+    return postgresql.insert if dialect == "postgresql" else sqlite.insert
+
+
+@cache
+def _once(dialect: str) -> Insert:
+    made: Insert = _inserts(dialect)(increment).on_conflict_do_nothing()
+    return made
+
+
+@cache
+def _newer(dialect: str) -> Insert:
+    upsert = _inserts(dialect)(judge)
+    values = {name: upsert.excluded[name] for name in ("state", "sequence", "epoch")}
+    where = judge.c.sequence <= upsert.excluded.sequence
+    made: Insert = upsert.on_conflict_do_update(index_elements=["release"], set_=values, where=where)
+    return made
 
 
 class Series:
@@ -122,9 +141,9 @@ class Series:
     def acquire(self, name: str, owner: str, seconds: float = LEASE_SECONDS) -> Held | None:
         """Take or keep a lease; None while somebody else has it."""
         with writing(self.engine) as connection:
-            now = time_of(connection) if self._clock is None else self._clock()
+            now = self._now(connection)
             epoch = leases.acquire(connection, lease, name, owner, now=now, seconds=seconds)
-        return None if epoch is None else Held(name, owner, epoch)
+        return None if epoch is None else Held(name, owner, epoch, seconds)
 
     def let_go(self, held: Held) -> None:
         """End the lease now."""
@@ -133,9 +152,11 @@ class Series:
 
     @contextmanager
     def change(self, held: Held) -> Iterator[Writing]:
-        """One write transaction. Raises `Conflict` where the lease has gone to somebody else."""
+        """One write transaction, which also keeps the lease. Raises `Conflict` where that has gone to
+        somebody else."""
         with writing(self.engine) as connection:
-            if not leases.holds(connection, lease, held.name, held.owner, held.epoch):
+            until = self._now(connection) + held.seconds
+            if not leases.keep(connection, lease, held.name, held.owner, held.epoch, until):
                 raise Conflict(f"the lease {held.name} is no longer {held.owner}'s")
             yield Writing(connection)
 
@@ -165,3 +186,6 @@ class Series:
         with reading(self.engine) as connection:
             rows = connection.execute(query.order_by(history.c.at, history.c.version))
             return [Served(row.target, row.version, row.at, row.requests, row.errors) for row in rows]
+
+    def _now(self, connection: Connection) -> float:
+        return time_of(connection) if self._clock is None else self._clock()

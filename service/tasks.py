@@ -65,6 +65,7 @@ def run(broker: str, parts: Parts, queue: str) -> None:
         pool="solo",
         concurrency=1,
         without_gossip=True,
+        without_heartbeat=True,  # of events, which nobody reads
         without_mingle=True,
         loglevel="WARNING",
     ).start()

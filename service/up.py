@@ -22,7 +22,7 @@ from service.settings import Settings, environ_of
 
 log = structlog.get_logger()
 READY_SECONDS = 60.0
-TEND_SECONDS = 0.2
+TEND_SECONDS = 0.5
 SERVING = ("intake", "web")  # always listen where the settings say
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "SSL_CERT_FILE", "SSL_CERT_DIR",
         "REQUESTS_CA_BUNDLE")  # fmt: skip

@@ -72,8 +72,9 @@ def of_comparison(
     allowance: Allowance,
     standing: Standing,
     log_harm: float,
+    needs: bool = True,
 ) -> Finding:
-    """A comparison with stable."""
+    """A comparison with stable; without `needs` nothing about what would change it."""
     what = "failed requests" if guard.kind is GuardKind.ERRORS else _slow(slower_than)
     more = (
         "not be more frequent"
@@ -104,7 +105,9 @@ def of_comparison(
         int(state.requests),
         _comparison_needs(
             guard, state, slower_than=slower_than, bounds=bounds, verdict=verdict, log_harm=log_harm
-        ),
+        )
+        if needs
+        else "",
     )
 
 

@@ -76,9 +76,15 @@ class Judge:
         harm = verdict.harm(self.plan, state)
         return state if harm == state.harm else replace(state, harm=harm)
 
-    def evidence(self, state: JudgeState, *, epoch: int, at: float | None = None) -> Evidence:
-        """What the guards say. `at`: now, so that numbers which stopped coming are seen to be old."""
-        return verdict.evidence(self.plan, state, epoch=epoch, at=state.at if at is None else at)
+    def evidence(
+        self, state: JudgeState, *, epoch: int, at: float | None = None, needs: bool = True
+    ) -> Evidence:
+        """What the guards say. `at`: now, so that numbers which stopped coming are seen to be old.
+
+        Without `needs` it is not told what would change a comparison: to know that takes as long as all else.
+        """
+        at = state.at if at is None else at
+        return verdict.evidence(self.plan, state, epoch=epoch, at=at, needs=needs)
 
     def _heard(self, state: JudgeState, what: Increment | Gap, alive: Alive) -> JudgeState:
         silent = isinstance(what, Gap) and what.silent

@@ -71,11 +71,11 @@ def harm(plan: Plan, state: JudgeState) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*state.harm, *combined(plan, state).culprits, *dead, *above)))
 
 
-def evidence(plan: Plan, state: JudgeState, *, epoch: int, at: float) -> Evidence:
-    """All findings at this moment, the verdict, and the weight that they allow."""
+def evidence(plan: Plan, state: JudgeState, *, epoch: int, at: float, needs: bool = True) -> Evidence:
+    """All findings at this moment, the verdict, and the weight that they allow; `needs` as in `Judge`."""
     current = state.gap is None and state.sequence >= 0 and abs(at - state.at) <= STALE_AFTER
     standing = Standing(state.harm, state.weight, current, plan.top)
-    found = list(_findings(plan, state, standing))
+    found = list(_findings(plan, state, standing, needs=needs))
     verdict = _verdict(plan, state, found, standing)
     allowed = _allowed(plan, state, verdict, standing)
     seen, total = state.split
@@ -83,7 +83,7 @@ def evidence(plan: Plan, state: JudgeState, *, epoch: int, at: float) -> Evidenc
     return Evidence(verdict, tuple(found), state.weight, epoch, allowed, share, max(0, state.sequence))
 
 
-def _findings(plan: Plan, state: JudgeState, standing: Standing) -> Iterator[Finding]:
+def _findings(plan: Plan, state: JudgeState, standing: Standing, *, needs: bool) -> Iterator[Finding]:
     together = state.together
     levels = {s.guard: s for s in stakes(plan, state)}
     total = sum(s.weight for s in levels.values())
@@ -102,6 +102,7 @@ def _findings(plan: Plan, state: JudgeState, standing: Standing) -> Iterator[Fin
             allowance=allowance,
             standing=standing,
             log_harm=harm_at(guard.name),
+            needs=needs,
         )
     for index, (limit, under) in enumerate(zip(limits(plan, state), state.limits, strict=True)):
         finding = findings.of_limit(

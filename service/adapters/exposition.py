@@ -9,12 +9,13 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from service.ports.metrics import Counters
 
 _STARTED = "process_start_time_seconds"
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
-_LINE = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)")
+_SERIES = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})?")
 _LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="([^"\\]*)"(?:,|$)')
 
 
@@ -78,18 +79,19 @@ def read(text: str, names: Names) -> tuple[float, list[Series]]:
         raise Strange("the router's metrics end within a line")
     started, seen, found = 0.0, set[str](), list[Series]()
     wanted = {names.requests, names.buckets}
+    beginnings = (_STARTED, *wanted)
     for line in text.splitlines():
-        name = _NAME.match(line)
-        if name is None:
+        if not line.startswith(beginnings):  # nearly all lines, told without a look at what they say
             continue
-        if name[0] == _STARTED:
-            started = value(line.rpartition(" ")[2], line)
-        elif name[0] in wanted:
-            series = line.rpartition(" ")[0]
+        name = _NAME.match(line)
+        series, _, count = line.rpartition(" ")
+        if name is not None and name[0] == _STARTED:
+            started = value(count, line)
+        elif name is not None and name[0] in wanted:
             if series in seen:
                 raise Strange(f"the router's metrics hold a series twice: {series[:80]!r}")
             seen.add(series)
-            found.append(_series(line))
+            found.append(Series(*_series(series or line), value(count, line)))
     if not started:
         raise Strange("the router's metrics lack its start time")
     return started, found
@@ -111,11 +113,13 @@ def lost(code: str) -> bool:
     return code in {"0", "499"} or (len(code) == 3 and code.startswith("5"))
 
 
-def _series(line: str) -> Series:
-    found = _LINE.fullmatch(line)
+@lru_cache(maxsize=1 << 14)
+def _series(text: str) -> tuple[str, Mapping[str, str]]:
+    """Its name and labels. They are kept: each reading brings the same series with other counts."""
+    found = _SERIES.fullmatch(text)
     if found is None:
-        raise Strange(f"the router's metrics hold a line that is not one: {line[:80]!r}")
-    return Series(found[1], _labels(found[2] or "", line), value(found[3], line))
+        raise Strange(f"the router's metrics hold a line that is not one: {text[:80]!r}")
+    return found[1], _labels(found[2] or "", text)
 
 
 def _labels(text: str, line: str) -> dict[str, str]:

@@ -47,6 +47,7 @@ class ValkeyDaemon:
             "appendfsync": "everysec",
             "save": "",
             "maxmemory-policy": "noeviction",
+            "hz": "1",  # how often it looks after what we do not use: keys that expire, clients that are idle
         }
         flags = [word for name, value in options.items() for word in (f"--{name}", value)]
         return Order("valkey", (str(self.program()), *flags), (), str(self._folder))

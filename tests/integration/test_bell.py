@@ -4,9 +4,11 @@ import threading
 
 import pytest
 
+from service import reconciler
 from service.bell import Ear, ring
 from service.inbox import Delivery, Inbox
 from service.queue import Work
+from service.settings import Settings
 from service.store import Store
 from tests.running import wait_until
 
@@ -132,3 +134,34 @@ def test_work_is_waited_for_until_it_is_due(tmp_path):
     store.again(held, not_before=140.0)
     assert store.until_due(kinds) == 9.0
     store.close()
+
+
+def test_a_bell_that_has_rung_is_told_once_without_a_wait(store, listening):
+    ear = listening(store.bell)
+    assert not ear.rung()
+    add(store)
+    assert ear.rung()
+    assert not ear.rung()
+    assert not heard(ear)
+    assert listening(None).rung(), "who can hear nothing has to look"
+
+
+def test_a_delivery_that_rang_no_bell_is_taken_all_the_same(tmp_path, store, monkeypatch):
+    """Its intake was killed between the commit and the bell."""
+    monkeypatch.setattr(reconciler, "TAKE_SECONDS", 0.1)
+    inbox = Inbox.open(f"sqlite:///{tmp_path / 'inbox.db'}")
+    rounds = reconciler.Reconciler(Settings(home=tmp_path), store, inbox, None)
+    stop = threading.Event()
+    thread = threading.Thread(target=reconciler.run, args=(rounds, stop))
+    thread.start()
+    try:
+        wait_until(lambda: store.unfinished("housekeeping"), PATIENCE)  # the first round is over
+        silent = Inbox.open(f"sqlite:///{tmp_path / 'inbox.db'}")
+        silent.bell = None
+        silent.store(Delivery("git", "1", {}, b"{}", 1.0))
+        wait_until(lambda: store.unfinished("delivery"), PATIENCE)
+        silent.close()
+    finally:
+        stop.set()
+        thread.join(PATIENCE)
+        inbox.close()

@@ -43,6 +43,20 @@ def test_an_observer_that_lost_its_lease_stores_nothing(series, clock):
     assert series.acquire("observer", "slow", 10).epoch == other.epoch + 1
 
 
+def test_whoever_writes_keeps_the_lease(series, clock):
+    held = series.acquire("observer", "a", 10)
+    clock.now += 8
+    with series.change(held) as change:
+        change.add(increment(1))
+    clock.now += 8
+    assert series.acquire("observer", "other", 10) is None
+    clock.now += 2
+    assert series.acquire("observer", "other", 10).epoch == held.epoch + 1
+    with pytest.raises(Conflict), series.change(held):
+        pass
+    assert series.acquire("observer", "a", 10) is None, "what was refused has kept nothing"
+
+
 def test_a_host_whose_clock_is_ahead_takes_no_lease_that_stands(database_url, monkeypatch):
     if database_url.startswith("sqlite"):
         pytest.skip("SQLite serves one host, so there is one clock")

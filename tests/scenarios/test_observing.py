@@ -34,3 +34,16 @@ def test_counters_are_read_at_each_interval_while_a_rollout_is_judged(world):
     world.play(10)
     assert world.observer.watching
     assert len(seen) >= 10
+
+
+def test_what_the_store_holds_is_read_when_it_may_have_changed_or_now_and_then(world):
+    world.live()
+    world.serve(100)
+    world.rollout()
+    world.observer.look()
+    assert world.say("abort", "rel-2").ok
+    world.observer.look(changed=False)
+    assert world.observer.watching, "nobody said that anything changed"
+    world.clock.now += 10
+    world.observer.look(changed=False)
+    assert not world.observer.watching, "a bell that nobody heard costs some seconds"
