@@ -46,7 +46,7 @@ check: $(READY) ## linters, types, import contracts
 test: $(READY) $(MLFLOW_READY) ## all tests
 	$(BIN)/pytest -q
 
-fuzz: $(READY) ## a million changed inputs for every parser, 50,000 malformed requests (half an hour); SLICE=60: so many seconds
+fuzz: $(READY) ## a million changed inputs for every parser, 50,000 malformed requests (ten minutes or more); SLICE=60: so many seconds
 	$(BIN)/python -m tests.fuzz $(if $(SLICE),--seconds $(SLICE) --requests 3000)
 
 test-hosts: $(READY) ## tests with real servers beside Segue: a Gitea and an Alertmanager, built from their Go modules (once; some minutes)
