@@ -19,7 +19,13 @@ from tests.fuzz.mutating import mutated, mutated_headers
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST_HINTS = 5_000
-CARRIED = {"registry", "gitlab", "alertmanager", "cloudevents"}  # nothing of the body need be signed
+CARRIED = {
+    "registry",
+    "harbor",
+    "gitlab",
+    "alertmanager",
+    "cloudevents",
+}  # nothing of the body need be signed
 COMMENT = "/segue approve rel-1 sha256:1f0c1f0c1f0c good\n> /segue abort\n```\n/segue help\n```\n/segue rollback wine\n"
 SECRET = b"example-hook-secret"
 
@@ -56,6 +62,10 @@ def seeds(kind: str) -> tuple[Recorded, ...]:
     """Deliveries of that kind, each as small as it can be while it says the same, and one of them whole."""
     handler = plugins.load("event_sources", kind)
     found = _kept(kind)
+    if not found:
+        raise Broken(
+            f"there is no delivery of {kind} to begin with: add one to MADE or to tests/fixtures/{kind}"
+        )
     return (*(_smaller(handler, one) for one in found), found[0])
 
 
@@ -67,10 +77,15 @@ ALERT = (
     b'{"version": "4", "alerts": [{"status": "firing", "labels": {"segue_target": "wine/production"}, "annotations": '
     b'{"summary": "slow"}, "startsAt": "2026-11-23T14:20:20.1Z", "fingerprint": "a1b2"}]}'
 )
+ARTIFACT = (
+    b'{"type": "PUSH_ARTIFACT", "occur_at": 1, "operator": "ci", "event_data": {"resources": [{"digest": "sha256:00", "tag": '
+    b'"1.4.0"}], "repository": {"name": "fraud", "repo_full_name": "team/fraud"}}}'
+)
 MADE = {
     "bare": ((PUSH, {}),),
     "registry": ((TAGGED, {}),),
     "alertmanager": ((ALERT, {}),),
+    "harbor": ((ARTIFACT, {}),),
     "hook": ((ORDER, {}), (b'{"model": "churn", "version": "7"}', {})),
     "cloudevents": (
         (EVENT, {"Content-Type": "application/cloudevents+json"}),

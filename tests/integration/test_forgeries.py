@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from handlers import signing
+from service import plugins
 from service.inbox import Inbox
 from service.intake import Door, create_intake
 from service.settings import Settings
@@ -164,7 +165,8 @@ def refusal(world):
     return answer
 
 
-def test_there_are_enough_of_them():
+def test_there_are_enough_of_them_and_of_every_kind_of_sender():
+    assert {kind for kind, _ in GOOD.values()} == set(plugins.names("event_sources"))
     print(f"{len(FORGERIES)} forgeries over {len(GOOD)} senders")
     assert len(FORGERIES) >= 60
 

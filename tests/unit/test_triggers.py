@@ -23,7 +23,8 @@ PUSH = RefChanged("git", MAIN, "0" * 40, "1" * 40, None, 1.0)
 
 
 def started(*changed, event=PUSH):
-    found = starts(MODELS, event, changed if changed != (None,) else None, MAIN)
+    refs = {event.ref: event.after or ""}
+    found = starts(MODELS, event, changed if changed != (None,) else None, MAIN, refs)
     return {start.model.name for start in found}
 
 
