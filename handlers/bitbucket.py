@@ -64,7 +64,8 @@ def _id(told: hosted.Object, key: str) -> str:
 
 
 def _cloud_push(told: hosted.Object) -> tuple[RefHint, ...]:
-    pusher = _account(hosted.part(told, "actor"))
+    actor = hosted.part(told, "actor")
+    pusher = _account(actor) if actor.get("type") == "user" else ""
     changes = _changes(hosted.part(told, "push"))
     return tuple(_cloud_change(change, pusher) for change in changes)
 
@@ -110,7 +111,8 @@ def _cloud_comment(told: hosted.Object, where: str, kind: str) -> tuple[CommentH
 
 
 def _server_push(told: hosted.Object) -> tuple[RefHint, ...]:
-    pusher = strict_json.text(hosted.part(told, "actor"), "name", 200)
+    actor = hosted.part(told, "actor")
+    pusher = strict_json.text(actor, "name", 200) if actor.get("type") == "NORMAL" else ""
     return tuple(_server_change(change, pusher) for change in _changes(told))
 
 

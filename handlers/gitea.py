@@ -48,7 +48,10 @@ def parse(headers: Headers, body: bytes) -> tuple[Hint, ...]:
 
 
 def _login(told: hosted.Object) -> str:
-    return strict_json.text(hosted.part(told, "sender"), "login", 200)
+    """The person who did it; "" for a workflow, which acts for somebody unknown."""
+    sender = hosted.part(told, "sender")
+    login = strict_json.text(sender, "login", 200)
+    return "" if str(sender.get("id")) == ACTIONS_USER else login
 
 
 def _comment(told: hosted.Object) -> tuple[CommentHint, ...]:

@@ -72,7 +72,10 @@ def _json(headers: Headers, body: bytes) -> bytes:
 
 
 def _sender(told: hosted.Object) -> str:
-    return strict_json.text(hosted.part(told, "sender"), "login", 200)
+    """The person who did it; "" for an App, such as a merge queue, which acts for somebody unknown."""
+    sender = hosted.part(told, "sender")
+    login = strict_json.text(sender, "login", 200)
+    return login if sender.get("type") == "User" else ""
 
 
 def _comment(told: hosted.Object, where: str, kind: str) -> tuple[CommentHint, ...]:

@@ -43,7 +43,8 @@ def parse(headers: Headers, body: bytes) -> tuple[Hint, ...]:
     told = hosted.load(body)
     match strict_json.text(told, "object_kind", 100):
         case "push" | "tag_push":
-            return hosted.pushed(told, strict_json.text(told, "user_username", 200))
+            pusher = strict_json.text(told, "user_username", 200)
+            return hosted.pushed(told, "" if BOT.match(pusher) else pusher)
         case "note":
             return _comment(told)
         case _:

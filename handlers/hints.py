@@ -12,7 +12,7 @@ OrderVerb = Literal["start", "pause", "rollback", "abort"]  # approvals, and mor
 
 @dataclass(frozen=True, slots=True)
 class RefHint:
-    """A branch or tag may name another commit now."""
+    """A branch or tag may name another commit now. `pusher` "": a program did it, for somebody unknown."""
 
     ref: str
     before: str

@@ -206,7 +206,7 @@ MALFORMED = {
         {"push__changes": [{"old": None, "new": None}]},
         {"push__changes__1__new__target": {}},
     ),
-    ("bitbucket", "server-push"): ({"changes": [{}]}, {"actor": {}}),
+    ("bitbucket", "server-push"): ({"changes": [{}]}, {"actor__name": 1}, {"actor": None}),
 }
 
 
@@ -230,3 +230,17 @@ def test_a_form_without_json_in_its_field_is_malformed(body):
 def test_a_push_that_changes_nothing_only_tries_the_hook():
     assert changed(("github", "push"), before=CAT) == ()
     assert changed(("gitlab", "push"), after=OLD) == ()
+
+
+PROGRAMS = {
+    ("github", "push"): {"sender__type": "Bot"},
+    ("gitlab", "push"): {"user_username": "project_15_bot_a1b2"},
+    ("bitbucket", "cloud-push"): {"actor__type": "app_user"},
+    ("bitbucket", "server-push"): {"actor__type": "SERVICE"},
+}
+
+
+@pytest.mark.parametrize("key", PROGRAMS)
+def test_a_program_that_pushed_is_nobody(key):
+    assert {hint.pusher for hint in SAID[key]} != {""}
+    assert {hint.pusher for hint in changed(key, **PROGRAMS[key])} == {""}

@@ -120,3 +120,8 @@ def test_a_comment_of_another_form_is_malformed(changes):
 def test_the_others_concern_nothing():
     dull = ("010", "012", "024", "018", "023", "027", "029", "037", "038")
     assert [said(number) for number in dull] == [()] * len(dull)
+
+
+def test_a_workflow_that_pushed_is_nobody():
+    assert changed("001-push-branch-updated")[0].pusher == "ada"
+    assert changed("001-push-branch-updated", sender__id=-2)[0].pusher == ""
