@@ -11,9 +11,10 @@ from typing import Any
 from handlers import commands, signing, strict_json
 from handlers.commands import Wrong
 from handlers.errors import HandlerError, Unverified
-from policies import tags
+from policies import gto, tags
 from policies.events import Command
 from service import plugins, segue_yaml
+from service.adapters.oci.challenges import challenges
 from tests.deliveries import FIXTURES, Recorded, recorded
 from tests.fuzz.mutating import mutated, mutated_headers
 
@@ -51,6 +52,8 @@ def parsers() -> tuple[Parser, ...]:
         Parser("commands", _commands),
         Parser("segue.yaml", _segue_yaml),
         Parser("tags of images", _tags),
+        Parser("tags of GTO", _gto),
+        Parser("challenges of registries", _challenges),
     )
 
 
@@ -78,14 +81,15 @@ ALERT = (
     b'{"summary": "slow"}, "startsAt": "2026-11-23T14:20:20.1Z", "fingerprint": "a1b2"}]}'
 )
 ARTIFACT = (
-    b'{"type": "PUSH_ARTIFACT", "occur_at": 1, "operator": "ci", "event_data": {"resources": [{"digest": "sha256:00", "tag": '
-    b'"1.4.0"}], "repository": {"name": "fraud", "repo_full_name": "team/fraud"}}}'
+    b'{"type": "PUSH_ARTIFACT", "event_data": {"resources": [{"digest": "sha256:1", "tag": "main-42"}], "repository": '
+    b'{"repo_full_name": "acme/fraud"}}}'
 )
+CLOUD_ARTIFACT = ARTIFACT.replace(b"PUSH_ARTIFACT", b"harbor.artifact.pushed").replace(b"event_data", b"data")
 MADE = {
+    "harbor": ((ARTIFACT, {}), (CLOUD_ARTIFACT, {})),
     "bare": ((PUSH, {}),),
     "registry": ((TAGGED, {}),),
     "alertmanager": ((ALERT, {}),),
-    "harbor": ((ARTIFACT, {}),),
     "hook": ((ORDER, {}), (b'{"model": "churn", "version": "7"}', {})),
     "cloudevents": (
         (EVENT, {"Content-Type": "application/cloudevents+json"}),
@@ -253,3 +257,25 @@ def _tags(chance: random.Random) -> str:
     if found is not None and found not in names:
         raise Broken(f"{found!r} was never a tag")
     return "found" if found else "nothing"
+
+
+STAGES = b"wine@v1.0.0#1\nwine#prod#2\nwine@v1.0.0!#3\nwine#prod!#4\nmodels/wine=wine#prod#5\nwine@deprecated#6\nbeer#prod"
+
+
+def _gto(chance: random.Random) -> str:
+    names = mutated(chance, STAGES).decode("utf-8", "replace").split("\n")
+    commits = {name: str(number % 3) for number, name in enumerate(names)}
+    found = gto.held(commits, "wine", "prod")
+    if found is not None and commits.get(found.tag.name) != found.tag.commit:
+        raise Broken(f"{found.tag} was never there")
+    return "held" if found else "nobody"
+
+
+ASKED = b'Basic realm="a, b", Bearer realm="https://t/token",service="s",scope="repository:a/b:pull,push", Negotiate'
+
+
+def _challenges(chance: random.Random) -> str:
+    found = challenges(mutated(chance, ASKED).decode("latin-1"))
+    if any(one.scheme != one.scheme.lower() for one in found):
+        raise Broken("a scheme is not in small letters")
+    return "challenges" if found else "nothing"
