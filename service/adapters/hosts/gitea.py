@@ -13,7 +13,7 @@ from urllib.parse import quote
 from service.adapters.hosts import login as logins
 from service.adapters.hosts.address import parse
 from service.adapters.hosts.comments import line
-from service.adapters.hosts.host import Host, Said, connection, place
+from service.adapters.hosts.host import Host, Said, connection, place, team
 from service.adapters.hosts.rest import Missing, Rest
 from service.ports.connections import Source
 from service.ports.git import CommitStatus, Permission
@@ -43,7 +43,7 @@ class GiteaHost(Host):
     def open(cls, settings: Settings, source: Source) -> Self:
         """The repository behind a source; its login is the secret `login-<source>`."""
         address = parse(source.url, below=True)
-        login = logins.read(settings.secret(f"login-{source.name}"), source.name, "segue")
+        login = logins.read(lambda: settings.secret(f"login-{source.name}"), source.name, "segue")
         if isinstance(login, logins.App):
             raise Refused(f"login-{source.name} is a GitHub App's; Gitea takes a token")
         rest = Rest(f"{address.base}/api/v1", source.name, login.rest)
@@ -67,6 +67,18 @@ class GiteaHost(Host):
         except Missing:
             return Permission.NONE
         return _PERMISSIONS.get(str(found.get("permission")), Permission.NONE)
+
+    def belongs(self, login: str, group: str) -> bool:
+        """Whether the person is in the team of the organisation. Takes the scope `read:organization`."""
+        named = team(group)
+        if named is None or not _LOGIN.fullmatch(login):
+            return False
+        try:
+            found = self._rest.get(f"/orgs/{named[0]}/teams/search", q=named[1], limit=_PAGE).get("data")
+            numbers = [one["id"] for one in found or () if str(one["name"]).lower() == named[1].lower()]
+            return bool(numbers) and bool(self._rest.get(f"/teams/{numbers[0]}/members/{login}"))
+        except Missing:
+            return False
 
     def register_webhook(self, address: str, secret: str) -> None:
         """A hook's secret cannot be changed: the new hook is made first, and then those before it removed."""
@@ -114,7 +126,7 @@ class GiteaHost(Host):
 
     def _said(self, where: str) -> Iterator[Said]:
         # One list without pages, oldest first.
-        for one in self._rest.get(self._talk(where)):
+        for one in self._rest.all(self._talk(where)):
             yield Said(f"{self._repository}/issues/comments/{one['id']}", str(one.get("body") or ""))
 
     def _say(self, where: str, text: str) -> None:

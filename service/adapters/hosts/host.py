@@ -4,6 +4,7 @@ A host's own module says in which words its API is asked.
 """
 
 import hashlib
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from service.ports.outcomes import Refused, Retry
 from service.settings import Settings
 
 REPORT = "report"
+_TEAM = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]*)/([A-Za-z0-9][A-Za-z0-9_.-]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +103,9 @@ class Host(ABC):
     def _facts(self, path: str) -> dict[str, Any]:
         """What the host says of the repository itself. Raises `Retry` where it is not there now."""
         try:
-            found: dict[str, Any] = self._rest.get(path)
+            return self._rest.get(path)
         except Missing as error:
             raise self._gone() from error
-        return found
 
     def _gone(self) -> Retry:
         return Retry(f"{self._address.page} is gone, or hidden from the login of {self._source.name}", 60.0)
@@ -169,6 +170,9 @@ class Host(ABC):
     def may(self, login: str) -> Permission: ...
 
     @abstractmethod
+    def belongs(self, login: str, group: str) -> bool: ...
+
+    @abstractmethod
     def register_webhook(self, address: str, secret: str) -> None:
         """Have the host tell this address of pushes and comments; safe to repeat. Raises `Refused`."""
 
@@ -197,6 +201,12 @@ class Host(ABC):
 
     @abstractmethod
     def _change(self, found: Said, text: str) -> None: ...
+
+
+def team(group: str) -> tuple[str, str] | None:
+    """The organisation and the team of a group such as acme/ml-leads; None for what is none."""
+    found = _TEAM.fullmatch(group)
+    return (found[1], found[2]) if found else None
 
 
 def place(where: str, known: Iterable[str]) -> tuple[str, str]:
