@@ -151,7 +151,7 @@ def build(settings: Settings) -> Parts:
     def open_source(source: Source) -> Any:
         return source_opened(settings, source)
 
-    store = Store.open(settings.store_url("engine"))
+    store = Store.open(settings.store_url("engine"), limits=settings.limits)
     return Parts(
         settings=settings,
         store=store,

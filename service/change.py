@@ -9,15 +9,19 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, func, insert, select, update
+from sqlalchemy import Connection, Table, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from policies.limits import Limits, Live
+from policies.release import HOLDING, Phase
 from service import queue, record, tables
 from service.errors import Conflict
 from service.ports.connections import Cluster, Source
 from service.queue import Work
 from service.reading import Reading
 from service.rows import Cursor, ModelRow, ReleaseRow, TargetRow, Token, VersionRow
+
+_CLUSTER = tables.release.c.state["place"]["cluster"].as_string()
 
 
 class Change(Reading):
@@ -26,8 +30,9 @@ class Change(Reading):
     After the commit `added` are the ids of its new work.
     """
 
-    def __init__(self, connection: Connection, now: float) -> None:
+    def __init__(self, connection: Connection, now: float, limits: Limits) -> None:
         super().__init__(connection, now)
+        self.limits = limits
         self.added: tuple[int, ...] = ()
         self._work: list[Work] = []
         self._entries: list[record.Entry] = []
@@ -43,6 +48,29 @@ class Change(Reading):
         last = self.connection.scalar(select(ids)) or 0
         nth = self.connection.scalar(select(numbers).where(tables.release.c.target == target)) or 0
         return last + 1, nth + 1
+
+    def live(self) -> list[Live]:
+        """The releases that hold a target; until this change ends no other can learn how many there are."""
+        self._lock_turns()
+        where = (~tables.release.c.final, tables.release.c.phase.in_([phase.value for phase in HOLDING]))
+        rows = self.connection.execute(select(tables.release.c.model, _CLUSTER).where(*where))
+        return [Live(model, cluster) for model, cluster in rows]
+
+    def queued_beside(self, ended: Live) -> list[str]:
+        """Targets with a release that waits for its turn, and that may have waited for this one's room:
+        whose waits longest first."""
+        self._lock_turns()
+        release = tables.release.c
+        near = or_(release.model == ended.model, _CLUSTER.is_not_distinct_from(ended.cluster))
+        where = (~release.final, release.phase == Phase.QUEUED.value, near)
+        rows = self.connection.scalars(select(release.target).where(*where).order_by(release.id))
+        return list(dict.fromkeys(rows))
+
+    def _lock_turns(self) -> None:
+        """Who counts and who frees room come one after the other, or a release could wait for nobody."""
+        if self.connection.dialect.name == "postgresql":
+            lock = func.pg_advisory_xact_lock(func.hashtextextended("segue-turns", 0))
+            self.connection.execute(select(lock))
 
     def save_release(self, row: ReleaseRow) -> ReleaseRow:
         """Store it as the next revision; rev 0 is a new one. Raises `Conflict`."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from policies import messages, rollout, turns, version
+from policies import limits, messages, rollout, turns, version
 from policies.effects import Effect, HandBack, Wake, lane
 from policies.events import (
     Command,
@@ -22,6 +22,7 @@ from policies.events import (
     VersionReady,
     Waits,
 )
+from policies.limits import Live
 from policies.place import backend_name
 from policies.release import Cause, Phase, Release, Target
 from policies.spec.declaration import Environment, FromImage, Model, ServeNone, VersionSource
@@ -194,7 +195,7 @@ class Deciding:
 
     def _save_version(self, row: VersionRow, after: Version, effects: tuple[Effect, ...]) -> None:
         saved = self.change.save_version(replace(row, state=VERSION.dump(after)))
-        self._add(after.key, saved.rev, effects)
+        self._add(after.key, saved.rev, effects, after.model.name)
         detail = {"reason": after.reason, "image": after.image, "metrics": dict(after.metrics)}
         self.change.record(after.key, "segue", after.phase.value, detail)
         for waiting in self.change.releases(version_key=after.key, final=False):
@@ -237,10 +238,10 @@ class Deciding:
         if decision.target != target:
             here = held or TargetRow(before.target, {})
             self.change.save_target(replace(here, state=TARGET.dump(decision.target)))
-        self._add(name, saved.rev, decision.effects)
+        self._add(name, saved.rev, decision.effects, after.model)
         self._record(before, after, event)
         if after.final and decision.target.holder is None:
-            self._next_turn(after.target)
+            self._turn_is_over(after)
         elif after.phase is Phase.QUEUED and decision.target.holder is not None:
             self._overtake(decision.target.holder, after)
         return after
@@ -251,13 +252,19 @@ class Deciding:
             event, VersionReady | Command
         ):
             return ""
+        return self._before(release, target)
+
+    def _before(self, release: Release, target: Target) -> str:
         if target.holder is not None:
             return f"{target.holder}, which is on its way"
-        return self._before(release, self._waiting(target))
+        first = turns.ahead(release, self._waiting(target))
+        return self._no_room(release) if first is None else f"{first.name}, whose turn is before"
 
-    def _before(self, release: Release, waiting: list[Release]) -> str:
-        first = turns.ahead(release, waiting)
-        return "" if first is None else f"{first.name}, whose turn is before"
+    def _no_room(self, release: Release) -> str:
+        """What the operator's limits say; a rollback that people asked for waits for no room."""
+        if not self.change.limits.any or release.switch or release.batch:
+            return ""
+        return limits.full(self.change.limits, _live(release), self.change.live())
 
     def _waiting(self, target: Target) -> list[Release]:
         opened = (
@@ -308,25 +315,34 @@ class Deciding:
             self.change.record(name, "segue", "handed back", {"deployment": target.place.deployment})
             self._next_turn(name)
 
-    def _next_turn(self, target: str) -> None:
-        """Whoever is first takes its turn. What is older is superseded, the others hear what is ahead."""
+    def _turn_is_over(self, ended: Release) -> None:
+        """The target is free for its next; under limits the room goes to whoever has waited longest."""
+        beside = self.change.queued_beside(_live(ended)) if self.change.limits.any else []
+        taken = False
+        for target in dict.fromkeys((*beside, ended.target)):
+            if not taken or target == ended.target:
+                taken = self._next_turn(target) or taken
+
+    def _next_turn(self, target: str) -> bool:
+        """Whoever is first takes its turn, if it has room; whether it did.
+
+        What is older is superseded, the others hear what is ahead.
+        """
         held = target_of(self.change.target(target), target)
         waiting = self._waiting(held)
-        first = turns.first(waiting)
+        first = turns.first(waiting) if held.holder is None else None
+        if first is not None and self._no_room(first):
+            first = None
         if first is not None:
             self.release_event(first.name, TurnCame(self.now))
         for release in waiting:
             if first is not None and release.number < first.number:
                 self.release_event(release.name, Superseded(first.name, self.now))
             elif release is not first and release.phase is Phase.QUEUED:
-                self._tell_what_is_ahead(release)
-
-    def _tell_what_is_ahead(self, release: Release) -> None:
-        target = target_of(self.change.target(release.target), release.target)
-        holder = f"{target.holder}, which is on its way" if target.holder else ""
-        why = holder or self._before(release, self._waiting(target))
-        if why != release.waits:
-            self.release_event(release.name, Waits("", why, self.now))
+                why = self._before(release, target_of(self.change.target(target), target))
+                if why != release.waits:
+                    self.release_event(release.name, Waits("", why, self.now))
+        return first is not None
 
     # --- what follows --------------------------------------------------------------------
 
@@ -336,7 +352,7 @@ class Deciding:
         key = f"{subject}:{canonical(body)}"
         self.change.add_work(Work(lane(effect, subject), type(effect).__name__, key, subject, body))
 
-    def _add(self, subject: str, rev: int, effects: tuple[Effect, ...]) -> None:
+    def _add(self, subject: str, rev: int, effects: tuple[Effect, ...], model: str) -> None:
         for number, effect in enumerate(effects):
             self.change.add_work(
                 Work(
@@ -346,6 +362,8 @@ class Deciding:
                     subject=subject,
                     body=EFFECT.dump(effect),
                     not_before=effect.at if isinstance(effect, Wake) else 0.0,
+                    # By kind, too: a model whose commits cannot be told is still built.
+                    party=f"{model}:{type(effect).__name__}",
                 )
             )
 
@@ -383,3 +401,7 @@ class Deciding:
             "unproven": list(after.unproven),
         }
         self.change.record(after.name, getattr(event, "actor", "segue"), after.phase.value, detail)
+
+
+def _live(release: Release) -> Live:
+    return Live(release.model, release.place.cluster)

@@ -3,6 +3,8 @@
 Only the oldest unfinished row of a lane can be claimed. A lane named `traffic:…` holds wanted
 states, so there a newer row replaces an older one that nobody is at. A claim counts the attempt in
 its own transaction: work that kills its worker is seen again with a higher count, not for ever.
+Parties take turns: of a party's backlog each piece ranks TURN_SECONDS behind the one before, so that what
+others add meanwhile goes between, and what has waited longest of all goes at last.
 Every function here runs inside the caller's transaction and decides nothing about the work itself.
 """
 
@@ -34,6 +36,8 @@ from service.tables import work
 TRAFFIC = "traffic:"
 ABSOLUTE = (TRAFFIC, "notify:")  # what is written there, newer work writes anew
 CLOCK = "clock:"
+URGENT_LANES = (TRAFFIC, CLOCK, "command")  # short, and never put behind a backlog
+TURN_SECONDS = 60.0
 LEASE_SECONDS = 30.0
 LONGEST_LEASE = 600.0  # no lease is longer: one that seems to be was given before a clock was set back
 ATTEMPTS = 5
@@ -45,7 +49,9 @@ class Lost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One thing to do. The first six fields are given when it is added, the others by the queue.
+    """One thing to do. The first six fields and `party` are given when it is added, the others by the queue.
+
+    `party` is for whom it is, such as a model; None: for nobody but its lane.
 
     `started` is when it was first performed: from then on it is observed, not begun anew. `attempts`
     counts claims that nobody answered, this one included; `retries` the errors in a row that nobody foresaw;
@@ -70,6 +76,8 @@ class Work:
     started: float | None = None
     finished: float | None = None
     troubled: float | None = None
+    party: str | None = None
+    rank: float = 0.0
 
     @property
     def exhausted(self) -> bool:
@@ -87,6 +95,7 @@ class Work:
 def add(connection: Connection, new: Work, now: float) -> int | None:
     """Put work at the end of its lane; its id, or None where its key is known already."""
     _lock_lane(connection, new.lane)
+    party = None if new.lane.startswith(URGENT_LANES) else new.party or new.lane
     values = {
         "lane": new.lane,
         "kind": new.kind,
@@ -99,6 +108,8 @@ def add(connection: Connection, new: Work, now: float) -> int | None:
         "retries": 0,
         "epoch": 0,
         "created": now,
+        "party": party,
+        "rank": max(now, new.not_before, _behind(connection, party)),
     }
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     added: int | None = connection.scalar(
@@ -150,8 +161,8 @@ def _next(kinds: tuple[str, ...] | None, lanes: tuple[str, ...] | None, *, numbe
         wanted.append(or_(*(work.c.lane.startswith(lane, autoescape=True) for lane in lanes)))
     if numbered:
         wanted.append(work.c.id == bindparam("number"))
-    oldest = select(work).where(*wanted).order_by(work.c.not_before, work.c.id).limit(1)
-    return oldest.with_for_update(skip_locked=True)
+    first = select(work).where(*wanted).order_by(work.c.rank, work.c.id).limit(1)
+    return first.with_for_update(skip_locked=True)
 
 
 def _tuple(named: Sequence[str] | None) -> tuple[str, ...] | None:
@@ -171,7 +182,15 @@ def finish(connection: Connection, mine: Work, now: float) -> None:
 def again(connection: Connection, mine: Work, not_before: float, now: float) -> None:
     """It is performed; look at it again later. Looking is no failed attempt. Raises `Lost`."""
     _put_back(
-        connection, mine, now, state="started", not_before=not_before, retries=0, error=None, troubled=None
+        connection,
+        mine,
+        now,
+        state="started",
+        not_before=not_before,
+        retries=0,
+        error=None,
+        troubled=None,
+        rank=not_before,
     )
 
 
@@ -185,6 +204,7 @@ def retry(
         "retries": mine.retries + 1 if counted else mine.retries,
         "error": error,
         "troubled": now - mine.in_trouble(now),
+        "rank": max(mine.rank, not_before),
     }
     _put_back(connection, mine, now, **values)
 
@@ -211,6 +231,7 @@ def revive(connection: Connection, number: int, now: float) -> bool:
         "finished": None,
         "error": None,
         "troubled": None,
+        "rank": now,
     }
     return connection.execute(update(work).where(dead).values(fresh)).rowcount == 1
 
@@ -251,7 +272,7 @@ def _due_ids(kinds: tuple[str, ...] | None) -> Select[tuple[int]]:
     wanted = _due(bindparam("now", type_=Double))
     if kinds is not None:
         wanted.append(work.c.kind.in_(kinds))
-    return select(work.c.id).where(*wanted).order_by(work.c.not_before, work.c.id).limit(bindparam("most"))
+    return select(work.c.id).where(*wanted).order_by(work.c.rank, work.c.id).limit(bindparam("most"))
 
 
 def soonest(connection: Connection, now: float, kinds: Sequence[str]) -> float | None:
@@ -329,6 +350,15 @@ def unfinished(connection: Connection, kind: str) -> list[Work]:
 
 
 _OWNERS = select(work.c.owner).where(work.c.finished.is_(None), work.c.state == "running").distinct()
+
+
+def _behind(connection: Connection, party: str | None) -> float:
+    """The least rank for more of a party's work: its turn after the last that nobody has begun."""
+    if party is None:
+        return 0.0
+    waiting = (work.c.party == party, work.c.finished.is_(None), work.c.state == "pending")
+    last: float | None = connection.scalar(select(func.max(work.c.rank)).where(*waiting))
+    return 0.0 if last is None else last + TURN_SECONDS
 
 
 def _due(now: float | BindParameter[float]) -> list[ColumnElement[bool]]:

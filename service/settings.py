@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from policies import trust
+from policies.limits import Limits
 
 YES, NO = frozenset({"yes", "true", "1"}), frozenset({"no", "false", "0"})
 PORTS = range(65_536)  # 0: any that is free
+ROLLOUTS = range(1, 1_000_001)
 PROBES = range(1, 65_532)  # the first of four
 BODY_BYTES = range(1, (1 << 30) + 1)
 DATABASES = ("postgresql://", "postgres://")
@@ -55,10 +57,17 @@ class Settings:
     probe_port: int | None = None  # SEGUE_PROBE_PORT: the first of four, of workers, reconciler, observer
     intake_url: str | None = None  # SEGUE_INTAKE_URL: where senders and people reach intake
     web_url: str | None = None  # SEGUE_WEB_URL: where people reach the API
+    most_per_model: int | None = None  # SEGUE_MOST_PER_MODEL: the most rollouts at once; None: no limit
+    most_per_cluster: int | None = None  # SEGUE_MOST_PER_CLUSTER: the same, in each cluster and here
 
     def store_url(self, owner: str) -> str:
         """The SQLAlchemy URL of the store of `inbox`, `engine` or `series`."""
         return self.database or f"sqlite:///{self.home / 'stores' / f'{owner}.db'}"
+
+    @property
+    def limits(self) -> Limits:
+        """How many rollouts may be on at once."""
+        return Limits(self.most_per_model, self.most_per_cluster)
 
     def secret(self, name: str) -> bytes | None:
         """The secret of that name, or None where none was made."""
@@ -105,6 +114,8 @@ def read(environ: Mapping[str, str]) -> Settings:
         probe_port=_whole(environ, "SEGUE_PROBE_PORT", 0, PROBES) or None,
         intake_url=_address(environ, "SEGUE_INTAKE_URL", WEB, "https://hooks.example"),
         web_url=_address(environ, "SEGUE_WEB_URL", WEB, "https://segue.example"),
+        most_per_model=_whole(environ, "SEGUE_MOST_PER_MODEL", 0, ROLLOUTS) or None,
+        most_per_cluster=_whole(environ, "SEGUE_MOST_PER_CLUSTER", 0, ROLLOUTS) or None,
     )
     _check_builder(environ)
     return found
@@ -139,6 +150,8 @@ def environ_of(settings: Settings) -> dict[str, str]:
         "SEGUE_PROBE_PORT": str(settings.probe_port or ""),
         "SEGUE_INTAKE_URL": settings.intake_url or "",
         "SEGUE_WEB_URL": settings.web_url or "",
+        "SEGUE_MOST_PER_MODEL": str(settings.most_per_model or ""),
+        "SEGUE_MOST_PER_CLUSTER": str(settings.most_per_cluster or ""),
     }
     return {name: value for name, value in told.items() if value}
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, delete
 
+from policies.limits import Limits
 from service import leases, queue, record, tables
 from service.bell import ring
 from service.change import Change
@@ -21,22 +22,26 @@ from service.reading import Reading
 from service.rows import Cursor, ModelRow, ReleaseRow, TargetRow, Token, VersionRow
 
 T = TypeVar("T")
+NO_LIMITS = Limits()
 
 
 class Store:
     """The engine's store. `clock` is for tests; without it the database's time counts."""
 
-    def __init__(self, engine: Engine, clock: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self, engine: Engine, clock: Callable[[], float] | None = None, limits: Limits = NO_LIMITS
+    ) -> None:
         self.engine = engine
+        self.limits = limits
         self.bell = bell_of(engine)
         self._clock = clock
 
     @classmethod
-    def open(cls, url: str, clock: Callable[[], float] | None = None) -> "Store":
-        """Open the store at this URL, migrated."""
+    def open(cls, url: str, clock: Callable[[], float] | None = None, limits: Limits = NO_LIMITS) -> "Store":
+        """Open the store at this URL, migrated. Whoever decides needs the installation's `limits`."""
         engine = open_database(url)
         upgrade_engine(engine, "engine")
-        return cls(engine, clock)
+        return cls(engine, clock, limits)
 
     def close(self) -> None:
         """Give back all connections."""
@@ -51,7 +56,7 @@ class Store:
         Keep it short, and touch nothing but the store: on SQLite all other writers wait.
         """
         with writing(self.engine) as connection:
-            change = Change(connection, self._now(connection))
+            change = Change(connection, self._now(connection), self.limits)
             yield change
             change.flush()
         ring(self.bell)

@@ -141,8 +141,12 @@ work = Table(
     Column("started", Double),
     Column("finished", Double),
     Column("troubled", Double),  # since when each answer has been "not now" or an error
+    Column("party", Text),  # for whom: these take turns; none: it waits for nobody's turn
+    Column("rank", Double, nullable=False, server_default="0"),  # the least of what is due goes first
     Index("work_lane", "lane", "id", sqlite_where=_unfinished, postgresql_where=_unfinished),
     Index("work_due", "not_before", "id", sqlite_where=_unfinished, postgresql_where=_unfinished),
+    Index("work_turn", "rank", "id", sqlite_where=_unfinished, postgresql_where=_unfinished),
+    Index("work_by_party", "party", "rank", sqlite_where=_unfinished, postgresql_where=_unfinished),
     Index("work_by_subject", "subject", "id"),
     sqlite_autoincrement=True,  # an id is never given twice, even after old rows are removed
 )

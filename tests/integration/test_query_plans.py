@@ -22,7 +22,7 @@ def test_a_claim_reads_only_unfinished_work(store, statements):
     store.claim("w", kinds=["job"])
     sql, values = next(s for s in statements if "FROM work" in s[0] and s[0].startswith("SELECT"))
     plan = explain(store, sql, values)
-    assert "work_due" in plan
+    assert "work_turn" in plan
     assert "work_lane" in plan
 
 

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from sqlalchemy import text
 
 from service.database import writing
-from service.queue import ATTEMPTS, LEASE_SECONDS, Lost, Work
+from service.queue import ATTEMPTS, LEASE_SECONDS, TURN_SECONDS, Lost, Work
 
 LANES = ["release:1", "release:2", "traffic:wine"]
 
@@ -18,11 +18,11 @@ LANES = ["release:1", "release:2", "traffic:wine"]
 class Expected:
     """One row as the model has it."""
 
-    def __init__(self, number, lane):
-        self.id, self.lane = number, lane
+    def __init__(self, number, lane, rank):
+        self.id, self.lane, self.rank = number, lane, rank
         self.state, self.attempts, self.retries, self.epoch = "pending", 0, 0, 0
-        self.not_before, self.started = 0.0, False
-        self.due = 0.0  # as `not_before`, or until when a claim of it holds
+        self.started = False
+        self.due = 0.0  # from when on it can be claimed, or until when a claim of it holds
 
     @property
     def open(self):
@@ -49,7 +49,7 @@ class Queue(RuleBasedStateMachine):
         """The due row that comes first, of the lane `wanted` or of any."""
         heads = [rows[0] for lane in LANES if wanted in {None, lane} and (rows := self.lane(lane))]
         due = [row for row in heads if row.due <= self.clock.now]
-        return min(due, key=lambda row: (row.not_before, row.id), default=None)
+        return min(due, key=lambda row: (row.rank, row.id), default=None)
 
     def next_of(self, wanted):
         """The row that a claim gets; what it passes on its way there and nobody needs any more is ended."""
@@ -74,7 +74,9 @@ class Queue(RuleBasedStateMachine):
             for row in self.lane(lane):
                 if row.state != "running":
                     row.state = "replaced"
-        self.rows.append(Expected(change.added[0], lane))
+        backlog = [row.rank + TURN_SECONDS for row in self.lane(lane) if row.state == "pending"]
+        rank = max([self.clock.now, *([] if lane.startswith("traffic:") else backlog)])
+        self.rows.append(Expected(change.added[0], lane, rank))
 
     @rule(lane=st.sampled_from(LANES))
     def add_a_known_key(self, lane):
@@ -146,7 +148,7 @@ class Queue(RuleBasedStateMachine):
             case _:
                 row.started = row.started or how == "again"
                 row.state, row.due, row.attempts = "started" if row.started else "pending", then, 0
-                row.not_before = then
+                row.rank = then if how == "again" else max(row.rank, then)
                 if how != "put back":
                     row.retries = 0 if how == "again" else row.retries + 1
 
@@ -161,7 +163,7 @@ class Queue(RuleBasedStateMachine):
         assert self.store.revive(row.id, "ann") is not refused
         if not refused:
             row.state, row.due, row.attempts, row.retries = "pending", self.clock.now, 0, 0
-            row.not_before = self.clock.now
+            row.rank = self.clock.now
 
     @invariant()
     def the_states_agree(self):

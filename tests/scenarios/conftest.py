@@ -77,7 +77,7 @@ class World:
     def __init__(self, home, **settings):
         self.clock = Clock()
         self.settings = Settings(home=home, **settings)
-        self.store = Store.open(self.settings.store_url("engine"), self.clock)
+        self.store = Store.open(self.settings.store_url("engine"), self.clock, self.settings.limits)
         self.inbox = Inbox.open(self.settings.store_url("inbox"))
         self.series = Series.open(self.settings.store_url("series"), self.clock)
         self.hosts = {}

@@ -34,6 +34,8 @@ OTHER = Settings(
     probe_port=8472,
     intake_url="https://hooks.example",
     web_url="https://segue.example",
+    most_per_model=2,
+    most_per_cluster=10,
 )
 
 
