@@ -9,7 +9,7 @@ MLFLOW := .venvs/mlflow
 MLFLOW_READY := $(MLFLOW)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo image check test fuzz test-hosts test-cluster test-cluster-whole bench bench-guards bench-peers lock clean
+.PHONY: help setup demo image check test fuzz test-faults test-faults-whole test-hosts test-cluster test-cluster-whole bench bench-guards bench-peers lock clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -43,8 +43,16 @@ check: $(READY) ## linters, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: $(READY) $(MLFLOW_READY) ## all tests
-	$(BIN)/pytest -q
+test: $(READY) $(MLFLOW_READY) ## all tests on this machine, but for those of minutes below
+	$(BIN)/pytest -q -m "not faults"
+
+FAULTS_TESTS = $(BIN)/pytest -q -s tests/faults -m faults --durations 5
+
+test-faults: $(READY) ## kill, stop and break everything for some minutes; SEED=n plays a printed seed again
+	SEGUE_FAULTS_SEED=$(SEED) $(FAULTS_TESTS)
+
+test-faults-whole: $(READY) ## the same at full length: 10,000 kills of bodies, 200 of processes, every point (about an hour)
+	SEGUE_FAULTS_SEED=$(SEED) SEGUE_FAULTS=whole $(FAULTS_TESTS) --timeout 7200
 
 fuzz: $(READY) ## a million changed inputs for every parser, 50,000 malformed requests (ten minutes or more); SLICE=60: so many seconds
 	$(BIN)/python -m tests.fuzz $(if $(SLICE),--seconds $(SLICE) --requests 3000)

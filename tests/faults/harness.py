@@ -1,7 +1,7 @@
 """Runs the bodies of Segue's processes as forks of a warm parent, and kills or stops them.
 
 The bodies are the product's plain functions, without Celery and HTTP servers: intake's application and
-inbox, a worker's `drain`, the reconciler's `round`, the observer's `look`. Stores are real ones, set as in
+inbox, a worker's `work_once`, the reconciler's `round`, the observer's `look`. Stores are real ones, set as in
 production. The parent opens no database while it forks: a child that inherits an open SQLite file breaks it.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import structlog
 
-from service import database, owners, worker
+from service import database, owners
 from service.bootstrap import Parts
 from service.inbox import INBOX, Inbox
 from service.intake import Door, create_intake
@@ -27,13 +27,12 @@ from service.reconciler import Reconciler
 from service.series import Series
 from service.settings import Settings
 from service.store import Store
-from service.work import PATIENT, URGENT
+from service.work import PATIENT, URGENT, work_once
 from tests.faults import outside
 from tests.faults.outside import SECRET, Far, SharedClock
 
 SLOTS = ("intake", "urgent", "urgent", "patient", "patient", "reconciler", "observer")
 IDLE = 0.02  # seconds between two looks of a body that found nothing
-SELDOM = 0.05  # the same of the reconciler, whose rounds are never empty
 SETTLED = 3  # looks in a row that must find everything ended
 
 
@@ -138,7 +137,7 @@ class Harness:
         parts, kinds = self.parts, {"urgent": URGENT, "patient": PATIENT}.get(slot)
         owner = owners.name_of_this_process(slot)
         if kinds is not None:
-            return lambda: worker.drain(parts, owner, kinds) > 0
+            return lambda: parts.store.due(limit=1, kinds=kinds) and work_once(parts, owner, kinds=kinds)
         if slot == "reconciler":
             reconciler = Reconciler(self.settings, parts.store, parts.inbox, None)
             return lambda: reconciler.round() or False
@@ -183,8 +182,10 @@ class Harness:
             once, parent = self.round_of(slot), os.getppid()
             while os.getppid() == parent:
                 try:
-                    if not once():
-                        time.sleep(SELDOM if slot == "reconciler" else IDLE)
+                    busy = once()
+                    self.clock.beat(slot)
+                    if not busy:
+                        time.sleep(IDLE)
                 except Exception:  # noqa: BLE001
                     structlog.get_logger().exception("round failed")  # as each process's own loop does
                     time.sleep(0.1)
@@ -260,6 +261,14 @@ class Harness:
             return False
         known = bool(seen) and seen == self.world.refs()
         return known and not opened and not due and not self.people.delivery()
+
+    def writing(self):
+        """Whether traffic is being shifted now. Asked while nobody is forked any more."""
+        return any(row.phase == "shifting" for row in self.parts.store.releases(final=False))
+
+    def promoted(self):
+        """How many releases have got there."""
+        return sum(row.phase == "promoted" for row in self.releases())
 
     def releases(self):
         return self.parts.store.releases(limit=100_000)

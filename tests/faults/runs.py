@@ -13,7 +13,7 @@ from tests.faults import holds
 from tests.faults.harness import SLOTS, running
 from tests.faults.points import INSIDE, NAMES, Points
 
-PACE = 0.2  # seconds of Segue's clock in a hundredth of a second, where the machine has time for all
+PACE = 0.4  # seconds of Segue's clock in each of its steps, of which a machine makes some fifty in a second
 # All of these are seconds of Segue's clock.
 PAUSE = 0.3  # between two random kills, on average
 COMING = 60.0  # in which somebody comes to a point

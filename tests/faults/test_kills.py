@@ -1,4 +1,5 @@
-"""`kill -9` of every process, five times each, while releases go on: nothing lost, nothing twice, nothing stuck."""
+"""R1, with the real processes, Celery and its broker: `kill -9` of each of them, again and again, while
+releases go on: nothing lost, nothing twice, nothing stuck."""
 
 import contextlib
 import random
@@ -11,9 +12,10 @@ from service.client import Unreachable
 from service.demo.traffic import Traffic, request_of
 from service.inbox import Inbox
 from service.store import Store
+from tests.faults.harness import scaled, seed_of_this_run, told
 from tests.installation import TARGET, Installation
 
-ROUNDS = 5
+ROUNDS = scaled(2, 20)
 OURS = ("intake", "web", "worker-urgent", "worker-patient", "reconciler", "observer", "up")
 PARTS = ("valkey", "traefik", "model")
 PAUSE = 0.7  # seconds between kills
@@ -55,9 +57,11 @@ class Commands(threading.Thread):
                 self.acknowledged.append(answer["delivery"])
 
 
-@pytest.mark.timeout(420)
+@pytest.mark.faults
+@pytest.mark.timeout(600)
 def test_whatever_is_killed_nothing_is_lost_nothing_is_done_twice_and_nothing_is_stuck(installed, people):
-    dice = random.Random(20261125)
+    seed = seed_of_this_run()
+    dice, began = random.Random(seed), time.monotonic()
     commits = [installed.push(0)]
     assert installed.release_of(commits[0])["phase"] == "promoted"
     users = Traffic(request_of(TARGET, installed.router(), "predict", {}), rate=60)
@@ -79,6 +83,16 @@ def test_whatever_is_killed_nothing_is_lost_nothing_is_done_twice_and_nothing_is
     people.stop.set()
     people.join()
     users.end()
+    told(
+        "kills of processes",
+        seed=seed,
+        seconds=round(time.monotonic() - began),
+        kills=len(killed),
+        releases=len(commits),
+        commands=len(people.acknowledged),
+        requests=len(users.answers),
+        failed_requests=sum(answer.failed for answer in users.answers),
+    )
     assert sorted(name for name, _ in killed) == sorted([*OURS, *PARTS] * ROUNDS)
     _nothing_lost(installed, commits, people.acknowledged)
     _nothing_twice(installed, commits)

@@ -34,7 +34,7 @@ def test_a_process_may_die_before_and_after_every_commit_and_every_call(tmp_path
         not_come_to=[f"{WHEN[when]} {name}" for name, when in run.missed],
         releases=dict(run.phases),
         acknowledged=len(run.seen.acknowledged),
-        broken_promises=len(run.wrong),
+        broken_promises=run.wrong[:5] or 0,
     )
     assert run.wrong == []
     assert len(names) >= LEAST
@@ -55,7 +55,7 @@ def test_a_process_that_stood_still_past_its_lease_writes_nothing_when_it_wakes(
         leases_lost=run.leases_lost,
         writes_refused=run.seen.trouble["refused write"],
         traffic_writes=len(run.seen.writes),
-        broken_promises=len(run.wrong),
+        broken_promises=run.wrong[:5] or 0,
     )
     assert run.wrong == []
     assert run.woken >= len(names)

@@ -17,7 +17,6 @@ BY_KILLS = {
     planted.names_by_chance: "belongs to no version",
     planted.acknowledged_before_it_is_stored: "acknowledged",
     planted.nothing_is_superseded: "held it after",
-    planted.states_and_effects_in_two_transactions: "stuck",
     planted.done_before_it_is_done: "stuck",
     planted.a_lease_never_ends: "waits",
     planted.keys_by_chance: "times",
@@ -97,6 +96,21 @@ def test_named_points_find_an_acknowledgement_before_the_commit(tmp_path):
     )
     told("planted acknowledged_before_it_is_stored, at named points", seed=run.seed, found=run.wrong[:2])
     assert [one for one in run.wrong if "acknowledged" in one]
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(300)
+def test_named_points_find_a_state_that_is_stored_without_its_effects(tmp_path):
+    run = die_at(
+        tmp_path / "segue",
+        seed_of_this_run(),
+        ["rows of event", "rows of Build", "rows of CheckImage", "rows of StartWorkload"],
+        mutate=planted.states_and_effects_in_two_transactions,
+        settling=SHORT,
+        again=10.0,
+    )
+    told("planted states_and_effects_in_two_transactions", seed=run.seed, found=run.wrong[:2])
+    assert [one for one in run.wrong if "stuck" in one]
 
 
 def test_orders_of_two_writers_find_a_write_without_comparing(monkeypatch):
