@@ -1,6 +1,6 @@
 """What Segue's own processes take of a processor while a rollout is judged, in a whole installation.
 
-Run from the repository's root: `python bench/spent.py [--json]`; about four minutes. A tiny model serves
+Run from the repository's root: `python bench/spent.py [--json]`; about two minutes. A tiny model serves
 100 requests a second through the router; a second version of it has 10 % of them and waits there. Counted
 are `segue up`, its children and its broker, not the router and the models.
 """
@@ -18,7 +18,7 @@ from bench.up import TICKS, family, named, processes, ticks
 from service.client import Client, client_of
 
 LIMIT = 14.0  # milliseconds of processor time for each second of a rollout
-ROUNDS, SPAN, PATIENCE = 3, 60.0, 60.0
+ROUNDS, SPAN, PATIENCE = 3, 30.0, 60.0
 CALM = 3.0  # seconds after the weight moved
 WAITING = DECLARED.replace(b"dwell: 5s", b"dwell: 10m")
 

@@ -38,7 +38,7 @@ log = structlog.get_logger()
 LEASE = "observer"
 LEASE_SECONDS = 4.0
 KEEP_SECONDS = 2.0  # after which a lease under which nothing was written is renewed
-ALIVE_SECONDS = 3.0  # a look at a candidate's pods holds so long: each is two calls of its API server
+ALIVE_SECONDS = 3.0  # a look at a candidate's process or pods holds so long: it costs as much as a scrape
 TELL_SECONDS = 5.0  # unchanged evidence is told again after so long: it goes stale otherwise
 HISTORY_SECONDS = 10.0
 HISTORY_SPAN = 3600.0  # what is served within it is one row
@@ -188,7 +188,7 @@ class Observer:
         what = self._interval(one, known, before, sample)
         if known.moment != one.moment:
             known.moment, known.moved = one.moment, self._looked
-        if not 0 <= self._looked - known.alive_at < self._alive_seconds(one):
+        if not 0 <= self._looked - known.alive_at < ALIVE_SECONDS:
             known.alive, known.alive_at = self._alive(one), self._looked
         state = known.judge.observe(known.state, what, known.alive)
         self._store(held, one, known, what, state)
@@ -237,10 +237,6 @@ class Observer:
             weight=one.release.observed,
             sequence=sequence,
         )
-
-    @staticmethod
-    def _alive_seconds(one: Watched) -> float:
-        return 0.0 if one.release.place.cluster is None else ALIVE_SECONDS
 
     def _alive(self, one: Watched) -> Alive:
         try:
