@@ -69,8 +69,8 @@ def answer(parts: Parts, work: Work) -> None:
 
 
 def _with_groups(parts: Parts, command: Command) -> Command:
-    """The command with those groups of its author that an approval may need: what models of the source where it
-    was said name, of that source. Raises `Retry` where the host cannot be asked."""
+    """The command with those groups of its author that an approval may need: what models of the source name
+    where it was said. Raises `Retry` where the host cannot be asked."""
     if command.verb != "approve" or command.where is None:
         return command
     named = {
