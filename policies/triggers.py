@@ -4,7 +4,6 @@ as they are declared at the commit, and the paths that the push changed."""
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from types import MappingProxyType
 
 from policies import gto
 from policies.events import AliasChanged, ImageChanged, RefChanged, SourceEvent, VersionRegistered
@@ -35,7 +34,7 @@ def starts(
     event: SourceEvent,
     changed_paths: tuple[str, ...] | None,
     default_branch: str,
-    refs: Mapping[str, str] = MappingProxyType({}),
+    refs: Mapping[str, str],
 ) -> tuple[Start, ...]:
     """The models that the event starts. `changed_paths` None: not known, so any may have changed.
 
