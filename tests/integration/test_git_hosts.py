@@ -111,6 +111,33 @@ def test_what_a_login_may_not_do_is_refused_and_what_it_may_not_see_is_gone(worl
         host.refs()
 
 
+def test_another_token_counts_at_once(world):
+    world.host.refs()
+    del world.server.tokens[TOKEN]
+    world.server.tokens["a-new-one"] = READ
+    with pytest.raises(PortError):
+        world.host.refs()
+    login(world, "a-new-one")
+    commit = world.commit({"a": b"1"})
+    assert world.host.refs() == {MAIN: commit}
+    assert world.host.default_branch() == MAIN
+
+
+@pytest.mark.parametrize("body", ["[]", "null", "{}", "3", "<html>", '{"default_branch": 3', "[1, null]"])
+def test_an_answer_in_another_form_is_no_answer(tmp_path, body):
+    with Misbehaving() as host:
+        host.does(answer(body))
+        made = OnGitHub(tmp_path)
+        made.source = Source("models", "github", f"{host.url}/acme/models")
+        asked = made.opened()
+        made.server.server_close()
+        for ask in (asked.default_branch, lambda: asked.may("ann"), lambda: asked.has_webhook(HOOK)):
+            try:
+                assert ask() in {Permission.NONE, False}
+            except PortError:
+                pass
+
+
 @pytest.mark.parametrize("text", ["two words", "caf\u00e9", "one\ttwo", "app 5\nnothing"])
 def test_a_file_that_holds_no_login_is_refused_without_repeating_it(world, text):
     with pytest.raises(Refused, match="login-models holds none of") as told:

@@ -43,7 +43,7 @@ class GiteaHost(Host):
     def open(cls, settings: Settings, source: Source) -> Self:
         """The repository behind a source; its login is the secret `login-<source>`."""
         address = parse(source.url, below=True)
-        login = logins.read(settings.secret(f"login-{source.name}"), source.name, "segue")
+        login = logins.read(lambda: settings.secret(f"login-{source.name}"), source.name, "segue")
         if isinstance(login, logins.App):
             raise Refused(f"login-{source.name} is a GitHub App's; Gitea takes a token")
         rest = Rest(f"{address.base}/api/v1", source.name, login.rest)
@@ -114,7 +114,7 @@ class GiteaHost(Host):
 
     def _said(self, where: str) -> Iterator[Said]:
         # One list without pages, oldest first.
-        for one in self._rest.get(self._talk(where)):
+        for one in self._rest.all(self._talk(where)):
             yield Said(f"{self._repository}/issues/comments/{one['id']}", str(one.get("body") or ""))
 
     def _say(self, where: str, text: str) -> None:

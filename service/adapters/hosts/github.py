@@ -40,7 +40,7 @@ class GitHubHost(Host):
         """The repository behind a source; its login is the secret `login-<source>`."""
         address = parse(source.url)
         root = _PUBLIC.get(address.base, f"{address.base}/api/v3")
-        login = logins.read(settings.secret(f"login-{source.name}"), source.name, "x-access-token")
+        login = logins.read(lambda: settings.secret(f"login-{source.name}"), source.name, "x-access-token")
         if isinstance(login, logins.App):
             asked = Rest(root, source.name, lambda: "", **_HEADERS)
             login = Installation(login, asked, address.path).login()

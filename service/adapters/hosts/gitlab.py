@@ -43,7 +43,7 @@ class GitLabHost(Host):
     def open(cls, settings: Settings, source: Source) -> Self:
         """The project behind a source; its login is the secret `login-<source>`."""
         address = parse(source.url, groups=True)
-        login = logins.read(settings.secret(f"login-{source.name}"), source.name, "oauth2")
+        login = logins.read(lambda: settings.secret(f"login-{source.name}"), source.name, "oauth2")
         if isinstance(login, logins.App):
             raise Refused(f"login-{source.name} is a GitHub App's; GitLab takes a token")
         rest = Rest(f"{address.base}/api/v4", source.name, login.rest)
@@ -63,7 +63,7 @@ class GitLabHost(Host):
         """What a member may do, of the project itself or by way of a group; others are nobody."""
         if not _LOGIN.fullmatch(login):
             return Permission.NONE
-        for user in self._rest.get("/users", username=login):
+        for user in self._rest.all("/users", username=login):
             if str(user.get("username", "")).lower() == login.lower() and user.get("state") == "active":
                 return self._level(int(user["id"]))
         return Permission.NONE

@@ -101,10 +101,9 @@ class Host(ABC):
     def _facts(self, path: str) -> dict[str, Any]:
         """What the host says of the repository itself. Raises `Retry` where it is not there now."""
         try:
-            found: dict[str, Any] = self._rest.get(path)
+            return self._rest.get(path)
         except Missing as error:
             raise self._gone() from error
-        return found
 
     def _gone(self) -> Retry:
         return Retry(f"{self._address.page} is gone, or hidden from the login of {self._source.name}", 60.0)

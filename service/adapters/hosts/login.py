@@ -37,21 +37,33 @@ class Login:
     git: Callable[[], str]
 
 
-def read(secret: bytes | None, source: str, user: str) -> Login | App:
-    """The login in the secret; `user` is whom git calls the owner of a token. Raises `Refused`."""
-    if not secret:
-        return Login(lambda: "", lambda: "")
-    if (app := _APP.fullmatch(secret)) is not None:
+def read(secret: Callable[[], bytes | None], source: str, user: str) -> Login | App:
+    """The login in the secret, which is read anew for each request: a new token counts at once. `user`
+    is whom git calls the owner of a token. Raises `Refused`."""
+    if (app := _APP.fullmatch(secret() or b"")) is not None:
         return App(app[1].decode(), app[2])
-    text = secret.decode("ascii", "replace")
-    if not text.isascii() or not text.isprintable() or " " in text:
+    _checked(secret(), source)
+
+    def rest() -> str:
+        text = _checked(secret(), source)
+        return basic(text) if ":" in text else f"Bearer {text}" if text else ""
+
+    def git() -> str:
+        text = _checked(secret(), source)
+        return basic(text if ":" in text else f"{user}:{text}") if text else ""
+
+    return Login(rest, git)
+
+
+def _checked(secret: bytes | None, source: str) -> str:
+    """The token, or `user:password`; "" for none."""
+    text = (secret or b"").decode("ascii", "replace")
+    if text and (not text.isascii() or not text.isprintable() or " " in text):
         raise Refused(
             f"the secret file login-{source} holds none of: a token; `user:password`; a line `app NUMBER`"
             " with a GitHub App's private key below it"
         )
-    if ":" in text:
-        return Login(lambda: basic(text), lambda: basic(text))
-    return Login(lambda: f"Bearer {text}", lambda: basic(f"{user}:{text}"))
+    return text
 
 
 def basic(pair: str) -> str:

@@ -53,9 +53,19 @@ class Rest:
         proxy = found["proxies"].get(urlsplit(self.root).scheme) or ""
         return proxy, verify if isinstance(verify, str) else ""
 
-    def get(self, path: str, **query: str) -> Any:
-        """The JSON at the path. Raises `Missing`, `Refused` or `Retry`."""
-        return self._answered("GET", path, params=query)[0]
+    def get(self, path: str, **query: str) -> dict[str, Any]:
+        """The JSON object at the path. Raises `Missing`, `Refused` or `Retry`."""
+        found = self._answered("GET", path, params=query)[0]
+        if not isinstance(found, dict):
+            raise self._strange(path)
+        return found
+
+    def all(self, path: str, **query: str) -> list[dict[str, Any]]:
+        """The objects of a list that comes at once."""
+        found = self._answered("GET", path, params=query)[0]
+        if not isinstance(found, list):
+            raise self._strange(path)
+        return [one for one in found if isinstance(one, dict)]
 
     def send(self, method: str, path: str, body: Any = None, login: str | None = None) -> Any:
         """The JSON answer to a body; None where there is none. `login` in place of the usual one."""
@@ -66,7 +76,7 @@ class Rest:
         for page in range(1, _PAGES + 1):
             found, links = self._answered("GET", path, params={**query, "page": str(page)})
             if not isinstance(found, list):
-                raise Retry(f"{self.root}{path} answered with something else than a list", after=30)
+                raise self._strange(path)
             yield from (one for one in found if isinstance(one, dict))
             if not found or 'rel="next"' not in links:
                 return
@@ -76,9 +86,9 @@ class Rest:
         """The same where a page is an object that holds them, as Bitbucket's are."""
         for page in range(1, _PAGES + 1):
             found = self.get(path, **query, page=str(page))
-            listed = found.get("values", []) if isinstance(found, dict) else None
+            listed = found.get("values")
             if not isinstance(listed, list):
-                raise Retry(f"{self.root}{path} answered with something else than a list", after=30)
+                raise self._strange(path)
             yield from (one for one in listed if isinstance(one, dict))
             if not listed or not found.get("next"):
                 return
@@ -102,7 +112,10 @@ class Rest:
         try:
             return (json.loads(content) if content else None), answer.headers.get("Link", "")
         except ValueError:
-            raise Retry(f"{self.root}{path} answered something else than JSON", after=30) from None
+            raise self._strange(path) from None
+
+    def _strange(self, path: str) -> Retry:
+        return Retry(f"{self.root}{path} answered in a form that nobody expects there", after=30)
 
     def _content(self, answer: requests.Response) -> bytes:
         content = bytearray()
