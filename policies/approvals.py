@@ -3,7 +3,7 @@
 Who is who, and who may approve at all, is known to the caller; here stands what counts.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from policies.spec.declaration import Approvals
 
@@ -15,6 +15,8 @@ class Approval:
     actor: str
     plan: str
     at: float
+    # Groups that the actor was in when saying so, as `approvals: {from: …}` names them.
+    groups: tuple[str, ...] = field(default=(), metadata={"later": True})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +48,11 @@ def standing(
     return Standing(missing == 0, missing, tuple(ignored))
 
 
-def may_approve(rule: Approvals, author: str | None, actor: str) -> str | None:
+def may_approve(rule: Approvals, author: str | None, actor: str, groups: tuple[str, ...] = ()) -> str | None:
     """None if this person's approval would count, else the reason in words."""
     if author is not None and same_person(actor, author):
         return "an author cannot approve their own release"
-    if rule.people and actor not in rule.people:
+    if rule.people and not {actor, *groups} & set(rule.people):
         return "is not among the people named by `approvals: {from: …}`"
     if author is None and not rule.people:
         return "the author is unknown, so `approvals: {from: …}` must name who may approve"
@@ -72,4 +74,4 @@ def _why_not(rule: Approvals, author: str | None, approval: Approval, plan: str,
         return "what was approved has changed since"
     if at - approval.at > rule.expires:
         return "the approval has expired"
-    return may_approve(rule, author, approval.actor)
+    return may_approve(rule, author, approval.actor, approval.groups)

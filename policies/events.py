@@ -128,6 +128,9 @@ class Command:
     at: float
     arguments: tuple[tuple[str, str], ...] = field(default=())
     where: str | None = None  # the place at the source where it was said and is answered, such as pull/7
+    groups: tuple[str, ...] = field(
+        default=(), metadata={"later": True}
+    )  # of its source that the actor is in
 
 
 # --- answers to a version's effects ---------------------------------------------------------

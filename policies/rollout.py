@@ -156,7 +156,7 @@ def _ask(release: Release, target: Target, at: float) -> Decision:
 def _approve(release: Release, target: Target, command: Command, ahead: str) -> Decision:
     if not _names_plan(command.digest, release.plan):
         return Decision(release, target)
-    given = (*release.approvals, Approval(command.actor, release.plan, command.at))
+    given = (*release.approvals, Approval(command.actor, release.plan, command.at, command.groups))
     release = replace(release, approvals=given)
     standing = approvals.standing(
         release.environment.approvals, release.cause.author, given, release.plan, command.at

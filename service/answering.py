@@ -4,7 +4,7 @@ The answer is stored under the delivery that brought the command. Authority is c
 the command takes effect, and not only when it was received.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from handlers.commands import render
 from policies import approvals
@@ -43,7 +43,7 @@ class Reply:
 
 def answer(parts: Parts, work: Work) -> None:
     """Obey a stored command and keep the reply, in one change."""
-    command = COMMAND.load(work.body)
+    command = _with_groups(parts, COMMAND.load(work.body))
     prepared = _prepare(parts, command)
 
     def store(deciding: Deciding) -> None:
@@ -66,6 +66,22 @@ def answer(parts: Parts, work: Work) -> None:
         deciding.change.finish(work)
 
     decide(parts.store, store)
+
+
+def _with_groups(parts: Parts, command: Command) -> Command:
+    """The command with the groups of its author that an approval may need: those that models of the source where
+    it was said name, of that source. Raises `Retry` where the host cannot be asked."""
+    if command.verb != "approve" or command.where is None:
+        return command
+    named = {
+        who
+        for row in parts.store.models(command.channel)
+        for environment in model_of(row).environments
+        for who in environment.approvals.people
+        if who.startswith("@")
+    }
+    host, login = parts.git(command.channel), command.actor.partition(":")[2]
+    return replace(command, groups=tuple(who for who in sorted(named) if host.belongs(login, who[1:])))
 
 
 def _prepare(parts: Parts, command: Command) -> Reply | Plan | None:
@@ -147,6 +163,8 @@ def _to_release(deciding: Deciding, command: Command) -> Reply:
     release = _find(deciding, command)
     if isinstance(release, Reply):
         return release
+    if command.groups and release.model not in {row.name for row in deciding.change.models(command.channel)}:
+        command = replace(command, groups=())  # another host may have groups of the same names
     wrong = _why_not(release, command) or _not_theirs(deciding, release, command)
     if wrong:
         return Reply(ok=False, text=wrong, release=release.name)
@@ -198,7 +216,7 @@ def _why_not(release: Release, command: Command) -> str | None:
         return f"{release.name} is in the phase {release.phase.value}; {command.verb} is for {where}"
     if command.verb == "approve":
         rule = release.environment.approvals
-        refusal = approvals.may_approve(rule, release.cause.author, command.actor)
+        refusal = approvals.may_approve(rule, release.cause.author, command.actor, command.groups)
         return f"{command.actor}: {refusal}" if refusal else None
     return None
 

@@ -36,6 +36,7 @@ from service.ports.git import GitHost, TreeEntry
 from service.ports.outcomes import Refused
 from service.ports.registries import ModelVersion
 from service.rows import ModelRow
+from service.sources import GROUP_KINDS
 from service.states import model_of, version_of
 
 LEAST_DIGEST = len("sha256:") + 12
@@ -101,6 +102,8 @@ def _declared(
     parts: Parts, host: GitHost, source: Source, commit: str, tree: Sequence[TreeEntry]
 ) -> Declared:
     can = segue_yaml.capabilities(parts.settings)
+    if source.kind not in GROUP_KINDS:
+        can -= {"approvals.groups"}
     known, clusters = parts.store.models(), parts.store.clusters()
     return declared(host, source, known, commit, tree, clusters=clusters, capabilities=can)
 

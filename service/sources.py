@@ -20,6 +20,7 @@ from service.settings import Settings
 HOST_KINDS = frozenset(
     {"bitbucket", "gitea", "github", "gitlab"}
 )  # Git hosts with people, statuses and webhooks
+GROUP_KINDS = HOST_KINDS - {"bitbucket"}  # those that tell who is in a group
 GIT_KINDS = frozenset({"bare"}) | HOST_KINDS
 REGISTRY_KINDS = frozenset({"mlflow"})
 IMAGE_KINDS = frozenset({"registry", "harbor"})

@@ -81,7 +81,7 @@ REASONS: dict[str, str] = {
     "guards.latency.slo": "slow requests have no absolute limit here, they are compared with stable's",
     "approvals": "nobody can be asked for approval here",
     "approvals.chat": "no chat is connected; without `in` people approve on the page and the command line",
-    "approvals.groups": "no Git host is connected that knows the members of a group; name people",
+    "approvals.groups": "the file's source does not know the members of a group; name people",
     "approvals.approvers": (
         "the source names no author, so `from` must name who may approve, "
         "or the installation must have a list of approvers"
@@ -110,6 +110,7 @@ EMBEDDED = frozenset(
         "sticky.cookie",
         "guards.latency",
         "approvals",
+        "approvals.groups",
     }
 )
 

@@ -64,6 +64,11 @@ class BareGit(Reader):
         del login
         return Permission.NONE
 
+    def belongs(self, login: str, group: str) -> bool:
+        """Nobody is known, so nobody is in a group."""
+        del login, group
+        return False
+
     def comment(self, where: str, key: str, text: str) -> None:
         del key, text
         raise Refused(f"there is no {where} to comment on in a bare repository")

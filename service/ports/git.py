@@ -82,6 +82,11 @@ class GitHost(Protocol):
         through by an error."""
         ...
 
+    def belongs(self, login: str, group: str) -> bool:
+        """Whether the person is in the group now, such as the team acme/ml-leads; False also for a group that
+        the host does not know, or does not tell of. Raises as `may` does."""
+        ...
+
     def comment(self, where: str, key: str, text: str) -> None:
         """Say it where people talk: `pull/<number>`, `issue/<number>` or `commit/<id>`. One comment for each
         `key`: said again, the text replaces what stood there. Raises `Refused` where none can be made."""

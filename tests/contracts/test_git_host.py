@@ -37,6 +37,9 @@ class InMemory:
     def places(self):
         return "pull/7", "issue/8"
 
+    def joins(self, login, group):
+        self.host.groups.setdefault(group, set()).add(login)
+
     def said(self, where):
         return [text for (place, _), text in self.host.comments.items() if place == where]
 
@@ -360,6 +363,22 @@ def test_who_is_known_may_what_the_host_says(world):
         assert world.host.may(name) == permission
     world.knows("ann", Permission.READ)
     assert world.host.may("ann") == Permission.READ
+
+
+def test_who_is_in_a_group_is_told_where_the_host_knows(world):
+    group = "acme/ml-leads"
+    for name in ("nobody", "", "-h", "../ann"):
+        assert not world.host.belongs(name, group)
+    for odd in ("", "acme", "acme/../x", "a/b?c=d", "acme/ml-leads/x/y z", "@acme/ml-leads"):
+        assert not world.host.belongs("ann", odd)
+    if isinstance(world, Real | OnBitbucket):
+        return
+    for name in ("ann", "bob"):
+        world.knows(name, Permission.WRITE)
+    world.joins("ann", group)
+    assert world.host.belongs("ann", group)
+    assert not world.host.belongs("bob", group)
+    assert not world.host.belongs("ann", "acme/others")
 
 
 def test_a_comment_of_one_key_is_replaced_or_there_are_no_comments(world):

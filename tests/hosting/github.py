@@ -50,6 +50,7 @@ class GitHub(GitServer):
             ("POST", rf"{REPOSITORY}/(issues/\d+)/comments"): self._comment,
             ("PATCH", rf"{REPOSITORY}/issues/comments/(\d+)"): self._change_comment,
             ("GET", rf"{REPOSITORY}/collaborators/([^/]+)/permission"): self._permission,
+            ("GET", r"/orgs/([^/]+)/teams/([^/]+)/memberships/([^/]+)"): self._membership,
             ("GET", rf"{REPOSITORY}/hooks"): self._list_hooks,
             ("POST", rf"{REPOSITORY}/hooks"): self._make_hook,
             ("PATCH", rf"{REPOSITORY}/hooks/(\d+)"): self._change_hook,
@@ -130,6 +131,12 @@ class GitHub(GitServer):
         if login.lower() not in known:
             raise Refusal(404, f"{login} is not a user")
         return Answer(200, {"permission": known[login.lower()], "user": {"login": login}})
+
+    def _membership(self, asked, organisation, team, login):
+        self._need(asked, READ)
+        if login not in self.groups.get(f"{organisation}/{team}", ()):
+            raise Refusal(404, "Not Found")
+        return Answer(200, {"role": "member", "state": "active" if login in self.people else "pending"})
 
     def _list_hooks(self, asked):
         self._administer(asked)

@@ -31,6 +31,7 @@ class GitLab(GitServer):
             ("GET", PROJECT): self._one,
             ("GET", r"/users"): self._users,
             ("GET", rf"{PROJECT}/members/all/(\d+)"): self._member,
+            ("GET", r"/groups/([^/]+)/members/all/(\d+)"): self._member_of_group,
             ("POST", rf"{PROJECT}/statuses/([0-9a-f]+)"): self._status,
             ("GET", rf"{PROJECT}/repository/commits/([0-9a-f]+)/merge_requests"): self._merge_requests,
             ("GET", rf"{PROJECT}/repository/(commits/[0-9a-f]+)/discussions"): self._list_discussions,
@@ -77,6 +78,15 @@ class GitLab(GitServer):
         if int(number) > len(levels) or not levels[int(number) - 1]:
             raise Refusal(404, "404 Not found")
         return Answer(200, {"id": int(number), "access_level": levels[int(number) - 1], "state": "active"})
+
+    def _member_of_group(self, asked, group, number):
+        """`members/all`: of the group, or of one above it."""
+        self._need(asked, READ)
+        login = list(self.people)[int(number) - 1]
+        above = [group[:at] for at in range(len(group) + 1) if group[at : at + 1] in {"/", ""}]
+        if not any(login in self.groups.get(one, ()) for one in above):
+            raise Refusal(404, "404 Not found")
+        return Answer(200, {"id": int(number), "access_level": 30, "state": "active"})
 
     def _status(self, asked, commit):
         self._need(asked, WRITE)

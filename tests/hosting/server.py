@@ -57,6 +57,7 @@ class GitServer(ThreadingHTTPServer):
         self.repository = repository
         self.path = "acme/models"
         self.tokens = {}  # token to what it may do
+        self.groups = {}  # group to the logins in it
         self.people = {}  # login to permission there, in the host's word
         self.script = []  # answers that come before all others, once each
         self.asked = []  # (method, path)

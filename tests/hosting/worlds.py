@@ -79,6 +79,10 @@ class Hosted:
         """What is reported on the commit."""
         return "".join(comments.note_of(self.text(one)) for one in self.listed(f"commit/{commit}"))
 
+    def joins(self, login, group):
+        """Let the person be in the group."""
+        self.server.groups.setdefault(group, set()).add(login)
+
     def knows(self, login, permission):
         """Let the person do so much there."""
         self.server.people[login] = self.words[permission]

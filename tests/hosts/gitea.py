@@ -63,7 +63,7 @@ LEVEL = Warn
 [mailer]
 ENABLED = false
 """
-SCOPES = "write:repository,write:issue"  # as docs/how-to/connect-git-hosts.md asks for
+SCOPES = "write:repository,write:issue,read:organization"  # as docs/how-to/connect-git-hosts.md asks for
 
 
 class Gitea:

@@ -63,6 +63,14 @@ class OnGitea:
     def vanish(self):
         self.gitea.api("DELETE", f"/repos/{self.name}")
 
+    def joins(self, login, group):
+        """Let the person be in the team, of an organisation that is made for it."""
+        organisation, team = group.split("/")
+        self.gitea.api("POST", "/orgs", {"username": organisation})
+        told = {"name": team, "permission": "read", "units": ["repo.code"]}
+        number = self.gitea.api("POST", f"/orgs/{organisation}/teams", told)["id"]
+        self.gitea.api("PUT", f"/teams/{number}/members/{login}")
+
     def knows(self, login, permission):
         """Let the person do so much there; made where there is nobody of that name."""
         self.gitea.person(login)

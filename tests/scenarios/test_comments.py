@@ -6,12 +6,15 @@ import json
 
 import pytest
 
+from policies.events import Command
 from policies.release import Phase
 from service.adapters.memory.git import MAIN, MemoryGit
 from service.intake import Door
 from service.ports.connections import Source
 from service.ports.git import Permission
 from service.ports.outcomes import Retry
+from service.queue import Work
+from service.states import COMMAND
 from tests.scenarios.conftest import SECRET, WINE, World
 
 APPROVED = WINE + "approvals: {count: 1}\n"
@@ -93,6 +96,46 @@ def world(tmp_path):
     made = Hosted(tmp_path)
     yield made
     made.close()
+
+
+GROUPED = WINE + 'approvals: {count: 1, from: "@ml/leads"}\n'
+
+
+def test_somebody_of_the_group_approves_and_nobody_else(world):
+    name = world.waiting(GROUPED)
+    world.ask(f"/segue approve {name}", who="bob")
+    assert "is not among the people named" in world.told()[-1]
+    assert world.phase(name) is Phase.APPROVAL
+    world.host.groups["ml/leads"] = {"ann", "bob"}
+    world.ask(f"/segue approve {name}", who="ann")
+    assert world.phase(name) is Phase.APPROVAL, "who pushed it is in the group, too"
+    world.ask(f"/segue approve {name}", who="bob")
+    assert world.phase(name) is not Phase.APPROVAL
+
+
+def test_a_group_is_refused_where_the_files_source_knows_nobody(world):
+    world.push({"segue.yaml": GROUPED.replace("wine", "beer"), "requirements.lock": ""})
+    world.settle()
+    (report,) = world.git.reports
+    assert "the file's source does not know the members of a group; name people" in report.text
+    assert world.releases() == []
+
+
+def test_a_group_of_another_host_approves_nothing_here(world):
+    name = world.waiting(GROUPED)
+    other = world.connect(Source("other", "gitea", "https://elsewhere.example/ml/beer"), MemoryGit())
+    other.groups["ml/leads"] = {"bob"}
+    beer = GROUPED.replace("name: wine", "name: beer").encode()
+    other.commit({"segue.yaml": beer, "requirements.lock": b"", "serve.py": b""})
+    world.clock.now += world.settings.sweep_seconds
+    world.settle()
+    assert [row.source for row in world.store.models()] == ["other", "code"]
+    command = Command("approve", name, None, None, "other:bob", "other", world.clock.now, (), "pull/7")
+    with world.store.change() as change:
+        change.add_work(Work("command", "command", "command:x", "x", COMMAND.dump(command)))
+    world.settle()
+    assert "is not among the people named" in world.store.answer("x")["text"]
+    assert world.phase(name) is Phase.APPROVAL
 
 
 def test_somebody_who_may_write_approves_by_a_comment_and_is_answered_there(world):

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from service.adapters.hosts import login as logins
 from service.adapters.hosts.address import parse
 from service.adapters.hosts.comments import line
-from service.adapters.hosts.host import Host, Said, connection, place
+from service.adapters.hosts.host import Host, Said, connection, place, team
 from service.adapters.hosts.rest import Missing, Rest
 from service.ports.connections import Source
 from service.ports.git import CommitStatus, Permission
@@ -67,6 +67,18 @@ class GiteaHost(Host):
         except Missing:
             return Permission.NONE
         return _PERMISSIONS.get(str(found.get("permission")), Permission.NONE)
+
+    def belongs(self, login: str, group: str) -> bool:
+        """Whether the person is in the team of the organisation. Takes the scope `read:organization`."""
+        named = team(group)
+        if named is None or not _LOGIN.fullmatch(login):
+            return False
+        try:
+            found = self._rest.get(f"/orgs/{named[0]}/teams/search", q=named[1], limit=_PAGE).get("data")
+            numbers = [one["id"] for one in found or () if str(one["name"]).lower() == named[1].lower()]
+            return bool(numbers) and bool(self._rest.get(f"/teams/{numbers[0]}/members/{login}"))
+        except Missing:
+            return False
 
     def register_webhook(self, address: str, secret: str) -> None:
         """A hook's secret cannot be changed: the new hook is made first, and then those before it removed."""

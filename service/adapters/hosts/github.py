@@ -12,7 +12,7 @@ from service.adapters.hosts import login as logins
 from service.adapters.hosts.address import parse
 from service.adapters.hosts.comments import line
 from service.adapters.hosts.github_app import Installation
-from service.adapters.hosts.host import Host, Said, connection, place
+from service.adapters.hosts.host import Host, Said, connection, place, team
 from service.adapters.hosts.rest import Missing, Rest
 from service.ports.connections import Source
 from service.ports.git import CommitStatus, Permission
@@ -65,6 +65,18 @@ class GitHubHost(Host):
         except Missing:
             return Permission.NONE
         return _PERMISSIONS.get(str(found.get("permission")), Permission.NONE)
+
+    def belongs(self, login: str, group: str) -> bool:
+        """Whether the person is in the team, or in one below it, by its slug. Takes *Members* read of the
+        organisation."""
+        named = team(group)
+        if named is None or not _LOGIN.fullmatch(login):
+            return False
+        try:
+            found = self._rest.get(f"/orgs/{named[0]}/teams/{named[1]}/memberships/{login}")
+        except Missing:
+            return False
+        return found.get("state") == "active"
 
     def register_webhook(self, address: str, secret: str) -> None:
         config = {"url": address, "content_type": "json", "secret": secret, "insecure_ssl": "0"}

@@ -29,6 +29,7 @@ _LEVELS = (
     (10, Permission.READ),
 )  # maintainer, developer, guest
 _LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
+_GROUP = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 _PAGE = "100"
 _MOST_TITLE = 255
 
@@ -61,20 +62,27 @@ class GitLabHost(Host):
 
     def may(self, login: str) -> Permission:
         """What a member may do, of the project itself or by way of a group; others are nobody."""
-        if not _LOGIN.fullmatch(login):
-            return Permission.NONE
-        for user in self._rest.all("/users", username=login):
-            if str(user.get("username", "")).lower() == login.lower() and user.get("state") == "active":
-                return self._level(int(user["id"]))
-        return Permission.NONE
-
-    def _level(self, user: int) -> Permission:
-        try:
-            member = self._rest.get(f"{self._project}/members/all/{user}")
-        except Missing:
-            return Permission.NONE
-        level = member.get("access_level", 0) if member.get("state", "active") == "active" else 0
+        level = self._level(self._project, login)
         return next((permission for least, permission in _LEVELS if level >= least), Permission.NONE)
+
+    def belongs(self, login: str, group: str) -> bool:
+        """Whether the person is a member of the group, directly or by way of one above it."""
+        return (
+            _GROUP.fullmatch(group) is not None and self._level(f"/groups/{quote(group, safe='')}", login) > 0
+        )
+
+    def _level(self, path: str, login: str) -> int:
+        """The access level of an active member there; 0 for nobody."""
+        if not _LOGIN.fullmatch(login):
+            return 0
+        known = self._rest.all("/users", username=login)
+        users = [user["id"] for user in known if str(user.get("username", "")).lower() == login.lower()
+                 and user.get("state") == "active"]  # fmt: skip
+        try:
+            member = self._rest.get(f"{path}/members/all/{int(users[0])}") if users else {}
+        except Missing:
+            return 0
+        return int(member.get("access_level", 0)) if member.get("state", "active") == "active" else 0
 
     def register_webhook(self, address: str, secret: str) -> None:
         told = {

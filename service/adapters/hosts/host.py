@@ -4,6 +4,7 @@ A host's own module says in which words its API is asked.
 """
 
 import hashlib
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from service.ports.outcomes import Refused, Retry
 from service.settings import Settings
 
 REPORT = "report"
+_TEAM = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]*)/([A-Za-z0-9][A-Za-z0-9_.-]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,9 @@ class Host(ABC):
     def may(self, login: str) -> Permission: ...
 
     @abstractmethod
+    def belongs(self, login: str, group: str) -> bool: ...
+
+    @abstractmethod
     def register_webhook(self, address: str, secret: str) -> None:
         """Have the host tell this address of pushes and comments; safe to repeat. Raises `Refused`."""
 
@@ -196,6 +201,12 @@ class Host(ABC):
 
     @abstractmethod
     def _change(self, found: Said, text: str) -> None: ...
+
+
+def team(group: str) -> tuple[str, str] | None:
+    """The organisation and the team of a group such as acme/ml-leads; None for what is none."""
+    found = _TEAM.fullmatch(group)
+    return (found[1], found[2]) if found else None
 
 
 def place(where: str, known: Iterable[str]) -> tuple[str, str]:

@@ -34,6 +34,7 @@ class MemoryGit:
         self.head: str | None = MAIN  # None: HEAD names a commit and no branch
         self.reports: list[CommitStatus] = []
         self.people: dict[str, Permission] = {}
+        self.groups: dict[str, set[str]] = {}
         self.comments: dict[tuple[str, str], str] = {}  # place and key to text
         self._lock = threading.Lock()
         self._commits: dict[str, _Commit] = {}
@@ -143,6 +144,10 @@ class MemoryGit:
     def may(self, login: str) -> Permission:
         self._reach()
         return self.people.get(login, Permission.NONE)
+
+    def belongs(self, login: str, group: str) -> bool:
+        self._reach()
+        return login in self.groups.get(group, set())
 
     def comment(self, where: str, key: str, text: str) -> None:
         self._reach()
