@@ -130,7 +130,7 @@ def test_a_latency_guard_is_refused_where_the_router_could_not_feed_it(latency, 
     ("letter", "keys"),
     [
         ("c", {"inferenceservice"}),
-        ("d", {"after", "in", "from", "labels"}),
+        ("d", {"after", "in", "labels"}),
         ("f", {"approvals"}),
     ],
 )
@@ -138,6 +138,11 @@ def test_what_one_machine_cannot_do_is_refused_by_name_and_line(letter, keys):
     mistakes = check(case(letter), "", EMBEDDED).mistakes
     assert {mistake.path.split(".")[-1] for mistake in mistakes} == keys
     assert all(mistake.line > 0 for mistake in mistakes)
+
+
+def test_a_group_is_refused_where_its_members_are_not_known():
+    mistakes = check(case("d"), "", EMBEDDED - {"approvals.groups"}).mistakes
+    assert "from" in {mistake.path.split(".")[-1] for mistake in mistakes}
 
 
 @pytest.mark.parametrize(
