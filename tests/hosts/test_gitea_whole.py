@@ -13,6 +13,11 @@ NEVER = "80000"  # seconds between two sweeps
 SECONDS = 150  # that a release may take beside other work on this machine
 
 
+def eventually(true):
+    """Wait for a condition, beside other work on this machine."""
+    wait_until(true, SECONDS)
+
+
 class OnGitea:
     """An installation whose models lie in a repository of Gitea's."""
 
@@ -56,7 +61,7 @@ class OnGitea:
     def merged(self, branch):
         """Have a pull request of the branch merged; its number, and the commit that it became."""
         pull = self.api("POST", "/pulls", {"head": branch, "base": "main", "title": branch})["number"]
-        wait_until(lambda: self.api("GET", f"/pulls/{pull}")["mergeable"])
+        eventually(lambda: self.api("GET", f"/pulls/{pull}")["mergeable"])
         self.api("POST", f"/pulls/{pull}/merge", {"Do": "merge"})
         return pull, self.api("GET", f"/pulls/{pull}")["merge_commit_sha"]
 
@@ -81,7 +86,7 @@ def test_a_push_releases_by_its_webhook_alone_and_the_page_says_how_it_went(star
     commit = here.installation.push(1)
     release = here.installation.release_of(commit, SECONDS)
     assert release["phase"] == "promoted"
-    wait_until(lambda: any(one["status"] == "success" for one in here.statuses(commit).values()))
+    eventually(lambda: any(one["status"] == "success" for one in here.statuses(commit).values()))
     ((context, status),) = here.statuses(commit).items()
     assert context == "segue/echo/production"
     assert release["name"] in status["description"]
@@ -97,7 +102,7 @@ def test_a_merged_pull_request_gets_one_comment_that_tells_each_release(started)
     pull, commit = here.merged("better")
     release = here.installation.release_of(commit, SECONDS)
     assert release["phase"] == "promoted"
-    wait_until(lambda: any("[success] segue/echo/production" in body for body in here.comments(pull)))
+    eventually(lambda: any("[success] segue/echo/production" in body for body in here.comments(pull)))
     (body,) = here.comments(pull)
     assert body.startswith("<!-- segue ")
     assert release["name"] in body
@@ -112,8 +117,8 @@ def test_a_comment_of_somebody_else_who_may_write_approves_and_lets_the_release_
     here.git("switch", "--quiet", "--create", "better")
     here.installation.push(1, more="approvals: {count: 1}\n")
     pull, commit = here.merged("better")
-    wait_until(lambda: here.release(commit).get("phase") == "approval", 60)
-    wait_until(lambda: "to approve: /segue approve" in here.comments(pull)[0])
+    eventually(lambda: here.release(commit).get("phase") == "approval")
+    eventually(lambda: "to approve: /segue approve" in here.comments(pull)[0])
     asked = next(line for line in here.comments(pull)[0].splitlines() if "to approve: " in line)
     words = asked.partition("to approve: ")[2]
     for name, permission in (("stranger", "read"), ("reviewer", "write")):
@@ -124,24 +129,24 @@ def test_a_comment_of_somebody_else_who_may_write_approves_and_lets_the_release_
     release = here.installation.release_of(commit, SECONDS)
     assert release["phase"] == "promoted"
     assert [one["actor"] for one in release["approvals"]] == ["models:reviewer"]
-    wait_until(lambda: any("cannot approve" in body for body in here.comments(pull)))
+    eventually(lambda: any("cannot approve" in body for body in here.comments(pull)))
     mine = [body for body in here.comments(pull) if body.startswith("<!-- segue ")]
     assert len(mine) == 3  # the report, and one answer each to who may ask
-    wait_until(lambda: "[success] segue/echo/production" in here.comments(pull)[0])
+    eventually(lambda: "[success] segue/echo/production" in here.comments(pull)[0])
 
 
 def test_a_release_goes_on_while_gitea_is_away_and_is_told_of_when_it_is_back(started):
     here = started(SEGUE_SWEEP_SECONDS=NEVER)
     here.connect(here.gitea.token())
     commit = here.installation.push(1, more="approvals: {count: 1}\n")
-    wait_until(lambda: here.release(commit).get("phase") == "approval", 60)
+    eventually(lambda: here.release(commit).get("phase") == "approval")
     here.gitea.stop()
     try:
         segue(here.installation.place, "approve", here.release(commit)["name"])
         assert here.installation.release_of(commit, SECONDS)["phase"] == "promoted"
     finally:
         here.gitea.run_on()
-    wait_until(lambda: any(one["status"] == "success" for one in here.statuses(commit).values()), 60)
+    eventually(lambda: any(one["status"] == "success" for one in here.statuses(commit).values()))
 
 
 def test_a_login_that_may_set_no_hook_is_told_and_the_sweep_finds_each_push(started):
@@ -153,4 +158,4 @@ def test_a_login_that_may_set_no_hook_is_told_and_the_sweep_finds_each_push(star
     assert here.api("GET", "/hooks") == []
     commit = here.installation.push(1)
     assert here.installation.release_of(commit, SECONDS)["phase"] == "promoted"
-    wait_until(lambda: any(one["status"] == "success" for one in here.statuses(commit).values()))
+    eventually(lambda: any(one["status"] == "success" for one in here.statuses(commit).values()))
