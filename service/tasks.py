@@ -12,6 +12,8 @@ from service.work import QUEUES, work_once
 from service.worker import drain
 
 TASK = "segue.do"
+ANSWER_SECONDS = 2.0  # a broker that hangs must not hold up whoever hints
+AMQP = ("amqp://", "amqps://")
 
 
 def create_app(broker: str) -> Celery:
@@ -19,15 +21,14 @@ def create_app(broker: str) -> Celery:
     app = Celery("segue", broker=broker)
     app.conf.update(
         accept_content=["json"],
+        broker_connection_max_retries=None,
         broker_connection_retry_on_startup=True,
-        broker_transport_options={
-            "visibility_timeout": 600,
-            "socket_timeout": 2,
-            "socket_connect_timeout": 2,
-            "retry_on_timeout": False,
-        },
+        broker_connection_timeout=ANSWER_SECONDS,
+        broker_transport_options=_transport(broker),
         result_backend=None,
         task_acks_late=True,
+        # On RabbitMQ a queue that outlives one of its servers; the others know no types.
+        task_create_missing_queue_type="quorum" if broker.startswith(AMQP) else "classic",
         task_default_queue="patient",
         task_ignore_result=True,
         task_reject_on_worker_lost=False,
@@ -38,6 +39,18 @@ def create_app(broker: str) -> Celery:
         worker_send_task_events=False,
     )
     return app
+
+
+def _transport(broker: str) -> dict[str, object]:
+    """What each kind of broker calls a bound on waiting; RabbitMQ also says when it has a message."""
+    if broker.startswith(AMQP):
+        return {"confirm_publish": True, "connect_timeout": ANSWER_SECONDS, "write_timeout": ANSWER_SECONDS}
+    return {
+        "visibility_timeout": 600,
+        "socket_timeout": ANSWER_SECONDS,
+        "socket_connect_timeout": ANSWER_SECONDS,
+        "retry_on_timeout": False,
+    }
 
 
 def register(app: Celery, parts: Parts, queue: str) -> None:
@@ -53,7 +66,15 @@ def register(app: Celery, parts: Parts, queue: str) -> None:
 
 def hint(app: Celery, queue: str, number: int) -> None:
     """Tell a worker that something is due. A broker that is away is no trouble: workers' hints come again."""
-    app.send_task(TASK, args=[number], queue=queue, retry=False, ignore_result=True)
+    app.send_task(
+        TASK,
+        args=[number],
+        queue=queue,
+        retry=False,
+        ignore_result=True,
+        timeout=ANSWER_SECONDS,
+        confirm_timeout=ANSWER_SECONDS,
+    )
 
 
 def run(broker: str, parts: Parts, queue: str) -> None:

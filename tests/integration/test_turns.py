@@ -46,18 +46,22 @@ class Turns(RuleBasedStateMachine):
         with writing(self.store.engine) as connection:
             for table in ("release", "target", "work"):
                 connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608  our own names
+        self.seen = None  # all releases as they are, read once after each change
         self.held = []  # numbers of the releases that held the target, in order
 
     def tell(self, name, event):
         self.clock.now += 1
         before = self.target().holder
         decide(self.store, lambda deciding: deciding.release_event(name, event))
+        self.seen = None
         holder = self.target().holder
         if holder not in {None, before}:
             self.held.append(self.release(holder).number)
 
     def releases(self):
-        return [release_of(row) for row in self.store.releases(limit=1000)]
+        if self.seen is None:
+            self.seen = [release_of(row) for row in self.store.releases(limit=1000)]
+        return self.seen
 
     def waiting(self, *phases):
         return [r for r in self.releases() if r.phase in (phases or WAITING)]
@@ -78,6 +82,7 @@ class Turns(RuleBasedStateMachine):
         version = "v0" if same else f"v{number}"
         new = Release("", 0, "wine", TARGET, environment, version, f"wine-{version}", Cause("push", "ann"))
         decide(self.store, lambda deciding: deciding.create(new))
+        self.seen = None
 
     @precondition(lambda self: self.waiting(Phase.PENDING))
     @rule(data=st.data(), good=st.sampled_from([True, True, True, False]))
@@ -214,7 +219,7 @@ class Latest(Turns):
 @pytest.mark.timeout(300)
 def test_releases_take_turns_as_their_rules_say(store, clock, machine):
     machine.store, machine.clock = store, clock
-    examples = 12 if store.engine.dialect.name == "sqlite" else 4
+    examples = 8 if store.engine.dialect.name == "sqlite" else 3
     run_state_machine_as_test(
         machine,
         settings=settings(
