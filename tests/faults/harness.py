@@ -41,9 +41,12 @@ def seed_of_this_run():
     return int(os.environ.get("SEGUE_FAULTS_SEED") or random.SystemRandom().randrange(1 << 31))
 
 
+WHOLE = os.environ.get("SEGUE_FAULTS") == "whole"
+
+
 def scaled(slice_, whole):
     """How much of it: a slice, or on demand the whole."""
-    return whole if os.environ.get("SEGUE_FAULTS") == "whole" else slice_
+    return whole if WHOLE else slice_
 
 
 def told(name, **facts):

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.faults import planted
-from tests.faults.harness import seed_of_this_run, told
+from tests.faults.harness import WHOLE, seed_of_this_run, told
 from tests.faults.runs import die_at, kill_bodies, poison, stand_still
 from tests.faults.scheduled import every_order, stale, without_waiting
 from tests.faults.test_two_writers import NEW, OLD
@@ -12,6 +12,10 @@ SHORT = 200.0  # seconds of Segue's clock after which what waits is stuck
 KILLS = 150
 COUNTED = ("Build", "RunEvaluation", "SetTraffic", "StartWorkload", "Wake")
 PERFORMED = [f"perform {kind}" for kind in COUNTED]
+
+# Each of these takes a quarter of a minute; the slice has those that are found by the fewest kinds of checks.
+only_whole = pytest.mark.skipif(not WHOLE, reason="make test-faults-whole plants it")
+IN_SLICE = ("names_by_chance", "nothing_is_superseded", "a_lease_never_ends")
 
 BY_KILLS = {
     planted.names_by_chance: "belongs to no version",
@@ -25,7 +29,10 @@ BY_KILLS = {
 
 @pytest.mark.faults
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("fault", BY_KILLS, ids=lambda fault: fault.__name__)
+@pytest.mark.parametrize(
+    "fault",
+    [pytest.param(f, marks=[] if f.__name__ in IN_SLICE else only_whole, id=f.__name__) for f in BY_KILLS],
+)
 def test_random_kills_find(tmp_path, fault):
     run = kill_bodies(tmp_path / "segue", seed_of_this_run(), KILLS, mutate=fault, settling=SHORT)
     told(f"planted {fault.__name__}", seed=run.seed, seconds=round(run.seconds), found=run.wrong[:2])
@@ -46,6 +53,7 @@ def test_zombies_find_a_router_that_compares_no_epoch(tmp_path):
     assert [one for one in run.wrong if "epoch" in one]
 
 
+@only_whole
 @pytest.mark.faults
 @pytest.mark.timeout(300)
 def test_zombies_find_a_late_answer_that_is_believed(tmp_path):
@@ -60,6 +68,7 @@ def test_zombies_find_a_late_answer_that_is_believed(tmp_path):
     assert [one for one in run.wrong if "older push" in one]
 
 
+@only_whole
 @pytest.mark.faults
 @pytest.mark.timeout(300)
 def test_zombies_find_a_queue_that_compares_no_epoch(tmp_path):
@@ -98,6 +107,7 @@ def test_named_points_find_an_acknowledgement_before_the_commit(tmp_path):
     assert [one for one in run.wrong if "acknowledged" in one]
 
 
+@only_whole
 @pytest.mark.faults
 @pytest.mark.timeout(300)
 def test_named_points_find_a_state_that_is_stored_without_its_effects(tmp_path):
