@@ -28,6 +28,7 @@ log = structlog.get_logger()
 PR_SET_PDEATHSIG = 1  # from <linux/prctl.h>
 NAMES = ("intake", "web", "worker-urgent", "worker-patient", "reconciler", "observer")
 PROBED = NAMES[2:]  # those with a small port, in the order of their ports
+FINISH_SECONDS = 20.0  # for which an ending worker finishes what it has in hand
 KNOWN_SECONDS = 1.0  # for which a disconnected source or a changed secret is still taken as it was
 
 
@@ -150,14 +151,16 @@ def run_worker(chosen: Settings, name: str) -> None:
     if chosen.broker is None:
         worker.poll(parts, worker.stop_on_signals(), kinds)
         return
-    threading.Thread(
-        target=worker.poll,
-        args=(parts, threading.Event(), kinds),
-        kwargs={"hinted": True},
-        name="poll",
-        daemon=True,
-    ).start()
-    tasks.run(chosen.broker, parts, queue)
+    stop = worker.stop_on_signals()
+    polling = threading.Thread(
+        target=worker.poll, args=(parts, stop, kinds), kwargs={"hinted": True}, name="poll", daemon=True
+    )
+    polling.start()
+    try:
+        tasks.run(chosen.broker, parts, queue, stop)
+    finally:
+        stop.set()
+        polling.join(FINISH_SECONDS)  # what is in hand there is finished, too
 
 
 def run_reconciler(chosen: Settings) -> None:

@@ -4,7 +4,11 @@ The broker is never the truth: late acknowledgement, no results, no retries, no 
 it loses, the reconciler hints at again; whatever it repeats, the queue's claims make harmless.
 """
 
+import threading
+
 from celery import Celery
+from celery.signals import worker_ready, worker_shutting_down
+from celery.worker import state
 
 from service import owners
 from service.bootstrap import Parts
@@ -53,7 +57,7 @@ def _transport(broker: str) -> dict[str, object]:
     }
 
 
-def register(app: Celery, parts: Parts, queue: str) -> None:
+def register(app: Celery, parts: Parts, queue: str, stop: threading.Event) -> None:
     """Give a worker's application its one task."""
     owner = owners.name_of_this_process(queue)
 
@@ -61,7 +65,7 @@ def register(app: Celery, parts: Parts, queue: str) -> None:
     def do(number: int, **_newer: object) -> None:
         """Do the work hinted at, then whatever else is due for this queue."""
         work_once(parts, owner, number=int(number), kinds=QUEUES[queue])
-        drain(parts, owner, QUEUES[queue])
+        drain(parts, owner, QUEUES[queue], stop)
 
 
 def hint(app: Celery, queue: str, number: int) -> None:
@@ -77,10 +81,23 @@ def hint(app: Celery, queue: str, number: int) -> None:
     )
 
 
-def run(broker: str, parts: Parts, queue: str) -> None:
-    """Serve one queue until SIGTERM; what is in hand then is finished first."""
+def run(broker: str, parts: Parts, queue: str, stop: threading.Event) -> None:
+    """Serve one queue until SIGTERM, which also sets `stop`; what is in hand then is finished first.
+
+    `stop` may be set before Celery hears signals itself: it then ends as soon as it does.
+    """
+
+    def stopping(**_told: object) -> None:
+        stop.set()
+
+    def late(**_told: object) -> None:
+        if stop.is_set():
+            state.should_stop = 0
+
+    worker_shutting_down.connect(stopping)
+    worker_ready.connect(late)
     app = create_app(broker)
-    register(app, parts, queue)
+    register(app, parts, queue, stop)
     app.Worker(
         queues=[queue],
         pool="solo",
