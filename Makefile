@@ -57,7 +57,8 @@ test-faults-whole: $(READY) ## the same at full length: 10,000 kills of bodies, 
 fuzz: $(READY) ## a million changed inputs for every parser, 50,000 malformed requests (ten minutes or more); SLICE=60: so many seconds
 	$(BIN)/python -m tests.fuzz $(if $(SLICE),--seconds $(SLICE) --requests 3000)
 
-test-hosts: $(READY) ## tests with real servers beside Segue: a Gitea and an Alertmanager, built from their Go modules (once; some minutes)
+test-hosts: $(READY) ## tests with real servers beside Segue: Gitea and Alertmanager, built (once, minutes), Redis, RabbitMQ, PostgreSQL
+	$(BIN)/python -m tests.hosts.packages
 	$(BIN)/python -m tests.hosts.building
 	$(BIN)/python -m tests.hosts.alerting
 	$(BIN)/pytest -q tests/hosts --timeout 300 --durations 5

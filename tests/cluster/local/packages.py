@@ -1,9 +1,9 @@
 """What the distribution has to bring: the container runtime, its network plugins, a registry."""
 
 import os
-import shutil
-import subprocess
 import sys
+
+from tests import packages
 
 _PACKAGES = {
     "containerd": "containerd",
@@ -20,16 +20,12 @@ _PACKAGES = {
 
 
 def install() -> None:
-    """Install what is missing, by apt. Says what to install where that is not possible."""
-    missing = sorted(package for program, package in _PACKAGES.items() if shutil.which(program) is None)
+    """Install what is missing. Says what to install where that is not possible."""
     if os.geteuid() != 0:
         sys.exit(
             "The cluster for tests has a kubelet, which runs as root: use sudo, or SEGUE_TEST_KUBECONFIG"
         )
-    if not missing:
-        return
-    if shutil.which("apt-get") is None:
-        sys.exit(f"Install what Debian calls {', '.join(missing)}, or use SEGUE_TEST_KUBECONFIG")
-    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for words in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", *missing]):
-        subprocess.run(["apt-get", *words], check=True, env=quiet, stdout=subprocess.DEVNULL)
+    try:
+        packages.install(_PACKAGES)
+    except RuntimeError as lacking:
+        sys.exit(f"{lacking}, or use SEGUE_TEST_KUBECONFIG")

@@ -1,0 +1,15 @@
+"""Installs the brokers and the database that tests run beside Segue; without them their tests are skipped."""
+
+from tests import packages
+
+PACKAGES = {
+    "redis-server": "redis-server",
+    "/usr/lib/rabbitmq/bin/rabbitmq-server": "rabbitmq-server",
+    "/usr/lib/postgresql/*/bin/postgres": "postgresql",
+}
+
+if __name__ == "__main__":
+    try:
+        packages.install(PACKAGES)
+    except RuntimeError as lacking:
+        print(f"Some tests will be skipped; for all of them {lacking}.")
