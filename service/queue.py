@@ -36,8 +36,9 @@ from service.tables import work
 TRAFFIC = "traffic:"
 ABSOLUTE = (TRAFFIC, "notify:")  # what is written there, newer work writes anew
 CLOCK = "clock:"
-URGENT_LANES = (TRAFFIC, CLOCK, "command")  # short, and never put behind a backlog
+URGENT_LANES = (TRAFFIC, CLOCK, "evidence:", "command", "order:")  # short, and never put behind a backlog
 TURN_SECONDS = 60.0
+YIELD_SECONDS = 1.0  # what is told until so long after a deadline is weighed before it, where both wait
 LEASE_SECONDS = 30.0
 LONGEST_LEASE = 600.0  # no lease is longer: one that seems to be was given before a clock was set back
 ATTEMPTS = 5
@@ -109,7 +110,7 @@ def add(connection: Connection, new: Work, now: float) -> int | None:
         "epoch": 0,
         "created": now,
         "party": party,
-        "rank": max(now, new.not_before, _behind(connection, party)),
+        "rank": max(now, _turn(new), _behind(connection, party)),
     }
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     added: int | None = connection.scalar(
@@ -350,6 +351,10 @@ def unfinished(connection: Connection, kind: str) -> list[Work]:
 
 
 _OWNERS = select(work.c.owner).where(work.c.finished.is_(None), work.c.state == "running").distinct()
+
+
+def _turn(new: Work) -> float:
+    return new.not_before + YIELD_SECONDS if new.lane.startswith(CLOCK) else new.not_before
 
 
 def _behind(connection: Connection, party: str | None) -> float:
