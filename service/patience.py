@@ -15,8 +15,9 @@ DAY = 86_400.0
 
 # Traffic must come about, whatever happens; the others are asked for again and again anyway.
 FOR_EVER = frozenset({"SetTraffic", "look", "drift", "housekeeping"})
-# A place that is away is waited for: what a person asked to be returned, workloads that run for nobody.
-AWAY_FOR_EVER = FOR_EVER | {"HandBack", "StopWorkload", "Settle"}
+# A place that is away is waited for: what came in and was acknowledged, what a person asked to be returned,
+# workloads that run for nobody.
+AWAY_FOR_EVER = FOR_EVER | {"delivery", "event", "declare", "HandBack", "StopWorkload", "Settle"}
 COMMAND_SECONDS = 600.0  # somebody waits for the answer: obeying it hours later would surprise
 
 
