@@ -11,6 +11,7 @@ from service.ports.outcomes import Retry
 from tests.faults.harness import told
 from tests.scenarios.conftest import World
 
+pytestmark = pytest.mark.faults
 FRESH = 16  # seconds after which what was told before says nothing any more
 LONG = 40  # seconds, longer than any dwell
 FEW = 60  # requests a second: evidence for the next weight takes its time

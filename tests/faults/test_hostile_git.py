@@ -15,6 +15,7 @@ from service.ports.outcomes import PortError
 from service.settings import Settings
 from tests.faults.harness import told
 
+pytestmark = pytest.mark.faults
 LEAST = 40
 GIT = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 WHO = ["-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "init.defaultBranch=main"]

@@ -15,6 +15,7 @@ from service.sources import opened
 from tests.faults.harness import told
 from tests.scenarios.conftest import World
 
+pytestmark = pytest.mark.faults
 LEAST = 60
 # Ways to write this machine, a cloud's metadata, and what parsers differ about; `{port}` is the trap's.
 HOSTS = (
