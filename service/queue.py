@@ -34,7 +34,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from service.tables import work
 
 TRAFFIC = "traffic:"
-ABSOLUTE = (TRAFFIC, "notify:")  # what is written there, newer work writes anew
+NOTIFY = "notify:"
+ABSOLUTE = (TRAFFIC, NOTIFY)  # what is written there, newer work writes anew
 CLOCK = "clock:"
 URGENT_LANES = (TRAFFIC, CLOCK, "evidence:", "command", "order:")  # short, and never put behind a backlog
 TURN_SECONDS = 60.0
@@ -215,6 +216,19 @@ def fail(connection: Connection, mine: Work, now: float, error: str) -> None:
     _mine(connection, mine, state="dead", finished=now, lease_until=None, error=error)
 
 
+def say_again(connection: Connection, lost: Work, now: float) -> int:
+    """Make what is newer in its lane due again, where that is told to the world; how many there were.
+
+    Whoever stood still until its lease had ended may have written over what others told since.
+    """
+    if not lost.lane.startswith(NOTIFY):
+        return 0
+    newer = and_(
+        work.c.lane == lost.lane, work.c.kind == lost.kind, work.c.id > lost.id, work.c.state == "done"
+    )
+    return connection.execute(update(work).where(newer).values(_fresh(now))).rowcount
+
+
 def revive(connection: Connection, number: int, now: float) -> bool:
     """Make dead work due again, at its old place in its lane.
 
@@ -224,17 +238,13 @@ def revive(connection: Connection, number: int, now: float) -> bool:
     found = connection.execute(select(work.c.lane, work.c.kind).where(dead)).one_or_none()
     if found is None or (found.lane.startswith(ABSOLUTE) and _had_newer(connection, number, *found)):
         return False
-    fresh = {
-        "state": "pending",
-        "attempts": 0,
-        "retries": 0,
-        "not_before": now,
-        "finished": None,
-        "error": None,
-        "troubled": None,
-        "rank": now,
-    }
-    return connection.execute(update(work).where(dead).values(fresh)).rowcount == 1
+    return connection.execute(update(work).where(dead).values(_fresh(now))).rowcount == 1
+
+
+def _fresh(now: float) -> dict[str, Any]:
+    """Due, as if it had not been tried."""
+    untried = {"state": "pending", "attempts": 0, "retries": 0, "not_before": now, "rank": now}
+    return {**untried, "finished": None, "error": None, "troubled": None}
 
 
 def owners(connection: Connection) -> list[str]:

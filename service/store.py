@@ -121,13 +121,10 @@ class Store:
         with self.change() as change:
             change.retry(work, not_before, error, counted=counted)
 
-    def revive(self, number: int, actor: str) -> bool:
-        """Make dead work due again; False where it is not dead, or newer work was done in its place."""
+    def say_again(self, lost: Work) -> int:
+        """Have what others told the world since this work's lease ended told once more; how many things."""
         with self.change() as change:
-            revived = change.revive(number)
-            if revived:
-                change.record(f"work-{number}", actor, "revive")
-            return revived
+            return queue.say_again(change.connection, lost, change.now)
 
     def free(self, owners: Sequence[str]) -> int:
         """End the leases of owners that are known to be dead; how many there were."""

@@ -60,7 +60,7 @@ def _attempt(parts: Parts, work: Work) -> str:
     try:
         _do(parts, work)
     except Lost:
-        log.warning("lease lost")
+        _lost(parts, work)
         return "lost"
     except Retry as reason:
         return _not_now(parts, work, reason)
@@ -76,6 +76,11 @@ def _attempt(parts: Parts, work: Work) -> str:
         _failed(parts, work, f"{type(error).__name__}: {error}")
         return "failed"
     return "done"
+
+
+def _lost(parts: Parts, work: Work) -> None:
+    """Somebody else does it by now. A weight written late was refused by its epoch; what we told had none."""
+    log.warning("lease lost", told_again=parts.store.say_again(work))
 
 
 def _do(parts: Parts, work: Work) -> None:
@@ -231,7 +236,7 @@ def _later(parts: Parts, work: Work, reason: str, asked: float, *, counted: bool
     try:
         parts.store.retry(work, now + wait, reason, counted=counted)
     except Lost:
-        log.warning("lease lost")
+        _lost(parts, work)
 
 
 def _failed(parts: Parts, work: Work, reason: str) -> None:
@@ -264,4 +269,4 @@ def _refused(parts: Parts, work: Work, reason: str) -> None:
     try:
         decide(parts.store, store)
     except Lost:
-        log.warning("lease lost")
+        _lost(parts, work)

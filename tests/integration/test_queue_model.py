@@ -160,7 +160,8 @@ class Queue(RuleBasedStateMachine):
         row = data.draw(st.sampled_from(dead))
         newer = any(other.lane == row.lane and other.id > row.id for other in self.rows)
         refused = row.lane.startswith("traffic:") and newer
-        assert self.store.revive(row.id, "ann") is not refused
+        with self.store.change() as change:
+            assert change.revive(row.id) is not refused
         if not refused:
             row.state, row.due, row.attempts, row.retries = "pending", self.clock.now, 0, 0
             row.rank = self.clock.now

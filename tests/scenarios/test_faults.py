@@ -6,6 +6,7 @@ from policies.evidence import Verdict
 from policies.release import Phase
 from service.performing import dispatch
 from service.performing.outcomes import Done
+from service.queue import LEASE_SECONDS
 from service.work import work_once
 from tests.scenarios.conftest import WINE
 
@@ -205,6 +206,29 @@ def test_a_version_whose_image_was_forgotten_is_built_again_when_it_is_wanted(wo
     reply = world.say("retry", "rel-2")
     world.play(400, until=reply.release)
     assert world.release(reply.release).phase is Phase.PROMOTED
+
+
+def test_a_report_that_is_written_long_after_its_lease_does_not_stay_over_what_was_said_since(
+    world, monkeypatch
+):
+    """Its worker stands still just before the call, and wakes when the release has ended."""
+    real, notes = world.git.report, []
+
+    def late(status):
+        monkeypatch.setattr(world.git, "report", real)
+        world.clock.now += LEASE_SECONDS + 1
+        world.play(60, until="rel-1")
+        world.settle()
+        notes.append(world.git.note(status.commit))
+        real(status)
+        notes.append(world.git.note(status.commit))
+
+    monkeypatch.setattr(world.git, "report", late)
+    world.push(FILES)
+    world.settle(5)
+    assert "is promoted" in notes[0]
+    assert "is promoted" not in notes[1]
+    assert "is promoted" in world.git.note(world.release("rel-1").cause.commit)
 
 
 def test_a_delivery_that_waits_for_its_source_is_not_forgotten_however_old(world):
