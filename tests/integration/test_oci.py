@@ -19,6 +19,7 @@ import pytest
 import requests
 
 from service.adapters.oci import layout
+from service.adapters.oci import push as pushing
 from service.adapters.oci.assembling import assemble
 from service.adapters.oci.blobs import Layout, exclusive
 from service.adapters.oci.build import patiently, publish
@@ -545,6 +546,12 @@ class RegistryServer(BaseHTTPRequestHandler):
             return
         content = self.rfile.read(int(self.headers["Content-Length"]))
         found = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        if "/manifests/" in self.path and self.server.unseen:
+            self.server.unseen -= 1
+            self.answer(
+                400, b'{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown to registry"}]}'
+            )
+            return
         if "/manifests/" in self.path:
             self.server.manifests[self.path.rpartition("/")[2]] = content
         elif self.path.endswith(f"state=s&digest={found}"):
@@ -571,7 +578,7 @@ class RegistryServer(BaseHTTPRequestHandler):
 @pytest.fixture
 def registry():
     server = ThreadingHTTPServer(("127.0.0.1", 0), RegistryServer)
-    server.blobs, server.manifests = {}, {}
+    server.blobs, server.manifests, server.unseen = {}, {}, 0
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield server
@@ -595,6 +602,21 @@ def test_an_image_is_pushed_whole_and_a_second_one_only_with_what_is_new(build, 
     before = set(registry.blobs)
     push(home, build(code_recipe("c2"), git=git).digest, url, "wine", login=login)
     assert len(set(registry.blobs) - before) == 2  # the code and the config
+
+
+def test_a_registry_that_does_not_see_yet_what_it_has_is_asked_again_and_not_for_ever(
+    build, lock, home, registry, monkeypatch
+):
+    """As one does while another push writes the same blob."""
+    monkeypatch.setattr(pushing, "SETTLING", (0.01, 0.01, 0.01))
+    image, login = build(code_recipe(), git=commits(lock)).digest, ("robot", "secret")
+    url = f"http://127.0.0.1:{registry.server_port}"
+    registry.unseen = 3
+    push(home, image, url, "wine", login=login)
+    assert image in registry.manifests
+    registry.unseen = 4
+    with pytest.raises(Refused, match="MANIFEST_BLOB_UNKNOWN"):
+        push(home, image, url, "wine", login=login)
 
 
 def test_a_registry_that_refuses_the_login_is_said_without_it(build, lock, home, registry):

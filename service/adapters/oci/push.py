@@ -1,15 +1,21 @@
 """Pushes an image to a registry: what it has already is not sent again."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urljoin, urlsplit
 
 from service.adapters.oci.blobs import MANIFEST, Layout
-from service.adapters.oci.layout import open_image
+from service.adapters.oci.layout import OpenImage, open_image
 from service.adapters.oci.remote import Body, Login, Remote
+from service.ports.outcomes import Refused
 
 SECONDS = (10.0, 300.0)
+UNSEEN = "MANIFEST_BLOB_UNKNOWN"
+# Seconds until a registry sees what it has: of a blob that another push writes at the same time Distribution
+# 2.8 may say that it has it, and then that the manifest names it in vain.
+SETTLING = (0.2, 1.0, 3.0)
 STORE = "write `user:password` into the secret file login-images"
 
 
@@ -23,14 +29,25 @@ def push(
     """
     image, layout = open_image(home, digest), Layout(home)
     remote = Remote(registry, login, actions="pull,push", seconds=SECONDS, store=STORE)
+    for settling in (*SETTLING, None):
+        try:
+            _send(remote, repository, layout, image, tag)
+            break
+        except Refused as reason:
+            if settling is None or UNSEEN not in str(reason):
+                raise
+            time.sleep(settling)
+    return f"{urlsplit(remote.url).netloc}/{repository}@{digest}"
+
+
+def _send(remote: Remote, repository: str, layout: Layout, image: OpenImage, tag: str) -> None:
     for blob in [image.manifest["config"], *image.manifest["layers"]]:
         send_file(remote, repository, layout.blob(blob["digest"]), blob["digest"])
-    content = layout.blob(digest).read_bytes()
-    for reference in filter(None, (digest, tag)):
+    content = layout.blob(image.digest).read_bytes()
+    for reference in filter(None, (image.digest, tag)):
         headers = {"Content-Type": MANIFEST}
         where = f"/manifests/{reference}"
         remote.ask("PUT", where, repository, allowed={201}, headers=headers, body=lambda: content).close()
-    return f"{urlsplit(remote.url).netloc}/{repository}@{digest}"
 
 
 def send_file(remote: Remote, repository: str, path: Path, digest: str) -> None:

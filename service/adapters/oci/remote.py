@@ -220,7 +220,7 @@ def _token(raw: bytes, registry: str) -> str:
 
 def _reason(answer: requests.Response) -> str:
     """What the registry says beside the status, shortened."""
-    text = next(answer.iter_content(200), b"").decode("utf-8", "replace")
+    text = next(answer.iter_content(400), b"").decode("utf-8", "replace")
     return f": {text}" if text.strip() else ""
 
 
