@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import structlog
 
-from policies.effects import SetTraffic
+from policies.effects import SetTraffic, StartWorkload, StopWorkload, lane
 from policies.events import BuildFinished, EffectFailed, EvaluationFinished, ImageTrusted, Waits
 from service import answering, housekeeping, meters, patience, planning, receiving, room, watching
 from service.bootstrap import Parts
@@ -81,6 +81,18 @@ def _attempt(parts: Parts, work: Work) -> str:
 def _lost(parts: Parts, work: Work) -> None:
     """Somebody else does it by now. A weight written late was refused by its epoch; what we told had none."""
     log.warning("lease lost", told_again=parts.store.say_again(work))
+    if work.kind == StartWorkload.__name__:
+        _stop_if_nobody_needs_it(parts, work)
+
+
+def _stop_if_nobody_needs_it(parts: Parts, late: Work) -> None:
+    """What is started late may have been ended before: whoever performs this looks whether it is named."""
+    effect = EFFECT.load(late.body)
+    if isinstance(effect, StartWorkload):
+        stop = StopWorkload(effect.backend, effect.place)
+        place, key = lane(stop, late.subject), f"late:{late.id}:{late.epoch}"
+        new = Work(place, type(stop).__name__, key, late.subject, EFFECT.dump(stop))
+        decide(parts.store, lambda deciding: deciding.change.add_work(new))
 
 
 def _do(parts: Parts, work: Work) -> None:

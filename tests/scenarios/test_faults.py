@@ -231,6 +231,29 @@ def test_a_report_that_is_written_long_after_its_lease_does_not_stay_over_what_w
     assert "is promoted" in world.git.note(world.release("rel-1").cause.commit)
 
 
+def test_a_workload_that_is_started_long_after_its_lease_does_not_run_for_nobody(world, monkeypatch):
+    """Its worker stands still just before the call, and wakes when the release has been aborted."""
+    world.live()
+    real, running = world.workloads.start, []
+
+    def late(order):
+        monkeypatch.setattr(world.workloads, "start", real)
+        world.clock.now += LEASE_SECONDS + 1
+        world.settle()
+        assert world.say("abort", "rel-2").ok
+        world.settle(5)
+        running.append(order.name in world.workloads.running)
+        real(order)
+        running.append(order.name in world.workloads.running)
+
+    monkeypatch.setattr(world.workloads, "start", late)
+    world.push({"serve.py": "2"})
+    world.settle(10)
+    assert running == [False, True]
+    assert world.release("rel-2").phase is Phase.ABORTED
+    assert world.release("rel-2").backend not in world.workloads.running
+
+
 def test_a_delivery_that_waits_for_its_source_is_not_forgotten_however_old(world):
     world.drain()
     world.git.gone = "moved house"
