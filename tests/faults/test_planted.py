@@ -15,7 +15,8 @@ PERFORMED = [f"perform {kind}" for kind in COUNTED]
 
 # Each of these takes a quarter of a minute; the slice has those that are found by the fewest kinds of checks.
 only_whole = pytest.mark.skipif(not WHOLE, reason="make test-faults-whole plants it")
-IN_SLICE = ("names_by_chance", "nothing_is_superseded", "a_lease_never_ends")
+IN_SLICE = ("names_by_chance", "a_lease_never_ends")
+MOST_RUNS = 4  # a fault that shows in one order of events alone is not met by each run
 
 BY_KILLS = {
     planted.names_by_chance: "belongs to no version",
@@ -34,9 +35,14 @@ BY_KILLS = {
     [pytest.param(f, marks=[] if f.__name__ in IN_SLICE else only_whole, id=f.__name__) for f in BY_KILLS],
 )
 def test_random_kills_find(tmp_path, fault):
-    run = kill_bodies(tmp_path / "segue", seed_of_this_run(), KILLS, mutate=fault, settling=SHORT)
-    told(f"planted {fault.__name__}", seed=run.seed, seconds=round(run.seconds), found=run.wrong[:2])
-    assert [one for one in run.wrong if BY_KILLS[fault] in one]
+    found, seed = [], seed_of_this_run()
+    for number in range(MOST_RUNS):
+        run = kill_bodies(tmp_path / f"segue-{number}", seed + number, KILLS, mutate=fault, settling=SHORT)
+        told(f"planted {fault.__name__}", seed=run.seed, seconds=round(run.seconds), found=run.wrong[:2])
+        found = [one for one in run.wrong if BY_KILLS[fault] in one]
+        if found:
+            break
+    assert found
 
 
 @pytest.mark.faults
