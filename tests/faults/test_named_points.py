@@ -23,7 +23,7 @@ def chosen(seed, names, slice_):
 @pytest.mark.timeout(900)
 def test_a_process_may_die_before_and_after_every_commit_and_every_call(tmp_path):
     seed = seed_of_this_run()
-    run = die_at(tmp_path / "segue", seed, chosen(seed, NAMES, 40))
+    run = die_at(tmp_path / "segue", seed, chosen(seed, NAMES, 44))
     names = {name for name, _ in run.hit}
     told(
         "named points",
