@@ -48,8 +48,8 @@ test: $(READY) $(MLFLOW_READY) ## all tests on this machine, but for those of mi
 
 FAULTS_TESTS = $(BIN)/pytest -q -s tests/faults -m faults --durations 5
 
-test-faults: $(READY) ## kill, stop and break everything for some minutes; SEED=n plays a printed seed again
-	SEGUE_FAULTS_SEED=$(SEED) $(FAULTS_TESTS)
+test-faults: $(READY) ## kill, stop and break everything for some minutes; SEED=n plays a printed seed again, AGAIN=1 what failed
+	SEGUE_FAULTS_SEED=$(SEED) $(FAULTS_TESTS) $(if $(AGAIN),--last-failed)
 
 test-faults-whole: $(READY) ## the same at full length: 10,000 kills of bodies, 200 of processes, every point (about an hour)
 	SEGUE_FAULTS_SEED=$(SEED) SEGUE_FAULTS=whole $(FAULTS_TESTS) --timeout 7200

@@ -8,7 +8,7 @@ from tests.faults.harness import scaled, seed_of_this_run, told
 from tests.faults.points import NAMES, WHEN
 from tests.faults.runs import RARE, die_at, outside_transactions, poison, stand_still
 
-LEAST = 40  # named points that must really be come to
+LEAST = scaled(20, 40)  # named points that must really be come to
 MOST_TRIES = 6  # of an effect that ends its worker each time: five, and the one that gives it up
 
 
@@ -23,7 +23,7 @@ def chosen(seed, names, slice_):
 @pytest.mark.timeout(900)
 def test_a_process_may_die_before_and_after_every_commit_and_every_call(tmp_path):
     seed = seed_of_this_run()
-    run = die_at(tmp_path / "segue", seed, chosen(seed, NAMES, 44))
+    run = die_at(tmp_path / "segue", seed, chosen(seed, NAMES, 24))
     names = {name for name, _ in run.hit}
     told(
         "named points",
