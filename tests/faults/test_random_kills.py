@@ -9,7 +9,7 @@ from tests.faults.runs import kill_bodies
 @pytest.mark.faults
 @pytest.mark.timeout(900)
 def test_whatever_body_is_killed_whenever_nothing_is_lost_twice_older_or_stuck(tmp_path):
-    times = scaled(500, 10_000)
+    times = scaled(1_000, 10_000)
     run = kill_bodies(tmp_path / "segue", seed_of_this_run(), times)
     seen = run.seen
     told(
