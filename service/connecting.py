@@ -129,19 +129,31 @@ def _hook(source: Source, adapter: Any, address: str, secret: bytes) -> str:
     if source.kind in sources.HOOK_KINDS:
         return f"let it send to {address} with the secret in secrets/hook-{source.name}; {HOW[source.kind]}"
     if source.kind == "bare":
-        folder = sources.folder(source)
-        if folder is None or not (folder / "objects").is_dir():
-            return f"no hook: the repository is not on this machine; its sweep finds pushes ({address})"
-        try:
-            return f"hook: {hook_script.install(folder, address, secret)}"
-        except OSError as reason:
-            return f"no hook: {reason}; its sweep finds pushes"
+        return _bare_hook(source, address, secret)
     if source.kind in sources.IMAGE_KINDS:
-        key = f"`Authorization: Bearer <the secret in secrets/hook-{source.name}>`"
-        if source.kind == "harbor":
-            key = f"the auth header `Bearer <the secret in secrets/hook-{source.name}>`"
-            return f"its sweep finds tags; a webhook of a project may tell {address} with {key}"
-        return f"its sweep finds tags; a registry that sends notifications may tell {address} with {key}"
+        return f"its sweep finds tags; {_told_by_images(source, address)}"
+    return _webhook(source, adapter, address, secret)
+
+
+def _told_by_images(source: Source, address: str) -> str:
+    key = f"Bearer <the secret in secrets/hook-{source.name}>"
+    if source.kind == "harbor":
+        return f"a webhook of a project may tell {address} with the auth header `{key}`"
+    return f"a registry that sends notifications may tell {address} with `Authorization: {key}`"
+
+
+def _bare_hook(source: Source, address: str, secret: bytes) -> str:
+    folder = sources.folder(source)
+    if folder is None or not (folder / "objects").is_dir():
+        return f"no hook: the repository is not on this machine; its sweep finds pushes ({address})"
+    try:
+        return f"hook: {hook_script.install(folder, address, secret)}"
+    except OSError as reason:
+        return f"no hook: {reason}; its sweep finds pushes"
+
+
+def _webhook(source: Source, adapter: Any, address: str, secret: bytes) -> str:
+    """At a Git host or a model registry, which may refuse to set it."""
     by_hand = ""
     if source.kind in sources.HOST_KINDS:
         by_hand = (

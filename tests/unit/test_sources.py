@@ -2,7 +2,7 @@
 
 import pytest
 
-from service import sources
+from service import connecting, sources
 from service.ports.connections import Source
 from service.ports.outcomes import Refused
 from service.settings import Settings
@@ -23,3 +23,21 @@ def test_no_file_means_no_sources(tmp_path):
 def test_an_unknown_kind_is_refused_with_the_known_ones(tmp_path):
     with pytest.raises(Refused, match="known kinds: bare, bitbucket, gitea, github, gitlab"):
         sources.opened(Settings(home=tmp_path), Source("x", "svn", "http://x"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (
+            "registry",
+            "a registry that sends notifications may tell http://a/hooks/r with `Authorization: Bearer <",
+        ),
+        ("harbor", "a webhook of a project may tell http://a/hooks/r with the auth header `Bearer <"),
+    ],
+)
+def test_who_connects_a_registry_is_told_in_its_own_words_how_it_may_tell(kind, said):
+    told = connecting._hook(
+        Source("r", kind, "https://registry.example"), None, "http://a/hooks/r", b"hidden"
+    )
+    assert said in told
+    assert "hidden" not in told
