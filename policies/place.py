@@ -56,3 +56,11 @@ def backend_name(model: str, environment: str, key: str, place: Place) -> str:
     if len(named) > room:
         named = f"{named[: room - 7]}-{hashlib.sha256(named.encode()).hexdigest()[:6]}"
     return f"{named}-{key[:_KEY]}.{place.namespace}"
+
+
+def served_by(backend: str) -> str:
+    """A workload's name as its answers and requests carry it, in the header X-Segue-Served-By.
+
+    Whoever asks by the workload's own name gets that version, so it is not told to everybody.
+    """
+    return hashlib.sha256(backend.encode()).hexdigest()[:16]

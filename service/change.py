@@ -12,9 +12,10 @@ from typing import Any
 from sqlalchemy import Connection, Table, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from handlers.labels import Batch
 from policies.limits import Limits, Live
 from policies.release import HOLDING, Phase
-from service import queue, record, tables
+from service import labels, queue, record, tables
 from service.errors import Conflict
 from service.ports.connections import Cluster, Source
 from service.queue import Work
@@ -138,6 +139,10 @@ class Change(Reading):
     def remove_model(self, name: str) -> None:
         """Forget a declaration; its releases stay."""
         self.connection.execute(delete(tables.model).where(tables.model.c.name == name))
+
+    def add_labels(self, batch: Batch) -> int:
+        """Store the labels of requests that had none; how many there were."""
+        return labels.add(self.connection, batch, self.now)
 
     # --- people -----------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """The command line's side of the API: reads, and commands that wait for their reply."""
 
+import hashlib
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -58,8 +59,13 @@ class Client:
             f" {REPLY_SECONDS:g} s; see: segue doctor"
         )
 
+    def labels(self, batch: bytes) -> dict[str, Any]:
+        """Store a batch of true labels; what it was stored as. The same batch sent twice is one."""
+        headers = {"Idempotency-Key": hashlib.sha256(batch).hexdigest()}
+        return self._ask("POST", f"{self.intake}/api/v1/labels", data=batch, headers=headers)
+
     def _ask(self, method: str, url: str, **given: Any) -> dict[str, Any]:
-        headers = {"Authorization": f"Bearer {self.token}"}
+        headers = {"Authorization": f"Bearer {self.token}"} | given.pop("headers", {})
         session = requests.Session()
         session.trust_env = False  # this machine is asked, whatever proxy is set
         try:

@@ -24,6 +24,7 @@ def tidy(parts: Parts, work: Work) -> None:
     parts.inbox.forget_before(now - seconds, _taken(parts))
     # After the bodies: a body that is still there would be taken anew without its work's key.
     parts.store.forget_work(now - seconds)
+    parts.store.forget_labels(now - seconds)
     keep = decide(parts.store, lambda deciding: _expire(deciding, now - seconds))
     parts.builder.tidy(keep, seconds)
     decide(parts.store, lambda deciding: deciding.change.finish(work))

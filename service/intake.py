@@ -16,6 +16,7 @@ import structlog
 from flask import Flask, Request, Response, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 
+from handlers import labels
 from handlers.commands import BY_VERB
 from handlers.errors import Malformed, Unverified
 from handlers.strict_json import load as load_json
@@ -26,6 +27,7 @@ from service.settings import Settings
 
 log = structlog.get_logger()
 PEOPLE = "people"
+LABELS = "labels"
 RETRY_AFTER = "5"
 KEPT = ("user-agent", "content-type")  # headers that are kept beside those of the signature
 SIGNED = ("x-", "webhook-", "ce-")
@@ -87,13 +89,21 @@ def create_intake(
 
     @app.post("/api/v1/commands")
     def command() -> Response:
-        actor = actors(request.headers.get("Authorization", ""))
-        if actor is None:
-            raise Refusal(401, "a token is needed: Authorization: Bearer <token>")
+        actor = _actor(actors)
         told = _command(_body(request, settings.body_bytes), actor)
-        name = request.headers.get("Idempotency-Key", "") or secrets.token_hex(16)
-        new = Delivery(PEOPLE, name[:100], {}, json.dumps(told, sort_keys=True).encode(), clock())
+        new = Delivery(PEOPLE, _asked_once(), {}, json.dumps(told, sort_keys=True).encode(), clock())
         return _stored(meters, PEOPLE, _store(inbox, new))
+
+    @app.post("/api/v1/labels")
+    def true_labels() -> Response:
+        _actor(actors)
+        body = _body(request, settings.body_bytes)
+        try:
+            labels.parse(body)
+        except Malformed as error:
+            raise Refusal(400, str(error)) from None
+        new = Delivery(LABELS, _asked_once(), {}, body, clock())
+        return _stored(meters, LABELS, _store(inbox, new))
 
     @app.get("/healthz")
     def healthz() -> Response:
@@ -116,6 +126,19 @@ def create_intake(
 
 
 # --- what a request must be ------------------------------------------------------------------
+
+
+def _actor(actors: Actors) -> str:
+    """Whose token it is."""
+    actor = actors(request.headers.get("Authorization", ""))
+    if actor is None:
+        raise Refusal(401, "a token is needed: Authorization: Bearer <token>")
+    return actor
+
+
+def _asked_once() -> str:
+    """The name under which the same request sent twice is one."""
+    return (request.headers.get("Idempotency-Key", "") or secrets.token_hex(16))[:100]
 
 
 def _body(asked: Request, most: int) -> bytes:

@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from service import queue, record
+from service import labels, queue, record
+from service.labels import Cohort, Known
 from service.ports.connections import Cluster, Source
 from service.queue import Work
 from service.rows import Cursor, ModelRow, ReleaseRow, TargetRow, Token, VersionRow
@@ -113,6 +114,14 @@ class Reading:
         """What each of these was answered, as far as it was."""
         rows = self.connection.execute(select(answer).where(answer.c.delivery.in_(names)))
         return {row.delivery: row.body for row in rows}
+
+    def cohorts(self, model: str, source: str, since: float, until: float) -> list[Cohort]:
+        """The labelled answers of the whole hours from `since` to `until`, oldest first."""
+        return labels.cohorts(self.connection, model, source, since, until)
+
+    def labels(self, model: str) -> list[Known]:
+        """What is known of a model's answers, by table and version."""
+        return labels.known(self.connection, model)
 
     def due(self, limit: int = 100, kinds: Sequence[str] | None = None) -> list[int]:
         """Ids of work that could be claimed now."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from handlers import labels
 from handlers.errors import HandlerError
 from handlers.hints import CommentHint, OrderHint, RefHint
 from policies.events import Command
@@ -26,6 +27,7 @@ from service.states import COMMAND
 from service.store import Store
 
 PEOPLE = "people"
+LABELS = "labels"
 LOOK_BACK = 200  # ids; a row of a slower transaction may appear behind a newer one
 
 
@@ -58,6 +60,9 @@ def receive(parts: Parts, work: Work) -> None:
         raise Refused("the delivery is no longer in the inbox")
     if delivery.source == PEOPLE:
         _command(parts, work, delivery)
+        return
+    if delivery.source == LABELS:
+        _labelled(parts, work, delivery)
         return
     source = next((s for s in parts.store.sources() if s.name == delivery.source), None)
     if source is None:
@@ -135,6 +140,14 @@ def _command(parts: Parts, work: Work, delivery: Delivery) -> None:
         deciding.change.finish(work)
 
     decide(parts.store, store)
+
+
+def _labelled(parts: Parts, work: Work, delivery: Delivery) -> None:
+    batch = labels.parse(delivery.body)
+    with parts.store.change() as change:
+        new = change.add_labels(batch)
+        known = len(batch.labels) - new
+        _finish(change, work, f"{new} labels of {batch.model}" + (f", {known} known before" if known else ""))
 
 
 def command_of(delivery: Delivery) -> Command:

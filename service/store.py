@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, delete
 
 from policies.limits import Limits
-from service import leases, queue, record, tables
+from service import labels, leases, queue, record, tables
 from service.bell import ring
 from service.change import Change
 from service.database import bell_of, open_database, reading, time_of, writing
@@ -138,6 +138,11 @@ class Store:
         with writing(self.engine) as connection:
             connection.execute(delete(tables.answer).where(tables.answer.c.at < before))
             return queue.forget(connection, before)
+
+    def forget_labels(self, before: float) -> int:
+        """Remove labels that came before that moment; how many."""
+        with writing(self.engine) as connection:
+            return labels.forget(connection, before)
 
     def acquire(self, duty: str, owner: str, seconds: float = LEASE_SECONDS) -> int | None:
         """Take or keep a duty such as `reconcile`: its epoch, or None while somebody else has it."""

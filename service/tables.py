@@ -184,6 +184,22 @@ answer = Table(
     Column("at", Double, nullable=False),
 )
 
+# What turned out to be wrong, by the request that it answered; the first word about a request stands.
+label = Table(
+    "label",
+    ENGINE,
+    Column("model", Text, primary_key=True),
+    Column("source", Text, primary_key=True),  # source and table, as a guard's `labels` names it
+    Column("request", Text, primary_key=True),
+    Column("version", Text),  # as the answer named who gave it; none: nobody knows
+    Column("at", Double, nullable=False),  # when it was answered
+    Column("hour", Integer, nullable=False),  # that hour, in seconds: requests of one hour are compared
+    Column("wrong", Boolean, nullable=False),
+    Column("came", Double, nullable=False),
+    Index("label_by_hour", "model", "source", "hour"),
+    Index("label_by_arrival", "came"),
+)
+
 duty = _lease("duty", ENGINE)
 
 # --- series ---------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 
 from policies import messages
 from policies.evidence import Evidence, Finding
-from policies.place import Place
+from policies.place import Place, served_by
 from policies.release import Release, Serving, Target
 from policies.strategy import Shift, Step
 from policies.version import Version
@@ -24,6 +24,7 @@ def release(shown: Release) -> dict[str, Any]:
         "target": shown.target,
         "version": shown.version,
         "backend": shown.backend,
+        "stamp": served_by(shown.backend) if shown.backend else None,
         "image": shown.image or None,
         "phase": shown.phase.value,
         "final": shown.final,
@@ -173,6 +174,7 @@ def _serving(shown: Serving | None) -> dict[str, Any] | None:
         "version": shown.version or None,
         "image": shown.image,
         "backend": shown.backend,
+        "stamp": served_by(shown.backend) if shown.backend else None,
         "url": shown.url,
         "since": shown.since,
         "registered": list(shown.registered) if shown.registered else None,

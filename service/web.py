@@ -5,6 +5,7 @@ answered. Views translate HTTP to a read and back.
 """
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from flask import Blueprint, Flask, Response, jsonify, request
@@ -182,6 +183,11 @@ def _installation(api: Blueprint, store: Store) -> None:
                 for m in store.models()
             ]
         )
+
+    @api.get("/models/<name>/labels")
+    def model_labels(name: str) -> Response:
+        with store.read() as read:
+            return jsonify(labels=[asdict(known) for known in read.labels(name)])
 
     @api.get("/record")
     def record() -> Response:

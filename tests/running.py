@@ -65,6 +65,7 @@ class Model(http.server.ThreadingHTTPServer):
         super().__init__((host, 0), _Handler)
         self.name = name
         self.status = 200
+        self.heard = {}  # the headers of the last request
         self.hold = None  # an event: answer only once it is set
         self.url = f"http://127.0.0.1:{self.server_port}"
         self._thread = threading.Thread(target=self.serve_forever, args=(0.01,))
@@ -83,6 +84,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
+        self.server.heard = self.headers
         size = int(self.headers.get("Content-Length") or 0)
         self.rfile.read(size)
         if self.server.hold is not None:

@@ -230,3 +230,18 @@ def event(found: dict[str, Any]) -> RenderableType:
     if message["body"] is not None:
         parts += [Text(""), Text(message["body"])]
     return Group(*parts)
+
+
+def labels(found: list[dict[str, Any]]) -> RenderableType:
+    """What is known of each version's answers."""
+    if not found:
+        return Text("no label yet: segue add-labels MODEL FILE --table TABLE, or POST /api/v1/labels")
+    table = Table(box=None, pad_edge=False)
+    for column in ("table", "version", "labels", "wrong", "answered", "last came"):
+        table.add_column(column, justify="right" if column in {"labels", "wrong"} else "left")
+    for one in found:
+        wrong = f"{one['wrong']} ({100 * one['wrong'] / one['labels']:.1f} %)"
+        answered = f"{ago(one['first'])} to {ago(one['last'])}"
+        version = escape(one["version"] or "unknown")
+        table.add_row(one["source"], version, str(one["labels"]), wrong, answered, ago(one["came"]))
+    return table

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from handlers import commands, signing, strict_json
+from handlers import commands, labels, signing, strict_json
 from handlers.commands import Wrong
 from handlers.errors import HandlerError, Unverified
 from policies import gto, tags
@@ -50,6 +50,7 @@ def parsers() -> tuple[Parser, ...]:
         *handlers,
         Parser("strict JSON", _strict_json),
         Parser("commands", _commands),
+        Parser("true labels", _labels),
         Parser("segue.yaml", _segue_yaml),
         Parser("tags of images", _tags),
         Parser("tags of GTO", _gto),
@@ -214,6 +215,27 @@ def _commands(chance: random.Random) -> str:
         if not isinstance(one, Command | Wrong):
             raise Broken(f"{one!r} is no command")
     return "commands" if found else "nothing"
+
+
+LABELS = b"""{"model": "churn", "table": "warehouse.labels", "labels": [
+{"request": "r-17", "at": "2026-01-31T14:03:00Z", "version": "1f0c", "wrong": true},
+{"request": "r-18", "at": 1769868181, "prediction": "cat", "label": 1.5}]}"""
+ROWS = b'request,at,version,wrong,label\nr-17,2026-01-31T14:03:00Z,v,"true",1\nr-18,1769868181,,no,\n'
+
+
+def _labels(chance: random.Random) -> str:
+    """A batch that is taken is what it is written as; a file's rows are labels, or named."""
+    try:
+        if chance.random() < 0.5:
+            batch = labels.parse(mutated(chance, LABELS))
+            if labels.parse(labels.body_of(batch)) != batch:
+                raise Broken(f"a batch is not what it is written as: {batch}")
+        else:
+            read = chance.choice((labels.rows_of_csv, labels.rows_of_lines))
+            list(read(mutated(chance, ROWS).decode("utf-8", "replace")))
+    except HandlerError:
+        return "refused"
+    return "labels"
 
 
 MONOREPO = b"""\

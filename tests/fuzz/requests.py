@@ -38,7 +38,7 @@ METHODS = (
 )
 PATHS = (
     b"/hooks/code", b"/hooks/nobody", b"/hooks/", b"/hooks/people", b"/hooks/%00", b"/hooks/..%2f..", b"/hooks/\xff", b"//hooks/code",
-    b"/api/v1/commands", b"/metrics", b"/healthz", b"/", b"*", b"", b"http://x/hooks/code", b"/hooks/" + b"a" * 9_000, b"/hooks/code?" + b"a=1&" * 500,
+    b"/api/v1/commands", b"/api/v1/labels", b"/metrics", b"/healthz", b"/", b"*", b"", b"http://x/hooks/code", b"/hooks/" + b"a" * 9_000, b"/hooks/code?" + b"a=1&" * 500,
     b"/hooks/%ff%fe", b"/hooks/code/extra", b"/hooks/\xe2\x80\xae", b"/%2e%2e/hooks", b"/hooks/code#x", b"/hooks/co de",
 )  # fmt: skip
 VERSIONS = (b"HTTP/1.1", b"HTTP/1.0", b"HTTP/2.0", b"HTTP/9.9", b"", b"HTTP/1.1 x", b"FTP/1.1", b"http/1.1")

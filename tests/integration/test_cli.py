@@ -174,3 +174,27 @@ def test_releases_are_shown_and_approved(served, tmp_path):
     code, _, wrong = segue(tmp_path, "targets", SEGUE_TOKEN="segue_wrong")
     assert code == 1
     assert "token" in wrong
+
+
+def test_labels_are_added_from_a_file_and_shown(served, tmp_path):
+    _, threads = served
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: segue(tmp_path, "releases")[0] == 0)
+    table = ("--table", "warehouse.labels")
+    assert "no label yet" in segue(tmp_path, "labels", "wine")[1]
+    rows = "".join(f"r-{n},{1_769_868_180 + n},v1,{'true' if n < 3 else 'false'}\n" for n in range(2_500))
+    (tmp_path / "late.csv").write_text("request,at,version,wrong\n" + rows)
+    code, said, _ = segue(tmp_path, "add-labels", "wine", "late.csv", *table)
+    assert code == 0
+    assert "2500 labels are stored; see: segue labels wine" in said
+    wait_until(lambda: len(json.loads(segue(tmp_path, "labels", "wine", "--json")[1])["labels"]) == 1)
+    wait_until(lambda: "2500" in segue(tmp_path, "labels", "wine")[1])
+    assert "3 (0.1 %)" in segue(tmp_path, "labels", "wine")[1]
+    code, said, _ = segue(tmp_path, "add-labels", "wine", "late.csv", *table, "--json")
+    assert (code, json.loads(said)["rows"]) == (0, 2500)
+    (tmp_path / "bad.csv").write_text("request,at,version,wrong\nr-1,1769868180,v1,perhaps\n")
+    code, _, wrong = segue(tmp_path, "add-labels", "wine", "bad.csv", *table)
+    assert code == 1
+    assert "bad.csv: line 2: `wrong` is 'perhaps'; write true or false" in wrong
+    assert segue(tmp_path, "add-labels", "wine", str(tmp_path / "late.txt"), *table)[0] == 2

@@ -107,6 +107,34 @@ def test_a_command_that_is_none_is_refused_with_what_is_allowed(intake):
         assert ask(port, "POST", "/api/v1/commands", body, Authorization="Bearer good")[0] == 400
 
 
+LABELS = {
+    "model": "churn",
+    "table": "warehouse.labels",
+    "labels": [{"request": "r-1", "at": 1_769_868_180, "version": "v", "wrong": True}],
+}
+
+
+def test_true_labels_need_a_token_and_are_stored_once(intake):
+    port, inbox = intake
+    body = json.dumps(LABELS).encode()
+    assert ask(port, "POST", "/api/v1/labels", body)[0] == 401
+    for duplicate in (False, True):
+        asked = {"Authorization": "Bearer good", "Idempotency-Key": "one"}
+        status, data, _ = ask(port, "POST", "/api/v1/labels", body, **asked)
+        assert (status, json.loads(data)["duplicate"]) == (202, duplicate)
+    (row,) = inbox.after(0)
+    assert (row.source, row.body) == ("labels", body)
+
+
+def test_labels_that_say_nothing_are_refused_with_what_to_write(intake):
+    port, inbox = intake
+    body = json.dumps({**LABELS, "labels": [{"request": "r-1", "at": "now", "wrong": True}]}).encode()
+    status, data, _ = ask(port, "POST", "/api/v1/labels", body, Authorization="Bearer good")
+    assert status == 400
+    assert "labels[0]: `at` must say when" in json.loads(data)["title"]
+    assert inbox.after(0) == []
+
+
 def test_slow_bodies_hold_no_thread(intake):
     port, _ = intake
     slow = []

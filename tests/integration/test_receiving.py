@@ -4,10 +4,12 @@ import json
 
 import pytest
 
+from handlers.labels import MOST, Batch, Label, body_of
 from service import plugins, receiving
 from service.adapters.memory.git import MemoryGit
 from service.bootstrap import Parts
 from service.inbox import Delivery, Inbox
+from service.labels import Cohort
 from service.ports.connections import Source
 from service.settings import Settings
 
@@ -72,3 +74,36 @@ def test_a_delivery_counts_as_later_whatever_the_clock_of_its_host_says(parts, g
     assert deliver(parts, "one", received=999.0) == 1
     assert deliver(parts, "two", received=400.0) == 1
     assert git.asked == 2
+
+
+def send(parts, name, *labels):
+    batch = Batch("churn", "warehouse.labels", labels)
+    parts.inbox.store(Delivery("labels", name, {}, body_of(batch), 1000.0))
+    receiving.take(parts.store, parts.inbox)
+    work = parts.store.claim("test", kinds=["delivery"])
+    receiving.receive(parts, work)
+    return parts.store.answer(f"work-{work.id}")["text"]
+
+
+def test_labels_are_counted_once_by_the_hour_of_the_answer(parts):
+    first = [Label(f"r-{n}", 3600.0 + n, n % 4 == 0, "a") for n in range(8)]
+    later = [Label(f"s-{n}", 7200.0 + n, True, "b") for n in range(3)]
+    assert send(parts, "one", *first) == "8 labels of churn"
+    # One comes again and says otherwise: somebody may have bet on what it said first.
+    again = Label("r-1", 9000.0, True, "b")
+    assert send(parts, "two", again, *later) == "3 labels of churn, 1 known before"
+    with parts.store.read() as read:
+        cohorts = read.cohorts("churn", "warehouse.labels", 0.0, 10_800.0)
+        assert cohorts == [Cohort(3600, "a", 8, 2), Cohort(7200, "b", 3, 3)]
+        assert read.cohorts("churn", "warehouse.labels", 0.0, 10_799.0) == cohorts[:1]  # an hour that goes on
+        assert read.cohorts("churn", "other.labels", 0.0, 10_800.0) == []
+        known = [(one.version, one.labels, one.wrong) for one in read.labels("churn")]
+        assert known == [("b", 3, 3), ("a", 8, 2)]
+
+
+def test_many_labels_of_one_batch_are_stored_and_forgotten_in_time(parts, clock):
+    clock.now = 1000.0
+    many = [Label(f"r-{n}", 10.0, False) for n in range(MOST)]
+    assert send(parts, "many", *many) == f"{MOST} labels of churn"
+    assert parts.store.forget_labels(1000.0) == 0
+    assert parts.store.forget_labels(1000.1) == MOST

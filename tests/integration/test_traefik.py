@@ -12,11 +12,13 @@ from dataclasses import replace
 import pytest
 import requests
 
+from policies.place import served_by
 from service import plugins, shim
 from service.adapters.exposition import Strange
 from service.adapters.traefik.daemon import TraefikDaemon
 from service.adapters.traefik.layout import Layout
 from service.adapters.traefik.metrics import TraefikMetrics, parse
+from service.adapters.traefik.rendering import SERVED_BY
 from service.adapters.traefik.router import TraefikRouter
 from service.ports.metrics import Counters, NoData, Sample
 from service.ports.outcomes import Refused, Retry
@@ -100,6 +102,18 @@ def test_the_header_reaches_each_version_whatever_its_weight(router, models):
 def test_a_preview_of_an_unknown_version_is_not_answered_by_another(router, models):
     router.set(split(models, 0.0))
     assert ask(router.address(TARGET), 2, **{PREVIEW_HEADER: "three"}) == {503: 2}
+
+
+def test_each_answer_and_each_request_says_which_version_it_is(router, models):
+    router.set(split(models, 50.0))
+    for _ in range(4):
+        answer = requests.get(f"{router.address(TARGET)}/headers", timeout=5)
+        who = answer.text.split()[0]
+        assert answer.headers[SERVED_BY] == served_by(who)
+    told = requests.get(f"{router.address(TARGET)}/headers", headers={SERVED_BY: "made up"}, timeout=5)
+    assert told.headers[SERVED_BY] in {served_by("one"), served_by("two")}
+    heard = [model.heard[SERVED_BY] for model in models]
+    assert heard == [served_by("one"), served_by("two")]
 
 
 def test_a_version_named_like_a_part_of_ours_is_a_version(router, models):

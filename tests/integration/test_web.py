@@ -25,6 +25,7 @@ PATHS = [
     "commands/1",
     "sources",
     "models",
+    "models/rel-1/labels",
     "events",
     "events/1",
     "record",

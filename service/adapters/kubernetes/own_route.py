@@ -6,11 +6,11 @@ users on a backend of weight 0, too: no rollback would reach them. Contract:
 https://gateway-api.sigs.k8s.io/reference/spec/ (HTTPRoute, v1).
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from policies.place import served_by
 from service.adapters.kubernetes import routes_manifest, splits
 from service.adapters.kubernetes.planes import OWN_SUFFIX
 from service.adapters.kubernetes.routes_manifest import GROUP, parent
@@ -98,28 +98,23 @@ def _kept_refs(route: Route, kept: Backend, namespace: str) -> list[Any]:
 
 def _told(route: Route, backend: Backend) -> dict[str, Any]:
     """Add it to an answer; a model's own cookies stay."""
-    said = {"name": SESSION_HEADER, "value": _token(backend)}
+    said = {"name": SESSION_HEADER, "value": served_by(backend.name)}
     if route.sticky == "cookie":
-        cookie = f"{_cookie(route)}={_token(backend)}; Path=/{route.target}; HttpOnly; SameSite=Lax"
+        cookie = f"{_cookie(route)}={served_by(backend.name)}; Path=/{route.target}; HttpOnly; SameSite=Lax"
         said = {"name": "Set-Cookie", "value": cookie}
     return {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"add": [said]}}
 
 
 def _keeps(route: Route, backend: Backend) -> dict[str, str]:
     if route.sticky == "header":
-        return {"type": "Exact", "name": SESSION_HEADER, "value": _token(backend)}
+        return {"type": "Exact", "name": SESSION_HEADER, "value": served_by(backend.name)}
     # Whole values and parts of them are matched by different controllers: this is right for both.
-    pattern = rf"^(.*;\s*)?{_cookie(route)}={_token(backend)}(\s*;.*)?$"
+    pattern = rf"^(.*;\s*)?{_cookie(route)}={served_by(backend.name)}(\s*;.*)?$"
     return {"type": "RegularExpression", "name": "Cookie", "value": pattern}
 
 
 def _cookie(route: Route) -> str:
     return _COOKIE + route.target.replace("/", "_")
-
-
-def _token(backend: Backend) -> str:
-    """A version's name to users, who need not know what it is called inside."""
-    return hashlib.sha256(backend.name.encode()).hexdigest()[:16]
 
 
 def _ref(backend: Backend, namespace: str) -> dict[str, Any]:

@@ -7,10 +7,12 @@ a version's counters hold its users' requests and no preview.
 
 from typing import Any
 
+from policies.place import served_by
 from service.ports.traffic import Backend, Route
+from service.preview import PREVIEW_HEADER
 
 WHOLE = 1_000_000  # a split's weights as whole numbers: a ten-thousandth of a percent is 1
-PREVIEW_HEADER = "X-Segue-Version"
+SERVED_BY = "X-Segue-Served-By"
 NOBODY = "nobody"  # answers 503 for a preview of a version that the target does not have
 TRANSPORT = "backends"
 _ENTRY = ["models"]
@@ -22,6 +24,11 @@ def version_service(backend: str) -> str:
 
 def preview_service(backend: str) -> str:
     return f"preview.{backend}"
+
+
+def stamp(backend: str) -> str:
+    """The middleware that says which version answered."""
+    return f"stamp.{backend}"
 
 
 def target_service(target: str) -> str:
@@ -44,6 +51,7 @@ def dynamic(routes: list[Route]) -> dict[str, Any]:
         routers |= _routers(route)
         services |= _services(route)
         middlewares[target_service(route.target)] = {"stripPrefix": {"prefixes": [_prefix(route.target)]}}
+        middlewares |= {stamp(backend.name): _stamped(backend) for backend in route.backends}
     sections = {"routers": routers, "services": services, "middlewares": middlewares}
     http = {name: section for name, section in sections.items() if section}
     return {"http": {**http, "serversTransports": {TRANSPORT: _transport()}}}
@@ -107,9 +115,16 @@ def _services(route: Route) -> dict[str, Any]:
     services = {target_service(route.target): {"weighted": _weighted(route)}}
     for backend in route.backends:
         balancer = {"servers": [{"url": backend.url}], "serversTransport": TRANSPORT}
-        services[version_service(backend.name)] = {"loadBalancer": balancer}
-        services[preview_service(backend.name)] = {"loadBalancer": balancer}
+        served: dict[str, Any] = {"loadBalancer": balancer, "middlewares": [stamp(backend.name)]}
+        services[version_service(backend.name)] = served
+        services[preview_service(backend.name)] = served
     return services
+
+
+def _stamped(backend: Backend) -> dict[str, Any]:
+    """Says who answers: to the model, which may log it, and to the caller, whose labels may carry it."""
+    said = {SERVED_BY: served_by(backend.name)}
+    return {"headers": {"customRequestHeaders": said, "customResponseHeaders": said}}
 
 
 def _weighted(route: Route) -> dict[str, Any]:
@@ -147,7 +162,8 @@ def _essence(service: dict[str, Any]) -> Any:
         parts = [(_bare(part["name"]), part.get("weight", 1)) for part in weighted.get("services", [])]
         return parts, ((weighted.get("sticky") or {}).get("cookie") or {}).get("name")
     if "loadBalancer" in service:
-        return [server.get("url") for server in service["loadBalancer"].get("servers", [])]
+        servers = [server.get("url") for server in service["loadBalancer"].get("servers", [])]
+        return servers, [_bare(name) for name in service.get("middlewares") or []]
     return None
 
 

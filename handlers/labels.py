@@ -1,0 +1,170 @@
+"""True labels that come after the predictions: a batch as the API takes it, and rows as files hold them.
+
+A batch is one JSON object: `{"model": ..., "table": ..., "labels": [{"request": ..., "at": ..., "version":
+..., "wrong": true}]}`. In the place of `wrong` a row may hold `prediction` and `label`: it is wrong where
+they differ. Files hold the same rows, as CSV with a header or as one JSON object a line.
+"""
+
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from handlers.errors import Malformed
+from handlers.strict_json import load, text
+
+MOST = 5_000  # rows of one batch
+_KEYS = ("request", "at", "version", "wrong", "prediction", "label")
+_TABLE = re.compile(r"[a-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+\Z")
+_WORDS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
+_MOST_TEXT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """Whether the answer to one request was wrong, as it turned out.
+
+    `request` is the caller's own id of the request, `at` when it was answered (Unix seconds), `version`
+    what the answer said of who gave it; None where the row does not know.
+    """
+
+    request: str
+    at: float
+    wrong: bool
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Labels of one model's requests, from one table: `source.table` as a guard names it."""
+
+    model: str
+    table: str
+    labels: tuple[Label, ...]
+
+
+def parse(body: bytes) -> Batch:
+    """The batch that the body holds. Raises `Malformed`: which row, what is wrong, what to write."""
+    data = load(body, nodes=MOST * (len(_KEYS) + 1) + 100)
+    rows = data.get("labels")
+    if not isinstance(rows, list) or not rows:
+        raise Malformed('`labels` must be a list of rows, such as [{"request": "r-1", ...}]')
+    if len(rows) > MOST:
+        raise Malformed(f"`labels` holds {len(rows)} rows; send at most {MOST} at once")
+    table = text(data, "table")
+    if not _TABLE.match(table):
+        raise Malformed(f"`table` is {table!r}; write a source and a table, such as warehouse.labels")
+    labels = tuple(_label(row, f"labels[{nth}]") for nth, row in enumerate(rows))
+    return Batch(text(data, "model", _MOST_TEXT), table, labels)
+
+
+def rows_of_csv(content: str) -> Iterator[tuple[int, Label]]:
+    """(line, label) of a CSV file with a header. Raises `Malformed` naming the line."""
+    reader = csv.DictReader(io.StringIO(content, newline=""), restkey="")
+    try:
+        yield from _of_table(reader)
+    except csv.Error as error:
+        raise Malformed(f"line {reader.line_num + 1}: {error}") from None
+
+
+def _of_table(reader: "csv.DictReader[str]") -> Iterator[tuple[int, Label]]:
+    missing = {"request", "at"} - set(reader.fieldnames or ())
+    if missing:
+        raise Malformed(
+            f"line 1: no column {', '.join(sorted(missing))}; name the columns: {', '.join(_KEYS)}"
+        )
+    for row in reader:
+        given = {key: value for key, value in row.items() if key in _KEYS and value}
+        yield reader.line_num, _label(given, f"line {reader.line_num}")
+
+
+def rows_of_lines(content: str) -> Iterator[tuple[int, Label]]:
+    """(line, label) of a file of JSON objects, one a line. Raises `Malformed` naming the line."""
+    for number, line in enumerate(content.splitlines(), 1):
+        if line.strip():
+            try:
+                yield number, _label(load(line.encode()), f"line {number}")
+            except Malformed as error:
+                raise Malformed(
+                    str(error) if str(error).startswith("line ") else f"line {number}: {error}"
+                ) from None
+
+
+def body_of(batch: Batch) -> bytes:
+    """The batch as the API takes it; `parse` reads it back."""
+    rows = [
+        {"request": one.request, "at": one.at, "wrong": one.wrong}
+        | ({} if one.version is None else {"version": one.version})
+        for one in batch.labels
+    ]
+    return json.dumps({"model": batch.model, "table": batch.table, "labels": rows}).encode()
+
+
+def _label(row: Any, where: str) -> Label:
+    if not isinstance(row, dict):
+        raise Malformed(f'{where}: a row must be an object, such as {{"request": "r-1", ...}}')
+    request = row.get("request")
+    if not isinstance(request, str) or not 0 < len(request) <= _MOST_TEXT:
+        raise Malformed(
+            f"{where}: `request` must be the request's id, a text of at most {_MOST_TEXT} characters"
+        )
+    version = row.get("version")
+    if version is not None and (not isinstance(version, str) or not 0 < len(version) <= _MOST_TEXT):
+        raise Malformed(
+            f"{where}: `version` must be a text, as the answer's header X-Segue-Served-By said it"
+        )
+    return Label(request, _time(row.get("at"), where), _wrong(row, where), version)
+
+
+def _time(value: Any, where: str) -> float:
+    """When it was answered: Unix seconds, or a time with its zone."""
+    asked = f"{where}: `at` must say when it was answered, such as 2026-01-31T14:03:00Z, or Unix seconds"
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise Malformed(asked)
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = _moment(str(value), asked)
+    except OverflowError:
+        seconds = math.inf
+    if not 0 < seconds < 1e11:
+        raise Malformed(asked)
+    return seconds
+
+
+def _moment(value: str, asked: str) -> float:
+    try:
+        moment = datetime.fromisoformat(value)
+        return moment.astimezone(UTC).timestamp() if moment.tzinfo is not None else -1.0
+    except (ValueError, OverflowError):
+        raise Malformed(asked) from None
+
+
+def _wrong(row: Mapping[str, Any], where: str) -> bool:
+    if "wrong" in row:
+        value = row["wrong"]
+        word = value if isinstance(value, bool) else _WORDS.get(str(value).strip().lower())
+        if word is None:
+            raise Malformed(f"{where}: `wrong` is {str(value)[:40]!r}; write true or false")
+        return word
+    if "prediction" in row and "label" in row:
+        return bool(_plain(row["prediction"], where) != _plain(row["label"], where))
+    raise Malformed(f"{where}: says neither `wrong` nor both `prediction` and `label`")
+
+
+def _plain(value: Any, where: str) -> Any:
+    """A class as its name: 1, 1.0 and "1" are one class."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, str | int | float):
+        raise Malformed(f"{where}: `prediction` and `label` must be classes: texts or numbers")
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return value
+    return number if math.isfinite(number) else str(value)

@@ -1,0 +1,102 @@
+"""True labels as the store holds them: one row a request, counted by the hour in which it was answered.
+
+Requests of one hour are compared with each other, so that a day's waves and a change of weight do no
+harm. What comes twice is counted once; what comes later and says otherwise changes nothing, because a
+guard may have bet on the first word.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Integer, cast, delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from handlers.labels import Batch, Label
+from service.tables import label
+
+HOUR = 3600
+_AT_ONCE = 1_000  # rows of one statement: a database takes so many parameters and no more
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """Of the requests that `version` answered within the hour that began at `hour` (Unix seconds), how many
+    have a label, and how many of them were answered wrongly."""
+
+    hour: int
+    version: str | None
+    labels: int
+    wrong: int
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of one version's answers, of one table; times are Unix seconds."""
+
+    source: str
+    version: str | None
+    labels: int
+    wrong: int
+    first: float
+    last: float
+    came: float
+
+
+def add(connection: Connection, batch: Batch, now: float) -> int:
+    """Store what is new of the batch; how many that were."""
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    # In one order: two batches with the same requests must not wait for each other.
+    rows = [_values(batch, one, now) for one in sorted(batch.labels, key=lambda one: one.request)]
+    added = 0
+    for part in _parts(rows):
+        added += connection.execute(insert(label).values(part).on_conflict_do_nothing()).rowcount
+    return added
+
+
+def cohorts(connection: Connection, model: str, source: str, since: float, until: float) -> list[Cohort]:
+    """The labelled answers of the whole hours from `since` to `until`, oldest first."""
+    wrong = func.sum(cast(label.c.wrong, Integer))
+    query = (
+        select(label.c.hour, label.c.version, func.count(), wrong)
+        .where(label.c.model == model, label.c.source == source)
+        .where(label.c.hour >= since, label.c.hour + HOUR <= until)
+        .group_by(label.c.hour, label.c.version)
+        .order_by(label.c.hour, label.c.version)
+    )
+    return [Cohort(hour, version, count, bad) for hour, version, count, bad in connection.execute(query)]
+
+
+def known(connection: Connection, model: str) -> list[Known]:
+    """What is known of a model's answers, by table and version."""
+    wrong = func.sum(cast(label.c.wrong, Integer))
+    times = (func.min(label.c.at), func.max(label.c.at), func.max(label.c.came))
+    query = (
+        select(label.c.source, label.c.version, func.count(), wrong, *times)
+        .where(label.c.model == model)
+        .group_by(label.c.source, label.c.version)
+        .order_by(label.c.source, func.max(label.c.at).desc())
+    )
+    return [Known(*row) for row in connection.execute(query)]
+
+
+def forget(connection: Connection, before: float) -> int:
+    """Remove labels that came before that moment; how many."""
+    return connection.execute(delete(label).where(label.c.came < before)).rowcount
+
+
+def _parts(rows: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    return [list(rows[nth : nth + _AT_ONCE]) for nth in range(0, len(rows), _AT_ONCE)]
+
+
+def _values(batch: Batch, one: Label, now: float) -> dict[str, Any]:
+    return {
+        "model": batch.model,
+        "source": batch.table,
+        "request": one.request,
+        "version": one.version,
+        "at": one.at,
+        "hour": int(one.at // HOUR) * HOUR,
+        "wrong": one.wrong,
+        "came": now,
+    }
