@@ -103,6 +103,7 @@ def _cloud_comment(told: hosted.Object, where: str, kind: str) -> tuple[CommentH
         repository=strict_json.text(hosted.part(told, "repository"), "full_name", 300),
         where=where,
         comment=kind + hosted.number(written, "id"),
+        written=hosted.time(written, "created_on"),
     )
     return hosted.comment(said, sender=strict_json.text(actor, "uuid", 200))
 
@@ -134,8 +135,15 @@ def _server_comment(told: hosted.Object, where: str, kind: str) -> tuple[Comment
         repository=_repository(told),
         where=where,
         comment=kind + hosted.number(written, "id"),
+        written=_written(written),
     )
     return hosted.comment(said, sender=hosted.number(actor, "id"))
+
+
+def _written(comment: hosted.Object) -> float | None:
+    """When, which is told in milliseconds."""
+    found = comment.get("createdDate")
+    return found / 1000 if isinstance(found, int) and not isinstance(found, bool) else None
 
 
 def _repository(told: hosted.Object) -> str:

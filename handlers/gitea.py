@@ -70,5 +70,6 @@ def _comment(told: hosted.Object) -> tuple[CommentHint, ...]:
         repository=strict_json.text(hosted.part(told, "repository"), "full_name", 300),
         where=f"{place}/{hosted.number(hosted.part(told, 'issue'), 'number')}",
         comment=hosted.number(written, "id"),
+        written=hosted.time(written, "created_at"),
     )
     return hosted.comment(said, sender=hosted.number(hosted.part(told, "sender"), "id"))

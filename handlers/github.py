@@ -91,5 +91,6 @@ def _comment(told: hosted.Object, where: str, kind: str) -> tuple[CommentHint, .
         repository=strict_json.text(hosted.part(told, "repository"), "full_name", 300),
         where=where,
         comment=kind + hosted.number(written, "id"),
+        written=hosted.time(written, "created_at"),
     )
     return hosted.comment(said, sender=hosted.number(sender, "id"))

@@ -75,6 +75,7 @@ def _comment(told: hosted.Object) -> tuple[CommentHint, ...]:
         repository=strict_json.text(hosted.part(told, "project"), "path_with_namespace", 300),
         where=where,
         comment=hosted.number(written, "id"),
+        written=hosted.time(written, "created_at"),
     )
     return hosted.comment(said, sender=hosted.number(user, "id"))
 

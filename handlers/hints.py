@@ -51,7 +51,8 @@ class CommentHint:
 
     `login` and `author` (the host's own id, which outlives a login) are who wrote it; `repository` is its
     full name at the host; `where` is `pull/<number>`, `issue/<number>` or `commit/<id>`, the place to
-    answer; `comment` is the comment's id, unique in its repository.
+    answer; `comment` is the comment's id, unique in its repository. `written` (Unix seconds) is when, by the
+    host's clock; None where it does not say.
     """
 
     login: str
@@ -60,6 +61,7 @@ class CommentHint:
     repository: str
     where: str
     comment: str
+    written: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ Of a comment only what its own author wrote, just now, counts: an editor's text 
 person's name.
 """
 
+from datetime import UTC, datetime
 from typing import Any
 
 from handlers import commands, strict_json
@@ -42,6 +43,16 @@ def number(told: Object, key: str) -> str:
     if not isinstance(value, int) or isinstance(value, bool):
         raise Malformed(f"`{key}` is missing or is not a number")
     return str(value)
+
+
+def time(told: Object, key: str) -> float | None:
+    """A key's time, written as hosts do, as Unix seconds; None where none is told."""
+    text = told.get(key)
+    try:
+        found = datetime.fromisoformat(str(text)[:40].replace(" UTC", "+00:00"))
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def pushed(told: Object, pusher: str) -> tuple[RefHint, ...]:

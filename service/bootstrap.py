@@ -12,7 +12,7 @@ from service import plugins, preview
 from service.inbox import Inbox
 from service.ports.builds import ImageBuilder, Recipe
 from service.ports.connections import Cluster, Source
-from service.ports.git import GitHost
+from service.ports.git import GitHost, Redelivering
 from service.ports.jobs import JobRunner
 from service.ports.metrics import MetricSource
 from service.ports.outcomes import Refused
@@ -80,6 +80,11 @@ class Parts:
     def git(self, name: str) -> GitHost:
         """The Git host behind a source. Raises `Refused` for a name that is not connected."""
         host: GitHost = self._source(name, GIT_KINDS)
+        return host
+
+    def redelivering(self, name: str) -> Redelivering:
+        """The same, of one that sends again what it could not deliver."""
+        host: Redelivering = self._source(name, GIT_KINDS)
         return host
 
     def registry(self, name: str) -> ModelRegistry:

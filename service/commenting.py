@@ -29,6 +29,8 @@ log = structlog.get_logger()
 MAY_COMMAND = {Permission.ADMIN, Permission.WRITE}
 MOST_COMMANDS = 10  # of one comment
 MOST_LINE = 300
+NOTICEABLE_SECONDS = 60.0  # less may be the clocks
+LATE_SECONDS = 900.0  # between a comment and its delivery
 PUSHED = "pushed"
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _TICKS = re.compile(r"`+")
@@ -58,16 +60,32 @@ def hear(parts: Parts, source: Source, said: CommentHint, at: float) -> Heard | 
         log.warning("comment of somebody who may not command", source=source.name, permission=permission)
         return None
     actor = f"{source.name}:{said.login}"
-    return Heard(source.name, said.comment, actor, said.where, _lines(source.name, said, actor, at))
+    late = 0.0 if said.written is None else max(0.0, at - said.written)
+    return Heard(source.name, said.comment, actor, said.where, _lines(source.name, said, actor, at, late))
 
 
 def _lines(
-    source: str, said: CommentHint, actor: str, at: float
+    source: str, said: CommentHint, actor: str, at: float, late: float
 ) -> tuple[tuple[str, str, Command | Wrong], ...]:
+    """A comment may come late, where its host was asked to send it again: then it counts as of when it was
+    written, and not at all where what it is about may have passed since."""
     lines = commands.command_lines(said.text)[:MOST_COMMANDS]
-    meant = commands.parse(said.text, actor, source, at)
+    meant = commands.parse(said.text, actor, source, at - late if late > NOTICEABLE_SECONDS else at)
+    if late > LATE_SECONDS:
+        meant = tuple(_too_late(line, one, late) for line, one in zip(lines, meant, strict=False))
     keys = (f"{source}:{said.comment}:{number}" for number in range(len(lines)))
     return tuple(zip(keys, lines, meant, strict=False))
+
+
+def _too_late(line: str, meaning: Command | Wrong, late: float) -> Command | Wrong:
+    """An approval names by its digest what it is for, so it holds however late it comes."""
+    if isinstance(meaning, Wrong) or meaning.digest is not None or meaning.verb == "help":
+        return meaning
+    return Wrong(
+        line,
+        f"this was written {round(late / 60)} minutes before it came here, so it is not done; if it still"
+        " holds, write it again",
+    )
 
 
 def store(deciding: Deciding, heard: Heard) -> None:

@@ -56,10 +56,10 @@ def connect(settings: Settings, store: Store, source: Source, hooks: str) -> lis
         return change.sources()
 
     sources.save(settings.home, tuple(store.decide(save)))
-    address = _address(source, hooks)
+    taken_at = address(source, hooks)
     where = f" at {source.url}" if source.url else ""
     told = [f"source {source.name} ({source.kind}){where}", f"it may own: {', '.join(source.owns)}"]
-    return [*told, _hook(source, adapter, address, secret)]
+    return [*told, _hook(source, adapter, taken_at, secret)]
 
 
 def check_name(name: str) -> None:
@@ -90,12 +90,13 @@ def told_at_once(source: Source, adapter: Any, hooks: str) -> bool:
     Raises `Refused` or `Retry` where the source does not answer.
     """
     if source.kind != "bare":
-        return bool(adapter.has_webhook(_address(source, hooks)))
+        return bool(adapter.has_webhook(address(source, hooks)))
     folder = sources.folder(source)
-    return folder is not None and hook_script.tells(folder, _address(source, hooks))
+    return folder is not None and hook_script.tells(folder, address(source, hooks))
 
 
-def _address(source: Source, hooks: str) -> str:
+def address(source: Source, hooks: str) -> str:
+    """Where the source's deliveries are taken; `hooks` is the intake's address."""
     return f"{hooks.rstrip('/')}/hooks/{source.name}"
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from policies.release import Target
-from service import owners, receiving
+from service import owners, receiving, redelivering
 from service.bell import Ear
 from service.housekeeping import EVERY_SECONDS
 from service.inbox import Inbox
@@ -55,6 +55,7 @@ class Reconciler:
             due = self.hint is not None and read.until_due((*URGENT, *PATIENT)) == 0.0
         self.free_the_dead(holders)
         self.sweep(now, sources)
+        self.look_for_lost(now, sources)
         self.look_for_drift(now)
         self.keep_house(now)
         if self.hint is None or not due:
@@ -86,6 +87,21 @@ class Reconciler:
         self._swept = (period, len(sources))
 
     _swept: tuple[int, int] = (-1, -1)
+
+    def look_for_lost(self, now: float, sources: Sequence[Source]) -> None:
+        """Ask for what hosts could not deliver, once per period whoever asks."""
+        period = int(now / redelivering.EVERY_SECONDS)
+        names = [source.name for source in sources if source.kind in redelivering.KINDS]
+        if period == self._searched or not names:
+            return
+        with self.store.change() as change:
+            waiting = {work.subject for work in change.unfinished("redeliver")}
+            for name in set(names) - waiting:
+                key = f"redeliver:{name}:{period}"
+                change.add_work(Work(f"redeliver:{name}", "redeliver", key, name))
+        self._searched = period
+
+    _searched = -1
 
     def look_for_drift(self, now: float) -> None:
         """Ask whether the routes in clusters are as they were written, once per period whoever asks."""

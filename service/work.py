@@ -12,7 +12,17 @@ import structlog
 
 from policies.effects import SetTraffic, StartWorkload, StopWorkload, lane
 from policies.events import BuildFinished, EffectFailed, EvaluationFinished, ImageTrusted, Waits
-from service import answering, housekeeping, meters, patience, planning, receiving, room, watching
+from service import (
+    answering,
+    housekeeping,
+    meters,
+    patience,
+    planning,
+    receiving,
+    redelivering,
+    room,
+    watching,
+)
 from service.bootstrap import Parts
 from service.codec import Unknown
 from service.deciding import Deciding, decide
@@ -30,7 +40,7 @@ URGENT = ("SetTraffic", "evidence", "Wake", "command", "StartWorkload", "CheckPr
 PATIENT = (
     "delivery", "event", "look", "declare", "Build", "CheckImage", "RunEvaluation", "StopWorkload",
     "ReportCommit", "WriteComment", "MoveAlias", "TagVersion", "housekeeping", "drift", "Adopt", "HandBack",
-    "Settle",
+    "Settle", "redeliver",
 )  # fmt: skip
 QUEUES = {"urgent": URGENT, "patient": PATIENT}
 
@@ -166,6 +176,7 @@ _KINDS: dict[str, Callable[[Parts, Work], None]] = {
     "command": answering.answer,
     "delivery": receiving.receive,
     "housekeeping": housekeeping.tidy,
+    "redeliver": redelivering.redeliver,
 }
 
 

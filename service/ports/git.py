@@ -93,6 +93,15 @@ class GitHost(Protocol):
         ...
 
 
+class Redelivering(Protocol):
+    """A host that keeps what it could not deliver, and sends it again when it is asked to."""
+
+    def redeliver(self, address: str, now: float) -> int:
+        """Have it send again what nobody took at this address, within bounds; how many. A delivery that was
+        taken meanwhile keeps its id, so it counts once. Raises `Refused` where the login may not ask."""
+        ...
+
+
 class GitWriter(Protocol):
     """Commits files to a branch, on top of whatever people commit there meanwhile; `branch` is its short
     name. Raises `Refused` for a branch that is not there: one that is mistyped must not be made."""

@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 
-from tests.hosting.server import ADMIN, READ, WRITE, Answer, GitServer, Refusal
+from tests.hosting.server import ADMIN, ELSEWHERE, READ, WRITE, Answer, GitServer, Refusal
 
 REPOSITORY = r"/repos/acme/models"
 
@@ -33,6 +33,8 @@ class GitHub(GitServer):
         self.apps = {}  # name to public key
         self.issued = 0
         self.lasts = 3600  # seconds that an installation's token is good for
+        self.deliveries = []  # what was sent to hooks, the newest first
+        self.taken = False  # whether somebody takes what is sent again
         self._next = 0
 
     def answer(self, asked):
@@ -55,6 +57,8 @@ class GitHub(GitServer):
             ("POST", rf"{REPOSITORY}/hooks"): self._make_hook,
             ("PATCH", rf"{REPOSITORY}/hooks/(\d+)"): self._change_hook,
             ("DELETE", rf"{REPOSITORY}/hooks/(\d+)"): self._remove_hook,
+            ("GET", rf"{REPOSITORY}/hooks/(\d+)/deliveries"): self._list_deliveries,
+            ("POST", rf"{REPOSITORY}/hooks/(\d+)/deliveries/(\d+)/attempts"): self._send_again,
         })  # fmt: skip
         limits = {"X-RateLimit-Limit": "5000", "X-RateLimit-Remaining": "4999", "X-RateLimit-Reset": "0"}
         return Answer(answer.status, answer.body, limits | answer.headers)
@@ -165,6 +169,34 @@ class GitHub(GitServer):
         self._administer(asked)
         self.hooks = [hook for hook in self.hooks if hook["id"] != int(number)]
         return Answer(204)
+
+    def deliver(self, guid, code, at, event="push", hook=None):
+        """An attempt to send something to the first hook, or another, and what was answered (0: nobody)."""
+        told = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        made = {"id": self._number(), "guid": guid, "delivered_at": told, "event": event, "status_code": code}
+        made |= {"redelivery": any(guid == one["guid"] for one in self.deliveries)}
+        self.deliveries.insert(0, {**made, "hook": hook or self.hooks[0]["id"]})
+
+    def _list_deliveries(self, asked, number):
+        self._administer(asked)
+        told = [one for one in self.deliveries if one["hook"] == int(number)]
+        first = next((at for at, one in enumerate(told) if str(one["id"]) == asked.query.get("cursor")), 0)
+        size = min(int(asked.query.get("per_page", 30)), 100)
+        links = {}
+        if first + size < len(told):
+            cursor = told[first + size]["id"]
+            links["Link"] = f'<{ELSEWHERE}{asked.path}?per_page={size}&cursor={cursor}>; rel="next"'
+        return Answer(200, told[first : first + size], links)
+
+    def _send_again(self, asked, number, attempt):
+        self._administer(asked)
+        found = [one for one in self.deliveries if (one["id"], one["hook"]) == (int(attempt), int(number))]
+        if not found:
+            raise Refusal(404, "Not Found")
+        self.deliver(
+            found[0]["guid"], 202 if self.taken else 502, time.time(), found[0]["event"], int(number)
+        )
+        return Answer(202, {})
 
     def _administer(self, asked):
         self._need(asked, READ)

@@ -24,6 +24,8 @@ class GitLab(GitServer):
         self.merge_requests = []  # {"iid", "state", "commits"}
         self.comments = {}  # place to its notes
         self.inactive = set()
+        self.events = []  # what was sent to hooks, the newest first
+        self.taken = False  # whether somebody takes what is sent again
         self._next = 0
 
     def answer(self, asked):
@@ -44,6 +46,8 @@ class GitLab(GitServer):
             ("POST", rf"{PROJECT}/hooks"): self._make_hook,
             ("PUT", rf"{PROJECT}/hooks/(\d+)"): self._change_hook,
             ("DELETE", rf"{PROJECT}/hooks/(\d+)"): self._remove_hook,
+            ("GET", rf"{PROJECT}/hooks/(\d+)/events"): self._list_events,
+            ("POST", rf"{PROJECT}/hooks/(\d+)/events/(\d+)/resend"): self._resend,
         })  # fmt: skip
 
     def _need(self, asked, least):
@@ -171,6 +175,30 @@ class GitLab(GitServer):
         self._need(asked, ADMIN)
         self.hooks = [hook for hook in self.hooks if hook["id"] != int(number)]
         return Answer(204)
+
+    def deliver(self, key, status, trigger="note_hooks"):
+        """An attempt to send something to the first hook, and what was answered."""
+        headers = {"Idempotency-Key": key, "X-Gitlab-Token": "[REDACTED]"}
+        made = {
+            "id": self._number(),
+            "trigger": trigger,
+            "request_headers": headers,
+            "response_status": status,
+        }
+        self.events.insert(0, made)
+
+    def _list_events(self, asked, number):
+        self._need(asked, ADMIN)
+        return self.page(asked, self.events, 20, 100)
+
+    def _resend(self, asked, number, attempt):
+        self._need(asked, ADMIN)
+        found = [one for one in self.events if one["id"] == int(attempt)]
+        if not found:
+            raise Refusal(404, "404 Not found")
+        status = "202" if self.taken else "internal error"
+        self.deliver(found[0]["request_headers"]["Idempotency-Key"], status, found[0]["trigger"])
+        return Answer(201, {"response_status": status})
 
     def _number(self):
         self._next += 1

@@ -417,6 +417,62 @@ def test_a_host_elsewhere_is_told_of_no_address_on_this_machine(world, tmp_path,
     store.close()
 
 
+# --- what could not be delivered --------------------------------------------------------------
+
+
+def ago(seconds):
+    return datetime.now(UTC).timestamp() - seconds
+
+
+def now():
+    return datetime.now(UTC).timestamp()
+
+
+def test_github_is_asked_to_send_again_what_nobody_took_at_this_hook_and_nothing_else(github):
+    github.host.register_webhook(HOOK, "one")
+    github.host.register_webhook("https://segue.example/hooks/theirs", "one")
+    ours, theirs = (hook["id"] for hook in github.server.hooks)
+    told = github.server.deliver
+    told("taken", 202, ago(4000))
+    told("lost", 0, ago(3000), "issue_comment")
+    told("refused", 503, ago(2000))
+    told("just now", 503, ago(5))
+    told("no matter", 503, ago(2000), "watch")
+    told("elsewhere", 503, ago(2000), hook=theirs)
+    github.server.taken = True
+    assert github.host.redeliver(HOOK, now()) == 2
+    again = {(one["guid"], one["status_code"]) for one in github.server.deliveries if one["redelivery"]}
+    assert again == {("lost", 202), ("refused", 202)}
+    assert github.host.redeliver(HOOK, now()) == 0
+    assert ours != theirs
+
+
+def test_deliveries_of_several_pages_are_read_by_their_cursors_up_to_a_bound(github):
+    github.host.register_webhook(HOOK, "one")
+    for number in range(700):
+        github.server.deliver(f"d{number}", 503 if number in {0, 250} else 202, ago(90_000 - number))
+    github.server.taken = True
+    assert github.host.redeliver(HOOK, now()) == 1
+    assert github.server.deliveries[0]["guid"] == "d250"
+    listed = [path for method, path in github.server.asked if method == "GET" and "/deliveries" in path]
+    assert len(listed) == 5
+
+
+def test_a_login_that_may_not_see_hooks_is_refused_what_was_lost(github):
+    github.server.tokens["writer"] = WRITE
+    with pytest.raises(Refused):
+        login(github, "writer").redeliver(HOOK, now())
+
+
+def test_gitlab_is_asked_to_send_again_what_nobody_took_a_few_at_a_time(gitlab):
+    gitlab.host.register_webhook(HOOK, "one")
+    for number in range(7):
+        gitlab.server.deliver(f"k{number}", "internal error" if number else "202")
+    gitlab.server.deliver("pipeline", "500", "pipeline_hooks")
+    gitlab.server.taken = True
+    assert [gitlab.host.redeliver(HOOK, now()) for _ in range(3)] == [5, 1, 0]
+
+
 # --- GitHub Apps -----------------------------------------------------------------------------
 
 

@@ -3,17 +3,23 @@
 import hashlib
 import hmac
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
+from handlers.hints import RefHint
 from policies.events import Command
 from policies.release import Phase
+from service import commenting
 from service.adapters.memory.git import MAIN, MemoryGit
+from service.commenting import LATE_SECONDS
 from service.intake import Door
 from service.ports.connections import Source
 from service.ports.git import Permission
 from service.ports.outcomes import Retry
 from service.queue import Work
+from service.redelivering import EVERY_SECONDS
 from service.states import COMMAND
 from tests.scenarios.conftest import SECRET, WINE, World
 
@@ -286,3 +292,100 @@ def test_a_secret_that_is_live_makes_comments_count_also_where_others_need_none(
     world.ask(f"/segue reject {name}")
     assert world.phase(name) is Phase.REJECTED
     world.close()
+
+
+# --- lost, and sent again ----------------------------------------------------------------------
+
+
+class Forgetful(Silent):
+    """Keeps what it could not deliver, and sends it again when it is asked to."""
+
+    def __init__(self, world):
+        super().__init__()
+        self.world, self.lost, self.addresses = world, [], []
+
+    def redeliver(self, address, now):
+        self.addresses.append(address)
+        kept, self.lost = self.lost, []
+        for send in kept:
+            send()
+        return len(kept)
+
+
+@pytest.fixture
+def forgetful(tmp_path):
+    world = Hosted(tmp_path)
+    host = world.connect(replace(SOURCE, kind="github"), Forgetful(world))
+    host.people, world.host = world.host.people, host
+    yield world
+    world.close()
+
+
+def github_comment(world, text, written):
+    """What GitHub delivers of a comment of bob's that was written then."""
+    person = {"id": 2, "login": "bob", "type": "User"}
+    at = datetime.fromtimestamp(written, UTC).isoformat().replace("+00:00", "Z")
+    said = {"id": 77, "body": text, "user": person, "created_at": at}
+    told = {
+        "action": "created",
+        "issue": {"number": 7, "pull_request": {}},
+        "comment": said,
+        "sender": person,
+    }
+    body = json.dumps(told | {"repository": {"full_name": "ml/wine"}}).encode()
+    signature = "sha256=" + hmac.new(SECRET, body, hashlib.sha256).hexdigest()
+    headers = {
+        "X-Hub-Signature-256": signature,
+        "X-GitHub-Delivery": "g-77",
+        "X-GitHub-Event": "issue_comment",
+    }
+    return lambda: world.intake.post("/hooks/code", data=body, headers=headers)
+
+
+def test_a_comment_whose_delivery_was_lost_is_asked_for_and_obeyed_once(forgetful):
+    forgetful.live()
+    release = forgetful.rollout()
+    lost = github_comment(forgetful, f"/segue abort {release.name}", forgetful.clock.now)
+    forgetful.host.lost = [lost, lost]
+    forgetful.settle()
+    assert forgetful.release(release.name).phase is Phase.SHIFTING
+    forgetful.clock.now += EVERY_SECONDS
+    forgetful.settle()
+    assert forgetful.release(release.name).phase is Phase.ABORTED
+    assert forgetful.host.addresses[-1].endswith("/hooks/code")
+    (answered,) = forgetful.told()
+    assert "is restoring" in answered or "is aborted" in answered
+
+
+def test_a_comment_that_comes_much_later_is_answered_and_not_obeyed(forgetful):
+    forgetful.live()
+    release = forgetful.rollout()
+    github_comment(forgetful, f"/segue abort {release.name}", forgetful.clock.now - LATE_SECONDS - 1)()
+    forgetful.settle()
+    assert forgetful.release(release.name).phase is Phase.SHIFTING
+    (answered,) = forgetful.told()
+    assert "written 15 minutes before it came here" in answered
+
+
+def test_an_approval_that_names_what_it_saw_holds_however_late_it_comes(forgetful):
+    forgetful.version({"segue.yaml": APPROVED, "requirements.lock": "", "serve.py": "1"}, pusher=None)
+    release = forgetful.releases()[-1]
+    assert release.phase is Phase.APPROVAL
+    with forgetful.store.change() as change:
+        commenting.remember_pusher(change, SOURCE, RefHint(MAIN, "", release.cause.commit, "ann"))
+    written = forgetful.clock.now
+    forgetful.clock.now += 10 * LATE_SECONDS
+    github_comment(forgetful, f"/segue approve {release.name} {release.plan[:19]}", written)()
+    forgetful.settle()
+    assert forgetful.release(release.name).phase is not Phase.APPROVAL
+
+
+def test_an_approval_that_was_written_before_the_release_waited_counts_for_nothing(forgetful):
+    written = forgetful.clock.now
+    forgetful.clock.now += 120.0
+    forgetful.version({"segue.yaml": APPROVED, "requirements.lock": "", "serve.py": "1"}, pusher=None)
+    release = forgetful.releases()[-1]
+    github_comment(forgetful, f"/segue approve {release.name} {release.plan[:19]}", written)()
+    forgetful.settle()
+    assert forgetful.release(release.name).phase is Phase.APPROVAL
+    assert "has waited only since after you wrote" in forgetful.told()[0]

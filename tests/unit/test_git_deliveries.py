@@ -22,12 +22,23 @@ MAIN = RefHint("refs/heads/main", OLD, NEW, "ada")
 ACCOUNT, UUID = "557058:c0b72ad0", "{ccd8a297-9f6d-40c2-bc3b-5639ee18c7fa}"
 
 
-def github_comment(text: str, where: str, comment: str) -> CommentHint:
-    return CommentHint("Codertocat", "21031067", text, "Codertocat/Hello-World", where, comment)
+WRITTEN = 1795443620.0
+
+
+def github_comment(text: str, where: str, comment: str, written: float) -> CommentHint:
+    return CommentHint("Codertocat", "21031067", text, "Codertocat/Hello-World", where, comment, written)
+
+
+def gitlab_comment(text: str, where: str) -> CommentHint:
+    return CommentHint("ada", "4", text, "ml/fraud", where, "1244", WRITTEN)
+
+
+def server_comment(text: str, where: str, kind: str) -> CommentHint:
+    return CommentHint("ada", "8361", text, "ML/fraud", where, f"{kind}-62", 1505783860.548)
 
 
 def cloud_comment(text: str, where: str, kind: str) -> CommentHint:
-    return CommentHint(ACCOUNT, UUID, text, "ml/fraud", where, f"{kind}-17")
+    return CommentHint(ACCOUNT, UUID, text, "ml/fraud", where, f"{kind}-17", WRITTEN)
 
 
 SAID = {
@@ -37,27 +48,21 @@ SAID = {
     ("github", "push-deleted"): (RefHint("refs/tags/simple-tag", CAT, ZERO, "Codertocat"),),
     ("github", "create"): (RefHint("refs/tags/simple-tag", "", "", "Codertocat"),),
     ("github", "delete"): (RefHint("refs/tags/simple-tag", "", "", "Codertocat"),),
-    ("github", "issue_comment-command"): (github_comment(GOOD, "issue/1", "492700400"),),
+    ("github", "issue_comment-command"): (github_comment(GOOD, "issue/1", "492700400", 1557933621.0),),
     ("github", "commit_comment-command"): (
-        github_comment("/segue abort rel-1", f"commit/{CAT}", "commit-33548674"),
+        github_comment("/segue abort rel-1", f"commit/{CAT}", "commit-33548674", 1557933639.0),
     ),
     ("github", "pull_request_review_comment-command"): (
-        github_comment("/segue abort rel-1", "pull/2", "review-284312630"),
+        github_comment("/segue abort rel-1", "pull/2", "review-284312630", 1557933637.0),
     ),
     ("gitlab", "push"): (MAIN,),
     ("gitlab", "push-signed"): (MAIN,),
     ("gitlab", "push-deleted"): (RefHint("refs/heads/old", OLD, ZERO, "ada"),),
     ("gitlab", "tag-push"): (RefHint("refs/tags/v1.4.0", ZERO, OLD, "ada"),),
-    ("gitlab", "note-merge-request"): (
-        CommentHint("ada", "4", GOOD.replace("\r", ""), "ml/fraud", "pull/7", "1244"),
-    ),
-    ("gitlab", "note-signed"): (CommentHint("ada", "4", "/segue abort rel-1", "ml/fraud", "pull/7", "1244"),),
-    ("gitlab", "note-issue"): (
-        CommentHint("ada", "4", "/segue rollback fraud", "ml/fraud", "issue/17", "1244"),
-    ),
-    ("gitlab", "note-commit"): (
-        CommentHint("ada", "4", "/segue abort rel-1", "ml/fraud", f"commit/{OLD}", "1244"),
-    ),
+    ("gitlab", "note-merge-request"): (gitlab_comment(GOOD.replace("\r", ""), "pull/7"),),
+    ("gitlab", "note-signed"): (gitlab_comment("/segue abort rel-1", "pull/7"),),
+    ("gitlab", "note-issue"): (gitlab_comment("/segue rollback fraud", "issue/17"),),
+    ("gitlab", "note-commit"): (gitlab_comment("/segue abort rel-1", f"commit/{OLD}"),),
     ("bitbucket", "cloud-push"): (
         RefHint("refs/heads/main", OLD, NEW, ACCOUNT),
         RefHint("refs/tags/v1.4.0", ZERO, NEW, ACCOUNT),
@@ -71,11 +76,9 @@ SAID = {
         RefHint("refs/tags/v1.4.0", ZERO, NEW, "ada"),
         RefHint("refs/heads/feature/old", OLD, ZERO, "ada"),
     ),
-    ("bitbucket", "server-pull-request-comment"): (
-        CommentHint("ada", "8361", "/segue approve rel-1", "ML/fraud", "pull/7", "pull-62"),
-    ),
+    ("bitbucket", "server-pull-request-comment"): (server_comment("/segue approve rel-1", "pull/7", "pull"),),
     ("bitbucket", "server-commit-comment"): (
-        CommentHint("ada", "8361", "/segue abort rel-1", "ML/fraud", f"commit/{OLD}", "commit-62"),
+        server_comment("/segue abort rel-1", f"commit/{OLD}", "commit"),
     ),
 }
 

@@ -68,7 +68,7 @@ def test_a_test_delivery_concerns_nothing():
 
 def test_a_new_comment_with_a_command_tells_who_wrote_it_and_where():
     text = "/segue approve fraud 1.4.0\r\n\r\nLooks good, é"
-    assert said("014") == (CommentHint("ada", "1", text, "ml-team/fraud", "pull/1", "5"),)
+    assert said("014") == (CommentHint("ada", "1", text, "ml-team/fraud", "pull/1", "5", 1795443620.0),)
     assert said("031")[0].where == "issue/2"
 
 

@@ -6,9 +6,11 @@ login may not see is 404, what it may not do 403 or 404.
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, Self
 
 from service.adapters.hosts import login as logins
+from service.adapters.hosts import redelivery
 from service.adapters.hosts.address import parse
 from service.adapters.hosts.comments import line
 from service.adapters.hosts.github_app import Installation
@@ -16,7 +18,7 @@ from service.adapters.hosts.host import Host, Said, connection, place, team
 from service.adapters.hosts.rest import Missing, Rest
 from service.ports.connections import Source
 from service.ports.git import CommitStatus, Permission
-from service.ports.outcomes import Refused
+from service.ports.outcomes import Refused, Retry
 from service.settings import Settings
 
 EVENTS = ["push", "create", "delete", "issue_comment", "commit_comment"]
@@ -27,6 +29,8 @@ _LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,98}[A-Za-z0-9])?")
 _PAGE = "100"
 _MOST_TITLE = 140
 _MOST_CONTEXT = 255
+_MOST_PAGES = 5  # of deliveries, the newest first
+_MOST_AGAIN = 50  # asked for in one look
 
 
 class GitHubHost(Host):
@@ -100,6 +104,18 @@ class GitHubHost(Host):
     def _hooks(self) -> Iterator[dict[str, Any]]:
         return self._rest.pages(f"{self._repository}/hooks", per_page=_PAGE)
 
+    def redeliver(self, address: str, now: float) -> int:
+        """Have GitHub send again what nobody took at this address; it keeps deliveries for three days."""
+        asked = 0
+        for hook in [hook for hook in self._hooks() if _url(hook) == address]:
+            path = f"{self._repository}/hooks/{hook['id']}/deliveries"
+            made = self._rest.following(path, _MOST_PAGES, per_page=_PAGE)
+            attempts = (_attempt(one) for one in made if one.get("event") in EVENTS)
+            for number in redelivery.due(attempts, now, _MOST_AGAIN):
+                self._rest.send("POST", f"{path}/{number}/attempts")
+                asked += 1
+        return asked
+
     def _author(self, commit: str) -> str | None:
         user = self._facts(f"{self._repository}/commits/{commit}").get("author")
         return str(user["login"]) if user else None
@@ -139,3 +155,13 @@ class GitHubHost(Host):
 
 def _url(hook: dict[str, Any]) -> Any:
     return (hook.get("config") or {}).get("url")
+
+
+def _attempt(told: dict[str, Any]) -> redelivery.Attempt:
+    """An attempt as the list of deliveries has it; one that reached nobody has the status code 0."""
+    try:
+        at = datetime.fromisoformat(told["delivered_at"]).timestamp()
+        taken = 200 <= int(told["status_code"]) < 300
+        return redelivery.Attempt(int(told["id"]), str(told["guid"]), taken, at)
+    except (KeyError, TypeError, ValueError):
+        raise Retry("GitHub told of a delivery in a form that nobody expects", after=60) from None

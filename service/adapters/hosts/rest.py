@@ -4,11 +4,12 @@ Redirects are never followed and links of pages never gone to, so a login reache
 """
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import requests
 
@@ -20,6 +21,7 @@ _PAGES = 100  # of one list
 _PIECE = 1 << 16
 _LONGEST_WAIT = 3_600.0
 _SECONDARY_WAIT = 60.0  # what GitHub asks for where a secondary limit says nothing: at least a minute
+_NEXT = re.compile(r'<[^>]*[?&]cursor=([^&>]+)[^>]*>; rel="next"')
 _HERE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -81,6 +83,18 @@ class Rest:
             if not found or 'rel="next"' not in links:
                 return
         raise Refused(f"{self.root}{path} has more than {_PAGES} pages")
+
+    def following(self, path: str, most: int, **query: str) -> Iterator[dict[str, Any]]:
+        """The objects of a list whose pages name the next one by a `cursor`; of at most so many pages."""
+        for _ in range(most):
+            found, links = self._answered("GET", path, params=query)
+            if not isinstance(found, list):
+                raise self._strange(path)
+            yield from (one for one in found if isinstance(one, dict))
+            following = _NEXT.search(links)
+            if not found or following is None:
+                return
+            query["cursor"] = unquote(following[1])
 
     def values(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
         """The same where a page is an object that holds them, as Bitbucket's are."""
