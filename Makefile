@@ -52,7 +52,7 @@ test-faults: $(READY) ## kill, stop and break everything for some minutes; SEED=
 	SEGUE_FAULTS_SEED=$(SEED) $(FAULTS_TESTS) $(if $(AGAIN),--last-failed)
 
 test-faults-whole: $(READY) ## the same at full length: 10,000 kills of bodies, 200 of processes, every point (about an hour)
-	SEGUE_FAULTS_SEED=$(SEED) SEGUE_FAULTS=whole $(FAULTS_TESTS) --timeout 7200
+	SEGUE_FAULTS_SEED=$(SEED) SEGUE_FAULTS=whole $(FAULTS_TESTS)
 
 fuzz: $(READY) ## a million changed inputs for every parser, 50,000 malformed requests (ten minutes or more); SLICE=60: so many seconds
 	$(BIN)/python -m tests.fuzz $(if $(SLICE),--seconds $(SLICE) --requests 3000)

@@ -1,10 +1,14 @@
 """An HTTP server that answers as a script says: late, wrongly, or not at all."""
 
+import contextlib
+import itertools
 import json
 import socket
 import struct
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+DRIP = 0.05  # seconds between two bytes
 
 
 class Misbehaving(ThreadingHTTPServer):
@@ -65,6 +69,40 @@ def status(code, reason="", message="no", details=None, **headers):
 def hang(handler):
     """Say nothing until the test is over."""
     handler.server.over.wait()
+
+
+def drip(handler):
+    """Answer a body a byte at a time, without an end."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", "1000000")
+    handler.end_headers()
+    _drip(handler)
+
+
+def slowly(body):
+    """Answer with this a byte at a time, to its end."""
+
+    def step(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        _drip(handler, body)
+
+    return step
+
+
+def drip_headers(handler):
+    """The same, and not even headers come to an end."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+    _drip(handler)
+
+
+def _drip(handler, content=None):
+    pieces = itertools.repeat(b" ") if content is None else (bytes([one]) for one in content)
+    with contextlib.suppress(OSError):  # who asked went away
+        while (piece := next(pieces, b"")) and not handler.server.over.wait(DRIP):
+            handler.wfile.write(piece)
+            handler.wfile.flush()
 
 
 def reset(handler):

@@ -32,7 +32,9 @@ from tests.faults import outside
 from tests.faults.outside import SECRET, Far, SharedClock
 
 SLOTS = ("intake", "urgent", "urgent", "patient", "patient", "reconciler", "observer")
-IDLE = 0.02  # seconds between two looks of a body that found nothing
+# These look when the clock has moved, the others also when somebody did something.
+BY_TIME = ("reconciler", "observer")
+MOST_AT_ONCE = 4  # kills in a step of the clock
 SETTLED = 3  # looks in a row that must find everything ended
 
 
@@ -115,6 +117,7 @@ class Harness:
                     if not once():
                         break
             self.clock.move(1.0)
+        self.round_of("intake")
         self.let_go()
         gc.collect()
         gc.freeze()
@@ -186,11 +189,12 @@ class Harness:
                 before(self)
             once, parent = self.round_of(slot), os.getppid()
             while os.getppid() == parent:
+                before = self.clock.now()
                 try:
                     busy = once()
-                    self.clock.beat(slot)
+                    self.clock.beat(slot, did=busy)
                     if not busy:
-                        time.sleep(IDLE)
+                        self.clock.idle(before, time_only=slot in BY_TIME)
                 except Exception:  # noqa: BLE001
                     structlog.get_logger().exception("round failed")  # as each process's own loop does
                     time.sleep(0.1)
@@ -210,15 +214,26 @@ class Harness:
             self.failed.append(f"{slot} ended by itself: {os.waitstatus_to_exitcode(status)}")
         return slot
 
-    def kill_at_random(self, times, pause, meanwhile=None):
-        """So many kills of bodies chosen by the dice, each replaced at once; `pause` between, on average."""
+    def kill_at_random(self, times, step, density, meanwhile=None):
+        """So many kills of bodies chosen by the dice, each replaced at once; `density` of them in a step of the
+        clock, on average, at any moments of it. The clock waits for the kills as it does for the bodies."""
         for slot in SLOTS:
             self.fork(slot)
-        for number in range(times):
-            if meanwhile is not None:
-                meanwhile(self, number)
-            self.wait(self.dice.uniform(0.0, 2 * pause))
-            self.fork(self.kill(self.dice.choice(sorted(self.children))))
+        self.clock.run(0.0)
+        number, lasted = 0, 0.0
+        while number < times:
+            began = time.monotonic()
+            count = sum(self.dice.random() < density / MOST_AT_ONCE for _ in range(MOST_AT_ONCE))
+            for moment in sorted(self.dice.uniform(0.0, lasted) for _ in range(min(count, times - number))):
+                time.sleep(max(0.0, began + moment - time.monotonic()))
+                if meanwhile is not None:
+                    meanwhile(self, number)
+                self.fork(self.kill(self.dice.choice(sorted(self.children))))
+                number += 1
+            while not self.clock.go_on(step):
+                time.sleep(0.002)
+            lasted = time.monotonic() - began
+        self.clock.run(step)
 
     def fallen(self, seconds, how=os.WIFSIGNALED):
         """The process that was killed or stopped within so many seconds of the shared clock, or None."""

@@ -46,6 +46,7 @@ FAILING = 0.3  # the share of a bad version's answers that are errors
 SLOW = 35.0  # seconds of the shared clock: longer than any lease of work
 TURN = 0.005  # seconds of the machine's clock, as the next
 LONGEST_STEP = 2.0
+NAP, LONGEST_NAP = 0.005, 0.1  # the same, of who found nothing to do
 KINDS = ("intake", "urgent", "patient", "reconciler", "observer")  # of bodies
 SENT_AGAIN = 4.0  # seconds after which a sender that heard nothing sends once more
 
@@ -58,8 +59,8 @@ class SharedClock:
     """
 
     def __init__(self, now=1_700_000_000.0):
-        self._memory = mmap.mmap(-1, 16 + 8 * len(KINDS))
-        self._memory[:16] = struct.pack("dd", now, 0.0)
+        self._memory = mmap.mmap(-1, 24 + 8 * len(KINDS))
+        self._memory[:24] = struct.pack("ddq", now, 0.0, 0)
         self._seen, self._moved = (), time.monotonic()
 
     def __call__(self):
@@ -73,22 +74,45 @@ class SharedClock:
         """Go on by steps of so many seconds from now on; 0: stand."""
         self._memory[8:16] = struct.pack("d", step)
 
-    def beat(self, kind):
-        """A body of that kind has got on."""
-        at = 16 + 8 * KINDS.index(kind)
+    def beat(self, kind, *, did=False):
+        """A body of that kind has got on, and did something that others may have waited for."""
+        self._count(24 + 8 * KINDS.index(kind))
+        if did:
+            self._count(16)
+
+    def _count(self, at):
         count = struct.unpack("q", self._memory[at : at + 8])[0]
         self._memory[at : at + 8] = struct.pack("q", count + 1)
+
+    def now(self):
+        """What a body compares to see whether it is time, or somebody did something."""
+        return self._memory[:8], self._memory[16:24]
+
+    def idle(self, before, *, time_only):
+        """Return when the clock has moved, or somebody did something since `before`; soon in any case."""
+        until = time.monotonic() + LONGEST_NAP
+        while time.monotonic() < until:
+            now = self.now()
+            if now[0] != before[0] or (now[1] != before[1] and not time_only):
+                return
+            time.sleep(NAP)
 
     def turn(self):
         """Called often by one process: make a step where it is time for one."""
         step = struct.unpack("d", self._memory[8:16])[0]
-        beats = struct.unpack(f"{len(KINDS)}q", self._memory[16:])
+        if step:
+            self.go_on(step)
+
+    def go_on(self, step):
+        """Make one step, unless somebody has not got on yet; whether it was made."""
+        beats = struct.unpack(f"{len(KINDS)}q", self._memory[24:])
+        self._seen = self._seen or beats
         late = time.monotonic() - self._moved > LONGEST_STEP
-        if step and (late or all(a != b for a, b in zip(beats, self._seen or beats, strict=True))):
-            self.move(step)
-            self._moved, self._seen = time.monotonic(), beats
-        elif not self._seen:
-            self._seen = beats
+        if not (late or all(a != b for a, b in zip(beats, self._seen, strict=True))):
+            return False
+        self.move(step)
+        self._moved, self._seen = time.monotonic(), beats
+        return True
 
 
 @dataclass(frozen=True)
@@ -338,7 +362,7 @@ class People:
         dice, now = self.world.dice, self.world.clock()
         if not self.busy or (now < self._next and self._next - now < 60):
             return
-        self._next = now + dice.uniform(0.0, 12.0)
+        self._next = now + dice.uniform(0.0, 8.0)
         roll = dice.random()
         if roll < 0.7:
             self.push(bad=dice.random() < 0.2, told=dice.random() < 0.7)

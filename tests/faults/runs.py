@@ -14,8 +14,8 @@ from tests.faults.harness import SLOTS, running
 from tests.faults.points import INSIDE, NAMES, Points
 
 PACE = 0.4  # seconds of Segue's clock in each of its steps, of which a machine makes some fifty in a second
+DENSE, SPARSE = 2.0, 0.75  # random kills in a step, on average
 # All of these are seconds of Segue's clock.
-PAUSE = 0.3  # between two random kills, on average
 COMING = 60.0  # in which somebody comes to a point
 AGAIN = 300.0  # the same for those that nobody came to the first time
 LONGEST_STOP = 45.0  # longer than a lease
@@ -32,6 +32,7 @@ class Run:
     seen: object = None  # the world's journal
     phases: Counter = field(default_factory=Counter)
     seconds: float = 0.0
+    spent: float = 0.0  # the processor's seconds, where it was measured
     hit: list = field(default_factory=list)  # points that somebody came to
     missed: list = field(default_factory=list)
     woken: int = 0
@@ -39,13 +40,14 @@ class Run:
     deaths: int = 0
 
 
-def kill_bodies(folder, seed, times, *, trouble=0.02, settling=SETTLING, meanwhile=None, **options):
+def kill_bodies(
+    folder, seed, times, *, density=SPARSE, trouble=0.02, settling=SETTLING, meanwhile=None, **options
+):
     """`kill -9` of random bodies at random moments. `meanwhile(harness, number)` runs before each."""
     run, began = Run(seed), time.monotonic()
     with running(folder, seed, trouble=trouble, **options) as harness:
-        harness.clock.run(PACE)
         harness.people.go_on(True)
-        harness.kill_at_random(times, PAUSE, meanwhile)
+        harness.kill_at_random(times, PACE, density, meanwhile)
         _end(run, harness, settling, began)
     return run
 

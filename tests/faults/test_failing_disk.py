@@ -55,7 +55,7 @@ def lost(one):
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(scaled(600, 3600))
 def test_whatever_call_of_the_disk_fails_what_was_acknowledged_is_stored(failing_disk, tmp_path):
     most = scaled(15, 50)
     orders = [

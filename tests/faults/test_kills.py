@@ -58,7 +58,7 @@ class Commands(threading.Thread):
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(scaled(600, 3600))
 def test_whatever_is_killed_nothing_is_lost_nothing_is_done_twice_and_nothing_is_stuck(installed, people):
     seed = seed_of_this_run()
     dice, began = random.Random(seed), time.monotonic()

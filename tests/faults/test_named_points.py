@@ -20,7 +20,7 @@ def chosen(seed, names, slice_):
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(scaled(900, 7200))
 def test_a_process_may_die_before_and_after_every_commit_and_every_call(tmp_path):
     seed = seed_of_this_run()
     run = die_at(tmp_path / "segue", seed, chosen(seed, NAMES, 24))
@@ -42,7 +42,7 @@ def test_a_process_may_die_before_and_after_every_commit_and_every_call(tmp_path
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(scaled(900, 7200))
 def test_a_process_that_stood_still_past_its_lease_writes_nothing_when_it_wakes(tmp_path):
     seed = seed_of_this_run()
     names = chosen(seed, outside_transactions(), 20)

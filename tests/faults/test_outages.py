@@ -42,7 +42,7 @@ def test_whoever_hangs_outside_delays_no_weight(tmp_path, method):
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(scaled(900, 7200))
 def test_clocks_that_jump_by_hours_and_a_day_promote_nothing_early_and_lose_nothing(tmp_path):
     """At the end it is put right: what waits for a moment waits for it, however often the clock is set back."""
     jumped, times = [], scaled(160, 2_000)
@@ -72,7 +72,7 @@ def test_clocks_that_jump_by_hours_and_a_day_promote_nothing_early_and_lose_noth
 
 @pytest.mark.faults
 @pytest.mark.postgres
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(scaled(900, 14_400))
 def test_a_database_that_is_killed_and_comes_back_loses_nothing(tmp_path, postgres):
     """PostgreSQL's postmaster gets SIGKILL or SIGQUIT while releases go on, and is started again."""
     seed, wanted, killed, began = seed_of_this_run(), scaled(20, 1_000), 0, time.monotonic()

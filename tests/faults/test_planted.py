@@ -3,7 +3,7 @@
 import pytest
 
 from tests.faults import planted
-from tests.faults.harness import WHOLE, seed_of_this_run, told
+from tests.faults.harness import WHOLE, scaled, seed_of_this_run, told
 from tests.faults.runs import die_at, kill_bodies, poison, stand_still
 from tests.faults.scheduled import every_order, stale, without_waiting
 from tests.faults.test_two_writers import NEW, OLD
@@ -29,7 +29,7 @@ BY_KILLS = {
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(scaled(300, 1800))
 @pytest.mark.parametrize(
     "fault",
     [pytest.param(f, marks=[] if f.__name__ in IN_SLICE else only_whole, id=f.__name__) for f in BY_KILLS],
@@ -46,7 +46,7 @@ def test_random_kills_find(tmp_path, fault):
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(scaled(300, 1800))
 def test_zombies_find_a_router_that_compares_no_epoch(tmp_path):
     run = stand_still(
         tmp_path / "segue",
@@ -61,7 +61,7 @@ def test_zombies_find_a_router_that_compares_no_epoch(tmp_path):
 
 @only_whole
 @pytest.mark.faults
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(scaled(300, 1800))
 def test_zombies_find_a_late_answer_that_is_believed(tmp_path):
     run = stand_still(
         tmp_path / "segue",
@@ -76,7 +76,7 @@ def test_zombies_find_a_late_answer_that_is_believed(tmp_path):
 
 @only_whole
 @pytest.mark.faults
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(scaled(300, 1800))
 def test_zombies_find_a_queue_that_compares_no_epoch(tmp_path):
     """Nobody is told that its lease is lost, who is told so without the fault."""
     seed, fault = seed_of_this_run(), planted.the_queue_compares_no_epoch
@@ -95,7 +95,7 @@ def test_zombies_find_a_queue_that_compares_no_epoch(tmp_path):
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(scaled(300, 1800))
 def test_poison_finds_attempts_that_are_not_counted(tmp_path):
     fault = planted.attempts_are_not_counted
     run = poison(tmp_path / "segue", seed_of_this_run(), "perform Build", 18, mutate=fault, settling=SHORT)
@@ -104,7 +104,7 @@ def test_poison_finds_attempts_that_are_not_counted(tmp_path):
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(scaled(300, 1800))
 def test_named_points_find_an_acknowledgement_before_the_commit(tmp_path):
     run = die_at(
         tmp_path / "segue",
@@ -120,7 +120,7 @@ def test_named_points_find_an_acknowledgement_before_the_commit(tmp_path):
 
 @only_whole
 @pytest.mark.faults
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(scaled(300, 1800))
 def test_named_points_find_a_state_that_is_stored_without_its_effects(tmp_path):
     run = die_at(
         tmp_path / "segue",

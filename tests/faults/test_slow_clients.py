@@ -85,7 +85,7 @@ def slow(port, dice):
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(scaled(300, 1800))
 def test_slow_clients_hold_up_nobody(intake):
     times = scaled(200, 2_000)
     alone = sorted(good(intake, f"alone-{n}")[1] for n in range(100))

@@ -29,7 +29,7 @@ class Wiping(threading.Thread):
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(scaled(600, 3600))
 def test_with_a_broker_that_is_wiped_all_the_time_every_release_ends(tmp_path):
     seed, began, count = seed_of_this_run(), time.monotonic(), scaled(3, 50)
     installed = Installation(tmp_path / "segue").start()

@@ -20,6 +20,7 @@ import requests
 
 from service.adapters.buckets.order import LIST, VARIABLE, Order, listed, read_order
 from service.adapters.buckets.signing import Login, login_of, request
+from service.adapters.steady import steady
 from service.ports.outcomes import PortError, Refused, Retry
 
 T = TypeVar("T")
@@ -83,7 +84,7 @@ def _read(order: Order, login: Login, name: str) -> Iterator[bytes]:
 
 
 def _session() -> requests.Session:
-    session = requests.Session()
+    session = steady(requests.Session())
     session.auth = lambda asked: asked  # ours is a header; a .netrc file is none of our business
     session.headers["Accept-Encoding"] = "identity"  # the sums are those of the files as they lie there
     return session

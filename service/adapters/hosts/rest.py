@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 import requests
 
+from service.adapters.steady import steady
 from service.ports.outcomes import Refused, Retry
 
 _SECONDS = (5, 20)  # to connect; between two pieces of an answer
@@ -41,7 +42,7 @@ class Rest:
         self.root = root
         self._source = source
         self._login = login
-        self._session = requests.Session()
+        self._session = steady(requests.Session())
         self._session.auth = _NoLogin()  # ours is a header; a .netrc file is none of our business
         self._session.trust_env = urlsplit(root).hostname not in _HERE  # proxies, certificates
         self._session.headers.update({"Accept-Encoding": "identity", "User-Agent": "segue", **headers})

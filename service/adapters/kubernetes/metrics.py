@@ -18,6 +18,7 @@ from service.adapters import exposition
 from service.adapters.exposition import Series, Strange
 from service.adapters.kubernetes import planes
 from service.adapters.kubernetes.planes import Plane
+from service.adapters.steady import steady
 from service.ports.connections import Cluster
 from service.ports.metrics import NoData, Sample
 
@@ -33,7 +34,7 @@ class ClusterMetrics:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._session = requests.Session()
+        self._session = steady(requests.Session(), SECONDS)
         self._session.trust_env = False  # no proxy, no .netrc
         self._seen: dict[tuple[str, str], dict[str, float]] = {}  # an instance's counters at the last reading
         self._starts: dict[tuple[str, str], float] = {}
@@ -136,7 +137,7 @@ class ClusterMetrics:
         return result
 
     def _ask(self, url: str, params: Mapping[str, str]) -> bytes:
-        """The body of a 200 within the time; piece by piece, so that a trickle cannot outlast it."""
+        """The body of a 200 within the time; piece by piece, so that no stream outlasts it."""
         deadline = time.monotonic() + SECONDS
         with self._session.get(
             url, params=params, timeout=SECONDS, stream=True, allow_redirects=False

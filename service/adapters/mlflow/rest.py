@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from service.adapters.steady import steady
 from service.ports.outcomes import Refused, Retry
 
 API = "/api/2.0/mlflow"
@@ -40,7 +41,7 @@ class Rest:
         """Raises `Refused` for an address or a login that cannot be used."""
         self.url = _address(url)
         self._source = source
-        self._session = requests.Session()
+        self._session = steady(requests.Session())
         self._session.auth = _NoLogin()  # ours is a header; a .netrc file is none of our business
         self._session.trust_env = urlsplit(self.url).hostname not in _HERE  # proxies, certificates
         self._session.headers["Accept-Encoding"] = "identity"

@@ -13,6 +13,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 
 from service.adapters.oci.challenges import Challenge, Login, basic, challenges, login_of
+from service.adapters.steady import steady
 from service.ports.outcomes import Refused, Retry
 
 __all__ = ["Login", "Missing", "Remote", "address", "login_of"]
@@ -54,7 +55,7 @@ class Remote:
         self._seconds = seconds
         self._store = store
         self._passes: dict[str, str] = {}  # repository to the header that it accepted
-        self._session = requests.Session()
+        self._session = steady(requests.Session())
         self._session.auth = _NoLogin()  # ours is set by hand; a .netrc file is none of our business
         if urlsplit(self.url).hostname in _HERE:
             self._session.trust_env = False  # no proxy is between us and this machine
