@@ -49,7 +49,7 @@ class Stage:
 def argo(stage: Stage, rule: Rule, version: str) -> Iterator[Trial]:
     """Argo Rollouts with its own support of Traefik: its plugin for Gateway API is no published module."""
     kubectl, where, host = stage.kubectl, "segue-peers-argo", "argo.test"
-    with controllers.argo(kubectl, stage.login, stage.folder) as pid, _namespace(kubectl, where):
+    with controllers.argo(kubectl, stage.login, stage.folder) as pid, in_namespace(kubectl, where):
         kubectl.apply(*objects.argo(where, host, stage.images["1"], stage.plane.prometheus, rule))
         look = _looking(kubectl, where, "rollout")
         wait_until(lambda: look().get("phase") == "Healthy", _READY_SECONDS)
@@ -72,7 +72,7 @@ def flagger(stage: Stage, rule: Rule, version: str) -> Iterator[Trial]:
     """Flagger with Gateway API."""
     kubectl, where, host = stage.kubectl, "segue-peers-flagger", "flagger.test"
     started = controllers.flagger(kubectl, stage.login, stage.folder, stage.plane.prometheus)
-    with started as pid, _namespace(kubectl, where):
+    with started as pid, in_namespace(kubectl, where):
         kubectl.apply(*objects.flagger(where, host, stage.images["1"], stage.plane.prometheus, rule))
         look = _looking(kubectl, where, "canary")
         wait_until(lambda: look().get("phase") == "Initialized", _READY_SECONDS)
@@ -114,7 +114,7 @@ def segue(stage: Stage, rule: Rule, version: str) -> Iterator[Trial]:
     # The sweep is the default's; `Control` itself looks more often.
     often = {"SEGUE_SWEEP_SECONDS": "30", "SEGUE_SCRAPE_SECONDS": f"{stage.scrape:g}"}
     control = Control(stage.folder / "segue", stage.login, where, stage.registry, gateway, **often)
-    with _namespace(kubectl, where):
+    with in_namespace(kubectl, where):
         kubectl.apply(objects.namespace(where), objects.deployment(where, stage.images["0"]))
         kubectl.apply(objects.service(where), objects.route(where, host))
         kubectl.rolled_out(where, APP)
@@ -187,8 +187,8 @@ def _processes(control: Control) -> dict[int, str]:
 
 
 @contextmanager
-def _namespace(kubectl: Kubectl, name: str) -> Iterator[None]:
-    """What an earlier run left there is removed first."""
+def in_namespace(kubectl: Kubectl, name: str) -> Iterator[None]:
+    """It is gone afterwards, and what an earlier run left there is removed first."""
     kubectl.run("delete", "namespace", name, "--ignore-not-found", "--timeout=120s")
     try:
         yield

@@ -75,7 +75,7 @@ def service(where: str, name: str = APP) -> Manifest:
     return {"apiVersion": "v1", "kind": "Service", "metadata": _named(where, name), "spec": spec}
 
 
-def route(where: str, host: str) -> Manifest:
+def route(where: str, host: str, service: str = APP, port: int = 80) -> Manifest:
     """The route that Segue takes over."""
     return {
         "apiVersion": "gateway.networking.k8s.io/v1",
@@ -84,7 +84,7 @@ def route(where: str, host: str) -> Manifest:
         "spec": {
             "parentRefs": [{"namespace": NAMESPACE, "name": GATEWAY}],
             "hostnames": [host],
-            "rules": [{"backendRefs": [{"name": APP, "port": 80}]}],
+            "rules": [{"backendRefs": [{"name": service, "port": port}]}],
         },
     }
 

@@ -40,11 +40,14 @@ class Plane:
 
 
 @contextmanager
-def plane(kubectl: Kubectl, folder: Path) -> Iterator[Plane]:
-    """Both run, with a Gateway, until the block is left; then nothing of it is there any more."""
+def plane(kubectl: Kubectl, folder: Path, throttle: str = "100ms") -> Iterator[Plane]:
+    """Both run, with a Gateway, until the block is left; then nothing of it is there any more.
+
+    `throttle`: for how long Traefik gathers changes before it takes them.
+    """
     web, control, prometheus = free_port(), free_port(), free_port()
     kubectl.apply(*_objects(web))
-    traefik = _start(folder, "traefik", _traefik(web, control), KUBECONFIG=str(kubectl.kubeconfig))
+    traefik = _start(folder, "traefik", _traefik(web, control, throttle), KUBECONFIG=str(kubectl.kubeconfig))
     monitor = _start(folder, "prometheus", _prometheus(folder, prometheus, control))
     made = Plane(*(f"http://127.0.0.1:{at}" for at in (web, control, prometheus)))
     made = Plane(made.url, f"{made.metrics}/metrics", made.prometheus)
@@ -65,7 +68,7 @@ def _start(folder: Path, name: str, command: list[str], **environ: str) -> subpr
         return subprocess.Popen(command, env={**os.environ, **environ}, stdout=log, stderr=log, cwd=folder)
 
 
-def _traefik(web: int, control: int) -> list[str]:
+def _traefik(web: int, control: int, throttle: str) -> list[str]:
     return [
         str(_TRAEFIK),
         f"--entrypoints.web.address=127.0.0.1:{web}",
@@ -74,7 +77,7 @@ def _traefik(web: int, control: int) -> list[str]:
         "--providers.kubernetesgateway=true",
         f"--providers.kubernetesgateway.labelselector={NAMESPACE}=yes",
         "--providers.kubernetescrd=true",
-        "--providers.providersthrottleduration=100ms",
+        f"--providers.providersthrottleduration={throttle}",
         "--metrics.prometheus=true",
         "--metrics.prometheus.addServicesLabels=true",
         "--global.checknewversion=false",

@@ -190,13 +190,10 @@ WEIGHTS_IMAGE = Form(
 
 def _bucket(text: str) -> str:
     scheme, _, rest = text.partition("://")
-    if scheme == "gs":
-        endpoint = "AWS_ENDPOINT_URL=https://storage.googleapis.com"
-        raise Wrong(f"is read by S3's protocol, with {endpoint} in the secret", f"s3://{rest}")
-    if scheme not in {"s3", "https", "http"}:
+    if scheme not in {"s3", "gs", "https", "http"}:
         raise Wrong("is no address of a bucket")
     host, slash, folder = rest.partition("/")
-    place = _BUCKET if scheme == "s3" else _HOST
+    place = _BUCKET if scheme in {"s3", "gs"} else _HOST
     if len(text) > 900 or not re.fullmatch(place, host) or not re.fullmatch(_KEYS, folder) or ".." in folder:
         raise Wrong("is no folder of a bucket", _with_version(text))
     if not slash or not folder.strip("/"):
@@ -209,7 +206,7 @@ _HOST = r"[A-Za-z0-9.-]+(?::[0-9]{1,5})?"
 _KEYS = r"(?:[A-Za-z0-9!_.*'()/=+@,-]|\{version\})*"
 BUCKET = Form(
     "address of a bucket",
-    "a folder of a bucket: s3://models/ranker/{version}, or an https address",
+    "a folder of a bucket: s3://models/ranker/{version}, gs://… or an https address",
     _bucket,
     {"type": "string"},
 )

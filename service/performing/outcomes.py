@@ -1,5 +1,6 @@
 """What performing an effect came to, and the little that every kind of effect needs."""
 
+import math
 from dataclasses import dataclass
 
 from policies.effects import HandBack, MoveAlias
@@ -33,6 +34,7 @@ Answer = (
 )
 LOOKS = 0.1  # seconds between two looks at what was begun on this machine
 LOOKS_AT_CLUSTER = 0.5  # each is a few calls of a server that everybody shares
+_LATE = 0.2  # how much later than it happened, in parts of the time it took, something may be seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +58,10 @@ class Again:
     why: str = ""
 
 
-def pause(place: Place) -> float:
-    """Seconds between two looks at what was begun there."""
-    return LOOKS if place.cluster is None else LOOKS_AT_CLUSTER
+def pause(place: Place, age: float = math.inf) -> float:
+    """Seconds between two looks at what was begun there `age` seconds ago: sooner while it is young."""
+    longest = LOOKS if place.cluster is None else LOOKS_AT_CLUSTER
+    return min(longest, max(LOOKS, _LATE * age))
 
 
 def known_version(parts: Parts, key: str) -> Version:

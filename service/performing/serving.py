@@ -35,7 +35,7 @@ def start(parts: Parts, effect: StartWorkload, now: float, since: float) -> Done
             late = f"the model did not answer 2xx at its health path on $PORT within {seconds:g} s"
             return Done(EffectFailed(effect.step, with_tail(f"{late}: {progress}", log), now))
         case Working(progress=progress):
-            return Again(pause(effect.place), progress)
+            return Again(pause(effect.place, now - since), progress)
         case Gone():
             version = known_version(parts, effect.version)
             if effect.place.cluster is not None:

@@ -5,6 +5,7 @@ how many orders are generated.
 """
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -75,6 +76,7 @@ REPLICAS = st.builds(
     st.dictionaries(METRICS, AIMS, max_size=2).map(lambda found: tuple(found.items())),
     st.lists(EXTERNAL, max_size=2, unique_by=lambda one: one.metric).map(tuple),
 )
+FOLDERS = ("s3://models/a", "gs://models/a", "https://acme.blob.core.windows.net/models/a")
 MOUNTED = st.from_regex(r"/weights/[a-z]{1,9}", fullmatch=True)
 WEIGHTS = (
     st.builds(
@@ -82,7 +84,7 @@ WEIGHTS = (
     )
     | st.builds(ImageWeights, DIGESTED, MOUNTED)
     | st.builds(
-        BucketWeights, st.just("s3://models/a"), MOUNTED, st.just("a" * 64), st.none() | LABEL, DIGESTED
+        BucketWeights, st.sampled_from(FOLDERS), MOUNTED, st.just("a" * 64), st.none() | LABEL, DIGESTED
     )
 )
 LIMITS = st.builds(Limits, st.floats(0.001, 512), st.integers(1 << 12, 1 << 44), st.just(0.0))
@@ -127,20 +129,35 @@ def pod_of(deployment):
     return {**template, "metadata": {**template["metadata"], "name": deployment["metadata"]["name"]}}
 
 
-@settings(max_examples=ORDERS, deadline=None, suppress_health_check=list(HealthCheck))
-@given(order=orders(), owner=LABEL)
-def test_every_order_becomes_objects_that_the_api_server_takes(api, restricted, order, owner):
+def objects_of(order, owner):
+    """All that becomes of it: (kind, body)."""
     name = order.name.partition(".")[0]
     worn = labels.labels(order.target, name, owner)
     deployment = manifests.deployment(order, name, worn)
-    api.create(DEPLOYMENT, restricted, deployment, dry_run=True)
-    api.create(POD, restricted, pod_of(deployment), dry_run=True)
-    api.create(SERVICE, restricted, manifests.service(name, worn, manifests.own_ports(order)), dry_run=True)
-    api.create(PDB, restricted, manifests.budget(name, worn), dry_run=True)
+    yield DEPLOYMENT, deployment
+    yield POD, pod_of(deployment)
+    yield SERVICE, manifests.service(name, worn, manifests.own_ports(order))
+    yield PDB, manifests.budget(name, worn)
     wanted = manifests.autoscaler(order)
     if wanted is not None:
-        begun = scaling.begun_held(wanted, name, name, worn, order.replicas.least)
-        api.create(HPA, restricted, begun, dry_run=True)
+        yield HPA, scaling.begun_held(wanted, name, name, worn, order.replicas.least)
+
+
+@pytest.fixture(scope="module")
+def several():
+    with ThreadPoolExecutor(5) as pool:
+        yield pool
+
+
+@settings(max_examples=ORDERS, deadline=None, suppress_health_check=list(HealthCheck))
+@given(order=orders(), owner=LABEL)
+def test_every_order_becomes_objects_that_the_api_server_takes(api, restricted, several, order, owner):
+    tried = [
+        several.submit(api.create, kind, restricted, body, dry_run=True)
+        for kind, body in objects_of(order, owner)
+    ]
+    for one in tried:
+        one.result()
 
 
 @given(order=orders())

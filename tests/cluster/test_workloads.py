@@ -18,7 +18,9 @@ from service.ports.jobs import Limits
 from service.ports.outcomes import Failed, Gone, Refused, Retry, Working
 from service.ports.workloads import Serving, WorkloadOrder
 from tests.cluster import interpreter
+from tests.cluster.faults import never
 from tests.cluster.load import Load
+from tests.cluster.trials import through
 from tests.running import wait_until
 
 SMALL = Limits(cpu=0.05, memory=64 << 20, seconds=0)
@@ -124,6 +126,15 @@ def test_a_start_that_was_broken_off_is_finished(workloads, order, api, namespac
     assert workloads.state(order.name) == Gone()
     workloads.start(order)
     until(workloads, order.name, Serving)
+
+
+def test_a_look_at_what_has_just_been_started_is_one_call(order, kubeconfig, namespace):
+    with through(Cluster("test", str(kubeconfig), owner=OWNER)) as (proxy, cluster):
+        workloads = KubernetesWorkloads(Api.of(cluster), cluster, Place("test", namespace), lambda: 0.0)
+        workloads.start(order)
+        proxy.does(never)
+        assert workloads.state(order.name) == Working("starting")
+        assert proxy.counts() == {("get", "deployments.apps"): 1}
 
 
 def test_an_object_of_somebody_else_is_never_touched(workloads, order, kubectl, namespace):

@@ -67,7 +67,7 @@ def bucket():
 
 def copied(bucket, path, scheme="s3", digest=None, **environ):
     """What the process says at its end; empty where it ended well."""
-    url = "s3://models/ranker/7" if scheme == "s3" else f"{bucket.url}/models/ranker/7"
+    url = f"{bucket.url if scheme == 'http' else f'{scheme}:/'}/models/ranker/7"
     order = write_order(url, digest or hashlib.sha256(sums(FILES)).hexdigest(), str(path))
     done = subprocess.run(
         [sys.executable, "-m", "service.adapters.buckets.copy"],

@@ -262,7 +262,7 @@ UNCLEAR = {
     "weights: {folder: a}",
     "weights: {bucket: 's3://models/a'}",
     "weights: {bucket: 's3://models', sums: x}",
-    "weights: {bucket: 'gs://models/a', sums: A}",
+    "weights: {bucket: 'ftp://models/a', sums: A}",
     "weights: {bucket: '/models/a'}",
     "weights: {bucket: 's3://models/a/../b'}",
     "weights: {claim: m, folder: a, secret: s, sums: '1'}",
@@ -295,22 +295,22 @@ def test_weights_that_would_not_be_a_version_s_own_are_refused_when_the_file_is_
                 "4:9 weights: `weights` says nowhere where they are: write exactly one of `claim`, `image` or `bucket`"
             ],
             "weights: {bucket: '/models/a'}": [
-                "4:19 weights.bucket: `bucket: /models/a` is no address of a bucket; it wants a folder of a bucket: s3://models/ranker/{version}, or an https address",
+                "4:19 weights.bucket: `bucket: /models/a` is no address of a bucket; it wants a folder of a bucket: s3://models/ranker/{version}, gs://… or an https address",
                 "4:19 weights.bucket: a bucket can change: write `sums`, the SHA-256 of the SHA256SUMS that lies there",
             ],
-            "weights: {bucket: 'gs://models/a', sums: A}": [
-                "4:19 weights.bucket: `bucket: gs://models/a` is read by S3's protocol, with AWS_ENDPOINT_URL=https://storage.googleapis.com in the secret; it wants a folder of a bucket: s3://models/ranker/{version}, or an https address; did you mean `s3://models/a`?",
-                "4:42 weights.sums: `sums: A` is not 64 hexadecimal digits, as sha256sum prints them; it wants 64 hexadecimal digits, as sha256sum prints them",
+            "weights: {bucket: 'ftp://models/a', sums: A}": [
+                "4:19 weights.bucket: `bucket: ftp://models/a` is no address of a bucket; it wants a folder of a bucket: s3://models/ranker/{version}, gs://… or an https address",
+                "4:43 weights.sums: `sums: A` is not 64 hexadecimal digits, as sha256sum prints them; it wants 64 hexadecimal digits, as sha256sum prints them",
             ],
             "weights: {bucket: 's3://models', sums: x}": [
-                "4:19 weights.bucket: `bucket: s3://models` names no folder in the bucket; it wants a folder of a bucket: s3://models/ranker/{version}, or an https address; did you mean `s3://models/{version}`?",
+                "4:19 weights.bucket: `bucket: s3://models` names no folder in the bucket; it wants a folder of a bucket: s3://models/ranker/{version}, gs://… or an https address; did you mean `s3://models/{version}`?",
                 "4:40 weights.sums: `sums: x` is not 64 hexadecimal digits, as sha256sum prints them; it wants 64 hexadecimal digits, as sha256sum prints them",
             ],
             "weights: {bucket: 's3://models/a'}": [
                 "4:19 weights.bucket: every version of `model` would have the same weights: write `{version}` into `bucket`"
             ],
             "weights: {bucket: 's3://models/a/../b'}": [
-                "4:19 weights.bucket: `bucket: s3://models/a/../b` is no folder of a bucket; it wants a folder of a bucket: s3://models/ranker/{version}, or an https address",
+                "4:19 weights.bucket: `bucket: s3://models/a/../b` is no folder of a bucket; it wants a folder of a bucket: s3://models/ranker/{version}, gs://… or an https address",
                 "4:19 weights.bucket: a bucket can change: write `sums`, the SHA-256 of the SHA256SUMS that lies there",
             ],
             "weights: {claim: m, folder: '../x'}": [

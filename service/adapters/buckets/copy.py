@@ -18,8 +18,9 @@ from typing import TypeVar
 
 import requests
 
+from service.adapters.buckets.identity import Identity
 from service.adapters.buckets.order import LIST, VARIABLE, Order, listed, read_order
-from service.adapters.buckets.signing import Login, login_of, request
+from service.adapters.buckets.signing import request
 from service.adapters.steady import steady
 from service.ports.outcomes import PortError, Refused, Retry
 
@@ -31,13 +32,13 @@ _AT_ONCE = 4
 _ATTEMPTS = 5
 
 
-def copy(order: Order, login: Login) -> int:
+def copy(order: Order, identity: Identity) -> int:
     """Copy every listed file; how many. Raises `Refused` for what is not as it must be, `Retry` after the
     last attempt at a bucket that does not answer."""
-    files = listed(_patiently(partial(_list, order, login)))
+    files = listed(_patiently(partial(_list, order, identity)))
     with ThreadPoolExecutor(_AT_ONCE) as several:
         jobs = [
-            several.submit(_patiently, partial(_file, order, login, name, digest))
+            several.submit(_patiently, partial(_file, order, identity, name, digest))
             for name, digest in sorted(files.items())
         ]
         for job in jobs:
@@ -45,9 +46,9 @@ def copy(order: Order, login: Login) -> int:
     return len(files)
 
 
-def _list(order: Order, login: Login) -> str:
+def _list(order: Order, identity: Identity) -> str:
     raw = bytearray()
-    for piece in _read(order, login, LIST):
+    for piece in _read(order, identity, LIST):
         raw += piece
         if len(raw) > _LARGEST_LIST:
             raise Refused(f"{LIST} is larger than {_LARGEST_LIST >> 20} MiB")
@@ -56,11 +57,11 @@ def _list(order: Order, login: Login) -> str:
     return raw.decode(errors="surrogateescape")
 
 
-def _file(order: Order, login: Login, name: str, digest: str) -> None:
+def _file(order: Order, identity: Identity, name: str, digest: str) -> None:
     place, found = Path(order.path) / name, hashlib.sha256()
     place.parent.mkdir(parents=True, exist_ok=True)
     with place.open("wb") as file:
-        for piece in _read(order, login, name):
+        for piece in _read(order, identity, name):
             found.update(piece)
             file.write(piece)
     if found.hexdigest() != digest:
@@ -68,8 +69,8 @@ def _file(order: Order, login: Login, name: str, digest: str) -> None:
         raise Refused(f"{name} in {order.url} is not what {LIST} says")
 
 
-def _read(order: Order, login: Login, name: str) -> Iterator[bytes]:
-    url, headers = request(order.url, name, login, datetime.now(UTC))
+def _read(order: Order, identity: Identity, name: str) -> Iterator[bytes]:
+    url, headers = request(order.url, name, identity.login(), datetime.now(UTC))
     try:
         with _session().get(
             url, headers=headers, timeout=_SECONDS, stream=True, allow_redirects=False
@@ -104,7 +105,7 @@ def main(environ: Mapping[str, str]) -> None:
     """Copy, and end the process with the reason where that cannot be."""
     order = read_order(environ[VARIABLE])
     try:
-        count = copy(order, login_of(environ))
+        count = copy(order, Identity(order.url, environ))
     except (PortError, OSError) as error:
         sys.exit(f"{error}")
     print(f"{count} files of {order.url} are at {order.path}", flush=True)  # noqa: T201  its log

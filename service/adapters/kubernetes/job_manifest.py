@@ -14,6 +14,7 @@ from typing import Any
 
 from policies.spec.declaration import BucketWeights, ClaimWeights, ImageWeights, PodNeeds, Toleration, Weights
 from service.adapters.buckets.order import VARIABLE, write_order
+from service.adapters.buckets.signing import is_azure
 from service.adapters.kubernetes import labels as labelling
 from service.adapters.kubernetes.reasons import WEIGHTS
 from service.ports.jobs import Job, Limits
@@ -26,6 +27,7 @@ SECURITY: Object = {
     "capabilities": {"drop": ["ALL"]},
     "readOnlyRootFilesystem": True,
 }
+AZURE = "azure.workload.identity/use"
 _COPY = ("python3", "-m", "service.adapters.buckets.copy")
 RESULT = "/dev/termination-log"
 RESULT_BYTES = 4096
@@ -69,7 +71,7 @@ def manifest(job: Job, labels: dict[str, str], patience: float) -> Object:
                 }
             ]
         },
-        "template": {"metadata": {"labels": dict(labels)}, "spec": _pod(job)},
+        "template": {"metadata": {"labels": {**labels, **identified(job.weights)}}, "spec": _pod(job)},
     }
     if job.limits.seconds > 0:
         spec["activeDeadlineSeconds"] = math.ceil(job.limits.seconds + 2 * patience)
@@ -224,6 +226,14 @@ def copying(weights: Weights | None) -> Object:
     if weights.secret is not None:
         container["envFrom"] = [{"secretRef": {"name": weights.secret}}]
     return {"initContainers": [container]}
+
+
+def identified(weights: Weights | None) -> dict[str, str]:
+    """The labels of a pod that copies its weights as its service account: Azure asks for one, and gives
+    no token without. https://azure.github.io/azure-workload-identity/docs/topics/service-account-labels-and-annotations.html"""
+    if not isinstance(weights, BucketWeights) or weights.secret is not None:
+        return {}
+    return {AZURE: "true"} if is_azure(weights.url) else {}
 
 
 def _toleration(one: Toleration) -> Object:

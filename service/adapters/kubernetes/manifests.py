@@ -43,7 +43,10 @@ def deployment(order: WorkloadOrder, name: str, labels: dict[str, str]) -> Objec
             "minReadySeconds": 2,
             "revisionHistoryLimit": 0,
             "progressDeadlineSeconds": PROGRESS_SECONDS if order.weights is None else WEIGHTS_SECONDS,
-            "template": {"metadata": {"labels": dict(labels)}, "spec": _pod(order, labels)},
+            "template": {
+                "metadata": {"labels": {**labels, **job_manifest.identified(order.weights)}},
+                "spec": _pod(order, labels),
+            },
         },
     }
 

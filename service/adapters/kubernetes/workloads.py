@@ -24,7 +24,7 @@ from service.ports.workloads import Serving, WorkloadOrder
 
 ENDING = "segue.dev/ending"  # annotation of a copy: since when it is out of use, seconds since 1970
 LINGER_SECONDS = 10.0  # longer than any data plane keeps an older route
-_MEMORY = 0.4  # seconds for which a look stays true: whoever waits asks more often than anything changes
+_YOUNG = 2.0  # seconds from a start in which nothing is said of what keeps pods from being ready
 _TAIL = 100  # lines of a log
 
 State = Working | Serving | Failed | Gone
@@ -43,7 +43,7 @@ class KubernetesWorkloads:
         self._scaling = Scaling(api, self._namespace)
         self._clock = clock
         self._standing = Standing(api, self._namespace, clock)
-        self._looked: dict[str, tuple[float, State]] = {}
+        self._begun: dict[str, float] = {}  # when we made what we look at
 
     # --- the port Workload ----------------------------------------------------------------------
 
@@ -52,7 +52,6 @@ class KubernetesWorkloads:
 
         Raises `Refused` where another order runs under this name, or somebody else's object has it.
         """
-        self._looked.pop(order.name, None)
         taken = self.taken(order.name)
         if self._found is not None and taken is not None:
             self._found.start(taken)
@@ -61,6 +60,7 @@ class KubernetesWorkloads:
         known = self.made(order.name)
         if known is None:
             self.make(order.name, self.bodies(order))
+            self._begun[order.name] = self._clock()
         elif known["metadata"].get("deletionTimestamp"):
             raise Retry(f"the workload {order.name} is still being ended")
         elif known["metadata"]["annotations"].get(labels.SPEC) != manifests.order_digest(order):
@@ -70,12 +70,15 @@ class KubernetesWorkloads:
 
     def state(self, name: str) -> State:
         """How far it is, and why it is no further."""
-        at, known = self._looked.get(name, (0.0, Gone()))
-        if 0 <= self._clock() - at < _MEMORY:
-            return known
-        found = self._look(name)
-        self._looked[name] = self._clock(), found
-        return found
+        deployment = self._named(name)
+        if deployment is None or not deployment["spec"].get("replicas", 1):
+            return Gone()
+        if self._is_young(name, deployment):
+            return Working("starting")
+        pods = self._pods(deployment)
+        if self._is_ours(deployment):
+            deployment = self._remember(deployment, pods)
+        return self._standing.state(deployment, pods, short(name), lambda: self.logs(name))
 
     def stop(self, name: str) -> None:
         """End it; a name that is not running is fine. What was found is left standing without pods.
@@ -83,7 +86,7 @@ class KubernetesWorkloads:
         Pods of our own answer for some seconds more by themselves. A copy's template may have them end
         at once: it stays, with `Retry`, until every data plane must have forgotten it.
         """
-        self._looked.pop(name, None)
+        self._begun.pop(name, None)
         taken = self.taken(name)
         if self._found is not None and taken is not None:
             self._found.stop(taken)
@@ -264,13 +267,10 @@ class KubernetesWorkloads:
 
     # --- looking ------------------------------------------------------------------------------
 
-    def _look(self, name: str) -> State:
-        deployment, pods = self._running(name)
-        if deployment is None or not deployment["spec"].get("replicas", 1):
-            return Gone()
-        if self._is_ours(deployment):
-            deployment = self._remember(deployment, pods)
-        return self._standing.state(deployment, pods, short(name), lambda: self.logs(name))
+    def _is_young(self, name: str, deployment: Object) -> bool:
+        """Looked at often: one call says whether it is ready, and nothing has gone wrong for long yet."""
+        age = self._clock() - self._begun.get(name, -_YOUNG)
+        return not deployment.get("status", {}).get("readyReplicas") and 0 <= age < _YOUNG
 
     def _remember(self, deployment: Object, pods: list[Object]) -> Object:
         """The Deployment, with what is known of its restarts written down where that has changed."""
