@@ -11,18 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from policies.evidence import Evidence
-from policies.guards import heartbeat, increment, rate, share, slo, threshold, verdict
+from policies.guards import heartbeat, histogram, increment, rate, share, slo, threshold, verdict
 from policies.guards.heartbeat import Alive
 from policies.guards.increment import Arm, Gap, Increment
 from policies.guards.noise import PROVISIONAL, Noise
-from policies.guards.plan import EMERGENCY_LIMIT, History, Limit, Plan, bad_of, plan_of, threshold_bad
+from policies.guards.plan import EMERGENCY_LIMIT, History, Limit, Plan, bad_of, plan_of
 from policies.guards.rate import RateState
 from policies.guards.slo import SloState
 from policies.guards.state import JudgeState
 from policies.guards.threshold import ThresholdState
-from policies.spec.declaration import Environment, GuardKind
-
-LEAST_PROFILE = 200.0  # stable's requests from which a latency bound is chosen
+from policies.spec.declaration import Environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ class Judge:
             weight=0.0,
             together=True,
             comparisons=tuple(rate.start() for _ in plan.comparisons),
-            bounds_used=tuple(c.slower_than for c in plan.comparisons),
+            distributions=tuple(histogram.start(d.past) for d in plan.distributions),
             limits=fresh,
             stable_limits=fresh,
             emergency=slo.start(),
@@ -135,7 +133,7 @@ class Judge:
     def _checked_plainly(self, state: JudgeState, what: Increment) -> JudgeState:
         after = []
         for guard, one in zip(self.plan.thresholds, state.thresholds, strict=True):
-            counted = threshold_bad(guard, what.candidate, what.bounds)
+            counted = bad_of(guard.slower_than, what.candidate, what.bounds)
             if counted is None or guard.limit is None:
                 after.append(one)
                 continue
@@ -157,10 +155,23 @@ class Judge:
     def _compared(self, state: JudgeState, what: Increment) -> JudgeState:
         stable = what.stable or Arm(0.0, 0.0)
         rates = tuple(self._rate(index, state, what, stable) for index in range(len(self.plan.comparisons)))
-        state = self._profiled(state, stable)
+        durations = tuple(
+            histogram.update(
+                one,
+                what.candidate,
+                stable,
+                bounds=what.bounds,
+                at=what.at,
+                seconds=what.seconds,
+                worse_by=guard.worse_by,
+                noise=guard.noise,
+            )
+            for guard, one in zip(self.plan.distributions, state.distributions, strict=True)
+        )
         return replace(
             state,
             comparisons=rates,
+            distributions=durations,
             limits=_limits(self.plan.limits, state.limits, what.candidate, what, written=True),
             stable_limits=_limits(self.plan.limits, state.stable_limits, stable, what, written=False),
             candidate=state.candidate.plus(what.candidate.requests, what.candidate.errors),
@@ -169,9 +180,8 @@ class Judge:
 
     def _rate(self, index: int, state: JudgeState, what: Increment, stable: Arm) -> RateState:
         guard, one = self.plan.comparisons[index], state.comparisons[index]
-        bound = state.bounds_used[index]
-        mine = bad_of(guard, bound, what.candidate, what.bounds)
-        theirs = bad_of(guard, bound, stable, what.bounds)
+        mine = bad_of(guard.slower_than, what.candidate, what.bounds)
+        theirs = bad_of(guard.slower_than, stable, what.bounds)
         if mine is None or theirs is None:
             return one
         return rate.update(
@@ -185,27 +195,6 @@ class Judge:
             worse_by=guard.worse_by,
             noise=guard.noise,
         )
-
-    def _profiled(self, state: JudgeState, stable: Arm) -> JudgeState:
-        """Choose latency bounds from stable's own requests; later bets never change the choice."""
-        open_bounds = any(
-            c.kind is GuardKind.LATENCY and bound is None
-            for c, bound in zip(self.plan.comparisons, state.bounds_used, strict=True)
-        )
-        if not open_bounds or not stable.buckets:
-            return state
-        past = state.profile or (0.0,) * len(stable.buckets)
-        if len(past) != len(stable.buckets):
-            past = (0.0,) * len(stable.buckets)
-        profile = tuple(a + b for a, b in zip(past, stable.buckets, strict=True))
-        if sum(profile) < LEAST_PROFILE or not state.bounds:
-            return replace(state, profile=profile)
-        chosen = increment.usual_bound(profile, state.bounds) or state.bounds[-1]
-        used = tuple(
-            chosen if c.kind is GuardKind.LATENCY and bound is None else bound
-            for c, bound in zip(self.plan.comparisons, state.bounds_used, strict=True)
-        )
-        return replace(state, profile=(), bounds_used=used)
 
     def _alone(self, state: JudgeState, what: Increment) -> JudgeState:
         return replace(

@@ -37,10 +37,7 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A guard that compares the candidate with stable: errors, or requests slower than a bound.
-
-    `slower_than` None on a latency guard: chosen from stable's own traffic, before any bet.
-    """
+    """A guard that compares the candidate's rate with stable's: errors, or requests slower than a bound."""
 
     name: str
     kind: GuardKind
@@ -48,6 +45,17 @@ class Comparison:
     slower_than: float | None
     noise: Noise
     stake: float
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """A guard that compares all durations with stable's; `past`: stable's counts per bucket from before."""
+
+    name: str
+    worse_by: float
+    noise: Noise
+    stake: float
+    past: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,7 @@ class Plan:
     """All tests of a rollout, and its budget, risk and ladder of weights."""
 
     comparisons: tuple[Comparison, ...]
+    distributions: tuple[Distribution, ...]
     limits: tuple[Limit, ...]
     hearts: tuple[Guard, ...]
     shares: tuple[Guard, ...]
@@ -107,13 +116,23 @@ def plan_of(
         return tuple(g for g in environment.guards if g.kind in kinds)
 
     comparisons = tuple(
-        _comparison(g, history, learned.get(g.name, PROVISIONAL))
+        Comparison(
+            g.name, g.kind, g.worse_by, g.slower_than, learned.get(g.name, PROVISIONAL), STAKES[g.kind]
+        )
         for g in of(GuardKind.ERRORS, GuardKind.LATENCY)
+        if g.kind is GuardKind.ERRORS or g.slower_than is not None
+    )
+    past = history.buckets if history is not None else ()
+    distributions = tuple(
+        Distribution(g.name, g.worse_by, learned.get(g.name, PROVISIONAL), STAKES[g.kind], past)
+        for g in of(GuardKind.LATENCY)
+        if g.slower_than is None
     )
     absolute = of(GuardKind.SLO) or (Guard(_free_name(environment, "slo"), GuardKind.SLO),)
     limits = tuple(_limit(g, history, learned.get(g.name, PROVISIONAL)) for g in absolute)
     return Plan(
         comparisons,
+        distributions,
         limits,
         of(GuardKind.ALIVE),
         of(GuardKind.SHARE),
@@ -127,13 +146,6 @@ def plan_of(
         warmup,
         environment.sticky != "none",
     )
-
-
-def _comparison(guard: Guard, history: History | None, noise: Noise) -> Comparison:
-    bound = guard.slower_than
-    if guard.kind is GuardKind.LATENCY and bound is None and history is not None:
-        bound = increment.usual_bound(history.buckets, history.bounds)
-    return Comparison(guard.name, guard.kind, guard.worse_by, bound, noise, STAKES[guard.kind])
 
 
 def _limit(guard: Guard, history: History | None, noise: Noise) -> Limit:
@@ -152,17 +164,8 @@ def _free_name(environment: Environment, name: str) -> str:
     return name
 
 
-def bad_of(
-    comparison: Comparison, slower_than: float | None, arm: Arm, bounds: tuple[float, ...]
-) -> tuple[float, float] | None:
-    """(bad, all) requests of an arm as this guard counts them; None where it cannot."""
-    if comparison.kind is GuardKind.ERRORS:
+def bad_of(slower_than: float | None, arm: Arm, bounds: tuple[float, ...]) -> tuple[float, float] | None:
+    """(bad, all) requests of an arm: failed ones, or slower than the bound; None where it is no bound."""
+    if slower_than is None:
         return arm.errors, arm.requests
-    return None if slower_than is None else increment.slower(arm, bounds, slower_than)
-
-
-def threshold_bad(guard: Guard, arm: Arm, bounds: tuple[float, ...]) -> tuple[float, float] | None:
-    """(bad, all) as a plain threshold counts them; None where it cannot."""
-    if guard.slower_than is None:
-        return arm.errors, arm.requests
-    return increment.slower(arm, bounds, guard.slower_than)
+    return increment.slower(arm, bounds, slower_than)

@@ -6,9 +6,9 @@ by this guard's own evidence. It must be fed the same interval of both arms and 
 
 Formulas: null share `w psi0 / (1 - w + w psi0)` with `psi0 = 1 + worse_by`; alternatives
 `psi0 * 2^(g/4)`, g = 1..28, weighted 1/ratio; gain per scrape: the log ratio of beta-binomial
-probabilities (`betting.draw`); E mixes them with restarts (`betting.bet`). The p-value is
-`1 / max E` (Johari, Pekelis, Walsh). The ratio's interval: all psi of a two-sided grid with
-`log mean of likelihoods - log likelihood(psi) < log(1/miss)` (Robbins' mixture, Lindon & Malek 2022).
+probabilities (`betting.draw`); E mixes them with restarts (`betting.bet`). The ratio's interval: all
+psi of a two-sided grid with `log mean of likelihoods - log likelihood(psi) < log(1/miss)` (Robbins'
+mixture, Lindon & Malek 2022).
 """
 
 import math
@@ -150,11 +150,6 @@ def update(
 def track_of(state: RateState) -> Track:
     urn = Urn(betting.array(state.score), betting.array(state.information), betting.array(state.opened))
     return Track(betting.array(state.bets), betting.array(state.fits), urn, betting.array(state.seconds))
-
-
-def p_value(state: RateState) -> float:
-    """Always valid: may be read at any time, and only falls."""
-    return min(1.0, math.exp(-state.log_peak))
 
 
 def interval(state: RateState, miss: float = MISS) -> tuple[float, float] | None:

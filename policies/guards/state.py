@@ -4,11 +4,14 @@ It is derived: the same increments in the same order give the same bits, so it m
 rebuilt. No decision is made here.
 """
 
+import struct
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from policies.guards.heartbeat import HeartState
+from policies.guards.histogram import HistogramState
 from policies.guards.rate import RateState
 from policies.guards.share import ShareState
 from policies.guards.slo import SloState
@@ -36,7 +39,6 @@ class Counts:
 class JudgeState:
     """One rollout's guards after the scrape `sequence`; the tuples follow the plan's order.
 
-    `bounds_used` are the latency guards' bounds in effect, `profile` stable's buckets so far,
     `split` (candidate's, all) requests since the weight last changed, `warm` the seconds since the
     candidate's first request. `harm` names the guards that found harm, ever. `gap` is why the last
     interval said nothing, None if it spoke.
@@ -47,7 +49,6 @@ class JudgeState:
     weight: float
     together: bool  # stable was beside the candidate in the last interval
     comparisons: tuple[RateState, ...]
-    bounds_used: tuple[float | None, ...]
     limits: tuple[SloState, ...]
     stable_limits: tuple[SloState, ...]
     emergency: SloState
@@ -57,15 +58,16 @@ class JudgeState:
     candidate: Counts = field(default_factory=Counts)
     stable: Counts = field(default_factory=Counts)
     split: tuple[float, float] = (0.0, 0.0)
-    profile: tuple[float, ...] = ()
     bounds: tuple[float, ...] = ()
     warm: float = -1.0
     harm: tuple[str, ...] = ()
     gap: str | None = None
+    distributions: tuple[HistogramState, ...] = ()
 
 
 _MANY: dict[str, type] = {
     "comparisons": RateState,
+    "distributions": HistogramState,
     "limits": SloState,
     "stable_limits": SloState,
     "hearts": HeartState,
@@ -76,7 +78,7 @@ _ONE: dict[str, type] = {"emergency": SloState, "candidate": Counts, "stable": C
 
 
 def to_json(state: JudgeState) -> dict[str, Any]:
-    """A mapping of numbers, words and lists; floats survive JSON exactly."""
+    """A mapping of numbers, words and lists, in which a row of numbers is one text; all exact in JSON."""
     plain: dict[str, Any] = {}
     for part in fields(state):
         value = getattr(state, part.name)
@@ -90,9 +92,12 @@ def to_json(state: JudgeState) -> dict[str, Any]:
 
 
 def from_json(plain: Mapping[str, Any]) -> JudgeState:
-    """What `to_json` wrote."""
+    """What `to_json` wrote, now or in an older version: a part that is not known any more is dropped."""
+    known = {part.name for part in fields(JudgeState)}
     values: dict[str, Any] = {}
     for name, value in plain.items():
+        if name not in known:
+            continue
         if name in _MANY:
             values[name] = tuple(_value(_MANY[name], row) for row in value)
         elif name in _ONE:
@@ -104,8 +109,23 @@ def from_json(plain: Mapping[str, Any]) -> JudgeState:
 
 def _row(value: Any) -> dict[str, Any]:
     plain = {part.name: getattr(value, part.name) for part in fields(value)}
-    return {name: list(v) if isinstance(v, tuple) else v for name, v in plain.items()}
+    return {name: packed(v) if isinstance(v, tuple) else v for name, v in plain.items()}
 
 
 def _value(kind: type[T], row: Mapping[str, Any]) -> T:
-    return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in row.items()})
+    known = {part.name for part in fields(cast(Any, kind))}
+    values = {name: unpacked(v) if isinstance(v, str | list) else v for name, v in row.items()}
+    return kind(**{name: v for name, v in values.items() if name in known})
+
+
+def packed(numbers: tuple[float, ...]) -> str:
+    """The bits of a row of numbers as a text: half as long as their digits."""
+    return b64encode(struct.pack(f"<{len(numbers)}d", *numbers)).decode()
+
+
+def unpacked(text: str | list[float]) -> tuple[float, ...]:
+    """What `packed` wrote; a list of numbers is how states were stored before."""
+    if isinstance(text, list):
+        return tuple(text)
+    raw = b64decode(text)
+    return struct.unpack(f"<{len(raw) // 8}d", raw)

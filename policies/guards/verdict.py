@@ -10,9 +10,13 @@ from dataclasses import replace
 
 from policies import ramp
 from policies.evidence import Evidence, Finding, Verdict, worst
-from policies.guards import budget, findings, heartbeat, slo, threshold
+from policies.guards import budget, heartbeat, slo, threshold
 from policies.guards.budget import Combined, Stake
-from policies.guards.findings import Allowance, Standing
+from policies.guards.findings import limits as limit_findings
+from policies.guards.findings import rates, rules
+from policies.guards.findings.standing import SUSPECT, Allowance, Standing
+from policies.guards.histogram import HistogramState
+from policies.guards.noise import Noise
 from policies.guards.plan import EMERGENCY, EMERGENCY_STAKE, Comparison, Limit, Plan
 from policies.guards.rate import RateState
 from policies.guards.state import JudgeState
@@ -40,6 +44,10 @@ def stakes(plan: Plan, state: JudgeState) -> list[Stake]:
     found = [
         Stake(c.name, c.stake, s.log_e, s.log_peak)
         for c, s in zip(plan.comparisons, state.comparisons, strict=True)
+    ]
+    found += [
+        Stake(d.name, d.stake, s.log_e, s.log_peak)
+        for d, s in zip(plan.distributions, state.distributions, strict=True)
     ]
     for index, (guard, one) in enumerate(zip(limits(plan, state), state.limits, strict=True)):
         if guard.limit is not None:
@@ -92,20 +100,26 @@ def _findings(plan: Plan, state: JudgeState, standing: Standing, *, needs: bool)
         stake = levels[name].weight if name in levels else 1.0
         return budget.threshold(stake, max(total, stake), plan.false_rollbacks)
 
-    for guard, one, bound in zip(plan.comparisons, state.comparisons, state.bounds_used, strict=True):
-        allowance = _allowance_of(plan, guard, one)
-        yield findings.of_comparison(
+    for guard, one in zip(plan.comparisons, state.comparisons, strict=True):
+        yield rates.of_comparison(
             guard,
             one,
-            slower_than=bound,
             bounds=state.bounds,
-            allowance=allowance,
+            allowance=_allowance_of(plan, guard, one),
             standing=standing,
             log_harm=harm_at(guard.name),
             needs=needs,
         )
+    for durations, all_of in zip(plan.distributions, state.distributions, strict=True):
+        yield rates.of_distribution(
+            durations,
+            all_of,
+            allowance=_slow_allowance(plan, durations.noise, all_of),
+            standing=standing,
+            log_harm=harm_at(durations.name),
+        )
     for index, (limit, under) in enumerate(zip(limits(plan, state), state.limits, strict=True)):
-        finding = findings.of_limit(
+        finding = limit_findings.of_limit(
             limit,
             under,
             standing,
@@ -116,18 +130,18 @@ def _findings(plan: Plan, state: JudgeState, standing: Standing, *, needs: bool)
         if finding is not None:
             yield finding
     for heart, beat in zip(plan.hearts, state.hearts, strict=True):
-        yield findings.of_heart(heart, beat, standing, int(state.split[0]))
+        yield rules.of_heart(heart, beat, standing, int(state.split[0]))
     for routing, split in zip(plan.shares, state.shares, strict=True):
-        yield findings.of_share(routing, split, standing, kept=plan.kept)
+        yield rules.of_share(routing, split, standing, kept=plan.kept)
     for plain, checks in zip(plan.thresholds, state.thresholds, strict=True):
-        yield findings.of_threshold(plain, checks, standing)
+        yield rules.of_threshold(plain, checks, standing)
     for unfed in plan.unfed:
-        yield findings.of_unfed(unfed)
+        yield rules.of_unfed(unfed)
     if EMERGENCY in state.harm:
-        yield findings.of_emergency(state.emergency)
+        yield limit_findings.of_emergency(state.emergency)
     if together:
         tightest = min(_allowances(plan, state), key=lambda a: a.allowed)
-        yield findings.of_risk(tightest, standing, plan.ladder, _waits(plan, state, standing))
+        yield limit_findings.of_risk(tightest, standing, plan.ladder, _waits(plan, state, standing))
 
 
 def _waits(plan: Plan, state: JudgeState, standing: Standing) -> str | None:
@@ -178,20 +192,27 @@ def _allowances(plan: Plan, state: JudgeState) -> list[Allowance]:
     failures = _allowance(
         plan, state.candidate.errors / plan.burst, state.candidate.requests / plan.burst, rate, plan.risk
     )
-    slow = (
-        _allowance_of(plan, guard, one)
+    slow = [
+        _slow_allowance(plan, guard.noise, one)
         for guard, one in zip(plan.comparisons, state.comparisons, strict=True)
         if guard.kind is GuardKind.LATENCY
-    )
-    return [failures, *slow]
+    ]
+    durations = zip(plan.distributions, state.distributions, strict=True)
+    return [failures, *slow, *(_slow_allowance(plan, guard.noise, one) for guard, one in durations)]
 
 
 def _allowance_of(plan: Plan, guard: Comparison, one: RateState) -> Allowance:
     """One guard's own. Counts are thinned by a learned burst: retries must not pass for knowledge."""
+    if guard.kind is GuardKind.LATENCY:
+        return _slow_allowance(plan, guard.noise, one)
     burst = 1.0 if guard.noise.provisional else guard.noise.burst
-    if guard.kind is GuardKind.ERRORS:
-        rate = _stable_rate(plan, one.stable_bad, one.stable_requests)
-        return _allowance(plan, one.bad / burst, one.requests / burst, rate, plan.risk)
+    rate = _stable_rate(plan, one.stable_bad, one.stable_requests)
+    return _allowance(plan, one.bad / burst, one.requests / burst, rate, plan.risk)
+
+
+def _slow_allowance(plan: Plan, noise: Noise, one: RateState | HistogramState) -> Allowance:
+    """By slow requests: half as many again as stable's own is the risk, as it is for failures by default."""
+    burst = 1.0 if noise.provisional else noise.burst
     seen = one.stable_requests >= LEAST_STABLE
     slow_rate = one.stable_bad / one.stable_requests if seen else None
     return _allowance(plan, one.bad / burst, one.requests / burst, slow_rate, None)
@@ -215,4 +236,4 @@ def _stable_rate(plan: Plan, bad: float, requests: float) -> float | None:
 
 def _breached(state: JudgeState, index: int) -> bool:
     """Whether stable, beside the candidate, is above this limit too."""
-    return state.together and state.stable_limits[index].log_e >= findings.SUSPECT
+    return state.together and state.stable_limits[index].log_e >= SUSPECT

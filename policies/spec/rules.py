@@ -243,9 +243,7 @@ def _check_guards(node: Mapping, values: Values, findings: Findings) -> None:
             continue
         mapping = guard if isinstance(guard, Mapping) else Mapping((), guard.place)
         if name.text == "latency":
-            if not mapping.has("slower_than"):
-                message = "`latency` needs `slower_than`, the time from which a request is bad"
-                findings.add(mapping.place, message, allowed=("slower_than",))
+            _only_with(mapping, "slo", ("slower_than",), findings)
         else:
             _check_own(name, mapping, findings)
 

@@ -259,6 +259,9 @@ def _guards(environment: Environment, at: str) -> Iterator[_Need]:
 
 
 def _latency(guard: Guard, path: str) -> Iterator[_Need]:
+    if guard.slower_than is None:
+        yield _Need(path, "guards.latency", "all durations")
+        return
     yield _Need(path, "guards.latency", f"slower than {guard.slower_than:g}s")
     if guard.slower_than not in BOUNDS:
         yield _Need(f"{path}.slower_than", "guards.latency.between", f"{guard.slower_than:g}s")

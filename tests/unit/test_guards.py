@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from policies.guards import betting, budget, heartbeat, noise, rate, share, slo, threshold
 from policies.guards.budget import Stake
+from policies.guards.findings.standing import p_value
 from policies.guards.heartbeat import Alive, Cause
 from policies.guards.noise import PROVISIONAL, Noise, Pair
 
@@ -176,7 +177,7 @@ def test_a_late_onset_is_still_found():
 
 def test_the_p_value_never_grows():
     bad = fed([(3, 10, 0, 90, 1.0)] * 3)
-    assert rate.p_value(fed([(0, 200, 9, 90, 1.0)] * 9, bad)) <= rate.p_value(bad) < 0.01
+    assert p_value(fed([(0, 200, 9, 90, 1.0)] * 9, bad).log_peak) <= p_value(bad.log_peak) < 0.01
 
 
 def test_the_failures_foretold_are_just_enough():

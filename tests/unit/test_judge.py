@@ -113,11 +113,19 @@ def test_equal_versions_are_not_rolled_back():
     assert sum(bool(end.harm) for end in ends) <= 1
 
 
-def test_a_slower_version_is_found_by_a_bound_from_stables_own_traffic():
+def test_a_slower_version_is_found_by_all_its_durations():
     slow = World(0.0, 0.0, 200, 10, slow=(0.4, 0.3, 0.25, 0.04, 0.01))
     end = judged(JUDGE, intervals(slow, 120, 1))
     assert end.harm == ("latency",)
-    assert end.bounds_used == (None, 0.3)
+    assert end.distributions[0].bound == 0.3
+    said = next(f for f in JUDGE.evidence(end, epoch=1).findings if f.guard == "latency")
+    assert said.rule == "the candidate must not be slower than stable"
+
+
+def test_a_slower_version_is_found_by_one_bound():
+    slow = World(0.0, 0.0, 200, 10, slow=(0.4, 0.3, 0.25, 0.04, 0.01))
+    judge = Judge.of(Environment(guards=(Guard("latency", GuardKind.LATENCY, slower_than=0.3),)))
+    assert judged(judge, intervals(slow, 120, 1)).harm == ("latency",)
 
 
 def test_a_bound_that_the_router_does_not_count_is_named():

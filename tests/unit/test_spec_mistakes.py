@@ -219,7 +219,7 @@ def test_each_mistake_is_told_once_and_in_words():
                 "4:19 guards.quality: says nowhere what is too bad: write exactly one of `slo`, `worse_by` or `drop`"
             ],
             "a latency guard without its bound": [
-                "4:19 guards.latency: `latency` needs `slower_than`, the time from which a request is bad"
+                "4:25 guards.latency.slo: `slo` means something only with `slower_than`"
             ],
             "a latency guard without a share": [
                 "4:45 guards.latency.slo: `slo: 500ms` is not a share; it wants `history`, or a share with its percent sign, such as 1%"
