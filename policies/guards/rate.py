@@ -29,7 +29,10 @@ _RATIOS: Array = np.concatenate([betting.RATIOS, [1.0]])  # the null last
 
 
 class Track(NamedTuple):
-    """The guard as arrays of any leading shape; a single rollout has the empty shape."""
+    """The guard as arrays of any leading shape; a single rollout has the empty shape.
+
+    `fits` may have no columns: then the interval that people read is not kept, and all else is the same.
+    """
 
     bets: Array
     fits: Array
@@ -83,7 +86,7 @@ def advance(
     y, m = betting.array(stable_bad), betting.array(stable_requests)
     both = (n > 0) & (m > 0)
     odds = np.where(both, n, 1.0) / np.where(both, m, 1.0)
-    ratios = np.concatenate([(1.0 + worse_by) * _RATIOS, GRID])
+    ratios = np.concatenate([(1.0 + worse_by) * _RATIOS, GRID[: track.fits.shape[-1]]])
     others = 1 / (1 + odds[..., None] * ratios)
     shares = odds[..., None] * ratios * others
     urn = betting.urn_at(track.urn, betting.array(at), noise.block)

@@ -1,0 +1,383 @@
+"""Production's judge for many runs in arrays: the same bets, by the same functions, hundreds at a time.
+
+The arithmetic is `rate.advance` and `slo.advance` themselves, which take any leading shape; the bounds
+of the ramp are `ramp`'s. What is written here anew is only which guard is fed when, and how findings
+become a verdict, as `judge` and `verdict` do it for one rollout; a test holds both beside each other
+on every world. What it does not know it refuses (`knows`), and the judges go one by one.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+
+from policies import ramp
+from policies.guards import betting, budget, increment, rate, share, slo
+from policies.guards.betting import Array, Urn
+from policies.guards.judge import LEAST_PROFILE, Judge
+from policies.guards.noise import PROVISIONAL, Noise
+from policies.guards.plan import EMERGENCY_LIMIT, EMERGENCY_STAKE, Plan
+from policies.guards.verdict import LEAST_STABLE
+from policies.spec.declaration import GuardKind
+from service.worlds.panels import Truths, Verdicts
+from service.worlds.traffic import Arms, Runs, Tick
+
+CHUNK = 200  # runs whose alternatives fit the processor's cache together
+SUSPECT = float(np.log(budget.SUSPICION))
+UNKNOWN = -1  # a latency bound that was not chosen yet
+
+
+def knows(judge: Judge) -> bool:
+    """Whether this module can stand for such a judge."""
+    plan = judge.plan
+    known = {GuardKind.ERRORS, GuardKind.LATENCY}
+    return not plan.unfed and not plan.thresholds and {c.kind for c in plan.comparisons} <= known
+
+
+@dataclass(slots=True)
+class _Bets:
+    """One guard of all runs: a row each."""
+
+    bets: Array
+    urn: Urn
+    seconds: Array
+    log_e: Array
+
+    @classmethod
+    def fresh(cls, runs: int, *tests: int) -> "_Bets":
+        shape = (runs, *tests)
+        bets = np.broadcast_to(betting.start(), (*shape, len(betting.RATIOS))).copy()
+        urn = Urn(np.zeros(shape), np.zeros(shape), np.zeros(shape))
+        return cls(bets, urn, np.zeros(shape), np.zeros(shape))
+
+    def at(self, who: Runs) -> tuple[Array, Urn, Array]:
+        return self.bets[who], Urn(*(part[who] for part in self.urn)), self.seconds[who]
+
+    def put(self, who: Runs, bets: Array, urn: Urn, seconds: Array) -> None:
+        self.bets[who], self.seconds[who] = bets, seconds
+        for mine, theirs in zip(self.urn, urn, strict=True):
+            mine[who] = theirs
+        self.log_e[who] = betting.log_evidence(bets, seconds)
+
+
+class Many:
+    """The judges of many runs with one plan; their noise and history may differ."""
+
+    def __init__(self, judges: Sequence[Judge], bounds: tuple[float, ...]) -> None:
+        plan = judges[0].plan
+        runs = len(judges)
+        self.plan, self.bounds = plan, bounds
+        self._noises = [[j.plan.comparisons[i].noise for j in judges] for i in range(len(plan.comparisons))]
+        self._limit_noises = [[j.plan.limits[i].noise for j in judges] for i in range(len(plan.limits))]
+        self._rates = [_Bets.fresh(runs) for _ in plan.comparisons]
+        self._seen = [np.zeros((4, runs)) for _ in plan.comparisons]  # bad, requests, of stable
+        self._bound = [
+            np.full(runs, UNKNOWN if c.slower_than is None else self._index(c.slower_than))
+            for c in plan.comparisons
+        ]
+        self._profile = np.zeros((runs, len(bounds) + 1))
+        self._limits = [_Bets.fresh(runs) for _ in plan.limits]
+        self._stable_limits = [_Bets.fresh(runs) for _ in plan.limits]
+        self._limit_seen = [np.zeros((2, runs)) for _ in plan.limits]
+        self._level = [
+            np.array([np.nan if j.plan.limits[i].limit is None else j.plan.limits[i].limit for j in judges])
+            for i in range(len(plan.limits))
+        ]
+        self._burst = np.array([j.plan.burst for j in judges])
+        self._known_rate = [j.plan.history.rate if j.plan.history else None for j in judges]
+        self._emergency = _Bets.fresh(runs)
+        self._shares = [_Bets.fresh(runs, 2) for _ in plan.shares]
+        self._tested_at = np.zeros(runs)
+        self._weight = np.zeros(runs)
+        self._together = np.ones(runs, dtype=bool)
+        self._split = np.zeros((2, runs))
+        self._warm = np.full(runs, -1.0)
+        self._total = np.zeros((4, runs))  # candidate's requests and errors, stable's
+        self._harm = np.zeros(runs, dtype=bool)
+
+    def _index(self, bound: float) -> int:
+        return self.bounds.index(bound) if bound in self.bounds else len(self.bounds)
+
+    # --- what was seen -----------------------------------------------------------------------
+
+    def observe(self, who: Runs, tick: Tick, weights: Array) -> None:
+        """One interval, a few hundred runs at a time."""
+        for rows in _chunks(len(who)):
+            part = Tick(
+                tick.at, tick.seconds, _rows(tick.candidate, rows), _rows(tick.stable, rows), tick.wrong[rows]
+            )
+            self._observe(who[rows], part, weights[rows])
+
+    def _observe(self, who: Runs, tick: Tick, weights: Array) -> None:
+        mine, theirs = tick.candidate.requests, np.where(weights < 100, tick.stable.requests, 0.0)
+        moved = weights != self._weight[who]
+        self._split[:, who] = np.where(moved, 0.0, self._split[:, who] + np.stack([mine, mine + theirs]))
+        warm = self._warm[who]
+        self._warm[who] = np.where(warm >= 0, warm + tick.seconds, np.where(mine > 0, 0.0, warm))
+        self._test_shares(who, tick, weights, moved=moved)
+        self._weight[who], self._together[who] = weights, weights < 100
+        cold = self._warm[who] < self.plan.warmup
+        self._feed(cold, self._warn, who, tick)
+        self._feed(~cold & (weights < 100), self._compare, who, tick)
+        self._feed(~cold & (weights >= 100), self._alone, who, tick)
+        self._harm[who] |= self._combined(who) >= -np.log(self.plan.false_rollbacks)
+
+    @staticmethod
+    def _feed(which: Truths, guard: Any, who: Runs, tick: Tick) -> None:
+        """Feed these runs alone to a guard."""
+        if which.all():
+            guard(who, tick)
+        elif which.any():
+            guard(
+                who[which],
+                Tick(
+                    tick.at,
+                    tick.seconds,
+                    _rows(tick.candidate, which),
+                    _rows(tick.stable, which),
+                    tick.wrong[which],
+                ),
+            )
+
+    def _test_shares(self, who: Runs, tick: Tick, weights: Array, *, moved: Truths) -> None:
+        """The first interval at a new weight is not counted, as in `share.update`."""
+        for guard, bets in zip(self.plan.shares, self._shares, strict=True):
+            fresh = who[moved]
+            bets.put(fresh, *_Bets.fresh(len(fresh), 2).at(np.arange(len(fresh))))
+            bets.log_e[fresh] = 0.0
+            stays = ~moved & (weights > 0) & (weights < 100)
+            if not stays.any():
+                continue
+            runs, part = who[stays], weights[stays]
+            n, m = tick.candidate.requests[stays], tick.stable.requests[stays]
+            room = np.array([share.margin(w, guard.tolerance) for w in part])
+            most, other = part / 100 + room, 1 - part / 100 + room
+            kept = self.plan.kept
+            before = bets.at(runs)
+            track = slo.advance(
+                slo.Track(*before),
+                np.stack([n, n if kept else m], axis=-1),
+                np.stack([n + m, n + m], axis=-1),
+                limit=np.stack([most, most if kept else other], axis=-1),
+                at=np.full((len(runs), 2), tick.at),
+                seconds=tick.seconds,
+                noise=share.ROUTING,
+            )
+            bets.put(runs, *track)
+
+    def _warn(self, who: Runs, tick: Tick) -> None:
+        level = np.full(len(who), EMERGENCY_LIMIT)
+        self._bet(self._emergency, who, tick, arms=tick.candidate, limit=level, noise=PROVISIONAL)
+
+    def _compare(self, who: Runs, tick: Tick) -> None:
+        for index, guard in enumerate(self.plan.comparisons):
+            counts = self._counts(index, who, tick)
+            known = np.ones(len(who), dtype=bool)
+            if guard.kind is GuardKind.LATENCY:
+                known = (self._bound[index][who] >= 0) & (self._bound[index][who] < len(self.bounds))
+            runs, counts = who[known], counts[:, known]
+            bets = self._rates[index]
+            before, urn, seconds = bets.at(runs)
+            track = rate.advance(
+                rate.Track(before, np.zeros((len(runs), 0)), urn, seconds),
+                *counts,
+                at=np.full(len(runs), tick.at),
+                seconds=tick.seconds,
+                worse_by=guard.worse_by,
+                noise=_noise_of([self._noises[index][run] for run in runs]),
+            )
+            bets.put(runs, track.bets, track.urn, track.seconds)
+            self._seen[index][:, runs] += counts
+        self._choose_bounds(who, tick)
+        for index, limit in enumerate(self.plan.limits):
+            noise = _noise_of([self._limit_noises[index][run] for run in who])
+            level = self._level[index][who]
+            if limit.written:
+                self._bet(self._limits[index], who, tick, arms=tick.candidate, limit=level, noise=noise)
+                self._limit_seen[index][:, who] += [tick.candidate.errors, tick.candidate.requests]
+            if limit.limit is not None:
+                self._bet(self._stable_limits[index], who, tick, arms=tick.stable, limit=level, noise=noise)
+        self._total[:, who] += _counted(tick.candidate, tick.stable)
+
+    def _counts(self, index: int, who: Runs, tick: Tick) -> Array:
+        """Bad requests and all, of the candidate and of stable, as this guard counts them."""
+        if self.plan.comparisons[index].kind is GuardKind.ERRORS:
+            arms = (tick.candidate, tick.stable)
+            return np.stack([counted for a in arms for counted in (a.errors, a.requests)])
+        above = np.arange(len(self.bounds) + 1) > self._bound[index][who][:, None]
+        return np.stack(
+            [
+                counted
+                for a in (tick.candidate, tick.stable)
+                for counted in ((a.buckets * above).sum(axis=-1), a.buckets.sum(axis=-1))
+            ]
+        )
+
+    def _choose_bounds(self, who: Runs, tick: Tick) -> None:
+        """As `Judge` chooses a latency bound: once stable showed enough durations."""
+        if not self.bounds or not any((bound[who] == UNKNOWN).any() for bound in self._bound_of_latency()):
+            return
+        self._profile[who] += tick.stable.buckets
+        for run in who[self._profile[who].sum(axis=-1) >= LEAST_PROFILE]:
+            chosen = increment.usual_bound(self._profile[run], self.bounds) or self.bounds[-1]
+            for bound in self._bound_of_latency():
+                bound[run] = self._index(chosen) if bound[run] == UNKNOWN else bound[run]
+
+    def _bound_of_latency(self) -> list[Any]:
+        pairs = zip(self.plan.comparisons, self._bound, strict=True)
+        return [bound for guard, bound in pairs if guard.kind is GuardKind.LATENCY]
+
+    def _alone(self, who: Runs, tick: Tick) -> None:
+        for index in range(len(self.plan.limits)):
+            self._derive(index, who)
+            level = self._level[index][who]
+            has = ~np.isnan(level)
+            noise = _noise_of([self._limit_noises[index][run] for run in who[has]])
+            arms = _rows(tick.candidate, has)
+            self._bet(self._limits[index], who[has], tick, arms=arms, limit=level[has], noise=noise)
+            self._limit_seen[index][:, who[has]] += [arms.errors, arms.requests]
+        self._total[:2, who] += _counted(tick.candidate)
+
+    def _derive(self, index: int, who: Runs) -> None:
+        """Where nobody gave a limit, what stable served beside the candidate gives one."""
+        for run in who[np.isnan(self._level[index][who])]:
+            requests, errors = self._total[2, run], self._total[3, run]
+            limit = slo.limit_from_history(errors, requests, self._burst[run]) if requests > 0 else None
+            self._level[index][run] = np.nan if limit is None else limit
+
+    @staticmethod
+    def _bet(bets: _Bets, who: Runs, tick: Tick, *, arms: Arms, limit: Array, noise: Noise) -> None:
+        if not len(who):
+            return
+        track = slo.advance(
+            slo.Track(*bets.at(who)),
+            arms.errors,
+            arms.requests,
+            limit=limit,
+            at=np.full(len(who), tick.at),
+            seconds=tick.seconds,
+            noise=noise,
+        )
+        bets.put(who, *track)
+
+    # --- what it comes to --------------------------------------------------------------------
+
+    def harmful(self, who: Runs) -> Truths:
+        return self._harm[who].copy()
+
+    def _breached(self, who: Runs) -> list[Truths]:
+        return [self._together[who] & (bets.log_e[who] >= SUSPECT) for bets in self._stable_limits]
+
+    def _combined(self, who: Runs) -> Array:
+        """log of the budget's weighted mean of E."""
+        stakes = [(np.full(len(who), c.stake), b.log_e[who]) for c, b in self._pairs()]
+        for index, (limit, breached) in enumerate(zip(self.plan.limits, self._breached(who), strict=True)):
+            has = ~np.isnan(self._level[index][who]) & ((limit.limit is not None) | ~self._together[who])
+            log_e = self._limits[index].log_e[who]
+            stakes.append((np.where(has, limit.stake, 0.0), np.where(breached, np.minimum(log_e, 0), log_e)))
+        if self.plan.warmup > 0:
+            stakes.append((np.full(len(who), EMERGENCY_STAKE), self._emergency.log_e[who]))
+        parts, logs = (np.stack(column) for column in zip(*stakes, strict=True))
+        total = parts.sum(axis=0)
+        none = total == 0
+        with np.errstate(divide="ignore"):
+            weighted = np.where(parts > 0, np.log(parts / np.where(none, 1.0, total)) + logs, -np.inf)
+        return np.asarray(np.where(none, 0.0, np.logaddexp.reduce(weighted, axis=0)))
+
+    def _pairs(self) -> Iterator[tuple[Any, _Bets]]:
+        return zip(self.plan.comparisons, self._rates, strict=True)
+
+    def verdicts(self, who: Runs) -> Verdicts:
+        harm, together = self._harm[who], self._together[who]
+        suspect = self._suspect(who)
+        waits = self._warm[who] < max(self.plan.warmup, 0.0)
+        for breached in self._breached(who):
+            waits |= breached
+        ramped = [self._ramped(run) if both else (0.0, 0.0) for run, both in zip(who, together, strict=True)]
+        least, counted = np.array(ramped).reshape(-1, 2).T
+        weight, top = self._weight[who], self.plan.top
+        goes_on = (least > weight) | ((weight >= top) & (least >= top))
+        cleared = np.where(together, ~waits & (counted > 0) & goes_on, self._kept(who))
+        cleared = cleared & ~harm & ~suspect
+        held = np.where(suspect | waits, np.minimum(least, weight), least)
+        allowed = np.where(together, held, np.where(cleared, 100.0, weight))
+        allowed = np.where(harm | (self._total[0, who] == 0) | (weight <= 0), 0.0, allowed)
+        mine, total = self._split[:, who]
+        seen = np.where(total > 0, 100 * mine / np.where(total > 0, total, 1.0), np.nan)
+        return Verdicts(harm.copy(), suspect & ~harm, cleared, allowed, seen)
+
+    def _suspect(self, who: Runs) -> Truths:
+        found = self._combined(who) >= SUSPECT
+        for bets in self._rates:
+            found |= bets.log_e[who] >= SUSPECT
+        alone = ~self._together[who]
+        for limit, bets in zip(self.plan.limits, self._limits, strict=True):
+            found |= (alone | limit.written) & (bets.log_e[who] >= SUSPECT)
+        for bets in self._shares:
+            high, low = bets.log_e[who].T
+            found |= np.logaddexp(high, low) - np.log(2) >= share.ALARM
+        return np.asarray(found)
+
+    def _ramped(self, run: int) -> tuple[float, float]:
+        """The weight that the tightest of a run's rates allows, and its requests, by `ramp` itself."""
+        plan = self.plan
+        requests, errors, stable_requests, stable_errors = self._total[:, run]
+        burst = self._burst[run]
+        rate_of = self._stable_rate(run, stable_errors, stable_requests)
+        found = [_allowed(errors / burst, requests / burst, rate_of, plan.risk, plan)]
+        for index, guard in enumerate(plan.comparisons):
+            if guard.kind is not GuardKind.LATENCY:
+                continue
+            noise = self._noises[index][run]
+            thin = 1.0 if noise.provisional else noise.burst
+            bad, seen, stable_bad, stable_seen = self._seen[index][:, run]
+            slow = stable_bad / stable_seen if stable_seen >= LEAST_STABLE else None
+            found.append(_allowed(bad / thin, seen / thin, slow, None, plan))
+        return min(found, key=lambda one: one[0])
+
+    def _stable_rate(self, run: int, errors: float, requests: float) -> float | None:
+        return errors / requests if requests >= LEAST_STABLE else self._known_rate[run]
+
+    def _kept(self, who: Runs) -> Truths:
+        """Whether each absolute limit is certainly kept, for runs that have all traffic."""
+        kept = np.full(len(who), fill_value=bool(self.plan.limits))
+        for index in range(len(self.plan.limits)):
+            for row, run in enumerate(who):
+                if self._together[run]:
+                    continue
+                level = self._level[index][run]
+                bad, requests = self._limit_seen[index][:, run]
+                sure = not np.isnan(level) and requests > 0 and ramp.upper_bound(bad, requests) <= level
+                kept[row] &= bool(sure)
+        return kept
+
+
+def _allowed(
+    bad: float, requests: float, rate_of: float | None, risk: float | None, plan: Plan
+) -> tuple[float, float]:
+    if requests <= 0:
+        return 0.0, 0.0
+    excess = ramp.excess(bad, requests, rate_of)
+    return ramp.allowed_weight(excess, ramp.risk_of(rate_of, risk), plan.ladder), requests
+
+
+def _chunks(count: int) -> Iterator[slice]:
+    return (slice(at, at + CHUNK) for at in range(0, count, CHUNK))
+
+
+def _rows(arms: Arms, which: Any) -> Arms:
+    return Arms(arms.requests[which], arms.errors[which], arms.buckets[which])
+
+
+def _counted(*arms: Arms) -> Array:
+    return np.stack([counted for a in arms for counted in (a.requests, a.errors)])
+
+
+def _noise_of(noises: Sequence[Noise]) -> Noise:
+    """The noise of many runs: a column each where they differ, standing where one number stands."""
+    if not noises or all(noise is noises[0] for noise in noises):
+        return noises[0] if noises else PROVISIONAL
+    burst = np.array([noise.burst for noise in noises])
+    spread = np.array([noise.spread for noise in noises])[:, None]  # meets the alternatives' axis
+    return Noise(cast("float", burst), cast("float", spread), provisional=False, block=noises[0].block)
