@@ -85,7 +85,7 @@ lock: $(READY) ## write the hashed requirements anew from pyproject.toml
 	for name in bootstrap mlflow; do $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/$$name.in -o requirements/$$name.txt; done
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --only-binary :all: --no-emit-index-url --no-header -c requirements/mlflow.txt examples/diabetes/requirements.in -o examples/diabetes/requirements.lock
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded --extra postgres pyproject.toml -o requirements/app.txt
-	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded --extra postgres --group dev -c requirements/app.txt pyproject.toml requirements/build.in -o requirements/dev.txt
+	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded --extra postgres --extra pictures --group dev -c requirements/app.txt pyproject.toml requirements/build.in -o requirements/dev.txt
 
 clean: ## end what a demo left running, remove the virtual environments and caches
 	@if [ -d .demo ] && [ -x $(BIN)/segue ]; then $(BIN)/segue demo --end; fi

@@ -30,6 +30,18 @@ def upper_bound(errors: float, requests: float, wrong: float = WRONG) -> float:
     return min(1.0, _largest_root(errors, requests, level))
 
 
+def bounds(errors: float, requests: float, wrong: float = WRONG) -> tuple[float, float]:
+    """All error rates that these counts do not exclude, as (least, largest); (0, 1) while nothing is known.
+
+    The same mixture as `upper_bound`, read at both ends: the true rate leaves it at *any* time with
+    probability at most `wrong`.
+    """
+    high = upper_bound(errors, requests, wrong)
+    if errors <= 0 or not (0 < requests <= MOST_REQUESTS and errors <= requests):
+        return 0.0, high
+    return _smallest_root(errors, requests, math.log(1 / wrong) - _log_mixture(errors, requests)), high
+
+
 def _log_mixture(errors: float, requests: float) -> float:
     a, b = PRIOR_EVENTS, PRIOR_REQUESTS
     return a * math.log(b) - math.lgamma(a) + math.lgamma(a + errors) - (a + errors) * math.log(b + requests)
@@ -48,6 +60,18 @@ def _largest_root(errors: float, requests: float, level: float) -> float:
         if not lower < rate:
             break
         rate = lower
+    return rate
+
+
+def _smallest_root(errors: float, requests: float, level: float) -> float:
+    """The smallest such `rate` (Newton from below)."""
+    rate = math.exp(-level / errors)
+    for _ in range(200):
+        value = requests * rate - errors * math.log(rate) - level
+        higher = rate - value / (requests - errors / rate)
+        if not higher > rate:
+            break
+        rate = higher
     return rate
 
 

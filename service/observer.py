@@ -72,6 +72,7 @@ class Judged:
 
     judge: Judge
     history: History | None
+    started: tuple[float, int]  # when it began, with how many restarts: what `Judge.start` was given
     state: JudgeState
     moment: tuple[int, int, float, bool] | None = None
     moved: float = 0.0  # since when this process has seen that moment
@@ -203,11 +204,12 @@ class Observer:
             past = stored.state["history"]
             history = None if past is None else History(*past)
             judge = Judge.of(release.environment, history=history)
-            return Judged(judge, history, states.from_json(stored.state["guards"]))
+            at, restarts = stored.state.get("started", (0.0, 0))  # older code did not store it
+            return Judged(judge, history, (at, restarts), states.from_json(stored.state["guards"]))
         history = self._history(one)
         judge = Judge.of(release.environment, history=history)
-        restarts = self._alive(one).restarts
-        return Judged(judge, history, judge.start(self.clock(), restarts=restarts))
+        at, restarts = self.clock(), self._alive(one).restarts
+        return Judged(judge, history, (at, restarts), judge.start(at, restarts=restarts))
 
     def _history(self, one: Watched) -> History | None:
         """What stable served on this target so far; None for a first release."""
@@ -252,8 +254,9 @@ class Observer:
     ) -> None:
         release = one.release
         past = None if known.history is None else [known.history.requests, known.history.errors]
-        body = {"history": past, "guards": states.to_json(state)}
-        new = series.Increment(release.name, what.sequence, release.epoch, to_json(what))
+        body = {"history": past, "started": list(known.started), "guards": states.to_json(state)}
+        seen = to_json(what) | {"alive": [known.alive.restarts, known.alive.answers]}
+        new = series.Increment(release.name, what.sequence, release.epoch, seen)
         with self.series.change(held) as change:
             if not change.add(new):
                 raise Conflict(f"increment {what.sequence} of {release.name} is stored already")

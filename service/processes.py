@@ -120,8 +120,9 @@ def run_web(chosen: Settings) -> None:
     """Serve what can be read."""
     from service import serving, web, worker
     from service.bootstrap import build
+    from service.series import Series
 
-    app = web.create_web(build(chosen))
+    app = web.create_web(build(chosen), Series.open(chosen.store_url("series")))
     installation.write_down(chosen.home, "web", chosen.web_port)
     serving.serve(app, chosen.host, chosen.web_port, worker.stop_on_signals(), threads=8)
 

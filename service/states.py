@@ -6,7 +6,7 @@ A change to one of these forms raises its schema number and adds an upcaster.
 from policies.effects import Effect
 from policies.events import Command, EvidenceChanged, SourceEvent
 from policies.release import Release, Target
-from policies.spec.declaration import Model
+from policies.spec.declaration import Environment, Model
 from policies.version import Version
 from service.codec import Codec
 from service.rows import ModelRow, ReleaseRow, TargetRow, VersionRow
@@ -15,6 +15,7 @@ RELEASE: Codec[Release] = Codec(Release)
 TARGET: Codec[Target] = Codec(Target)
 VERSION: Codec[Version] = Codec(Version)
 MODEL: Codec[Model] = Codec(Model)
+ENVIRONMENT: Codec[Environment] = Codec(Environment)
 EFFECT: Codec[Effect] = Codec(Effect)
 SOURCE_EVENT: Codec[SourceEvent] = Codec(SourceEvent)
 EVIDENCE: Codec[EvidenceChanged] = Codec(EvidenceChanged)

@@ -13,17 +13,19 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, g
 
 from policies.effects import HandBack
 from policies.release import Release, Target
-from service import happened, parked, places, tokens, views
+from service import happened, parked, places, recorded, tokens, views
 from service.bootstrap import Parts
 from service.performing.images import job_name, recipe_of
 from service.ports.outcomes import PortError
-from service.states import number_of, release_of, target_of, version_of
+from service.reporting import data
+from service.series import Series
+from service.states import ENVIRONMENT, number_of, release_of, target_of, version_of
 from service.store import Store
 
 PAGE = 50
 
 
-def create_web(parts: Parts) -> Flask:
+def create_web(parts: Parts, series: Series) -> Flask:
     """The application. Every route below `/api/v1` wants `Authorization: Bearer <token>`."""
     app = Flask("segue-web")
     registry = CollectorRegistry()
@@ -31,6 +33,7 @@ def create_web(parts: Parts) -> Flask:
     api = Blueprint("api", __name__, url_prefix="/api/v1")
     api.before_request(lambda: _refuse_unknown(parts.store))
     _releases(api, parts)
+    _evidence(api, parts.store, series)
     _targets(api, parts)
     _events(api, parts)
     _installation(api, parts.store)
@@ -112,6 +115,27 @@ def _releases(api: Blueprint, parts: Parts) -> None:
         if row is None:
             return problem(404, f"there is no release {name}")
         return jsonify(logs=_logs(parts, release_of(row)))
+
+
+def _evidence(api: Blueprint, store: Store, series: Series) -> None:
+    """What a release was judged by: its report, and the recorded intervals themselves."""
+
+    @api.get("/releases/<name>/report")
+    def report(name: str) -> Response:
+        row = store.release(number_of(name))
+        if row is None:
+            return problem(404, f"there is no release {name}")
+        return jsonify(report=data.of(release_of(row), recorded.of_release(series, name)))
+
+    @api.get("/releases/<name>/increments")
+    def increments(name: str) -> Response:
+        row = store.release(number_of(name))
+        if row is None:
+            return problem(404, f"there is no release {name}")
+        return jsonify(
+            environment=ENVIRONMENT.dump(release_of(row).environment),
+            recorded=recorded.written(recorded.of_release(series, name)),
+        )
 
 
 def _targets(api: Blueprint, parts: Parts) -> None:

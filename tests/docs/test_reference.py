@@ -95,7 +95,7 @@ def apps(tmp_path):
     parts = Parts(chosen, *[None] * 7, open_source=None)
     return {
         "## Intake": create_intake(chosen, None, lambda _: None, lambda _: None),
-        "## Web": web.create_web(parts),
+        "## Web": web.create_web(parts, None),
     }
 
 
@@ -161,7 +161,7 @@ def test_each_metric_is_described_and_no_other(monkeypatch, apps):
     )
     apps = [
         create_intake(Settings(home=ROOT), None, None, None),
-        web.create_web(Parts(None, *[None] * 7, None)),
+        web.create_web(Parts(None, *[None] * 7, None), None),
     ]
     made += [one for one in vars(meters).values() if isinstance(one, MetricWrapperBase)]
     served = set()

@@ -198,3 +198,28 @@ def test_labels_are_added_from_a_file_and_shown(served, tmp_path):
     assert code == 1
     assert "bad.csv: line 2: `wrong` is 'perhaps'; write true or false" in wrong
     assert segue(tmp_path, "add-labels", "wine", str(tmp_path / "late.txt"), *table)[0] == 2
+
+
+def test_a_report_is_written_as_a_page_and_as_a_picture(served, tmp_path):
+    world, threads = served
+    world.live()
+    world.serve(100)
+    release = world.rollout()
+    world.serve(100, {release.backend: 0.3})
+    world.play(60, until=release.name)
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: segue(tmp_path, "releases")[0] == 0)
+    code, said, wrong = segue(tmp_path, "report", "rel-2", "-o", "why.html")
+    assert code == 0, wrong
+    assert said.startswith("wrote why.html: Rolled back from 10 %.")
+    assert "<svg" in (tmp_path / "why.html").read_text()
+    code, said, _ = segue(tmp_path, "report", "rel-2", "-o", "why.png", "--json")
+    assert (tmp_path / "why.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads(said)["release"]["name"] == "rel-2"
+    code, _, wrong = segue(tmp_path, "report", "rel-1")
+    assert code == 2
+    assert "segue report rel-1 -o rel-1.html" in wrong
+    code, _, wrong = segue(tmp_path, "report", "rel-2", "-o", "why.pdf")
+    assert code == 2
+    assert ".html, .png, .svg" in wrong

@@ -21,6 +21,8 @@ PATHS = [
     "releases",
     "releases/rel-1",
     "releases/rel-1/logs",
+    "releases/rel-1/report",
+    "releases/rel-1/increments",
     "targets",
     "commands/1",
     "sources",
@@ -57,7 +59,16 @@ def test_health_needs_no_token_and_tells_nothing(world):
 
 
 @pytest.mark.parametrize(
-    "path", ["releases/rel-99", "releases/x", "releases/rel-" + "9" * 40, "releases/rel-99/logs", "nothing"]
+    "path",
+    [
+        "releases/rel-99",
+        "releases/x",
+        "releases/rel-" + "9" * 40,
+        "releases/rel-99/logs",
+        "releases/rel-99/report",
+        "releases/rel-99/increments",
+        "nothing",
+    ],
 )
 def test_what_is_not_there_is_404_as_a_problem(world, path):
     answer = get(world, path)

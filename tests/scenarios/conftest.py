@@ -103,7 +103,7 @@ class World:
         self.intake = create_intake(
             self.settings, self.inbox, self._door, lambda a: tokens.actor(self.store, a), self.clock
         ).test_client()
-        self.web = create_web(self.parts).test_client()
+        self.web = create_web(self.parts, self.series).test_client()
         self.people = {name: tokens.make(self.store, name) for name in ("ann", "bob", "eve")}
         self.deliveries = 0
         self.load = (1500, {})

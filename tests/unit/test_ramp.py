@@ -81,3 +81,20 @@ def _too_few(requests, rate):
     while ramp.upper_bound(failures, requests) < rate:
         failures += 1
     return failures
+
+
+@given(st.integers(0, 10_000), st.integers(1, 10**6))
+def test_both_bounds_solve_the_same_equation_on_both_sides_of_the_rate(errors, requests):
+    errors = min(errors, requests)
+    low, high = ramp.bounds(errors, requests)
+    assert high == ramp.upper_bound(errors, requests)
+    assert 0 <= low <= errors / requests <= high <= 1
+    if errors and high < 1:
+        one, other = (requests * rate - errors * math.log(rate) for rate in (low, high))
+        assert one == pytest.approx(other, rel=1e-9, abs=1e-6)
+
+
+def test_bounds_of_nothing_are_everything():
+    assert ramp.bounds(0, 0) == (0.0, 1.0)
+    assert ramp.bounds(5, 3) == (0.0, 1.0)
+    assert ramp.bounds(math.nan, 10) == (0.0, 1.0)

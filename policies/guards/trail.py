@@ -1,0 +1,43 @@
+"""What a judge saw from its start on, and its way through it: the same steps, the same states, bit for bit.
+
+Used to explain a rollout afterwards, and to try another policy on what was recorded. It must not
+decide anything by itself: each state comes from `Judge.observe`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from policies.guards.heartbeat import Alive
+from policies.guards.increment import Gap, Increment
+from policies.guards.judge import Judge
+from policies.guards.plan import History
+from policies.guards.state import JudgeState
+
+Seen = tuple[Increment | Gap, Alive]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """All that one rollout's judge was given: stable's history, when it began (seconds) with how many
+    restarts, and each interval in order, with what was known then of the candidate's health."""
+
+    history: History | None
+    at: float
+    restarts: int
+    seen: tuple[Seen, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One interval, and the judge's state after it."""
+
+    what: Increment | Gap
+    state: JudgeState
+
+
+def follow(judge: Judge, recorded: Recorded) -> Iterator[Look]:
+    """Each interval with the state that it leads to."""
+    state = judge.start(recorded.at, restarts=recorded.restarts)
+    for what, alive in recorded.seen:
+        state = judge.observe(state, what, alive)
+        yield Look(what, state)
