@@ -38,9 +38,9 @@ def parse(headers: Headers, body: bytes) -> tuple[Hint, ...]:
     told = hosted.load(body)
     match hosted.first(headers, "X-Forgejo-Event", "X-Gitea-Event"):
         case "push":
-            return hosted.pushed(told, _login(told))
+            return hosted.pushed(told, _login(told), _repository(told))
         case "create" | "delete":
-            return hosted.named(told, _login(told))
+            return hosted.named(told, _login(told), _repository(told))
         case "issue_comment":
             return _comment(told)
         case _:
@@ -52,6 +52,10 @@ def _login(told: hosted.Object) -> str:
     sender = hosted.part(told, "sender")
     login = strict_json.text(sender, "login", 200)
     return "" if str(sender.get("id")) == ACTIONS_USER else login
+
+
+def _repository(told: hosted.Object) -> str:
+    return hosted.full_name(told, "repository", "full_name")
 
 
 def _comment(told: hosted.Object) -> tuple[CommentHint, ...]:

@@ -39,9 +39,9 @@ def parse(headers: Headers, body: bytes) -> tuple[Hint, ...]:
     told = hosted.load(_json(headers, body))
     match header(headers, "X-GitHub-Event"):
         case "push":
-            return hosted.pushed(told, _sender(told))
+            return hosted.pushed(told, _sender(told), _repository(told))
         case "create" | "delete":
-            return hosted.named(told, _sender(told))
+            return hosted.named(told, _sender(told), _repository(told))
         case "issue_comment":
             issue = hosted.part(told, "issue")
             place = "pull" if isinstance(issue.get("pull_request"), dict) else "issue"
@@ -76,6 +76,10 @@ def _sender(told: hosted.Object) -> str:
     sender = hosted.part(told, "sender")
     login = strict_json.text(sender, "login", 200)
     return login if sender.get("type") == "User" else ""
+
+
+def _repository(told: hosted.Object) -> str:
+    return hosted.full_name(told, "repository", "full_name")
 
 
 def _comment(told: hosted.Object, where: str, kind: str) -> tuple[CommentHint, ...]:

@@ -1,4 +1,4 @@
-"""GitLab's web hooks, of a project or a group.
+"""GitLab's web hooks, of a project, a group or the whole server (a system hook, which tells of no comments).
 
 A hook made since GitLab 19 signs in the Standard Webhooks way: `webhook-id`, `webhook-timestamp`,
 `webhook-signature: v1,<base64>`, with the decoded text behind `whsec_` as key. An older one carries its
@@ -41,14 +41,20 @@ def parse(headers: Headers, body: bytes) -> tuple[Hint, ...]:
     """What the delivery hints at; () for what concerns nothing here, such as a pipeline."""
     del headers
     told = hosted.load(body)
-    match strict_json.text(told, "object_kind", 100):
+    match _kind(told):
         case "push" | "tag_push":
             pusher = strict_json.text(told, "user_username", 200)
-            return hosted.pushed(told, "" if BOT.match(pusher) else pusher)
+            project = hosted.full_name(told, "project", "path_with_namespace")
+            return hosted.pushed(told, "" if BOT.match(pusher) else pusher, project)
         case "note":
             return _comment(told)
         case _:
             return ()
+
+
+def _kind(told: hosted.Object) -> str:
+    """What happened. A system hook has another word for it, and says much else."""
+    return strict_json.text(told, "object_kind" if "object_kind" in told else "event_name", 100)
 
 
 def _carried(token: str, secrets: tuple[bytes, ...]) -> None:

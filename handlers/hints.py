@@ -12,12 +12,14 @@ OrderVerb = Literal["start", "pause", "rollback", "abort"]  # approvals, and mor
 
 @dataclass(frozen=True, slots=True)
 class RefHint:
-    """A branch or tag may name another commit now. `pusher` "": a program did it, for somebody unknown."""
+    """A branch or tag may name another commit now. `pusher` "": a program did it, for somebody unknown.
+    `repository` is its full name at the host; "" where the sender tells none."""
 
     ref: str
     before: str
     after: str
     pusher: str
+    repository: str = ""
 
 
 @dataclass(frozen=True, slots=True)

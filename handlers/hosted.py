@@ -14,6 +14,7 @@ from handlers.signing import Headers, header
 
 MOST_NODES = 200_000  # a push can list thousands of files
 MOST_TEXT = 1_000_000  # of a comment, which is what GitLab takes
+MOST_NAME = 300
 MARK = "<!-- segue"  # stands in every comment of ours: whatever it quotes is no command
 REFS = {"branch": "refs/heads/", "tag": "refs/tags/"}
 Object = dict[str, Any]
@@ -55,18 +56,25 @@ def time(told: Object, key: str) -> float | None:
         return None
 
 
-def pushed(told: Object, pusher: str) -> tuple[RefHint, ...]:
+def full_name(told: Object, part: str, key: str) -> str:
+    """The repository's full name as this part tells it; "" where it does not."""
+    found = told.get(part)
+    name = found.get(key) if isinstance(found, dict) else None
+    return name if isinstance(name, str) and len(name) <= MOST_NAME else ""
+
+
+def pushed(told: Object, pusher: str, repository: str) -> tuple[RefHint, ...]:
     """The reference of a push; () for one that changes nothing, as hosts send to try a hook."""
     ref, before, after = (strict_json.text(told, key, 300) for key in ("ref", "before", "after"))
-    return () if before == after else (RefHint(ref, before, after, pusher),)
+    return () if before == after else (RefHint(ref, before, after, pusher, repository),)
 
 
-def named(told: Object, pusher: str) -> tuple[RefHint, ...]:
+def named(told: Object, pusher: str, repository: str) -> tuple[RefHint, ...]:
     """The reference that was made or removed, told by its short name and its type."""
     kind = strict_json.text(told, "ref_type", 300)
     if kind not in REFS:
         return ()  # a repository
-    return (RefHint(REFS[kind] + strict_json.text(told, "ref", 300), "", "", pusher),)
+    return (RefHint(REFS[kind] + strict_json.text(told, "ref", 300), "", "", pusher, repository),)
 
 
 def comment(said: CommentHint, *, sender: str) -> tuple[CommentHint, ...]:

@@ -15,13 +15,14 @@ from service.ports.connections import Cluster, Source
 from service.ports.git import GitHost, Redelivering
 from service.ports.jobs import JobRunner
 from service.ports.metrics import MetricSource
+from service.ports.organisations import Organisation
 from service.ports.outcomes import Refused
 from service.ports.registries import ImageRegistry, ModelRegistry
 from service.ports.signatures import ImageSignatures
 from service.ports.traffic import TrafficRouter
 from service.ports.workloads import Adoption, Room, Workload
 from service.settings import Settings
-from service.sources import GIT_KINDS, IMAGE_KINDS, REGISTRY_KINDS
+from service.sources import GIT_KINDS, IMAGE_KINDS, ORGANISATION_KINDS, REGISTRY_KINDS
 from service.sources import opened as source_opened
 from service.store import Store
 
@@ -82,9 +83,14 @@ class Parts:
         host: GitHost = self._source(name, GIT_KINDS)
         return host
 
+    def organisation(self, name: str) -> Organisation:
+        """The organisation behind a source."""
+        organisation: Organisation = self._source(name, frozenset(ORGANISATION_KINDS))
+        return organisation
+
     def redelivering(self, name: str) -> Redelivering:
-        """The same, of one that sends again what it could not deliver."""
-        host: Redelivering = self._source(name, GIT_KINDS)
+        """A host or an organisation there that sends again what it could not deliver."""
+        host: Redelivering = self._source(name, GIT_KINDS | ORGANISATION_KINDS.keys())
         return host
 
     def registry(self, name: str) -> ModelRegistry:

@@ -19,7 +19,7 @@ from policies.events import ZERO_COMMIT, Command
 from service.bootstrap import Parts
 from service.change import Change
 from service.deciding import Deciding
-from service.ports.connections import Source
+from service.ports.connections import Source, keyring
 from service.ports.git import Permission
 from service.ports.outcomes import Refused
 from service.queue import Work
@@ -50,7 +50,7 @@ class Heard:
 def hear(parts: Parts, source: Source, said: CommentHint, at: float) -> Heard | None:
     """What the comment asks for; None where its author may not ask. Raises `Retry` where the host cannot be
     asked, and `Refused` where nobody verified the comment."""
-    if not parts.settings.live(f"hook-{source.name}") and parts.settings.allow_unsigned:
+    if not parts.settings.live(f"hook-{source.keyring}") and parts.settings.allow_unsigned:
         raise Refused(f"deliveries of {source.name} are not signed, so a comment may be anybody's")
     if not same_repository(source.url, said.repository):
         log.warning("comment in another repository", source=source.name, repository=said.repository)
@@ -59,7 +59,7 @@ def hear(parts: Parts, source: Source, said: CommentHint, at: float) -> Heard | 
     if permission not in MAY_COMMAND:
         log.warning("comment of somebody who may not command", source=source.name, permission=permission)
         return None
-    actor = f"{source.name}:{said.login}"
+    actor = f"{source.keyring}:{said.login}"
     late = 0.0 if said.written is None else max(0.0, at - said.written)
     return Heard(source.name, said.comment, actor, said.where, _lines(source.name, said, actor, at, late))
 
@@ -127,13 +127,15 @@ def remember_pusher(change: Change, source: Source, hint: RefHint) -> None:
     """Write down who pushed the commit, as the host signed it: an author's name is whatever Git was told."""
     if source.kind != "bare" and hint.pusher and hint.after != ZERO_COMMIT and _COMMIT.fullmatch(hint.after):
         told = {"source": source.name, "ref": hint.ref}
-        change.record(_subject(hint.after), f"{source.name}:{hint.pusher}", PUSHED, told)
+        change.record(_subject(hint.after), f"{source.keyring}:{hint.pusher}", PUSHED, told)
 
 
 def pushers(change: Change, source: str, commit: str) -> frozenset[str]:
     """Everybody of whom the source's host said that they pushed the commit, as `source:login`."""
     entries = change.record_of(_subject(commit))
-    return frozenset(e.actor for e in entries if e.action == PUSHED and e.actor.startswith(f"{source}:"))
+    return frozenset(
+        e.actor for e in entries if e.action == PUSHED and e.actor.startswith(f"{keyring(source)}:")
+    )
 
 
 def _subject(commit: str) -> str:

@@ -10,7 +10,7 @@ from base64 import b64encode
 from typing import Any
 from urllib.parse import urlsplit
 
-from service import hook_script, sources, watching
+from service import hook_script, organisations, sources, watching
 from service.change import Change
 from service.ports.connections import Source
 from service.ports.outcomes import PortError, Refused
@@ -42,12 +42,17 @@ def connect(settings: Settings, store: Store, source: Source, hooks: str) -> lis
     if source.kind in sources.IMAGE_KINDS:
         adapter.check()
     models = [model_of(row) for row in store.models()]
-    values = {} if adapter is None else watching.values_of(source, adapter, models)
+    whole = source.kind in sources.ORGANISATION_KINDS
+    values = {} if adapter is None or whole else watching.values_of(source, adapter, models)
+    repositories = tuple(adapter.repositories()) if whole else ()
     secret = _secret(settings, source)
 
     def save(change: Change) -> list[Source]:
         change.save_source(source)
-        watching.observe(change, source, values, quietly=True)
+        if whole:
+            organisations.connect(change, source, repositories)
+        else:
+            watching.observe(change, source, values, quietly=True)
         if source.kind in sources.GIT_KINDS:
             change.add_work(
                 Work(f"look:{source.name}", "declare", f"declare:{source.name}:{change.now}", source.name)
@@ -59,6 +64,8 @@ def connect(settings: Settings, store: Store, source: Source, hooks: str) -> lis
     taken_at = address(source, hooks)
     where = f" at {source.url}" if source.url else ""
     told = [f"source {source.name} ({source.kind}){where}", f"it may own: {', '.join(source.owns)}"]
+    if whole:
+        told.append(f"{len(repositories)} repositories are looked through for a segue.yaml")
     return [*told, _hook(source, adapter, taken_at, secret)]
 
 
@@ -156,7 +163,7 @@ def _bare_hook(source: Source, address: str, secret: bytes) -> str:
 def _webhook(source: Source, adapter: Any, address: str, secret: bytes) -> str:
     """At a Git host or a model registry, which may refuse to set it."""
     by_hand = ""
-    if source.kind in sources.HOST_KINDS:
+    if source.kind in sources.HOST_KINDS | sources.ORGANISATION_KINDS.keys():
         by_hand = (
             f". By hand: a webhook to {address}, as JSON, with the secret in secrets/hook-{source.name}, for"
             f" {adapter.HOOK}"

@@ -110,7 +110,7 @@ def _doors(chosen: Settings, store: "Store") -> "Doors":
         source = next((s for s in store.sources() if s.name == name), None)
         if source is None:
             return None
-        known[name] = (now, Door(source.kind, chosen.live(f"hook-{name}")))
+        known[name] = (now, Door(source.kind, chosen.live(f"hook-{source.keyring}")))
         return known[name][1]
 
     return door

@@ -13,7 +13,7 @@ from handlers import labels
 from handlers.errors import HandlerError
 from handlers.hints import CommentHint, OrderHint, RefHint
 from policies.events import Command
-from service import commenting, ordering, plugins, watching
+from service import commenting, ordering, organisations, plugins, watching
 from service.bootstrap import Parts
 from service.change import Change
 from service.commenting import Heard
@@ -22,7 +22,7 @@ from service.inbox import Delivery, Inbox
 from service.ports.connections import Source
 from service.ports.outcomes import Refused
 from service.queue import Work
-from service.sources import HOOK_KINDS
+from service.sources import HOOK_KINDS, ORGANISATION_KINDS
 from service.states import COMMAND
 from service.store import Store
 
@@ -72,6 +72,12 @@ def receive(parts: Parts, work: Work) -> None:
         hints = handler.parse(delivery.headers, delivery.body)
     except HandlerError as error:
         raise Refused(str(error)) from error
+    if source.kind in ORGANISATION_KINDS and hints:
+        member = organisations.member(parts, source, hints[0])
+        if member is None:
+            organisations.stranger(parts, work, source, hints[0])
+            return
+        source = member
     orders = [hint for hint in hints if isinstance(hint, OrderHint)]
     said = [hint for hint in hints if isinstance(hint, CommentHint)]
     pushed = [hint for hint in hints if isinstance(hint, RefHint)]

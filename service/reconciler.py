@@ -91,7 +91,7 @@ class Reconciler:
     def look_for_lost(self, now: float, sources: Sequence[Source]) -> None:
         """Ask for what hosts could not deliver, once per period whoever asks."""
         period = int(now / redelivering.EVERY_SECONDS)
-        names = [source.name for source in sources if source.kind in redelivering.KINDS]
+        names = [one.name for one in sources if one.kind in redelivering.KINDS and not one.member]
         if period == self._searched or not names:
             return
         with self.store.change() as change:

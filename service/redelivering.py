@@ -12,7 +12,9 @@ from service.ports.outcomes import Refused
 from service.queue import Work
 
 EVERY_SECONDS = 300.0
-KINDS = frozenset({"github", "gitlab"})  # of sources whose host keeps what it could not deliver
+KINDS = frozenset(
+    {"github", "github-org", "gitlab", "gitlab-group"}
+)  # whose host keeps what it could not deliver
 
 log = structlog.get_logger()
 

@@ -21,6 +21,8 @@ HOST_KINDS = frozenset(
     {"bitbucket", "gitea", "github", "gitlab"}
 )  # Git hosts with people, statuses and webhooks
 GROUP_KINDS = HOST_KINDS - {"bitbucket"}  # those that tell who is in a group
+# Many repositories by one connection, and the kind of each of them.
+ORGANISATION_KINDS = {"gitea-org": "gitea", "github-org": "github", "gitlab-group": "gitlab"}
 GIT_KINDS = frozenset({"bare"}) | HOST_KINDS
 REGISTRY_KINDS = frozenset({"mlflow"})
 IMAGE_KINDS = frozenset({"registry", "harbor"})
@@ -60,11 +62,13 @@ def opened(settings: Settings, source: Source) -> Any:
     """The adapter behind a source. Raises `Refused` for a kind that is none of ours."""
     if source.kind in GIT_KINDS:
         port = "git_hosts"
+    elif source.kind in ORGANISATION_KINDS:
+        port = "git_organisations"
     elif source.kind in REGISTRY_KINDS:
         port = "model_registries"
     elif source.kind in IMAGE_KINDS:
         port = "image_registries"
     else:
-        known = ", ".join(sorted(GIT_KINDS | REGISTRY_KINDS | IMAGE_KINDS))
+        known = ", ".join(sorted(GIT_KINDS | ORGANISATION_KINDS.keys() | REGISTRY_KINDS | IMAGE_KINDS))
         raise Refused(f"source {source.name!r} is of kind {source.kind!r}; known kinds: {known}")
     return plugins.load(port, source.kind).open(settings, source)

@@ -76,14 +76,16 @@ def _images(parts: Parts, source: Source) -> Values:
     return looked.values
 
 
-def observe(change: Change, source: Source, values: Values, *, quietly: bool = False) -> Keys:
-    """Compare with the cursors; each change becomes work, unless `quietly` (a new connection). Its keys."""
+def observe(change: Change, source: Source, values: Values, *, quietly: bool = False, but: str = "") -> Keys:
+    """Compare with the cursors; each change becomes work, unless `quietly` (a new connection): then that of
+    the reference `but` alone. The keys of the work."""
     seen = {cursor.reference: cursor.value for cursor in change.cursors(source.name)}
     gone = {name: None for name, value in seen.items() if value is not None and name not in values}
     keys: list[str] = []
     for reference, value in sorted({**values, **gone}.items()):
         sequence = change.observe(source.name, reference, value, change.now)
-        if sequence is None or quietly or _first_look(source, seen.get(reference)):
+        quiet = quietly and reference != but
+        if sequence is None or quiet or _first_look(source, seen.get(reference)):
             continue
         keys.append(f"event:{source.name}:{reference}:{sequence}")
         event = event_of(source, reference, seen.get(reference), value, change.now)

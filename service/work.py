@@ -16,6 +16,7 @@ from service import (
     answering,
     housekeeping,
     meters,
+    organisations,
     patience,
     planning,
     receiving,
@@ -30,6 +31,7 @@ from service.performing import dispatch
 from service.performing.outcomes import Again, Answer, Done
 from service.ports.outcomes import Refused, Retry
 from service.queue import Lost, Work
+from service.sources import ORGANISATION_KINDS
 from service.states import EFFECT, EVIDENCE, SOURCE_EVENT, number_of, target_of
 
 log = structlog.get_logger()
@@ -40,7 +42,7 @@ URGENT = ("SetTraffic", "evidence", "Wake", "command", "StartWorkload", "CheckPr
 PATIENT = (
     "delivery", "event", "look", "declare", "Build", "CheckImage", "RunEvaluation", "StopWorkload",
     "ReportCommit", "WriteComment", "MoveAlias", "TagVersion", "housekeeping", "drift", "Adopt", "HandBack",
-    "Settle", "redeliver",
+    "Settle", "redeliver", "join",
 )  # fmt: skip
 QUEUES = {"urgent": URGENT, "patient": PATIENT}
 
@@ -131,7 +133,9 @@ def _event(parts: Parts, work: Work) -> None:
 def _look(parts: Parts, work: Work) -> None:
     """Look at a source, because it is time to or because somebody hinted at it."""
     source = next((s for s in parts.store.sources() if s.name == work.subject), None)
-    if source is not None:
+    if source is not None and source.kind in ORGANISATION_KINDS:
+        organisations.look(parts, source)
+    elif source is not None:
         watching.look(parts, source)
     decide(parts.store, lambda deciding: deciding.change.finish(work))
 
@@ -177,6 +181,7 @@ _KINDS: dict[str, Callable[[Parts, Work], None]] = {
     "delivery": receiving.receive,
     "housekeeping": housekeeping.tidy,
     "redeliver": redelivering.redeliver,
+    "join": organisations.join,
 }
 
 

@@ -2,13 +2,14 @@
 
 import os
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
 from service import clusters, connecting, installation, signing_key, tokens
 from service.cli.context import as_json, chosen, console, print_json
 from service.ports.connections import Cluster, Source
-from service.sources import HOOK_KINDS
+from service.sources import HOOK_KINDS, ORGANISATION_KINDS
 from service.store import Store
 
 KINDS = {
@@ -17,6 +18,7 @@ KINDS = {
     "mlflow": "mlflow", "registry": "registry", "harbor": "harbor",
     "alertmanager": "alertmanager", "cloudevents": "cloudevents", "hook": "hook",
 }  # fmt: skip
+ORGANISATIONS = {kind: one for one, kind in ORGANISATION_KINDS.items()}
 
 
 @click.command()
@@ -31,8 +33,21 @@ KINDS = {
     show_default=True,
     help="Targets that it may own, such as churn/*; may be given several times.",
 )
+@click.option(
+    "--organisation",
+    is_flag=True,
+    help="URL is an organisation's or a group's: all its repositories that hold a segue.yaml.",
+)
 @as_json
-def connect(kind: str, url: str | None, name: str | None, owns: tuple[str, ...], *, wants_json: bool) -> None:
+def connect(
+    kind: str,
+    url: str | None,
+    name: str | None,
+    owns: tuple[str, ...],
+    *,
+    organisation: bool,
+    wants_json: bool,
+) -> None:
     """Connect a Git repository, a registry, or who sends alerts or events.
 
     Makes a secret, sets the sender's hook where that can be done from here, and looks at the source
@@ -41,6 +56,7 @@ def connect(kind: str, url: str | None, name: str | None, owns: tuple[str, ...],
     \b
       segue connect git /srv/git/models.git
       segue connect github https://github.com/acme/models
+      segue connect github https://github.com/acme
       segue connect mlflow http://127.0.0.1:5000
       segue connect registry https://ghcr.io
       segue connect alertmanager --name alerts
@@ -50,7 +66,7 @@ def connect(kind: str, url: str | None, name: str | None, owns: tuple[str, ...],
 
     A repository on this machine must lie below a folder named in SEGUE_GIT_ROOTS, here and for `segue up`.
     """
-    source = _source_of(KINDS[kind], url, name, owns)
+    source = _source_of(_kind_of(kind, url, organisation=organisation), url, name, owns)
     connecting.check_name(source.name)
     settings = installation.with_ports(chosen())
     installation.make_folders(settings.home)
@@ -65,6 +81,15 @@ def connect(kind: str, url: str | None, name: str | None, owns: tuple[str, ...],
         return
     for line in told:
         console().print(line)
+
+
+def _kind_of(kind: str, url: str | None, *, organisation: bool) -> str:
+    """An address of one part is an organisation's; whether a longer one is a group's nobody can see in it."""
+    if organisation and kind not in ORGANISATIONS:
+        known = ", ".join(sorted(ORGANISATIONS))
+        raise click.UsageError(f"--organisation is for {known}; connect each repository of {kind} by itself")
+    short = kind in ORGANISATIONS and "/" not in urlsplit(url or "/").path.strip("/")
+    return ORGANISATIONS[kind] if organisation or short else KINDS[kind]
 
 
 def _source_of(kind: str, url: str | None, name: str | None, owns: tuple[str, ...]) -> Source:

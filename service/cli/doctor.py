@@ -177,7 +177,7 @@ def _dockerfiles(chosen: Settings, connected: list[str]) -> Finding:
 
 def _source(chosen: Settings, source: Source, models: list[Model]) -> Finding:
     name = f"source {source.name}"
-    if chosen.secret(f"hook-{source.name}") is None and not chosen.allow_unsigned:
+    if chosen.secret(f"hook-{source.keyring}") is None and not chosen.allow_unsigned:
         return Finding(name, ok=False, detail="has no hook secret", mend=f"connect {source.url} again")
     if source.kind in sources.HOOK_KINDS:
         return Finding(name, ok=True, detail=f"tells {installation.place(chosen).intake}/hooks/{source.name}")
@@ -185,14 +185,18 @@ def _source(chosen: Settings, source: Source, models: list[Model]) -> Finding:
         adapter = sources.opened(chosen, source)
         if source.kind in sources.IMAGE_KINDS:
             return _images(source, adapter, models)
-        count = len(watching.values_of(source, adapter))
-        told = connecting.told_at_once(source, adapter, installation.place(chosen).intake)
+        whole = source.kind in sources.ORGANISATION_KINDS
+        count = len(tuple(adapter.repositories()) if whole else watching.values_of(source, adapter))
+        told = source.member or connecting.told_at_once(source, adapter, installation.place(chosen).intake)
     except PortError as reason:
         return Finding(name, ok=False, detail=str(reason), mend=f"check {source.url}, then connect it again")
     if not told:
         late = f"{source.url} has no hook that leads here; it is looked at every {chosen.sweep_seconds:g} s"
         return Finding(name, ok=False, detail=late, mend=f"connect {source.url} again, and read what it says")
-    return Finding(name, ok=True, detail=f"{source.url}, {count} reference{'' if count == 1 else 's'}")
+    what = (
+        ("repository" if count == 1 else "repositories") if whole else f"reference{'' if count == 1 else 's'}"
+    )
+    return Finding(name, ok=True, detail=f"{source.url}, {count} {what}")
 
 
 def _images(source: Source, registry: ImageRegistry, models: list[Model]) -> Finding:

@@ -10,14 +10,30 @@ KEEPING = frozenset({"traefik"})
 class Source:
     """A connection that an operator made: a repository or a registry, and the targets it may own.
 
-    `owns` are globs over `model/environment`. Its hook secret is the secret file `hook-<name>`, its
-    login the secret file `login-<name>`.
+    `owns` are globs over `model/environment`. Its hook secret is the secret file `hook-<keyring>`, its
+    login the secret file `login-<keyring>`. A repository that came with its organisation is named
+    `<organisation>.<repository>` and has the secrets of that connection.
     """
 
     name: str
     kind: str  # the event source's and adapter's name: bare, gitea, github, gitlab, mlflow, registry
     url: str
     owns: tuple[str, ...] = ("*",)
+
+    @property
+    def keyring(self) -> str:
+        """The name that its secrets, and the people who speak there, are known by."""
+        return keyring(self.name)
+
+    @property
+    def member(self) -> bool:
+        """Whether it came with its organisation: then it has no hook of its own."""
+        return self.keyring != self.name
+
+
+def keyring(name: str) -> str:
+    """The same of a source's name: names that people give have no dot."""
+    return name.partition(".")[0]
 
 
 @dataclass(frozen=True, slots=True)

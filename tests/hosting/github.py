@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from tests.hosting.server import ADMIN, ELSEWHERE, READ, WRITE, Answer, GitServer, Refusal
 
 REPOSITORY = r"/repos/acme/models"
+HOOKED = r"(?:/repos/acme/models|/orgs/acme)"
 
 
 class GitHub(GitServer):
@@ -33,6 +34,8 @@ class GitHub(GitServer):
         self.apps = {}  # name to public key
         self.issued = 0
         self.lasts = 3600  # seconds that an installation's token is good for
+        self.organised = {}  # full name to what the organisation's list says of it, and its `files`
+        self.renamed = set()
         self.deliveries = []  # what was sent to hooks, the newest first
         self.taken = False  # whether somebody takes what is sent again
         self._next = 0
@@ -53,12 +56,15 @@ class GitHub(GitServer):
             ("PATCH", rf"{REPOSITORY}/issues/comments/(\d+)"): self._change_comment,
             ("GET", rf"{REPOSITORY}/collaborators/([^/]+)/permission"): self._permission,
             ("GET", r"/orgs/([^/]+)/teams/([^/]+)/memberships/([^/]+)"): self._membership,
-            ("GET", rf"{REPOSITORY}/hooks"): self._list_hooks,
-            ("POST", rf"{REPOSITORY}/hooks"): self._make_hook,
-            ("PATCH", rf"{REPOSITORY}/hooks/(\d+)"): self._change_hook,
-            ("DELETE", rf"{REPOSITORY}/hooks/(\d+)"): self._remove_hook,
-            ("GET", rf"{REPOSITORY}/hooks/(\d+)/deliveries"): self._list_deliveries,
-            ("POST", rf"{REPOSITORY}/hooks/(\d+)/deliveries/(\d+)/attempts"): self._send_again,
+            ("GET", rf"{HOOKED}/hooks"): self._list_hooks,
+            ("POST", rf"{HOOKED}/hooks"): self._make_hook,
+            ("PATCH", rf"{HOOKED}/hooks/(\d+)"): self._change_hook,
+            ("DELETE", rf"{HOOKED}/hooks/(\d+)"): self._remove_hook,
+            ("GET", rf"{HOOKED}/hooks/(\d+)/deliveries"): self._list_deliveries,
+            ("POST", rf"{HOOKED}/hooks/(\d+)/deliveries/(\d+)/attempts"): self._send_again,
+            ("GET", r"/orgs/acme/repos"): self._list_repositories,
+            ("GET", r"/repos/(acme/[^/]+)"): self._of_organisation,
+            ("GET", r"/repos/(acme/[^/]+)/git/trees/HEAD"): self._tree,
         })  # fmt: skip
         limits = {"X-RateLimit-Limit": "5000", "X-RateLimit-Remaining": "4999", "X-RateLimit-Reset": "0"}
         return Answer(answer.status, answer.body, limits | answer.headers)
@@ -206,6 +212,34 @@ class GitHub(GitServer):
     def _number(self):
         self._next += 1
         return self._next
+
+    # --- the organisation -----------------------------------------------------------------------
+
+    def _list_repositories(self, asked):
+        self._need(asked, READ)
+        assert (asked.query["sort"], asked.query["direction"]) == ("pushed", "desc")
+        listed = sorted(self.organised.values(), key=lambda one: one["pushed_at"] or "", reverse=True)
+        return self.page(asked, listed, 30, 100)
+
+    def _of_organisation(self, asked, path):
+        self._need(asked, READ)
+        if path in self.renamed:
+            raise Refusal(301, "Moved Permanently", Location=f"{ELSEWHERE}/repositories/1")
+        if path not in self.organised:
+            raise Refusal(404, "Not Found")
+        return Answer(200, self.organised[path])
+
+    def _tree(self, asked, path):
+        self._need(asked, READ)
+        if path not in self.organised:
+            raise Refusal(404, "Not Found")
+        files = self.organised[path]["files"]
+        if not files:
+            raise Refusal(409, "Git Repository is empty.")
+        tree = [
+            {"path": one, "type": "blob"} for one in files if asked.query.get("recursive") or "/" not in one
+        ]
+        return Answer(200, {"sha": "1", "tree": tree[:1000], "truncated": len(tree) > 1000})
 
     # --- Apps -----------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ changed as a note of its discussion.
 from tests.hosting.server import ADMIN, READ, WRITE, Answer, GitServer, Refusal
 
 PROJECT = r"/projects/acme%2Fmodels"
+HOOKED = r"(?:/projects/acme%2Fmodels|/groups/acme)"
 # From each state of a status those that a request may set.
 FINAL = {"success", "failed", "canceled"}
 
@@ -24,6 +25,7 @@ class GitLab(GitServer):
         self.merge_requests = []  # {"iid", "state", "commits"}
         self.comments = {}  # place to its notes
         self.inactive = set()
+        self.organised = {}  # full name to what the group's list says of it, and its `files`
         self.events = []  # what was sent to hooks, the newest first
         self.taken = False  # whether somebody takes what is sent again
         self._next = 0
@@ -42,12 +44,15 @@ class GitLab(GitServer):
             ("GET", rf"{PROJECT}/((?:merge_requests|issues)/\d+)/notes"): self._list_notes,
             ("POST", rf"{PROJECT}/((?:merge_requests|issues)/\d+)/notes"): self._note,
             ("PUT", rf"{PROJECT}/((?:merge_requests|issues)/\d+)/notes/(\d+)"): self._change_note,
-            ("GET", rf"{PROJECT}/hooks"): self._list_hooks,
-            ("POST", rf"{PROJECT}/hooks"): self._make_hook,
-            ("PUT", rf"{PROJECT}/hooks/(\d+)"): self._change_hook,
-            ("DELETE", rf"{PROJECT}/hooks/(\d+)"): self._remove_hook,
-            ("GET", rf"{PROJECT}/hooks/(\d+)/events"): self._list_events,
-            ("POST", rf"{PROJECT}/hooks/(\d+)/events/(\d+)/resend"): self._resend,
+            ("GET", rf"{HOOKED}/hooks"): self._list_hooks,
+            ("POST", rf"{HOOKED}/hooks"): self._make_hook,
+            ("PUT", rf"{HOOKED}/hooks/(\d+)"): self._change_hook,
+            ("DELETE", rf"{HOOKED}/hooks/(\d+)"): self._remove_hook,
+            ("GET", rf"{HOOKED}/hooks/(\d+)/events"): self._list_events,
+            ("POST", rf"{HOOKED}/hooks/(\d+)/events/(\d+)/resend"): self._resend,
+            ("GET", r"/groups/acme/projects"): self._list_projects,
+            ("GET", r"/projects/([^/]+)"): self._of_group,
+            ("GET", r"/projects/([^/]+)/repository/tree"): self._tree,
         })  # fmt: skip
 
     def _need(self, asked, least):
@@ -186,6 +191,29 @@ class GitLab(GitServer):
             "response_status": status,
         }
         self.events.insert(0, made)
+
+    def _list_projects(self, asked):
+        self._need(asked, READ)
+        assert (asked.query["order_by"], asked.query["sort"]) == ("last_activity_at", "desc")
+        assert asked.query["include_subgroups"] == "true"
+        listed = [one for one in self.organised.values() if not one["archived"]]
+        listed.sort(key=lambda one: one["last_activity_at"], reverse=True)
+        return self.page(asked, listed, 20, 100)
+
+    def _of_group(self, asked, path):
+        self._need(asked, READ)
+        if path not in self.organised:
+            raise Refusal(404, "404 Project Not Found")
+        return Answer(200, self.organised[path])
+
+    def _tree(self, asked, path):
+        self._need(asked, READ)
+        if path not in self.organised or not self.organised[path]["files"]:
+            raise Refusal(404, "404 Tree Not Found")
+        files = [
+            one for one in self.organised[path]["files"] if asked.query.get("recursive") or "/" not in one
+        ]
+        return self.page(asked, [{"path": one, "type": "blob"} for one in files], 20, 100)
 
     def _list_events(self, asked, number):
         self._need(asked, ADMIN)

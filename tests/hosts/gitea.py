@@ -154,10 +154,16 @@ class Gitea:
         assert answer.ok, (method, path, answer.status_code, answer.text)
         return answer.json() if answer.content else None
 
-    def repository(self, **more):
-        """A new empty repository of ada's; its full name."""
+    def repository(self, organisation=None, **more):
+        """A new empty repository, of ada's or of an organisation; its full name."""
         name = f"models-{next(self._numbers)}"
-        return self.api("POST", "/user/repos", {"name": name, **more})["full_name"]
+        where = f"/orgs/{organisation}/repos" if organisation else "/user/repos"
+        return self.api("POST", where, {"name": name, **more})["full_name"]
+
+    def organisation(self):
+        """A new organisation of ada's; its name."""
+        name = f"acme-{next(self._numbers)}"
+        return self.api("POST", "/orgs", {"username": name})["username"]
 
     def remote(self, repository, user="ada"):
         """What git pushes to, as that user."""

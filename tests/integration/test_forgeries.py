@@ -53,6 +53,9 @@ GOOD = {
     "gitea": ("gitea", picked("gitea", "031-issue_comment-created")),
     "github": ("github", picked("github", "issue_comment-command")),
     "github-form": ("github", picked("github", "push-form")),
+    "gitea-org": ("gitea-org", picked("gitea", "031-issue_comment-created")),
+    "github-org": ("github-org", picked("github", "issue_comment-command")),
+    "gitlab-group": ("gitlab-group", picked("gitlab", "note-merge-request")),
     "gitlab": ("gitlab", picked("gitlab", "note-merge-request")),
     "gitlab-signed": ("gitlab", picked("gitlab", "note-signed")),
     "bitbucket": ("bitbucket", picked("bitbucket", "cloud-push")),
@@ -65,6 +68,7 @@ CARRIED = (
     "cloudevents",
     "harbor",
     "gitlab",
+    "gitlab-group",
 )  # the secret itself is sent, and nothing of the body is signed
 PROVES = ("signature", "authorization", "token")
 

@@ -1,6 +1,7 @@
 """GitHub, GitLab and Bitbucket: what each delivery says, and what it says to nobody."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -17,6 +18,7 @@ ZERO, OLD, NEW = (
     "da1560886d4f094c3e6c9ef40349f7d38b5d27d7",
 )
 CAT = "6113728f27ae82c7b1a177c8d03f9e96e0adf246"
+HELLO = "Codertocat/Hello-World"
 GOOD = "/segue approve rel-1\r\n\r\nLooks good, é"
 MAIN = RefHint("refs/heads/main", OLD, NEW, "ada")
 ACCOUNT, UUID = "557058:c0b72ad0", "{ccd8a297-9f6d-40c2-bc3b-5639ee18c7fa}"
@@ -26,7 +28,7 @@ WRITTEN = 1795443620.0
 
 
 def github_comment(text: str, where: str, comment: str, written: float) -> CommentHint:
-    return CommentHint("Codertocat", "21031067", text, "Codertocat/Hello-World", where, comment, written)
+    return CommentHint("Codertocat", "21031067", text, HELLO, where, comment, written)
 
 
 def gitlab_comment(text: str, where: str) -> CommentHint:
@@ -42,12 +44,12 @@ def cloud_comment(text: str, where: str, kind: str) -> CommentHint:
 
 
 SAID = {
-    ("github", "push"): (RefHint("refs/tags/simple-tag", ZERO, CAT, "Codertocat"),),
-    ("github", "push-branch"): (RefHint("refs/heads/master", ZERO, CAT, "Codertocat"),),
-    ("github", "push-form"): (RefHint("refs/heads/master", ZERO, CAT, "Codertocat"),),
-    ("github", "push-deleted"): (RefHint("refs/tags/simple-tag", CAT, ZERO, "Codertocat"),),
-    ("github", "create"): (RefHint("refs/tags/simple-tag", "", "", "Codertocat"),),
-    ("github", "delete"): (RefHint("refs/tags/simple-tag", "", "", "Codertocat"),),
+    ("github", "push"): (RefHint("refs/tags/simple-tag", ZERO, CAT, "Codertocat", HELLO),),
+    ("github", "push-branch"): (RefHint("refs/heads/master", ZERO, CAT, "Codertocat", HELLO),),
+    ("github", "push-form"): (RefHint("refs/heads/master", ZERO, CAT, "Codertocat", HELLO),),
+    ("github", "push-deleted"): (RefHint("refs/tags/simple-tag", CAT, ZERO, "Codertocat", HELLO),),
+    ("github", "create"): (RefHint("refs/tags/simple-tag", "", "", "Codertocat", HELLO),),
+    ("github", "delete"): (RefHint("refs/tags/simple-tag", "", "", "Codertocat", HELLO),),
     ("github", "issue_comment-command"): (github_comment(GOOD, "issue/1", "492700400", 1557933621.0),),
     ("github", "commit_comment-command"): (
         github_comment("/segue abort rel-1", f"commit/{CAT}", "commit-33548674", 1557933639.0),
@@ -55,10 +57,10 @@ SAID = {
     ("github", "pull_request_review_comment-command"): (
         github_comment("/segue abort rel-1", "pull/2", "review-284312630", 1557933637.0),
     ),
-    ("gitlab", "push"): (MAIN,),
-    ("gitlab", "push-signed"): (MAIN,),
-    ("gitlab", "push-deleted"): (RefHint("refs/heads/old", OLD, ZERO, "ada"),),
-    ("gitlab", "tag-push"): (RefHint("refs/tags/v1.4.0", ZERO, OLD, "ada"),),
+    ("gitlab", "push"): (replace(MAIN, repository="ml/fraud"),),
+    ("gitlab", "push-signed"): (replace(MAIN, repository="ml/fraud"),),
+    ("gitlab", "push-deleted"): (RefHint("refs/heads/old", OLD, ZERO, "ada", "ml/fraud"),),
+    ("gitlab", "tag-push"): (RefHint("refs/tags/v1.4.0", ZERO, OLD, "ada", "ml/fraud"),),
     ("gitlab", "note-merge-request"): (gitlab_comment(GOOD.replace("\r", ""), "pull/7"),),
     ("gitlab", "note-signed"): (gitlab_comment("/segue abort rel-1", "pull/7"),),
     ("gitlab", "note-issue"): (gitlab_comment("/segue rollback fraud", "issue/17"),),

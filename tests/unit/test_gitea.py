@@ -51,15 +51,15 @@ def test_without_a_signature_a_secret_or_an_id_nothing_verifies():
 
 def test_a_push_hints_at_its_reference_and_names_its_pusher():
     assert said("001") == (
-        RefHint("refs/heads/main", "e538786f46b888779a7b4cdba9b76ce863bbb691", NEW, "ada"),
+        RefHint("refs/heads/main", "e538786f46b888779a7b4cdba9b76ce863bbb691", NEW, "ada", "ml-team/fraud"),
     )
     assert said("004")[0].ref == "refs/tags/v1.4.1-rc.1"
     assert said("006")[0].after == ZERO
 
 
 def test_what_is_made_or_removed_hints_at_its_reference_in_full():
-    assert said("005") == (RefHint("refs/tags/v1.4.1-rc.1", "", "", "ada"),)
-    assert said("026") == (RefHint("refs/heads/feature/threshold", "", "", "ada"),)
+    assert said("005") == (RefHint("refs/tags/v1.4.1-rc.1", "", "", "ada", "ml-team/fraud"),)
+    assert said("026") == (RefHint("refs/heads/feature/threshold", "", "", "ada", "ml-team/fraud"),)
 
 
 def test_a_test_delivery_concerns_nothing():

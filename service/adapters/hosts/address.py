@@ -33,9 +33,10 @@ class Address:
         return f"{self.base}/{self.path}"
 
 
-def parse(url: str, *, groups: bool = False, below: bool = False) -> Address:
-    """The address of a repository `owner/name`. `groups`: owners may lie within owners. `below`: the host
-    may live in a folder of its server. Raises `Refused` with what to write."""
+def parse(url: str, *, groups: bool = False, below: bool = False, least: int = 2) -> Address:
+    """The address of a repository `owner/name`, or with `least` 1 of an owner. `groups`: owners may lie
+    within owners. `below`: the host may live in a folder of its server. Raises `Refused` with what to write.
+    """
     plain = url if url.isprintable() and not set(url) & {" ", "\\"} else ""  # what parsers differ about
     try:
         parts = urlsplit(plain)
@@ -47,15 +48,16 @@ def parse(url: str, *, groups: bool = False, below: bool = False) -> Address:
             f"leave the login out of {_without_login(url)}; write a token into the secret file login-<source>"
         )
     names = parts.path.strip("/").removesuffix(".git").split("/") if usable else []
-    many = len(names) >= 2 if groups or below else len(names) == 2
+    many = len(names) >= least if groups or below else len(names) == least
     if not many or parts.query or parts.fragment or not _HOST.fullmatch(parts.netloc):
         names = []
     if not names or not all(map(_PART.fullmatch, names)):
+        what, such_as = ("organisation", "acme") if least == 1 else ("repository", "acme/models")
         raise Refused(
-            f"{_without_login(url)!r} is no repository's address; write the one of its page, such as"
-            " https://git.example/acme/models"
+            f"{_without_login(url)!r} is no {what}'s address; write the one of its page, such as"
+            f" https://git.example/{such_as}"
         )
-    folder = names[:-2] if below else []
+    folder = names[:-least] if below else []
     return Address("/".join([f"{parts.scheme}://{parts.netloc}", *folder]), "/".join(names[len(folder) :]))
 
 

@@ -48,9 +48,7 @@ class BitbucketHost(Host):
                 f"{address.base} is not Bitbucket Cloud, and Data Center cannot be connected; write an"
                 " address such as https://bitbucket.org/acme/models"
             )
-        login = logins.read(lambda: settings.secret(f"login-{source.name}"), source.name, "x-token-auth")
-        if isinstance(login, logins.App):
-            raise Refused(f"login-{source.name} is a GitHub App's; Bitbucket takes a token")
+        login = logins.token(settings, source, "x-token-auth", "Bitbucket")
         rest = Rest(ROOTS[address.base], source.name, login.rest)
         return cls(connection(settings, source, address, login, rest))
 

@@ -1,26 +1,26 @@
 """Gitea and Forgejo: their API v1.
 
-Seen of Gitea 1.26: a status for a commit that it does not know is answered 500; a hook's secret is never
-shown, and changing a hook leaves the secret as it is; there are no comments on commits. Source: its own
-/swagger.v1.json.
+Seen of Gitea 1.26: a status for a commit that it does not know is answered 500; there are no comments on
+commits. Source: its own /swagger.v1.json.
 """
 
 import re
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Self
 from urllib.parse import quote
 
 from service.adapters.hosts import login as logins
-from service.adapters.hosts.address import parse
+from service.adapters.hosts.address import Address, parse
 from service.adapters.hosts.comments import line
+from service.adapters.hosts.gitea_hooks import GiteaHooks
 from service.adapters.hosts.host import Host, Said, connection, place, team
+from service.adapters.hosts.login import Login
 from service.adapters.hosts.rest import Missing, Rest
 from service.ports.connections import Source
 from service.ports.git import CommitStatus, Permission
 from service.ports.outcomes import Refused
 from service.settings import Settings
 
-EVENTS = ("push", "create", "delete", "issue_comment", "pull_request_comment")
 _PERMISSIONS = {
     "owner": Permission.ADMIN,
     "admin": Permission.ADMIN,
@@ -33,25 +33,25 @@ _MOST_TITLE = 255
 _MOST_PULLS = 200  # open ones that are looked at for a commit, those changed last first
 
 
-class GiteaHost(Host):
+class GiteaHost(GiteaHooks, Host):
     """One repository at a Gitea or Forgejo."""
 
-    HOOK = "pushes, branches and tags made and deleted, comments on issues and on pull requests"
     ON_COMMITS = False
 
     @classmethod
     def open(cls, settings: Settings, source: Source) -> Self:
         """The repository behind a source; its login is the secret `login-<source>`."""
         address = parse(source.url, below=True)
-        login = logins.read(lambda: settings.secret(f"login-{source.name}"), source.name, "segue")
-        if isinstance(login, logins.App):
-            raise Refused(f"login-{source.name} is a GitHub App's; Gitea takes a token")
-        rest = Rest(f"{address.base}/api/v1", source.name, login.rest)
+        login, rest = rest_of(settings, source, address)
         return cls(connection(settings, source, address, login, rest))
 
     @property
     def _repository(self) -> str:
         return f"/repos/{self._address.path}"
+
+    @property
+    def _told_of(self) -> str:
+        return self._repository
 
     def default_branch(self) -> str:
         name = self._facts(self._repository).get("default_branch")
@@ -79,24 +79,6 @@ class GiteaHost(Host):
             return bool(numbers) and bool(self._rest.get(f"/teams/{numbers[0]}/members/{login}"))
         except Missing:
             return False
-
-    def register_webhook(self, address: str, secret: str) -> None:
-        """A hook's secret cannot be changed: the new hook is made first, and then those before it removed."""
-        before = [hook["id"] for hook in self._hooks() if _url(hook) == address]
-        config = {"url": address, "content_type": "json", "secret": secret}
-        wanted = {"type": "gitea", "config": config, "events": EVENTS, "active": True}
-        self._rest.send("POST", f"{self._repository}/hooks", wanted)
-        for number in before:
-            self._rest.send("DELETE", f"{self._repository}/hooks/{number}")
-
-    def has_webhook(self, address: str) -> bool:
-        return any(
-            _url(hook) == address and hook.get("active") is True and "push" in hook.get("events", ())
-            for hook in self._hooks()
-        )
-
-    def _hooks(self) -> Iterator[dict[str, Any]]:
-        return self._rest.pages(f"{self._repository}/hooks", limit=_PAGE)
 
     def _author(self, commit: str) -> str | None:
         user = self._facts(f"{self._repository}/git/commits/{commit}").get("author")
@@ -140,5 +122,7 @@ class GiteaHost(Host):
         return f"{self._repository}/issues/{quote(number)}/comments"
 
 
-def _url(hook: dict[str, Any]) -> Any:
-    return (hook.get("config") or {}).get("url")
+def rest_of(settings: Settings, source: Source, address: Address) -> tuple[Login, Rest]:
+    """The source's login and the API. Raises `Refused`."""
+    login = logins.token(settings, source, "segue", "Gitea")
+    return login, Rest(f"{address.base}/api/v1", source.keyring, login.rest)

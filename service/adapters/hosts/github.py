@@ -6,22 +6,21 @@ login may not see is 404, what it may not do 403 or 404.
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
-from typing import Any, Self
+from typing import Self
 
 from service.adapters.hosts import login as logins
-from service.adapters.hosts import redelivery
-from service.adapters.hosts.address import parse
+from service.adapters.hosts.address import Address, parse
 from service.adapters.hosts.comments import line
 from service.adapters.hosts.github_app import Installation
+from service.adapters.hosts.github_hooks import GitHubHooks
 from service.adapters.hosts.host import Host, Said, connection, place, team
+from service.adapters.hosts.login import Login
 from service.adapters.hosts.rest import Missing, Rest
 from service.ports.connections import Source
 from service.ports.git import CommitStatus, Permission
-from service.ports.outcomes import Refused, Retry
+from service.ports.outcomes import Refused
 from service.settings import Settings
 
-EVENTS = ["push", "create", "delete", "issue_comment", "commit_comment"]
 _HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 _PUBLIC = {"https://github.com": "https://api.github.com", "https://www.github.com": "https://api.github.com"}
 _PERMISSIONS = {"admin": Permission.ADMIN, "write": Permission.WRITE, "read": Permission.READ}
@@ -29,31 +28,27 @@ _LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,98}[A-Za-z0-9])?")
 _PAGE = "100"
 _MOST_TITLE = 140
 _MOST_CONTEXT = 255
-_MOST_PAGES = 5  # of deliveries, the newest first
-_MOST_AGAIN = 50  # asked for in one look
 
 
-class GitHubHost(Host):
+class GitHubHost(GitHubHooks, Host):
     """One repository at GitHub."""
 
-    HOOK = "pushes, branch or tag creation and deletion, issue comments, commit comments"
     ON_COMMITS = True
 
     @classmethod
     def open(cls, settings: Settings, source: Source) -> Self:
         """The repository behind a source; its login is the secret `login-<source>`."""
         address = parse(source.url)
-        root = _PUBLIC.get(address.base, f"{address.base}/api/v3")
-        login = logins.read(lambda: settings.secret(f"login-{source.name}"), source.name, "x-access-token")
-        if isinstance(login, logins.App):
-            asked = Rest(root, source.name, lambda: "", **_HEADERS)
-            login = Installation(login, asked, address.path).login()
-        rest = Rest(root, source.name, login.rest, **_HEADERS)
+        login, rest = rest_of(settings, source, address, f"/repos/{address.path}")
         return cls(connection(settings, source, address, login, rest))
 
     @property
     def _repository(self) -> str:
         return f"/repos/{self._address.path}"
+
+    @property
+    def _told_of(self) -> str:
+        return self._repository
 
     def default_branch(self) -> str:
         name = self._facts(self._repository).get("default_branch")
@@ -81,40 +76,6 @@ class GitHubHost(Host):
         except Missing:
             return False
         return found.get("state") == "active"
-
-    def register_webhook(self, address: str, secret: str) -> None:
-        config = {"url": address, "content_type": "json", "secret": secret, "insecure_ssl": "0"}
-        wanted = {"config": config, "events": EVENTS, "active": True}
-        ours = [hook["id"] for hook in self._hooks() if _url(hook) == address]
-        if ours:
-            self._rest.send("PATCH", f"{self._repository}/hooks/{ours[0]}", wanted)
-        else:
-            self._rest.send("POST", f"{self._repository}/hooks", {"name": "web", **wanted})
-        for surplus in ours[1:]:
-            self._rest.send("DELETE", f"{self._repository}/hooks/{surplus}")
-
-    def has_webhook(self, address: str) -> bool:
-        return any(
-            _url(hook) == address
-            and hook.get("active") is True
-            and {"push", "*"} & set(hook.get("events", ()))
-            for hook in self._hooks()
-        )
-
-    def _hooks(self) -> Iterator[dict[str, Any]]:
-        return self._rest.pages(f"{self._repository}/hooks", per_page=_PAGE)
-
-    def redeliver(self, address: str, now: float) -> int:
-        """Have GitHub send again what nobody took at this address; it keeps deliveries for three days."""
-        asked = 0
-        for hook in [hook for hook in self._hooks() if _url(hook) == address]:
-            path = f"{self._repository}/hooks/{hook['id']}/deliveries"
-            made = self._rest.following(path, _MOST_PAGES, per_page=_PAGE)
-            attempts = (_attempt(one) for one in made if one.get("event") in EVENTS)
-            for number in redelivery.due(attempts, now, _MOST_AGAIN):
-                self._rest.send("POST", f"{path}/{number}/attempts")
-                asked += 1
-        return asked
 
     def _author(self, commit: str) -> str | None:
         user = self._facts(f"{self._repository}/commits/{commit}").get("author")
@@ -153,15 +114,11 @@ class GitHubHost(Host):
         return f"{self._repository}/issues/{number}/comments", f"{self._repository}/issues/comments"
 
 
-def _url(hook: dict[str, Any]) -> Any:
-    return (hook.get("config") or {}).get("url")
-
-
-def _attempt(told: dict[str, Any]) -> redelivery.Attempt:
-    """An attempt as the list of deliveries has it; one that reached nobody has the status code 0."""
-    try:
-        at = datetime.fromisoformat(told["delivered_at"]).timestamp()
-        taken = 200 <= int(told["status_code"]) < 300
-        return redelivery.Attempt(int(told["id"]), str(told["guid"]), taken, at)
-    except (KeyError, TypeError, ValueError):
-        raise Retry("GitHub told of a delivery in a form that nobody expects", after=60) from None
+def rest_of(settings: Settings, source: Source, address: Address, installed: str) -> tuple[Login, Rest]:
+    """The source's login and the API; an App is asked for where it is `installed`."""
+    root = _PUBLIC.get(address.base, f"{address.base}/api/v3")
+    name = source.keyring
+    login = logins.read(lambda: settings.secret(f"login-{name}"), name, "x-access-token")
+    if isinstance(login, logins.App):
+        login = Installation(login, Rest(root, name, lambda: "", **_HEADERS), installed).login()
+    return login, Rest(root, name, login.rest, **_HEADERS)

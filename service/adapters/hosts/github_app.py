@@ -25,13 +25,14 @@ _USER = "x-access-token"  # whom git calls the owner of an installation's token
 
 
 class Installation:
-    """The App where it is installed on one repository, `owner/name`."""
+    """The App where it is installed: at `/repos/owner/name`, or at an organisation, `/orgs/owner`."""
 
-    def __init__(self, app: App, rest: Rest, path: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, app: App, rest: Rest, where: str, clock: Callable[[], float] = time.time) -> None:
         """`rest` is asked with tokens of the App's own, whatever its usual login."""
         self._app = app
         self._rest = rest
-        self._path = path
+        self._where = where
+        self._path = where.removeprefix("/repos/").removeprefix("/orgs/")
         self._clock = clock
         self._lock = threading.Lock()
         self._token = ""
@@ -51,10 +52,11 @@ class Installation:
     def _renew(self) -> None:
         proof = f"Bearer {self._proof()}"
         try:
-            found = self._rest.send("GET", f"/repos/{self._path}/installation", login=proof)
+            found = self._rest.send("GET", f"{self._where}/installation", login=proof)
         except Missing as error:
             raise Refused(f"the GitHub App {self._app.name} is not installed on {self._path}") from error
-        wanted = {"repositories": [self._path.rpartition("/")[2]]}
+        _, one, name = self._path.rpartition("/")
+        wanted = {"repositories": [name]} if one else {}
         made = self._rest.send("POST", f"/app/installations/{found['id']}/access_tokens", wanted, login=proof)
         try:
             self._until = datetime.fromisoformat(made["expires_at"]).timestamp()

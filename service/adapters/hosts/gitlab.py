@@ -7,22 +7,21 @@ only as a note of its discussion; a status cannot be set to the state that it ha
 
 import re
 from collections.abc import Iterator
-from itertools import islice
-from typing import Any, Self
+from typing import Self
 from urllib.parse import quote
 
 from service.adapters.hosts import login as logins
-from service.adapters.hosts import redelivery
-from service.adapters.hosts.address import parse
+from service.adapters.hosts.address import Address, parse
 from service.adapters.hosts.comments import line
+from service.adapters.hosts.gitlab_hooks import GitLabHooks
 from service.adapters.hosts.host import Host, Said, connection, place
+from service.adapters.hosts.login import Login
 from service.adapters.hosts.rest import Missing, Rest
 from service.ports.connections import Source
 from service.ports.git import CommitState, CommitStatus, Permission
 from service.ports.outcomes import Refused
 from service.settings import Settings
 
-EVENTS = ("push_events", "tag_push_events", "note_events")
 _STATES = {CommitState.PENDING: "pending", CommitState.SUCCESS: "success", CommitState.FAILURE: "failed"}
 _UNCHANGED = "Cannot transition status"  # what it says to a state that it has already
 _LEVELS = (
@@ -34,31 +33,27 @@ _LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
 _GROUP = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 _PAGE = "100"
 _MOST_TITLE = 255
-_TRIGGERS = {"push_hooks", "tag_push_hooks", "note_hooks"}
-_FEW = "20"
-_MOST_EVENTS = 100  # deliveries that are looked at, the newest first
-_MOST_AGAIN = 5  # sent again in one look
 
 
-class GitLabHost(Host):
+class GitLabHost(GitLabHooks, Host):
     """One project at a GitLab."""
 
-    HOOK = "push events, tag push events, comments"
     ON_COMMITS = True
 
     @classmethod
     def open(cls, settings: Settings, source: Source) -> Self:
         """The project behind a source; its login is the secret `login-<source>`."""
         address = parse(source.url, groups=True)
-        login = logins.read(lambda: settings.secret(f"login-{source.name}"), source.name, "oauth2")
-        if isinstance(login, logins.App):
-            raise Refused(f"login-{source.name} is a GitHub App's; GitLab takes a token")
-        rest = Rest(f"{address.base}/api/v4", source.name, login.rest)
+        login, rest = rest_of(settings, source, address)
         return cls(connection(settings, source, address, login, rest))
 
     @property
     def _project(self) -> str:
         return f"/projects/{quote(self._address.path, safe='')}"
+
+    @property
+    def _told_of(self) -> str:
+        return self._project
 
     def default_branch(self) -> str:
         name = self._facts(self._project).get("default_branch")
@@ -89,53 +84,6 @@ class GitLabHost(Host):
         except Missing:
             return 0
         return int(member.get("access_level", 0)) if member.get("state", "active") == "active" else 0
-
-    def register_webhook(self, address: str, secret: str) -> None:
-        told = {
-            "url": address,
-            "token": secret,
-            "enable_ssl_verification": True,
-            **dict.fromkeys(EVENTS, True),
-        }
-        ours = [hook["id"] for hook in self._hooks() if hook.get("url") == address]
-        if ours:
-            self._rest.send("PUT", f"{self._project}/hooks/{ours[0]}", told)
-        else:
-            self._rest.send("POST", f"{self._project}/hooks", told)
-        for surplus in ours[1:]:
-            self._rest.send("DELETE", f"{self._project}/hooks/{surplus}")
-
-    def has_webhook(self, address: str) -> bool:
-        """A hook that failed too often is there still, and turned off."""
-        return any(
-            hook.get("url") == address
-            and hook.get("push_events") is True
-            and hook.get("alert_status", "executable") == "executable"
-            for hook in self._hooks()
-        )
-
-    def _hooks(self) -> Iterator[dict[str, Any]]:
-        return self._rest.pages(f"{self._project}/hooks", per_page=_PAGE)
-
-    def redeliver(self, address: str, now: float) -> int:
-        """Have GitLab (17.4 or newer) send again what nobody took at this address. It keeps deliveries for
-        seven days, does not say when each was made, and sends five a minute."""
-        asked = 0
-        for hook in [hook for hook in self._hooks() if hook.get("url") == address]:
-            path = f"{self._project}/hooks/{hook['id']}/events"
-            for number in redelivery.due(self._attempts(path), now, _MOST_AGAIN):
-                self._rest.send("POST", f"{path}/{number}/resend")
-                asked += 1
-        return asked
-
-    def _attempts(self, path: str) -> Iterator[redelivery.Attempt]:
-        """Newest first; each holds the whole body that was sent, so few of them at a time."""
-        made = self._rest.pages(path, per_page=_FEW)
-        for one in islice((one for one in made if one.get("trigger") in _TRIGGERS), _MOST_EVENTS):
-            delivery = (one.get("request_headers") or {}).get("Idempotency-Key")
-            if delivery and isinstance(one.get("id"), int):
-                taken = str(one.get("response_status", "")).startswith("2")
-                yield redelivery.Attempt(one["id"], str(delivery), taken, None)
 
     def _author(self, commit: str) -> str | None:
         """GitLab tells nobody's login by their address."""
@@ -187,3 +135,9 @@ class GitLabHost(Host):
                 return f"{self._project}/issues/{number}/notes"
             case _, number:
                 return f"{self._project}/merge_requests/{number}/notes"
+
+
+def rest_of(settings: Settings, source: Source, address: Address) -> tuple[Login, Rest]:
+    """The source's login and the API. Raises `Refused`."""
+    login = logins.token(settings, source, "oauth2", "GitLab")
+    return login, Rest(f"{address.base}/api/v4", source.keyring, login.rest)

@@ -49,8 +49,8 @@ def connection(settings: Settings, source: Source, address: Address, login: Logi
     this address has: what one repository held is never read as another's."""
     place = hashlib.sha256(address.git.encode()).hexdigest()[:8]
     folder = settings.home / "mirrors" / f"{source.name}-{place}"
-    mirror = Mirror(folder, address.git, address.page, source.name)
-    return Connection(source, address, mirror, rest, login, settings.secret(f"hook-{source.name}") or b"")
+    mirror = Mirror(folder, address.git, address.page, source.keyring)
+    return Connection(source, address, mirror, rest, login, settings.secret(f"hook-{source.keyring}") or b"")
 
 
 class Host(ABC):
@@ -108,7 +108,9 @@ class Host(ABC):
             raise self._gone() from error
 
     def _gone(self) -> Retry:
-        return Retry(f"{self._address.page} is gone, or hidden from the login of {self._source.name}", 60.0)
+        return Retry(
+            f"{self._address.page} is gone, or hidden from the login of {self._source.keyring}", 60.0
+        )
 
     def _fetch(self) -> None:
         proxy, certificates = self._rest.around()

@@ -13,7 +13,9 @@ from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from service.ports.connections import Source
 from service.ports.outcomes import Refused
+from service.settings import Settings
 
 _APP = re.compile(rb"app +([A-Za-z0-9._-]{1,100})\s+(-----BEGIN .+)", re.DOTALL)
 
@@ -53,6 +55,15 @@ def read(secret: Callable[[], bytes | None], source: str, user: str) -> Login | 
         return basic(text if ":" in text else f"{user}:{text}") if text else ""
 
     return Login(rest, git)
+
+
+def token(settings: Settings, source: Source, user: str, host: str) -> Login:
+    """The login of a source at a host that has no Apps. Raises `Refused`."""
+    name = source.keyring
+    found = read(lambda: settings.secret(f"login-{name}"), name, user)
+    if isinstance(found, App):
+        raise Refused(f"login-{name} is a GitHub App's; {host} takes a token")
+    return found
 
 
 def _checked(secret: bytes | None, source: str) -> str:

@@ -34,6 +34,10 @@ class Forbidden(Refused):
     """The host knows the login, which may not do that."""
 
 
+class Moved(Refused):
+    """What lies there has another address by now."""
+
+
 class Rest:
     """One server. `login` is asked for the value of the header `Authorization` before each request."""
 
@@ -97,8 +101,19 @@ class Rest:
                 return
             query["cursor"] = unquote(following[1])
 
+    def listed(self, key: str, path: str, **query: str) -> Iterator[dict[str, Any]]:
+        """The same where a page is an object that holds them under a key, and the last one none."""
+        for page in range(1, _PAGES + 1):
+            found = self.get(path, **query, page=str(page)).get(key)
+            if not isinstance(found, list):
+                raise self._strange(path)
+            yield from (one for one in found if isinstance(one, dict))
+            if not found:
+                return
+        raise Refused(f"{self.root}{path} has more than {_PAGES} pages")
+
     def values(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
-        """The same where a page is an object that holds them, as Bitbucket's are."""
+        """The same where the object says whether another page follows, as Bitbucket's does."""
         for page in range(1, _PAGES + 1):
             found = self.get(path, **query, page=str(page))
             listed = found.get("values")
@@ -149,7 +164,7 @@ class Rest:
         if status >= 500:
             return Retry(f"{place} answered {status}: {said}", after=10)
         if 300 <= status < 400:
-            return Refused(
+            return Moved(
                 f"{place} answered {status}: it moved; connect the repository at its present address"
             )
         if status == 401:

@@ -90,7 +90,7 @@ def environment(installer: Mapping[str, str]) -> dict[str, str]:
 
 def _secret(name: str, order: Order) -> Object:
     """Of the Secret only what this build needs; what is not in it needs no login."""
-    keys: Sequence[str] = ["login-images", _NETRC, *(f"login-{source.name}" for source in order.sources)]
+    keys: Sequence[str] = ["login-images", _NETRC, *(f"login-{source.keyring}" for source in order.sources)]
     items = [{"key": key, "path": key} for key in keys]
     return {"secret": {"secretName": name, "items": items, "optional": True, "defaultMode": _READABLE}}
 
