@@ -108,19 +108,23 @@ class Harness:
         with self.parts.store.change() as change:
             change.save_source(source)
         self.people.begin()
+        self.by_hand(self.settled)
+        self.round_of("intake")
+        self.let_go()
+        gc.collect()
+        gc.freeze()
+
+    def by_hand(self, until):
+        """Let every body do its rounds here, one after another, until that holds."""
         rounds = iter(range(500))
         bodies = [self.round_of(slot) for slot in ("reconciler", "patient", "urgent", "observer")]
-        while not self.settled():
+        while not until():
             assert next(rounds, None) is not None, self.releases()
             for once in bodies:
                 for _ in range(20):  # more than one in a second, as bodies of their own do
                     if not once():
                         break
             self.clock.move(1.0)
-        self.round_of("intake")
-        self.let_go()
-        gc.collect()
-        gc.freeze()
 
     def let_go(self):
         """Close every connection to the stores: only then may be forked."""
@@ -286,9 +290,9 @@ class Harness:
         """Whether traffic is being shifted now. Asked while nobody is forked any more."""
         return any(row.phase == "shifting" for row in self.parts.store.releases(final=False))
 
-    def promoted(self):
-        """How many releases have got there."""
-        return sum(row.phase == "promoted" for row in self.releases())
+    def count(self, phase):
+        """How many releases have got there. Asked while nobody is forked any more."""
+        return sum(row.phase == phase for row in self.releases())
 
     def releases(self):
         return self.parts.store.releases(limit=100_000)

@@ -332,6 +332,10 @@ class People:
             self.world.seen.dropped += 1
         return commit
 
+    def push_bad(self, model):
+        """A version of it whose answers are often errors."""
+        return self.push(model, bad=True)
+
     def _pushed(self, commit, model, text):
         seen = self.world.seen
         seen.pushes.append((commit, model))

@@ -12,6 +12,8 @@ import struct
 from contextlib import contextmanager
 from functools import partial
 
+import structlog
+
 from policies import effects
 from service import inbox, queue, receiving, reconciler, series, store, work
 from service.change import Change
@@ -46,6 +48,7 @@ NAMES = (
     *INSIDE,
 )  # fmt: skip
 _IDLE = -1
+log = structlog.get_logger()
 
 
 class Points:
@@ -68,6 +71,7 @@ class Points:
         at, wanted, signal_ = struct.unpack("iii", self._memory[:12])
         if at != _IDLE and NAMES[at] == name and wanted == when:
             self.disarm()
+            log.info("ends here", point=name)
             os.kill(os.getpid(), signal_)
 
     def install(self, harness):

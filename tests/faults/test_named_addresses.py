@@ -48,7 +48,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     def __init__(self, status=404, location=""):
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.status, self.location, self.asked = status, location, []
+        self.status, self.location, self.challenge, self.asked = status, location, "", []
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
     @property
@@ -66,6 +66,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(self.server.status)
         if self.server.location:
             self.send_header("Location", self.server.location + self.path)
+        if self.server.challenge:
+            self.send_header("WWW-Authenticate", self.server.challenge)
         self.send_header("Content-Length", "0")
         self.end_headers()
 

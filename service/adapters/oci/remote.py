@@ -13,6 +13,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 
 from service.adapters.oci.challenges import Challenge, Login, basic, challenges, login_of
+from service.adapters.reach import Elsewhere, Own, Reach
 from service.adapters.steady import steady
 from service.ports.outcomes import Refused, Retry
 
@@ -55,8 +56,8 @@ class Remote:
         self._seconds = seconds
         self._store = store
         self._passes: dict[str, str] = {}  # repository to the header that it accepted
-        self._session = steady(requests.Session())
-        self._session.auth = _NoLogin()  # ours is set by hand; a .netrc file is none of our business
+        own = Own()
+        self._session, self._elsewhere = _session(own), _session(Elsewhere(own))
         if urlsplit(self.url).hostname in _HERE:
             self._session.trust_env = False  # no proxy is between us and this machine
 
@@ -124,8 +125,9 @@ class Remote:
         raise Refused(f"{self.url} redirects again and again")
 
     def _once(self, method: str, url: str, **given: Any) -> requests.Response:
+        session = self._session if self._ours(url) else self._elsewhere
         try:
-            return self._session.request(
+            return session.request(
                 method, url, timeout=self._seconds, allow_redirects=False, stream=method != "HEAD", **given
             )
         except requests.RequestException as error:
@@ -176,6 +178,12 @@ class Remote:
         headers = {"Authorization": basic(login)} if login else {}
         answer = self._once("GET", asked.facts["realm"], params=query, headers=headers)
         return _token(self.content(self._checked(answer, {200}, "a token"), _LARGEST_TOKEN), self.url)
+
+
+def _session(reach: Reach) -> requests.Session:
+    session = steady(requests.Session(), reach=reach)
+    session.auth = _NoLogin()  # ours is set by hand; a .netrc file is none of our business
+    return session
 
 
 class _NoLogin(requests.auth.AuthBase):
