@@ -145,6 +145,8 @@ class BuildFinished:
     layers: tuple[tuple[str, str], ...]  # (env | code | model | base, built | cached)
     at: float
     weights: str | None = None  # sha256:… of the image of its weights, where they are no layer
+    # sha256:… of what was attached to the image: its packages, how it was made
+    documents: tuple[str, ...] = field(default=(), metadata={"later": True})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ same content arrives here once, however many events told of it.
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 from policies.effects import Build, CheckImage, Effect, RunEvaluation
 from policies.events import BuildFinished, EffectFailed, EvaluationFinished, ImageTrusted, VersionEvent
-from policies.spec.declaration import Evaluate, Model, PodNeeds
+from policies.spec.declaration import LATER, Evaluate, Model, PodNeeds
 
 
 class VersionPhase(StrEnum):
@@ -49,7 +49,8 @@ class ModelOrigin:
 class Version:
     """One version's state. `image` is a digest once known; `layers` say what was built or cached.
 
-    `weights` is the digest of the image of its weights, where they were built to be mounted.
+    `weights` is the digest of the image of its weights, where they were built to be mounted; `documents`
+    are those of what its build attached to the image.
     """
 
     key: str
@@ -64,6 +65,7 @@ class Version:
     metrics: tuple[tuple[str, float], ...] = ()
     reason: str = ""
     weights: str | None = None
+    documents: tuple[str, ...] = field(default=(), metadata=LATER)
 
     @property
     def settled(self) -> bool:
@@ -126,7 +128,8 @@ def retry(version: Version) -> tuple[Version, tuple[Effect, ...]]:
 def expire(version: Version) -> Version:
     """A version whose image is not kept any longer: whoever wants it again has it built again."""
     reason = "its image was not kept; a retry builds it again"
-    return replace(version, phase=VersionPhase.FAILED, image=None, weights=None, layers=(), reason=reason)
+    unbuilt = replace(version, image=None, weights=None, layers=(), documents=())
+    return replace(unbuilt, phase=VersionPhase.FAILED, reason=reason)
 
 
 def advance(version: Version, event: VersionEvent) -> tuple[Version, tuple[Effect, ...]]:
@@ -134,8 +137,9 @@ def advance(version: Version, event: VersionEvent) -> tuple[Version, tuple[Effec
     if version.settled or event.step != version.step:
         return version, ()
     match event, version.phase:
-        case BuildFinished(image=image, layers=layers, weights=weights), VersionPhase.BUILDING:
-            return _check(replace(version, image=image, layers=layers, weights=weights))
+        case BuildFinished(image=image, layers=layers), VersionPhase.BUILDING:
+            built = replace(version, image=image, layers=layers, weights=event.weights)
+            return _check(replace(built, documents=event.documents))
         case ImageTrusted(), VersionPhase.CHECKING:
             return _evaluate(version)
         case EvaluationFinished(metrics=metrics), VersionPhase.EVALUATING:

@@ -8,18 +8,21 @@ told now is `Retry`; what is not trusted is `Refused`, with what to do.
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import structlog
+
 from policies import trust
 from policies.spec.declaration import FromImage
 from policies.tags import place
-from policies.trust import SIMPLE, Signature, Trust
+from policies.trust import SIMPLE, STATEMENT, Signature, Trust, signed_bytes
 from policies.version import Version
 from service import keys, newest
 from service.bootstrap import Parts
 from service.ports.connections import Source
 from service.ports.outcomes import Refused
-from service.ports.signatures import ImageSignatures
+from service.ports.signatures import ImageAttestations, ImageSignatures
 from service.settings import Settings
 
+log = structlog.get_logger()
 KEY = "signing-key"  # secret files
 KEYS_BEFORE = "signing-key-before"
 TRUSTED = "trusted-keys"
@@ -61,6 +64,25 @@ def vouch(parts: Parts, version: Version) -> None:
             _sign(signatures, kept, digest, key)
         if rule is not Trust.OFF:
             check(settings, signatures, kept, digest)
+
+
+def attest(parts: Parts, version: Version) -> None:
+    """Sign what the build attached to the image: its packages, and how it was made; if there is a key.
+
+    By the digests in the build's answer, as the image itself: what else lies beside it, anybody may have
+    written. A registry that keeps none of it is no reason to stop a release.
+    """
+    settings, image = parts.settings, version.image
+    key = settings.secret(KEY)
+    if key is None or image is None or not version.documents or settings.images is None:
+        return
+    kept = _kept(parts, version, name_of(settings, version))
+    attestations = parts.open_signatures(kept.source).attestations
+    try:
+        for document in version.documents:
+            _attest(attestations, kept, image, document, key)
+    except Refused as reason:
+        log.warning("not attested", image=f"{kept.name}@{image}", reason=str(reason))
 
 
 def wanted(settings: Settings, name: str) -> Trust:
@@ -121,6 +143,18 @@ def _sign(signatures: ImageSignatures, kept: Kept, image: str, key: bytes) -> No
             signatures.add(kept.repository, image, Signature(SIMPLE, text, keys.sign(key, text)))
     except keys.KeyProblem as reason:
         raise Refused(f"the secret file {KEY} cannot be used: {reason}") from reason
+
+
+def _attest(attestations: ImageAttestations, kept: Kept, image: str, document: str, key: bytes) -> None:
+    """As for signatures: what this key has signed already is not signed twice."""
+    text = attestations.statement(kept.repository, image, document)
+    if text is None:
+        return
+    ours = keys.trusted(keys.public(key))
+    known = attestations.attested(kept.repository, image)
+    content = signed_bytes(STATEMENT, text)
+    if not any(one.payload == text and keys.signed_by(ours, content, one.signature) for one in known):
+        attestations.attest(kept.repository, image, Signature(STATEMENT, text, keys.sign(key, content)))
 
 
 def name_of(settings: Settings, version: Version) -> str:

@@ -25,8 +25,9 @@ def build(parts: Parts, effect: Build, now: float) -> Done | Again:
     pause = LOOKS if here else LOOKS_AT_CLUSTER
     state = builder.state(recipe.name)
     match state:
-        case Image(digest=digest, layers=layers, weights=weights):
-            return Done(BuildFinished(effect.step, digest, layers, now, weights))
+        case Image(digest=digest, layers=layers) as image:
+            more = (image.weights, image.documents)
+            return Done(BuildFinished(effect.step, digest, layers, now, *more))
         case Working(progress=progress):
             return Again(pause, "" if here else f"the build: {progress}")
         case Failed(reason=reason, log=log):
@@ -39,7 +40,8 @@ def build(parts: Parts, effect: Build, now: float) -> Done | Again:
 
 
 def check_image(parts: Parts, effect: CheckImage, now: float, since: float) -> Done | Again:
-    """Sign the version's image where Segue built it, and hold it against the trust policy."""
+    """Sign the version's image where Segue built it, and what its build said of it; and hold it against the
+    trust policy."""
     version = known_version(parts, effect.version)
     try:
         trusting.vouch(parts, version)
@@ -47,6 +49,7 @@ def check_image(parts: Parts, effect: CheckImage, now: float, since: float) -> D
         if isinstance(version.model.source, FromImage) and now - since < SIGNED_LATER:
             return Again(LOOKS_FOR_SIGNATURE, f"looks again for {SIGNED_LATER / 60:g} minutes: {reason}")
         raise
+    trusting.attest(parts, version)
     return Done(ImageTrusted(effect.step, now))
 
 

@@ -51,12 +51,14 @@ class Image:
     """A finished image. `layers` holds (kind, "built" or "cached") for env, code, model and base, or
     for the one that a Dockerfile makes.
 
-    `weights` is the digest of the image of the model's files, where they got one of their own.
+    `weights` is the digest of the image of the model's files, where they got one of their own;
+    `documents` are those of what the build attached to the image in its registry.
     """
 
     digest: str
     layers: tuple[tuple[str, str], ...]
     weights: str | None = None
+    documents: tuple[str, ...] = ()
 
 
 class ImageBuilder(Protocol):

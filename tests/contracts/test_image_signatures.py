@@ -12,7 +12,7 @@ from service.settings import Settings
 from tests.imaging import Images
 from tests.registering import new_name
 from tests.running import free_port
-from tests.signing import OTHER, simple
+from tests.signing import OTHER, enveloped, simple, statement
 
 KEY, SECOND = keys.new(), keys.new()
 
@@ -70,9 +70,26 @@ def test_what_was_added_is_found_as_it_was_once_beside_the_others(world, name):
     assert world.signatures.found(f"{name}-not", image) == ()
 
 
+def test_an_attestation_is_found_as_it_was_once_and_is_no_signature(world, name):
+    image = world.image(name)
+    attestations = world.signatures.attestations
+    first, second = (
+        enveloped(key, statement(image, "https://slsa.dev/provenance/v1")) for key in (KEY, SECOND)
+    )
+    assert attestations.attested(name, image) == ()
+    for one in (first, second, first):
+        attestations.attest(name, image, one)
+    assert attestations.attested(name, image) == (first, second)
+    assert world.signatures.found(name, image) == ()
+    assert attestations.statement(name, image, OTHER) is None
+
+
 @pytest.mark.parametrize(
     "ask",
     [
+        lambda signatures: signatures.attestations.statement("acme/fraud", OTHER, OTHER),
+        lambda signatures: signatures.attestations.attested("acme/fraud", OTHER),
+        lambda signatures: signatures.attestations.attest("acme/fraud", OTHER, enveloped(KEY)),
         lambda signatures: signatures.check(),
         lambda signatures: signatures.found("acme/fraud", OTHER),
         lambda signatures: signatures.add("acme/fraud", OTHER, simple(KEY)),

@@ -72,12 +72,14 @@ def test_code_is_laid_out_and_what_was_left_is_published_with_what_it_stands_on(
     (work / "context/Dockerfile").write_text("FROM r.example/another@sha256:" + "5" * 64)  # by a step
     assert around_buildah.main("publish", work, env) == 0
     result = json.loads((tmp_path / "result").read_text())
+    documents = result.pop("documents")
     assert result == {"digest": digest, "layers": [["dockerfile", "built"]]}
     url = f"{image_registry.url}/v2/docked/wine/manifests"
     for reference in (digest, "wine-1"):
         answer = requests.get(f"{url}/{reference}", headers={"Accept": MANIFEST}, timeout=10)
         assert answer.headers["Docker-Content-Digest"] == digest
     (found,) = referrers(image_registry, "docked/wine", digest)
+    assert documents == [found["digest"]]
     _, made = document(image_registry, "docked/wine", found["digest"])
     bases = made["predicate"]["buildDefinition"]["resolvedDependencies"][1:]
     assert bases == [{"name": "r.example/python", "digest": {"sha256": "4" * 64}}]

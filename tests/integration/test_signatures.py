@@ -103,7 +103,7 @@ def test_layers_that_are_no_signatures_are_passed_over_and_stay(signatures, imag
     assert signatures.found(name, digest) == ()
     signatures.add(name, digest, simple(KEY, digest))
     assert signatures.found(name, digest)[0].payload == simple(KEY, digest).payload
-    assert signatures._tagged(name, digest)["layers"][:2] == strange
+    assert signatures._beside.tagged(name, tag(digest))[:2] == strange
 
 
 def test_an_index_under_the_tag_of_the_signatures_signs_nothing(signatures, images, name):

@@ -140,12 +140,13 @@ def publish(order: Order, settings: Settings, work: Path, say: Say) -> dict[str,
     subject = {"mediaType": MANIFEST, "digest": digest, "size": len(body)}
     bases = json.loads((settings.home / PINNED).read_text())
     document = provenance(order.recipe, digest, f"{urlsplit(registry).netloc}/{repository}", bases)
+    attached = []
     try:
-        patiently(lambda: attach(remote, repository, subject, document), say)
+        attached.append(patiently(lambda: attach(remote, repository, subject, document), say))
     except Refused as error:  # an older registry; the image is there all the same
         say(f"not attached: {error}")
     say(f"image {digest}")
-    return {"digest": digest, "layers": [["dockerfile", "built"]]}
+    return {"digest": digest, "layers": [["dockerfile", "built"]], "documents": attached}
 
 
 class Left:

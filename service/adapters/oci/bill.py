@@ -15,7 +15,9 @@ from service.ports.builds import Recipe
 
 CYCLONEDX = "application/vnd.cyclonedx+json"
 IN_TOTO = "application/vnd.in-toto+json"
-PROVENANCE = "https://slsa.dev/provenance/v1"
+PROVENANCE = "https://slsa.dev/provenance/v1"  # predicate types
+PACKAGES = "https://cyclonedx.org/bom"
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 BUILD_TYPE, OF_DOCKERFILE = "https://segue.dev/build/v1", "https://segue.dev/dockerfile/v1"
 _NAMES = uuid.UUID("6a1c6b1e-2f0d-5b0e-9d55-0f6f0a3f7c11")  # of serial numbers, so that they repeat
 
@@ -55,7 +57,7 @@ def provenance(
         "runDetails": {"builder": {"id": builder}, "metadata": {"invocationId": recipe.name}},
     }
     return {
-        "_type": "https://in-toto.io/Statement/v1",
+        "_type": STATEMENT_TYPE,
         "subject": [{"name": repository, "digest": {"sha256": image.removeprefix("sha256:")}}],
         "predicateType": PROVENANCE,
         "predicate": predicate,

@@ -14,6 +14,8 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -63,7 +65,7 @@ def build(
         with place_to_work(shop.layout, log):
             image = patiently(lambda: assemble(shop, recipe, open_source), log)
         if settings.images is not None:
-            patiently(lambda: publish(settings, recipe, image, log), log)
+            image = patiently(partial(publish, settings, recipe, image, log), log)
         result = write_result(image)
     except PortError as error:
         result = {"failed": str(error)}
@@ -100,9 +102,9 @@ def patiently(work: Callable[[], T], log: Callable[[str], None]) -> T:
             time.sleep(error.after)
 
 
-def publish(settings: Settings, recipe: Recipe, image: Image, log: Callable[[str], None]) -> None:
+def publish(settings: Settings, recipe: Recipe, image: Image, log: Callable[[str], None]) -> Image:
     """Send the image to the registry that the settings name, tagged with the build's name, and attach
-    what it is made of and how; the image of its weights first.
+    what it is made of and how; the image of its weights first. The image with those documents.
 
     The login is the secret file `login-images`, as `user:password`. Raises `Refused` or `Retry`.
     """
@@ -119,11 +121,13 @@ def publish(settings: Settings, recipe: Recipe, image: Image, log: Callable[[str
     remote = Remote(registry, login, actions="pull,push", seconds=SECONDS, store=STORE)
     layout = Layout(settings.home)
     subject = {"mediaType": MANIFEST, "digest": digest, "size": layout.blob(digest).stat().st_size}
+    attached = []
     for document in documents(settings, layout, recipe, sent):
         try:
-            attach(remote, repository, subject, document)
+            attached.append(attach(remote, repository, subject, document))
         except Refused as error:  # an older registry; the image is there all the same
             log(f"not attached: {error}")
+    return replace(image, documents=tuple(attached))
 
 
 def where(settings: Settings, recipe: Recipe) -> tuple[str, str]:
@@ -231,8 +235,9 @@ def read_recipe(content: bytes) -> Recipe:
 
 def write_result(image: Image) -> dict[str, Any]:
     """An image as JSON has it."""
-    told = {"digest": image.digest, "layers": image.layers}
-    return told if image.weights is None else {**told, "weights": image.weights}
+    told: dict[str, Any] = {"digest": image.digest, "layers": image.layers}
+    more = {"weights": image.weights, "documents": image.documents}
+    return {**told, **{key: value for key, value in more.items() if value}}
 
 
 def read_result(content: bytes) -> Image | str:
@@ -241,7 +246,7 @@ def read_result(content: bytes) -> Image | str:
     if "failed" in row:
         return str(row["failed"])
     layers = tuple((kind, how) for kind, how in row["layers"])
-    return Image(row["digest"], layers, row.get("weights"))
+    return Image(row["digest"], layers, row.get("weights"), tuple(row.get("documents", ())))
 
 
 def opener(settings: Settings) -> Callable[[str], Any]:
