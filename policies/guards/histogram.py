@@ -167,7 +167,7 @@ def advance(
     block = np.where(fresh, 0.0, track.block) + (won - paid)
     learned = (k.sum(axis=-1) * share * (1 - share))[..., None] * known
     information = np.where(fresh, 0.0, track.information) + learned
-    worth = block / (noise.burst + noise.spread**2 * information)
+    worth = block / (noise.burst + noise.spread * noise.spread * information)
     after = track.seconds + seconds
     bets = betting.bet(track.bets, worth - np.where(fresh, 0.0, track.worth), track.seconds, after)
     past = track.past * np.exp2(-seconds / HALF_LIFE)[..., None] + y

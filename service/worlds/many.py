@@ -13,9 +13,10 @@ from typing import Any, cast
 import numpy as np
 
 from policies import ramp
-from policies.guards import betting, budget, increment, rate, share, slo
+from policies.guards import betting, budget, histogram, increment, rate, share, slo
 from policies.guards.betting import Array, Urn
-from policies.guards.judge import LEAST_PROFILE, Judge
+from policies.guards.histogram import LEAST_PAST
+from policies.guards.judge import Judge
 from policies.guards.noise import PROVISIONAL, Noise
 from policies.guards.plan import EMERGENCY_LIMIT, EMERGENCY_STAKE, Plan
 from policies.guards.verdict import LEAST_STABLE
@@ -24,8 +25,10 @@ from service.worlds.panels import Truths, Verdicts
 from service.worlds.traffic import Arms, Runs, Tick
 
 CHUNK = 200  # runs whose alternatives fit the processor's cache together
+CHUNK_OF_BUCKETS = 25  # the same, where each alternative has a number for each bucket
+_PAST = histogram.Track._fields.index("past")
 SUSPECT = float(np.log(budget.SUSPICION))
-UNKNOWN = -1  # a latency bound that was not chosen yet
+UNKNOWN = -1  # a bound that was not chosen yet
 
 
 def knows(judge: Judge) -> bool:
@@ -61,6 +64,51 @@ class _Bets:
         self.log_e[who] = betting.log_evidence(bets, seconds)
 
 
+class _Durations:
+    """A guard on all durations, of all runs: as `histogram.update` keeps it for one."""
+
+    def __init__(self, judges: Sequence[Judge], index: int, bounds: tuple[float, ...]) -> None:
+        guards = [judge.plan.distributions[index] for judge in judges]
+        runs, buckets = len(judges), len(bounds) + 1
+        fresh = histogram.start_track((runs,), buckets)
+        self._parts = [np.array(part) for part in fresh]
+        for run, guard in enumerate(guards):
+            if len(guard.past) == buckets:
+                self._parts[_PAST][run] = guard.past
+        self.noises, self._bounds = [guard.noise for guard in guards], bounds
+        self._moved = histogram.moved(bounds, guards[0].worse_by)
+        self._places = histogram.positions(bounds) if bounds else np.zeros(0)
+        self._bound = np.full(runs, UNKNOWN)
+        self.log_e, self.seen = np.zeros(runs), np.zeros((4, runs))
+
+    def feed(self, who: Runs, tick: Tick) -> None:
+        arms = (tick.candidate.buckets, tick.stable.buckets)
+        mine = np.zeros_like(arms[0])
+        np.add.at(mine.T, self._moved, arms[0].T)
+        track = histogram.Track(*(part[who] for part in self._parts))
+        after = histogram.advance(
+            track,
+            mine,
+            arms[1],
+            places=self._places,
+            at=np.full(len(who), tick.at),
+            seconds=np.full(len(who), tick.seconds),
+            noise=_noise_of([self.noises[run] for run in who], columns=True),
+        )
+        enough = track.past.sum(axis=-1) >= LEAST_PAST
+        for run, past in zip(who[enough], track.past[enough], strict=True):
+            if self._bound[run] == UNKNOWN:
+                chosen = increment.usual_bound(past.tolist(), self._bounds) or self._bounds[-1]
+                self._bound[run] = self._bounds.index(chosen)
+        bound = self._bound[who]
+        beyond = np.arange(len(self._bounds) + 1) > bound[:, None]
+        counts = [n for a in arms for n in ((a * beyond).sum(axis=-1), a.sum(axis=-1))]
+        self.seen[:, who] += np.where(bound == UNKNOWN, 0.0, np.stack(counts))
+        for part, new in zip(self._parts, after, strict=True):
+            part[who] = new
+        self.log_e[who] = histogram.log_evidence(after)
+
+
 class Many:
     """The judges of many runs with one plan; their noise and history may differ."""
 
@@ -72,11 +120,7 @@ class Many:
         self._limit_noises = [[j.plan.limits[i].noise for j in judges] for i in range(len(plan.limits))]
         self._rates = [_Bets.fresh(runs) for _ in plan.comparisons]
         self._seen = [np.zeros((4, runs)) for _ in plan.comparisons]  # bad, requests, of stable
-        self._bound = [
-            np.full(runs, UNKNOWN if c.slower_than is None else self._index(c.slower_than))
-            for c in plan.comparisons
-        ]
-        self._profile = np.zeros((runs, len(bounds) + 1))
+        self._durations = [_Durations(judges, index, bounds) for index in range(len(plan.distributions))]
         self._limits = [_Bets.fresh(runs) for _ in plan.limits]
         self._stable_limits = [_Bets.fresh(runs) for _ in plan.limits]
         self._limit_seen = [np.zeros((2, runs)) for _ in plan.limits]
@@ -96,18 +140,12 @@ class Many:
         self._total = np.zeros((4, runs))  # candidate's requests and errors, stable's
         self._harm = np.zeros(runs, dtype=bool)
 
-    def _index(self, bound: float) -> int:
-        return self.bounds.index(bound) if bound in self.bounds else len(self.bounds)
-
     # --- what was seen -----------------------------------------------------------------------
 
     def observe(self, who: Runs, tick: Tick, weights: Array) -> None:
         """One interval, a few hundred runs at a time."""
-        for rows in _chunks(len(who)):
-            part = Tick(
-                tick.at, tick.seconds, _rows(tick.candidate, rows), _rows(tick.stable, rows), tick.wrong[rows]
-            )
-            self._observe(who[rows], part, weights[rows])
+        for rows in _chunks(len(who), CHUNK):
+            self._observe(who[rows], _part(tick, rows), weights[rows])
 
     def _observe(self, who: Runs, tick: Tick, weights: Array) -> None:
         mine, theirs = tick.candidate.requests, np.where(weights < 100, tick.stable.requests, 0.0)
@@ -129,16 +167,7 @@ class Many:
         if which.all():
             guard(who, tick)
         elif which.any():
-            guard(
-                who[which],
-                Tick(
-                    tick.at,
-                    tick.seconds,
-                    _rows(tick.candidate, which),
-                    _rows(tick.stable, which),
-                    tick.wrong[which],
-                ),
-            )
+            guard(who[which], _part(tick, which))
 
     def _test_shares(self, who: Runs, tick: Tick, weights: Array, *, moved: Truths) -> None:
         """The first interval at a new weight is not counted, as in `share.update`."""
@@ -172,24 +201,25 @@ class Many:
 
     def _compare(self, who: Runs, tick: Tick) -> None:
         for index, guard in enumerate(self.plan.comparisons):
-            counts = self._counts(index, who, tick)
-            known = np.ones(len(who), dtype=bool)
-            if guard.kind is GuardKind.LATENCY:
-                known = (self._bound[index][who] >= 0) & (self._bound[index][who] < len(self.bounds))
-            runs, counts = who[known], counts[:, known]
+            if guard.slower_than is not None and guard.slower_than not in self.bounds:
+                continue
+            counts = self._counts(guard.slower_than, tick)
             bets = self._rates[index]
-            before, urn, seconds = bets.at(runs)
+            before, urn, seconds = bets.at(who)
             track = rate.advance(
-                rate.Track(before, np.zeros((len(runs), 0)), urn, seconds),
+                rate.Track(before, np.zeros((len(who), 0)), urn, seconds),
                 *counts,
-                at=np.full(len(runs), tick.at),
+                at=np.full(len(who), tick.at),
                 seconds=tick.seconds,
                 worse_by=guard.worse_by,
-                noise=_noise_of([self._noises[index][run] for run in runs]),
+                noise=_noise_of([self._noises[index][run] for run in who]),
             )
-            bets.put(runs, track.bets, track.urn, track.seconds)
-            self._seen[index][:, runs] += counts
-        self._choose_bounds(who, tick)
+            bets.put(who, track.bets, track.urn, track.seconds)
+            self._seen[index][:, who] += counts
+        if self.bounds:
+            for durations in self._durations:
+                for rows in _chunks(len(who), CHUNK_OF_BUCKETS):
+                    durations.feed(who[rows], _part(tick, rows))
         for index, limit in enumerate(self.plan.limits):
             noise = _noise_of([self._limit_noises[index][run] for run in who])
             level = self._level[index][who]
@@ -200,33 +230,15 @@ class Many:
                 self._bet(self._stable_limits[index], who, tick, arms=tick.stable, limit=level, noise=noise)
         self._total[:, who] += _counted(tick.candidate, tick.stable)
 
-    def _counts(self, index: int, who: Runs, tick: Tick) -> Array:
-        """Bad requests and all, of the candidate and of stable, as this guard counts them."""
-        if self.plan.comparisons[index].kind is GuardKind.ERRORS:
-            arms = (tick.candidate, tick.stable)
+    def _counts(self, slower_than: float | None, tick: Tick) -> Array:
+        """Bad requests and all, of the candidate and of stable, as a guard with this bound counts them."""
+        arms = (tick.candidate, tick.stable)
+        if slower_than is None:
             return np.stack([counted for a in arms for counted in (a.errors, a.requests)])
-        above = np.arange(len(self.bounds) + 1) > self._bound[index][who][:, None]
+        beyond = self.bounds.index(slower_than) + 1
         return np.stack(
-            [
-                counted
-                for a in (tick.candidate, tick.stable)
-                for counted in ((a.buckets * above).sum(axis=-1), a.buckets.sum(axis=-1))
-            ]
+            [n for a in arms for n in (a.buckets[:, beyond:].sum(axis=-1), a.buckets.sum(axis=-1))]
         )
-
-    def _choose_bounds(self, who: Runs, tick: Tick) -> None:
-        """As `Judge` chooses a latency bound: once stable showed enough durations."""
-        if not self.bounds or not any((bound[who] == UNKNOWN).any() for bound in self._bound_of_latency()):
-            return
-        self._profile[who] += tick.stable.buckets
-        for run in who[self._profile[who].sum(axis=-1) >= LEAST_PROFILE]:
-            chosen = increment.usual_bound(self._profile[run], self.bounds) or self.bounds[-1]
-            for bound in self._bound_of_latency():
-                bound[run] = self._index(chosen) if bound[run] == UNKNOWN else bound[run]
-
-    def _bound_of_latency(self) -> list[Any]:
-        pairs = zip(self.plan.comparisons, self._bound, strict=True)
-        return [bound for guard, bound in pairs if guard.kind is GuardKind.LATENCY]
 
     def _alone(self, who: Runs, tick: Tick) -> None:
         for index in range(len(self.plan.limits)):
@@ -271,7 +283,11 @@ class Many:
 
     def _combined(self, who: Runs) -> Array:
         """log of the budget's weighted mean of E."""
-        stakes = [(np.full(len(who), c.stake), b.log_e[who]) for c, b in self._pairs()]
+        parts_of = [c.stake for c in self.plan.comparisons] + [d.stake for d in self.plan.distributions]
+        stakes = [
+            (np.full(len(who), stake), log_e[who])
+            for stake, log_e in zip(parts_of, self._logs(), strict=True)
+        ]
         for index, (limit, breached) in enumerate(zip(self.plan.limits, self._breached(who), strict=True)):
             has = ~np.isnan(self._level[index][who]) & ((limit.limit is not None) | ~self._together[who])
             log_e = self._limits[index].log_e[who]
@@ -285,8 +301,9 @@ class Many:
             weighted = np.where(parts > 0, np.log(parts / np.where(none, 1.0, total)) + logs, -np.inf)
         return np.asarray(np.where(none, 0.0, np.logaddexp.reduce(weighted, axis=0)))
 
-    def _pairs(self) -> Iterator[tuple[Any, _Bets]]:
-        return zip(self.plan.comparisons, self._rates, strict=True)
+    def _logs(self) -> list[Array]:
+        """log E of all guards that compare."""
+        return [bets.log_e for bets in self._rates] + [one.log_e for one in self._durations]
 
     def verdicts(self, who: Runs) -> Verdicts:
         harm, together = self._harm[who], self._together[who]
@@ -309,8 +326,8 @@ class Many:
 
     def _suspect(self, who: Runs) -> Truths:
         found = self._combined(who) >= SUSPECT
-        for bets in self._rates:
-            found |= bets.log_e[who] >= SUSPECT
+        for log_e in self._logs():
+            found |= log_e[who] >= SUSPECT
         alone = ~self._together[who]
         for limit, bets in zip(self.plan.limits, self._limits, strict=True):
             found |= (alone | limit.written) & (bets.log_e[who] >= SUSPECT)
@@ -329,11 +346,8 @@ class Many:
         for index, guard in enumerate(plan.comparisons):
             if guard.kind is not GuardKind.LATENCY:
                 continue
-            noise = self._noises[index][run]
-            thin = 1.0 if noise.provisional else noise.burst
-            bad, seen, stable_bad, stable_seen = self._seen[index][:, run]
-            slow = stable_bad / stable_seen if stable_seen >= LEAST_STABLE else None
-            found.append(_allowed(bad / thin, seen / thin, slow, None, plan))
+            found.append(_slow_allowed(self._seen[index][:, run], self._noises[index][run], plan))
+        found += [_slow_allowed(d.seen[:, run], d.noises[run], plan) for d in self._durations]
         return min(found, key=lambda one: one[0])
 
     def _stable_rate(self, run: int, errors: float, requests: float) -> float | None:
@@ -362,8 +376,21 @@ def _allowed(
     return ramp.allowed_weight(excess, ramp.risk_of(rate_of, risk), plan.ladder), requests
 
 
-def _chunks(count: int) -> Iterator[slice]:
-    return (slice(at, at + CHUNK) for at in range(0, count, CHUNK))
+def _slow_allowed(counts: Array, noise: Noise, plan: Plan) -> tuple[float, float]:
+    """By slow requests, thinned by a learned burst."""
+    thin = 1.0 if noise.provisional else noise.burst
+    bad, seen, stable_bad, stable_seen = counts
+    slow = stable_bad / stable_seen if stable_seen >= LEAST_STABLE else None
+    return _allowed(bad / thin, seen / thin, slow, None, plan)
+
+
+def _chunks(count: int, size: int) -> Iterator[slice]:
+    return (slice(at, at + size) for at in range(0, count, size))
+
+
+def _part(tick: Tick, which: Any) -> Tick:
+    arms = _rows(tick.candidate, which), _rows(tick.stable, which)
+    return Tick(tick.at, tick.seconds, *arms, tick.wrong[which])
 
 
 def _rows(arms: Arms, which: Any) -> Arms:
@@ -374,10 +401,12 @@ def _counted(*arms: Arms) -> Array:
     return np.stack([counted for a in arms for counted in (a.requests, a.errors)])
 
 
-def _noise_of(noises: Sequence[Noise]) -> Noise:
-    """The noise of many runs: a column each where they differ, standing where one number stands."""
+def _noise_of(noises: Sequence[Noise], *, columns: bool = False) -> Noise:
+    """The noise of many runs, standing where one number stands: the spread as a column, to meet the axis
+    of alternatives; with `columns` the burst too, where a gain and not a count is divided by it."""
     if not noises or all(noise is noises[0] for noise in noises):
         return noises[0] if noises else PROVISIONAL
     burst = np.array([noise.burst for noise in noises])
-    spread = np.array([noise.spread for noise in noises])[:, None]  # meets the alternatives' axis
+    spread = np.array([noise.spread for noise in noises])[:, None]
+    burst = burst[:, None] if columns else burst
     return Noise(cast("float", burst), cast("float", spread), provisional=False, block=noises[0].block)

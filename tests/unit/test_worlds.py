@@ -32,6 +32,8 @@ STEPS = replace(
     when_undecided=WhenUndecided.FINISH,
     guards=(*GUARDS, Guard("hard", GuardKind.SLO, limit=0.02)),
 )
+BOUND = replace(CANARY, guards=(GUARDS[0], replace(GUARDS[1], slower_than=0.25, worse_by=0.1), *GUARDS[2:]))
+LENIENT = replace(CANARY, guards=(GUARDS[0], replace(GUARDS[1], worse_by=0.5), *GUARDS[2:]))
 SWITCH = replace(CANARY, strategy=Strategy.BLUEGREEN)
 PAST = History(40_000, 80)
 WORLDS = {
@@ -63,8 +65,8 @@ def judges(environment, runs, history=PAST, warmup=0.0):
 
 @pytest.mark.parametrize(
     ("environment", "warmup"),
-    [(CANARY, 0.0), (CANARY, 120.0), (STEPS, 0.0), (SWITCH, 0.0)],
-    ids=["canary", "warm-up", "steps", "switch"],
+    [(CANARY, 0.0), (LENIENT, 120.0), (BOUND, 0.0), (STEPS, 0.0)],
+    ids=["canary", "lenient with a warm-up", "one bound", "steps"],
 )
 @pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS)
 def test_many_runs_in_arrays_are_judged_as_one_by_one_to_the_last_bit(world, environment, warmup):
@@ -79,6 +81,9 @@ def test_many_runs_in_arrays_are_judged_as_one_by_one_to_the_last_bit(world, env
         for index, bets in enumerate(arrays._rates):
             assert bets.log_e.tolist() == [s.comparisons[index].log_e for s in plain.states]
             assert bets.bets.tolist() == [list(s.comparisons[index].bets) for s in plain.states]
+        for index, durations in enumerate(arrays._durations):
+            assert durations.log_e.tolist() == [s.distributions[index].log_e for s in plain.states]
+            assert durations.seen[0].tolist() == [s.distributions[index].bad for s in plain.states]
         for index, bets in enumerate(arrays._limits):
             assert bets.log_e.tolist() == [s.limits[index].log_e for s in plain.states]
         said, truth = arrays.verdicts(everyone), plain.verdicts(everyone)

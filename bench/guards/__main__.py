@@ -1,0 +1,71 @@
+"""Segue's guards beside Kayenta's judge and the loops of Argo Rollouts and Flagger, in the same worlds.
+
+`make bench-guards` runs five minutes of it, `SLICE=60` so many seconds; `--write docs/why` puts tables and
+pictures there. The exit code is 1 where a guard's state is too large, or a promise about false rollbacks
+is certainly broken: even the kind end of its interval is beyond the limit.
+"""
+
+import argparse
+import functools
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.guards import costs, fixed, tables, targets, whole, worlds
+from bench.guards.running import Cell, all_of
+
+ENOUGH, ENOUGH_WORSE = 1000, 300
+
+
+def _fixed(case: worlds.Case, runs: int, seed: int) -> dict[str, Any]:
+    return fixed.run(case, runs, seed, worlds.DEFAULT_BUCKETS)
+
+
+def _alone(runs: int, seed: int) -> dict[str, Any]:
+    failed = whole.after_promotion(runs, seed)
+    none = np.full(runs, np.inf)
+    return {whole.SEGUE: whole.Went(none, none, none, failed, failed)}
+
+
+def cells() -> list[Cell]:
+    """All places of the result."""
+    return [
+        *(Cell(("equal", c.name), functools.partial(_fixed, c), 100, ENOUGH) for c in worlds.EQUAL),
+        *(Cell(("worse", c.name), functools.partial(_fixed, c), 100, ENOUGH_WORSE) for c in worlds.WORSE),
+        *(Cell(("whole", t.name), functools.partial(whole.run, t), 100, ENOUGH_WORSE) for t in whole.TRIPS),
+        Cell(("whole", "after promotion"), _alone, 200, ENOUGH),
+    ]
+
+
+def main() -> int:
+    """Run, print, and write where it was asked to."""
+    ask = argparse.ArgumentParser(prog="python -m bench.guards", description=__doc__)
+    ask.add_argument(
+        "--seconds", type=float, default=300.0, help="about how long; more runs, narrower intervals"
+    )
+    ask.add_argument("--seed", type=int, default=20_261_126)
+    ask.add_argument("--jobs", type=int, default=2, help="processes")
+    ask.add_argument("--write", type=Path, help="a folder for evidence.md and its pictures")
+    asked = ask.parse_args()
+
+    def told(line: str) -> None:
+        print(f"\r{line:<78}", end="", file=sys.stderr, flush=True)
+
+    found = all_of(cells(), seconds=asked.seconds, seed=asked.seed, jobs=asked.jobs, told=told)
+    print(file=sys.stderr)
+    lines = targets.lines(found)
+    parts = [tables.false_rollbacks(found), tables.requests_until_caught(found), tables.rollouts(found)]
+    print("\n\n".join([*parts, tables.reached(lines)]), end="\n\n")
+    too_large = costs.main()
+    if asked.write:
+        from bench.guards import writing  # noqa: PLC0415 - draws, which CI's slice does not need
+
+        writing.write(asked.write, found, [*parts, tables.reached(lines)])
+    broken = [line for line in lines if line.certain and "false rollbacks" in line.what]
+    return int(too_large or bool(broken))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
