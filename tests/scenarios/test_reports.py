@@ -70,7 +70,7 @@ def test_a_state_that_an_observer_took_over_is_judged_from_its_very_beginning(wo
     release = world.rollout()
     world.workloads.restart(release.backend)
     world.play(4)
-    world.observer._judged.clear()  # as another process that loads what is stored
+    world.observer.judging.keep(())  # as another process that loads what is stored
     world.clock.now += 20
     world.play(8)
     again = judged_again(world, release.name)
