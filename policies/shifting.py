@@ -151,7 +151,7 @@ def _allowed(release: Release, at: float) -> float:
     Each condition is one that numbers which make no sense (NaN, infinity) do not satisfy.
     """
     evidence = _fresh(release, at)
-    if evidence is None or evidence.verdict is not Verdict.CLEARED or not _shared(release, evidence):
+    if evidence is None or evidence.verdict is not Verdict.CLEARED or not shared(release, evidence):
         return 0.0
     return evidence.allowed if 0 <= evidence.allowed <= 100 else 0.0
 
@@ -161,7 +161,7 @@ def _fresh(release: Release, at: float) -> Evidence | None:
     return release.evidence if abs(at - release.evidence_at) <= STALE_AFTER else None
 
 
-def _shared(release: Release, evidence: Evidence) -> bool:
+def shared(release: Release, evidence: Evidence) -> bool:
     """Whether the router really splits as it was told: the data plane's own counts say so.
 
     Users who are kept on stable stay there while a weight grows; the candidate has some, and not more.
@@ -178,7 +178,7 @@ def _progress_watch(release: Release, target: Target, step: Watch, at: float) ->
         return Decision(release, target)
     evidence = _fresh(release, at)
     verdict = evidence.verdict if evidence else Verdict.UNDECIDED
-    if evidence is not None and verdict is Verdict.CLEARED and _shared(release, evidence):
+    if evidence is not None and verdict is Verdict.CLEARED and shared(release, evidence):
         return enter(replace(release, position=release.position + 1), target, at)
     if not step.guarded and verdict is Verdict.UNDECIDED and evidence is not None:
         return enter(replace(release, position=release.position + 1), target, at)

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, and_, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from service import owners
 from service.queue import LONGEST_LEASE
 
 
@@ -14,7 +15,8 @@ def acquire(
 ) -> int | None:
     """Take or keep the lease: its epoch, or None while somebody else has it.
 
-    Keeping it leaves the epoch as it is; taking it from somebody else makes it grow.
+    Keeping it leaves the epoch as it is; taking it from somebody else makes it grow. Nobody waits for a
+    process of this host that is gone.
     """
     given = {"which": name, "whose": owner, "end": now + seconds}
     mine: int | None = connection.scalar(_keep(table, fenced=False), given)
@@ -26,7 +28,7 @@ def acquire(
         return 1
     held = connection.execute(select(table).where(table.c.name == name).with_for_update()).one()
     # An end that is further away than any lease was given before a clock was set back.
-    if now < held.until <= now + LONGEST_LEASE:
+    if now < held.until <= now + LONGEST_LEASE and not owners.gone([held.owner]):
         return None
     epoch: int = held.epoch + 1
     connection.execute(

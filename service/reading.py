@@ -1,10 +1,10 @@
 """What can be read of the engine in one transaction, as it all was at one moment; nothing here writes."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Table, select
 
 from service import labels, queue, record
 from service.labels import Cohort, Known
@@ -12,6 +12,8 @@ from service.ports.connections import Cluster, Source
 from service.queue import Work
 from service.rows import Cursor, ModelRow, ReleaseRow, TargetRow, Token, VersionRow
 from service.tables import answer, cluster, cursor, model, release, source, target, token, version
+
+MOST_KEYS = 500
 
 
 class Reading:
@@ -50,6 +52,16 @@ class Reading:
             query = query.where(release.c.id < before)
         return [_release(row) for row in self.connection.execute(query)]
 
+    def releases_of(self, numbers: Sequence[int]) -> list[ReleaseRow]:
+        """The releases of these ids."""
+        return [_release(row) for row in self._chosen(release, release.c.id, numbers)]
+
+    def release_revs(self, phases: Sequence[str]) -> dict[int, int]:
+        """Ids and revisions of the open releases in one of these phases."""
+        opened = (~release.c.final, release.c.phase.in_(phases))
+        rows = self.connection.execute(select(release.c.id, release.c.rev).where(*opened))
+        return {row.id: row.rev for row in rows}
+
     def version(self, key: str) -> VersionRow | None:
         """The version of that key."""
         row = self.connection.execute(select(version).where(version.c.key == key)).one_or_none()
@@ -71,6 +83,15 @@ class Reading:
         """All targets, by name."""
         rows = self.connection.execute(select(target).order_by(target.c.name))
         return [TargetRow(**_fields(row)) for row in rows]
+
+    def targets_of(self, names: Sequence[str]) -> list[TargetRow]:
+        """The targets of these names."""
+        return [TargetRow(**_fields(row)) for row in self._chosen(target, target.c.name, names)]
+
+    def target_revs(self) -> dict[str, int]:
+        """Names and revisions of all targets."""
+        rows = self.connection.execute(select(target.c.name, target.c.rev))
+        return {row.name: row.rev for row in rows}
 
     def sources(self) -> list[Source]:
         """All connections, by name."""
@@ -157,6 +178,11 @@ class Reading:
     ) -> list[record.Entry]:
         """The record about a subject, or all of it, oldest first."""
         return record.entries(self.connection, subject, after=after, limit=limit)
+
+    def _chosen(self, table: Table, key: Any, wanted: Sequence[Any]) -> Iterator[Any]:
+        """Rows by key; some at a time, because a statement has room for so many only."""
+        for part in range(0, len(wanted), MOST_KEYS):
+            yield from self.connection.execute(select(table).where(key.in_(wanted[part : part + MOST_KEYS])))
 
 
 def _fields(row: Any) -> dict[str, Any]:

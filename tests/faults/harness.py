@@ -62,8 +62,6 @@ def told(name, **facts):
 class Harness:
     """One installation: stores in a folder or a database, the world outside, and its processes."""
 
-    observer_class = Observer
-
     def __init__(self, folder, seed, *, database=None, models=4, trouble=0.0, mutate=None, mutate_world=None):
         folder.mkdir(parents=True, exist_ok=True)
         self.dice, self.clock, self.mutate = random.Random(seed), SharedClock(), mutate

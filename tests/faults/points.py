@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from policies import effects
-from service import inbox, queue, receiving, reconciler, series, store, work
+from service import inbox, judging, queue, receiving, reconciler, series, store, work
 from service.change import Change
 from service.performing import dispatch
 
@@ -91,8 +91,7 @@ class Points:
         series.Series.change = _around_series(series.Series.change, self)
         for name in ("add", "save_judge"):
             setattr(series.Writing, name, self.around(f"series.{name}", getattr(series.Writing, name)))
-        watching = type(harness).observer_class
-        watching._tell = self.around("observer.tell", watching._tell)
+        judging.Judging._tell = self.around("observer.tell", judging.Judging._tell)
         harness.passing(self.pass_by)
 
     def around(self, name, function):

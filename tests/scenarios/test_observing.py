@@ -1,4 +1,14 @@
-"""How often counters are read: at each interval while a rollout is judged, now and then while none is."""
+"""How often counters are read: at each interval while a rollout is judged, now and then while none is.
+
+What was taken in is stored before anything is told that rests on it.
+"""
+
+import os
+
+import pytest
+
+from service import observer, owners
+from service.states import EVIDENCE
 
 
 def readings(world):
@@ -47,3 +57,57 @@ def test_what_the_store_holds_is_read_when_it_may_have_changed_or_now_and_then(w
     world.clock.now += 10
     world.observer.look(changed=False)
     assert not world.observer.watching, "a bell that nobody heard costs some seconds"
+
+
+def told(world, name):
+    """Sequences of the evidence that the engine was told of a release."""
+    return [
+        EVIDENCE.load(work.body).evidence.sequence
+        for work in world.store.work_of(name)
+        if work.kind == "evidence"
+    ]
+
+
+def test_what_is_told_rests_on_what_is_stored(world):
+    world.live()
+    world.serve(100)
+    second = world.rollout()
+    for _ in range(20):
+        world.play(1)
+        stored = {one.sequence for one in world.series.increments(second.name, after=-1)}
+        assert set(range(max(told(world, second.name)) + 1)) <= stored
+        assert world.series.judge(second.name).sequence == max(stored)
+
+
+def test_intervals_in_which_nothing_changed_are_stored_together(world, monkeypatch):
+    world.live()
+    world.serve(2)  # too few for anything to change
+    world.rollout()
+    world.play(10)
+    changes, change = [], world.series.change
+    monkeypatch.setattr(world.series, "change", lambda held: changes.append(held) or change(held))
+    world.play(20)
+    assert len(changes) <= 10
+
+
+def test_an_observer_that_ends_stores_what_it_took_in_and_lets_go(world):
+    world.live()
+    world.serve(100)
+    second = world.rollout()
+    world.play(10)
+    known = world.observer.judging._judged[second.name].state.sequence
+    world.observer.close()
+    assert [one.sequence for one in world.series.increments(second.name, after=-1)] == list(range(known + 1))
+    assert world.series.acquire(observer.LEASE, "another") is not None
+
+
+@pytest.mark.parametrize(("dead", "taken"), [(True, True), (False, False)])
+def test_nobody_waits_for_an_observer_of_this_host_that_was_killed(world, dead, taken):
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    mine = owners.name_of_this_process("observer")
+    os.waitpid(child, 0)
+    owner = mine.replace(f"/{os.getpid()}/", f"/{child}/") if dead else mine
+    assert world.series.acquire(observer.LEASE, owner, observer.LEASE_SECONDS) is not None
+    assert (world.series.acquire(observer.LEASE, "another", observer.LEASE_SECONDS) is not None) is taken

@@ -1,0 +1,217 @@
+"""Judges the rollouts of one process: takes intervals in, stores them, tells the engine what guards conclude.
+
+What is taken in waits a few seconds in memory and is stored together, but always before any verdict that
+rests on it is told. Who dies meanwhile has told nothing of what is lost; the next one begins a new interval.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from policies import shifting
+from policies.events import EvidenceChanged
+from policies.evidence import Evidence
+from policies.guards import state as states
+from policies.guards.heartbeat import Alive
+from policies.guards.increment import Gap, Increment, difference, to_json
+from policies.guards.judge import Judge
+from policies.guards.plan import History
+from policies.guards.state import JudgeState
+from policies.release import Release
+from service import meters, series
+from service.bootstrap import Parts
+from service.errors import Conflict
+from service.ports.metrics import NoData, Sample
+from service.ports.outcomes import PortError
+from service.ports.workloads import Serving
+from service.queue import Work
+from service.series import Held, Series
+from service.states import EVIDENCE
+from service.watched import Watched
+
+log = structlog.get_logger()
+ALIVE_SECONDS = 3.0  # a look at a candidate's process or pods holds so long: it costs as much as a scrape
+TELL_SECONDS = (
+    7.0  # unchanged evidence is told again after so long, before half of what it is good for is over
+)
+STORE_SECONDS = 5.0  # what was taken in waits so long to be stored with what follows
+
+Past = Callable[[Watched], History | None]  # what stable served before
+
+
+@dataclass(slots=True)
+class Judged:
+    """A rollout's judge as this process knows it; all of it can be loaded again."""
+
+    judge: Judge
+    history: History | None
+    started: tuple[float, int]  # when it began, with how many restarts: what `Judge.start` was given
+    state: JudgeState
+    moment: tuple[int, int, float, bool] | None = None
+    moved: float = 0.0  # since when this process has seen that moment
+    told: Evidence | None = None
+    told_at: float = 0.0
+    alive: Alive = field(default_factory=Alive)
+    alive_at: float = -math.inf
+    unsaved: list[series.Increment] = field(default_factory=list)
+    saved_at: float = -math.inf
+
+    def row(self) -> series.Judge:
+        """The state after the last increment, which is not stored yet either."""
+        last = self.unsaved[-1]
+        past = None if self.history is None else [self.history.requests, self.history.errors]
+        body = {"history": past, "started": list(self.started), "guards": states.to_json(self.state)}
+        return series.Judge(last.release, body, last.sequence, last.epoch)
+
+
+@dataclass(slots=True)
+class Judging:
+    """All that are judged by this process. `past` tells what limits are made of."""
+
+    parts: Parts
+    series: Series
+    past: Past
+    clock: Callable[[], float] = time.time
+    _judged: dict[str, Judged] = field(default_factory=dict)
+
+    def keep(self, names: Iterable[str]) -> None:
+        """Forget all but these; what waits is not stored, as nobody is told of it any more."""
+        for name in self._judged.keys() - set(names):
+            del self._judged[name]
+
+    def save(self, held: Held) -> None:
+        """Store what waits."""
+        self._store(held, [known for known in self._judged.values() if known.unsaved])
+
+    def take_in(
+        self, held: Held, watched: Sequence[Watched], before: Sample | None, sample: Sample | NoData
+    ) -> bool:
+        """One reading for all of these, and what follows. Whether anything was stored under the lease.
+
+        Raises `Conflict` where another observer went on with one of them: what is known here is then old.
+        """
+        looked = self.clock()
+        known = [(one, self._observed(one, before, sample, looked)) for one in watched]
+        news = [(one, it) for one, it in known if self._is_news(one, it)]
+        told = {one.release.name for one, _ in news}
+        stale = [(one, it) for one, it in known if looked - it.saved_at >= STORE_SECONDS]
+        due = news + [pair for pair in stale if pair[0].release.name not in told]
+        if due:
+            self._store(held, [it for _, it in due])
+        if news:
+            self._tell(news)
+        return bool(due)
+
+    # --- one rollout, in memory --------------------------------------------------------------
+
+    def _observed(
+        self, one: Watched, before: Sample | None, sample: Sample | NoData, looked: float
+    ) -> Judged:
+        name = one.release.name
+        known = self._judged.get(name)
+        if known is None:
+            known = self._judged[name] = self._load(one)
+        what = self._interval(one, known, before, sample)
+        if known.moment != one.moment:
+            known.moment, known.moved = one.moment, looked
+        if not 0 <= looked - known.alive_at < ALIVE_SECONDS:
+            known.alive, known.alive_at = self._alive(one), looked
+        known.state = known.judge.observe(known.state, what, known.alive)
+        seen = to_json(what) | {"alive": [known.alive.restarts, known.alive.answers]}
+        known.unsaved.append(series.Increment(name, what.sequence, one.release.epoch, seen))
+        return known
+
+    def _load(self, one: Watched) -> Judged:
+        """The judge with everything fixed at its start; a state that was stored goes on."""
+        release = one.release
+        stored = self.series.judge(release.name)
+        if stored is not None:
+            past = stored.state["history"]
+            history = None if past is None else History(*past)
+            judge = Judge.of(release.environment, history=history)
+            at, restarts = stored.state.get("started", (0.0, 0))  # older code did not store it
+            return Judged(judge, history, (at, restarts), states.from_json(stored.state["guards"]))
+        history = self.past(one)
+        judge = Judge.of(release.environment, history=history)
+        at, restarts = self.clock(), self._alive(one).restarts
+        return Judged(judge, history, (at, restarts), judge.start(at, restarts=restarts))
+
+    def _interval(
+        self, one: Watched, known: Judged, before: Sample | None, sample: Sample | NoData
+    ) -> Increment | Gap:
+        """What happened since the last reading, or why it says nothing."""
+        sequence = known.state.sequence + 1
+        if isinstance(sample, NoData):
+            return Gap(sequence, self.clock(), sample.reason, silent=True)
+        if known.moment != one.moment or one.release.wanted != one.release.observed:
+            return Gap(sequence, sample.at, "the weight was moving", silent=False)
+        if before is not None and before.at < known.moved:  # a Prometheus tells what it counted a while ago
+            return Gap(sequence, sample.at, "it was counted before the weight moved", silent=False)
+        return difference(
+            before,
+            sample,
+            candidate=one.release.backend,
+            stable=one.stable,
+            weight=one.release.observed,
+            sequence=sequence,
+        )
+
+    def _alive(self, one: Watched) -> Alive:
+        try:
+            found = self.parts.at(one.release.place).workloads.state(one.release.backend)
+        except PortError:
+            return Alive()
+        if isinstance(found, Serving):
+            return Alive(found.restarts, answers=True)
+        return Alive(answers=False)
+
+    # --- storing and telling -----------------------------------------------------------------
+
+    def _is_news(self, one: Watched, known: Judged) -> bool:
+        """Whether something changed, or what the engine knows will soon be stale."""
+        now = self.clock()
+        if known.told is None or not 0 <= now - known.told_at < TELL_SECONDS:
+            return True
+        seen = known.judge.evidence(known.state, epoch=one.release.epoch, at=now, needs=False)
+        return differs(one.release, known.told, seen)
+
+    def _store(self, held: Held, due: Sequence[Judged]) -> None:
+        with self.series.change(held) as change:
+            for known in due:
+                for new in known.unsaved:
+                    if not change.add(new):
+                        raise Conflict(f"increment {new.sequence} of {new.release} is stored already")
+                change.save_judge(known.row())
+        now = self.clock()
+        for known in due:
+            known.unsaved, known.saved_at = [], now
+
+    def _tell(self, news: Sequence[tuple[Watched, Judged]]) -> None:
+        """Evidence for the engine; all of it rests on what is stored."""
+        now = self.clock()
+        evidence = [
+            (one.release.name, known, known.judge.evidence(known.state, epoch=one.release.epoch, at=now))
+            for one, known in news
+        ]
+        with self.parts.store.change() as change:
+            for name, _, found in evidence:
+                # Its age will be told by the store's clock, so it begins by that one.
+                body = EVIDENCE.dump(EvidenceChanged(found, change.now))
+                key = f"evidence:{name}:{found.epoch}:{found.sequence}"
+                change.add_work(Work(f"evidence:{name}", "evidence", key, name, body))
+        for _, known, found in evidence:
+            meters.VERDICTS.labels(found.verdict.value).inc()
+            known.told, known.told_at = found, now
+
+
+def differs(release: Release, told: Evidence, now: Evidence) -> bool:
+    """Whether a decision could come out otherwise than with what was told."""
+    return (
+        (told.verdict, told.allowed, told.weight) != (now.verdict, now.allowed, now.weight)
+        or told.epoch != now.epoch
+        or (told.share is None) != (now.share is None)
+        or shifting.shared(release, told) != shifting.shared(release, now)
+    )
