@@ -99,14 +99,14 @@ def _series(z: Array) -> Array:
     return inverse * (1 / 12 - square * (1 / 360 - square * (1 / 1260 - square / 1680)))
 
 
-def spent(seconds: Array) -> Array:
+def spent(seconds: Array, at_once: float = AT_ONCE) -> Array:
     """Mass placed on an onset within so many observed seconds; never all of it, so no end is planned."""
-    return AT_ONCE + (1 - AT_ONCE) * (seconds / (seconds + ONSET))
+    return at_once + (1 - at_once) * (seconds / (seconds + ONSET))
 
 
-def bet(bets: Array, gains: Array, before: Array, after: Array) -> Array:
+def bet(bets: Array, gains: Array, before: Array, after: Array, at_once: float = AT_ONCE) -> Array:
     """Log capital of each alternative after a scrape; some fresh mass joins before the bet."""
-    fresh = np.log(np.maximum(spent(after) - spent(before), 1e-300))
+    fresh = np.log(np.maximum(spent(after, at_once) - spent(before, at_once), 1e-300))
     return np.logaddexp(bets, fresh[..., None]) + gains
 
 

@@ -11,9 +11,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from policies.evidence import Evidence
-from policies.guards import heartbeat, histogram, increment, rate, share, slo, threshold, verdict
+from policies.guards import (
+    drift,
+    heartbeat,
+    histogram,
+    increment,
+    labelled,
+    quality,
+    rate,
+    share,
+    slo,
+    threshold,
+    verdict,
+)
+from policies.guards.drift import DriftState, Scored
+from policies.guards.fed import Fed
 from policies.guards.heartbeat import Alive
 from policies.guards.increment import Arm, Gap, Increment
+from policies.guards.labelled import Labelled
 from policies.guards.noise import PROVISIONAL, Noise
 from policies.guards.plan import EMERGENCY_LIMIT, History, Limit, Plan, bad_of, plan_of
 from policies.guards.rate import RateState
@@ -36,10 +51,14 @@ class Judge:
         *,
         history: History | None = None,
         noise: Mapping[str, Noise] | None = None,
-        warmup: float = 0.0,
+        warmup: float | None = None,
     ) -> "Judge":
-        """The judge for a rollout in this environment, with stable's history and its noise."""
-        return cls(plan_of(environment, history=history, noise=noise, warmup=warmup))
+        """The judge for a rollout in this environment, with stable's history and its noise.
+
+        `warmup` (seconds) in the place of the environment's own.
+        """
+        warm_up = environment.warm_up if warmup is None else warmup
+        return cls(plan_of(environment, history=history, noise=noise, warmup=warm_up))
 
     def start(self, at: float, *, restarts: int = 0, sequence: int = -1) -> JudgeState:
         """Before anything was seen. `restarts`: the workload's count now; later ones are counted."""
@@ -52,6 +71,8 @@ class Judge:
             together=True,
             comparisons=tuple(rate.start() for _ in plan.comparisons),
             distributions=tuple(histogram.start(d.past) for d in plan.distributions),
+            qualities=tuple(quality.start(at) for _ in plan.qualities),
+            drifts=tuple(DriftState() for _ in plan.drifts),
             limits=fresh,
             stable_limits=fresh,
             emergency=slo.start(),
@@ -60,17 +81,17 @@ class Judge:
             thresholds=tuple(ThresholdState() for _ in plan.thresholds),
         )
 
-    def observe(self, state: JudgeState, what: Increment | Gap, alive: Alive | None = None) -> JudgeState:
-        """After one scrape. A sequence that was seen already changes nothing."""
-        what = increment.checked(what)
+    def observe(self, state: JudgeState, what: Fed, alive: Alive | None = None) -> JudgeState:
+        """After one scrape, or news of labels or scores. A sequence that was seen already changes nothing."""
         if what.sequence <= state.sequence:
             return state
-        state = self._heard(state, what, alive or Alive())
         match what:
-            case Gap():
-                state = replace(state, sequence=what.sequence, gap=what.reason)
-            case Increment():
-                state = self._seen(state, what)
+            case Labelled():
+                state = replace(self._labelled(state, what), sequence=what.sequence)
+            case Scored():
+                state = replace(self._scored(state, what), sequence=what.sequence)
+            case Increment() | Gap():
+                state = self._scraped(state, increment.checked(what), alive or Alive())
         harm = verdict.harm(self.plan, state)
         return state if harm == state.harm else replace(state, harm=harm)
 
@@ -83,6 +104,44 @@ class Judge:
         """
         at = state.at if at is None else at
         return verdict.evidence(self.plan, state, epoch=epoch, at=at, needs=needs)
+
+    def _labelled(self, state: JudgeState, what: Labelled) -> JudgeState:
+        """Labels for one guard; they say nothing of the router's counters, so no gap ends with them."""
+        if labelled.wrong_with(what) is not None:
+            return state
+        after = []
+        for guard, one in zip(self.plan.qualities, state.qualities, strict=True):
+            if guard.name != what.guard:
+                after.append(one)
+            elif not guard.paired:
+                burst = guard.noise.burst
+                after.append(
+                    quality.hear_cohorts(
+                        one, what.cohorts, at=what.at, within=guard.within, drop=guard.drop, burst=burst
+                    )
+                )
+            else:
+                after.append(
+                    quality.hear_pairs(one, what.pairs, at=what.at, drop=guard.drop) if what.pairs else one
+                )
+        return replace(state, qualities=tuple(after))
+
+    def _scored(self, state: JudgeState, what: Scored) -> JudgeState:
+        if drift.wrong_with(what) is not None:
+            return state
+        after = tuple(
+            drift.update(one, what) if guard.name == what.guard else one
+            for guard, one in zip(self.plan.drifts, state.drifts, strict=True)
+        )
+        return replace(state, drifts=after)
+
+    def _scraped(self, state: JudgeState, what: Increment | Gap, alive: Alive) -> JudgeState:
+        state = self._heard(state, what, alive)
+        match what:
+            case Gap():
+                return replace(state, sequence=what.sequence, gap=what.reason)
+            case Increment():
+                return self._seen(state, what)
 
     def _heard(self, state: JudgeState, what: Increment | Gap, alive: Alive) -> JudgeState:
         silent = isinstance(what, Gap) and what.silent

@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from policies.guards import increment, slo
 from policies.guards.increment import Arm
 from policies.guards.noise import PROVISIONAL, Noise
-from policies.spec.declaration import Environment, Guard, GuardKind
+from policies.spec.declaration import Environment, Guard, GuardKind, Strategy
 
-STAKES = {GuardKind.ERRORS: 3.0, GuardKind.LATENCY: 2.0, GuardKind.SLO: 1.0}
-_NOT_COUNTED = {GuardKind.QUERY, GuardKind.LABELS}
+STAKES = {GuardKind.ERRORS: 3.0, GuardKind.LATENCY: 2.0, GuardKind.LABELS: 2.0, GuardKind.SLO: 1.0}
 EMERGENCY = "warm-up"
 EMERGENCY_LIMIT = 0.2  # during a warm-up only a storm of errors counts
 EMERGENCY_STAKE = 1.0
@@ -59,6 +58,21 @@ class Distribution:
 
 
 @dataclass(frozen=True, slots=True)
+class Quality:
+    """A guard on wrong answers by true labels: of the same requests (`paired`), or of each version's own.
+
+    `drop` is the tolerated loss, `within` the seconds after which an answer's label is not waited for.
+    """
+
+    name: str
+    drop: float
+    within: float
+    paired: bool
+    noise: Noise
+    stake: float
+
+
+@dataclass(frozen=True, slots=True)
 class Limit:
     """A guard with an absolute limit; None where neither a person nor history gave one.
 
@@ -78,6 +92,8 @@ class Plan:
 
     comparisons: tuple[Comparison, ...]
     distributions: tuple[Distribution, ...]
+    qualities: tuple[Quality, ...]
+    drifts: tuple[Guard, ...]  # advice only
     limits: tuple[Limit, ...]
     hearts: tuple[Guard, ...]
     shares: tuple[Guard, ...]
@@ -133,11 +149,13 @@ def plan_of(
     return Plan(
         comparisons,
         distributions,
+        tuple(_quality(g, environment, learned.get(g.name, PROVISIONAL)) for g in of(GuardKind.LABELS)),
+        of(GuardKind.DRIFT),
         limits,
         of(GuardKind.ALIVE),
         of(GuardKind.SHARE),
         tuple(g for g in of(GuardKind.THRESHOLD) if g.query is None),
-        tuple(g for g in environment.guards if g.query is not None or g.kind in _NOT_COUNTED),
+        tuple(g for g in environment.guards if _unfed(g)),
         environment.false_rollbacks,
         environment.risk,
         tuple(sorted(rungs)),
@@ -148,6 +166,13 @@ def plan_of(
     )
 
 
+def _quality(guard: Guard, environment: Environment, noise: Noise) -> Quality:
+    paired = environment.strategy is Strategy.SHADOW
+    return Quality(
+        guard.name, guard.drop or 0.0, guard.within or 0.0, paired, noise, STAKES[GuardKind.LABELS]
+    )
+
+
 def _limit(guard: Guard, history: History | None, noise: Noise) -> Limit:
     written = guard.limit is not None
     limit = guard.limit
@@ -155,6 +180,10 @@ def _limit(guard: Guard, history: History | None, noise: Noise) -> Limit:
         burst = 1.0 if noise.provisional else noise.burst
         limit = slo.limit_from_history(history.errors, history.requests, burst)
     return Limit(guard.name, limit, written, noise, STAKES[GuardKind.SLO])
+
+
+def _unfed(guard: Guard) -> bool:
+    return guard.kind is GuardKind.QUERY or (guard.kind is GuardKind.THRESHOLD and guard.query is not None)
 
 
 def _free_name(environment: Environment, name: str) -> str:

@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar, cast
 
+from policies.guards.drift import DriftState
 from policies.guards.heartbeat import HeartState
 from policies.guards.histogram import HistogramState
+from policies.guards.quality import QualityState
 from policies.guards.rate import RateState
 from policies.guards.share import ShareState
 from policies.guards.slo import SloState
@@ -63,11 +65,15 @@ class JudgeState:
     harm: tuple[str, ...] = ()
     gap: str | None = None
     distributions: tuple[HistogramState, ...] = ()
+    qualities: tuple[QualityState, ...] = ()
+    drifts: tuple[DriftState, ...] = ()
 
 
 _MANY: dict[str, type] = {
     "comparisons": RateState,
     "distributions": HistogramState,
+    "qualities": QualityState,
+    "drifts": DriftState,
     "limits": SloState,
     "stable_limits": SloState,
     "hearts": HeartState,

@@ -8,22 +8,16 @@ one has all traffic. Everything else is a reason to hold.
 from collections.abc import Iterator
 from dataclasses import replace
 
-from policies import ramp
 from policies.evidence import Evidence, Finding, Verdict, worst
-from policies.guards import budget, heartbeat, slo, threshold
+from policies.guards import allowed, budget, heartbeat, slo, threshold
 from policies.guards.budget import Combined, Stake
 from policies.guards.findings import limits as limit_findings
-from policies.guards.findings import rates, rules
-from policies.guards.findings.standing import SUSPECT, Allowance, Standing
-from policies.guards.histogram import HistogramState
-from policies.guards.noise import Noise
-from policies.guards.plan import EMERGENCY, EMERGENCY_STAKE, Comparison, Limit, Plan
-from policies.guards.rate import RateState
+from policies.guards.findings import quality, rates, rules
+from policies.guards.findings.standing import SUSPECT, Standing
+from policies.guards.plan import EMERGENCY, EMERGENCY_STAKE, Limit, Plan
 from policies.guards.state import JudgeState
-from policies.spec.declaration import GuardKind
 
 STALE_AFTER = 15.0  # seconds after which numbers say nothing about now
-LEAST_STABLE = 100.0  # stable's requests from which its rate in this rollout is used
 
 
 def limits(plan: Plan, state: JudgeState) -> tuple[Limit, ...]:
@@ -48,6 +42,10 @@ def stakes(plan: Plan, state: JudgeState) -> list[Stake]:
     found += [
         Stake(d.name, d.stake, s.log_e, s.log_peak)
         for d, s in zip(plan.distributions, state.distributions, strict=True)
+    ]
+    found += [
+        Stake(q.name, q.stake, s.log_e, s.log_peak)
+        for q, s in zip(plan.qualities, state.qualities, strict=True)
     ]
     for index, (guard, one) in enumerate(zip(limits(plan, state), state.limits, strict=True)):
         if guard.limit is not None:
@@ -85,10 +83,10 @@ def evidence(plan: Plan, state: JudgeState, *, epoch: int, at: float, needs: boo
     standing = Standing(state.harm, state.weight, current, plan.top)
     found = list(_findings(plan, state, standing, needs=needs))
     verdict = _verdict(plan, state, found, standing)
-    allowed = _allowed(plan, state, verdict, standing)
+    permitted = _allowed(plan, state, verdict, standing)
     seen, total = state.split
     share = 100 * seen / total if total > 0 else None
-    return Evidence(verdict, tuple(found), state.weight, epoch, allowed, share, max(0, state.sequence))
+    return Evidence(verdict, tuple(found), state.weight, epoch, permitted, share, max(0, state.sequence))
 
 
 def _findings(plan: Plan, state: JudgeState, standing: Standing, *, needs: bool) -> Iterator[Finding]:
@@ -105,7 +103,7 @@ def _findings(plan: Plan, state: JudgeState, standing: Standing, *, needs: bool)
             guard,
             one,
             bounds=state.bounds,
-            allowance=_allowance_of(plan, guard, one),
+            allowance=allowed.of_comparison(plan, guard, one),
             standing=standing,
             log_harm=harm_at(guard.name),
             needs=needs,
@@ -114,10 +112,20 @@ def _findings(plan: Plan, state: JudgeState, standing: Standing, *, needs: bool)
         yield rates.of_distribution(
             durations,
             all_of,
-            allowance=_slow_allowance(plan, durations.noise, all_of),
+            allowance=allowed.of_durations(plan, durations.noise, all_of),
             standing=standing,
             log_harm=harm_at(durations.name),
         )
+    for answers, labels in zip(plan.qualities, state.qualities, strict=True):
+        yield quality.of_quality(
+            answers,
+            labels,
+            allowance=allowed.of_quality(plan, answers, labels),
+            standing=standing,
+            log_harm=harm_at(answers.name),
+        )
+    for advice, bins in zip(plan.drifts, state.drifts, strict=True):
+        yield quality.of_drift(advice, bins)
     for index, (limit, under) in enumerate(zip(limits(plan, state), state.limits, strict=True)):
         finding = limit_findings.of_limit(
             limit,
@@ -140,7 +148,7 @@ def _findings(plan: Plan, state: JudgeState, standing: Standing, *, needs: bool)
     if EMERGENCY in state.harm:
         yield limit_findings.of_emergency(state.emergency)
     if together:
-        tightest = min(_allowances(plan, state), key=lambda a: a.allowed)
+        tightest = min(allowed.allowances(plan, state), key=lambda a: a.allowed)
         yield limit_findings.of_risk(tightest, standing, plan.ladder, _waits(plan, state, standing))
 
 
@@ -156,6 +164,9 @@ def _waits(plan: Plan, state: JudgeState, standing: Standing) -> str | None:
         return f"the end of the warm-up, in {plan.warmup - state.warm:.0f} s"
     if plan.unfed:
         return f"numbers for the guard {plan.unfed[0].name}"
+    for guard, one in zip(plan.qualities, state.qualities, strict=True):
+        if one.labels <= 0 or one.stable_labels <= 0:
+            return f"labels for the guard {guard.name}"
     if any(_breached(state, index) for index in range(len(plan.limits))):
         return "stable is above its own limit: waits until it is not"
     return None
@@ -167,11 +178,14 @@ def _verdict(plan: Plan, state: JudgeState, found: list[Finding], standing: Stan
         return Verdict.HARM
     if combined(plan, state).suspect or worst_found is Verdict.SUSPECT:
         return Verdict.SUSPECT
+    asked = {q.name for q in plan.qualities if q.paired}
+    if state.weight <= 0 and asked:  # shadow traffic: the answers are judged before any user sees one
+        return worst([f.verdict for f in found if f.guard in asked])
     if not standing.current or state.weight <= 0 or plan.unfed:
         return Verdict.UNDECIDED
     if state.together:
         return worst([f.verdict for f in found if f.guard == "risk"])
-    absolute = {limit.name for limit in plan.limits}
+    absolute = {limit.name for limit in plan.limits} | {q.name for q in plan.qualities}
     return worst([f.verdict for f in found if f.guard in absolute])
 
 
@@ -181,57 +195,9 @@ def _allowed(plan: Plan, state: JudgeState, verdict: Verdict, standing: Standing
         return 0.0
     if not state.together:
         return 100.0 if verdict is Verdict.CLEARED else state.weight
-    allowed = min(a.allowed for a in _allowances(plan, state))
+    most = min(a.allowed for a in allowed.allowances(plan, state))
     holds = verdict is Verdict.SUSPECT or _waits(plan, state, standing) is not None
-    return min(allowed, state.weight) if holds else allowed
-
-
-def _allowances(plan: Plan, state: JudgeState) -> list[Allowance]:
-    """What each rate allows: failures always, slow requests where a guard watches them."""
-    rate = _stable_rate(plan, state.stable.errors, state.stable.requests)
-    failures = _allowance(
-        plan, state.candidate.errors / plan.burst, state.candidate.requests / plan.burst, rate, plan.risk
-    )
-    slow = [
-        _slow_allowance(plan, guard.noise, one)
-        for guard, one in zip(plan.comparisons, state.comparisons, strict=True)
-        if guard.kind is GuardKind.LATENCY
-    ]
-    durations = zip(plan.distributions, state.distributions, strict=True)
-    return [failures, *slow, *(_slow_allowance(plan, guard.noise, one) for guard, one in durations)]
-
-
-def _allowance_of(plan: Plan, guard: Comparison, one: RateState) -> Allowance:
-    """One guard's own. Counts are thinned by a learned burst: retries must not pass for knowledge."""
-    if guard.kind is GuardKind.LATENCY:
-        return _slow_allowance(plan, guard.noise, one)
-    burst = 1.0 if guard.noise.provisional else guard.noise.burst
-    rate = _stable_rate(plan, one.stable_bad, one.stable_requests)
-    return _allowance(plan, one.bad / burst, one.requests / burst, rate, plan.risk)
-
-
-def _slow_allowance(plan: Plan, noise: Noise, one: RateState | HistogramState) -> Allowance:
-    """By slow requests: half as many again as stable's own is the risk, as it is for failures by default."""
-    burst = 1.0 if noise.provisional else noise.burst
-    seen = one.stable_requests >= LEAST_STABLE
-    slow_rate = one.stable_bad / one.stable_requests if seen else None
-    return _allowance(plan, one.bad / burst, one.requests / burst, slow_rate, None)
-
-
-def _allowance(
-    plan: Plan, bad: float, requests: float, stable_rate: float | None, risk: float | None
-) -> Allowance:
-    limit = ramp.risk_of(stable_rate, risk)
-    excess = ramp.excess(bad, requests, stable_rate)
-    allowed = ramp.allowed_weight(excess, limit, plan.ladder) if requests > 0 else 0.0
-    return Allowance(bad, requests, stable_rate, limit, allowed)
-
-
-def _stable_rate(plan: Plan, bad: float, requests: float) -> float | None:
-    """Stable's rate in this very rollout if it was seen enough, else from its history."""
-    if requests >= LEAST_STABLE:
-        return bad / requests
-    return plan.history.rate if plan.history else None
+    return min(most, state.weight) if holds else most
 
 
 def _breached(state: JudgeState, index: int) -> bool:

@@ -87,6 +87,7 @@ def environment(name: str, values: Values, *, batch: bool) -> Environment:
         held_back=values["held_back"],
         restore=values["restore"],
         when_newer=WhenNewer(values["when_newer"]),
+        warm_up=values["warm_up"],
     )
 
 
@@ -113,6 +114,8 @@ def _own(name: str, value: Values) -> Guard:
     given = dict(value)
     if "labels" in given:
         return Guard(name, GuardKind.LABELS, **given)
+    if given.pop("drift", None) is not None:
+        return Guard(name, GuardKind.DRIFT, **given)
     if "slo" in given:
         comparison, limit = given.pop("slo")
         return Guard(name, GuardKind.THRESHOLD, comparison=comparison, limit=limit, **given)

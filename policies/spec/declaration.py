@@ -305,6 +305,7 @@ class GuardKind(StrEnum):
     THRESHOLD = "threshold"  # a plain limit on a query's value, without an error guarantee
     QUERY = "query"  # a query's value against stable's; `worse_by` or `drop`
     LABELS = "labels"  # wrong predictions, by labels that come later; `drop`
+    DRIFT = "drift"  # a query's histogram against stable's; shown, and nothing follows from it
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,7 +364,8 @@ class Environment:
     compared (None: the larger of 0.1 % and half of stable's own rate); `dwell` the least seconds
     at a weight; `watch` the seconds of bake after the last weight; `patience` the seconds at one
     weight after which `when_undecided` applies; `ladder` the weights that the risk ramp may use;
-    `held_back` the share of requests that stays on stable while the rest is watched.
+    `held_back` the share of requests that stays on stable while the rest is watched; `warm_up` the
+    seconds from the candidate's first request in which only a storm of errors counts.
     """
 
     name: str = "production"
@@ -385,6 +387,7 @@ class Environment:
     held_back: float = 0.0
     restore: bool = False  # `restore: true`: a rollback puts a person's `champion` back
     when_newer: WhenNewer = field(default=WhenNewer.LATEST_WINS, metadata=LATER)
+    warm_up: float = field(default=0.0, metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,13 @@ _ROLL = (
     ),
     Key("dwell", _ROLLOUT, Plain(forms.DURATION), "The least time at each weight.", "60s"),
     Key(
+        "warm_up",
+        _ROLLOUT,
+        Plain(forms.DURATION),
+        "How long from its first request a version may be cold: only a storm of errors takes it back.",
+        "0s",
+    ),
+    Key(
         "watch",
         _ROLLOUT,
         Plain(forms.DURATION),
@@ -249,7 +256,7 @@ _GUARDS = (
         "query",
         (Section.GUARD,),
         Plain(forms.QUERY),
-        "A metric source's query; with one of `slo`, `worse_by`, `drop`.",
+        "A metric source's query; with one of `slo`, `worse_by`, `drop`, `drift`.",
     ),
     Key(
         "labels",
@@ -260,6 +267,12 @@ _GUARDS = (
     Key("slo", (Section.GUARD,), Plain(forms.LIMIT), "Absolute limit on the query's value: `<= 0.5`."),
     Key("worse_by", (Section.GUARD,), _WORSE, "Tolerated relative growth over stable, where less is better."),
     Key("drop", (Section.GUARD,), Plain(forms.SHARE), "Tolerated loss against stable, where more is better."),
+    Key(
+        "drift",
+        (Section.GUARD,),
+        Plain(forms.word("show")),
+        "Whether the buckets of a histogram differ from stable's: shown as advice, nothing follows from it.",
+    ),
     Key("within", (Section.GUARD,), Plain(forms.DURATION), "How late a label may come and still count."),
     Key(
         "segments",

@@ -7,7 +7,7 @@ A value that could not be read has its own mistake and is treated here as if it 
 from collections.abc import Iterable
 from itertools import pairwise
 
-from policies.spec import rules_weights
+from policies.spec import rules_guards, rules_weights
 from policies.spec.building import LADDER
 from policies.spec.keys import ROLLOUT_KEYS
 from policies.spec.mistakes import Findings, listed, nearest
@@ -50,7 +50,7 @@ def check_environment(model: Mapping, node: Mapping, values: Values, findings: F
         _refuse_traffic_keys(node, findings)
     else:
         _check_ramp(node, values, findings)
-        _check_guards(node, values, findings)
+        rules_guards.check(node, values, findings)
         _check_absolute(node, values, findings)
     if values.get("restore") and not model.has("model"):
         _only_with(Mapping(node.entries, node.place), "restore", ("model",), findings)
@@ -231,38 +231,6 @@ def _ascending(node: Mapping, name: str, weights: Iterable[float], findings: Fin
 
 
 # --- guards and people -----------------------------------------------------------------------
-
-
-def _check_guards(node: Mapping, values: Values, findings: Findings) -> None:
-    guards = node.get("guards")
-    read = values.get("guards", {})
-    if not isinstance(guards, Mapping):
-        return
-    for name, guard in guards.entries:
-        if name.text in {"errors", "slo", "alive", "share"} or not isinstance(read.get(name.text), dict):
-            continue
-        mapping = guard if isinstance(guard, Mapping) else Mapping((), guard.place)
-        if name.text == "latency":
-            _only_with(mapping, "slo", ("slower_than",), findings)
-        else:
-            _check_own(name, mapping, findings)
-
-
-def _check_own(name: Scalar, guard: Mapping, findings: Findings) -> None:
-    kinds = [key for key in ("query", "labels") if guard.has(key)]
-    if len(kinds) != 1:
-        near = nearest(name.text, ("errors", "slo", "latency", "alive", "share"))
-        message = f"the guard `{name.text}` needs exactly one of `query` or `labels`"
-        if not kinds and near:
-            message += f"; did you mean `{near}`?"
-        findings.add(guard.place, message, allowed=("query", "labels"), nearest=None if kinds else near)
-    elif kinds == ["query"]:
-        _exactly_one(guard, ("slo", "worse_by", "drop"), "what is too bad", findings)
-        _only_with(guard, "within", ("labels",), findings)
-    else:
-        _exactly_one(guard, ("drop",), "what is too bad", findings)
-        for key in ("slo", "worse_by"):
-            _only_with(guard, key, ("query",), findings)
 
 
 def _check_absolute(node: Mapping, values: Values, findings: Findings) -> None:

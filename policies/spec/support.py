@@ -246,7 +246,7 @@ def _guards(environment: Environment, at: str) -> Iterator[_Need]:
     for guard in environment.guards:
         path = f"{at}guards.{guard.name}"
         match guard.kind:
-            case GuardKind.THRESHOLD | GuardKind.QUERY:
+            case GuardKind.THRESHOLD | GuardKind.QUERY | GuardKind.DRIFT:
                 yield _Need(f"{path}.query", "guards.query", str(guard.query))
             case GuardKind.LABELS:
                 yield _Need(f"{path}.labels", "guards.labels", str(guard.labels))

@@ -11,7 +11,7 @@ from typing import Any
 
 from policies import ramp
 from policies.evidence import Evidence, Finding
-from policies.guards import budget, trail, verdict
+from policies.guards import allowed, budget, trail, verdict
 from policies.guards.increment import Arm, Gap, Increment
 from policies.guards.judge import Judge
 from policies.guards.trail import Look, Recorded
@@ -174,7 +174,7 @@ def _stable_rate(looks: Sequence[Look], recorded: Recorded) -> float | None:
     """What failed of stable's requests beside the candidate, else before."""
     arms = [w.stable for w in _counted(looks) if w.stable is not None]
     requests = sum(arm.requests for arm in arms)
-    if requests >= verdict.LEAST_STABLE:
+    if requests >= allowed.LEAST_STABLE:
         return sum(arm.errors for arm in arms) / requests
     return recorded.history.rate if recorded.history else None
 

@@ -14,12 +14,12 @@ import numpy as np
 
 from policies import ramp
 from policies.guards import betting, budget, histogram, increment, rate, share, slo
+from policies.guards.allowed import LEAST_STABLE
 from policies.guards.betting import Array, Urn
 from policies.guards.histogram import LEAST_PAST
 from policies.guards.judge import Judge
 from policies.guards.noise import PROVISIONAL, Noise
 from policies.guards.plan import EMERGENCY_LIMIT, EMERGENCY_STAKE, Plan
-from policies.guards.verdict import LEAST_STABLE
 from policies.spec.declaration import GuardKind
 from service.worlds.panels import Truths, Verdicts
 from service.worlds.traffic import Arms, Runs, Tick
@@ -35,7 +35,8 @@ def knows(judge: Judge) -> bool:
     """Whether this module can stand for such a judge."""
     plan = judge.plan
     known = {GuardKind.ERRORS, GuardKind.LATENCY}
-    return not plan.unfed and not plan.thresholds and {c.kind for c in plan.comparisons} <= known
+    beyond = (plan.unfed, plan.thresholds, plan.qualities, plan.drifts)
+    return not any(beyond) and {c.kind for c in plan.comparisons} <= known
 
 
 @dataclass(slots=True)

@@ -31,7 +31,7 @@ SAID = (
     f"larger of {ramp.LEAST_RISK * 100:g} % and half",
     f"400 requests bound the rate at {ramp.upper_bound(0, 400) * 100:.2f} %",
     f"4,000 at\n{ramp.upper_bound(0, 4000) * 100:.2f} %",
-    f"errors {STAKES['errors']:g}, latency {STAKES['latency']:g}, slo {STAKES['slo']:g}",
+    f"errors {STAKES['errors']:g}, latency {STAKES['latency']:g}, labels {STAKES['labels']:g}, slo {STAKES['slo']:g}",
     f"the emergency guard of a warm-up {plan.EMERGENCY_STAKE:g}",
 )
 

@@ -49,6 +49,7 @@ steps: [5%, {weight: 50%, hold: promote}, {weight: 80 %, hold: 5m}]
 sticky: header
 dwell: 60s
 watch: 5m
+warm_up: 2m
 held_back: 5%
 risk: 0.1%
 false_rollbacks: 2%
@@ -67,6 +68,7 @@ guards:
   lost: {query: "sum(y)", drop: 1%}
   grown: {query: "sum(z)", worse_by: 1%}
   right: {labels: warehouse.labels, within: 14d, drop: 1%}
+  scores: {query: model_score_bucket, drift: show}
 environments:
   staging:
   production: {cluster: prod, after: staging, guards: {slo: off, share: }}

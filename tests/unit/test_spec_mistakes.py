@@ -94,6 +94,11 @@ ONE_MISTAKE = {
     "a guard of no kind": BUILD + "guards: {error: {worse_by: 10%}}\n",
     "a guard of two kinds": BUILD + "guards: {quality: {query: a, labels: b.c, drop: 1%}}\n",
     "a query without a limit": BUILD + "guards: {quality: {query: a}}\n",
+    "a query of no counter": BUILD + "guards: {quality: {query: 'rate(lost_total[5m])', worse_by: 5%}}\n",
+    "labels that may come for ever": BUILD + "guards: {quality: {labels: b.c, drop: 1%}}\n",
+    "a comparison of what is switched": BUILD + "strategy: bluegreen\nguards: {latency: {}}\n",
+    "a budget too large": BUILD + "false_rollbacks: 25%\n",
+    "a segment twice": BUILD + "guards: {errors: {segments: [country, country]}}\n",
     "a latency guard without its bound": BUILD + "guards: {latency: {slo: 1%}}\n",
     "a latency guard without a share": BUILD + "guards: {latency: {slower_than: 200ms, slo: 500ms}}\n",
     "an unknown environment": BUILD + "environments: {production: {after: stagin}, staging: {}}\n",
@@ -216,8 +221,21 @@ def test_each_mistake_is_told_once_and_in_words():
                 "4:19 guards.quality: the guard `quality` needs exactly one of `query` or `labels`"
             ],
             "a query without a limit": [
-                "4:19 guards.quality: says nowhere what is too bad: write exactly one of `slo`, `worse_by` or `drop`"
+                "4:19 guards.quality: says nowhere what is too bad: write exactly one of `slo`, `worse_by`, `drop` or `drift`"
             ],
+            "a query of no counter": [
+                "4:27 guards.quality.query: `worse_by` compares counters, and `rate(…)` makes something else of one: write the counter itself, such as `sum by (version) (lost_total)`; Segue takes the differences"
+            ],
+            "labels that may come for ever": [
+                "4:19 guards.quality: the guard `quality` needs `within`, how late a label may come and still count"
+            ],
+            "a comparison of what is switched": [
+                "5:19 guards.latency: the guard `latency` compares with stable, and with `strategy: bluegreen` all traffic is on one version: write `latency: off` and an absolute limit (`slo: 1%`), or `held_back: 5%`"
+            ],
+            "a budget too large": [
+                "4:18 false_rollbacks: `false_rollbacks: 25%` is not above 0% and up to 20%; it wants a share above 0% up to 20%"
+            ],
+            "a segment twice": ["4:29 guards.errors.segments: `segments` names `country` twice"],
             "a latency guard without its bound": [
                 "4:25 guards.latency.slo: `slo` means something only with `slower_than`"
             ],

@@ -1,0 +1,29 @@
+"""Everything that a judge is fed, in one order of sequences, and its exact form for the store."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from policies.guards import drift, increment, labelled
+from policies.guards.drift import Scored
+from policies.guards.increment import Gap, Increment
+from policies.guards.labelled import Labelled
+
+Fed = Increment | Gap | Labelled | Scored
+
+
+def to_json(what: Fed) -> dict[str, Any]:
+    """A plain mapping, exact to the last bit."""
+    match what:
+        case Labelled():
+            return labelled.to_json(what)
+        case Scored():
+            return drift.to_json(what)
+        case Increment() | Gap():
+            return increment.to_json(what)
+
+
+def from_json(row: Mapping[str, Any]) -> Fed:
+    """What `to_json` wrote."""
+    if "labelled" in row:
+        return labelled.from_json(row)
+    return drift.from_json(row) if "scored" in row else increment.from_json(row)
