@@ -15,13 +15,14 @@ from policies import shifting
 from policies.events import EvidenceChanged
 from policies.evidence import Evidence
 from policies.guards import state as states
+from policies.guards.fed import Fed, to_json
 from policies.guards.heartbeat import Alive
-from policies.guards.increment import Gap, Increment, difference, to_json
+from policies.guards.increment import Gap, Increment, difference
 from policies.guards.judge import Judge
 from policies.guards.plan import History
 from policies.guards.state import JudgeState
 from policies.release import Release
-from service import meters, series
+from service import late_labels, meters, series
 from service.bootstrap import Parts
 from service.errors import Conflict
 from service.ports.metrics import NoData, Sample
@@ -37,6 +38,7 @@ ALIVE_SECONDS = 3.0  # a look at a candidate's process or pods holds so long: it
 TELL_SECONDS = (
     7.0  # unchanged evidence is told again after so long, before half of what it is good for is over
 )
+LABELS_SECONDS = 30.0  # between two looks for labels; they come late anyway
 STORE_SECONDS = 5.0  # what was taken in waits so long to be stored with what follows
 
 Past = Callable[[Watched], History | None]  # what stable served before
@@ -56,6 +58,7 @@ class Judged:
     told_at: float = 0.0
     alive: Alive = field(default_factory=Alive)
     alive_at: float = -math.inf
+    labelled_at: float = -math.inf
     unsaved: list[series.Increment] = field(default_factory=list)
     saved_at: float = -math.inf
 
@@ -119,10 +122,23 @@ class Judging:
             known.moment, known.moved = one.moment, looked
         if not 0 <= looked - known.alive_at < ALIVE_SECONDS:
             known.alive, known.alive_at = self._alive(one), looked
+        self._feed(one, known, what)
+        if known.judge.plan.qualities and not 0 <= looked - known.labelled_at < LABELS_SECONDS:
+            known.labelled_at = looked
+            self._hear_labels(one, known)
+        return known
+
+    def _feed(self, one: Watched, known: Judged, what: Fed) -> None:
         known.state = known.judge.observe(known.state, what, known.alive)
         seen = to_json(what) | {"alive": [known.alive.restarts, known.alive.answers]}
-        known.unsaved.append(series.Increment(name, what.sequence, one.release.epoch, seen))
-        return known
+        known.unsaved.append(series.Increment(one.release.name, what.sequence, one.release.epoch, seen))
+
+    def _hear_labels(self, one: Watched, known: Judged) -> None:
+        """By the store's clock: labels came by that one, and so did the release."""
+        with self.parts.store.read() as read:
+            found = late_labels.news(read, one, known.judge.plan.qualities, known.state, read.now)
+        for what in found:
+            self._feed(one, known, what)
 
     def _load(self, one: Watched) -> Judged:
         """The judge with everything fixed at its start; a state that was stored goes on."""

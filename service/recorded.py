@@ -6,8 +6,8 @@ The form is the stored one, so that a replay elsewhere judges the very same numb
 from collections.abc import Mapping
 from typing import Any
 
+from policies.guards.fed import from_json, to_json
 from policies.guards.heartbeat import Alive
-from policies.guards.increment import from_json, to_json
 from policies.guards.plan import History
 from policies.guards.trail import Recorded
 from service.series import Series

@@ -7,13 +7,13 @@ decide anything by itself: each state comes from `Judge.observe`.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from policies.guards.fed import Fed
 from policies.guards.heartbeat import Alive
-from policies.guards.increment import Gap, Increment
 from policies.guards.judge import Judge
 from policies.guards.plan import History
 from policies.guards.state import JudgeState
 
-Seen = tuple[Increment | Gap, Alive]
+Seen = tuple[Fed, Alive]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Recorded:
 class Look:
     """One interval, and the judge's state after it."""
 
-    what: Increment | Gap
+    what: Fed
     state: JudgeState
 
 

@@ -103,6 +103,7 @@ EMBEDDED = frozenset(
         "serve.run",
         "serve.mlflow",
         "batch",
+        "guards.labels",
         "deployment",
         "route",
         "clusters",

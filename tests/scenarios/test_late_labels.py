@@ -1,0 +1,100 @@
+"""True labels that come hours later hold a ramp, and take a version back that is more often wrong."""
+
+import json
+
+import pytest
+
+from handlers.labels import MOST, Batch, Label, body_of
+from policies.evidence import Verdict
+from policies.place import served_by
+from policies.release import Phase
+from tests.scenarios.conftest import WINE
+
+TABLE = "warehouse.labels"
+GUARD = f"guards: {{right: {{labels: {TABLE}, drop: 1%, within: 1h}}}}\n"
+HOUR = 3600.0
+
+
+def send(world, backend, wrong, count, at, name=served_by):
+    """Labels of so many answers, of which a share was wrong."""
+    rows = [Label(f"{backend}-{at}-{n}", at, n < wrong * count, name(backend)) for n in range(count)]
+    for first in range(0, count, MOST):
+        body = body_of(Batch("wine", TABLE, tuple(rows[first : first + MOST])))
+        headers = {"Authorization": f"Bearer {world.people['bob']}"}
+        assert world.intake.post("/api/v1/labels", data=body, headers=headers).status_code == 202
+
+
+def finding(world, name):
+    """What the guard says, as the release shows it."""
+    found = world.release(name).evidence.findings
+    return next(one for one in found if one.guard == "right")
+
+
+@pytest.fixture
+def shifting(world):
+    """A candidate with some weight, under a guard on late labels; its release, and stable's workload."""
+    stable = world.live({"segue.yaml": WINE + GUARD})
+    world.serve(300)
+    return world.rollout(), stable.backend
+
+
+@pytest.mark.parametrize("name", [served_by, str], ids=["as the answer says", "by its own name"])
+def test_a_version_that_is_more_often_wrong_is_rolled_back_once_its_labels_are_ripe(world, shifting, name):
+    release, stable = shifting
+    at = world.clock.now
+    send(world, release.backend, 0.2, 1_000, at, name)
+    send(world, stable, 0.08, 4_000, at, name)
+    world.clock.now = (at // HOUR + 1) * HOUR + 60
+    world.play(40)
+    assert world.release(release.name).phase is Phase.SHIFTING  # labels may still come for an hour
+    assert finding(world, release.name).verdict is Verdict.UNDECIDED
+    assert dict(finding(world, release.name).numbers)["waiting"] == 1_000
+    world.clock.now += HOUR
+    world.play(60, until=release.name)
+    ended = world.release(release.name)
+    assert ended.phase is Phase.ROLLED_BACK
+    assert "right" in ended.reason
+
+
+def test_a_version_that_is_as_good_goes_on_when_its_labels_say_so(world, shifting):
+    release, stable = shifting
+    at = world.clock.now
+    world.play(30)
+    held = world.release(release.name)
+    assert held.phase is Phase.SHIFTING
+    assert "labels of both versions' answers" in finding(world, release.name).needed
+    assert held.wanted == release.wanted  # nothing known is no reason to go on
+    send(world, release.backend, 0.08, 4_000, at)
+    send(world, stable, 0.08, 4_000, at)
+    world.clock.now = (at // HOUR + 2) * HOUR + 60
+    world.play(60)
+    assert world.release(release.name).phase is not Phase.ROLLED_BACK
+    assert finding(world, release.name).samples == 4_000
+
+
+def test_labels_of_others_and_of_hours_before_the_release_count_for_nobody(world, shifting):
+    release, stable = shifting
+    send(world, "somebody-else", 1.0, 500, world.clock.now)
+    send(world, release.backend, 1.0, 500, release.began - 2 * HOUR)
+    send(world, stable, 0.0, 500, release.began - 2 * HOUR)
+    world.clock.now += 3 * HOUR
+    world.play(60)
+    assert world.release(release.name).phase is Phase.SHIFTING
+    assert finding(world, release.name).samples == 0
+
+
+def test_another_observer_goes_on_with_what_was_counted(world, shifting):
+    release, stable = shifting
+    at = world.clock.now
+    send(world, release.backend, 0.09, 500, at)
+    send(world, stable, 0.08, 500, at)
+    world.clock.now = (at // HOUR + 2) * HOUR + 60
+    world.play(40)
+    before = finding(world, release.name)
+    world.observer.judging.keep(())
+    world.clock.now += 20
+    world.play(60)
+    assert finding(world, release.name).numbers == before.numbers
+    rows = [row.body for row in world.series.increments(release.name)]
+    assert any("labelled" in row for row in rows)
+    assert json.dumps(rows)
