@@ -8,7 +8,8 @@ it is known by is its fingerprint and when it began. Labels say what it means he
     segue_target: wine/production      or segue_model and segue_environment; left out, that is production
     segue_action: hold                 the default; or rollback
 
-Resolved means nothing: a hold stays until a person resumes. Source: Alertmanager 0.25, docs/configuration.md
+Resolved orders nothing: a hold stays until a person resumes. Releases that begin later are not held any more.
+Source: Alertmanager 0.25, docs/configuration.md
 (`webhook_config`) and `template.Data`, version 4 of the body.
 """
 
@@ -18,7 +19,7 @@ from typing import Any
 
 from handlers import signing, strict_json
 from handlers.errors import Malformed
-from handlers.hints import Hint, OrderHint, OrderVerb
+from handlers.hints import Hint, OrderHint, OrderVerb, ResolvedHint
 from handlers.signing import Headers, header
 
 MOST_ALERTS = 1_000
@@ -39,7 +40,7 @@ def delivery_id(headers: Headers, body: bytes) -> str:
 
 
 def parse(headers: Headers, body: bytes) -> tuple[Hint, ...]:
-    """What the alerts that fire ask for; those that name no target concern nothing here."""
+    """What the alerts that fire ask for, and which are over; those without a target are nobody's here."""
     del headers
     told = strict_json.load(body)
     alerts = told.get("alerts")
@@ -50,7 +51,7 @@ def parse(headers: Headers, body: bytes) -> tuple[Hint, ...]:
     return tuple(hint for alert in alerts if (hint := _hint(alert)) is not None)
 
 
-def _hint(alert: Any) -> OrderHint | None:
+def _hint(alert: Any) -> OrderHint | ResolvedHint | None:
     labels = alert.get("labels") if isinstance(alert, dict) else None
     if not isinstance(labels, dict):
         raise Malformed("an entry of `alerts` has no `labels`")
@@ -58,12 +59,15 @@ def _hint(alert: Any) -> OrderHint | None:
     if status not in {"firing", "resolved"}:
         raise Malformed(f"an alert's `status` is {status[:40]!r}, wanted firing or resolved")
     target = _target(labels)
-    if status == "resolved" or target is None:
+    if target is None:
         return None
+    mark, began = strict_json.text(alert, "fingerprint", 100), strict_json.text(alert, "startsAt", 100)
+    if status == "resolved":
+        return ResolvedHint(target, mark, _time(began))
     # A word that is not known holds, too: a typing error must not let a bad version go on.
     verb = ACTIONS.get(str(labels.get("segue_action", "hold")), "pause")
-    mark, began = strict_json.text(alert, "fingerprint", 100), strict_json.text(alert, "startsAt", 100)
-    return OrderHint(verb, target, _reason(alert, labels), f"{mark}:{began}", _time(began))
+    reason = _reason(alert, labels)
+    return OrderHint(verb, target, reason, f"{mark}:{began}", _time(began), alert=mark)
 
 
 def _target(labels: dict[str, Any]) -> str | None:

@@ -80,6 +80,16 @@ class OrderHint:
     key: str
     since: float | None = None
     arguments: tuple[tuple[str, str], ...] = ()
+    alert: str = ""  # the sender's mark of what goes on until it says that it is over; "": a single order
 
 
-Hint = RefHint | AliasHint | VersionHint | TagHint | CommentHint | OrderHint
+@dataclass(frozen=True, slots=True)
+class ResolvedHint:
+    """What an order was about is over: the alert of that mark, which began at `since` (Unix seconds)."""
+
+    subject: str
+    alert: str
+    since: float
+
+
+Hint = RefHint | AliasHint | VersionHint | TagHint | CommentHint | OrderHint | ResolvedHint

@@ -69,7 +69,7 @@ def advance(release: Release, target: Target, event: ReleaseEvent, ahead: str = 
         case TrafficObserved(step=release.step, epoch=release.epoch), Phase.CHECKING:
             return _look_at_preview(release, target)
         case CheckFinished(step=release.step, at=at), Phase.CHECKING:
-            return shifting.enter(replace(release, position=0), target, at)
+            return _checked(replace(release, step="", position=0), target, at)
         case EffectFailed(step=release.step, reason=reason, at=at), Phase.STARTING | Phase.CHECKING:
             return ending.restore(release, target, Phase.FAILED, reason, at)
         case (
@@ -90,8 +90,10 @@ def advance(release: Release, target: Target, event: ReleaseEvent, ahead: str = 
             return shifting.weigh(release, target, event)
         case Tick(at=at), Phase.SHIFTING | Phase.WATCHING:
             return shifting.progress(release, target, at)
-        case Command(verb="pause"), Phase.SHIFTING | Phase.WATCHING:
+        case Command(verb="pause"), Phase.STARTING | Phase.CHECKING | Phase.SHIFTING | Phase.WATCHING:
             return Decision(replace(release, paused=True, reason=ending.by(event, "paused")), target)
+        case Command(verb="resume", at=at), Phase.STARTING | Phase.CHECKING if release.paused:
+            return _unheld(replace(release, paused=False, reason=""), target, at)
         case Command(verb="resume"), Phase.SHIFTING | Phase.WATCHING:
             return shifting.resume(release, target, event)
         case Command(verb="promote"), Phase.SHIFTING | Phase.WATCHING:
@@ -249,6 +251,17 @@ def _show_preview(release: Release, target: Target, event: WorkloadReady) -> Dec
         return _look_at_preview(release, target)
     release = replace(release, step=f"preview-{release.epoch}")
     return Decision(release, target, (split.split_of(release, target, release.step, 0.0),))
+
+
+def _checked(release: Release, target: Target, at: float) -> Decision:
+    """All that goes before traffic is done; a release that is paused waits here."""
+    return Decision(release, target) if release.paused else shifting.enter(release, target, at)
+
+
+def _unheld(release: Release, target: Target, at: float) -> Decision:
+    """Go on after a pause before any traffic, from where it is by now."""
+    done = release.phase is Phase.CHECKING and not release.step
+    return shifting.enter(release, target, at) if done else Decision(release, target)
 
 
 def _look_at_preview(release: Release, target: Target) -> Decision:

@@ -23,8 +23,8 @@ from service.states import COMMAND, model_of, number_of, release_of, target_of
 
 MIDDLE = {
     "promote": {Phase.SHIFTING, Phase.WATCHING},
-    "pause": {Phase.SHIFTING, Phase.WATCHING},
-    "resume": {Phase.SHIFTING, Phase.WATCHING},
+    "pause": {Phase.STARTING, Phase.CHECKING, Phase.SHIFTING, Phase.WATCHING},
+    "resume": {Phase.STARTING, Phase.CHECKING, Phase.SHIFTING, Phase.WATCHING},
     "approve": {Phase.APPROVAL},
     "reject": {Phase.APPROVAL},
 }

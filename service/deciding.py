@@ -28,7 +28,7 @@ from policies.release import Cause, Phase, Release, Target
 from policies.spec.declaration import Environment, FromImage, Model, ServeNone, VersionSource
 from policies.strategy import SWITCH
 from policies.version import CodeOrigin, ModelOrigin, Version, VersionPhase
-from service import places
+from service import firing, places
 from service.change import Change
 from service.codec import canonical
 from service.queue import Work
@@ -240,11 +240,23 @@ class Deciding:
             self.change.save_target(replace(here, state=TARGET.dump(decision.target)))
         self._add(name, saved.rev, decision.effects, after.model)
         self._record(before, after, event)
+        if after.phase is Phase.STARTING and before.phase is not Phase.STARTING:
+            return self._held_by_alert(after, event.at) or after
         if after.final and decision.target.holder is None:
             self._turn_is_over(after)
         elif after.phase is Phase.QUEUED and decision.target.holder is not None:
             self._overtake(decision.target.holder, after)
         return after
+
+    def _held_by_alert(self, release: Release, at: float) -> Release | None:
+        """A release that begins while an alert fires waits before any traffic; going back does not."""
+        known = None if release.switch else firing.at(self.change, release.target)
+        if known is None:
+            return None
+        source, why = known
+        pause = Command("pause", release.name, None, f"{why}, since before it began", source, source, at)
+        self.change.record(release.name, source, "command", {"verb": "pause", "reason": pause.reason})
+        return self.release_event(release.name, pause)
 
     def _ahead(self, release: Release, target: Target, event: ReleaseEvent) -> str:
         """What takes the target before the release may, where this event could let it have it; or ""."""

@@ -8,9 +8,10 @@ what came since.
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from handlers.hints import OrderHint
+from handlers.hints import OrderHint, ResolvedHint
 from policies.events import Command
 from policies.release import Phase, Release, Target
+from service import firing
 from service.change import Change
 from service.inbox import Delivery
 from service.ports.connections import Source
@@ -23,8 +24,16 @@ RECENT = 20  # releases of a target that are looked at
 TAKEN_BACK = frozenset({Phase.ROLLED_BACK, Phase.ABORTED, Phase.RESTORING})
 
 
-def take(change: Change, work: Work, source: Source, delivery: Delivery, orders: Sequence[OrderHint]) -> None:
-    """Make a command of each order that is new and may be given, and say what was made of all of them."""
+def take(
+    change: Change, work: Work, source: Source, delivery: Delivery, hints: Sequence[OrderHint | ResolvedHint]
+) -> None:
+    """Make a command of each order that is new and may be given, and say what was made of all of them.
+
+    Which alerts go on is remembered besides, for releases that begin later.
+    """
+    orders = [hint for hint in hints if isinstance(hint, OrderHint)]
+    over = [hint for hint in hints if isinstance(hint, ResolvedHint)]
+    _remember(change, source, delivery, hints)
     keys = {f"order:{source.name}:{order.key}": order for order in orders}
     known = change.known_work(list(keys))
     refused = {key: _why_not(change, source, delivery, order) for key, order in keys.items()}
@@ -33,6 +42,7 @@ def take(change: Change, work: Work, source: Source, delivery: Delivery, orders:
         _command(change, source, delivery, key, keys[key])
     told = [f"{len(taken)} order{'' if len(taken) == 1 else 's'}"]
     told += [f"{len(known)} known already"] if known else []
+    told += [f"{len(over)} resolved"] if over else []
     told += sorted({reason for reason in refused.values() if reason is not None})
     change.save_answer(f"work-{work.id}", {"ok": True, "text": "; ".join(told), "events": list(keys)})
     change.finish(work)
@@ -60,11 +70,27 @@ def _why_not(change: Change, source: Source, delivery: Delivery, order: OrderHin
     if order.verb == "start":
         targets = [row.name for row in change.targets() if row.name.partition("/")[0] == order.subject]
         targets = targets or [f"{order.subject}/production"]
-    if not all(any(fnmatchcase(target, glob) for glob in source.owns) for target in targets):
+    if not _owns(source, targets):
         return f"{source.name} may not act on {order.subject}; it may own {', '.join(source.owns)}"
     if order.since is not None and delivery.received - order.since > LONGEST_SECONDS:
         return f"what {order.subject} was to {order.verb} for began more than a day before it was told"
     return None
+
+
+def _remember(
+    change: Change, source: Source, delivery: Delivery, hints: Sequence[OrderHint | ResolvedHint]
+) -> None:
+    for hint in hints:
+        if not _owns(source, [hint.subject]):
+            continue
+        if isinstance(hint, ResolvedHint):
+            firing.resolved(change, source, hint, delivery.received)
+        elif hint.alert:
+            firing.fires(change, source, hint, delivery.received)
+
+
+def _owns(source: Source, targets: Sequence[str]) -> bool:
+    return all(any(fnmatchcase(target, glob) for glob in source.owns) for target in targets)
 
 
 def outdated(change: Change, command: Command) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from handlers import labels
 from handlers.errors import HandlerError
-from handlers.hints import CommentHint, OrderHint, RefHint
+from handlers.hints import CommentHint, OrderHint, RefHint, ResolvedHint
 from policies.events import Command
 from service import commenting, ordering, organisations, plugins, watching
 from service.bootstrap import Parts
@@ -78,7 +78,7 @@ def receive(parts: Parts, work: Work) -> None:
             organisations.stranger(parts, work, source, hints[0])
             return
         source = member
-    orders = [hint for hint in hints if isinstance(hint, OrderHint)]
+    orders = [hint for hint in hints if isinstance(hint, OrderHint | ResolvedHint)]
     said = [hint for hint in hints if isinstance(hint, CommentHint)]
     pushed = [hint for hint in hints if isinstance(hint, RefHint)]
     if source.kind in HOOK_KINDS and orders:

@@ -9,7 +9,7 @@ import pytest
 from handlers import signing
 from policies.release import Phase
 from service.ports.connections import Source
-from tests.scenarios.conftest import SECRET
+from tests.scenarios.conftest import SECRET, WINE
 
 ALERTS = Source("alerts", "alertmanager", "", ("wine/*",))
 HOOK = Source("ci", "hook", "", ("wine/*",))
@@ -81,7 +81,7 @@ def test_the_same_alert_again_and_again_is_obeyed_once(world):
     assert not world.release(release.name).paused
     headers = {"Authorization": f"Bearer {world.people['bob']}"}
     told = world.web.get(f"/api/v1/events/{number}", headers=headers).json["event"]
-    assert told["text"] == "0 orders; 1 known already"
+    assert told["text"] == "0 orders; 1 known already; 1 resolved"
     world.clock.now += 1.0
     fire(world, alert(world))
     assert world.release(release.name).paused
@@ -197,3 +197,84 @@ def test_a_sender_of_cloudevents_that_asks_first_is_told_yes_for_any_source_alik
     assert known.status_code == unknown.status_code == 200
     assert known.headers["WebHook-Allowed-Origin"] == unknown.headers["WebHook-Allowed-Origin"] == "*"
     assert known.headers["WebHook-Allowed-Rate"] == "*"
+
+
+# --- alerts that fire when a release begins ------------------------------------------------------
+
+
+def begin(world):
+    """A second version that is pushed now, and everything that follows in some seconds."""
+    world.push({"serve.py": "2"})
+    world.settle()
+    world.play(8)
+    return world.releases()[-1]
+
+
+@pytest.mark.parametrize("action", ["hold", "rollback"])
+def test_an_alert_that_fires_already_holds_a_release_before_any_traffic_until_a_person_resumes(world, action):
+    world.live()
+    fire(world, alert(world, action="hold"))
+    if action == "rollback":
+        fire(world, alert(world, mark="f2", action="rollback"))
+    release = begin(world)
+    assert (release.phase, release.paused, release.wanted) == (Phase.CHECKING, True, 0.0)
+    assert "fires, since before it began" in release.reason
+    assert world.weights().get(release.backend, 0.0) == 0.0
+    assert world.say("resume", release.name).ok
+    world.play(60, until=release.name)
+    assert world.release(release.name).phase is Phase.PROMOTED
+
+
+def test_a_first_release_is_held_as_well(world):
+    fire(world, alert(world))
+    world.push({"segue.yaml": WINE, "requirements.lock": "", "serve.py": "1"})
+    world.settle()
+    world.play(8)
+    (release,) = world.releases()
+    assert (release.phase, release.paused) == (Phase.CHECKING, True)
+    assert world.weights() == {}
+
+
+@pytest.mark.parametrize("how", ["resolved", "silent for a day", "of another target", "not its to hold"])
+def test_an_alert_that_fires_no_more_or_elsewhere_holds_nothing(world, how):
+    world.live()
+    fired = alert(
+        world, target="beer" if how == "not its to hold" else "wine/staging" if "another" in how else "wine"
+    )
+    fire(world, fired)
+    if how == "resolved":
+        fire(world, {**fired, "status": "resolved"}, status="resolved")
+    if how == "silent for a day":
+        world.clock.now += 86_400.0
+    release = begin(world)
+    assert (release.phase, release.paused) == (Phase.SHIFTING, False)
+
+
+def test_what_was_resolved_does_not_fire_anew_when_it_is_told_late_and_what_began_since_does(world):
+    world.live()
+    old = alert(world)
+    fire(world, old)
+    fire(world, {**old, "status": "resolved"}, status="resolved")
+    fire(world, old, alert(world, mark="f9", status="resolved"))
+    release = begin(world)
+    assert not release.paused
+    world.say("abort", release.name)
+    world.play(10, until=release.name)
+    anew = alert(world)
+    fire(world, anew)
+    fire(world, {**old, "status": "resolved"}, status="resolved")
+    world.push({"serve.py": "3"})
+    world.settle()
+    assert world.releases()[-1].paused
+
+
+def test_an_alert_that_fires_while_the_candidate_starts_holds_it_and_going_back_is_never_held(world):
+    world.live()
+    world.rollout()
+    world.play(60, until=world.releases()[-1].name)
+    assert world.releases()[-1].phase is Phase.PROMOTED
+    fire(world, alert(world, mark="f3"))
+    reply = world.say("rollback", "wine")
+    assert reply.ok
+    world.play(20, until=reply.release)
+    assert world.release(reply.release).phase is Phase.PROMOTED

@@ -7,7 +7,7 @@ import pytest
 
 from handlers import alertmanager, cloudevents, hook, signing
 from handlers.errors import Malformed, Unverified
-from handlers.hints import OrderHint
+from handlers.hints import OrderHint, ResolvedHint
 from tests.deliveries import recorded
 
 NOW = 1795442520.0
@@ -39,16 +39,18 @@ def test_each_alert_that_fires_holds_by_its_own_status_and_mark():
     body = labelled(ALERTS["002-two-firing"], segue_target="fraud/production")
     marks = ("d06842bd0344bd75", "f662ee8c5e603469")
     assert alertmanager.parse({}, body) == tuple(
-        OrderHint("pause", "fraud/production", REASON, f"{mark}:2026-11-23T14:01:49Z", BEGAN)
+        OrderHint("pause", "fraud/production", REASON, f"{mark}:2026-11-23T14:01:49Z", BEGAN, alert=mark)
         for mark in marks
     )
 
 
-def test_an_alert_that_is_resolved_within_a_body_that_fires_means_nothing():
+def test_an_alert_that_is_resolved_within_a_body_that_fires_orders_nothing():
     body = labelled(ALERTS["003-one-resolved-among-firing"], segue_target="fraud")
-    (order,) = alertmanager.parse({}, body)
-    assert order.key.startswith("d06842bd0344bd75:")
-    assert alertmanager.parse({}, labelled(ALERTS["004-resolved"], segue_target="fraud")) == ()
+    orders = [hint for hint in alertmanager.parse({}, body) if isinstance(hint, OrderHint)]
+    assert [order.alert for order in orders] == ["d06842bd0344bd75"]
+    over = alertmanager.parse({}, labelled(ALERTS["004-resolved"], segue_target="fraud"))
+    assert over
+    assert all(isinstance(hint, ResolvedHint) and hint.subject == "fraud/production" for hint in over)
 
 
 @pytest.mark.parametrize(

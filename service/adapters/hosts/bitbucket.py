@@ -57,10 +57,7 @@ class BitbucketHost(Host):
         return f"/repositories/{self._address.path}"
 
     def default_branch(self) -> str:
-        name = (self._facts(self._repository).get("mainbranch") or {}).get("name")
-        if not name:
-            raise Refused(f"{self._address.page} has no main branch; its HEAD names none")
-        return f"refs/heads/{name}"
+        return self._branch((self._facts(self._repository).get("mainbranch") or {}).get("name"))
 
     def may(self, login: str) -> Permission:
         """What the account may do, by whichever way; only the workspace's administrators are told."""

@@ -18,7 +18,6 @@ from service.adapters.hosts.login import Login
 from service.adapters.hosts.rest import Missing, Rest
 from service.ports.connections import Source
 from service.ports.git import CommitStatus, Permission
-from service.ports.outcomes import Refused
 from service.settings import Settings
 
 _PERMISSIONS = {
@@ -54,10 +53,7 @@ class GiteaHost(GiteaHooks, Host):
         return self._repository
 
     def default_branch(self) -> str:
-        name = self._facts(self._repository).get("default_branch")
-        if not name:
-            raise Refused(f"{self._address.page} has no default branch; its HEAD names none")
-        return f"refs/heads/{name}"
+        return self._branch(self._facts(self._repository).get("default_branch"))
 
     def may(self, login: str) -> Permission:
         if not _LOGIN.fullmatch(login):

@@ -56,10 +56,7 @@ class GitLabHost(GitLabHooks, Host):
         return self._project
 
     def default_branch(self) -> str:
-        name = self._facts(self._project).get("default_branch")
-        if not name:
-            raise Refused(f"{self._address.page} has no default branch; its HEAD names none")
-        return f"refs/heads/{name}"
+        return self._branch(self._facts(self._project).get("default_branch"))
 
     def may(self, login: str) -> Permission:
         """What a member may do, of the project itself or by way of a group; others are nobody."""

@@ -107,6 +107,12 @@ class Host(ABC):
         except Missing as error:
             raise self._gone() from error
 
+    def _branch(self, name: Any) -> str:
+        """The full name of the default branch, as the host calls it. Raises `Refused` where it has none."""
+        if not name:
+            raise Refused(f"{self._address.page} has no default branch; its HEAD names none")
+        return f"refs/heads/{name}"
+
     def _gone(self) -> Retry:
         return Retry(
             f"{self._address.page} is gone, or hidden from the login of {self._source.keyring}", 60.0
