@@ -88,7 +88,7 @@ def states_and_effects_in_two_transactions(_harness):
 @contextmanager
 def _two_transactions(self):
     with writing(self.engine) as connection:
-        change = Change(connection, self._now(connection))
+        change = Change(connection, self._now(connection), self.limits)
         yield change
     time.sleep(0.01)
     with writing(self.engine) as connection:

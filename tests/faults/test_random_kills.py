@@ -57,3 +57,23 @@ def one_installation(folder, seed, times):
     run = kill_bodies(folder / f"segue-{seed}", seed, times, density=DENSE)
     run.spent = sum(os.times()[:4]) - before
     return run
+
+
+@pytest.mark.faults
+@pytest.mark.postgres
+@pytest.mark.timeout(scaled(600, 7200))
+def test_the_same_holds_on_postgresql(tmp_path, postgres):
+    seed, times = seed_of_this_run(), scaled(100, 2_000)
+    run = kill_bodies(tmp_path / "segue", seed, times, density=DENSE, database=postgres.new_database())
+    told(
+        "random kills on PostgreSQL",
+        seed=seed,
+        kills=times,
+        seconds=round(run.seconds),
+        releases=dict(run.phases),
+        acknowledged=len(run.seen.acknowledged),
+        traffic_writes=len(run.seen.writes),
+        broken_promises=run.wrong[:5] or 0,
+    )
+    assert run.wrong == []
+    assert run.phases["promoted"] > times / 200
