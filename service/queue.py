@@ -1,13 +1,15 @@
 """Work to be done to the world, in lanes: added once, claimed by one, fenced by an epoch.
 
 Only the oldest unfinished row of a lane can be claimed. A lane named `traffic:…` holds wanted
-states, so there a newer row replaces an older one that nobody is at. A claim counts the attempt in
+states and one named `evidence:…` what is known now, so there a newer row replaces an older one that nobody
+is at, and takes its place among those that wait. A claim counts the attempt in
 its own transaction: work that kills its worker is seen again with a higher count, not for ever.
 Parties take turns: of a party's backlog each piece ranks TURN_SECONDS behind the one before, so that what
 others add meanwhile goes between, and what has waited longest of all goes at last.
 Every function here runs inside the caller's transaction and decides nothing about the work itself.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -35,9 +37,11 @@ from service.tables import work
 
 TRAFFIC = "traffic:"
 NOTIFY = "notify:"
+EVIDENCE = "evidence:"
+NEWEST = (TRAFFIC, EVIDENCE)  # only the newest there counts
 ABSOLUTE = (TRAFFIC, NOTIFY)  # what is written there, newer work writes anew
 CLOCK = "clock:"
-URGENT_LANES = (TRAFFIC, CLOCK, "command", "order:")  # short, and never put behind a backlog
+URGENT_LANES = (TRAFFIC, EVIDENCE, CLOCK, "command", "order:")  # short, and never put behind a backlog
 TURN_SECONDS = 60.0
 YIELD_SECONDS = 1.0  # what is told until so long after a deadline is weighed before it, where both wait
 LEASE_SECONDS = 30.0
@@ -117,10 +121,18 @@ def add(connection: Connection, new: Work, now: float) -> int | None:
     added: int | None = connection.scalar(
         insert(work).values(values).on_conflict_do_nothing(index_elements=["key"]).returning(work.c.id)
     )
-    if added is not None and new.lane.startswith(TRAFFIC):
-        older = and_(work.c.lane == new.lane, work.c.id < added, work.c.state.in_(("pending", "started")))
-        connection.execute(update(work).where(older).values(state="replaced", finished=now))
+    if added is not None and new.lane.startswith(NEWEST):
+        _replace_older(connection, new.lane, added, now)
     return added
+
+
+def _replace_older(connection: Connection, lane: str, number: int, now: float) -> None:
+    """What nobody is at in the lane goes. Its place is kept, or a late worker would never come to it."""
+    older = and_(work.c.lane == lane, work.c.id < number, work.c.state.in_(("pending", "started")))
+    gone = update(work).where(older).values(state="replaced", finished=now).returning(work.c.rank)
+    first: float = min(connection.scalars(gone), default=math.inf)
+    if first < now:
+        connection.execute(update(work).where(work.c.id == number).values(rank=first))
 
 
 def claim(
@@ -428,7 +440,7 @@ def _put_back(connection: Connection, mine: Work, now: float, **values: Any) -> 
     if connection.scalar(select(work.c.id).where(_held(mine)).with_for_update()) is None:
         raise _lost(mine)
     _lock_lane(connection, mine.lane)
-    if mine.lane.startswith(TRAFFIC) and _outdated(connection, mine.lane, mine.id):
+    if _outdated(connection, mine.lane, mine.id):
         _mine(connection, mine, state="replaced", finished=now, lease_until=None)
         return
     if values["state"] == "started" and mine.started is None:
@@ -437,8 +449,8 @@ def _put_back(connection: Connection, mine: Work, now: float, **values: Any) -> 
 
 
 def _outdated(connection: Connection, lane: str, number: int) -> bool:
-    """Whether a traffic lane has newer work than this."""
-    if not lane.startswith(TRAFFIC):
+    """Whether the lane has newer work than this, where only the newest counts."""
+    if not lane.startswith(NEWEST):
         return False
     newer = select(func.count()).where(work.c.lane == lane, work.c.id > number, work.c.finished.is_(None))
     return connection.scalar(newer) != 0

@@ -44,6 +44,20 @@ def test_the_same_key_is_added_once_even_after_it_was_done(store):
     assert store.due() == []
 
 
+def test_of_a_releases_evidence_only_the_newest_waits_and_in_the_place_of_the_first(store, clock):
+    add(store, "seen 1", lane="evidence:rel-1")
+    clock.now += 1
+    add(store, "of another", lane="evidence:rel-2")
+    clock.now += 1
+    add(store, "seen 2", "seen 3", lane="evidence:rel-1")
+    first, second = store.claim("w"), store.claim("w")
+    assert (first.key, second.key) == ("seen 3", "of another")
+    add(store, "seen 4", lane="evidence:rel-1")
+    assert store.claim("w") is None, "what somebody is at is not replaced"
+    finish(store, first)
+    assert store.claim("w").key == "seen 4"
+
+
 def test_in_a_traffic_lane_the_newest_wanted_state_replaces_older_ones_that_nobody_is_at(store):
     add(store, "w5", lane="traffic:wine")
     at_work = store.claim("w")

@@ -12,7 +12,8 @@ from sqlalchemy import text
 from service.database import writing
 from service.queue import ATTEMPTS, LEASE_SECONDS, TURN_SECONDS, Lost, Work
 
-LANES = ["release:1", "release:2", "traffic:wine"]
+LANES = ["release:1", "release:2", "traffic:wine", "evidence:rel-1"]
+NEWEST = ("traffic:", "evidence:")
 
 
 class Expected:
@@ -54,7 +55,7 @@ class Queue(RuleBasedStateMachine):
     def next_of(self, wanted):
         """The row that a claim gets; what it passes on its way there and nobody needs any more is ended."""
         while row := self.head(wanted):
-            newer = row.lane.startswith("traffic:") and self.lane(row.lane)[-1] is not row
+            newer = row.lane.startswith(NEWEST) and self.lane(row.lane)[-1] is not row
             if row.state == "running" and newer:
                 row.state = "replaced"
             elif row.attempts >= 2 * ATTEMPTS:
@@ -70,12 +71,13 @@ class Queue(RuleBasedStateMachine):
     def add(self, lane):
         with self.store.change() as change:
             change.add_work(Work(lane, "job", f"k{next(self.keys)}", "s"))
-        if lane.startswith("traffic:"):
-            for row in self.lane(lane):
-                if row.state != "running":
-                    row.state = "replaced"
         backlog = [row.rank + TURN_SECONDS for row in self.lane(lane) if row.state == "pending"]
-        rank = max([self.clock.now, *([] if lane.startswith("traffic:") else backlog)])
+        rank = max([self.clock.now, *backlog])
+        if lane.startswith(NEWEST):
+            replaced = [row for row in self.lane(lane) if row.state != "running"]
+            rank = min([self.clock.now, *(row.rank for row in replaced)])
+            for row in replaced:
+                row.state = "replaced"
         self.rows.append(Expected(change.added[0], lane, rank))
 
     @rule(lane=st.sampled_from(LANES))
@@ -135,7 +137,7 @@ class Queue(RuleBasedStateMachine):
         self.apply(row, how, then)
 
     def apply(self, row, how, then):
-        outdated = row.lane.startswith("traffic:") and self.lane(row.lane)[-1] is not row
+        outdated = row.lane.startswith(NEWEST) and self.lane(row.lane)[-1] is not row
         match how:
             case "finish":
                 row.state = "done"
@@ -159,7 +161,7 @@ class Queue(RuleBasedStateMachine):
             return
         row = data.draw(st.sampled_from(dead))
         newer = any(other.lane == row.lane and other.id > row.id for other in self.rows)
-        refused = row.lane.startswith("traffic:") and newer
+        refused = row.lane.startswith(NEWEST) and newer
         with self.store.change() as change:
             assert change.revive(row.id) is not refused
         if not refused:
