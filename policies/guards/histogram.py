@@ -24,6 +24,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -122,6 +123,12 @@ def moved(bounds: Sequence[float], worse_by: float) -> list[int]:
     return [bisect_right(bounds, low / (1 + worse_by)) if low > 0 else 0 for low in lower]
 
 
+@lru_cache(maxsize=64)
+def _layout(bounds: tuple[float, ...], worse_by: float) -> tuple[Array, list[int]]:
+    """`positions` and `moved`: the same for every scrape of a router."""
+    return positions(bounds), moved(bounds, worse_by)
+
+
 def log_factors(past: Array, places: Array) -> tuple[Array, Array]:
     """log rho by alternative and bucket, and the information on its log odds in one request."""
     buckets = past.shape[-1]
@@ -196,8 +203,9 @@ def update(
         return state
     track = _track(state, len(bounds) + 1)
     mine = np.zeros(len(bounds) + 1)
-    np.add.at(mine, moved(bounds, worse_by), arms[0])
-    after = advance(track, mine, arms[1], places=positions(bounds), at=at, seconds=seconds, noise=noise)
+    places, lowest = _layout(bounds, worse_by)
+    np.add.at(mine, lowest, arms[0])
+    after = advance(track, mine, arms[1], places=places, at=at, seconds=seconds, noise=noise)
     bound = state.bound if state.bound in bounds else None
     if bound is None and float(track.past.sum()) >= LEAST_PAST:
         bound = increment.usual_bound(track.past.tolist(), bounds) or bounds[-1]

@@ -216,6 +216,45 @@ def test_the_sum_of_shadow_and_late_labels_is_refused_where_it_cannot_be():
     assert labelled.wrong_with(Labelled(0, 0.0, "a", cohorts=(Cohort(0, 2, 1, 1, 0),))) is None
 
 
+FULL = Judge.of(replace(ENVIRONMENT, guards=(*GUARDS, ACCURACY, SCORES)), history=History(10_000, 3))
+
+
+def everything(seed):
+    """Counters, a gap, labels and scores of one rollout, in their order."""
+    rows = intervals(World(0.01, 0.02, 200, 10), 12, seed)
+    rows[4] = Gap(4, 5.0, "the router's counters started again", silent=False)
+    news = [Labelled(12, 2 * HOUR, "accuracy", cohorts=hours(2, 0.1, seed=seed))]
+    news += [replace(row, sequence=13 + row.sequence) for row in scored(0.5, seconds=3, seed=seed)[1]]
+    return [*rows, *news, *intervals(World(0.01, 0.02, 200, 10), 6, seed + 1, first=16)]
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.integers(0, 50), st.integers(0, 21), st.lists(st.integers(0, 21), max_size=4))
+def test_all_kinds_replay_to_the_same_bits_whatever_comes_twice_or_late(seed, cut, again):
+    rows = everything(seed)
+    whole = FULL.start(0.0)
+    for row in rows:
+        whole = FULL.observe(whole, row)
+    state = FULL.start(0.0)
+    for number, row in enumerate(rows):
+        state = FULL.observe(state, fed.from_json(json.loads(json.dumps(fed.to_json(row)))))
+        if number == cut:
+            state = states.from_json(json.loads(json.dumps(states.to_json(state))))
+            for old in again:
+                state = FULL.observe(state, rows[min(old, number)])
+    assert state == whole
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.integers(0, 50), st.floats(-1e6, 1e6))
+def test_a_step_of_the_clock_blames_nobody(seed, step):
+    rows = intervals(World(0.01, 0.01, 200, 10), 20, seed)
+    stepped = [*rows[:10], *(replace(row, at=row.at + step) for row in rows[10:])]
+    plain, moved = judged(FULL, rows), judged(FULL, stepped)
+    assert not moved.harm
+    assert moved.candidate == plain.candidate
+
+
 # --- drift -----------------------------------------------------------------------------------
 
 
