@@ -17,7 +17,8 @@ FORESEEN = (Refusal, Unreachable, StoreError, UnknownAdapter, PortError, Setting
 PLACES = {
     "up": "running", "down": "running", "doctor": "running", "connect": "connecting",
     "cluster": "connecting", "token": "connecting", "signing-key": "connecting",
-    "init": "checking", "check": "checking", "releases": "showing", "show": "showing", "watch": "showing",
+    "init": "checking", "check": "checking", "simulate": "simulating",
+    "releases": "showing", "show": "showing", "watch": "showing",
     "logs": "showing", "report": "reporting", "targets": "showing",
     "events": "listing", "replay-event": "listing", "labels": "labelling", "add-labels": "labelling",
     "start": "acting", "approve": "acting", "reject": "acting",

@@ -1,0 +1,193 @@
+"""`simulate`: a policy tried on simulated traffic, before it is trusted. Needs no server."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from policies.spec.declaration import Environment, Model, Strategy
+from policies.spec.forms import DURATION, GROWTH, SHARE, Form
+from policies.spec.wrong import Wrong
+from service import segue_yaml, simulated_shown
+from service.cli.context import as_json, chosen, console, print_json
+from service.cli.reporting import drawn_by
+from service.simulating import Expected, Forecast, kinds_of, simulate
+from service.worlds.latency import Latency
+
+
+class Amount(click.ParamType[Any]):
+    """A text in one of the forms of `segue.yaml`."""
+
+    def __init__(self, form: Form) -> None:
+        self.name, self._form = form.name, form
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The value that the form reads; what it refuses is wrong usage."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._form.read(value)
+        except Wrong as wrong:
+            self.fail(f"{value} {wrong}; write {self._form.says}", param, ctx)
+
+
+@click.command(name="simulate")
+@click.argument("path", type=click.Path(path_type=Path, exists=True), default=".")
+@click.option("--rate", type=click.FloatRange(0.001, 1e6), required=True, help="Requests per second, in all.")
+@click.option(
+    "--errors", type=Amount(SHARE), default="0.1%", show_default=True, help="Stable's failed share."
+)
+@click.option(
+    "--median", type=Amount(DURATION), default="80ms", show_default=True, help="Stable's median duration."
+)
+@click.option(
+    "--tail", "p99", type=Amount(DURATION), default="400ms", show_default=True, help="Stable's p99."
+)
+@click.option(
+    "--history",
+    type=Amount(DURATION),
+    default="24h",
+    show_default=True,
+    help="How long stable serves already.",
+)
+@click.option(
+    "--worse",
+    type=click.FloatRange(1, 1000, min_open=True),
+    multiple=True,
+    default=(2.0, 10.0),
+    show_default=True,
+    help="Try a version with so many times the errors; may be given again.",
+)
+@click.option(
+    "--slower",
+    type=Amount(GROWTH),
+    multiple=True,
+    help="Try a version that is so much slower, as 25%; may be given again.",
+)
+@click.option("--model", help="Which model of a file with several.")
+@click.option("--environment", "place", help="Which environment. Default: the last one.")
+@click.option(
+    "--runs", type=click.IntRange(20, 5000), default=200, show_default=True, help="Rollouts of each kind."
+)
+@click.option(
+    "--seed", type=int, default=1, show_default=True, help="The dice: the same seed, the same numbers."
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Draw it: .svg or .png.",
+)
+@as_json
+def command(  # noqa: PLR0917 - click gives each option by its name
+    path: Path,
+    rate: float,
+    errors: float,
+    median: float,
+    p99: float,
+    history: float,
+    worse: tuple[float, ...],
+    slower: tuple[float, ...],
+    model: str | None,
+    place: str | None,
+    runs: int,
+    seed: int,
+    output: Path | None,
+    *,
+    wants_json: bool,
+) -> None:
+    """Try a policy on simulated traffic.
+
+    PATH is a segue.yaml or its folder. Hundreds of rollouts are played with the file's steps, guards and
+    budget: of a version as good as stable, and of worse ones. Told are how long a good version takes and
+    how often it is rolled back by mistake, and of worse ones how surely they are caught and how many
+    requests fail until then. Nothing is asked and nothing is changed.
+    """
+    if output is not None and output.suffix.lower() not in {".svg", ".png"}:
+        raise click.BadParameter(f"{output.name} must end in .svg or .png")
+    if p99 <= median:
+        raise click.BadParameter("--tail must be longer than --median")
+    name, environment, left_out = _chosen(path, model, place)
+    expected = Expected(rate, errors, Latency.like(median, p99), history)
+    kinds = kinds_of(expected, worse, slower)
+    forecasts = simulate(environment, expected, kinds, runs=runs, seed=seed, told=_progress)
+    if sys.stderr.isatty():
+        click.echo("\r" + " " * 78 + "\r", nl=False, err=True)
+    title = f"{name}, {environment.name}: {rate:g} requests per second, {100 * errors:g} % of stable's fail"
+    if output is not None:
+        _draw(output, title, forecasts)
+    if wants_json:
+        print_json(
+            {
+                "title": title,
+                "seed": seed,
+                "left_out": left_out,
+                "kinds": [f.as_json() for f in forecasts],
+            }
+        )
+        return
+    console().print(f"{title}\n{runs} simulated rollouts of each kind (seed {seed})")
+    for guard in left_out:
+        console().print(f"left out: the guard {guard}, whose numbers the router does not count")
+    for line in simulated_shown.lines(forecasts, environment.false_rollbacks):
+        console().print(line)
+
+
+def _chosen(path: Path, model: str | None, place: str | None) -> tuple[str, Environment, list[str]]:
+    """The model's name and its environment, without guards that no simulated router feeds."""
+    file = path / segue_yaml.NAME if path.is_dir() else path
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise click.ClickException(f"{file} cannot be read: {error.strerror}") from error
+    checked = segue_yaml.check(data, file.parent.resolve().name, segue_yaml.capabilities(chosen()))
+    if checked.mistakes:
+        raise click.ClickException(f"{file} has mistakes; see them with: segue check {file}")
+    found = _model(checked.models, model)
+    known = [one.name for one in found.environments]
+    environment = found.environments[-1] if place is None else found.environment(place)
+    if environment is None:
+        raise click.BadParameter(f"{found.name} has no environment {place}; it has {', '.join(known)}")
+    if environment.strategy in {Strategy.SHADOW, Strategy.NONE}:
+        raise click.ClickException(
+            f"strategy {environment.strategy} shifts no traffic by evidence: nothing to simulate"
+        )
+    fed = {"errors", "latency", "slo", "alive", "share", "threshold"}
+    out = [g.name for g in environment.guards if g.kind.value not in fed or g.query is not None]
+    guards = tuple(g for g in environment.guards if g.name not in out)
+    return found.name, replace(environment, guards=guards), out
+
+
+def _model(models: tuple[Model, ...], name: str | None) -> Model:
+    names = ", ".join(one.name for one in models)
+    if name is None and len(models) != 1:
+        raise click.UsageError(
+            f"the file declares several models; say which: --model {models[0].name} ({names})"
+        )
+    found = next((one for one in models if name in {None, one.name}), None)
+    if found is None:
+        raise click.BadParameter(f"there is no model {name}; the file declares {names}")
+    return found
+
+
+def _progress(words: str, share: float) -> None:
+    if sys.stderr.isatty():
+        click.echo(
+            f"\rsimulating {words}: {100 * min(share, 1):3.0f} % of the time it may take   ",
+            nl=False,
+            err=True,
+        )
+
+
+def _draw(output: Path, title: str, forecasts: list[Forecast]) -> None:
+    drawing = drawn_by("service.drawing")
+    draw = drawing.png if output.suffix.lower() == ".png" else drawing.svg
+    output.write_bytes(
+        draw(title, "Simulated rollouts: what became of them, and when.", simulated_shown.panels(forecasts))
+    )
+
+
+COMMANDS = (command,)
