@@ -19,7 +19,7 @@ PLACES = {
     "cluster": "connecting", "token": "connecting", "signing-key": "connecting",
     "init": "checking", "check": "checking", "simulate": "simulating",
     "releases": "showing", "show": "showing", "watch": "showing",
-    "logs": "showing", "report": "reporting", "targets": "showing",
+    "logs": "showing", "report": "reporting", "replay": "replaying", "targets": "showing",
     "events": "listing", "replay-event": "listing", "labels": "labelling", "add-labels": "labelling",
     "start": "acting", "approve": "acting", "reject": "acting",
     "promote": "acting", "abort": "acting", "retry": "acting", "pause": "acting", "resume": "acting",

@@ -223,3 +223,25 @@ def test_a_report_is_written_as_a_page_and_as_a_picture(served, tmp_path):
     code, _, wrong = segue(tmp_path, "report", "rel-2", "-o", "why.pdf")
     assert code == 2
     assert ".html, .png, .svg" in wrong
+
+
+def test_a_policy_is_tried_on_a_file_of_intervals(tmp_path):
+    (tmp_path / "segue.yaml").write_text(WINE)
+    lines = "".join(f"{at},20,{at // 50},180,1\n" for at in range(10, 600, 10))
+    head = "at,candidate_requests,candidate_errors,stable_requests,stable_errors\n"
+    (tmp_path / "past.csv").write_text(head + lines)
+    code, said, wrong = segue(
+        tmp_path, "replay", "--csv", "past.csv", "--policy", "segue.yaml", "--splits", "3"
+    )
+    assert code == 0, wrong
+    assert "it would have rolled back after " in said
+    assert "stable against itself: rolled back in 0 of 3 splits" in said
+    code, said, _ = segue(tmp_path, "replay", "--csv", "past.csv", "--policy", "segue.yaml", "--json")
+    assert json.loads(said)["replay"]["harm"]["guards"] == ["errors"]
+    (tmp_path / "past.csv").write_text(head + "10,1,2,3,4\n20,1,0,3,0\n")
+    code, _, wrong = segue(tmp_path, "replay", "--csv", "past.csv", "--policy", "segue.yaml")
+    assert code == 1
+    assert "past.csv: line 2: more errors than requests" in wrong
+    assert segue(tmp_path, "replay", "--csv", "past.csv")[0] == 2
+    assert segue(tmp_path, "replay")[0] == 2
+    assert segue(tmp_path, "replay", "--csv", "nowhere.csv", "--policy", "segue.yaml")[0] == 1

@@ -2,12 +2,13 @@
 
 import pytest
 
+from policies.evidence import Verdict
 from policies.guards import state as states
 from policies.guards import trail
 from policies.guards.increment import Gap
 from policies.guards.judge import Judge
 from policies.release import Phase
-from service import recorded
+from service import recorded, replays
 from tests.scenarios.conftest import World
 
 HARMED = "rel-2"
@@ -137,3 +138,14 @@ def test_a_release_of_which_nothing_is_stored_has_a_report_with_a_sentence(harme
     assert found["began"] is None
     assert found["weights"] == found["guards"] == []
     assert found["sentence"].startswith("Rolled back from ")
+
+
+def test_a_replay_by_the_releases_own_policy_comes_to_its_end_at_its_moment(harmed):
+    release = harmed.release(HARMED)
+    found = replays.outcome(release.environment, recorded.of_release(harmed.series, HARMED))
+    assert found["harm"]["guards"] == [
+        f.guard for f in release.evidence.findings if f.verdict is Verdict.HARM
+    ]
+    assert found["harm"]["at"] == recorded.of_release(harmed.series, HARMED).seen[-1][0].at
+    told, said = dict(release.evidence.findings[0].numbers), found["findings"][0]["numbers"]
+    assert said == told
