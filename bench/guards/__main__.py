@@ -1,14 +1,13 @@
 """Segue's guards beside Kayenta's judge and the loops of Argo Rollouts and Flagger, in the same worlds.
 
-`make bench-guards` runs five minutes of it, `SLICE=60` so many seconds; `--write docs/why` puts tables and
-pictures there. The exit code is 1 where a guard's state is too large, or a promise about false rollbacks
-is certainly broken: even the kind end of its interval is beyond the limit.
+`make bench-guards` runs five minutes of it, `SLICE=60` so many seconds. The exit code is 1 where a guard's
+state is too large, or where more good versions than promised are certainly rolled back (even the kind end
+of the interval is beyond the limit) in a world in which that is not known: docs/why/evidence.md names those.
 """
 
 import argparse
 import functools
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from bench.guards import costs, fixed, tables, targets, whole, worlds
 from bench.guards.running import Cell, all_of
 
 ENOUGH, ENOUGH_WORSE = 1000, 300
+BATCH = 40  # runs; one of each cell is about a minute of processor time
 
 
 def _fixed(case: worlds.Case, runs: int, seed: int) -> dict[str, Any]:
@@ -32,10 +32,10 @@ def _alone(runs: int, seed: int) -> dict[str, Any]:
 def cells() -> list[Cell]:
     """All places of the result."""
     return [
-        *(Cell(("equal", c.name), functools.partial(_fixed, c), 100, ENOUGH) for c in worlds.EQUAL),
-        *(Cell(("worse", c.name), functools.partial(_fixed, c), 100, ENOUGH_WORSE) for c in worlds.WORSE),
-        *(Cell(("whole", t.name), functools.partial(whole.run, t), 100, ENOUGH_WORSE) for t in whole.TRIPS),
-        Cell(("whole", "after promotion"), _alone, 200, ENOUGH),
+        *(Cell(("equal", c.name), functools.partial(_fixed, c), BATCH, ENOUGH) for c in worlds.EQUAL),
+        *(Cell(("worse", c.name), functools.partial(_fixed, c), BATCH, ENOUGH_WORSE) for c in worlds.WORSE),
+        *(Cell(("whole", t.name), functools.partial(whole.run, t), BATCH, ENOUGH_WORSE) for t in whole.TRIPS),
+        Cell(("whole", "after promotion"), _alone, BATCH, ENOUGH),
     ]
 
 
@@ -47,7 +47,6 @@ def main() -> int:
     )
     ask.add_argument("--seed", type=int, default=20_261_126)
     ask.add_argument("--jobs", type=int, default=2, help="processes")
-    ask.add_argument("--write", type=Path, help="a folder for evidence.md and its pictures")
     asked = ask.parse_args()
 
     def told(line: str) -> None:
@@ -59,11 +58,7 @@ def main() -> int:
     parts = [tables.false_rollbacks(found), tables.requests_until_caught(found), tables.rollouts(found)]
     print("\n\n".join([*parts, tables.reached(lines)]), end="\n\n")
     too_large = costs.main()
-    if asked.write:
-        from bench.guards import writing  # noqa: PLC0415 - draws, which CI's slice does not need
-
-        writing.write(asked.write, found, [*parts, tables.reached(lines)])
-    broken = [line for line in lines if line.certain and "false rollbacks" in line.what]
+    broken = [line for line in lines if line.certain and line.promised]
     return int(too_large or bool(broken))
 
 

@@ -20,6 +20,7 @@ class Line:
     limit: str
     ratio: float
     certain: bool = False
+    promised: bool = False  # a share of false rollbacks that docs/why/evidence.md does not say is missed
 
     @property
     def reached(self) -> bool:
@@ -91,6 +92,7 @@ def _false(found: Found) -> Iterator[Line]:
                 f"{100 * case.most:g} %",
                 rolled[0] / case.most,
                 certain=rolled[1] > case.most,
+                promised=not case.missed,
             )
 
 
