@@ -14,7 +14,10 @@ in log time, in units of stable's own spread, for a shift. Mixed with 1/effect, 
 
 Noise: in a block of time the log gain G of a bet, with V the information on its log odds, counts as
 `G / (burst + spread^2 V)`: the likelihood ratio where identical arms differ by a normal luck of that
-spread for the block. Calibrated, not exact.
+spread for the block. Calibrated, not exact. As V grows, this takes back of a gain, and never gives back
+of a loss: capital that joins amid a block would be paid for a loss that it had no part in, the more so
+where a change of weight alters what a request tells. So for requests alone no bet gains on average,
+whenever it began.
 
 `worse_by`: each duration may be so much longer. The candidate's requests are moved down by that factor,
 to the lowest bucket that they could then lie in, so with coarse buckets more is tolerated, never less.
@@ -59,14 +62,12 @@ LOG_PRIOR: Array = _log_prior()
 class Track(NamedTuple):
     """The guard as arrays of any leading shape, last axis the alternatives (`past`: the buckets).
 
-    `block` is each alternative's log gain in the open block, `information` what that knows of its log odds,
-    `worth` what of the gain counted.
+    `block` is each alternative's log gain in the open block, `information` what that knows of its log odds.
     """
 
     bets: Array
     block: Array
     information: Array
-    worth: Array
     past: Array
     opened: Array
     seconds: Array
@@ -82,7 +83,6 @@ class HistogramState:
     bets: tuple[float, ...]
     block: tuple[float, ...] = (0.0,) * _COUNT
     information: tuple[float, ...] = (0.0,) * _COUNT
-    worth: tuple[float, ...] = (0.0,) * _COUNT
     past: tuple[float, ...] = ()
     opened: float = 0.0
     seconds: float = 0.0
@@ -104,7 +104,7 @@ def start_track(shape: tuple[int, ...], buckets: int) -> Track:
     """Fresh guards for as many rollouts as the shape holds."""
     zeros, none = np.zeros(shape), np.zeros((*shape, _COUNT))
     bets = none + math.log(betting.AT_ONCE)
-    return Track(bets, none, none, none, np.zeros((*shape, buckets)), zeros, zeros)
+    return Track(bets, none, none, np.zeros((*shape, buckets)), zeros, zeros)
 
 
 def positions(bounds: Sequence[float]) -> Array:
@@ -171,14 +171,15 @@ def advance(
     paid = (np.log1p(share[..., None, None] * np.expm1(logs)) * k[..., None, :]).sum(axis=-1)
     over = at - track.opened >= noise.block
     fresh = over[..., None]
-    block = np.where(fresh, 0.0, track.block) + (won - paid)
-    learned = (k.sum(axis=-1) * share * (1 - share))[..., None] * known
-    information = np.where(fresh, 0.0, track.information) + learned
-    worth = block / (noise.burst + noise.spread * noise.spread * information)
+    gained, informed = (np.where(fresh, 0.0, part) for part in (track.block, track.information))
+    information = informed + (k.sum(axis=-1) * share * (1 - share))[..., None] * known
+    before, now = (1 / (noise.burst + noise.spread * noise.spread * part) for part in (informed, information))
+    counts = (won - paid) * now + np.minimum(gained * (now - before), 0.0)
+    block = gained + (won - paid)
     after = track.seconds + seconds
-    bets = betting.bet(track.bets, worth - np.where(fresh, 0.0, track.worth), track.seconds, after)
+    bets = betting.bet(track.bets, counts, track.seconds, after)
     past = track.past * np.exp2(-seconds / HALF_LIFE)[..., None] + y
-    return Track(bets, block, information, worth, past, np.where(over, at, track.opened), after)
+    return Track(bets, block, information, past, np.where(over, at, track.opened), after)
 
 
 def log_evidence(track: Track) -> Array:
@@ -216,7 +217,6 @@ def update(
         tuple(after.bets.tolist()),
         tuple(after.block.tolist()),
         tuple(after.information.tolist()),
-        tuple(after.worth.tolist()),
         tuple(after.past.tolist()),
         float(after.opened),
         float(after.seconds),
@@ -236,7 +236,6 @@ def _track(state: HistogramState, buckets: int) -> Track:
         betting.array(state.bets),
         betting.array(state.block),
         betting.array(state.information),
-        betting.array(state.worth),
         betting.array(past),
         betting.array(state.opened),
         betting.array(state.seconds),

@@ -56,6 +56,20 @@ def test_a_slower_version_is_found_from_default_buckets(slow, most):
     assert requests <= most
 
 
+def test_equal_versions_are_rarely_blamed_while_the_weight_climbs():
+    """Amid a block of noise a change of weight alters what each request tells; no late bet may profit."""
+    dice, runs = np.random.default_rng(5), 60
+    track = histogram.start_track((runs,), len(STABLE))
+    blamed, places = np.zeros(runs, bool), histogram.positions(DEFAULT)
+    for at in range(240):
+        share = (0.01, 0.2, 0.5, 0.75)[at // 60]
+        x = dice.poisson(1000 * share * STABLE, (runs, len(STABLE)))
+        y = dice.poisson(1000 * (1 - share) * STABLE, (runs, len(STABLE)))
+        track = histogram.advance(track, x, y, places=places, at=float(at), seconds=1.0, noise=PROVISIONAL)
+        blamed |= histogram.log_evidence(track) >= math.log(100)
+    assert blamed.sum() <= 2
+
+
 def test_equal_versions_are_rarely_blamed_while_both_become_slower():
     def both(at):
         return SLOWER if at > 60 else STABLE
