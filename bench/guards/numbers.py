@@ -5,15 +5,16 @@ import math
 import numpy as np
 
 Z = 1.959964
+SURE = 3.290527  # 99.9 %: for a verdict on a dozen shares in every run
 
 
-def share(hits: int, of: int) -> tuple[float, float, float]:
+def share(hits: int, of: int, z: float = Z) -> tuple[float, float, float]:
     """A share with Wilson's interval."""
     if of == 0:
         return math.nan, 0.0, 1.0
     seen = hits / of
-    middle = (seen + Z * Z / (2 * of)) / (1 + Z * Z / of)
-    half = Z * math.sqrt(seen * (1 - seen) / of + Z * Z / (4 * of * of)) / (1 + Z * Z / of)
+    middle = (seen + z * z / (2 * of)) / (1 + z * z / of)
+    half = z * math.sqrt(seen * (1 - seen) / of + z * z / (4 * of * of)) / (1 + z * z / of)
     return seen, max(0.0, middle - half), min(1.0, middle + half)
 
 

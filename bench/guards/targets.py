@@ -85,15 +85,20 @@ def _false(found: Found) -> Iterator[Line]:
             continue
         for method in (fixed.OURS_LEARNED,) if case.learned else (fixed.OURS, fixed.OURS_LEARNED):
             got = found["equal", case.name][method]
-            rolled = numbers.share(int(np.isfinite(got.at).sum()), len(got.at))
-            yield Line(
-                f"{case.name}: false rollbacks in 2 h, {method}",
-                numbers.percent(rolled),
-                f"{100 * case.most:g} %",
-                rolled[0] / case.most,
-                certain=rolled[1] > case.most,
-                promised=not case.missed,
-            )
+            what = f"{case.name}: false rollbacks in 2 h, {method}"
+            yield _rolled_back(what, got.at, case.most, promised=not case.missed)
+    for trip in whole.TRIPS:
+        if trip.good:
+            got = found["whole", trip.name][whole.SEGUE]
+            yield _rolled_back(f"{trip.name}: rolled back on its way", got.back, 0.01, promised=True)
+
+
+def _rolled_back(what: str, at: np.ndarray, most: float, *, promised: bool) -> Line:
+    """Good versions that were taken back; certain only at 99.9 %, as there are many such lines in a run."""
+    hits = int(np.isfinite(at).sum())
+    rolled = numbers.share(hits, len(at))
+    certain = numbers.share(hits, len(at), numbers.SURE)[1] > most
+    return Line(what, numbers.percent(rolled), f"{100 * most:g} %", rolled[0] / most, certain, promised)
 
 
 def _speed(found: Found) -> Iterator[Line]:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from bench.guards import fixed, kayenta, numbers, thresholds, worlds
+from bench.guards import fixed, kayenta, numbers, targets, thresholds, worlds
 from bench.guards.running import Cell, all_of
 from policies.guards.judge import Judge
 from policies.guards.plan import History
@@ -102,3 +102,12 @@ def test_each_cell_gets_a_batch_however_little_time_there_is():
     }
     whole = all_of(cells, seconds=60, seed=5, jobs=2, told=lambda _: None)
     assert {int(what["count"]) for what in whole.values()} == {100}
+
+
+def test_a_good_version_that_is_often_rolled_back_is_certain_and_one_by_chance_is_not():
+    never = np.full(40, np.inf)
+    often, once = never.copy(), never.copy()
+    often[:13], once[:2] = 60.0, 60.0
+    for at, certain in ((never, False), (once, False), (often, True)):
+        line = targets._rolled_back("good", at, 0.01, promised=True)
+        assert (line.certain, line.reached) == (certain, not np.isfinite(at).any())
