@@ -29,6 +29,9 @@ HOW = {
     "hook": "see docs/how-to/other-events.md",
 }
 _NAME = re.compile(r"[a-z0-9_-]{1,64}")
+_PAGE = re.compile(
+    r"(?P<server>https?://.+)/(?P<of>projects|users)/(?P<owner>[^/]+)/repos/(?P<name>[^/]+)(?:/browse)?/?"
+)
 
 
 def connect(settings: Settings, store: Store, source: Source, hooks: str) -> list[str]:
@@ -105,6 +108,16 @@ def told_at_once(source: Source, adapter: Any, hooks: str) -> bool:
 def address(source: Source, hooks: str) -> str:
     """Where the source's deliveries are taken; `hooks` is the intake's address."""
     return f"{hooks.rstrip('/')}/hooks/{source.name}"
+
+
+def one_address(kind: str, url: str) -> str:
+    """The address that a source is known by. A repository at a Bitbucket Data Center has a page besides what
+    git clones: under both it would be two sources, and the page's last part may be no name."""
+    page = _PAGE.fullmatch(url) if kind == "bitbucket" else None
+    if page is None:
+        return url
+    owner = f"~{page['owner']}" if page["of"] == "users" else page["owner"]
+    return f"{page['server']}/scm/{owner}/{page['name']}.git"
 
 
 def name_of(url: str) -> str:

@@ -99,6 +99,7 @@ def _source_of(kind: str, url: str | None, name: str | None, owns: tuple[str, ..
         return Source(kind if name is None else name, kind, "", owns)
     if url is None:
         raise click.UsageError("write its URL, too")
+    url = connecting.one_address(kind, url)
     return Source(connecting.name_of(url) if name is None else name, kind, url, owns)
 
 

@@ -9,7 +9,7 @@ import pytest
 from service.adapters.memory.git import MemoryGit
 from service.ports.git import CommitState, CommitStatus, Permission
 from service.ports.outcomes import Refused, Retry
-from tests.hosting.worlds import OnBitbucket, OnGitHub, OnGitLab
+from tests.hosting.worlds import OnBitbucket, OnBitbucketServer, OnGitHub, OnGitLab
 from tests.repositories import Repository
 
 MAIN = "refs/heads/main"
@@ -73,7 +73,12 @@ class Real:
             self.repository.git("symbolic-ref", "HEAD", ref)
 
 
-HOSTS = {"github": OnGitHub, "gitlab": OnGitLab, "bitbucket": OnBitbucket}
+HOSTS = {
+    "github": OnGitHub,
+    "gitlab": OnGitLab,
+    "bitbucket": OnBitbucket,
+    "bitbucket-server": OnBitbucketServer,
+}
 
 
 @pytest.fixture(params=["memory", "bare", *HOSTS])
@@ -371,7 +376,7 @@ def test_who_is_in_a_group_is_told_where_the_host_knows(world):
         assert not world.host.belongs(name, group)
     for odd in ("", "acme", "acme/../x", "a/b?c=d", "acme/ml-leads/x/y z", "@acme/ml-leads"):
         assert not world.host.belongs("ann", odd)
-    if isinstance(world, Real | OnBitbucket):
+    if isinstance(world, Real | OnBitbucket | OnBitbucketServer):
         return
     for name in ("ann", "bob"):
         world.knows(name, Permission.WRITE)

@@ -9,9 +9,10 @@ from service.ports.connections import Source
 from service.ports.git import Permission
 from service.settings import Settings
 from tests.hosting.bitbucket import Bitbucket
+from tests.hosting.bitbucket_server import BitbucketServer
 from tests.hosting.github import GitHub
 from tests.hosting.gitlab import GitLab
-from tests.hosting.server import ADMIN
+from tests.hosting.server import ADMIN, READ, WRITE
 from tests.repositories import Repository
 
 TOKEN = "a-token-of-segue"
@@ -23,6 +24,7 @@ class Hosted:
     kind = ""
     server_of = None
     rooms: ClassVar = {}  # a place's kind in the words of the API
+    least = WRITE  # what reporting takes
     words: ClassVar = {Permission.ADMIN: "admin", Permission.WRITE: "write", Permission.READ: "read"}
 
     def __init__(self, folder, login=TOKEN):
@@ -119,3 +121,44 @@ class OnBitbucket(Hosted):
 
     def text(self, comment):
         return comment.get("content", {}).get("raw", "")
+
+
+class OnBitbucketServer(Hosted):
+    """At Bitbucket Data Center, where each commit came by a pull request: reports stand nowhere else."""
+
+    kind = "bitbucket"
+    server_of = BitbucketServer
+    words: ClassVar = {
+        Permission.ADMIN: "REPO_ADMIN",
+        Permission.WRITE: "REPO_WRITE",
+        Permission.READ: "REPO_READ",
+    }
+    least = READ
+
+    def __init__(self, folder, login=TOKEN):
+        super().__init__(folder, login)
+        self.commit = self._commit
+
+    def _commit(self, *given, **more):
+        commit = self.repository.commit(*given, **more)
+        number = 100 + len(self.server.pulls)
+        self.server.pulls.append({"id": number, "state": "MERGED", "commits": [commit]})
+        return commit
+
+    def places(self):
+        """There are no issues."""
+        return "pull/7", "pull/8"
+
+    def listed(self, where):
+        """The comments at a place, as the server keeps them."""
+        return self.server.comments.setdefault(where.partition("/")[2], [])
+
+    def text(self, comment):
+        return comment.get("text", "")
+
+    def note(self, commit):
+        """What is reported below the commit's pull request."""
+        numbers = [one["id"] for one in self.server.pulls if commit in one["commits"]]
+        return "".join(
+            comments.note_of(one["text"]) for number in numbers for one in self.listed(f"pull/{number}")
+        )

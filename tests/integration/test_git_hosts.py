@@ -1,15 +1,20 @@
 """What only a host over HTTP shows: logins that stay where they belong, limits, redirects, hooks, damage."""
 
+import hmac
+import json
 import random
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from service import connecting, plugins
+from handlers import bitbucket
+from service import commenting, connecting, plugins
 from service.adapters.hosts import mirror
 from service.ports.connections import Source
 from service.ports.git import CommitState, CommitStatus, Permission
@@ -17,14 +22,15 @@ from service.ports.outcomes import PortError, Refused, Retry
 from service.settings import Settings
 from service.store import Store
 from tests.hosting.server import READ, WRITE, Refusal
-from tests.hosting.worlds import TOKEN, OnBitbucket, OnGitHub, OnGitLab
+from tests.hosting.worlds import TOKEN, OnBitbucket, OnBitbucketServer, OnGitHub, OnGitLab
 from tests.misbehaving import Misbehaving, answer
 
 MAIN = "refs/heads/main"
 HOOK = "https://segue.example/hooks/models"
+DELIVERED = Path(__file__).parents[1] / "fixtures" / "bitbucket" / "server-pull-request-comment.json"
 
 
-@pytest.fixture(params=[OnGitHub, OnGitLab, OnBitbucket])
+@pytest.fixture(params=[OnGitHub, OnGitLab, OnBitbucket, OnBitbucketServer])
 def world(request, tmp_path):
     made = request.param(tmp_path)
     with made.server:
@@ -41,6 +47,13 @@ def github(tmp_path):
 @pytest.fixture
 def gitlab(tmp_path):
     made = OnGitLab(tmp_path / "gitlab")
+    with made.server:
+        yield made
+
+
+@pytest.fixture
+def data_center(tmp_path):
+    made = OnBitbucketServer(tmp_path / "data-center")
     with made.server:
         yield made
 
@@ -101,8 +114,10 @@ def test_what_a_login_may_not_do_is_refused_and_what_it_may_not_see_is_gone(worl
     commit = world.commit({"a": b"1"})
     world.host.refs()
     world.server.tokens["reader"] = READ
-    with pytest.raises(Refused, match="may not do that"):
-        login(world, "reader").report(status(commit))
+    reader = login(world, "reader")
+    if world.least > READ:
+        with pytest.raises(Refused, match="may not do that"):
+            reader.report(status(commit))
     world.server.tokens["stranger"] = 0
     host = login(world, "stranger")
     with pytest.raises(Retry, match="gone, or hidden"):
@@ -168,14 +183,15 @@ def test_redirects_are_not_followed_by_git_or_by_the_api(tmp_path):
 
 def test_links_in_answers_are_never_gone_to_and_all_pages_are_read(world):
     commit = world.commit({"a": b"1"})
+    where = f"commit/{commit}" if world.host.ON_COMMITS else world.places()[0]
     for number in (228, 229):
-        world.host.comment(f"commit/{commit}", f"k{number}", str(number))
-    listed = world.listed(f"commit/{commit}")
+        world.host.comment(where, f"k{number}", str(number))
+    listed = world.listed(where)
     listed[:0] = [{**listed[0], "id": 1000 + number} for number in range(230)]
     for one in listed[:230]:
-        one.pop("body", None), one.pop("content", None)
-    world.host.comment(f"commit/{commit}", "k228", "changed")
-    assert [one for one in world.said(f"commit/{commit}") if one] == ["changed", "229"]
+        one.pop("body", None), one.pop("content", None), one.pop("text", None)
+    world.host.comment(where, "k228", "changed")
+    assert [one for one in world.said(where) if one] == ["changed", "229"]
 
 
 # --- limits ----------------------------------------------------------------------------------
@@ -353,12 +369,6 @@ def test_a_pull_request_that_bitbucket_keeps_for_the_commit_is_told(tmp_path):
         assert len(key) == 40
 
 
-def test_bitbucket_data_center_is_refused_by_name(tmp_path):
-    source = Source("models", "bitbucket", "https://bitbucket.example/scm/models")
-    with pytest.raises(Refused, match="Data Center cannot be connected"):
-        plugins.load("git_hosts", "bitbucket").open(Settings(home=tmp_path), source)
-
-
 def test_long_lines_are_cut_to_what_the_host_takes(world):
     commit = world.commit({"a": b"1"})
     world.host.report(status(commit, key="segue/" + "k" * 300, title="x" * 400))
@@ -372,6 +382,126 @@ def test_the_author_is_told_by_login_where_the_host_tells_it(github, gitlab):
     assert gitlab.host.author(gitlab.commit({"a": b"1"}, author="bob")) == "bob"
 
 
+# --- Bitbucket Data Center --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("url", ["scm/models", "projects/ML/repos/models", "ML/models"])
+def test_an_address_that_is_neither_clouds_nor_cloned_says_what_to_write(tmp_path, url):
+    source = Source("models", "bitbucket", f"https://bitbucket.example/{url}")
+    with pytest.raises(Refused, match=r"such as https://"):
+        plugins.load("git_hosts", "bitbucket").open(Settings(home=tmp_path), source)
+
+
+def test_what_a_person_may_in_a_data_center_is_asked_of_exactly_that_active_person(data_center):
+    for name in ("ann", "ann2", "joann"):
+        data_center.knows(name, Permission.ADMIN)
+    data_center.knows("an", Permission.READ)
+    data_center.knows("7", Permission.WRITE)
+    assert data_center.host.may("an") == Permission.READ
+    assert data_center.host.may("7") == Permission.WRITE
+    assert data_center.host.may("ANN") == Permission.NONE
+    assert data_center.host.may("ann") == Permission.ADMIN
+    data_center.server.inactive.add("ann")
+    data_center.server.unlicensed.add("ann2")
+    assert data_center.host.may("ann") == data_center.host.may("ann2") == Permission.NONE
+
+
+def test_a_person_is_found_behind_many_whose_names_hold_theirs(data_center):
+    for number in range(250):
+        data_center.knows(f"bob{number:03}", Permission.WRITE)
+    data_center.knows("bob", Permission.WRITE)
+    assert data_center.host.may("bob") == Permission.WRITE
+
+
+def test_a_data_center_tells_a_commits_author_where_it_knows_the_address(data_center):
+    data_center.knows("bob", Permission.READ)
+    assert data_center.host.author(data_center.commit({"a": b"1"}, author="bob")) == "bob"
+    assert data_center.host.author(data_center.commit({"a": b"2"}, author="Zoë")) == "Zoë"
+
+
+def test_a_commit_of_no_pull_request_has_its_build_status_alone(data_center):
+    commit = data_center.commit({"a": b"1"})
+    data_center.server.pulls = [{"id": 3, "state": "DECLINED", "commits": [commit]}]
+    for state in (CommitState.PENDING, CommitState.FAILURE):
+        data_center.host.report(status(commit, state=state))
+    assert not any(data_center.server.comments.values())
+    page = f"{data_center.server.url}/git/projects/ML/repos/models/commits/{commit}"
+    assert data_center.server.statuses[commit, "segue/wine/production"] == {
+        "key": "segue/wine/production",
+        "name": "segue/wine/production",
+        "state": "FAILED",
+        "description": "done",
+        "url": page,
+    }
+
+
+def test_a_comment_that_somebody_changed_meanwhile_is_tried_again(data_center, monkeypatch):
+    data_center.host.comment("pull/7", "k", "begun")
+    (comment,) = data_center.listed("pull/7")
+    reads = type(data_center.host)._said
+
+    def changed_after(host, where):
+        found = reads(host, where)
+        comment["version"] += 1
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(data_center.host), "_said", changed_after)
+        with pytest.raises(Retry, match="out-of-date"):
+            data_center.host.comment("pull/7", "k", "done")
+    data_center.host.comment("pull/7", "k", "done")
+    assert data_center.said("pull/7") == ["done"]
+
+
+def test_what_else_happens_to_a_pull_request_is_no_comment(data_center):
+    data_center.host.comment("pull/7", "k", "begun")
+    said = data_center.listed("pull/7")[0]
+    data_center.server.happened = [
+        {"id": 1, "action": "OPENED"},
+        {"id": 2, "action": "COMMENTED", "commentAction": "DELETED", "comment": {**said, "id": 99}},
+        *({"id": 3, "action": "RESCOPED"} for _ in range(150)),
+    ]
+    data_center.host.comment("pull/7", "k", "done")
+    assert data_center.said("pull/7") == ["done"]
+
+
+def test_a_comment_is_no_longer_than_a_data_center_takes(data_center):
+    commit = data_center.commit({"a": b"1"})
+    data_center.host.comment("pull/7", "k", "x" * 100_000)
+    for number in range(4):
+        data_center.host.report(status(commit, key=f"segue/{number}", text="y" * 100_000))
+    assert "segue/3" in data_center.note(commit)
+
+
+def test_a_login_that_a_data_center_knows_is_told_what_it_may_not_do(data_center):
+    data_center.server.tokens["reader"] = READ
+    reader = login(data_center, "reader")
+    reader.report(status(data_center.commit({"a": b"1"})))
+    with pytest.raises(Refused, match=r"may not do that .*answered 401: You are not permitted"):
+        reader.has_webhook(HOOK)
+
+
+def test_a_password_opens_a_data_center_to_git_as_well(data_center):
+    commit = data_center.commit({"a": b"1"})
+    assert login(data_center, f"ann:{TOKEN}").refs() == {MAIN: commit}
+
+
+def test_a_signed_comment_at_a_data_center_is_a_command_of_who_may_write(data_center):
+    delivery = json.loads(DELIVERED.read_text())
+    body = delivery["body"].replace('"fraud"', '"models"').encode()
+    digest = hmac.new(b"marks comments", body, "sha256").hexdigest()
+    headers = {**delivery["headers"], "X-Hub-Signature": f"sha256={digest}"}
+    bitbucket.verify(headers, body, (b"marks comments",), now())
+    (said,) = bitbucket.parse(headers, body)
+    parts = SimpleNamespace(settings=data_center.settings, git=lambda _: data_center.host)
+    assert commenting.hear(parts, data_center.source, said, now()) is None
+    data_center.knows("ada", Permission.WRITE)
+    heard = commenting.hear(parts, data_center.source, said, said.written)
+    assert (heard.actor, heard.where) == ("models:ada", "pull/7")
+    ((_, line, meaning),) = heard.lines
+    assert (line, meaning.verb) == ("/segue approve rel-1", "approve")
+
+
 # --- hooks -----------------------------------------------------------------------------------
 
 
@@ -383,7 +513,8 @@ def test_a_webhook_is_set_once_with_its_newest_secret(world):
     assert world.host.has_webhook(HOOK)
     assert len(world.server.hooks) == 2
     hook = world.server.hooks[1]
-    assert "two" in {hook.get("token"), hook.get("secret"), hook.get("config", {}).get("secret")}
+    inside = {hook.get(key, {}).get("secret") for key in ("config", "configuration")}
+    assert "two" in {hook.get("token"), hook.get("secret"), *inside}
 
 
 def test_a_webhook_that_was_turned_off_leads_nowhere(github, gitlab):

@@ -3,6 +3,7 @@
 import pytest
 
 from service.adapters.hosts.address import Address, parse
+from service.adapters.hosts.bitbucket_server import server_address
 from service.ports.outcomes import Refused
 
 GOOD = {
@@ -53,3 +54,36 @@ def test_groups_within_groups_and_hosts_in_a_folder_are_told_apart_by_kind():
     assert parse(url, below=True) == Address("https://git.example/a", "b/c")
     with pytest.raises(Refused):
         parse(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "base", "path"),
+    [
+        ("https://git.example/scm/ML/models.git", "https://git.example", "ML/models"),
+        (
+            "https://git.example:7990/bitbucket/scm/ml/models",
+            "https://git.example:7990/bitbucket",
+            "ml/models",
+        ),
+        ("https://git.example/scm/~ann/models.git", "https://git.example", "~ann/models"),
+        ("https://git.example/scm/scm/scm", "https://git.example", "scm/scm"),
+    ],
+)
+def test_what_git_clones_of_a_data_center_says_server_project_and_repository(url, base, path):
+    found = server_address(url)
+    project, name = path.split("/")
+    assert (found.base, found.path) == (base, path)
+    assert found.git == f"{base}/scm/{path}.git"
+    assert found.page == f"{base}/projects/{project}/repos/{name}"
+
+
+def test_other_addresses_are_no_data_centers_and_what_is_none_is_refused():
+    for url in (
+        "https://bitbucket.org/acme/models",
+        "https://git.example/scm/models",
+        "https://git.example/a/b/c/d",
+    ):
+        assert server_address(url) is None
+    for url in (*BAD, "https://git.example/scm/~/models", "https://git.example/scm/~../models"):
+        with pytest.raises(Refused):
+            server_address(url)

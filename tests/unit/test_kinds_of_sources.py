@@ -3,7 +3,7 @@
 import click
 import pytest
 
-from service.cli.connecting import _kind_of
+from service.cli.connecting import _kind_of, _source_of
 
 GIT = "https://git.example"
 
@@ -32,3 +32,20 @@ def test_an_address_of_one_part_is_an_organisations_and_a_longer_one_where_it_is
 def test_what_has_no_organisations_says_what_has():
     with pytest.raises(click.UsageError, match="gitea, github, gitlab; connect each repository of bitbucket"):
         _kind_of("bitbucket", "https://bitbucket.org/acme", organisation=True)
+
+
+@pytest.mark.parametrize(
+    ("shown", "cloned"),
+    [
+        ("/projects/ML/repos/wine", "/scm/ML/wine.git"),
+        ("/projects/ML/repos/wine/browse", "/scm/ML/wine.git"),
+        ("/folder/projects/ML/repos/wine/", "/folder/scm/ML/wine.git"),
+        ("/users/ann/repos/wine", "/scm/~ann/wine.git"),
+        ("/scm/ML/wine.git", "/scm/ML/wine.git"),
+        ("/acme/wine", "/acme/wine"),
+    ],
+)
+def test_a_repository_at_a_data_center_is_one_source_by_its_page_and_by_what_git_clones(shown, cloned):
+    source = _source_of("bitbucket", GIT + shown, None, ("*",))
+    assert (source.name, source.url) == ("wine", GIT + cloned)
+    assert _source_of("gitea", GIT + shown, "wine", ("*",)).url == GIT + shown

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from service.ports.outcomes import Refused
 
-_PART = re.compile(r"(?!\.)[A-Za-z0-9_.-]{1,100}")
+_PART = re.compile(r"(?!~?\.)~?[A-Za-z0-9_.-]{1,100}")  # `~ann` is a person's own project at a Data Center
 _HOST = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 

@@ -2,16 +2,17 @@
 
 People are accounts without unique names there, known by `account_id`. Lists are objects that hold their
 values. A status needs an address to lead to and has a key of at most 40 letters. Data Center has another
-API, which is not spoken here. Source: developer.atlassian.com/cloud/bitbucket/rest.
+API: bitbucket_server.py. Source: developer.atlassian.com/cloud/bitbucket/rest.
 """
 
 import hashlib
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote
 
 from service.adapters.hosts import login as logins
 from service.adapters.hosts.address import parse
+from service.adapters.hosts.bitbucket_server import BitbucketServerHost, server_address
 from service.adapters.hosts.comments import line
 from service.adapters.hosts.host import Host, Said, connection, place
 from service.adapters.hosts.rest import Rest
@@ -40,13 +41,17 @@ class BitbucketHost(Host):
     ON_COMMITS = True
 
     @classmethod
-    def open(cls, settings: Settings, source: Source) -> Self:
-        """The repository behind a source; its login is the secret `login-<source>`."""
+    def open(cls, settings: Settings, source: Source) -> Host:
+        """The repository behind a source, at Cloud or at a Data Center, which its address tells apart; its
+        login is the secret `login-<source>`."""
+        if (server := server_address(source.url)) is not None:
+            return BitbucketServerHost.at(settings, source, server)
         address = parse(source.url)
         if address.base not in ROOTS:
             raise Refused(
-                f"{address.base} is not Bitbucket Cloud, and Data Center cannot be connected; write an"
-                " address such as https://bitbucket.org/acme/models"
+                f"{source.url} is neither at Bitbucket Cloud nor what a Data Center lets git clone; write an"
+                " address such as https://bitbucket.org/acme/models or"
+                " https://bitbucket.example/scm/acme/models.git"
             )
         login = logins.token(settings, source, "x-token-auth", "Bitbucket")
         rest = Rest(ROOTS[address.base], source.name, login.rest)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from service.adapters.repository import notes
 from service.ports.git import CommitStatus
 
-MOST = 60_000  # characters of a comment; GitHub takes 65,536
+MOST = 60_000  # characters of a comment where a host says nothing less; GitHub takes 65,536
 MOST_TEXT = 16_000  # of one status
 _REPORT = re.compile(r"(?P<fence>`{3,})text\n(?P<note>.*)\n(?P=fence)\s*", re.DOTALL)
 _TICKS = re.compile(r"`+")
@@ -25,17 +25,17 @@ def mark(key: bytes, page: str, where: str, name: str) -> str:
     return f"<!-- segue {hmac.new(key, message, hashlib.sha256).hexdigest()[:32]} -->"
 
 
-def said(marked: str, text: str) -> str:
+def said(marked: str, text: str, most: int = MOST) -> str:
     """A comment with this text."""
-    return f"{marked}\n{_cut(text, MOST)}"
+    return f"{marked}\n{_cut(text, most)}"
 
 
-def reported(marked: str, before: str, status: CommitStatus) -> str:
+def reported(marked: str, before: str, status: CommitStatus, most: int = MOST) -> str:
     """The comment with this status in its key's place; `before` is the comment as it was, or ""."""
     found = _REPORT.search(before)
     short = replace(status, text=_cut(status.text, MOST_TEXT))
     note = notes.put(found["note"] + "\n" if found else "", short).rstrip("\n")
-    if len(note) > MOST:
+    if len(note) > most:
         note = notes.put("", short).rstrip("\n")
     longest = max((len(run) for run in _TICKS.findall(note)), default=0)
     fence = "`" * max(3, longest + 1)

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from service.adapters.hosts import login as logins
 from service.adapters.hosts.address import Address, parse
+from service.adapters.hosts.collaborators import permission
 from service.adapters.hosts.comments import line
 from service.adapters.hosts.gitea_hooks import GiteaHooks
 from service.adapters.hosts.host import Host, Said, connection, place, team
@@ -20,12 +21,6 @@ from service.ports.connections import Source
 from service.ports.git import CommitStatus, Permission
 from service.settings import Settings
 
-_PERMISSIONS = {
-    "owner": Permission.ADMIN,
-    "admin": Permission.ADMIN,
-    "write": Permission.WRITE,
-    "read": Permission.READ,
-}
 _LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _PAGE = "50"
 _MOST_TITLE = 255
@@ -56,13 +51,8 @@ class GiteaHost(GiteaHooks, Host):
         return self._branch(self._facts(self._repository).get("default_branch"))
 
     def may(self, login: str) -> Permission:
-        if not _LOGIN.fullmatch(login):
-            return Permission.NONE
-        try:
-            found = self._rest.get(f"{self._repository}/collaborators/{login}/permission")
-        except Missing:
-            return Permission.NONE
-        return _PERMISSIONS.get(str(found.get("permission")), Permission.NONE)
+        known = _LOGIN.fullmatch(login) is not None
+        return permission(self._rest, self._repository, login) if known else Permission.NONE
 
     def belongs(self, login: str, group: str) -> bool:
         """Whether the person is in the team of the organisation. Takes the scope `read:organization`."""

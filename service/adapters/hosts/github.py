@@ -10,6 +10,7 @@ from typing import Self
 
 from service.adapters.hosts import login as logins
 from service.adapters.hosts.address import Address, parse
+from service.adapters.hosts.collaborators import permission
 from service.adapters.hosts.comments import line
 from service.adapters.hosts.github_app import Installation
 from service.adapters.hosts.github_hooks import GitHubHooks
@@ -22,7 +23,6 @@ from service.settings import Settings
 
 _HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 _PUBLIC = {"https://github.com": "https://api.github.com", "https://www.github.com": "https://api.github.com"}
-_PERMISSIONS = {"admin": Permission.ADMIN, "write": Permission.WRITE, "read": Permission.READ}
 _LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,98}[A-Za-z0-9])?")
 _PAGE = "100"
 _MOST_TITLE = 140
@@ -53,13 +53,8 @@ class GitHubHost(GitHubHooks, Host):
         return self._branch(self._facts(self._repository).get("default_branch"))
 
     def may(self, login: str) -> Permission:
-        if not _LOGIN.fullmatch(login):
-            return Permission.NONE
-        try:
-            found = self._rest.get(f"{self._repository}/collaborators/{login}/permission")
-        except Missing:
-            return Permission.NONE
-        return _PERMISSIONS.get(str(found.get("permission")), Permission.NONE)
+        known = _LOGIN.fullmatch(login) is not None
+        return permission(self._rest, self._repository, login) if known else Permission.NONE
 
     def belongs(self, login: str, group: str) -> bool:
         """Whether the person is in the team, or in one below it, by its slug. Takes *Members* read of the

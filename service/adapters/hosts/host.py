@@ -8,6 +8,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 from service.adapters.hosts import comments
@@ -26,10 +27,11 @@ _TEAM = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]*)/([A-Za-z0-9][A-Za-z0-9_.-]*)")
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A comment at the host: where it is changed, and its text."""
+    """A comment at the host: where it is changed, its text, and which version that is where they are told."""
 
     path: str
     text: str
+    version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Host(ABC):
 
     HOOK: ClassVar[str]  # a webhook's events, in the words of the host's own page
     ON_COMMITS: ClassVar[bool]  # whether commits have comments
+    MOST_COMMENT: ClassVar[int] = comments.MOST  # characters of one
 
     def __init__(self, connected: Connection) -> None:
         self._source = connected.source
@@ -140,7 +143,7 @@ class Host(ABC):
         if where is None:
             return
         try:
-            self._put(where, REPORT, lambda mark, before: comments.reported(mark, before, status))
+            self._put(where, REPORT, partial(self._reported, status))
         except Forbidden:
             # At GitHub a comment on a commit takes a login that may push: nobody should give it for that.
             if not where.startswith("commit/"):
@@ -155,7 +158,10 @@ class Host(ABC):
         return pull or (f"commit/{commit}" if self.ON_COMMITS else None)
 
     def comment(self, where: str, key: str, text: str) -> None:
-        self._put(where, key, lambda mark, _: comments.said(mark, text))
+        self._put(where, key, lambda mark, _: comments.said(mark, text, self.MOST_COMMENT))
+
+    def _reported(self, status: CommitStatus, mark: str, before: str) -> str:
+        return comments.reported(mark, before, status, self.MOST_COMMENT)
 
     def _put(self, where: str, name: str, make: Callable[[str, str], str]) -> None:
         """Have exactly one comment of this name there: no host lets a comment be written only if it is still

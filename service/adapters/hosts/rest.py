@@ -23,6 +23,7 @@ _PIECE = 1 << 16
 _LONGEST_WAIT = 3_600.0
 _SECONDARY_WAIT = 60.0  # what GitHub asks for where a secondary limit says nothing: at least a minute
 _NEXT = re.compile(r'<[^>]*[?&]cursor=([^&>]+)[^>]*>; rel="next"')
+_UNPERMITTED = b"AuthorisationException"  # Bitbucket Data Center's 401 to a login that it knows
 _HERE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -36,6 +37,10 @@ class Forbidden(Refused):
 
 class Moved(Refused):
     """What lies there has another address by now."""
+
+
+class Outdated(Refused):
+    """What lies there was changed since it was read."""
 
 
 class Rest:
@@ -124,6 +129,20 @@ class Rest:
                 return
         raise Refused(f"{self.root}{path} has more than {_PAGES} pages")
 
+    def starting(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
+        """The same where the object says at which place the next page starts, as a Data Center's does."""
+        start = 0
+        for _ in range(_PAGES):
+            found = self.get(path, **query, start=str(start))
+            listed, following = found.get("values"), found.get("nextPageStart")
+            if not isinstance(listed, list):
+                raise self._strange(path)
+            yield from (one for one in listed if isinstance(one, dict))
+            if found.get("isLastPage") is not False or not isinstance(following, int) or following <= start:
+                return
+            start = following
+        raise Refused(f"{self.root}{path} has more than {_PAGES} pages")
+
     def _answered(self, method: str, path: str, login: str | None = None, **given: Any) -> tuple[Any, str]:
         value = self._login() if login is None else login
         headers = {"Authorization": value} if value else {}
@@ -167,18 +186,21 @@ class Rest:
             return Moved(
                 f"{place} answered {status}: it moved; connect the repository at its present address"
             )
+        if status == 403 or (status == 401 and _UNPERMITTED in content):
+            return Forbidden(
+                f"the login of {self._source} may not do that ({place} answered {status}: {said})"
+            )
         if status == 401:
             return Refused(
                 f"{self.root} does not know the login (401: {said}); write a valid token into the secret file"
                 f" login-{self._source}"
             )
-        if status == 403:
-            return Forbidden(f"the login of {self._source} may not do that ({place} answered 403: {said})")
         if status in {404, 410}:
             return Missing(
                 f"{place} answered {status}: it is gone, or hidden from the login of {self._source}"
             )
-        return Refused(f"{place} answered {status}: {said}")
+        kind = Outdated if status == 409 else Refused
+        return kind(f"{place} answered {status}: {said}")
 
 
 class _NoLogin(requests.auth.AuthBase):
@@ -218,7 +240,9 @@ def _said(content: bytes) -> str:
     except ValueError:
         return "without a reason"
     found = (told.get("message") or told.get("error")) if isinstance(told, dict) else None
-    if isinstance(found, dict):  # Bitbucket's
+    if isinstance(told, dict) and isinstance(told.get("errors"), list):  # Bitbucket Data Center's
+        found = found or next(iter(told["errors"]), None)
+    if isinstance(found, dict):  # Bitbucket's, both
         found = found.get("message")
     text = " ".join(str(found or "without a reason").split())
     return "".join(letter for letter in text if letter.isprintable())[:300]
