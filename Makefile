@@ -57,7 +57,7 @@ test-faults-whole: $(READY) ## the same at full length: 10,000 kills of bodies, 
 fuzz: $(READY) ## a million changed inputs for every parser, 50,000 malformed requests (ten minutes or more); SLICE=60: so many seconds
 	$(BIN)/python -m tests.fuzz $(if $(SLICE),--seconds $(SLICE) --requests 3000)
 
-test-hosts: $(READY) ## tests with real servers beside Segue: Gitea and Alertmanager, built (once, minutes), Redis, RabbitMQ, PostgreSQL
+test-hosts: $(READY) $(MLFLOW_READY) ## tests with real servers beside Segue: Gitea, Alertmanager (built once, minutes), MLflow, Distribution, brokers, PostgreSQL
 	$(BIN)/python -m tests.hosts.packages
 	$(BIN)/python -m tests.hosts.building
 	$(BIN)/python -m tests.hosts.alerting

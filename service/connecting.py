@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 from base64 import b64encode
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -69,7 +70,7 @@ def connect(settings: Settings, store: Store, source: Source, hooks: str) -> lis
     told = [f"source {source.name} ({source.kind}){where}", f"it may own: {', '.join(source.owns)}"]
     if whole:
         told.append(f"{len(repositories)} repositories are looked through for a segue.yaml")
-    return [*told, _hook(source, adapter, taken_at, secret)]
+    return [*told, _hook(source, adapter, taken_at, secret, _place(settings, source))]
 
 
 def check_name(name: str) -> None:
@@ -132,7 +133,7 @@ def _secret(settings: Settings, source: Source) -> bytes:
     known = settings.live(f"hook-{source.name}")
     if known:
         return known[0]
-    path = settings.home / "secrets" / f"hook-{source.name}"
+    path = _place(settings, source)
     if not os.access(path.parent, os.W_OK):
         raise Refused(
             f"{path.parent} can only be read here: put a random secret of 32 characters or more there as"
@@ -145,19 +146,23 @@ def _secret(settings: Settings, source: Source) -> bytes:
     return made
 
 
-def _hook(source: Source, adapter: Any, address: str, secret: bytes) -> str:
-    """Set the sender's hook where we can; say what was done, or what to do by hand."""
+def _place(settings: Settings, source: Source) -> Path:
+    return settings.home / "secrets" / f"hook-{source.name}"
+
+
+def _hook(source: Source, adapter: Any, address: str, secret: bytes, place: Path) -> str:
+    """Set the sender's hook where we can; say what was done, or to do with the secret in `place`."""
     if source.kind in sources.HOOK_KINDS:
-        return f"let it send to {address} with the secret in secrets/hook-{source.name}; {HOW[source.kind]}"
+        return f"let it send to {address} with the secret in {place}; {HOW[source.kind]}"
     if source.kind == "bare":
         return _bare_hook(source, address, secret)
     if source.kind in sources.IMAGE_KINDS:
-        return f"its sweep finds tags; {_told_by_images(source, address)}"
-    return _webhook(source, adapter, address, secret)
+        return f"its sweep finds tags; {_told_by_images(source, address, place)}"
+    return _webhook(source, adapter, address, secret, place)
 
 
-def _told_by_images(source: Source, address: str) -> str:
-    key = f"Bearer <the secret in secrets/hook-{source.name}>"
+def _told_by_images(source: Source, address: str, place: Path) -> str:
+    key = f"Bearer <the secret in {place}>"
     if source.kind == "harbor":
         return f"a webhook of a project may tell {address} with the auth header `{key}`"
     return f"a registry that sends notifications may tell {address} with `Authorization: {key}`"
@@ -173,13 +178,12 @@ def _bare_hook(source: Source, address: str, secret: bytes) -> str:
         return f"no hook: {reason}; its sweep finds pushes"
 
 
-def _webhook(source: Source, adapter: Any, address: str, secret: bytes) -> str:
+def _webhook(source: Source, adapter: Any, address: str, secret: bytes, place: Path) -> str:
     """At a Git host or a model registry, which may refuse to set it."""
     by_hand = ""
     if source.kind in sources.HOST_KINDS | sources.ORGANISATION_KINDS.keys():
         by_hand = (
-            f". By hand: a webhook to {address}, as JSON, with the secret in secrets/hook-{source.name}, for"
-            f" {adapter.HOOK}"
+            f". By hand: a webhook to {address}, as JSON, with the secret in {place}, for {adapter.HOOK}"
         )
         if _is_loopback(address) and not _is_loopback(source.url):
             return (

@@ -14,6 +14,7 @@ from typing import Any
 from policies.events import AliasChanged, ImageChanged, RefChanged, SourceEvent, VersionRegistered
 from service import queue
 from service.inbox import Arrival, Inbox
+from service.ordering import SINCE
 from service.queue import Work
 from service.reading import Reading
 from service.replaying import KINDS
@@ -221,8 +222,10 @@ def _what(work: Work) -> str:
         return change(SOURCE_EVENT.load(work.body))
     if work.kind == "command":
         command = COMMAND.load(work.body)
-        words = (command.verb, command.subject or "", *(f"{k} {v}" for k, v in command.arguments))
-        return f"{command.actor}: {' '.join(word for word in words if word)}"
+        # Since when it counts is a number for the engine; to people the reason says more.
+        more = [f"{key} {value}" for key, value in command.arguments if key != SINCE]
+        why = f" ({command.reason})" if command.reason else ""
+        return f"{command.actor}: {' '.join(filter(None, (command.verb, command.subject, *more)))}{why}"
     return f"{work.kind} {work.subject}"
 
 

@@ -37,7 +37,7 @@ def _delivery(change: Change, subject: str, at: float) -> tuple[bool, str]:
     key = f"delivery:{subject}:again:{at!r}"
     body = {"id": int(subject), "again": True}
     change.add_work(Work(known.lane, "delivery", key, subject, body))
-    return True, f"{subject} is handled again: its source is asked; see: segue events {subject}"
+    return True, f"{subject} is handled again; see: segue events {subject}"
 
 
 def _work(change: Change, dead: Work) -> tuple[bool, str]:

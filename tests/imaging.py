@@ -46,15 +46,7 @@ class ImageServer:
         if tokens is not None:
             self._config["auth"] = {"token": tokens}
         if tells is not None:
-            endpoint = {
-                "name": "segue",
-                "url": tells[0],
-                "headers": {"Authorization": [f"Bearer {tells[1]}"]},
-                "timeout": "5s",
-                "threshold": 3,
-                "backoff": "1s",
-            }
-            self._config["notifications"] = {"endpoints": [endpoint]}
+            self.tell(*tells)
         self._process = None
 
     def start(self):
@@ -67,6 +59,18 @@ class ImageServer:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         wait_until(self._answers)
         return self
+
+    def tell(self, hook, secret):
+        """Have it notify that hook of each push, from its next start on, as docs/how-to/images.md says."""
+        endpoint = {
+            "name": "segue",
+            "url": hook,
+            "headers": {"Authorization": [f"Bearer {secret}"]},
+            "timeout": "5s",
+            "threshold": 3,
+            "backoff": "1s",
+        }
+        self._config["notifications"] = {"endpoints": [endpoint]}
 
     def _answers(self):
         assert self._process.poll() is None, (self.folder / "log").read_text()

@@ -8,11 +8,28 @@ from urllib.parse import quote
 import requests
 
 _NUMBERS = itertools.count(1)
+# As small as a model that MLflow loads can be: a module of its own, and what `mlflow.pyfunc` itself needs.
+_MLMODEL = b"flavors: {python_function: {loader_module: churn, code: code}}\n"
+_REQUIREMENTS = b"mlflow-skinny==3.17.2\npandas==3.1.1\n"
+_MODEL = """\
+class Churn:
+    def predict(self, rows, params=None):
+        return [NUMBER for _ in range(len(rows))]
+
+def _load_pyfunc(path):
+    return Churn()
+"""
 
 
 def new_name(word="model"):
     """A name that no other test uses; the server is shared by the whole run."""
     return f"{word}-{next(_NUMBERS)}-{uuid.uuid4().hex[:6]}"
+
+
+def constant(number):
+    """The files of a model that answers every row with that number."""
+    code = _MODEL.replace("NUMBER", str(number)).encode()
+    return {"MLmodel": _MLMODEL, "requirements.txt": _REQUIREMENTS, "code/churn.py": code}
 
 
 class Publisher:

@@ -103,8 +103,10 @@ def release(found: dict[str, Any]) -> RenderableType:
     parts: list[RenderableType] = [
         Text.assemble((one["name"], "bold"), " on ", one["target"], "  ", coloured(one["phase"])),
         Text(one["title"]),
-        Text(f"cause    {one['cause']}" + (f" by {one['author']}" if one["author"] else "")),
+        Text(f"cause    {one['cause']}"),
     ]
+    if one["author"]:
+        parts.append(Text(f"author   {one['author']}"))
     if one["reason"]:
         parts.append(Text(f"reason   {one['reason']}", style="bold"))
     if one["waits"]:

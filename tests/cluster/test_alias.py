@@ -8,7 +8,7 @@ from uv import find_uv_bin
 
 from tests.cluster.load import Load
 from tests.cluster.whole import SETTLED, Control, eventually
-from tests.registering import Publisher, new_name
+from tests.registering import Publisher, constant, new_name
 
 FILE = """\
 name: churn
@@ -20,25 +20,6 @@ ladder: [10%, 30%, 60%, 100%]
 dwell: 2s
 watch: 5s
 """
-# As small as a model that MLflow loads can be: a module of its own, and what `mlflow.pyfunc` itself needs.
-MLMODEL = b"flavors: {python_function: {loader_module: churn, code: code}}\n"
-REQUIREMENTS = b"mlflow-skinny==3.17.2\npandas==3.1.1\n"
-MODEL = """\
-class Churn:
-    def predict(self, rows, params=None):
-        return [NUMBER for _ in range(len(rows))]
-
-def _load_pyfunc(path):
-    return Churn()
-"""
-
-
-def publish(publisher, model, number):
-    """Register a version that answers every row with its number, as a training job would."""
-    code = MODEL.replace("NUMBER", str(number)).encode()
-    return publisher.register(
-        model, {"MLmodel": MLMODEL, "requirements.txt": REQUIREMENTS, "code/churn.py": code}
-    )
 
 
 def move(publisher, model, alias, version):
@@ -67,7 +48,7 @@ def test_an_alias_that_moves_is_built_and_shifted_in_the_cluster_and_champion_fo
     kubeconfig, kubectl, images, gateway, namespace, mlflow_server, tmp_path
 ):
     publisher, model = Publisher(mlflow_server.url), new_name("churn")
-    first_version = publish(publisher, model, 1)
+    first_version = publisher.register(model, constant(1))
     with Control(tmp_path, kubeconfig, namespace, images, gateway, UV_CACHE_DIR=packages()) as control:
         control.say("connect", "mlflow", mlflow_server.url)
         control.declare(FILE.format(model=model))
@@ -81,7 +62,7 @@ def test_an_alias_that_moves_is_built_and_shifted_in_the_cluster_and_champion_fo
             eventually(lambda: load.counts()[first["backend"], 200] > 50, "the first version does not answer")
             begun = load.now()
             assert predicted(address) == [1, 1]
-            second_version = publish(publisher, model, 2)
+            second_version = publisher.register(model, constant(2))
             move(publisher, model, "challenger", second_version)
             second = control.outcome(control.next_release("churn", after=[first["name"]]))
             assert second["phase"] == "promoted", control.say("show", second["name"])

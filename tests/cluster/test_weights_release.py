@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.cluster.test_alias import declared, follows, move, packages, predicted, publish
+from tests.cluster.test_alias import declared, follows, move, packages, predicted
 from tests.cluster.test_mounted_weights import OLD_RUNTIME
 from tests.cluster.whole import Control, eventually
-from tests.registering import Publisher, new_name
+from tests.registering import Publisher, constant, new_name
 
 FILE = """\
 name: churn
@@ -47,7 +47,7 @@ def test_stable_and_candidate_each_mount_the_image_of_their_own_files(
         eventually(lambda: declared(control), "the declaration is not read")
         seen = []
         for number in (1, 2):
-            version = publish(publisher, model, number)
+            version = publisher.register(model, constant(number))
             move(publisher, model, "challenger", version)
             release = control.outcome(control.next_release("churn", after=seen))
             assert release["phase"] == "promoted", control.say("show", release["name"])

@@ -1,8 +1,9 @@
-"""Installs the brokers and the database that tests run beside Segue; without them their tests are skipped."""
+"""Installs what Debian has of the servers that tests run beside Segue; without them their tests are skipped."""
 
 from tests import packages
 
 PACKAGES = {
+    "docker-registry": "docker-registry",
     "redis-server": "redis-server",
     "/usr/lib/rabbitmq/bin/rabbitmq-server": "rabbitmq-server",
     "/usr/lib/postgresql/*/bin/postgres": "postgresql",

@@ -77,7 +77,8 @@ def test_a_release_explains_itself():
     ) == snapshot("""\
 rel-2 on wine/production  shifting
 rel-2 on wine/production takes traffic: 25 % of requests, 50 % wanted
-cause    push of c0ffee to main by ann
+cause    push of c0ffee to main
+author   ann
 gate     accuracy is 0.95, wanted >= 0.9
 weight   ████████░░░░░░░░░░░░░░░░░░░░░░ 25 %  wanted 50 %
 evidence at 25 %: cleared, allows up to 50 %
@@ -95,7 +96,8 @@ def test_a_release_that_waits_for_approval_says_what_to_type():
     ) == snapshot("""\
 rel-2 on wine/production  approval
 rel-2 on wine/production waits for approval
-cause    push of c0ffee to main by ann
+cause    push of c0ffee to main
+author   ann
 approve  segue approve rel-2 sha256:aaaaaaaaaaaa
 record
 when  who  what\
@@ -109,7 +111,8 @@ def test_a_promotion_that_is_not_proven_says_why():
     ) == snapshot("""\
 rel-2 on wine/production  promoted
 rel-2 on wine/production is promoted (not proven)
-cause    push of c0ffee to main by ann
+cause    push of c0ffee to main
+author   ann
 proof    not proven: there was no stable version to compare with
 record
 when  who  what\
