@@ -463,6 +463,9 @@ def test_what_else_happens_to_a_pull_request_is_no_comment(data_center):
     ]
     data_center.host.comment("pull/7", "k", "done")
     assert data_center.said("pull/7") == ["done"]
+    data_center.listed("pull/7").append({**said, "id": 98})
+    data_center.host.comment("pull/7", "k", "over")
+    assert data_center.said("pull/7") == ["over", "done"]
 
 
 def test_a_comment_is_no_longer_than_a_data_center_takes(data_center):
