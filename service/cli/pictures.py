@@ -185,10 +185,13 @@ def record(entries: list[dict[str, Any]]) -> RenderableType:
 
 
 def _told(detail: dict[str, Any]) -> str:
-    """What an entry says to people; of a command the words, the person's reason, and the reply."""
+    """What an entry says to people; of a command the words, the reason, and the reply where there was one: an
+    alert that holds what begins asks for none.
+    """
     reason = detail.get("reason") or ""
     if "verb" in detail:
-        return f"{detail['verb']}{f' ({reason})' if reason else ''}: {detail['reply']}"
+        why, reply = (f" ({reason})" if reason else ""), detail.get("reply")
+        return f"{detail['verb']}{why}{f': {reply}' if reply else ''}"
     return str(reason or detail.get("title") or detail.get("cause") or "")
 
 

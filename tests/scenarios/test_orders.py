@@ -1,13 +1,16 @@
 """Alerts, other systems' events and signed hooks: each obeyed once, on the safe side, for what it is about."""
 
 import base64
+import io
 import json
 from datetime import UTC, datetime
 
 import pytest
+from rich.console import Console
 
 from handlers import signing
 from policies.release import Phase
+from service.cli import pictures
 from service.ports.connections import Source
 from tests.scenarios.conftest import SECRET, WINE
 
@@ -223,6 +226,23 @@ def test_an_alert_that_fires_already_holds_a_release_before_any_traffic_until_a_
     assert world.say("resume", release.name).ok
     world.play(60, until=release.name)
     assert world.release(release.name).phase is Phase.PROMOTED
+
+
+def asked(world, path):
+    """What the API tells a person."""
+    headers = {"Authorization": f"Bearer {world.people['bob']}"}
+    return world.web.get(f"/api/v1/{path}", headers=headers).json
+
+
+def test_a_terminal_says_which_alert_held_a_release_and_why_it_was_ordered(world):
+    world.live()
+    fire(world, alert(world))
+    release = begin(world)
+    out = io.StringIO()
+    Console(file=out, width=200).print(pictures.release(asked(world, f"releases/{release.name}")))
+    assert "pause (alert ErrorBudget fires, since before it began)" in out.getvalue()
+    orders = [event for event in asked(world, "events?source=alerts")["events"] if event["kind"] == "command"]
+    assert [one["what"] for one in orders] == ["alerts: pause wine/production (alert ErrorBudget fires)"]
 
 
 def test_a_first_release_is_held_as_well(world):
