@@ -128,8 +128,9 @@ def add(connection: Connection, new: Work, now: float) -> int | None:
 
 def _replace_older(connection: Connection, lane: str, number: int, now: float) -> None:
     """What nobody is at in the lane goes. Its place is kept, or a late worker would never come to it."""
-    older = and_(work.c.lane == lane, work.c.id < number, work.c.state.in_(("pending", "started")))
-    gone = update(work).where(older).values(state="replaced", finished=now).returning(work.c.rank)
+    older = (work.c.lane == lane, work.c.id < number, work.c.finished.is_(None))
+    waits = work.c.state.in_(("pending", "started"))
+    gone = update(work).where(*older, waits).values(state="replaced", finished=now).returning(work.c.rank)
     first: float = min(connection.scalars(gone), default=math.inf)
     if first < now:
         connection.execute(update(work).where(work.c.id == number).values(rank=first))

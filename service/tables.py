@@ -25,6 +25,7 @@ SERIES = MetaData()
 
 _JSON = JSON(none_as_null=True)
 _unfinished = text("finished IS NULL")
+_OPEN, _NOT_FINAL = text("final = 0"), text("NOT final")  # as either database says it
 
 
 def _lease(name: str, metadata: MetaData) -> Table:
@@ -108,7 +109,9 @@ release = Table(
     Column("changed", Double, nullable=False),
     UniqueConstraint("target", "number", name="release_number"),
     Index("release_by_version", "version_key"),
-    Index("release_open", "target", "id", sqlite_where=text("final = 0"), postgresql_where=text("NOT final")),
+    Index("release_open", "target", "id", sqlite_where=_OPEN, postgresql_where=_NOT_FINAL),
+    Index("release_by_phase", "phase", "id", sqlite_where=_OPEN, postgresql_where=_NOT_FINAL),
+    Index("release_by_model", "model", "id"),
 )
 
 target = Table(

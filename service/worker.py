@@ -39,6 +39,7 @@ def poll(parts: Parts, stop: threading.Event, kinds: Sequence[str], *, hinted: b
         try:
             wait = parts.store.until_due(kinds)
             if wait == 0 and work_once(parts, owner, kinds=kinds):
+                drain(parts, owner, kinds, stop)  # when the next is due need not be known before the last
                 continue
             if ear.deaf and hinted:
                 stop.wait(HINTED_SECONDS)

@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import event, text
 
 from service.database import writing
+from service.queue import Work
 
 
 @pytest.fixture
@@ -30,6 +31,30 @@ def test_open_releases_are_found_by_their_own_index(store, statements):
     store.releases(target="wine/production", final=False)
     sql, values = next(s for s in statements if "FROM release" in s[0])
     assert "release_open" in explain(store, sql, values)
+
+
+def test_releases_of_a_model_are_found_by_an_index_in_the_order_of_pages(store, statements):
+    store.releases(model="wine", before=100)
+    sql, values = next(s for s in statements if "FROM release" in s[0])
+    plan = explain(store, sql, values)
+    assert "release_by_model" in plan
+    assert "B-TREE" not in plan  # SQLite's word for a sort
+
+
+def test_what_is_judged_is_found_among_what_is_only_open(store, statements):
+    with store.read() as read:
+        read.release_revs(["shifting", "watching"])
+    sql, values = next(s for s in statements if "FROM release" in s[0])
+    assert "release_by_phase" in explain(store, sql, values)
+
+
+def test_newer_evidence_replaces_what_waits_without_a_look_at_what_has_ended(store, statements):
+    with store.change() as change:
+        change.add_work(Work("evidence:rel-1", "evidence", "e-1", "rel-1"))
+    sql, values = next(s for s in statements if s[0].startswith("UPDATE work"))
+    plan = explain(store, sql, values)
+    # Either holds open rows only; on an empty table PostgreSQL takes one or the other.
+    assert "work_lane" in plan or "work_by_party" in plan
 
 
 def explain(store, sql, values):
