@@ -52,7 +52,7 @@ class Reconciler:
             receiving.take(self.store, self.inbox)
         with self.store.read() as read:
             now, holders, sources = read.now, read.owners(), read.sources()
-            due = self.hint is not None and read.until_due((*URGENT, *PATIENT)) == 0.0
+            due = self.hint is not None and bool(read.due(1, (*URGENT, *PATIENT)))
         self.free_the_dead(holders)
         self.sweep(now, sources)
         self.look_for_lost(now, sources)
