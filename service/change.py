@@ -35,6 +35,7 @@ class Change(Reading):
         super().__init__(connection, now)
         self.limits = limits
         self.added: tuple[int, ...] = ()
+        self._holds: set[str] = set()
         self._work: list[Work] = []
         self._entries: list[record.Entry] = []
 
@@ -49,6 +50,17 @@ class Change(Reading):
         last = self.connection.scalar(select(ids)) or 0
         nth = self.connection.scalar(select(numbers).where(tables.release.c.target == target)) or 0
         return last + 1, nth + 1
+
+    def hold(self, target: str) -> bool:
+        """What is decided about a target and its releases goes one after the other until this change ends:
+        who ends there must see who begins to wait. Whether others may have changed them since they were read.
+        """
+        if self.connection.dialect.name != "postgresql" or target in self._holds:
+            return False  # SQLite has one writer at a time
+        lock = func.pg_advisory_xact_lock(func.hashtextextended(f"segue-target:{target}", 0))
+        self.connection.execute(select(lock))
+        self._holds.add(target)
+        return True
 
     def live(self) -> list[Live]:
         """The releases that hold a target; until this change ends no other can learn how many there are."""

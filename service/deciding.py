@@ -225,6 +225,8 @@ class Deciding:
     def release_event(self, name: str, event: ReleaseEvent) -> Release | None:
         """Apply an event to a release and its target; the release as it is then."""
         row = self.change.release(number_of(name))
+        if row is not None and self.change.hold(row.target):
+            row = self.change.release(number_of(name))
         if row is None:
             return None
         before = release_of(row)
@@ -319,6 +321,7 @@ class Deciding:
 
     def free(self, name: str) -> None:
         """The place is as it was found: the target serves nothing of ours, and its number goes on."""
+        self.change.hold(name)
         row = self.change.target(name)
         target = target_of(row, name)
         if row is not None and target.holder == HANDED:
@@ -340,6 +343,7 @@ class Deciding:
 
         What is older is superseded, the others hear what is ahead.
         """
+        self.change.hold(target)
         held = target_of(self.change.target(target), target)
         waiting = self._waiting(held)
         first = turns.first(waiting) if held.holder is None else None

@@ -3,6 +3,8 @@
 What `when_newer` promises is said here once more as rules over whatever the engine did, on both stores.
 """
 
+import threading
+
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -121,6 +123,8 @@ class Turns(RuleBasedStateMachine):
                 return WorkloadReady(step, "http://127.0.0.1:1", now)
             case Phase.CHECKING if step.startswith("check"):
                 return CheckFinished(step, "ok", now)
+            case Phase.CHECKING if holder.paused and not step:
+                return self.command("resume", holder)
             case Phase.SHIFTING | Phase.WATCHING if holder.wanted == holder.observed:
                 return self.command("promote", holder)
             case _:
@@ -229,3 +233,37 @@ def test_releases_take_turns_as_their_rules_say(store, clock, machine):
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+def test_who_begins_to_wait_is_seen_by_who_ends_at_the_same_moment(store, clock):
+    """One transaction sees the target held while another ends its holder; neither may miss the other."""
+    environment = Environment(ladder=(50, 100), approvals=Approvals(0))
+    for number in (1, 2):
+        version = f"v{number}"
+        new = Release("", 0, "wine", TARGET, environment, version, f"wine-{version}", Cause("push", "ann"))
+        decide(store, lambda deciding, new=new: deciding.create(new))
+    ready = [VersionReady(f"sha256:v{number}", (), clock.now) for number in (1, 2)]
+    decide(store, lambda deciding: deciding.release_event("rel-1", ready[0]))
+    abort = Command("abort", "rel-1", None, None, "bob", "cli", clock.now)
+    decide(store, lambda deciding: deciding.release_event("rel-1", abort))
+    restoring = release_of(store.release(1))
+    waits, ended = threading.Event(), threading.Event()
+
+    def begin_to_wait(deciding):
+        deciding.release_event("rel-2", ready[1])
+        waits.set()
+        ended.wait(1.0)  # on SQLite, and with a lock, the other one cannot end meanwhile
+
+    def end():
+        waits.wait(10.0)
+        back = TrafficObserved(restoring.step, restoring.epoch, restoring.wanted, clock.now)
+        decide(store, lambda deciding: deciding.release_event("rel-1", back))
+        ended.set()
+
+    other = threading.Thread(target=end)
+    other.start()
+    decide(store, begin_to_wait)
+    other.join(30.0)
+    target = target_of(store.target(TARGET), TARGET)
+    assert release_of(store.release(1)).final
+    assert target.holder == "rel-2"
