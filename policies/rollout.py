@@ -110,7 +110,7 @@ def _judge_gates(release: Release, target: Target, event: VersionReady, ahead: s
     release, refused = _gated(release, target)
     if refused:
         return ending.end(release, target, Phase.REFUSED, refused, event.at)
-    if target.holder is None and _serves_already(release, target):
+    if target.holder is None and not ahead and _serves_already(release, target):
         return _already_there(release, target, event.at)
     release = _planned(release, target)
     if _needs_approval(release):

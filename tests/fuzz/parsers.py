@@ -24,6 +24,7 @@ CARRIED = {
     "registry",
     "harbor",
     "gitlab",
+    "gitlab-group",
     "alertmanager",
     "cloudevents",
 }  # nothing of the body need be signed
@@ -108,10 +109,14 @@ MADE = {
     ),
 }
 
+# An organisation's hook sends what its repositories' would.
+SENDERS = {"gitea-org": "gitea", "github-org": "github", "gitlab-group": "gitlab"}
+
 
 def _kept(kind: str) -> tuple[Recorded, ...]:
     """The deliveries that are kept as files, and those made here: signed, and with the secret in a header."""
-    found = recorded(kind) if (FIXTURES / kind).is_dir() else ()
+    sender = SENDERS.get(kind, kind)
+    found = recorded(sender) if (FIXTURES / sender).is_dir() else ()
     return (*found, *(_signed(kind, body, headers) for body, headers in MADE.get(kind, ())))
 
 

@@ -456,7 +456,8 @@ class Machines(RuleBasedStateMachine):
         assert not before.paused or isinstance(event, Command)
         if before.phase is Phase.CHECKING:
             first = after.steps[0]
-            assert isinstance(event, CheckFinished)
+            resumed = isinstance(event, Command) and event.verb == "resume" and before.paused
+            assert isinstance(event, CheckFinished) or (resumed and not before.step), "it was not checked"
             assert after.wanted == first.weights[0]
             assert first.guarded or before.switch or after.unproven
             return
@@ -524,6 +525,8 @@ class Machines(RuleBasedStateMachine):
             case Phase.APPROVAL:
                 for actor in ("bob", "eve"):
                     self.see(name, Command("approve", name, None, None, actor, "cli", self.now))
+            case Phase.STARTING | Phase.CHECKING if release.paused:
+                self.see(name, Command("resume", name, None, None, "bob", "cli", self.now))
             case Phase.STARTING | Phase.CHECKING | Phase.RESTORING:
                 self.answer_step(name)
             case Phase.SHIFTING | Phase.WATCHING if release.wanted != release.observed:

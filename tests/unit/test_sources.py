@@ -1,5 +1,7 @@
 """The file of connected sources."""
 
+from pathlib import Path
+
 import pytest
 
 from service import connecting, sources
@@ -37,7 +39,11 @@ def test_an_unknown_kind_is_refused_with_the_known_ones(tmp_path):
 )
 def test_who_connects_a_registry_is_told_in_its_own_words_how_it_may_tell(kind, said):
     told = connecting._hook(
-        Source("r", kind, "https://registry.example"), None, "http://a/hooks/r", b"hidden"
+        Source("r", kind, "https://registry.example"),
+        None,
+        "http://a/hooks/r",
+        b"hidden",
+        Path("/home/ann/secrets/hook-r"),
     )
     assert said in told
     assert "hidden" not in told
