@@ -4,6 +4,7 @@ Seen of Gitea 1.26: a hook's secret is never shown, and changing a hook leaves t
 its own /swagger.v1.json.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -13,7 +14,7 @@ EVENTS = ("push", "create", "delete", "issue_comment", "pull_request_comment")
 _PAGE = "50"
 
 
-class GiteaHooks:
+class GiteaHooks(ABC):
     """The hooks of whatever lies at the path `_told_of`."""
 
     HOOK: ClassVar[str] = (
@@ -22,8 +23,9 @@ class GiteaHooks:
     _rest: Rest
 
     @property
+    @abstractmethod
     def _told_of(self) -> str:
-        raise NotImplementedError
+        """The path of the repository, or of what holds many, in the host's API."""
 
     def register_webhook(self, address: str, secret: str) -> None:
         """A hook's secret cannot be changed: the new hook is made first, and then those before it removed."""

@@ -3,6 +3,7 @@
 Source: docs.github.com/en/rest/webhooks, the pages on repository and organisation webhooks.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, ClassVar
@@ -17,15 +18,16 @@ _MOST_PAGES = 5  # of deliveries, the newest first
 _MOST_AGAIN = 50  # asked for in one look
 
 
-class GitHubHooks:
+class GitHubHooks(ABC):
     """The hooks of whatever lies at the path `_told_of`."""
 
     HOOK: ClassVar[str] = "pushes, branch or tag creation and deletion, issue comments, commit comments"
     _rest: Rest
 
     @property
+    @abstractmethod
     def _told_of(self) -> str:
-        raise NotImplementedError
+        """The path of the repository, or of what holds many, in the host's API."""
 
     def register_webhook(self, address: str, secret: str) -> None:
         config = {"url": address, "content_type": "json", "secret": secret, "insecure_ssl": "0"}

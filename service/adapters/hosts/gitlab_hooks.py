@@ -4,6 +4,7 @@ Source: docs.gitlab.com/api, the pages on project webhooks and group webhooks; t
 paid editions.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any, ClassVar
@@ -19,15 +20,16 @@ _MOST_EVENTS = 100  # deliveries that are looked at, the newest first
 _MOST_AGAIN = 5  # sent again in one look
 
 
-class GitLabHooks:
+class GitLabHooks(ABC):
     """The hooks of whatever lies at the path `_told_of`."""
 
     HOOK: ClassVar[str] = "push events, tag push events, comments"
     _rest: Rest
 
     @property
+    @abstractmethod
     def _told_of(self) -> str:
-        raise NotImplementedError
+        """The path of the repository, or of what holds many, in the host's API."""
 
     def register_webhook(self, address: str, secret: str) -> None:
         told = {
