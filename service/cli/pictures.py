@@ -8,6 +8,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from service.counted import said
+
 COLOURS = {
     "promoted": "green", "already there": "green", "rolled back": "red", "failed": "red", "refused": "red",
     "rejected": "red", "aborted": "yellow", "superseded": "dim", "approval": "magenta", "restoring": "red",
@@ -149,24 +151,23 @@ def _version(version: dict[str, Any]) -> list[RenderableType]:
 
 def evidence(found: dict[str, Any]) -> RenderableType:
     """Guards against their limits."""
-    table = Table(
-        title=f"evidence at {found['weight']:g} %: {found['verdict']}, allows up to {found['allowed']:g} %",
-        title_justify="left", box=None, pad_edge=False,
-    )  # fmt: skip
-    for column in ("guard", "verdict", "rule", "numbers", "interval", "samples", "what would change it"):
+    title = f"evidence at {found['weight']:g} %: {found['verdict']}, allows up to {found['allowed']:g} %"
+    table = Table(box=None, pad_edge=False)
+    for column in ("guard", "verdict", "why"):
         table.add_column(column, overflow="fold")
     for one in found["findings"]:
-        interval = one["interval"]
-        table.add_row(
-            one["guard"],
-            Text(one["verdict"], style=VERDICTS[one["verdict"]]),
-            escape(one["rule"]),
-            ", ".join(f"{name} {value:.4g}" for name, value in one["numbers"].items()),
-            f"{interval[0]:.4g} to {interval[1]:.4g}" if interval else "",
-            str(one["samples"]),
-            escape(one["needed"]),
-        )
-    return table
+        table.add_row(one["guard"], Text(one["verdict"], style=VERDICTS[one["verdict"]]), _why(one))
+    return Group(Text(title, style="italic"), table)
+
+
+def _why(finding: dict[str, Any]) -> RenderableType:
+    """The rule, then what was counted, then what would change the verdict."""
+    counted = said(finding["numbers"], finding["interval"])
+    return Group(
+        Text(finding["rule"]),
+        *(Text(line, style="dim") for line in counted),
+        Text(f"next: {finding['needed']}", style="dim"),
+    )
 
 
 def record(entries: list[dict[str, Any]]) -> RenderableType:

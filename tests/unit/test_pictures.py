@@ -82,8 +82,10 @@ author   ann
 gate     accuracy is 0.95, wanted >= 0.9
 weight   ████████░░░░░░░░░░░░░░░░░░░░░░ 25 %  wanted 50 %
 evidence at 25 %: cleared, allows up to 50 %
-guard   verdict  rule                   numbers              interval   samples  what would change it
-errors  cleared  no more than stable's  bad 1, requests 400  0 to 0.01  400      nothing
+guard   verdict  why
+errors  cleared  no more than stable's
+                 1 of 400 (0.25 %) bad
+                 next: nothing
 record
 when  who  what\
 """)
