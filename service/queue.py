@@ -47,6 +47,7 @@ YIELD_SECONDS = 1.0  # what is told until so long after a deadline is weighed be
 LEASE_SECONDS = 30.0
 LONGEST_LEASE = 600.0  # no lease is longer: one that seems to be was given before a clock was set back
 ATTEMPTS = 5
+OUTLIVED = 2 * ATTEMPTS  # claims in a row that count for nothing because whoever made them lives
 
 
 class Lost(Exception):
@@ -227,6 +228,19 @@ def retry(
 def fail(connection: Connection, mine: Work, now: float, error: str) -> None:
     """Give it up; people see it among the dead and may revive it. Raises `Lost`."""
     _mine(connection, mine, state="dead", finished=now, lease_until=None, error=error)
+
+
+def outlived(connection: Connection, lost: Work) -> None:
+    """Whoever lost its lease and lives was not ended by the work: that claim is no attempt.
+
+    It counts as an error that nobody foresaw, and only a few times in a row: work that stops its worker each
+    time for longer than a lease lasts must end, too.
+    """
+    # An answer given since then has begun the count anew; each claim raises both the epoch and the count.
+    counted = work.c.attempts > work.c.epoch - lost.epoch
+    still = (work.c.id == lost.id, work.c.finished.is_(None), work.c.epoch > lost.epoch, counted)
+    fewer = update(work).where(*still, work.c.retries < OUTLIVED)
+    connection.execute(fewer.values(attempts=work.c.attempts - 1, retries=work.c.retries + 1))
 
 
 def say_again(connection: Connection, lost: Work, now: float) -> int:

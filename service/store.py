@@ -121,9 +121,11 @@ class Store:
         with self.change() as change:
             change.retry(work, not_before, error, counted=counted)
 
-    def say_again(self, lost: Work) -> int:
-        """Have what others told the world since this work's lease ended told once more; how many things."""
+    def outlive(self, lost: Work) -> int:
+        """This process lost the work's lease, and lives: that is not held against the work, and what others
+        told the world since then is told once more; how many things."""
         with self.change() as change:
+            queue.outlived(change.connection, lost)
             return queue.say_again(change.connection, lost, change.now)
 
     def free(self, owners: Sequence[str]) -> int:

@@ -15,6 +15,7 @@ from policies.events import BuildFinished, EffectFailed, EvaluationFinished, Ima
 from service import (
     answering,
     housekeeping,
+    keeping,
     meters,
     organisations,
     patience,
@@ -59,7 +60,7 @@ def work_once(
         max(0.0, parts.store.now() - max(work.created, work.not_before))
     )
     try:
-        with meters.WORK_SECONDS.labels(work.kind).time():
+        with meters.WORK_SECONDS.labels(work.kind).time(), keeping.kept(parts.store, work):
             result = _attempt(parts, work)
         meters.WORK.labels(work.kind, result).inc()
     finally:
@@ -92,7 +93,7 @@ def _attempt(parts: Parts, work: Work) -> str:
 
 def _lost(parts: Parts, work: Work) -> None:
     """Somebody else does it by now. A weight written late was refused by its epoch; what we told had none."""
-    log.warning("lease lost", told_again=parts.store.say_again(work))
+    log.warning("lease lost", told_again=parts.store.outlive(work))
     if work.kind == StartWorkload.__name__:
         _stop_if_nobody_needs_it(parts, work)
 

@@ -63,6 +63,7 @@ def die_at(folder, seed, names, *, trouble=0.01, settling=SETTLING, again=AGAIN,
         missed = _die(run, harness, points, order, COMING)
         run.missed = _die(run, harness, points, missed, again)
         _end(run, harness, settling, began)
+        run.wrong = _meant(harness, run.wrong)
     return run
 
 
@@ -164,13 +165,14 @@ def _end(run, harness, settling, began):
     settled = harness.settle(settling)
     run.seen = harness.world.report()
     run.phases = Counter(row.phase for row in harness.releases())
-    run.wrong = _meant(harness, holds.broken(harness, run.seen, settled))
+    run.wrong = holds.broken(harness, run.seen, settled)
     run.seconds = time.monotonic() - began
 
 
 def _meant(harness, wrong):
-    """Without work that is given up because its worker came to so many armed points in a row: by chance that is
-    the same piece of work, and what is done then is told under "not promised"."""
+    """Without work that is given up because so many workers died at it, each at an armed point: by chance that
+    is the same piece of work, and what is done then is told under "not promised". Who only stood still lives:
+    no work is given up for that."""
     ends = Counter(re.findall(r"ends here.*?\bwork=(\d+)", harness.log.read_text()))
     given_up = re.compile(r"work (\d+) \(\w+\) was given up: its worker ended each time")
     return [

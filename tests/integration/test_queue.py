@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from service.queue import ATTEMPTS, LEASE_SECONDS, Lost, Work
+from service.queue import ATTEMPTS, LEASE_SECONDS, OUTLIVED, Lost, Work
 from service.store import Store
 
 
@@ -141,7 +141,7 @@ def test_what_was_told_since_a_lease_ended_is_told_once_more_in_its_order(store,
     clock.now += LEASE_SECONDS + 1
     while work := store.claim("w"):
         finish(store, work)
-    assert store.say_again(late) == 2
+    assert store.outlive(late) == 2
     again = []
     while work := store.claim("w"):
         again.append(work.key)
@@ -155,7 +155,7 @@ def test_nothing_is_done_once_more_that_is_no_telling(store, clock):
     clock.now += LEASE_SECONDS + 1
     while work := store.claim("w"):
         finish(store, work)
-    assert store.say_again(late) == 0
+    assert store.outlive(late) == 0
     assert store.due() == []
 
 
@@ -202,6 +202,43 @@ def test_work_that_kills_its_worker_is_performed_five_times_and_ends_dead(store,
         clock.now += LEASE_SECONDS
     assert (performed, answered) == (ATTEMPTS, ATTEMPTS)
     assert work.key == "behind it"
+    assert [dead.key for dead in store.dead()] == ["poison"]
+
+
+def test_whoever_only_stood_still_and_lives_is_no_attempt_of_the_work(store, clock):
+    add(store, "k")
+    sleepers = []
+    for _ in range(2 * ATTEMPTS):
+        sleepers.append(store.claim("w"))
+        clock.now += LEASE_SECONDS
+        if len(sleepers) > 2:  # it wakes while others stand still
+            store.outlive(sleepers.pop(0))
+    work = store.claim("w")
+    assert not work.exhausted
+    finish(store, work)
+
+
+def test_who_was_answered_for_since_takes_nothing_from_later_attempts(store, clock):
+    add(store, "k")
+    late = store.claim("zombie")
+    clock.now += LEASE_SECONDS
+    store.retry(store.claim("w"), clock.now, "busy")
+    store.claim("w")
+    store.outlive(late)
+    clock.now += LEASE_SECONDS
+    assert store.claim("w").attempts == 2
+
+
+def test_work_that_stops_its_worker_each_time_for_longer_than_a_lease_ends_too(store, clock):
+    add(store, "poison")
+    performed, sleeper = 0, None
+    while (work := store.claim("w")) is not None:
+        performed += not work.exhausted
+        clock.now += LEASE_SECONDS
+        if sleeper is not None:
+            store.outlive(sleeper)
+        sleeper = work
+    assert OUTLIVED < performed < 4 * ATTEMPTS
     assert [dead.key for dead in store.dead()] == ["poison"]
     assert "10 times" in store.dead()[0].error
 

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from sqlalchemy import text
 
 from service.database import writing
-from service.queue import ATTEMPTS, LEASE_SECONDS, TURN_SECONDS, Lost, Work
+from service.queue import ATTEMPTS, LEASE_SECONDS, OUTLIVED, TURN_SECONDS, Lost, Work
 
 LANES = ["release:1", "release:2", "traffic:wine", "evidence:rel-1"]
 NEWEST = ("traffic:", "evidence:")
@@ -153,6 +153,18 @@ class Queue(RuleBasedStateMachine):
                 row.rank = then if how == "again" else max(row.rank, then)
                 if how != "put back":
                     row.retries = 0 if how == "again" else row.retries + 1
+
+    @rule(data=st.data())
+    def wake(self, data):
+        """Whoever lost its lease finds that out."""
+        lost = [work for work in self.claims if self.by_id(work.id).epoch > work.epoch]
+        if not lost:
+            return
+        work = data.draw(st.sampled_from(lost))
+        row = self.by_id(work.id)
+        self.store.outlive(work)
+        if row.open and row.attempts > row.epoch - work.epoch and row.retries < OUTLIVED:
+            row.attempts, row.retries = row.attempts - 1, row.retries + 1
 
     @rule(data=st.data())
     def revive(self, data):
