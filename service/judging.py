@@ -14,11 +14,13 @@ import structlog
 from policies import shifting
 from policies.events import EvidenceChanged
 from policies.evidence import Evidence
+from policies.guards import fixed
 from policies.guards import state as states
 from policies.guards.fed import Fed, to_json
 from policies.guards.heartbeat import Alive
 from policies.guards.increment import Gap, Increment, difference
 from policies.guards.judge import Judge
+from policies.guards.noise import Noise
 from policies.guards.plan import History
 from policies.guards.state import JudgeState
 from policies.release import Release
@@ -42,6 +44,7 @@ LABELS_SECONDS = 30.0  # between two looks for labels; they come late anyway
 STORE_SECONDS = 5.0  # what was taken in waits so long to be stored with what follows
 
 Past = Callable[[Watched], History | None]  # what stable served before
+Learned = Callable[[Watched], dict[str, Noise]]  # the noise of its guards, by name
 
 
 @dataclass(slots=True)
@@ -50,6 +53,7 @@ class Judged:
 
     judge: Judge
     history: History | None
+    noise: dict[str, Noise]  # as it was known when it began; it is not learned anew amid a rollout
     started: tuple[float, int]  # when it began, with how many restarts: what `Judge.start` was given
     state: JudgeState
     moment: tuple[int, int, float, bool] | None = None
@@ -65,18 +69,19 @@ class Judged:
     def row(self) -> series.Judge:
         """The state after the last increment, which is not stored yet either."""
         last = self.unsaved[-1]
-        past = None if self.history is None else [self.history.requests, self.history.errors]
-        body = {"history": past, "started": list(self.started), "guards": states.to_json(self.state)}
+        body = fixed.to_json(self.history, self.noise)
+        body |= {"started": list(self.started), "guards": states.to_json(self.state)}
         return series.Judge(last.release, body, last.sequence, last.epoch)
 
 
 @dataclass(slots=True)
 class Judging:
-    """All that are judged by this process. `past` tells what limits are made of."""
+    """All that are judged by this process. `past` tells what limits are made of, `learned` the noise."""
 
     parts: Parts
     series: Series
     past: Past
+    learned: Learned
     clock: Callable[[], float] = time.time
     _judged: dict[str, Judged] = field(default_factory=dict)
 
@@ -145,15 +150,14 @@ class Judging:
         release = one.release
         stored = self.series.judge(release.name)
         if stored is not None:
-            past = stored.state["history"]
-            history = None if past is None else History(*past)
-            judge = Judge.of(release.environment, history=history)
+            history, noise = fixed.from_json(stored.state)
+            judge = Judge.of(release.environment, history=history, noise=noise)
             at, restarts = stored.state.get("started", (0.0, 0))  # older code did not store it
-            return Judged(judge, history, (at, restarts), states.from_json(stored.state["guards"]))
-        history = self.past(one)
-        judge = Judge.of(release.environment, history=history)
+            return Judged(judge, history, noise, (at, restarts), states.from_json(stored.state["guards"]))
+        history, noise = self.past(one), self.learned(one)
+        judge = Judge.of(release.environment, history=history, noise=noise)
         at, restarts = self.clock(), self._alive(one).restarts
-        return Judged(judge, history, (at, restarts), judge.start(at, restarts=restarts))
+        return Judged(judge, history, noise, (at, restarts), judge.start(at, restarts=restarts))
 
     def _interval(
         self, one: Watched, known: Judged, before: Sample | None, sample: Sample | NoData

@@ -52,7 +52,8 @@ class Observer:
 
     def __post_init__(self) -> None:
         self.served = ServedSoFar(self.series)
-        self.judging = Judging(self.parts, self.series, self.served.history, self.clock)
+        past, learned = self.served.history, self.served.noise
+        self.judging = Judging(self.parts, self.series, past, learned, self.clock)
 
     @property
     def watching(self) -> bool:

@@ -6,9 +6,9 @@ The form is the stored one, so that a replay elsewhere judges the very same numb
 from collections.abc import Mapping
 from typing import Any
 
+from policies.guards import fixed
 from policies.guards.fed import from_json, to_json
 from policies.guards.heartbeat import Alive
-from policies.guards.plan import History
 from policies.guards.trail import Recorded
 from service.series import Series
 
@@ -18,24 +18,25 @@ def of_release(series: Series, release: str) -> Recorded:
     judge = series.judge(release)
     state = judge.state if judge is not None else {}
     rows = [one.body for one in series.increments(release)]
-    return read({"history": state.get("history"), "started": state.get("started"), "increments": rows})
+    known = {name: state.get(name) for name in (*fixed.NAMES, "started")}
+    return read({**known, "increments": rows})
 
 
 def read(plain: Mapping[str, Any]) -> Recorded:
     """What `written` wrote. Raises `KeyError`, `TypeError` or `ValueError` for anything else."""
-    past, rows = plain["history"], plain["increments"]
+    history, noise = fixed.from_json(plain)
+    rows = plain["increments"]
     seen = tuple((from_json(row), Alive(*row.get("alive", ()))) for row in rows)
     first = seen[0][0].at if seen else 0.0
     at, restarts = plain["started"] or (first, 0)  # older code stored neither
-    return Recorded(None if past is None else History(*past), at, restarts, seen)
+    return Recorded(history, at, restarts, seen, noise)
 
 
 def written(recorded: Recorded) -> dict[str, Any]:
     """A plain mapping, exact to the last bit."""
-    past = recorded.history
     rows = [to_json(what) | {"alive": [alive.restarts, alive.answers]} for what, alive in recorded.seen]
     return {
-        "history": None if past is None else [past.requests, past.errors],
+        **fixed.to_json(recorded.history, recorded.noise),
         "started": [recorded.at, recorded.restarts],
         "increments": rows,
     }

@@ -27,7 +27,7 @@ def outcome(environment: Environment, recorded: Recorded) -> dict[str, Any]:
 
     Counts end where it would have rolled back: afterwards the candidate would have had no traffic.
     """
-    judge = Judge.of(environment, history=recorded.history)
+    judge = Judge.of(environment, history=recorded.history, noise=recorded.noise)
     requests = failed = highest = 0.0
     held = seen = 0
     look = None

@@ -18,7 +18,7 @@ from service.database import open_database, reading, time_of, writing
 from service.errors import Conflict
 from service.migrate import upgrade_engine
 from service.queue import LEASE_SECONDS
-from service.tables import history, increment, judge, lease
+from service.tables import history, increment, judge, lease, stretch
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,16 @@ class Served:
     at: float
     requests: float
     errors: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What a version served on a target in the block of time that began `at`; noise is learned from it."""
+
+    target: str
+    version: str
+    at: float
+    body: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +99,15 @@ class Writing:
         keys = ["target", "version", "at"]
         self.connection.execute(new.on_conflict_do_update(index_elements=keys, set_=added))
 
+    def add_stretch(self, new: Stretch) -> None:
+        """Store a block; one that is stored already is replaced."""
+        values = {"target": new.target, "version": new.version, "at": new.at, "body": new.body}
+        row = _inserts(self._dialect)(stretch).values(values)
+        keys = ["target", "version", "at"]
+        self.connection.execute(
+            row.on_conflict_do_update(index_elements=keys, set_={"body": row.excluded["body"]})
+        )
+
     def forget(self, release: str) -> None:
         """Remove a finished release's increments; its guard states stay."""
         self.connection.execute(delete(increment).where(increment.c.release == release))
@@ -96,6 +115,10 @@ class Writing:
     def forget_history(self, before: float) -> None:
         """Remove history that is older."""
         self.connection.execute(delete(history).where(history.c.at < before))
+
+    def forget_stretches(self, before: float) -> None:
+        """Remove blocks that are older."""
+        self.connection.execute(delete(stretch).where(stretch.c.at < before))
 
 
 # Made once: each scrape of a rollout runs them, and making one costs more than running it.
@@ -186,6 +209,13 @@ class Series:
         with reading(self.engine) as connection:
             rows = connection.execute(query.order_by(history.c.at, history.c.version))
             return [Served(row.target, row.version, row.at, row.requests, row.errors) for row in rows]
+
+    def stretches(self, target: str, since: float = 0.0) -> list[Stretch]:
+        """Blocks of all versions of a target, by version and oldest first."""
+        query = select(stretch).where(stretch.c.target == target, stretch.c.at >= since)
+        with reading(self.engine) as connection:
+            rows = connection.execute(query.order_by(stretch.c.version, stretch.c.at))
+            return [Stretch(row.target, row.version, row.at, row.body) for row in rows]
 
     def _now(self, connection: Connection) -> float:
         return time_of(connection) if self._clock is None else self._clock()

@@ -237,4 +237,14 @@ history = Table(
     Column("errors", Double, nullable=False),
 )
 
+stretch = Table(
+    "stretch",
+    SERIES,
+    Column("target", Text, primary_key=True),
+    Column("version", Text, primary_key=True),
+    Column("at", Double, primary_key=True),
+    Column("body", _JSON, nullable=False),
+    Index("stretch_at", "at"),
+)
+
 lease = _lease("lease", SERIES)

@@ -34,7 +34,7 @@ class SampleLike(Protocol):
     @property
     def started(self) -> float: ...
     @property
-    def backends(self) -> "tuple[tuple[str, CountersLike], ...]": ...
+    def named(self) -> "Mapping[str, CountersLike]": ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def difference(
     for name in (candidate, stable):
         if name is None:
             continue
-        then, now = dict(before.backends).get(name), dict(after.backends).get(name)
+        then, now = before.named.get(name), after.named.get(name)
         if then is not None and now is None:
             return gap(f"the counters of {name} are gone", silent=True)
         arm = _arm(then, now)

@@ -3,27 +3,32 @@
 Requests do not fail independently: clients retry, and a pod can have a bad five minutes. A test that
 ignores this rolls back good versions. `burst` (phi) divides all counts; `spread` (sigma) is the
 standard deviation of log(rate of one arm / rate of the other) over a block of time between equal
-versions. The estimate is a plain method of moments and is inflated, because a guess too low costs
-false rollbacks and one too high only requests. Model-based, not exact: say "calibrated", never
-"guaranteed". No scraping, no clock here.
+versions. The estimate is a plain method of moments. What a history of luckless independent requests
+could show too is shrunk, what is certain is enlarged: a guess too low costs false rollbacks and one too
+high only requests. Model-based, not exact: say "calibrated", never "guaranteed". No scraping, no clock here.
 
 Moments: with k bad events in both arms, x of them in one that had the share w of requests,
 `s = x - k w` and `v = k w (1 - w)`: `phi = sum(s^2)/sum(v)` over scrapes, which weights a scrape by
 its information (a mean of s^2/v would miss bursts where a scrape rarely holds two); and
-`sigma^2 = sum(s^2 - phi v)/sum(v^2)` over blocks.
+`sigma^2 = sum(s^2 - phi v)/sum(v^2)` over blocks. An estimate d with the standard error e that luck alone
+gives it counts as `d z^2 / (1 + z^2)`, z = d/e: what so short a history cannot tell from nothing cannot be
+told from nothing in a rollout of like length either, so to leave it out breaks no promise.
 """
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 BLOCK = 300.0  # seconds during which an arm's luck is taken to last
+LONG = 3  # or so many blocks, where that explains more
+PREFER_LONG = 1.3  # ... by so much: `block * spread^2`, at which evidence of one block comes to an end
 LEAST_BLOCKS = 24  # two hours with bad events in them
 LEAST_INFORMATION = 20.0  # sum of v: below this a moment is a guess
 MOST_BURST = 100.0
 MOST_SPREAD = 1.5  # above, the beta-binomial of a half-half split has no shape left
-LEAST_SPREAD = 0.03
+LEAST_SPREAD = 0.001  # so that its shape is never divided by zero
+MORE_BURST, MORE_VARIANCE = 1.1, 1.44  # margins on what was learned; on sigma itself 20 %
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,44 +54,119 @@ class Pair:
     bad_other: float
     other: float
 
+    def moment(self) -> tuple[float, float] | None:
+        """(score, information); None where it says nothing or is no count."""
+        numbers = (self.bad_one, self.one, self.bad_other, self.other)
+        if not (math.isfinite(self.at) and all(math.isfinite(n) and n >= 0 for n in numbers)):
+            return None
+        bad = self.bad_one + self.bad_other
+        if bad == 0 or self.one == 0 or self.other == 0:
+            return None
+        share = self.one / (self.one + self.other)
+        return self.bad_one - bad * share, bad * share * (1 - share)
 
-def estimate(pairs: Iterable[Pair], block: float = BLOCK) -> Noise:
-    """Noise from history, inflated; `PROVISIONAL` while there is too little of it."""
-    scrape_squares = scrape_information = 0.0
+
+@dataclass(frozen=True, slots=True)
+class Bunching:
+    """How bad events of short times come together: sums of s^2, v, s^4, s^2 v and v^2."""
+
+    squares: float = 0.0
+    information: float = 0.0
+    fourths: float = 0.0
+    mixed: float = 0.0
+    information_squares: float = 0.0
+
+    def plus(self, score: float, information: float) -> "Bunching":
+        square = score * score
+        return Bunching(
+            self.squares + square,
+            self.information + information,
+            self.fourths + square * square,
+            self.mixed + square * information,
+            self.information_squares + information * information,
+        )
+
+    def with_(self, other: "Bunching") -> "Bunching":
+        return Bunching(
+            self.squares + other.squares,
+            self.information + other.information,
+            self.fourths + other.fourths,
+            self.mixed + other.mixed,
+            self.information_squares + other.information_squares,
+        )
+
+    @property
+    def ratio(self) -> float:
+        """phi, at least 1."""
+        return max(1.0, self.squares / self.information) if self.information > 0 else 1.0
+
+    @property
+    def burst(self) -> float:
+        """What counts are divided by: shrunk, then enlarged."""
+        more = self.ratio - 1
+        around = self.fourths - 2 * self.ratio * self.mixed + self.ratio**2 * self.information_squares
+        error = math.sqrt(max(around, 0.0)) / self.information if self.information > 0 else 0.0
+        return min(MOST_BURST, 1 + MORE_BURST * _shrunk(more, error))
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """What a history of two equal arms comes to: `blocks` are (score, information) by number of the block."""
+
+    bunching: Bunching = field(default_factory=Bunching)
+    blocks: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+
+
+def moments(pairs: Iterable[Pair]) -> Moments:
+    """Of scrape intervals in any order."""
+    bunching = Bunching()
     blocks: dict[int, tuple[float, float]] = defaultdict(lambda: (0.0, 0.0))
     for pair in pairs:
-        moment = _moment(pair)
-        if moment is None:
+        found = pair.moment()
+        if found is None:
             continue
-        score, information = moment
-        scrape_squares += score * score
-        scrape_information += information
-        key = math.floor(pair.at / block)
+        score, information = found
+        bunching = bunching.plus(score, information)
+        key = math.floor(pair.at / BLOCK)
         blocks[key] = (blocks[key][0] + score, blocks[key][1] + information)
-    if len(blocks) < LEAST_BLOCKS or scrape_information < LEAST_INFORMATION:
-        return Noise(PROVISIONAL.burst, PROVISIONAL.spread, provisional=True, block=block)
-    burst = max(1.0, scrape_squares / scrape_information)
-    variance = sum(s * s - burst * v for s, v in blocks.values()) / sum(v * v for _, v in blocks.values())
-    return inflated(burst, math.sqrt(max(0.0, variance)), block)
+    return Moments(bunching, dict(blocks))
 
 
-def _moment(pair: Pair) -> tuple[float, float] | None:
-    """(score, information) of one scrape; None where it says nothing or is no count."""
-    numbers = (pair.bad_one, pair.one, pair.bad_other, pair.other)
-    if not (math.isfinite(pair.at) and all(math.isfinite(n) and n >= 0 for n in numbers)):
-        return None
-    bad = pair.bad_one + pair.bad_other
-    if bad == 0 or pair.one == 0 or pair.other == 0:
-        return None
-    share = pair.one / (pair.one + pair.other)
-    return pair.bad_one - bad * share, bad * share * (1 - share)
+def estimate(pairs: Iterable[Pair]) -> Noise:
+    """Noise from the scrapes of two equal arms; `PROVISIONAL` while there is too little of it."""
+    return of(moments(pairs))
 
 
-def inflated(burst: float, spread: float, block: float = BLOCK) -> Noise:
-    """The margin on learned numbers: 10 % on the burst, 20 % and 0.03 on the spread."""
-    return Noise(
-        burst=min(MOST_BURST, 1.1 * burst),
-        spread=min(MOST_SPREAD, 1.2 * spread + LEAST_SPREAD),
-        provisional=False,
-        block=block,
-    )
+def of(known: Moments) -> Noise:
+    """Noise from moments; the block is the longer one where luck is seen to last."""
+    if len(known.blocks) < LEAST_BLOCKS or known.bunching.information < LEAST_INFORMATION:
+        return PROVISIONAL
+    burst = known.bunching.burst
+    short, long = (_variance(_sums(known.blocks, length), length, burst) for length in (1, LONG))
+    lasts = long * LONG > PREFER_LONG * short
+    spread = math.sqrt(long if lasts else short)
+    block = BLOCK * LONG if lasts else BLOCK
+    return Noise(burst, min(MOST_SPREAD, max(spread, LEAST_SPREAD)), provisional=False, block=block)
+
+
+def _sums(blocks: Mapping[int, tuple[float, float]], length: int) -> list[tuple[float, float]]:
+    """Scores and information of so many blocks in a row, beginning at each."""
+    rows = ([blocks[key + i] for i in range(length) if key + i in blocks] for key in blocks)
+    return [(sum(s for s, _ in row), sum(v for _, v in row)) for row in rows if len(row) == length]
+
+
+def _variance(rows: list[tuple[float, float]], length: int, burst: float) -> float:
+    """sigma^2 of a block so long: shrunk, then enlarged, the more the fewer blocks it rests on."""
+    weight = sum(v * v for _, v in rows)
+    if not weight:
+        return 0.0
+    alone = max(1.0, len(rows) / length)  # those that do not overlap
+    found = max(0.0, sum(s * s - burst * v for s, v in rows) / weight)
+    error = burst * math.sqrt(2 * len(rows) / alone / weight)
+    return MORE_VARIANCE * (1 + math.sqrt(2 / alone)) * _shrunk(found, error)
+
+
+def _shrunk(found: float, error: float) -> float:
+    """A number of at least 0, less what its error explains."""
+    square = found * found
+    return found * square / (square + error * error) if square > 0 else 0.0

@@ -4,12 +4,13 @@ Used to explain a rollout afterwards, and to try another policy on what was reco
 decide anything by itself: each state comes from `Judge.observe`.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from policies.guards.fed import Fed
 from policies.guards.heartbeat import Alive
 from policies.guards.judge import Judge
+from policies.guards.noise import Noise
 from policies.guards.plan import History
 from policies.guards.state import JudgeState
 
@@ -19,12 +20,13 @@ Seen = tuple[Fed, Alive]
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """All that one rollout's judge was given: stable's history, when it began (seconds) with how many
-    restarts, and each interval in order, with what was known then of the candidate's health."""
+    restarts, each interval in order, with what was known then of the candidate's health, and its noise."""
 
     history: History | None
     at: float
     restarts: int
     seen: tuple[Seen, ...]
+    noise: Mapping[str, Noise] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

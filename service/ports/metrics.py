@@ -1,5 +1,6 @@
 """Counters of requests, errors and latency by version; never rates, never averages."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -23,6 +24,10 @@ class Sample:
     at: float
     started: float
     backends: tuple[tuple[str, Counters], ...]
+    named: Mapping[str, Counters] = field(init=False, repr=False, compare=False)  # the same, to look one up
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "named", dict(self.backends))
 
 
 @dataclass(frozen=True, slots=True)

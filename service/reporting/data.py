@@ -25,7 +25,7 @@ MOST_E = 1e12  # evidence above this is drawn as this: JSON and pictures know no
 
 def of(release: Release, recorded: Recorded) -> dict[str, Any]:
     """The report of a release, final or not. Without a recorded interval its lists are empty."""
-    judge = Judge.of(release.environment, history=recorded.history)
+    judge = Judge.of(release.environment, history=recorded.history, noise=recorded.noise)
     looks = list(trail.follow(judge, recorded))
     shown = [(look, _evidence(judge, look, release.epoch)) for look in _thinned(looks)]
     cost = _cost(looks, _stable_rate(looks, recorded))

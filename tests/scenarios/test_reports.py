@@ -22,7 +22,7 @@ def report(world, name):
 def judged_again(world, name):
     """The states after each interval, from nothing but what is stored."""
     found = recorded.of_release(world.series, name)
-    judge = Judge.of(world.release(name).environment, history=found.history)
+    judge = Judge.of(world.release(name).environment, history=found.history, noise=found.noise)
     return [look.state for look in trail.follow(judge, found)]
 
 

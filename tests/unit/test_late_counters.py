@@ -16,8 +16,10 @@ def interval(before):
     """What an interval is taken for that ends at 20, where the weight has stood since 10."""
     release = SimpleNamespace(wanted=5.0, observed=5.0, backend="b")
     watched = SimpleNamespace(release=release, stable="a", moment=(1, 0, 5.0, True))
-    known = Judged(None, None, (0.0, 0), SimpleNamespace(state=None, sequence=7), watched.moment, moved=10.0)
-    return Judging(None, None, None)._interval(watched, known, before, sample(20.0, 9.0))
+    known = Judged(
+        None, None, {}, (0.0, 0), SimpleNamespace(state=None, sequence=7), watched.moment, moved=10.0
+    )
+    return Judging(None, None, None, None)._interval(watched, known, before, sample(20.0, 9.0))
 
 
 def test_an_interval_that_began_before_the_weight_moved_says_nothing():

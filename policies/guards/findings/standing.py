@@ -44,6 +44,11 @@ class Standing:
         return self.current and allowance.requests > 0 and (allowance.allowed > self.weight or reached)
 
 
+def learned(noise: Noise) -> tuple[tuple[str, float], ...]:
+    """The noise that a comparison reckons with, among its numbers."""
+    return ("burst", float(f"{noise.burst:.4g}")), ("spread", float(f"{noise.spread:.4g}"))
+
+
 def capital(log_e: float) -> float:
     """E, short enough to be stored and shown."""
     return float(f"{math.exp(min(log_e, 300.0)):.4g}")
