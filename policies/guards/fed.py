@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from policies.guards import drift, increment, labelled
+from policies.guards import counted, drift, increment, labelled
+from policies.guards.counted import Counted
 from policies.guards.drift import Scored
 from policies.guards.increment import Gap, Increment
 from policies.guards.labelled import Labelled
 
-Fed = Increment | Gap | Labelled | Scored
+Fed = Increment | Gap | Labelled | Scored | Counted
 
 
 def to_json(what: Fed) -> dict[str, Any]:
@@ -18,6 +19,8 @@ def to_json(what: Fed) -> dict[str, Any]:
             return labelled.to_json(what)
         case Scored():
             return drift.to_json(what)
+        case Counted():
+            return counted.to_json(what)
         case Increment() | Gap():
             return increment.to_json(what)
 
@@ -26,4 +29,6 @@ def from_json(row: Mapping[str, Any]) -> Fed:
     """What `to_json` wrote."""
     if "labelled" in row:
         return labelled.from_json(row)
+    if "counted" in row:
+        return counted.from_json(row)
     return drift.from_json(row) if "scored" in row else increment.from_json(row)

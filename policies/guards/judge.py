@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from policies.evidence import Evidence
 from policies.guards import (
+    asked,
     drift,
     heartbeat,
     histogram,
@@ -24,6 +25,8 @@ from policies.guards import (
     threshold,
     verdict,
 )
+from policies.guards.asked import AskedState
+from policies.guards.counted import Counted
 from policies.guards.drift import DriftState, Scored
 from policies.guards.fed import Fed
 from policies.guards.heartbeat import Alive
@@ -79,6 +82,7 @@ class Judge:
             hearts=tuple(heartbeat.start(at, restarts) for _ in plan.hearts),
             shares=tuple(share.start() for _ in plan.shares),
             thresholds=tuple(ThresholdState() for _ in plan.thresholds),
+            asked=tuple(AskedState() for _ in plan.asked),
         )
 
     def observe(self, state: JudgeState, what: Fed, alive: Alive | None = None) -> JudgeState:
@@ -90,6 +94,8 @@ class Judge:
                 state = replace(self._labelled(state, what), sequence=what.sequence)
             case Scored():
                 state = replace(self._scored(state, what), sequence=what.sequence)
+            case Counted():
+                state = replace(self._counted(state, what), sequence=what.sequence)
             case Increment() | Gap():
                 state = self._scraped(state, increment.checked(what), alive or Alive())
         harm = verdict.harm(self.plan, state)
@@ -134,6 +140,19 @@ class Judge:
             for guard, one in zip(self.plan.drifts, state.drifts, strict=True)
         )
         return replace(state, drifts=after)
+
+    def _counted(self, state: JudgeState, what: Counted) -> JudgeState:
+        """Counters of a metric source for one guard; like bets on the router's, only at a weight and warm."""
+        warm = what.weight > 0 and state.weight > 0 and state.warm >= self.plan.warmup
+        if what.gap is None and not warm:
+            return state
+        after = tuple(
+            asked.update(guard, one, what, together=state.together, at=state.at)
+            if guard.name == what.guard
+            else one
+            for guard, one in zip(self.plan.asked, state.asked, strict=True)
+        )
+        return replace(state, asked=after)
 
     def _scraped(self, state: JudgeState, what: Increment | Gap, alive: Alive) -> JudgeState:
         state = self._heard(state, what, alive)

@@ -9,12 +9,19 @@ rollout; nothing is judged here.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from policies.guards import increment, slo
+from policies.guards import asking, increment, slo
+from policies.guards.asked import Asked, How
 from policies.guards.increment import Arm
 from policies.guards.noise import PROVISIONAL, Noise
 from policies.spec.declaration import Environment, Guard, GuardKind, Strategy
 
-STAKES = {GuardKind.ERRORS: 3.0, GuardKind.LATENCY: 2.0, GuardKind.LABELS: 2.0, GuardKind.SLO: 1.0}
+STAKES = {
+    GuardKind.ERRORS: 3.0,
+    GuardKind.LATENCY: 2.0,
+    GuardKind.LABELS: 2.0,
+    GuardKind.SLO: 1.0,
+    GuardKind.QUERY: 2.0,
+}
 EMERGENCY = "warm-up"
 EMERGENCY_LIMIT = 0.2  # during a warm-up only a storm of errors counts
 EMERGENCY_STAKE = 1.0
@@ -98,7 +105,7 @@ class Plan:
     hearts: tuple[Guard, ...]
     shares: tuple[Guard, ...]
     thresholds: tuple[Guard, ...]
-    unfed: tuple[Guard, ...]  # what needs numbers that the router does not count: holds, never passes
+    asked: tuple[Asked, ...]  # what is fed by a metric source, or split by the router's labels
     false_rollbacks: float
     risk: float | None
     ladder: tuple[float, ...]  # ascending; with the weights of fixed steps
@@ -133,7 +140,7 @@ def plan_of(
 
     comparisons = tuple(
         Comparison(
-            g.name, g.kind, g.worse_by, g.slower_than, learned.get(g.name, PROVISIONAL), STAKES[g.kind]
+            g.name, g.kind, g.worse_by, g.slower_than, learned.get(g.name, PROVISIONAL), _whole_stake(g)
         )
         for g in of(GuardKind.ERRORS, GuardKind.LATENCY)
         if g.kind is GuardKind.ERRORS or g.slower_than is not None
@@ -154,8 +161,8 @@ def plan_of(
         limits,
         of(GuardKind.ALIVE),
         of(GuardKind.SHARE),
-        tuple(g for g in of(GuardKind.THRESHOLD) if g.query is None),
-        tuple(g for g in environment.guards if _unfed(g)),
+        of(GuardKind.THRESHOLD),
+        tuple(_asked(g, learned.get(g.name, PROVISIONAL)) for g in environment.guards if _is_asked(g)),
         environment.false_rollbacks,
         environment.risk,
         tuple(sorted(rungs)),
@@ -182,8 +189,44 @@ def _limit(guard: Guard, history: History | None, noise: Noise) -> Limit:
     return Limit(guard.name, limit, written, noise, STAKES[GuardKind.SLO])
 
 
-def _unfed(guard: Guard) -> bool:
-    return guard.kind is GuardKind.QUERY or (guard.kind is GuardKind.THRESHOLD and guard.query is not None)
+def _is_asked(guard: Guard) -> bool:
+    return guard.kind is GuardKind.QUERY or (guard.kind is GuardKind.ERRORS and bool(guard.segments))
+
+
+def _whole_stake(guard: Guard) -> float:
+    """Where segments are judged, too, they have the other half."""
+    return STAKES[guard.kind] / 2 if guard.segments else STAKES[guard.kind]
+
+
+def _asked(guard: Guard, noise: Noise) -> Asked:
+    limit = guard.limit
+    if limit is not None and asking.counts_good(guard):
+        limit = 1.0 - limit
+    how = How.RATE
+    if guard.kind is GuardKind.QUERY:
+        how = How.LIMIT if limit is not None else How.DURATIONS if guard.of is None else how
+        how = How.LOSS if guard.drop is not None else how
+    return Asked(
+        guard.name,
+        how,
+        worse_by=guard.worse_by,
+        drop=guard.drop or 0.0,
+        limit=limit,
+        labels=guard.segments,
+        split=guard.split,
+        whole=guard.kind is GuardKind.QUERY,
+        noise=noise,
+        stake=STAKES[guard.kind] if guard.kind is GuardKind.QUERY else _whole_stake(guard),
+        what=_what(guard),
+    )
+
+
+def _what(guard: Guard) -> str:
+    """How people read what is counted."""
+    if guard.query is None:
+        return "failed requests"
+    name = asking.selectors(guard)[0].name
+    return f"things missing from {name}" if asking.counts_good(guard) else name
 
 
 def _free_name(environment: Environment, name: str) -> str:

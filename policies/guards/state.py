@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar, cast
 
+from policies.guards.asked import AskedState, Part
 from policies.guards.drift import DriftState
 from policies.guards.heartbeat import HeartState
 from policies.guards.histogram import HistogramState
@@ -67,6 +68,7 @@ class JudgeState:
     distributions: tuple[HistogramState, ...] = ()
     qualities: tuple[QualityState, ...] = ()
     drifts: tuple[DriftState, ...] = ()
+    asked: tuple[AskedState, ...] = ()
 
 
 _MANY: dict[str, type] = {
@@ -80,6 +82,13 @@ _MANY: dict[str, type] = {
     "shares": ShareState,
     "thresholds": ThresholdState,
 }
+_TESTS: dict[str, type] = {
+    "rate": RateState,
+    "quality": QualityState,
+    "histogram": HistogramState,
+    "slo": SloState,
+}
+_NAMES = {kind: name for name, kind in _TESTS.items()}
 _ONE: dict[str, type] = {"emergency": SloState, "candidate": Counts, "stable": Counts}
 
 
@@ -88,7 +97,9 @@ def to_json(state: JudgeState) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for part in fields(state):
         value = getattr(state, part.name)
-        if part.name in _MANY:
+        if part.name == "asked":
+            plain[part.name] = [_asked_row(each) for each in value]
+        elif part.name in _MANY:
             plain[part.name] = [_row(each) for each in value]
         elif part.name in _ONE:
             plain[part.name] = _row(value)
@@ -104,13 +115,25 @@ def from_json(plain: Mapping[str, Any]) -> JudgeState:
     for name, value in plain.items():
         if name not in known:
             continue
-        if name in _MANY:
+        if name == "asked":
+            values[name] = tuple(map(_asked, value))
+        elif name in _MANY:
             values[name] = tuple(_value(_MANY[name], row) for row in value)
         elif name in _ONE:
             values[name] = _value(_ONE[name], value)
         else:
             values[name] = tuple(value) if isinstance(value, list) else value
     return JudgeState(**values)
+
+
+def _asked_row(value: AskedState) -> dict[str, Any]:
+    parts = [[part.name, _NAMES[type(part.state)], _row(part.state)] for part in value.parts]
+    return {"parts": parts, "seen": [list(pair) for pair in value.seen], "at": value.at, "gap": value.gap}
+
+
+def _asked(plain: Mapping[str, Any]) -> AskedState:
+    parts = tuple(Part(name, _value(_TESTS[kind], row)) for name, kind, row in plain["parts"])
+    return AskedState(parts, tuple((name, n) for name, n in plain["seen"]), plain["at"], plain["gap"])
 
 
 def _row(value: Any) -> dict[str, Any]:

@@ -5,15 +5,18 @@ of now and leave no doubt: the risk budget while two versions are compared, an a
 one has all traffic. Everything else is a reason to hold.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
 from policies.evidence import Evidence, Finding, Verdict, worst
-from policies.guards import allowed, budget, heartbeat, slo, threshold
+from policies.guards import allowed, asked, budget, heartbeat, slo, threshold
+from policies.guards.asked import STABLE, AskedState, How
 from policies.guards.budget import Combined, Stake
+from policies.guards.findings import asked as asked_findings
 from policies.guards.findings import limits as limit_findings
 from policies.guards.findings import quality, rates, rules
-from policies.guards.findings.standing import SUSPECT, Standing
+from policies.guards.findings.standing import SUSPECT, Allowance, Standing
 from policies.guards.plan import EMERGENCY, EMERGENCY_STAKE, Limit, Plan
 from policies.guards.state import JudgeState
 
@@ -47,6 +50,8 @@ def stakes(plan: Plan, state: JudgeState) -> list[Stake]:
         Stake(q.name, q.stake, s.log_e, s.log_peak)
         for q, s in zip(plan.qualities, state.qualities, strict=True)
     ]
+    for counters, tests in zip(plan.asked, state.asked, strict=True):
+        found += asked.stakes(counters, tests, blameless=_blameless(state, tests))
     for index, (guard, one) in enumerate(zip(limits(plan, state), state.limits, strict=True)):
         if guard.limit is not None:
             log_e = min(one.log_e, 0.0) if _breached(state, index) else one.log_e
@@ -74,7 +79,17 @@ def harm(plan: Plan, state: JudgeState) -> tuple[str, ...]:
         for g, s in zip(plan.thresholds, state.thresholds, strict=True)
         if s.failed >= threshold.MOST_FAILED
     )
-    return tuple(dict.fromkeys((*state.harm, *combined(plan, state).culprits, *dead, *above)))
+    culprits = combined(plan, state).culprits
+    return tuple(dict.fromkeys((*state.harm, *culprits, *_hurt(plan, state, culprits), *dead, *above)))
+
+
+def _hurt(plan: Plan, state: JudgeState, culprits: tuple[str, ...]) -> Iterator[str]:
+    """Where harm is that a guard found in all together: the segments that would be harm by themselves."""
+    enough = -math.log(plan.false_rollbacks)
+    for counters, tests in zip(plan.asked, state.asked, strict=True):
+        if counters.name in culprits:
+            strong = [part.name for part in tests.parts if part.name and part.state.log_peak >= enough]
+            yield from (asked.title(counters, name) for name in strong if name != STABLE)
 
 
 def evidence(plan: Plan, state: JudgeState, *, epoch: int, at: float, needs: bool = True) -> Evidence:
@@ -143,12 +158,16 @@ def _findings(plan: Plan, state: JudgeState, standing: Standing, *, needs: bool)
         yield rules.of_share(routing, split, standing, kept=plan.kept)
     for plain, checks in zip(plan.thresholds, state.thresholds, strict=True):
         yield rules.of_threshold(plain, checks, standing)
-    for unfed in plan.unfed:
-        yield rules.of_unfed(unfed)
+    harms = {name: harm_at(name) for name in levels}
+    for counters, tests in zip(plan.asked, state.asked, strict=True):
+        scale = asked_findings.Scale(
+            standing, plan.ladder, plan.risk, harms, together, _blameless(state, tests)
+        )
+        yield from asked_findings.of_asked(counters, tests, scale)
     if EMERGENCY in state.harm:
         yield limit_findings.of_emergency(state.emergency)
     if together:
-        tightest = min(allowed.allowances(plan, state), key=lambda a: a.allowed)
+        tightest = min(_allowances(plan, state), key=lambda a: a.allowed)
         yield limit_findings.of_risk(tightest, standing, plan.ladder, _waits(plan, state, standing))
 
 
@@ -162,8 +181,12 @@ def _waits(plan: Plan, state: JudgeState, standing: Standing) -> str | None:
         return "requests to the candidate"
     if state.warm < plan.warmup:
         return f"the end of the warm-up, in {plan.warmup - state.warm:.0f} s"
-    if plan.unfed:
-        return f"numbers for the guard {plan.unfed[0].name}"
+    for counters, tests in zip(plan.asked, state.asked, strict=True):
+        if tests.gap is not None or tests.at == 0:
+            return f"numbers for the guard {counters.name}: {tests.gap or 'none came yet'}"
+        least = asked_findings.holding(counters, tests, plan.risk, plan.ladder)
+        if least is not None and least[1].allowed <= min(state.weight, plan.top - 1e-9):
+            return f"more requests for the guard {least[0]}"
     for guard, one in zip(plan.qualities, state.qualities, strict=True):
         if one.labels <= 0 or one.stable_labels <= 0:
             return f"labels for the guard {guard.name}"
@@ -181,11 +204,12 @@ def _verdict(plan: Plan, state: JudgeState, found: list[Finding], standing: Stan
     asked = {q.name for q in plan.qualities if q.paired}
     if state.weight <= 0 and asked:  # shadow traffic: the answers are judged before any user sees one
         return worst([f.verdict for f in found if f.guard in asked])
-    if not standing.current or state.weight <= 0 or plan.unfed:
+    if not standing.current or state.weight <= 0:
         return Verdict.UNDECIDED
     if state.together:
         return worst([f.verdict for f in found if f.guard == "risk"])
     absolute = {limit.name for limit in plan.limits} | {q.name for q in plan.qualities}
+    absolute |= {counters.name for counters in plan.asked if counters.how is How.LIMIT}
     return worst([f.verdict for f in found if f.guard in absolute])
 
 
@@ -195,9 +219,23 @@ def _allowed(plan: Plan, state: JudgeState, verdict: Verdict, standing: Standing
         return 0.0
     if not state.together:
         return 100.0 if verdict is Verdict.CLEARED else state.weight
-    most = min(a.allowed for a in allowed.allowances(plan, state))
+    most = min(a.allowed for a in _allowances(plan, state))
     holds = verdict is Verdict.SUSPECT or _waits(plan, state, standing) is not None
     return min(most, state.weight) if holds else most
+
+
+def _allowances(plan: Plan, state: JudgeState) -> list[Allowance]:
+    """How far each rate lets the weight go, and each segment."""
+    found = allowed.allowances(plan, state)
+    for counters, tests in zip(plan.asked, state.asked, strict=True):
+        found += [one for _, one in asked_findings.allowances(counters, tests, plan.risk, plan.ladder)]
+    return found
+
+
+def _blameless(state: JudgeState, tests: AskedState) -> bool:
+    """Whether stable, beside the candidate, is above that limit too."""
+    theirs = tests.part(STABLE)
+    return state.together and theirs is not None and theirs.log_e >= SUSPECT
 
 
 def _breached(state: JudgeState, index: int) -> bool:

@@ -27,6 +27,7 @@ from policies.spec.declaration import (
     ServeMlflow,
     ServeNone,
     ServeRun,
+    Split,
     StepSpec,
     Strategy,
     Triggers,
@@ -102,7 +103,7 @@ def guards(written: Values) -> tuple[Guard, ...]:
 def _usual(name: str, value: Any) -> Guard:
     if name == "slo":
         return Guard(name, GuardKind.SLO, limit=None if value == "history" else value)
-    given = {**dict(defaults_of(Section(f"guards.{name}"))), **value}
+    given = _split({**dict(defaults_of(Section(f"guards.{name}"))), **value})
     if given.get("slo") == "history":
         del given["slo"]
     if "slo" in given:
@@ -111,15 +112,29 @@ def _usual(name: str, value: Any) -> Guard:
 
 
 def _own(name: str, value: Values) -> Guard:
-    given = dict(value)
+    given = _split(dict(value))
     if "labels" in given:
         return Guard(name, GuardKind.LABELS, **given)
+    given |= {key: str(given[key]) for key in ("query", "of") if key in given}
+    if "from" in given:
+        given["source"] = given.pop("from")
     if given.pop("drift", None) is not None:
         return Guard(name, GuardKind.DRIFT, **given)
     if "slo" in given:
-        comparison, limit = given.pop("slo")
-        return Guard(name, GuardKind.THRESHOLD, comparison=comparison, limit=limit, **given)
+        given["comparison"], given["limit"] = given.pop("slo")
     return Guard(name, GuardKind.QUERY, **given)
+
+
+def _split(given: Values) -> Values:
+    """`segments` as its labels and, where it says more than those, how they are judged."""
+    match given.get("segments"):
+        case dict() as written:
+            how = {**dict(defaults_of(Section.SEGMENTS)), **written}
+            labels = how.pop("by")
+            return {**given, "segments": labels, "split": Split(**how)}
+        case str() as label:
+            return {**given, "segments": (label,)}
+    return given
 
 
 def _source(values: Values) -> VersionSource:

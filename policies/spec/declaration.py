@@ -302,10 +302,24 @@ class GuardKind(StrEnum):
     LATENCY = "latency"  # share of requests slower than `slower_than`
     ALIVE = "alive"  # the candidate answers, its metrics come, it does not restart
     SHARE = "share"  # the router really splits as it was told
-    THRESHOLD = "threshold"  # a plain limit on a query's value, without an error guarantee
-    QUERY = "query"  # a query's value against stable's; `worse_by` or `drop`
+    THRESHOLD = "threshold"  # a plain limit on the share of bad requests, without an error guarantee
+    QUERY = "query"  # counters of a metric source; `worse_by`, `drop` or `limit`
     LABELS = "labels"  # wrong predictions, by labels that come later; `drop`
     DRIFT = "drift"  # a query's histogram against stable's; shown, and nothing follows from it
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """How `segments` are judged: at most `most` values of each label by themselves, none with less than
+    the share `least` of all requests, the others together; `risk` is the share of one value's own
+    requests that may fail because of the candidate."""
+
+    most: int = 10
+    least: float = 0.01
+    risk: float = 0.01
+
+
+EACH = Split()
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,7 +329,8 @@ class Guard:
     `worse_by` is the tolerated relative increase over stable (0 is strict), `limit` the tolerated
     share of bad requests (None: from stable's own history) or a threshold's bound, `slower_than` seconds,
     `no_data_for` seconds, `restarts` a count, `tolerance` a fraction of all requests, `drop` the tolerated
-    loss where more is better, `within` how many seconds late a label may come.
+    loss where more is better, `within` how many seconds late a label may come. `query` and `of` select
+    counters (`policies.spec.selector`) of the metric source `source`; their label `version` names who.
     """
 
     name: str
@@ -332,6 +347,10 @@ class Guard:
     drop: float | None = None
     within: float | None = None
     segments: tuple[str, ...] = ()
+    of: str | None = field(default=None, metadata=LATER)
+    source: str | None = field(default=None, metadata=LATER)
+    version: str = field(default="version", metadata=LATER)
+    split: Split = field(default=EACH, metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)

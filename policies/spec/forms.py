@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from policies.spec import selector
 from policies.spec.declaration import Comparison, FromImage, FromModel
 from policies.spec.mistakes import listed, nearest
 from policies.spec.words import split
@@ -99,6 +100,7 @@ SEGMENT = pattern("label", "a metric label, such as country", r"[A-Za-z_][A-Za-z
 LABELS = pattern(
     "table", "a source and a table, such as warehouse.labels", r"[a-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+"
 )
+SOURCE = pattern("source", "a source's name, as `segue connect` called it", r"[a-z0-9_-]+", longest=64)
 PERSON = pattern(
     "person",
     "a person (ann), a login at a source (code:ann) or a group (@acme/ml-leads)",
@@ -111,13 +113,12 @@ HEALTH = pattern("URL path", "a path that begins with `/`", r"/[A-Za-z0-9_./~%-]
 CRON = pattern("cron", "five fields, such as 0 3 * * 1 (UTC)", r"[0-9*,/-]+(?: [0-9*,/-]+){4}", longest=100)
 
 
-def _any_text(text: str) -> str:
-    if not text.strip():
-        raise Wrong("is empty")
-    return text
-
-
-QUERY = Form("query", "a query, as its metric source understands it", _any_text, {"type": "string"})
+QUERY = Form(
+    "counter",
+    'a counter of a metric source, such as lost_total{model="churn"}',
+    selector.read,
+    {"type": "string"},
+)
 
 
 def _truth(text: str) -> bool:

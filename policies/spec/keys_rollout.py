@@ -4,7 +4,8 @@ from policies.spec import forms
 from policies.spec.kinds import Block, Key, Many, Named, OneOf, Plain, Section
 
 _ROLLOUT = (Section.MODEL, Section.ENVIRONMENT)
-_SEGMENTS = Many(Plain(forms.SEGMENT), 10, single=True)
+_LABELS = Many(Plain(forms.SEGMENT), 3, single=True)
+_SEGMENTS = OneOf((Plain(forms.SEGMENT), Many(Plain(forms.SEGMENT), 3), Block(Section.SEGMENTS)))
 _OWN_GUARD = OneOf((Plain(forms.OFF), Block(Section.GUARD)))
 
 
@@ -256,7 +257,23 @@ _GUARDS = (
         "query",
         (Section.GUARD,),
         Plain(forms.QUERY),
-        "A metric source's query; with one of `slo`, `worse_by`, `drop`, `drift`.",
+        "A counter of bad things (with `drop`: of good ones), or a histogram's `…_bucket`; with one of `slo`,"
+        " `worse_by`, `drop`, `drift`.",
+    ),
+    Key("of", (Section.GUARD,), Plain(forms.QUERY), "The counter of all things. With `query`."),
+    Key(
+        "from",
+        (Section.GUARD,),
+        Plain(forms.SOURCE),
+        "The metric source, as `segue connect` named it. With `query`.",
+        note="the only one",
+    ),
+    Key(
+        "version",
+        (Section.GUARD,),
+        Plain(forms.SEGMENT),
+        "The counters' label that names the version. With `query`.",
+        note="`version`",
     ),
     Key(
         "labels",
@@ -264,7 +281,7 @@ _GUARDS = (
         Plain(forms.LABELS),
         "True labels that come later: source and table; with `within` and `drop`.",
     ),
-    Key("slo", (Section.GUARD,), Plain(forms.LIMIT), "Absolute limit on the query's value: `<= 0.5`."),
+    Key("slo", (Section.GUARD,), Plain(forms.LIMIT), "Absolute limit on the share `query` of `of`: `<= 5%`."),
     Key("worse_by", (Section.GUARD,), _WORSE, "Tolerated relative growth over stable, where less is better."),
     Key("drop", (Section.GUARD,), Plain(forms.SHARE), "Tolerated loss against stable, where more is better."),
     Key(
@@ -280,6 +297,28 @@ _GUARDS = (
         _SEGMENTS,
         "Judge also within each value of these labels.",
         note="all together",
+    ),
+    Key("by", (Section.SEGMENTS,), _LABELS, "The labels."),
+    Key(
+        "most",
+        (Section.SEGMENTS,),
+        Plain(forms.whole("a number of values", 1, 50)),
+        "So many values of each label are judged by themselves, the others together.",
+        "10",
+    ),
+    Key(
+        "least",
+        (Section.SEGMENTS,),
+        Plain(forms.share("a share up to 50%", most=50)),
+        "A value with a smaller share of the requests is judged with the others.",
+        "1%",
+    ),
+    Key(
+        "risk",
+        (Section.SEGMENTS,),
+        Plain(forms.share("a share above 0%", zero=False)),
+        "The share of one value's own requests that may fail because of the candidate.",
+        "1%",
     ),
 )
 

@@ -32,6 +32,7 @@ class Section(StrEnum):
     ALIVE = "guards.alive"
     SHARE = "guards.share"
     GUARD = "a guard of your own"
+    SEGMENTS = "segments"
 
 
 # --- kinds of value --------------------------------------------------------------------------

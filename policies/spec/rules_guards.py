@@ -4,18 +4,15 @@ A mistake says what to write in its place. What only shows at run time (buckets 
 more bad requests than requests) is a gap there, with its reason, and never a value.
 """
 
-import re
-
+from policies.spec.declaration import Comparison
 from policies.spec.mistakes import Findings, listed, nearest
 from policies.spec.node import Mapping, Node, Scalar, Sequence
 from policies.spec.reading import Values
+from policies.spec.selector import Selector
 
 _USUAL = ("errors", "slo", "latency", "alive", "share")
 _COMPARED = ("slo", "worse_by", "drop", "drift")
-# What makes of a counter something that is none any more; a guard takes the differences itself.
-_NOT_A_COUNTER = re.compile(
-    r"\b(rate|irate|increase|delta|idelta|deriv|avg|histogram_quantile|quantile|[a-z]+_over_time)\s*(?:by\s*)?\("
-)
+_BESIDE_QUERY = ("of", "from", "version")
 
 
 def check(node: Mapping, values: Values, findings: Findings) -> None:
@@ -49,25 +46,89 @@ def _check_own(name: Scalar, guard: Mapping, read: Values, strategy: str, findin
     elif kinds == ["query"]:
         _exactly_one(guard, _COMPARED, findings)
         _only_with(guard, "within", ("labels",), findings)
-        _check_query(guard, str(read.get("query", "")), findings)
+        _check_query(name.text, guard, read, findings)
     else:
         _exactly_one(guard, ("drop",), findings)
-        for key in ("slo", "worse_by", "drift"):
+        for key in ("slo", "worse_by", "drift", *_BESIDE_QUERY):
             _only_with(guard, key, ("query",), findings)
         if not guard.has("within") and strategy != "shadow":
             message = f"the guard `{name.text}` needs `within`, how late a label may come and still count"
             findings.add(guard.place, message, allowed=("within",))
 
 
-def _check_query(guard: Mapping, query: str, findings: Findings) -> None:
-    found = _NOT_A_COUNTER.search(query)
-    if found and not guard.has("slo"):
-        compared = next((key for key in _COMPARED if guard.has(key)), "worse_by")
+def _check_query(name: str, guard: Mapping, read: Values, findings: Findings) -> None:
+    query, of = read.get("query"), read.get("of")
+    if not isinstance(query, Selector):
+        return
+    buckets = query.name.endswith("_bucket")
+    if buckets:
+        _check_buckets(guard, findings)
+    elif guard.has("drift"):
         message = (
-            f"`{compared}` compares counters, and `{found[1]}(…)` makes something else of one: write the "
-            "counter itself, such as `sum by (version) (lost_total)`; Segue takes the differences"
+            f"`drift` compares the buckets of a histogram, and `{query.name}` counts in none: write"
+            f" `query: {query.name}_bucket`"
         )
-        findings.add(_written(guard, "query").place, message, found=found[1])
+        findings.add(_written(guard, "query").place, message, found=query.name)
+    elif not guard.has("of"):
+        message = (
+            f"the guard `{name}` has no total: write `of`, the counter of all things of which"
+            f" `{query.name}` counts the {'good' if guard.has('drop') else 'bad'} ones"
+        )
+        findings.add(guard.place, message, allowed=("of",))
+    if isinstance(of, Selector) and str(of) == str(query):
+        message = f"`of` is the same counter as `query`: all of `{of.name}` would be bad; write the total's"
+        findings.add(_written(guard, "of").place, message, found=str(of))
+    for key in ("query", "of"):
+        _check_counter(guard, key, read.get(key), findings)
+    _check_limit(guard, read, findings)
+
+
+def _check_buckets(guard: Mapping, findings: Findings) -> None:
+    if guard.has("of"):
+        message = "`of` is not needed for a histogram, which counts all things itself: leave it out"
+        findings.add(_written(guard, "of").place, message, found="of")
+    for key in ("slo", "drop"):
+        if guard.has(key):
+            message = (
+                f"`{key}` is for counters: for a histogram write `worse_by: 10%` (longer durations),"
+                " `drift: show`, or with `query` the counter of what is too slow"
+            )
+            findings.add(_written(guard, key).place, message, found=key, allowed=("worse_by", "drift"))
+
+
+def _check_counter(guard: Mapping, key: str, selector: object, findings: Findings) -> None:
+    """What a name says that cannot be a counter of things."""
+    if not isinstance(selector, Selector):
+        return
+    near = {
+        "_sum": "_count",
+        "_created": "_total",
+        "_info": "_total",
+        "_ratio": "_total",
+        "_percent": "_total",
+    }
+    ending = next((one for one in near if selector.name.endswith(one)), None)
+    if ending is not None:
+        right = selector.name.removesuffix(ending) + near[ending]
+        message = (
+            f"`{selector.name}` counts no things: a guard wants a counter that only grows by one for each;"
+            f" did you mean `{right}`?"
+        )
+        findings.add(_written(guard, key).place, message, found=selector.name, nearest=right)
+
+
+def _check_limit(guard: Mapping, read: Values, findings: Findings) -> None:
+    """A limit on a share: at most so much is bad, or at least so much is good."""
+    if not guard.has("slo") or not isinstance(read.get("slo"), tuple):
+        return
+    comparison, limit = read["slo"]
+    most = comparison in {Comparison.AT_MOST, Comparison.LESS_THAN}
+    if not 0 < (limit if most else 1 - limit) <= 0.5:
+        message = (
+            "`slo` limits the share `query` of `of`: write `<=` and a share above 0% up to 50% of bad things,"
+            " or `>=` and one from 50% to below 100% of good ones"
+        )
+        findings.add(_written(guard, "slo").place, message, found=f"{comparison.value} {limit:g}")
 
 
 def _check_baseline(name: Scalar, guard: Mapping, findings: Findings) -> None:
@@ -83,11 +144,26 @@ def _check_baseline(name: Scalar, guard: Mapping, findings: Findings) -> None:
 
 def _check_segments(guard: Mapping, findings: Findings) -> None:
     written = guard.get("segments")
-    items = written.items if isinstance(written, Sequence) else ()
+    if written is None:
+        return
+    by = written.get("by") if isinstance(written, Mapping) else written
+    if by is None:
+        message = "`segments` needs `by`, the label whose values are judged by themselves"
+        findings.add(written.place, message, allowed=("by",))
+    items = by.items if isinstance(by, Sequence) else ()
     labels = [item.text for item in items if isinstance(item, Scalar)]
     for label in {label for label in labels if labels.count(label) > 1}:
         message = f"`segments` names `{label}` twice"
         findings.add(_written(guard, "segments").place, message, found=label)
+    version = guard.get("version")
+    named = version.text if isinstance(version, Scalar) else "version"
+    single = [by.text] if isinstance(by, Scalar) else []
+    if guard.has("query") and named in [*labels, *single]:
+        message = f"`segments` names `{named}`, the label of the version: it has one value for each version"
+        findings.add(_written(guard, "segments").place, message, found=named)
+    if guard.has("drift") or guard.has("slo"):
+        message = "`segments` compares with stable: write it with `worse_by` or `drop`"
+        findings.add(_written(guard, "segments").place, message, found="segments")
 
 
 def _exactly_one(guard: Mapping, names: tuple[str, ...], findings: Findings) -> None:

@@ -35,7 +35,7 @@ def knows(judge: Judge) -> bool:
     """Whether this module can stand for such a judge."""
     plan = judge.plan
     known = {GuardKind.ERRORS, GuardKind.LATENCY}
-    beyond = (plan.unfed, plan.thresholds, plan.qualities, plan.drifts)
+    beyond = (plan.asked, plan.thresholds, plan.qualities, plan.drifts)
     return not any(beyond) and {c.kind for c in plan.comparisons} <= known
 
 

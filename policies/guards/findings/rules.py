@@ -90,16 +90,3 @@ def of_threshold(guard: Guard, state: ThresholdState, standing: Standing) -> Fin
         int(state.requests),
         needed,
     )
-
-
-def of_unfed(guard: Guard) -> Finding:
-    """A guard whose numbers nobody brings: it holds, because unknown never passes."""
-    return Finding(
-        guard.name,
-        Verdict.UNDECIDED,
-        f"a guard of the kind {guard.kind} needs numbers beyond the router's counters",
-        (),
-        None,
-        0,
-        f"a metric source that answers for the guard {guard.name}, or the file without it",
-    )
