@@ -84,6 +84,8 @@ def daemon_folder(home: Path, name: str) -> Path:
 def _daemons(chosen: Settings, broker: Broker, tell: Tell) -> Settings:
     """The router, and the broker where the embedded one is wanted, under their shims."""
     if not chosen.clusters_only:
+        if plugins.load("daemons", "recorder").open(chosen).wanted():
+            _keep(chosen, "recorder", tell)  # before the router, whose routes name its port
         _keep(chosen, "traefik", tell)
     if chosen.broker is not None or broker == "none":
         return chosen

@@ -25,6 +25,7 @@ def check(route: Route, capabilities: frozenset[str]) -> None:
     for backend in route.backends:
         _check_backend(route.target, backend)
     _check_whole(route)
+    _check_recording(route, capabilities)
 
 
 def check_apart(route: Route, others: Iterable[Route]) -> None:
@@ -73,6 +74,18 @@ def _check_whole(route: Route) -> None:
     total = math.fsum(backend.weight for backend in route.backends)
     if abs(total - 100) > 1e-6:
         raise Refused(f"{route.target}: the weights add to {total:g}, not to 100")
+
+
+def _check_recording(route: Route, capabilities: frozenset[str]) -> None:
+    copies = route.recording is not None and route.recording.copies
+    if route.recording is not None and "recording" not in capabilities:
+        raise Refused(f"{route.target}: this router can neither copy requests nor record answers")
+    if copies != bool(route.copied):
+        raise Refused(
+            f"{route.target}: a copy of each request needs a version that it goes to, and a recorder"
+        )
+    if copies and route.copied not in {backend.name for backend in route.backends if backend.weight == 0}:
+        raise Refused(f"{route.target}: {route.copied} gets copies, so it must be a version without traffic")
 
 
 def _usable(url: str) -> bool:

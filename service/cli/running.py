@@ -88,7 +88,8 @@ def _stop_segue(home: Path, out: Console) -> None:
 
 def _data_plane(home: Path) -> list[tuple[str, Path]]:
     """Everything that a shim keeps, models first, the router last."""
-    places = [*sorted((home / "workloads").glob("*")), up.daemon_folder(home, "traefik")]
+    daemons = (up.daemon_folder(home, name) for name in ("recorder", "traefik"))
+    places = [*sorted((home / "workloads").glob("*")), *daemons]
     return [(folder.name, folder) for folder in places if folder.is_dir() and shim.status(folder).running]
 
 

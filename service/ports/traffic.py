@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from policies.recording import Recording
+
 
 @dataclass(frozen=True, slots=True)
 class Backend:
@@ -19,7 +21,8 @@ class Route:
 
     A backend may have weight 0: it then answers only on its preview address, which the router
     serves for requests that carry the header `X-Segue-Version: <backend name>`. `attempt` counts
-    the writes of an epoch.
+    the writes of an epoch. `recording` is what is recorded of its answers; where that copies, each request
+    goes to the backend `copied`, too, whose answers nobody sees.
     """
 
     target: str
@@ -27,6 +30,8 @@ class Route:
     backends: tuple[Backend, ...]
     sticky: Literal["none", "cookie", "header"] = "none"
     attempt: int = 0
+    recording: Recording | None = None
+    copied: str = ""
 
 
 class TrafficRouter(Protocol):

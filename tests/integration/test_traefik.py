@@ -286,7 +286,7 @@ def test_the_order_of_a_running_router_is_the_same_again(traefik):
 
 
 def test_the_daemons_are_found_by_name():
-    assert plugins.names("daemons") == ("traefik", "valkey")
+    assert plugins.names("daemons") == ("recorder", "traefik", "valkey")
     assert plugins.load("daemons", "traefik").open is not None
 
 

@@ -17,7 +17,7 @@ class MemoryRouter:
     router that is slow to reload.
     """
 
-    capabilities: ClassVar[frozenset[str]] = frozenset({"weights", "preview", "sticky:cookie"})
+    capabilities: ClassVar[frozenset[str]] = frozenset({"weights", "preview", "sticky:cookie", "recording"})
 
     def __init__(self) -> None:
         self.unconfirmed = 0

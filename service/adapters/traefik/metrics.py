@@ -10,7 +10,7 @@ from typing import Self
 
 from policies.spec.support import BOUNDS
 from service.adapters import exposition
-from service.adapters.exposition import Names, Strange, Tally
+from service.adapters.exposition import Names, Series, Strange, Tally
 from service.adapters.traefik import truth
 from service.adapters.traefik.layout import Layout, Unanswered
 from service.adapters.traefik.rendering import backend_of
@@ -54,10 +54,16 @@ def parse(text: str, at: float, routed: frozenset[str] = frozenset()) -> Sample:
     tallies = {name: exposition.unasked(BOUNDS) for name in routed}
     for one in found:
         backend = backend_of(one.labels.get("service", ""))
-        if backend is not None:
+        if backend is not None and not _recorder_was_away(one):
             tallies.setdefault(backend, Tally()).add(one, NAMES)
     backends = tuple((name, tally.counters(name)) for name, tally in sorted(tallies.items()))
     return Sample(at, started, backends)
+
+
+def _recorder_was_away(one: Series) -> bool:
+    """Traefik's own 502: nobody answered there, the request goes on elsewhere, and is counted there. The
+    recorder itself says 502 to nobody."""
+    return one.labels.get("service", "").startswith("recorded.") and one.labels.get("code") == "502"
 
 
 def _routed(layout: Layout) -> frozenset[str]:

@@ -2,12 +2,14 @@
 
 Per target a weighted service, per backend two services: `version.<name>` takes the split's
 requests, `preview.<name>` those that ask for the version by header. Traefik counts by service, so
-a version's counters hold its users' requests and no preview.
+a version's counters hold its users' requests and no preview. Where answers are recorded, the way leads
+through the services of `recorded`.
 """
 
 from typing import Any
 
 from policies.place import served_by
+from service.adapters.traefik import recorded
 from service.ports.traffic import Backend, Route
 from service.preview import PREVIEW_HEADER
 
@@ -39,17 +41,22 @@ def target_service(target: str) -> str:
 def backend_of(service: str) -> str | None:
     """The backend whose users' requests a service of Traefik's metrics counts."""
     name, _, provider = service.rpartition("@")
-    return name.removeprefix("version.") if provider == "file" and name.startswith("version.") else None
+    kind, _, backend = name.partition(".")
+    return backend if provider == "file" and kind in {"version", "recorded"} and backend else None
 
 
-def dynamic(routes: list[Route]) -> dict[str, Any]:
-    """The whole dynamic configuration. Never empty: Traefik refuses empty sections."""
+def dynamic(routes: list[Route], recorder: int | None = None) -> dict[str, Any]:
+    """The whole dynamic configuration. Never empty: Traefik refuses empty sections.
+
+    `recorder` is the recorder's port; without one nothing leads there.
+    """
     routers: dict[str, Any] = {}
     services: dict[str, Any] = {NOBODY: {"loadBalancer": {"servers": []}}}
     middlewares: dict[str, Any] = {}
     for route in routes:
         routers |= _routers(route)
-        services |= _services(route)
+        services |= _services(route, recorder)
+        middlewares |= recorded.middlewares(route)
         middlewares[target_service(route.target)] = {"stripPrefix": {"prefixes": [_prefix(route.target)]}}
         middlewares |= {stamp(backend.name): _stamped(backend) for backend in route.backends}
     sections = {"routers": routers, "services": services, "middlewares": middlewares}
@@ -57,11 +64,11 @@ def dynamic(routes: list[Route]) -> dict[str, Any]:
     return {"http": {**http, "serversTransports": {TRANSPORT: _transport()}}}
 
 
-def differences(route: Route, runtime: dict[str, Any]) -> list[str]:
+def differences(route: Route, runtime: dict[str, Any], recorder: int | None = None) -> list[str]:
     """What Traefik's raw data lacks or has otherwise than the route wants; empty: it serves it."""
     services, routers = _section(runtime, "services"), _section(runtime, "routers")
     found = []
-    for name, wanted in _services(route).items():
+    for name, wanted in _services(route, recorder).items():
         if _essence(services.get(f"{name}@file") or {}) != _essence(wanted):
             found.append(f"service {name}")
     for name, wanted in _routers(route).items():
@@ -111,13 +118,23 @@ def _router(rule: str, service: str, middleware: str, priority: int) -> dict[str
     }
 
 
-def _services(route: Route) -> dict[str, Any]:
-    services = {target_service(route.target): {"weighted": _weighted(route)}}
+def _services(route: Route, recorder: int | None) -> dict[str, Any]:
+    through = route.recording is not None and recorder is not None
+    split: dict[str, Any] = {"weighted": _weighted(route, through=through)}
+    services = {target_service(route.target): split}
+    if through and route.copied:
+        services = {
+            target_service(route.target): recorded.copying(route),
+            recorded.split_service(route.target): split,
+        }
     for backend in route.backends:
         balancer = {"servers": [{"url": backend.url}], "serversTransport": TRANSPORT}
         served: dict[str, Any] = {"loadBalancer": balancer, "middlewares": [stamp(backend.name)]}
         services[version_service(backend.name)] = served
         services[preview_service(backend.name)] = served
+        if through:
+            direct, said = version_service(backend.name), stamp(backend.name)
+            services |= recorded.way(backend, recorder or 0, direct, said, TRANSPORT)
     return services
 
 
@@ -127,9 +144,10 @@ def _stamped(backend: Backend) -> dict[str, Any]:
     return {"headers": {"customRequestHeaders": said, "customResponseHeaders": said}}
 
 
-def _weighted(route: Route) -> dict[str, Any]:
+def _weighted(route: Route, *, through: bool) -> dict[str, Any]:
+    named = recorded.through_service if through else version_service
     parts = [
-        {"name": version_service(backend.name), "weight": _weight(backend)}
+        {"name": named(backend.name), "weight": _weight(backend)}
         for backend in route.backends
         if backend.weight > 0
     ]
@@ -161,6 +179,12 @@ def _essence(service: dict[str, Any]) -> Any:
         weighted = service["weighted"]
         parts = [(_bare(part["name"]), part.get("weight", 1)) for part in weighted.get("services", [])]
         return parts, ((weighted.get("sticky") or {}).get("cookie") or {}).get("name")
+    if "mirroring" in service:
+        copies = service["mirroring"].get("mirrors") or []
+        named = [(_bare(copy["name"]), copy.get("percent", 0)) for copy in copies]
+        return _bare(service["mirroring"].get("service", "")), named
+    if "failover" in service:
+        return [_bare(service["failover"].get(key, "")) for key in ("service", "fallback")]
     if "loadBalancer" in service:
         servers = [server.get("url") for server in service["loadBalancer"].get("servers", [])]
         return servers, [_bare(name) for name in service.get("middlewares") or []]

@@ -11,11 +11,13 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 from service.adapters import routes
-from service.adapters.traefik import rendering, truth
+from service.adapters.recorder import RecorderDaemon
+from service.adapters.traefik import recorded, rendering, truth
 from service.adapters.traefik.layout import Layout, Unanswered
 from service.ports.connections import Source
 from service.ports.outcomes import Retry
 from service.ports.traffic import Route
+from service.recorder.orders import Home
 from service.settings import Settings
 
 CONFIRM_SECONDS = 2.0
@@ -29,11 +31,12 @@ Differences = Callable[[dict[str, Any]], list[str]]  # from Traefik's raw data t
 class TraefikRouter:
     """Splits requests by weighted services; a version's preview answers to a header."""
 
-    capabilities: ClassVar[frozenset[str]] = frozenset({"weights", "preview", "sticky:cookie"})
+    capabilities: ClassVar[frozenset[str]] = frozenset({"weights", "preview", "sticky:cookie", "recording"})
 
-    def __init__(self, layout: Layout, base: str) -> None:
+    def __init__(self, layout: Layout, base: str, recorder: RecorderDaemon) -> None:
         self._layout = layout
         self._base = base
+        self._recorder = recorder
 
     @classmethod
     def open(cls, settings: Settings, source: Source | None = None) -> Self:
@@ -41,16 +44,23 @@ class TraefikRouter:
         del source
         host = _EVERYWHERE.get(settings.host, settings.host)
         host = f"[{host}]" if ":" in host else host
-        return cls(Layout(settings.home / "traefik"), f"http://{host}:{settings.router_port}")
+        base = f"http://{host}:{settings.router_port}"
+        return cls(Layout(settings.home / "traefik"), base, RecorderDaemon.open(settings))
 
     def set(self, route: Route) -> Route:
         """Write, then wait until Traefik says it serves exactly this."""
         routes.check(route, self.capabilities)
+        if route.recording is not None:
+            self._recorder.keep()
         with truth.locked(self._layout):
-            after = truth.with_route(truth.load(self._layout), route)
+            before = truth.load(self._layout)
+            after = truth.with_route(before, route)
             truth.save(self._layout, after)
+            # Who is on the way now goes by the old routes: the recorder knows both until the new ones serve.
+            self._recorder.files.write(recorded.legs(_serving(before) + _serving(after)))
             render(self._layout, after)
         self._confirm(route, (route.epoch, route.attempt))
+        self._forget_old_legs()
         return route
 
     def get(self, target: str) -> Route | None:
@@ -77,9 +87,21 @@ class TraefikRouter:
             truth.save(self._layout, after)
             render(self._layout, after)
         self._wait(target, (epoch, attempt), lambda runtime: rendering.leftovers(target, runtime))
+        self._forget_old_legs()
+
+    def _forget_old_legs(self) -> None:
+        """The recorder passes on what the routes send it, and ends where that is nothing."""
+        with truth.locked(self._layout):
+            legs = recorded.legs(_serving(truth.load(self._layout)))
+            if not legs and not self._recorder.wanted():
+                return
+            self._recorder.files.write(legs)
+            if not legs:
+                self._recorder.end()
 
     def _confirm(self, route: Route, writing: tuple[int, int] | None) -> None:
-        self._wait(route.target, writing, lambda runtime: rendering.differences(route, runtime))
+        port = self._recorder.files.port()
+        self._wait(route.target, writing, lambda runtime: rendering.differences(route, runtime, port))
 
     def _wait(self, target: str, writing: tuple[int, int] | None, differences: Differences) -> None:
         deadline = time.monotonic() + CONFIRM_SECONDS
@@ -102,6 +124,10 @@ class TraefikRouter:
 
 def render(layout: Layout, entries: truth.Routes) -> None:
     """Write Traefik's file from the truth. The caller holds the lock. JSON is YAML."""
-    serving = [entry.route for _, entry in sorted(entries.items()) if entry.route is not None]
     layout.make()
-    layout.replace(layout.dynamic, json.dumps(rendering.dynamic(serving), indent=1) + "\n")
+    content = rendering.dynamic(_serving(entries), Home(layout.folder.parent / "recorder").port())
+    layout.replace(layout.dynamic, json.dumps(content, indent=1) + "\n")
+
+
+def _serving(entries: truth.Routes) -> list[Route]:
+    return [entry.route for _, entry in sorted(entries.items()) if entry.route is not None]

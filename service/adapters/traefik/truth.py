@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from policies.recording import Keep, Recording
 from service.adapters import routes as order
 from service.adapters.traefik.layout import Layout
 from service.ports.outcomes import Refused
@@ -89,12 +90,15 @@ def check_order(routes: Routes, target: str, write: tuple[int, int]) -> None:
 def _stored(entry: Entry) -> dict[str, Any]:
     if entry.route is None:
         return {"epoch": entry.epoch, "attempt": entry.attempt, "removed": True}
-    return {
+    stored: dict[str, Any] = {
         "epoch": entry.epoch,
         "attempt": entry.attempt,
         "sticky": entry.route.sticky,
         "backends": [asdict(backend) for backend in entry.route.backends],
     }
+    if entry.route.recording is not None:
+        stored |= {"recording": asdict(entry.route.recording), "copied": entry.route.copied}
+    return stored
 
 
 def _entry(target: str, stored: dict[str, Any]) -> Entry:
@@ -103,4 +107,7 @@ def _entry(target: str, stored: dict[str, Any]) -> Entry:
         return Entry(epoch, None, attempt)
     backends = tuple(Backend(b["name"], b["url"], float(b["weight"])) for b in stored["backends"])
     route = Route(target, epoch, backends)
+    if "recording" in stored:
+        kept = {"keep": Keep(stored["recording"]["keep"])}
+        route = replace(route, recording=Recording(**stored["recording"] | kept), copied=stored["copied"])
     return Entry(epoch, replace(route, sticky=stored["sticky"], attempt=attempt), attempt)
