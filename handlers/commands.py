@@ -37,6 +37,7 @@ FORMS: tuple[Form, ...] = (
     Form("hand-back", "return a Deployment that was taken over", "target", required=True),
     Form("start", "release a version of a registered model", "model", required=True),
     Form("replay-event", "handle a delivery, or work that was given up, again", "event", required=True),
+    Form("dismiss-event", "leave what was given up as it is; say why", "event", required=True),
     Form("help", "show this", "", required=False),
 )
 BY_VERB = {form.verb: form for form in FORMS}

@@ -111,6 +111,7 @@ Verb = Literal[
     "rollback",
     "start",
     "replay-event",
+    "dismiss-event",
     "help",
 ]
 

@@ -12,7 +12,7 @@ from policies.effects import WriteComment
 from policies.events import Command
 from policies.release import HOLDING, Cause, Phase, Release, Serving, Target
 from policies.spec.declaration import FromImage, FromModel
-from service import commenting, ordering, planning, replaying
+from service import commenting, dismissing, ordering, planning, replaying
 from service.bootstrap import Parts
 from service.deciding import Deciding, Plan, decide
 from service.ports.outcomes import Refused
@@ -152,6 +152,9 @@ def obey(deciding: Deciding, command: Command, plan: Plan | None) -> Reply:
             return _hand_back(deciding, command)
         case "replay-event":
             ok, text = replaying.replay(deciding.change, command.subject or "", command.at)
+            return Reply(ok=ok, text=text)
+        case "dismiss-event":
+            ok, text = dismissing.dismiss(deciding.change, command)
             return Reply(ok=ok, text=text)
         case "approve" | "reject" | "promote" | "abort" | "pause" | "resume":
             return _to_release(deciding, command)

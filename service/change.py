@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Table, and_, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from handlers.labels import Batch
@@ -131,6 +131,11 @@ class Change(Reading):
             self.connection.execute(update(tables.cursor).where(*here).values(changed))
         return sequence
 
+    def forget_values(self, source: str, references: Sequence[str]) -> None:
+        """Forget what was seen of these references: seen again, they are new."""
+        gone = and_(tables.cursor.c.source == source, tables.cursor.c.reference.in_(references))
+        self.connection.execute(delete(tables.cursor).where(gone))
+
     def save_source(self, source: Source) -> None:
         """Store a connection; one of the same name is replaced."""
         self._put(tables.source, "name", {**asdict(source), "owns": list(source.owns)})
@@ -193,6 +198,10 @@ class Change(Reading):
     def fail(self, work: Work, error: str) -> None:
         """Give the work up, for people to see. Raises `Lost`."""
         queue.fail(self.connection, work, self.now, error)
+
+    def dismiss(self, number: int) -> bool:
+        """Let given up work rest; False where it was not given up."""
+        return queue.dismiss(self.connection, number)
 
     def revive(self, number: int) -> bool:
         """Make dead work due again; False where it is not dead, or newer work was done in its place."""

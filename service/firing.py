@@ -1,7 +1,7 @@
 """Alerts that fire now, as their sender told last: a release that begins meanwhile is held before traffic.
 
-An alert is forgotten once it is resolved, or once its sender has said nothing of it for a day. Told late or
-again, what was resolved does not fire anew: it is known by when it began.
+An alert counts no more once it is resolved, or once its sender has said nothing of it for a day. Told late or
+again, what was resolved does not fire anew: it is known by when it began, for as long as deliveries are kept.
 """
 
 import json
@@ -36,6 +36,16 @@ def resolved(change: Change, source: Source, hint: ResolvedHint, told: float) ->
     known = _known(change, source, hint.subject, hint.alert)
     if known is None or hint.since >= known["began"]:
         _put(change, source, hint.subject, hint.alert, fires=False, began=hint.since, told=told, reason="")
+
+
+def forget(change: Change, before: float) -> None:
+    """Remove what was told last before that moment: it has ended, or nobody knows whether it still fires."""
+    for source in change.sources():
+        if source.kind in KINDS:
+            told = {
+                c.reference: json.loads(c.value or "{}").get("told", 0) for c in change.cursors(source.name)
+            }
+            change.forget_values(source.name, [name for name, at in told.items() if at < before])
 
 
 def at(change: Change, target: str) -> tuple[str, str] | None:

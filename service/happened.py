@@ -35,6 +35,7 @@ class State(StrEnum):
     WAITING = "waiting"  # taken, and not done; `text` says why if it was tried
     DONE = "done"  # `text` says what followed
     DEAD = "dead"  # given up; `text` says why
+    DISMISSED = "dismissed"  # given up, and somebody said that it may rest; `text` says who and why
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,9 +199,16 @@ def _answered(work: Work) -> str:
     return work.subject if work.kind == "command" else f"work-{work.id}"
 
 
+_STATES = {
+    "done": State.DONE,
+    "replaced": State.DONE,
+    "dead": State.DEAD,
+    "dismissed": State.DISMISSED,
+}
+
+
 def _of_work(work: Work, answer: Mapping[str, Any], numbers: Mapping[str, str]) -> Happened:
-    states = {"done": State.DONE, "replaced": State.DONE, "dead": State.DEAD}
-    state = states.get(work.state, State.WAITING)
+    state = _STATES.get(work.state, State.WAITING)
     led = [numbers[key] for key in answer.get("events", ()) if key in numbers]
     led += answer.get("led") or ([answer["release"]] if answer.get("release") else [])
     return Happened(
@@ -210,7 +218,7 @@ def _of_work(work: Work, answer: Mapping[str, Any], numbers: Mapping[str, str]) 
         kind=work.kind,
         what=_what(work),
         state=state,
-        text=answer.get("text", "") if state is State.DONE else work.error or "",
+        text=answer.get("text", "") if state in {State.DONE, State.DISMISSED} else work.error or "",
         led=tuple(led),
         tries=work.attempts + work.retries,
         delivery=int(work.subject) if work.kind in KINDS and work.subject.isdigit() else None,

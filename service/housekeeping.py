@@ -1,4 +1,4 @@
-"""Forgets what nobody needs any more: bodies, finished work, images and what builds printed.
+"""Forgets what nobody needs any more: bodies, finished work, old alerts, images and what builds printed.
 
 Asked for by the reconciler now and then, done by a worker like any other work, so that one does it at a
 time and a failure is tried again. What an open release, a stable or a previous version needs is never
@@ -8,8 +8,10 @@ removed, nor what was acknowledged and not yet taken. The record stays for ever.
 from policies import version as versions
 from policies.spec.declaration import FromImage
 from policies.version import Version, VersionPhase
+from service import firing
 from service.bootstrap import Parts
 from service.deciding import Deciding, decide
+from service.firing import SILENT_SECONDS
 from service.queue import Work
 from service.states import release_of, target_of, version_of
 
@@ -25,6 +27,7 @@ def tidy(parts: Parts, work: Work) -> None:
     # After the bodies: a body that is still there would be taken anew without its work's key.
     parts.store.forget_work(now - seconds)
     parts.store.forget_labels(now - seconds)
+    decide(parts.store, lambda deciding: firing.forget(deciding.change, now - max(seconds, SILENT_SECONDS)))
     keep = decide(parts.store, lambda deciding: _expire(deciding, now - seconds))
     parts.builder.tidy(keep, seconds)
     decide(parts.store, lambda deciding: deciding.change.finish(work))

@@ -268,6 +268,12 @@ def revive(connection: Connection, number: int, now: float) -> bool:
     return connection.execute(update(work).where(dead).values(_fresh(now))).rowcount == 1
 
 
+def dismiss(connection: Connection, number: int) -> bool:
+    """Let given up work rest: nobody is shown it among the dead any more. False where it is not dead."""
+    dead = update(work).where(work.c.id == number, work.c.state == "dead")
+    return connection.execute(dead.values(state="dismissed")).rowcount == 1
+
+
 def _fresh(now: float) -> dict[str, Any]:
     """Due, as if it had not been tried."""
     untried = {"state": "pending", "attempts": 0, "retries": 0, "not_before": now, "rank": now}
@@ -292,7 +298,7 @@ def forget(connection: Connection, before: float) -> int:
 
     What was given up so long ago goes, too: what it wrote over would not be known any more if it came back.
     """
-    old = and_(work.c.state.in_(("done", "replaced", "dead")), work.c.finished < before)
+    old = and_(work.c.state.in_(("done", "replaced", "dead", "dismissed")), work.c.finished < before)
     return connection.execute(delete(work).where(old)).rowcount
 
 

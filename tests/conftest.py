@@ -71,10 +71,10 @@ def image_registry(tmp_path_factory):
 class Postgres:
     """A throw-away server."""
 
-    def __init__(self, programs: Path, user: str) -> None:
+    def __init__(self, programs: Path, user: str, folder: Path | None = None) -> None:
         self._programs = programs
         self._as_user = _as_user(user)
-        self.folder = Path(tempfile.mkdtemp(prefix="segue-pg-"))
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="segue-pg-"))
         self._numbers = itertools.count(1)
         self._process = None
         if os.geteuid() == 0:
@@ -82,19 +82,29 @@ class Postgres:
             os.chown(self.folder, account.pw_uid, account.pw_gid)
         self._run("initdb", "-D", self.folder / "data", "-U", "segue", "-A", "trust", "-N", "-E", "UTF8")
 
-    def start(self) -> None:
-        """Start it, and wait until it answers."""
-        options = ["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=60"]
+    def start(self, *more: str, environ: dict[str, str] | None = None) -> None:
+        """Start it, and wait until it answers. `more` are settings such as `fsync=on`."""
+        settings = ("listen_addresses=", "fsync=off", "max_connections=60", *more)
+        options = [word for setting in settings for word in ("-c", setting)]
         command = [self._programs / "postgres", "-D", self.folder / "data", "-k", self.folder, *options]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*self._as_user, *map(str, command)], stdout=log, stderr=log, cwd=self.folder
+                [*self._as_user, *map(str, command)],
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                env={**os.environ, **(environ or {})},
             )
         deadline = time.monotonic() + 30
         while self._run("pg_isready", "-q", "-h", self.folder, check=False) != 0:
             if time.monotonic() > deadline or self._process.poll() is not None:
                 raise RuntimeError((self.folder / "log").read_text())
             time.sleep(0.05)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended by itself, or was never started."""
+        return self._process is None or self._process.poll() is not None
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """End it: SIGINT is fast, SIGQUIT is at once and recovers at the next start."""

@@ -1,4 +1,4 @@
-"""`events`, `replay-event`: what came in, what became of it, and the way back for what was given up."""
+"""What came in, what became of it, and the ways out for what was given up: again, or never."""
 
 import click
 
@@ -59,4 +59,17 @@ def replay_event(event: str, reason: str | None, *, wants_json: bool) -> None:
     obey("replay-event", event, wants_json=wants_json, reason=reason)
 
 
-COMMANDS = (events, replay_event)
+@click.command("dismiss-event")
+@click.argument("event")
+@click.option("--reason", metavar="TEXT", required=True, help="Why; it stands in the record.")
+@as_json
+def dismiss_event(event: str, reason: str, *, wants_json: bool) -> None:
+    """Leave what was given up as it is.
+
+    EVENT is an id as `segue events --failed` shows it; it is no longer listed there. Nothing is undone, and
+    a delivery can still be handled again.
+    """
+    obey("dismiss-event", event, wants_json=wants_json, reason=reason)
+
+
+COMMANDS = (events, replay_event, dismiss_event)

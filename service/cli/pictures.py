@@ -200,7 +200,7 @@ def _clock(at: float) -> str:
     return time.strftime("%H:%M:%S", time.localtime(at))
 
 
-STATES = {"stored": "dim", "waiting": "yellow", "done": "green", "dead": "red"}
+STATES = {"stored": "dim", "waiting": "yellow", "done": "green", "dead": "red", "dismissed": "dim"}
 
 
 def events(found: list[dict[str, Any]]) -> RenderableType:

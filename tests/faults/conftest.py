@@ -1,6 +1,13 @@
-"""The two kinds of stores that harnesses run on."""
+"""The two kinds of stores that harnesses run on, and the disk that fails below them."""
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
+
+HERE = Path(__file__).parent
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -9,3 +16,17 @@ def database(request):
     if request.param == "sqlite":
         return None
     return request.getfixturevalue("postgres").new_database()
+
+
+@pytest.fixture(scope="session")
+def failing_disk():
+    """The library that makes the disk fail, compiled here, where a database's user finds it, too."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("no C compiler is installed: apt install gcc")
+    with tempfile.TemporaryDirectory(prefix="segue-disk-") as folder:
+        built = Path(folder) / "failing_disk.so"
+        command = [compiler, "-shared", "-fPIC", "-O1", "-o", built, HERE / "failing_disk.c", "-ldl"]
+        subprocess.run(command, check=True)
+        Path(folder).chmod(0o755)
+        yield built

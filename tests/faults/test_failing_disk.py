@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -16,19 +15,6 @@ from tests.faults.harness import scaled, seed_of_this_run, told
 SYNC, WRITE = 1, 2
 DIES = 0
 HERE = Path(__file__).parent
-
-
-@pytest.fixture(scope="module")
-def failing_disk(tmp_path_factory):
-    """The library that makes the disk fail, compiled here."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        pytest.skip("no C compiler is installed: apt install gcc")
-    built = tmp_path_factory.mktemp("disk") / "failing_disk.so"
-    subprocess.run(
-        [compiler, "-shared", "-fPIC", "-O1", "-o", built, HERE / "failing_disk.c", "-ldl"], check=True
-    )
-    return built
 
 
 def play(library, root, orders, fault=""):

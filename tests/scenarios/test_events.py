@@ -71,6 +71,46 @@ def test_what_nobody_can_read_is_found_with_its_reason_and_comes_back_when_it_ca
     assert shown(world, "events/1")["event"]["text"] == "nothing in it concerns Segue"
 
 
+def test_what_nobody_can_mend_is_dismissed_with_a_reason_and_leaves_the_dead(world):
+    world.hook("git", "no object")
+    world.settle()
+    (dead,) = shown(world, "events?failed=1")["events"]
+    refused = world.say("dismiss-event", dead["id"])
+    assert not refused.ok
+    assert "say why" in refused.text
+    assert [one["id"] for one in shown(world, "events?failed=1")["events"]] == [dead["id"]]
+    assert world.say("dismiss-event", dead["id"], reason="a test page").ok
+    assert shown(world, "events?failed=1")["events"] == []
+    assert world.store.dead() == []
+    for name in ("1", dead["id"]):
+        event = shown(world, f"events/{name}")["event"]
+        assert event["state"] == "dismissed"
+        assert event["text"].startswith("dismissed by bob: a test page (it was given up: ")
+    told = [e.detail for e in world.store.record_of(limit=1000) if e.detail.get("verb") == "dismiss-event"]
+    assert told[-1]["reason"] == "a test page"
+    assert not world.say("dismiss-event", dead["id"], reason="twice").ok
+
+
+def test_a_delivery_is_dismissed_by_its_number_and_may_still_be_handled_again(world, monkeypatch):
+    world.hook("git", "no object")
+    world.settle()
+    assert world.say("dismiss-event", "1", reason="seen").ok
+    assert shown(world, "events?failed=1")["events"] == []
+    monkeypatch.setattr("handlers.bare_hook.parse", lambda *_: ())
+    assert world.say("replay-event", "1").ok
+    assert shown(world, "events/1")["event"]["state"] == "done"
+
+
+@pytest.mark.parametrize("name", ["1", "work-1", "99", "work-9999", "x", "²"])
+def test_what_was_not_given_up_is_not_dismissed(world, name):
+    world.push(FILES)
+    world.settle()
+    reply = world.say("dismiss-event", name, reason="why not")
+    assert not reply.ok
+    assert "was not given up" in reply.text
+    assert world.releases()
+
+
 def test_a_change_that_was_given_up_comes_back_only_while_nothing_newer_was_seen(world, monkeypatch):
     def refuse(_parts, _event):
         raise Refused("not today")

@@ -11,6 +11,7 @@ from rich.console import Console
 from handlers import signing
 from policies.release import Phase
 from service.cli import pictures
+from service.housekeeping import DAY, EVERY_SECONDS
 from service.ports.connections import Source
 from tests.scenarios.conftest import SECRET, WINE
 
@@ -286,6 +287,23 @@ def test_what_was_resolved_does_not_fire_anew_when_it_is_told_late_and_what_bega
     world.push({"serve.py": "3"})
     world.settle()
     assert world.releases()[-1].paused
+
+
+def test_rows_of_alerts_that_ended_are_removed_in_time_and_what_still_fires_is_not(world):
+    world.live()
+    old = alert(world)
+    fire(world, old)
+    fire(world, {**old, "status": "resolved"}, status="resolved")
+    fire(world, going_on := alert(world, mark="f2"))
+    world.clock.now += (world.settings.keep_days - 1) * DAY
+    fire(world, going_on)  # as its sender does every few hours
+    assert len(world.store.cursors("alerts")) == 2
+    world.clock.now += DAY + 2 * EVERY_SECONDS
+    world.settle()
+    fire(world, going_on)
+    (left,) = world.store.cursors("alerts")
+    assert left.reference.endswith(" f2")
+    assert begin(world).paused
 
 
 def test_an_alert_that_fires_while_the_candidate_starts_holds_it_and_going_back_is_never_held(world):
