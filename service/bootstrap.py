@@ -5,6 +5,7 @@ Every part can be given instead, which is how scenarios run the whole service on
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 from policies.place import Place
@@ -12,6 +13,7 @@ from service import plugins, preview
 from service.inbox import Inbox
 from service.ports.builds import ImageBuilder, Recipe
 from service.ports.connections import Cluster, Source
+from service.ports.counts import CounterSource
 from service.ports.git import GitHost, Redelivering
 from service.ports.jobs import JobRunner
 from service.ports.metrics import MetricSource
@@ -22,7 +24,14 @@ from service.ports.signatures import ImageSignatures
 from service.ports.traffic import TrafficRouter
 from service.ports.workloads import Adoption, Room, Workload
 from service.settings import Settings
-from service.sources import GIT_KINDS, IMAGE_KINDS, ORGANISATION_KINDS, REGISTRY_KINDS
+from service.sources import (
+    COUNTING_KINDS,
+    GIT_KINDS,
+    IMAGE_KINDS,
+    METRIC_KINDS,
+    ORGANISATION_KINDS,
+    REGISTRY_KINDS,
+)
 from service.sources import opened as source_opened
 from service.store import Store
 
@@ -49,6 +58,10 @@ def _no_signatures(source: Source) -> ImageSignatures:
     raise Refused(f"nothing here can read the signatures at {source.url}")
 
 
+def _no_counters(source: Source) -> CounterSource:
+    raise Refused(f"nothing here can read the counters at {source.url}")
+
+
 @dataclass(slots=True)
 class Parts:
     """What a worker acts with. Source adapters are opened when they are first asked for."""
@@ -66,8 +79,10 @@ class Parts:
     open_site: Callable[[Cluster, Place], Site] = field(default=lambda cluster, _: _no_site(cluster))
     dockerfiles: ImageBuilder | None = None
     open_signatures: Callable[[Source], ImageSignatures] = _no_signatures
+    open_counters: Callable[[Source], CounterSource] = _no_counters
     looked: dict[str, int] = field(default_factory=dict)  # the newest delivery before a source was last asked
     _opened: dict[str, tuple[Source, Any]] = field(default_factory=dict)
+    _counters: dict[str, tuple[Source, CounterSource]] = field(default_factory=dict)
     _sites: dict[Place, tuple[Cluster, Site]] = field(default_factory=dict)
 
     def builder_of(self, recipe: Recipe) -> ImageBuilder:
@@ -102,6 +117,28 @@ class Parts:
         """The image registry behind a source."""
         registry: ImageRegistry = self._source(name, IMAGE_KINDS)
         return registry
+
+    def counters(self, name: str | None, target: str) -> CounterSource:
+        """The metric source of that name that guards of the target may ask; without a name the only one.
+
+        Raises `Refused` with what to write.
+        """
+        known = [one for one in self.store.sources() if one.kind in COUNTING_KINDS]
+        plain = [one for one in known if one.kind in METRIC_KINDS]
+        found = plain if name is None else [one for one in known if one.name == name]
+        if len(found) != 1:
+            names = ", ".join(one.name for one in known) or "none is connected; see: segue connect prometheus"
+            asked = "several sources of metrics, or none" if name is None else f"no metric source {name!r}"
+            raise Refused(f"there is {asked}; write `from:` with one of: {names}")
+        source = found[0]
+        if not any(fnmatchcase(target, glob) for glob in source.owns):
+            raise Refused(
+                f"guards of {target} may not ask {source.name}; it may own {', '.join(source.owns)}"
+            )
+        opened = self._counters.get(source.name)
+        if opened is None or opened[0] != source:
+            opened = self._counters[source.name] = (source, self.open_counters(source))
+        return opened[1]
 
     def source(self, name: str) -> Source:
         """The connection of that name. Raises `Refused` for one that is not connected."""
@@ -175,6 +212,7 @@ def build(settings: Settings) -> Parts:
         metrics=opened("metric_sources", "traefik"),
         open_source=open_source,
         open_signatures=lambda source: plugins.load("image_signatures", source.kind).open(settings, source),
+        open_counters=lambda source: plugins.load("counter_sources", source.kind).open(settings, source),
         open_site=lambda cluster, place: plugins.load("sites", "kubernetes")(settings, cluster, place),
     )
 

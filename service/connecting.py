@@ -43,13 +43,14 @@ def connect(settings: Settings, store: Store, source: Source, hooks: str) -> lis
     check_name(source.name)
     _refuse_twice(store, source)
     adapter: Any = None if source.kind in sources.HOOK_KINDS else sources.opened(settings, source)
-    if source.kind in sources.IMAGE_KINDS:
+    if source.kind in sources.IMAGE_KINDS | sources.METRIC_KINDS:
         adapter.check()
     models = [model_of(row) for row in store.models()]
     whole = source.kind in sources.ORGANISATION_KINDS
-    values = {} if adapter is None or whole else watching.values_of(source, adapter, models)
+    counts = source.kind in sources.METRIC_KINDS
+    values = {} if adapter is None or whole or counts else watching.values_of(source, adapter, models)
     repositories = tuple(adapter.repositories()) if whole else ()
-    secret = _secret(settings, source)
+    secret = b"" if counts else _secret(settings, source)
 
     def save(change: Change) -> list[Source]:
         change.save_source(source)
@@ -67,7 +68,11 @@ def connect(settings: Settings, store: Store, source: Source, hooks: str) -> lis
     sources.save(settings.home, tuple(store.decide(save)))
     taken_at = address(source, hooks)
     where = f" at {source.url}" if source.url else ""
-    told = [f"source {source.name} ({source.kind}){where}", f"it may own: {', '.join(source.owns)}"]
+    told = [f"source {source.name} ({source.kind}){where}"]
+    if counts:
+        asked = f"guards of {', '.join(source.owns)} may ask it: query: …, from: {source.name}"
+        return [*told, asked]
+    told.append(f"it may own: {', '.join(source.owns)}")
     if whole:
         told.append(f"{len(repositories)} repositories are looked through for a segue.yaml")
     return [*told, _hook(source, adapter, taken_at, secret, _place(settings, source))]

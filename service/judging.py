@@ -24,8 +24,9 @@ from policies.guards.noise import Noise
 from policies.guards.plan import History
 from policies.guards.state import JudgeState
 from policies.release import Release
-from service import late_labels, meters, series
+from service import counting, late_labels, meters, series
 from service.bootstrap import Parts
+from service.counting import Counting
 from service.errors import Conflict
 from service.ports.metrics import NoData, Sample
 from service.ports.outcomes import PortError
@@ -63,6 +64,7 @@ class Judged:
     alive: Alive = field(default_factory=Alive)
     alive_at: float = -math.inf
     labelled_at: float = -math.inf
+    counted_at: float = -math.inf
     unsaved: list[series.Increment] = field(default_factory=list)
     saved_at: float = -math.inf
 
@@ -84,11 +86,17 @@ class Judging:
     learned: Learned
     clock: Callable[[], float] = time.time
     _judged: dict[str, Judged] = field(default_factory=dict)
+    _counting: Counting = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._counting = Counting(self.parts, self.clock)
 
     def keep(self, names: Iterable[str]) -> None:
         """Forget all but these; what waits is not stored, as nobody is told of it any more."""
-        for name in self._judged.keys() - set(names):
+        kept = frozenset(names)
+        for name in self._judged.keys() - kept:
             del self._judged[name]
+        self._counting.keep(kept)
 
     def save(self, held: Held) -> None:
         """Store what waits."""
@@ -131,6 +139,10 @@ class Judging:
         if known.judge.plan.qualities and not 0 <= looked - known.labelled_at < LABELS_SECONDS:
             known.labelled_at = looked
             self._hear_labels(one, known)
+        plan = known.judge.plan
+        if (plan.asked or plan.drifts) and not 0 <= looked - known.counted_at < counting.SECONDS:
+            known.counted_at = looked
+            self._hear_counters(one, known)
         return known
 
     def _feed(self, one: Watched, known: Judged, what: Fed) -> None:
@@ -142,6 +154,12 @@ class Judging:
         """By the store's clock: labels came by that one, and so did the release."""
         with self.parts.store.read() as read:
             found = late_labels.news(read, one, known.judge.plan.qualities, known.state, read.now)
+        for what in found:
+            self._feed(one, known, what)
+
+    def _hear_counters(self, one: Watched, known: Judged) -> None:
+        guards = counting.asked(one.release.environment.guards)
+        found = self._counting.news(one, guards, moved=known.moved, after=known.state.sequence)
         for what in found:
             self._feed(one, known, what)
 

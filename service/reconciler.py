@@ -18,7 +18,7 @@ from service.inbox import Inbox
 from service.ports.connections import Source
 from service.queue import Work
 from service.settings import Settings
-from service.sources import HOOK_KINDS
+from service.sources import HOOK_KINDS, METRIC_KINDS
 from service.states import target_of
 from service.store import Store
 from service.work import PATIENT, QUEUES, URGENT
@@ -77,7 +77,7 @@ class Reconciler:
         with self.store.change() as change:
             waiting = {work.subject for work in change.unfinished("look")}
             for source in sources:
-                if source.kind in HOOK_KINDS or source.name in waiting:
+                if source.kind in HOOK_KINDS | METRIC_KINDS or source.name in waiting:
                     continue  # nobody to ask; or away: the look that waits for it will see all
                 # A period is one that is not the last: it may be an earlier one after a clock was set back.
                 turn = change.observe("sweep", source.name, str(period), change.now)

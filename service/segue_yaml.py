@@ -53,7 +53,8 @@ def load(data: bytes, folder: str, capabilities: frozenset[str] | None = None) -
 
 def capabilities(settings: Settings) -> frozenset[str]:
     """What an installation can do: all that comes with Segue, and what its settings add."""
-    return EMBEDDED | ({"build.dockerfile"} if settings.dockerfiles else frozenset())
+    added = {"build.dockerfile": settings.dockerfiles, "guards.segments": settings.segments}
+    return EMBEDDED | {word for word, given in added.items() if given}
 
 
 def check(data: bytes, folder: str, capabilities: frozenset[str] | None = None) -> Checked:

@@ -20,6 +20,7 @@ BODY_BYTES = range(1, (1 << 30) + 1)
 DATABASES = ("postgresql://", "postgres://")
 WEB = ("https://", "http://")
 OWN_SECRETS = ("signing-key", "operator-token", "hook-")  # the secret files that speak for the installation
+_COUNTED_BY = frozenset({"code", "method", "protocol", "service", "entrypoint", "router"})
 BROKERS = ("redis://", "rediss://", "redis+socket://", "unix://", "amqp://", "amqps://", "memory://")
 
 
@@ -59,6 +60,8 @@ class Settings:
     web_url: str | None = None  # SEGUE_WEB_URL: where people reach the API
     most_per_model: int | None = None  # SEGUE_MOST_PER_MODEL: the most rollouts at once; None: no limit
     most_per_cluster: int | None = None  # SEGUE_MOST_PER_CLUSTER: the same, in each cluster and here
+
+    segments: tuple[tuple[str, str], ...] = ()  # SEGUE_SEGMENTS: labels of this machine's router, and headers
 
     def store_url(self, owner: str) -> str:
         """The SQLAlchemy URL of the store of `inbox`, `engine` or `series`."""
@@ -116,6 +119,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         web_url=_address(environ, "SEGUE_WEB_URL", WEB, "https://segue.example"),
         most_per_model=_whole(environ, "SEGUE_MOST_PER_MODEL", 0, ROLLOUTS) or None,
         most_per_cluster=_whole(environ, "SEGUE_MOST_PER_CLUSTER", 0, ROLLOUTS) or None,
+        segments=_segments(environ, "SEGUE_SEGMENTS"),
     )
     _check_builder(environ)
     return found
@@ -152,6 +156,7 @@ def environ_of(settings: Settings) -> dict[str, str]:
         "SEGUE_WEB_URL": settings.web_url or "",
         "SEGUE_MOST_PER_MODEL": str(settings.most_per_model or ""),
         "SEGUE_MOST_PER_CLUSTER": str(settings.most_per_cluster or ""),
+        "SEGUE_SEGMENTS": ",".join(f"{label}={header}" for label, header in settings.segments),
     }
     return {name: value for name, value in told.items() if value}
 
@@ -180,6 +185,22 @@ def _keys(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     if own is not None:
         raise SettingsError(f"{name} names {own!r}, which no Dockerfile may ever read")
     return keys
+
+
+def _segments(environ: Mapping[str, str], name: str) -> tuple[tuple[str, str], ...]:
+    """Labels that the router counts by, each with the request's header that says its value."""
+    told = [text.strip() for text in environ.get(name, "").split(",") if text.strip()]
+    for text in told:
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}=[A-Za-z][A-Za-z0-9-]{0,79}", text):
+            raise SettingsError(
+                f"{name} has {text!r}; write a label and the header that says it, such as country=X-Country"
+            )
+    pairs = tuple((label, header) for label, _, header in (text.partition("=") for text in told))
+    twice = sorted({label for label, _ in pairs if [one for one, _ in pairs].count(label) > 1})
+    taken = sorted(_COUNTED_BY & {label for label, _ in pairs})
+    if twice or taken:
+        raise SettingsError(f"{name} has {(twice or taken)[0]!r} twice, or the router counts by that already")
+    return pairs
 
 
 def _address(environ: Mapping[str, str], name: str, beginnings: tuple[str, ...], example: str) -> str | None:

@@ -27,6 +27,10 @@ GIT_KINDS = frozenset({"bare"}) | HOST_KINDS
 REGISTRY_KINDS = frozenset({"mlflow"})
 IMAGE_KINDS = frozenset({"registry", "harbor"})
 HOOK_KINDS = frozenset({"alertmanager", "cloudevents", "hook"})  # they tell, and cannot be asked
+METRIC_KINDS = frozenset(
+    {"prometheus", "metrics", "json", "csv"}
+)  # asked by guards alone; nothing begins there
+COUNTING_KINDS = METRIC_KINDS | REGISTRY_KINDS  # what a guard's `query` can be asked of
 
 
 def save(home: Path, sources: tuple[Source, ...]) -> None:
@@ -68,7 +72,11 @@ def opened(settings: Settings, source: Source) -> Any:
         port = "model_registries"
     elif source.kind in IMAGE_KINDS:
         port = "image_registries"
+    elif source.kind in METRIC_KINDS:
+        port = "counter_sources"
     else:
-        known = ", ".join(sorted(GIT_KINDS | ORGANISATION_KINDS.keys() | REGISTRY_KINDS | IMAGE_KINDS))
+        known = ", ".join(
+            sorted(GIT_KINDS | ORGANISATION_KINDS.keys() | REGISTRY_KINDS | IMAGE_KINDS | METRIC_KINDS)
+        )
         raise Refused(f"source {source.name!r} is of kind {source.kind!r}; known kinds: {known}")
     return plugins.load(port, source.kind).open(settings, source)

@@ -69,7 +69,7 @@ def _check_query(name: str, guard: Mapping, read: Values, findings: Findings) ->
             f" `query: {query.name}_bucket`"
         )
         findings.add(_written(guard, "query").place, message, found=query.name)
-    elif not guard.has("of"):
+    elif not guard.has("of") and any(guard.has(key) for key in _COMPARED):
         message = (
             f"the guard `{name}` has no total: write `of`, the counter of all things of which"
             f" `{query.name}` counts the {'good' if guard.has('drop') else 'bad'} ones"
@@ -161,7 +161,7 @@ def _check_segments(guard: Mapping, findings: Findings) -> None:
     if guard.has("query") and named in [*labels, *single]:
         message = f"`segments` names `{named}`, the label of the version: it has one value for each version"
         findings.add(_written(guard, "segments").place, message, found=named)
-    if guard.has("drift") or guard.has("slo"):
+    if guard.has("query") and (guard.has("drift") or guard.has("slo")):
         message = "`segments` compares with stable: write it with `worse_by` or `drop`"
         findings.add(_written(guard, "segments").place, message, found="segments")
 

@@ -75,7 +75,14 @@ REASONS: dict[str, str] = {
     "held_back": "the rollout here cannot keep a share on stable while it watches",
     "guards.query": "no metric source here answers queries",
     "guards.labels": "no source of true labels is connected",
-    "guards.segments": "the counters here have no labels to separate by",
+    "guards.segments": (
+        "the router of this machine counts by no label; name one and its header in SEGUE_SEGMENTS, or write a"
+        " guard with a `query`"
+    ),
+    "guards.latency.segments": (
+        "routers count durations by no label; write a guard with a `query: …_bucket` for them"
+    ),
+    "guards.labels.segments": "labels that come later are not told apart by segments here",
     "guards.latency": "the counters here have no latency buckets",
     "guards.latency.between": f"the router counts requests by these bounds only: {_SHOWN}",
     "guards.latency.slo": "slow requests have no absolute limit here, they are compared with stable's",
@@ -104,6 +111,7 @@ EMBEDDED = frozenset(
         "serve.mlflow",
         "batch",
         "guards.labels",
+        "guards.query",
         "deployment",
         "route",
         "clusters",
@@ -255,8 +263,21 @@ def _guards(environment: Environment, at: str) -> Iterator[_Need]:
                 yield from _latency(guard, path)
             case GuardKind.ERRORS | GuardKind.SLO | GuardKind.ALIVE | GuardKind.SHARE:
                 pass
-        if guard.segments:
-            yield _Need(f"{path}.segments", "guards.segments", ", ".join(guard.segments))
+        if guard.segments and (word := _segments(guard, environment)):
+            yield _Need(f"{path}.segments", word, ", ".join(guard.segments))
+
+
+def _segments(guard: Guard, environment: Environment) -> str:
+    """What judging by segments needs. A cluster's data plane tells its labels when it is asked."""
+    match guard.kind:
+        case GuardKind.LATENCY:
+            return "guards.latency.segments"
+        case GuardKind.LABELS:
+            return "guards.labels.segments"
+        case GuardKind.ERRORS:
+            return "" if environment.cluster else "guards.segments"
+        case _:
+            return ""
 
 
 def _latency(guard: Guard, path: str) -> Iterator[_Need]:

@@ -7,7 +7,7 @@ import itertools
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -16,7 +16,8 @@ from service.ports.metrics import Counters
 _STARTED = "process_start_time_seconds"
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _SERIES = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})?")
-_LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="([^"\\]*)"(?:,|$)')
+_LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"(?:,|$)')
+_ESCAPED = re.compile(r"\\(.)")
 
 
 class Strange(ValueError):
@@ -97,6 +98,31 @@ def read(text: str, names: Names) -> tuple[float, list[Series]]:
     return started, found
 
 
+def chosen(text: str, names: Collection[str]) -> tuple[float | None, list[Series]]:
+    """When the process started, where it says so, and every series of these names. Raises `Strange`.
+
+    A sample's own time, which few programs write, is not read: the page tells what is so now.
+    """
+    if not text.endswith("\n"):
+        raise Strange("the metrics end within a line")
+    started, found, seen = None, list[Series](), set[str]()
+    for line in text.splitlines():
+        name = _NAME.match(line)
+        if name is None or (name[0] not in names and name[0] != _STARTED):
+            continue
+        cut = line.rfind("}") + 1 or len(name[0])
+        series, rest = line[:cut], line[cut:].split()
+        count = value(rest[0] if rest else "", line)
+        if name[0] == _STARTED:
+            started = count
+        elif series in seen:
+            raise Strange(f"the metrics hold a series twice: {series[:80]!r}")
+        else:
+            found.append(Series(*_series(series), count))
+        seen.add(series)
+    return started, found
+
+
 def value(text: str, line: str) -> float:
     """A count. Raises `Strange` for what cannot be one; `line` is where it stands."""
     try:
@@ -127,7 +153,11 @@ def _labels(text: str, line: str) -> dict[str, str]:
     spelled = sum(len(name) + len(said) + 4 for name, said in pairs)
     if len(text) not in {spelled - 1, spelled}:  # a comma may end them
         raise Strange(f"the router's metrics hold labels that cannot be read: {line[:80]!r}")
-    return dict(pairs)
+    return {name: _plain(said) for name, said in pairs}
+
+
+def _plain(said: str) -> str:
+    return _ESCAPED.sub(lambda one: {"n": "\n"}.get(one[1], one[1]), said) if "\\" in said else said
 
 
 def _bound(one: Series) -> float:

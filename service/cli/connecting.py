@@ -16,6 +16,7 @@ KINDS = {
     "git": "bare",
     "bitbucket": "bitbucket", "gitea": "gitea", "github": "github", "gitlab": "gitlab",
     "mlflow": "mlflow", "registry": "registry", "harbor": "harbor",
+    "prometheus": "prometheus", "metrics": "metrics", "json": "json", "csv": "csv",
     "alertmanager": "alertmanager", "cloudevents": "cloudevents", "hook": "hook",
 }  # fmt: skip
 ORGANISATIONS = {kind: one for one, kind in ORGANISATION_KINDS.items()}
@@ -48,7 +49,7 @@ def connect(
     organisation: bool,
     wants_json: bool,
 ) -> None:
-    """Connect a Git repository, a registry, or who sends alerts or events.
+    """Connect a repository, a registry, senders of events, or metrics.
 
     Makes a secret, sets the sender's hook where that can be done from here, and looks at the source
     from then on. What is there already starts nothing; the next push, tag or alias does.
@@ -60,9 +61,12 @@ def connect(
       segue connect mlflow http://127.0.0.1:5000
       segue connect registry https://ghcr.io
       segue connect alertmanager --name alerts
+      segue connect prometheus http://prometheus:9090 --name prom
 
     Alertmanager, a sender of CloudEvents and a signed hook have no URL: they tell, and cannot be asked.
-    The login of a host is a token in the secret file login-NAME, written before.
+    The login of a host is a token in the secret file login-NAME, written before. A source of metrics is a
+    Prometheus, a program's /metrics, a JSON document or a CSV file with counters: nothing begins there, and
+    guards ask it.
 
     A repository on this machine must lie below a folder named in SEGUE_GIT_ROOTS, here and for `segue up`.
     """

@@ -177,6 +177,8 @@ def _dockerfiles(chosen: Settings, connected: list[str]) -> Finding:
 
 def _source(chosen: Settings, source: Source, models: list[Model]) -> Finding:
     name = f"source {source.name}"
+    if source.kind in sources.METRIC_KINDS:
+        return _counters(chosen, source)
     if chosen.secret(f"hook-{source.keyring}") is None and not chosen.allow_unsigned:
         return Finding(name, ok=False, detail="has no hook secret", mend=f"connect {source.url} again")
     if source.kind in sources.HOOK_KINDS:
@@ -197,6 +199,16 @@ def _source(chosen: Settings, source: Source, models: list[Model]) -> Finding:
         ("repository" if count == 1 else "repositories") if whole else f"reference{'' if count == 1 else 's'}"
     )
     return Finding(name, ok=True, detail=f"{source.url}, {count} {what}")
+
+
+def _counters(chosen: Settings, source: Source) -> Finding:
+    """Whether a metric source answers."""
+    name = f"source {source.name}"
+    try:
+        sources.opened(chosen, source).check()
+    except PortError as reason:
+        return Finding(name, ok=False, detail=str(reason), mend=f"check {source.url}, then connect it again")
+    return Finding(name, ok=True, detail=f"{source.url} answers")
 
 
 def _images(source: Source, registry: ImageRegistry, models: list[Model]) -> Finding:

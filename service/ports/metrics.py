@@ -1,8 +1,10 @@
 """Counters of requests, errors and latency by version; never rates, never averages."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+
+from policies.guards.readings import Series
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,17 @@ class NoData:
     reason: str
 
 
+# What the counters of `MetricSource.split` are called, and their label that names the version.
+REQUESTS, FAILED, VERSION = "requests_total", "failed_total", "version"
+
+
 class MetricSource(Protocol):
     """Reads counters; never rates, never averages."""
 
     def sample(self) -> Sample | NoData: ...
+
+    def split(self, labels: Sequence[str]) -> tuple[Series, ...]:
+        """All requests and failed ones by version and these labels.
+
+        Raises `Refused` where they are not counted by them, `Retry` where nothing answers.
+        """

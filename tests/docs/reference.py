@@ -27,6 +27,7 @@ HEADINGS = {
     Section.ALIVE: "### guards.alive",
     Section.SHARE: "### guards.share",
     Section.GUARD: "### A guard of your own",
+    Section.SEGMENTS: "### segments",
 }
 
 

@@ -64,9 +64,9 @@ guards:
   latency: {slower_than: 100ms, slo: history, worse_by: 5%, segments: [country, device]}
   alive: {no_data_for: 30s, restarts: 0}
   share: off
-  value: {query: "sum(x)", slo: ">= 0.5"}
-  lost: {query: "sum(y)", drop: 1%}
-  grown: {query: "sum(z)", worse_by: 1%}
+  value: {query: good_total, of: all_total, slo: ">= 98%"}
+  lost: {query: 'kept_total{a="b"}', of: all_total, drop: 1%, from: prom, version: app}
+  grown: {query: bad_total, of: all_total, worse_by: 1%, segments: {by: [country, tier], most: 5, least: 2%, risk: 1%}}
   right: {labels: warehouse.labels, within: 14d, drop: 1%}
   scores: {query: model_score_bucket, drift: show}
 environments:

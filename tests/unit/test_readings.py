@@ -92,7 +92,8 @@ def test_a_counter_that_appears_where_its_process_was_known_began_at_zero():
 
 def test_of_a_new_process_only_what_came_after_its_first_sample_counts():
     before = both(10, 1, 100)
-    after = both(20, 2, 120) + [
+    after = [
+        *both(20, 2, 120),
         series("lost_total", (15.0, 40.0), (20.0, 41.0), pod="2"),
         series("asked_total", (15.0, 500.0), (20.0, 510.0), pod="2"),
     ]
@@ -106,7 +107,10 @@ def test_a_counter_that_vanished_from_a_living_process_is_a_reason():
 
 def test_a_copy_that_ended_is_no_reason_and_its_last_counts_are_counted():
     before = both(10, 1, 100) + both(10, 0, 50, pod="2")
-    ended = [series("lost_total", (10.0, 0.0), (11.0, 1.0), pod="2"), series("asked_total", (11.0, 60.0), pod="2")]
+    ended = [
+        series("lost_total", (10.0, 0.0), (11.0, 1.0), pod="2"),
+        series("asked_total", (11.0, 60.0), pod="2"),
+    ]
     after = [
         Series(one.name, one.labels, tuple((at, one.points[0][1]) for at in range(30, 131, 10)))
         for one in both(130, 2, 120)
@@ -116,7 +120,10 @@ def test_a_copy_that_ended_is_no_reason_and_its_last_counts_are_counted():
 
 def test_each_look_is_cut_where_the_slower_series_is():
     before = both(10, 0, 100)
-    after = [series("lost_total", (20.0, 2.0), pod="1"), series("asked_total", (20.0, 110.0), (25.0, 190.0), pod="1")]
+    after = [
+        series("lost_total", (20.0, 2.0), pod="1"),
+        series("asked_total", (20.0, 110.0), (25.0, 190.0), pod="1"),
+    ]
     found = told(before, [*after, *both(25, 0, 0)[2:]])[1]
     assert counts(found)[0][:2] == (2, 10)
 
@@ -140,7 +147,10 @@ def test_each_look_is_cut_where_the_slower_series_is():
 )
 def test_what_is_strange_is_a_reason_and_never_a_value(what, why):
     if why == "should":
-        what, why = [series(one.name, *one.points, version="x") for one in both(20, 1, 120)[:2]], "not new or old"
+        what, why = (
+            [series(one.name, *one.points, version="x") for one in both(20, 1, 120)[:2]],
+            "not new or old",
+        )
     assert why in reason(told(both(10, 1, 100), what)[1])
 
 
@@ -253,7 +263,7 @@ def disturbed(draw):
     return looks
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=200)
 @given(disturbed())
 def test_restarts_gaps_duplicates_and_clocks_never_make_a_version_look_worse_than_it_is(looks):
     """A look may tell nothing. What it tells never has a rate above the true one of that version, and never

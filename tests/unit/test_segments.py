@@ -116,7 +116,9 @@ def test_the_stakes_are_the_guards_whatever_segments_come():
 
 def test_values_without_a_place_are_judged_together():
     shares = {f"c{n:02}": 1 / 30 for n in range(30)}
-    judge = Judge.of(environment(Guard("errors", GuardKind.ERRORS, segments=("country",), split=Split(most=4))))
+    judge = Judge.of(
+        environment(Guard("errors", GuardKind.ERRORS, segments=("country",), split=Split(most=4)))
+    )
     rates = dict.fromkeys(shares, 0.01) | {f"c{n:02}": 0.2 for n in range(20, 30)}
     state = judged(judge, looks(rates, seed=4, count=80, shares=shares), stop=False)
     names = [part.name for part in state.asked[0].parts]

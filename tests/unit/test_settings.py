@@ -36,6 +36,7 @@ OTHER = Settings(
     web_url="https://segue.example",
     most_per_model=2,
     most_per_cluster=10,
+    segments=(("country", "X-Country"), ("tier", "X-Tier")),
 )
 
 
@@ -58,6 +59,9 @@ def test_days_that_are_no_days_are_refused_with_the_name_of_the_setting(text):
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
+        ("SEGUE_SEGMENTS", "country", "country=X-Country"),
+        ("SEGUE_SEGMENTS", "country=X-A,country=X-B", "twice"),
+        ("SEGUE_SEGMENTS", "code=X-Code", "counts by that already"),
         ("SEGUE_INTAKE_PORT", "65536", "from 0 to 65535"),
         ("SEGUE_WEB_PORT", "-1", "whole number"),
         ("SEGUE_ROUTER_PORT", "9" * 5000, "whole number"),

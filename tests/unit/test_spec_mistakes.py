@@ -95,6 +95,29 @@ ONE_MISTAKE = {
     "a guard of two kinds": BUILD + "guards: {quality: {query: a, labels: b.c, drop: 1%}}\n",
     "a query without a limit": BUILD + "guards: {quality: {query: a}}\n",
     "a query of no counter": BUILD + "guards: {quality: {query: 'rate(lost_total[5m])', worse_by: 5%}}\n",
+    "a query without its total": BUILD + "guards: {quality: {query: lost_total, worse_by: 5%}}\n",
+    "a query that is its own total": BUILD + "guards: {quality: {query: a_total, of: a_total, drop: 5%}}\n",
+    "a query of a range": BUILD + "guards: {quality: {query: 'a_total[5m]', of: b_total, drop: 5%}}\n",
+    "a query of sums": BUILD + "guards: {quality: {query: 'sum by (x) (a_total)', of: b_total, drop: 5%}}\n",
+    "a query of any name": BUILD
+    + "guards: {quality: {query: '{__name__=~\"a.*\"}', of: b_total, drop: 5%}}\n",
+    "a query with a hard pattern": BUILD
+    + "guards: {quality: {query: 'a_total{x=~\"(a+)+b\"}', of: b_total, drop: 5%}}\n",
+    "a query with broken labels": BUILD + "guards: {quality: {query: 'a_total{x}', of: b_total, drop: 5%}}\n",
+    "a total that counts no things": BUILD + "guards: {quality: {query: a_total, of: b_sum, drop: 5%}}\n",
+    "a drift of no histogram": BUILD + "guards: {quality: {query: a_total, drift: show}}\n",
+    "a histogram with a total": BUILD + "guards: {quality: {query: a_bucket, of: a_count, worse_by: 5%}}\n",
+    "a histogram with a limit": BUILD + "guards: {quality: {query: a_bucket, slo: '<= 5%'}}\n",
+    "a limit of more than half": BUILD + "guards: {quality: {query: a_total, of: b_total, slo: '<= 500'}}\n",
+    "a limit of no share": BUILD + "guards: {quality: {query: a_total, of: b_total, slo: '>= 5%'}}\n",
+    "a source of labels": BUILD + "guards: {quality: {labels: b.c, within: 1d, drop: 1%, from: prom}}\n",
+    "segments by nothing": BUILD + "guards: {errors: {segments: {most: 3}}}\n",
+    "segments by the version": BUILD
+    + "guards: {quality: {query: a_total, of: b_total, drop: 1%, segments: version}}\n",
+    "segments of a limit": BUILD
+    + "guards: {quality: {query: a_total, of: b_total, slo: '<= 1%', segments: country}}\n",
+    "a drift of what is switched": BUILD
+    + "strategy: bluegreen\nguards: {quality: {query: a_bucket, drift: show}}\n",
     "labels that may come for ever": BUILD + "guards: {quality: {labels: b.c, drop: 1%}}\n",
     "a comparison of what is switched": BUILD + "strategy: bluegreen\nguards: {latency: {}}\n",
     "a budget too large": BUILD + "false_rollbacks: 25%\n",
@@ -224,7 +247,59 @@ def test_each_mistake_is_told_once_and_in_words():
                 "4:19 guards.quality: says nowhere what is too bad: write exactly one of `slo`, `worse_by`, `drop` or `drift`"
             ],
             "a query of no counter": [
-                "4:27 guards.quality.query: `worse_by` compares counters, and `rate(…)` makes something else of one: write the counter itself, such as `sum by (version) (lost_total)`; Segue takes the differences"
+                '4:27 guards.quality.query: `query: rate(lost_total[5m])` computes with `rate(…)`, and Segue takes differences and sums itself; write the counter alone; it wants a counter of a metric source, such as lost_total{model="churn"}; did you mean `lost_total`?'
+            ],
+            "a query without its total": [
+                "4:19 guards.quality: the guard `quality` has no total: write `of`, the counter of all things of which `lost_total` counts the bad ones"
+            ],
+            "a query that is its own total": [
+                "4:40 guards.quality.of: `of` is the same counter as `query`: all of `a_total` would be bad; write the total's"
+            ],
+            "a query of a range": [
+                '4:27 guards.quality.query: `query: a_total[5m]` asks for a range, and Segue chooses that itself; write the counter alone; it wants a counter of a metric source, such as lost_total{model="churn"}'
+            ],
+            "a query of sums": [
+                '4:27 guards.quality.query: `query: sum by (x) (a_total)` computes with `sum(…)`, and Segue takes differences and sums itself; write the counter alone; it wants a counter of a metric source, such as lost_total{model="churn"}; did you mean `a_total`?'
+            ],
+            "a query of any name": [
+                '4:27 guards.quality.query: `query: {__name__=~"a.*"}` is not the name of a counter with its labels; it wants a counter of a metric source, such as lost_total{model="churn"}'
+            ],
+            "a query with a hard pattern": [
+                '4:27 guards.quality.query: `query: a_total{x=~"(a+)+b"}` has the pattern `(a+)+b`; letters, digits, `.`, `|` and at most 2 of `.*` and `.+` are read; it wants a counter of a metric source, such as lost_total{model="churn"}'
+            ],
+            "a query with broken labels": [
+                '4:27 guards.quality.query: `query: a_total{x}` has labels that cannot be read; write them as {label="value"}; it wants a counter of a metric source, such as lost_total{model="churn"}'
+            ],
+            "a total that counts no things": [
+                "4:40 guards.quality.of: `b_sum` counts no things: a guard wants a counter that only grows by one for each; did you mean `b_count`?"
+            ],
+            "a drift of no histogram": [
+                "4:27 guards.quality.query: `drift` compares the buckets of a histogram, and `a_total` counts in none: write `query: a_total_bucket`"
+            ],
+            "a histogram with a total": [
+                "4:41 guards.quality.of: `of` is not needed for a histogram, which counts all things itself: leave it out"
+            ],
+            "a histogram with a limit": [
+                "4:42 guards.quality.slo: `slo` is for counters: for a histogram write `worse_by: 10%` (longer durations), `drift: show`, or with `query` the counter of what is too slow"
+            ],
+            "a limit of more than half": [
+                "4:54 guards.quality.slo: `slo` limits the share `query` of `of`: write `<=` and a share above 0% up to 50% of bad things, or `>=` and one from 50% to below 100% of good ones"
+            ],
+            "a limit of no share": [
+                "4:54 guards.quality.slo: `slo` limits the share `query` of `of`: write `<=` and a share above 0% up to 50% of bad things, or `>=` and one from 50% to below 100% of good ones"
+            ],
+            "a source of labels": ["4:61 guards.quality.from: `from` means something only with `query`"],
+            "segments by nothing": [
+                "4:29 guards.errors.segments: `segments` needs `by`, the label whose values are judged by themselves"
+            ],
+            "segments by the version": [
+                "4:69 guards.quality.segments: `segments` names `version`, the label of the version: it has one value for each version"
+            ],
+            "segments of a limit": [
+                "4:73 guards.quality.segments: `segments` compares with stable: write it with `worse_by` or `drop`"
+            ],
+            "a drift of what is switched": [
+                "5:19 guards.quality: the guard `quality` compares with stable, and with `strategy: bluegreen` all traffic is on one version: write `quality: off` and an absolute limit (`slo: 1%`), or `held_back: 5%`"
             ],
             "labels that may come for ever": [
                 "4:19 guards.quality: the guard `quality` needs `within`, how late a label may come and still count"
@@ -399,7 +474,7 @@ def test_a_model_replaces_what_it_inherits_and_merges_its_environments():
 def test_an_absolute_limit_or_a_held_back_share_makes_up_for_the_guard_that_is_off():
     for extra in (
         "guards: {slo: off, latency: {slower_than: 500ms}}",
-        "guards: {slo: off, p99: {query: up, slo: '<= 0.5'}}",
+        "guards: {slo: off, p99: {query: slow_total, of: all_total, slo: '<= 0.5'}}",
         "guards: {slo: off}\nheld_back: 5%",
         "guards: {slo: 1%}",
         "strategy: bluegreen",

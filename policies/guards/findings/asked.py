@@ -200,9 +200,7 @@ def _rule(guard: Asked, segment: str) -> str:
             return f"{guard.what} of the candidate{where} may {much} be longer than stable's"
 
 
-def _needs(
-    guard: Asked, state: AskedState, part: Part, scale: Scale, allowance: Allowance | None
-) -> str:
+def _needs(guard: Asked, state: AskedState, part: Part, scale: Scale, allowance: Allowance | None) -> str:
     if asked.title(guard, part.name) in scale.standing.harm:
         return "a new version"
     if state.gap is not None:

@@ -8,19 +8,21 @@ answer is strange.
 import json
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 
-from service.adapters import exposition
+from policies.guards.readings import Series as Counter
+from service.adapters import exposition, segments
 from service.adapters.exposition import Series, Strange
 from service.adapters.kubernetes import planes
 from service.adapters.kubernetes.planes import Plane
 from service.adapters.steady import steady
 from service.ports.connections import Cluster
 from service.ports.metrics import NoData, Sample
+from service.ports.outcomes import Refused, Retry
 
 PROMETHEUS = "prometheus+"  # before http:// or https://
 SECONDS = 2.0  # for a whole answer
@@ -62,6 +64,25 @@ class ClusterMetrics:
             return self._read(planes.plane_of(self._cluster.plane))[2]
         except requests.RequestException as error:
             raise Strange(_said(error)) from error
+
+    def split(self, labels: Sequence[str]) -> tuple[Counter, ...]:
+        """The requests by version and these labels of the data plane.
+
+        Raises `Refused` where it counts by none such, `Retry` where nothing answers.
+        """
+        plane = planes.plane_of(self._cluster.plane)
+        try:
+            at, started, found = self._read(plane)
+        except (Strange, requests.RequestException) as error:
+            raise Retry(f"the counters of the cluster {self._cluster.name}: {_said(error)}") from error
+        each = [(r.backend, one) for one in found for r in plane.readings(one.labels)]
+        each = [(name, one) for name, one in each if one.name == plane.names.requests]
+        if missing := [label for label in labels if any(label not in one.labels for _, one in each)]:
+            raise Refused(
+                f"the data plane of the cluster {self._cluster.name} counts by no label {missing[0]}; with"
+                " Traefik its metrics' headerLabels name one and its header"
+            )
+        return segments.counters(each, plane.names.code, at, f"started {started:.3f}")
 
     def _read(self, plane: Plane) -> tuple[float, float, list[Series]]:
         """When it was counted, since when, and the counters."""

@@ -6,6 +6,7 @@ It starts nothing itself; the order is for the shim, which outlives us.
 import json
 import socket
 import time
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from typing import Any, Self
@@ -26,15 +27,19 @@ _STARTING = 3.0  # seconds in which a process that holds our port may still turn
 class TraefikDaemon:
     """The router's process."""
 
-    def __init__(self, layout: Layout, host: str, port: int) -> None:
+    def __init__(
+        self, layout: Layout, host: str, port: int, segments: tuple[tuple[str, str], ...] = ()
+    ) -> None:
         self._layout = layout
+        self._segments = segments
         self._host = host
         self._port = port
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
         """The daemon of this home; it need not run."""
-        return cls(Layout(settings.home / "traefik"), settings.host, settings.router_port)
+        layout = Layout(settings.home / "traefik")
+        return cls(layout, settings.host, settings.router_port, settings.segments)
 
     def order(self) -> Order:
         """What the shim runs. Writes the configuration that it starts with, from the truth."""
@@ -42,7 +47,8 @@ class TraefikDaemon:
             render(self._layout, truth.load(self._layout))
             address = f"127.0.0.1:{self._api_port()}"
             self._layout.replace(self._layout.address, address + "\n")
-            static = static_configuration(self._layout, _joined(self._host, self._port), address)
+            models = _joined(self._host, self._port)
+            static = static_configuration(self._layout, models, address, dict(self._segments))
             self._layout.replace(self._layout.static, json.dumps(static, indent=1) + "\n")
         argv = (str(self.program()), f"--configFile={self._layout.static}")
         return Order("traefik", argv, (), str(self._layout.folder))
@@ -85,8 +91,14 @@ class TraefikDaemon:
         return port
 
 
-def static_configuration(layout: Layout, models: str, api: str) -> dict[str, Any]:
-    """Traefik's static configuration: models on one address, API and metrics on another."""
+def static_configuration(
+    layout: Layout, models: str, api: str, segments: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Traefik's static configuration: models on one address, API and metrics on another.
+
+    `segments`: labels that requests are counted by, and the header that says each; of a request without it
+    the label is empty.
+    """
     lifecycle = {"requestAcceptGraceTimeout": "0s", "graceTimeOut": "4s"}  # shorter than the shim waits
     strict = {"aliasHeadersStrategy": "delete"}  # X_Forwarded_For is not X-Forwarded-For
     return {
@@ -107,6 +119,7 @@ def static_configuration(layout: Layout, models: str, api: str) -> dict[str, Any
                 "addRoutersLabels": False,
                 "addEntryPointsLabels": False,
                 "buckets": list(BOUNDS),
+                **({"headerLabels": dict(segments)} if segments else {}),
             }
         },
     }

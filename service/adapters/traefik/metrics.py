@@ -6,17 +6,19 @@ the answer is strange.
 """
 
 import time
+from collections.abc import Sequence
 from typing import Self
 
+from policies.guards.readings import Series as Counter
 from policies.spec.support import BOUNDS
-from service.adapters import exposition
+from service.adapters import exposition, segments
 from service.adapters.exposition import Names, Series, Strange, Tally
 from service.adapters.traefik import truth
 from service.adapters.traefik.layout import Layout, Unanswered
 from service.adapters.traefik.rendering import backend_of
 from service.ports.connections import Source
 from service.ports.metrics import NoData, Sample
-from service.ports.outcomes import PortError
+from service.ports.outcomes import PortError, Refused, Retry
 from service.settings import Settings
 
 SECONDS = 2.0
@@ -41,11 +43,27 @@ class TraefikMetrics:
             routed = _routed(self._layout)
             body = self._layout.ask("/metrics", SECONDS)
             at = time.time()
-            return parse(body.decode("ascii"), at, routed)
+            return parse(body.decode(), at, routed)
         except (Unanswered, Strange, PortError, OSError) as error:
             return NoData(str(error))
         except UnicodeDecodeError:
             return NoData("the router's metrics are not text")
+
+    def split(self, labels: Sequence[str]) -> tuple[Counter, ...]:
+        """The requests by version and these labels. Raises `Refused` for a label that is not counted by."""
+        try:
+            text = self._layout.ask("/metrics", SECONDS).decode()
+            started, found = exposition.read(text, NAMES)
+        except (Unanswered, Strange, UnicodeDecodeError) as error:
+            raise Retry(str(error)) from error
+        named = ((backend_of(one.labels.get("service", "")), one) for one in found)
+        each = [(name, one) for name, one in named if name is not None and one.name == NAMES.requests]
+        if missing := [label for label in labels if any(label not in one.labels for _, one in each)]:
+            raise Refused(
+                f"the router counts by no label {missing[0]}; name it and its header in SEGUE_SEGMENTS, then"
+                " start the router anew: segue down --all, segue up"
+            )
+        return segments.counters(each, NAMES.code, time.time(), f"started {started:.3f}")
 
 
 def parse(text: str, at: float, routed: frozenset[str] = frozenset()) -> Sample:

@@ -1,0 +1,1 @@
+"""Metric sources that a guard's `query` is asked of."""

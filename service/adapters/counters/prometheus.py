@@ -1,0 +1,109 @@
+"""Counters in a Prometheus, as they were scraped: raw samples with their own times, no function of them.
+
+A range in brackets is asked for at one moment, so all selectors are seen at the same one. Contract: the HTTP
+API, https://prometheus.io/docs/prometheus/latest/querying/api/ (`/api/v1/query` with a range vector answers
+a matrix of raw samples, `/api/v1/query_range` one of values each `step`, `/api/v1/metadata` types).
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
+
+from policies.guards.readings import Series
+from policies.spec.selector import Selector
+from service.adapters.counters.asking import Asking
+from service.ports.connections import Source
+from service.ports.outcomes import Refused, Retry
+from service.settings import Settings
+
+WINDOW = 150  # seconds of samples in one look: two and more at a scrape a minute
+_BESIDE = frozenset({"__name__"})
+_COUNTED = frozenset({"counter", "histogram", "unknown", "untyped", "summary"})
+
+
+class PrometheusCounters:
+    """One Prometheus, or what answers as it does (Thanos, Mimir, VictoriaMetrics)."""
+
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
+        self._counters: set[str] = set()  # names that are no gauges
+
+    @classmethod
+    def open(cls, settings: Settings, source: Source) -> Self:
+        """The server behind a source."""
+        return cls(Asking.of(settings, source))
+
+    def check(self) -> None:
+        """Whether it answers a query."""
+        self._ask("/api/v1/query", query="vector(1)")
+
+    def read(self, selectors: Sequence[Selector], now: float) -> tuple[Series, ...]:
+        """Raw samples of the last minutes. Raises `Refused` for what Prometheus knows as a gauge."""
+        found: dict[Any, Series] = {}
+        for one in selectors:
+            self._refuse_gauge(one.name)
+            told = self._ask("/api/v1/query", query=f"{one}[{WINDOW}s]", time=f"{now:.3f}")
+            found |= {series.key: series for series in self._matrix(told)}
+        return tuple(found.values())
+
+    def history(
+        self, selectors: Sequence[Selector], since: float, until: float, step: float
+    ) -> tuple[Series, ...]:
+        """Values each `step` seconds; Prometheus repeats a sample for those that it does not have."""
+        found: dict[Any, Series] = {}
+        for one in selectors:
+            told = self._ask(
+                "/api/v1/query_range",
+                query=str(one),
+                start=f"{since:.3f}",
+                end=f"{until:.3f}",
+                step=f"{step:g}",
+            )
+            found |= {series.key: series for series in self._matrix(told)}
+        return tuple(found.values())
+
+    def _refuse_gauge(self, name: str) -> None:
+        """A gauge goes up and down: each fall would look like a restart. Not every server knows types."""
+        if name in self._counters:
+            return
+        family = name.removesuffix("_bucket").removesuffix("_count")
+        for called in {name, family, name.removesuffix("_total")}:
+            try:
+                known = self._data("/api/v1/metadata", metric=called)
+            except Refused:
+                return
+            types = {one.get("type") for one in (known or {}).get(called, ())}
+            if types and not types & _COUNTED:
+                raise Refused(f"{name} is a {types.pop()} there, and a guard wants a counter")
+        self._counters.add(name)
+
+    def _matrix(self, told: Any) -> Iterable[Series]:
+        if told.get("resultType") != "matrix":
+            raise Retry(f"{self._asking.name} answered with a {told.get('resultType')} instead of a matrix")
+        for one in told["result"]:
+            labels = {str(name): str(value) for name, value in one["metric"].items()}
+            if "histograms" in one:
+                raise Refused(
+                    f"{labels.get('__name__')} is a native histogram there; a query reads classic buckets"
+                )
+            points = tuple((float(at), float(value)) for at, value in one["values"])
+            yield Series(
+                labels.get("__name__", ""),
+                tuple(sorted((name, value) for name, value in labels.items() if name not in _BESIDE)),
+                points,
+            )
+
+    def _ask(self, path: str, **params: str) -> dict[str, Any]:
+        data = self._data(path, **params)
+        if not isinstance(data, dict):
+            raise Retry(f"{self._asking.name} answered otherwise than Prometheus' API")
+        return data
+
+    def _data(self, path: str, **params: str) -> Any:
+        body = self._asking.get(path, params)
+        try:
+            return json.loads(body)["data"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise Retry(
+                f"{self._asking.name} answered otherwise than Prometheus' API; is it one?", after=5
+            ) from error
