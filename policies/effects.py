@@ -8,6 +8,7 @@ notifications have one per destination, so that a slow host delays nothing else.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from policies.place import HERE, Place
 
@@ -85,6 +86,18 @@ class Settle:
 
     backends: tuple[str, ...]
     place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """Look, and only look, until something else than `known` runs behind a place's two Services; answered by
+    `Seen`. `image`: what the release's version is known by."""
+
+    step: str
+    target: str
+    image: str
+    place: Place
+    known: Literal["nothing", "candidate", "gone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +220,7 @@ Effect = (
     | CheckPreview
     | StopWorkload
     | Settle
+    | Follow
     | Wake
     | SetTraffic
     | HandBack
@@ -236,5 +250,5 @@ def lane(effect: Effect, subject: str) -> str:
             return f"workload:{backends[0]}"
         case StartWorkload(backend=backend):
             return f"workload:{backend}"
-        case Build() | CheckImage() | RunEvaluation() | Adopt() | CheckPreview():
+        case Build() | CheckImage() | RunEvaluation() | Adopt() | CheckPreview() | Follow():
             return f"work:{subject}"

@@ -258,6 +258,19 @@ class Waits:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What runs behind the two Services between which somebody else shifts.
+
+    `candidate`: the release's version behind the candidate's; `stable`: nothing else behind stable's;
+    `gone`: behind neither.
+    """
+
+    step: str
+    what: Literal["candidate", "stable", "gone"]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Drifted:
     """Somebody else changed what the router serves: what differs, and who did it if that is known."""
 
@@ -315,6 +328,7 @@ ReleaseEvent = (
     | EvidenceChanged
     | EffectFailed
     | Waits
+    | Seen
     | Drifted
     | Tick
     | TurnCame

@@ -1,6 +1,6 @@
 """What guards conclude, in words that people read and numbers that decisions need."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -46,7 +46,8 @@ class Evidence:
     `epoch` the target's epoch then: evidence of another epoch is worth nothing. `allowed` is the
     largest weight (percent) that the risk budget permits now; 0 while nothing is known. `share` is
     the candidate's share of requests that was seen since the weight last changed (percent), None
-    before any request. `sequence` grows with each scrape.
+    before any request. `sequence` grows with each scrape. `current`: whether the numbers of the last
+    interval came and could be taken; what does not say so is not.
     """
 
     verdict: Verdict
@@ -56,3 +57,4 @@ class Evidence:
     allowed: float
     share: float | None
     sequence: int
+    current: bool = field(default=False, metadata={"later": True})

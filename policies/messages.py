@@ -22,15 +22,36 @@ _TITLES = {
     Phase.ALREADY_THERE: "serves already",
 }
 
+_WATCHED = {
+    Phase.STARTING: "waits until somebody sends it requests",
+    Phase.SHIFTING: "takes traffic from somebody else",
+    Phase.WATCHING: "has all the traffic",
+    Phase.PROMOTED: "was promoted by somebody else",
+    Phase.ROLLED_BACK: "was taken back by somebody else",
+}
+
 
 def title(release: Release) -> str:
     """One line: which release, where, how it stands."""
+    if release.only_watched:
+        return _title_watched(release)
     line = f"{release.name} on {release.target} {_TITLES[release.phase]}"
     if release.phase is Phase.SHIFTING:
         line += f": {release.observed:g} % of requests, {release.wanted:g} % wanted"
     if release.phase is Phase.PROMOTED and not release.proven:
         line += " (not proven)"
     return line
+
+
+def _title_watched(release: Release) -> str:
+    """The same of a release for which nothing is changed."""
+    words = _TITLES if release.batch else _TITLES | _WATCHED
+    line = f"only watching: {release.name} on {release.target} {words[release.phase]}"
+    if release.phase is Phase.PROMOTED and release.batch:
+        line = f"only watching: {release.name} on {release.target} would be promoted"
+    if release.phase is Phase.SHIFTING:
+        line += f": {release.observed:g} % of requests"
+    return f"{line}; {release.would}" if release.would else line
 
 
 def explanation(release: Release) -> str:
@@ -40,6 +61,8 @@ def explanation(release: Release) -> str:
         lines.append(f"reason: {release.reason}")
     if release.waits:
         lines.append(f"waits: {release.waits}")
+    if release.would:
+        lines.append(f"only watching: Segue {release.would}")
     lines += [f"gate: {line}" for line in release.gates]
     if release.final and release.phase is Phase.PROMOTED:
         lines.append(f"proof: {proof(release)}")

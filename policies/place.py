@@ -1,9 +1,9 @@
 """Where a target serves: this machine, or objects of a cluster; and the names of what runs there."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from policies.spec.declaration import Environment, Model, ServeDeployment
+from policies.spec.declaration import LATER, Environment, Model, ServeDeployment, ServeServices
 
 _LONGEST = 52  # a Service has 63 characters at most; what is derived from its name needs a few of them
 _KEY = 10
@@ -15,13 +15,21 @@ class Place:
 
     `cluster` is a connection's name, None for this machine. `deployment` is the existing Deployment
     of the namespace whose pod template is copied, `route` the existing one whose weights are ours
-    ([kind/]namespace/name); None: Segue makes its own.
+    ([kind/]namespace/name); None: Segue makes its own. `stable` and `candidate` are the Services
+    between which somebody else shifts: there Segue only watches, and `route` is only read.
     """
 
     cluster: str | None = None
     namespace: str = ""
     deployment: str | None = None
     route: str | None = None
+    stable: str = field(default="", metadata=LATER)
+    candidate: str = field(default="", metadata=LATER)
+
+    @property
+    def watched(self) -> bool:
+        """Whether nothing there is Segue's to change."""
+        return bool(self.candidate)
 
     @property
     def routed(self) -> tuple[str, str, str]:
@@ -39,6 +47,10 @@ def place_of(model: Model, environment: Environment, cluster: str | None, namesp
     if isinstance(serve, ServeDeployment):
         where, _, deployment = serve.deployment.partition("/")
         return Place(cluster or environment.cluster or "", where, deployment, serve.route)
+    if isinstance(serve, ServeServices):
+        where, _, candidate = serve.candidate.partition("/")
+        stable = serve.stable.partition("/")[2]
+        return Place(cluster or environment.cluster or "", where, None, serve.route, stable, candidate)
     return HERE if cluster is None else Place(cluster, namespace)
 
 
@@ -48,6 +60,8 @@ def backend_name(model: str, environment: str, key: str, place: Place) -> str:
     In a cluster `service.namespace`: the counters of its data plane know both, and nothing else. A Service's
     name begins with a letter (RFC 1035; Kubernetes before 1.36 asks for that).
     """
+    if place.watched:
+        return counted(place, place.candidate)
     named = f"{model}-{environment}"
     if place.cluster is None:
         return f"{named}-{key[:_KEY]}"
@@ -56,6 +70,11 @@ def backend_name(model: str, environment: str, key: str, place: Place) -> str:
     if len(named) > room:
         named = f"{named[: room - 7]}-{hashlib.sha256(named.encode()).hexdigest()[:6]}"
     return f"{named}-{key[:_KEY]}.{place.namespace}"
+
+
+def counted(place: Place, service: str) -> str:
+    """A Service as the counters of the data plane name it."""
+    return f"{service}.{place.namespace}"
 
 
 def served_by(backend: str) -> str:

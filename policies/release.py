@@ -6,13 +6,13 @@ confirmed (`observed`) are two fields; `step` names the one answer that is waite
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
 from policies.approvals import Approval
 from policies.evidence import Evidence
 from policies.place import HERE, Place
-from policies.spec.declaration import Environment, Gate
+from policies.spec.declaration import LATER, Environment, Gate, Mode
 from policies.strategy import Step
 
 
@@ -144,6 +144,12 @@ class Release:
     ended: float | None = None
     retries: str | None = None  # the release that this one tries again
     place: Place = HERE
+    would: str = field(default="", metadata=LATER)  # where it is only watched: what Segue would have done
+
+    @property
+    def only_watched(self) -> bool:
+        """Whether nothing is changed for it: somebody else shifts its traffic, or moves its alias."""
+        return self.environment.mode is Mode.OBSERVE
 
     @property
     def final(self) -> bool:

@@ -6,7 +6,7 @@ row says that nothing happens, because late, repeated and misplaced events are n
 
 from dataclasses import replace
 
-from policies import approvals, ending, gates, settle, shifting, split, strategy
+from policies import approvals, ending, gates, observing, settle, shifting, split, strategy
 from policies.approvals import Approval
 from policies.effects import Adopt, CheckPreview, StartWorkload, Wake
 from policies.events import (
@@ -42,6 +42,8 @@ def advance(release: Release, target: Target, event: ReleaseEvent, ahead: str = 
     same = Decision(release, target)
     if release.final or (release.phase in HOLDING and target.holder != release.name):
         return same
+    if release.only_watched and release.phase in HOLDING:
+        return observing.advance(release, target, event)
     match event, release.phase:
         case VersionReady(), Phase.PENDING:
             return _judge_gates(release, target, event, ahead)
@@ -110,7 +112,7 @@ def _judge_gates(release: Release, target: Target, event: VersionReady, ahead: s
     release, refused = _gated(release, target)
     if refused:
         return ending.end(release, target, Phase.REFUSED, refused, event.at)
-    if target.holder is None and not ahead and _serves_already(release, target):
+    if target.holder is None and not ahead and not release.only_watched and _serves_already(release, target):
         return _already_there(release, target, event.at)
     release = _planned(release, target)
     if _needs_approval(release):
@@ -138,7 +140,7 @@ def _gated(release: Release, target: Target) -> tuple[Release, str]:
 def _planned(release: Release, target: Target) -> Release:
     """The release with the steps that fit its target as it is now, and their digest."""
     steps = release.steps
-    if not (release.switch or release.batch):
+    if not (release.switch or release.batch or release.only_watched):
         first = target.stable is None and release.place.deployment is None
         steps = strategy.plan(release.environment, first=first)
     release = replace(release, steps=steps)
@@ -187,7 +189,9 @@ def _take_turn(release: Release, target: Target, at: float) -> Decision:
     release = replace(release, waits="")
     if release.number <= target.newest:
         return ending.end(release, target, Phase.SUPERSEDED, "a newer release has held the target", at)
-    if _serves_already(release, target):
+    if target.place.watched and target.place != release.place:
+        target = replace(target, stable=None, previous=None)  # it was never ours
+    if _serves_already(release, target) and not release.only_watched:
         # Another release brought the same version, or failed to replace it, while this one waited.
         return _already_there(release, target, at)
     if target.stable is not None and target.place != release.place:
@@ -201,6 +205,8 @@ def _take_turn(release: Release, target: Target, at: float) -> Decision:
     release = planned
     if release.batch:
         return ending.finish(release, replace(target, newest=release.number), at)
+    if release.only_watched:
+        return observing.begin(release, target, at)
     epoch = target.epoch + 1
     target = replace(target, holder=release.name, epoch=epoch, newest=release.number, place=release.place)
     release = replace(release, phase=Phase.STARTING, epoch=epoch, since=at)

@@ -19,6 +19,8 @@ def announce(release: Release) -> tuple[Effect, ...]:
 def ended(release: Release) -> tuple[Effect, ...]:
     """A release that never had traffic."""
     state = "success" if release.phase in GOOD else "failure"
+    if release.only_watched:
+        return _report(release, state)
     return (*_report(release, state), *_tags(release))
 
 
@@ -38,7 +40,8 @@ def stopped(release: Release, target: Target) -> tuple[Effect, ...]:
     Whoever performs it looks once more whether anybody needs it.
     """
     warm = {s.backend for s in (target.stable, target.previous) if s is not None}
-    return () if release.batch or release.backend in warm else (StopWorkload(release.backend, release.place),)
+    nobody = release.batch or release.only_watched or release.backend in warm
+    return () if nobody else (StopWorkload(release.backend, release.place),)
 
 
 def _settled(target: Target) -> tuple[Effect, ...]:
@@ -51,6 +54,8 @@ def _settled(target: Target) -> tuple[Effect, ...]:
 
 def promoted(release: Release, before: Target, after: Target) -> tuple[Effect, ...]:
     """A release that now serves: what was kept warm until now and is not any more may end."""
+    if release.only_watched:
+        return ended(release)
     effects: list[Effect] = [*ended(release), *_settled(after)]
     warm = {s.backend for s in (after.stable, after.previous) if s is not None}
     old = before.previous
@@ -67,6 +72,8 @@ def _report(release: Release, state: str) -> tuple[Effect, ...]:
     cause = release.cause
     if cause.source is None or cause.commit is None:
         return ()
+    if release.only_watched:
+        state = "success"  # any other may keep somebody from merging
     title = messages.title(release)
     text = messages.explanation(release)
     key = f"segue/{release.target}"

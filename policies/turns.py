@@ -19,7 +19,9 @@ def overtakes(release: Release) -> bool:
 
 def cancels(newer: Release, holder: Release) -> bool:
     """Whether the newer one, which is ready, also ends the one that holds the target."""
-    asked = newer.environment.when_newer is WhenNewer.CANCEL_RUNNING
+    # Who waits to be sent requests by somebody else may wait for ever.
+    unseen = holder.only_watched and holder.phase is Phase.STARTING
+    asked = unseen or newer.environment.when_newer is WhenNewer.CANCEL_RUNNING
     return asked and newer.number > holder.number and holder.phase in RUNNING and not holder.switch
 
 

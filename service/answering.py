@@ -249,6 +249,8 @@ def _unchanged(release: Release, command: Command) -> str:
     if command.verb == "approve":
         now = release.plan[:19]
         return f"you saw {command.digest}, and {now} waits now; look again: segue show {release.name}"
+    if release.only_watched and release.phase in HOLDING:
+        return f"{release.name} is only watched: whoever shifts its traffic decides; nothing changed"
     if release.evidence is not None and command.verb == "promote":
         return f"{release.name} is under suspicion or still moving; see: segue show {release.name}"
     return f"{release.name} is {release.phase.value}; nothing changed"
@@ -266,6 +268,9 @@ def _rollback(deciding: Deciding, command: Command) -> Reply:
     target = _target(deciding, command)
     if isinstance(target, Reply):
         return target
+    if target.place.watched:
+        text = f"{target.name} is only watched: whoever shifts its traffic takes it back"
+        return Reply(ok=False, text=text, release=target.holder)
     if target.holder is not None:
         holder = deciding.change.release(number_of(target.holder))
         if holder is not None and release_of(holder).switch:

@@ -18,6 +18,7 @@ from service.ports.git import GitHost, Redelivering
 from service.ports.jobs import JobRunner
 from service.ports.metrics import MetricSource
 from service.ports.organisations import Organisation
+from service.ports.others import Others
 from service.ports.outcomes import Refused
 from service.ports.registries import ImageRegistry, ModelRegistry
 from service.ports.signatures import ImageSignatures
@@ -42,7 +43,8 @@ class Site:
 
     `ask` looks at a workload's health before users see it: its URL, the router's address where it
     shows previews, the backend's name and the path. `adoption` is there where workloads may exist
-    that Segue did not start, `room` where a version has more than one copy.
+    that Segue did not start, `room` where a version has more than one copy, `others` where somebody
+    else shifts the traffic and nothing is changed.
     """
 
     workloads: Workload
@@ -52,6 +54,7 @@ class Site:
     ask: Callable[[str, str | None, str, str], str]
     adoption: Adoption | None = None
     room: Room | None = None
+    others: Others | None = None
 
 
 def _no_signatures(source: Source) -> ImageSignatures:

@@ -7,11 +7,11 @@ rests on it is told. Who dies meanwhile has told nothing of what is lost; the ne
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
-from policies import shifting
+from policies import seen_share, shifting
 from policies.events import EvidenceChanged
 from policies.evidence import Evidence
 from policies.guards import fixed
@@ -24,6 +24,7 @@ from policies.guards.noise import Noise
 from policies.guards.plan import History
 from policies.guards.state import JudgeState
 from policies.release import Release
+from policies.seen_share import SeenShare
 from service import counting, late_labels, meters, series
 from service.bootstrap import Parts
 from service.counting import Counting
@@ -67,6 +68,7 @@ class Judged:
     counted_at: float = -math.inf
     unsaved: list[series.Increment] = field(default_factory=list)
     saved_at: float = -math.inf
+    share: SeenShare = field(default_factory=SeenShare)  # of one whose traffic somebody else shifts
 
     def row(self) -> series.Judge:
         """The state after the last increment, which is not stored yet either."""
@@ -171,7 +173,8 @@ class Judging:
             history, noise = fixed.from_json(stored.state)
             judge = Judge.of(release.environment, history=history, noise=noise)
             at, restarts = stored.state.get("started", (0.0, 0))  # older code did not store it
-            return Judged(judge, history, noise, (at, restarts), states.from_json(stored.state["guards"]))
+            state = states.from_json(stored.state["guards"])
+            return Judged(judge, history, noise, (at, restarts), state, share=SeenShare(state.weight))
         history, noise = self.past(one), self.learned(one)
         judge = Judge.of(release.environment, history=history, noise=noise)
         at, restarts = self.clock(), self._alive(one).restarts
@@ -184,6 +187,8 @@ class Judging:
         sequence = known.state.sequence + 1
         if isinstance(sample, NoData):
             return Gap(sequence, self.clock(), sample.reason, silent=True)
+        if one.release.only_watched:
+            return self._shifted_by_others(one, known, before, sample, sequence)
         if known.moment != one.moment or one.release.wanted != one.release.observed:
             return Gap(sequence, sample.at, "the weight was moving", silent=False)
         if before is not None and before.at < known.moved:  # a Prometheus tells what it counted a while ago
@@ -196,6 +201,19 @@ class Judging:
             weight=one.release.observed,
             sequence=sequence,
         )
+
+    def _shifted_by_others(
+        self, one: Watched, known: Judged, before: Sample | None, sample: Sample, sequence: int
+    ) -> Increment | Gap:
+        """The same at whatever weight the counters show: nobody says when it moves."""
+        backend, stable = one.release.backend, one.stable
+        what = difference(
+            before, sample, candidate=backend, stable=stable, weight=known.share.weight, sequence=sequence
+        )
+        if isinstance(what, Gap):
+            return what
+        known.share = seen_share.after(known.share, what)
+        return replace(what, weight=known.share.weight)
 
     def _alive(self, one: Watched) -> Alive:
         try:
@@ -251,5 +269,6 @@ def differs(release: Release, told: Evidence, now: Evidence) -> bool:
         (told.verdict, told.allowed, told.weight) != (now.verdict, now.allowed, now.weight)
         or told.epoch != now.epoch
         or (told.share is None) != (now.share is None)
+        or (release.only_watched and told.current != now.current)
         or shifting.shared(release, told) != shifting.shared(release, now)
     )

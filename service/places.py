@@ -13,16 +13,19 @@ from policies.spec.declaration import (
     Replicas,
     ServeDeployment,
     ServeRun,
+    ServeServices,
 )
 from policies.spec.mistakes import Mistake, mistake
 from policies.spec.node import Place as Position
 from service.ports.connections import KEEPING, Cluster
 
+EXISTING = (ServeDeployment, ServeServices)  # what is in a cluster before Segue comes
+
 
 def place(clusters: Sequence[Cluster], model: Model, environment: Environment) -> Place:
     """Where the environment is: in the cluster that it names, in the default one, or here.
 
-    A model that takes over a Deployment needs a cluster; the only one that is connected will do. One
+    A model of what exists there needs a cluster; the only one that is connected will do. One
     that is not connected stays a name: whoever acts there is refused.
     """
     found = _fitting(clusters, model, environment)
@@ -40,7 +43,7 @@ def _fitting(clusters: Sequence[Cluster], model: Model, environment: Environment
     if environment.cluster is not None:
         return next((c for c in clusters if c.name == environment.cluster), None)
     default = next((c for c in clusters if c.default), None)
-    if default is None and isinstance(model.serve, ServeDeployment) and len(clusters) == 1:
+    if default is None and isinstance(model.serve, EXISTING) and len(clusters) == 1:
         return clusters[0]
     return default
 
@@ -56,9 +59,9 @@ def mistakes(clusters: Sequence[Cluster], models: Sequence[Model]) -> Iterator[M
             if named is not None and named not in known:
                 message = f"no cluster {named!r} is connected; connected: {shown}"
                 yield mistake(Position(path), message, found=named, allowed=known)
-            elif isinstance(model.serve, ServeDeployment) and _fitting(clusters, model, environment) is None:
-                message = f"which cluster has {model.serve.deployment}? write `cluster:`; connected: {shown}"
-                yield mistake(Position(path), message, found=model.serve.deployment, allowed=known)
+            elif (there := _existing(model)) and _fitting(clusters, model, environment) is None:
+                message = f"which cluster has {there}? write `cluster:`; connected: {shown}"
+                yield mistake(Position(path), message, found=there, allowed=known)
             elif place(clusters, model, environment).cluster is None and (image := _foreign_image(model)):
                 message = (
                     f"{image} and runs only in a cluster; this machine runs what Segue makes of a lock file."
@@ -67,6 +70,15 @@ def mistakes(clusters: Sequence[Cluster], models: Sequence[Model]) -> Iterator[M
                 yield mistake(Position(path), message, found=image.partition(" ")[0], allowed=known)
             yield from _keeping(clusters, model, environment)
         yield from _only_in_a_cluster(clusters, model)
+
+
+def _existing(model: Model) -> str:
+    """What is there already and serves; "" where Segue starts what serves."""
+    match model.serve:
+        case ServeDeployment(deployment=name) | ServeServices(candidate=name):
+            return name
+        case _:
+            return ""
 
 
 def _keeping(clusters: Sequence[Cluster], model: Model, environment: Environment) -> Iterator[Mistake]:

@@ -324,6 +324,7 @@ def _ruled(environment: Environment, known: Model) -> Environment:
         risk=rules.risk,
         when_undecided=rules.when_undecided,
         when_newer=rules.when_newer,
+        mode=rules.mode,
     )
 
 

@@ -27,6 +27,8 @@ def release(shown: Release) -> dict[str, Any]:
         "stamp": served_by(shown.backend) if shown.backend else None,
         "image": shown.image or None,
         "phase": shown.phase.value,
+        "mode": shown.environment.mode.value,
+        "would": shown.would or None,
         "final": shown.final,
         "title": messages.title(shown),
         "reason": shown.reason or None,
@@ -163,6 +165,7 @@ def _place(shown: Place) -> dict[str, Any] | None:
         "namespace": shown.namespace,
         "deployment": shown.deployment,
         "route": shown.route,
+        "services": [shown.stable, shown.candidate] if shown.watched else None,
     }
 
 

@@ -43,7 +43,7 @@ URGENT = ("SetTraffic", "evidence", "Wake", "command", "StartWorkload", "CheckPr
 PATIENT = (
     "delivery", "event", "look", "declare", "Build", "CheckImage", "RunEvaluation", "StopWorkload",
     "ReportCommit", "WriteComment", "MoveAlias", "TagVersion", "housekeeping", "drift", "Adopt", "HandBack",
-    "Settle", "redeliver", "join",
+    "Settle", "redeliver", "join", "Follow",
 )  # fmt: skip
 QUEUES = {"urgent": URGENT, "patient": PATIENT}
 

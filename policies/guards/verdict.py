@@ -101,7 +101,8 @@ def evidence(plan: Plan, state: JudgeState, *, epoch: int, at: float, needs: boo
     permitted = _allowed(plan, state, verdict, standing)
     seen, total = state.split
     share = 100 * seen / total if total > 0 else None
-    return Evidence(verdict, tuple(found), state.weight, epoch, permitted, share, max(0, state.sequence))
+    sequence = max(0, state.sequence)
+    return Evidence(verdict, tuple(found), state.weight, epoch, permitted, share, sequence, current)
 
 
 def _findings(plan: Plan, state: JudgeState, standing: Standing, *, needs: bool) -> Iterator[Finding]:

@@ -27,6 +27,7 @@ from policies.spec.declaration import (
     ServeMlflow,
     ServeNone,
     ServeRun,
+    ServeServices,
     Split,
     StepSpec,
     Strategy,
@@ -147,6 +148,9 @@ def _source(values: Values) -> VersionSource:
 def _serve(values: Values) -> Serve:
     if "deployment" in values:
         return ServeDeployment(values["deployment"], values.get("route"))
+    if "services" in values:
+        named = values["services"]
+        return ServeServices(named["stable"], named["candidate"], values.get("route"))
     if "inferenceservice" in values:
         return ServeInferenceService(values["inferenceservice"], values.get("when_full", "wait"))
     match values["serve"]:

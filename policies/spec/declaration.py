@@ -89,7 +89,16 @@ class ServeInferenceService:
     when_full: str
 
 
-Serve = ServeMlflow | ServeRun | ServeNone | ServeDeployment | ServeInferenceService
+@dataclass(frozen=True, slots=True)
+class ServeServices:
+    """`services: {stable: ns/name, candidate: ns/name}` with `route:`: somebody else shifts between them."""
+
+    stable: str
+    candidate: str
+    route: str | None = None
+
+
+Serve = ServeMlflow | ServeRun | ServeNone | ServeDeployment | ServeInferenceService | ServeServices
 
 
 # --- what pods ask of their cluster ----------------------------------------------------------
@@ -293,7 +302,7 @@ class WhenNewer(StrEnum):
 
 class Mode(StrEnum):
     ACT = "act"
-    OBSERVE = "observe"
+    OBSERVE = "observe"  # everything is judged and shown, nothing is changed: somebody else shifts traffic
 
 
 class GuardKind(StrEnum):

@@ -9,8 +9,8 @@ KEYS: tuple[Key, ...] = (*keys_version.ROWS, *keys_cluster.ROWS, *keys_rollout.R
 REPLACES: tuple[tuple[frozenset[str], frozenset[str]], ...] = (
     (frozenset({"model", "image", "build"}), frozenset({"model", "image", "build"})),
     (
-        frozenset({"serve", "deployment", "inferenceservice"}),
-        frozenset({"serve", "deployment", "inferenceservice", "route", "when_full"}),
+        frozenset({"serve", "deployment", "inferenceservice", "services"}),
+        frozenset({"serve", "deployment", "inferenceservice", "services", "route", "when_full"}),
     ),
     (frozenset({"strategy", "steps", "ladder"}), frozenset({"steps", "ladder"})),
 )

@@ -102,8 +102,17 @@ _SERVE = (
         _ANY,
         Plain(forms.ROUTE),
         "The HTTPRoute before the Deployment, or `virtualservice/`, `traefikservice/` or `ingress/` and its"
-        " namespace and name: only our weights are touched.",
+        " namespace and name: only our weights are touched. With `services` it is only read.",
     ),
+    Key(
+        "services",
+        _ANY,
+        Block(Section.SERVICES),
+        "Two existing Services between which somebody else shifts traffic. With `mode: observe`.",
+        merges=True,
+    ),
+    Key("stable", (Section.SERVICES,), Plain(forms.NAMESPACED), "The Service of the version that serves."),
+    Key("candidate", (Section.SERVICES,), Plain(forms.NAMESPACED), "The Service of the version to come."),
     Key("inferenceservice", _ANY, Plain(forms.NAMESPACED), "An existing KServe InferenceService."),
     Key(
         "when_full",

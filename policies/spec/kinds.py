@@ -13,6 +13,7 @@ class Section(StrEnum):
     MODEL = "a model"
     ENVIRONMENT = "an environment"
     SERVE = "serve"
+    SERVICES = "services"
     BUILD = "build"
     EVALUATE = "evaluate"
     RESOURCES = "resources"

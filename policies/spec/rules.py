@@ -7,7 +7,7 @@ A value that could not be read has its own mistake and is treated here as if it 
 from collections.abc import Iterable
 from itertools import pairwise
 
-from policies.spec import rules_guards, rules_weights
+from policies.spec import rules_guards, rules_watching, rules_weights
 from policies.spec.building import LADDER
 from policies.spec.keys import ROLLOUT_KEYS
 from policies.spec.mistakes import Findings, listed, nearest
@@ -16,7 +16,7 @@ from policies.spec.reading import Values, as_mapping
 
 _NO_TRAFFIC = ROLLOUT_KEYS - {"approvals", "mode", "restore"}
 VERSIONS = ("model", "image", "build")
-SERVES = ("serve", "deployment", "inferenceservice")
+SERVES = ("serve", "deployment", "inferenceservice", "services")
 
 
 def check_model(node: Mapping, values: Values, findings: Findings) -> None:
@@ -24,7 +24,8 @@ def check_model(node: Mapping, values: Values, findings: Findings) -> None:
     _exactly_one(node, VERSIONS, "where its versions come from", findings)
     _exactly_one(node, SERVES, "how it serves", findings)
     _only_with(node, "when_full", ("inferenceservice",), findings)
-    _only_with(node, "route", ("deployment",), findings)
+    _only_with(node, "route", ("deployment", "services"), findings)
+    rules_watching.check_model(node, values, findings)
     _check_serve(node, values, findings)
     _check_pods(node, values, findings)
     rules_weights.check(node, values, findings)
@@ -46,6 +47,7 @@ def check_model(node: Mapping, values: Values, findings: Findings) -> None:
 
 def check_environment(model: Mapping, node: Mapping, values: Values, findings: Findings) -> None:
     """An environment with all that it inherits."""
+    rules_watching.check_environment(model, node, values, findings, batch=batch(model))
     if batch(model):
         _refuse_traffic_keys(node, findings)
     else:

@@ -21,6 +21,7 @@ from policies.spec.declaration import (
     ServeMlflow,
     ServeNone,
     ServeRun,
+    ServeServices,
     Strategy,
     WhenUndecided,
 )
@@ -120,6 +121,7 @@ EMBEDDED = frozenset(
         "guards.latency",
         "approvals",
         "approvals.groups",
+        "observe",
     }
 )
 
@@ -191,6 +193,8 @@ def _serve(model: Model) -> Iterator[_Need]:
             yield _Need("deployment", "deployment", deployment)
             if route is not None:
                 yield _Need("route", "route", route)
+        case ServeServices(candidate=candidate):
+            yield _Need("services", "clusters", candidate)
         case ServeInferenceService(name=name):
             yield _Need("inferenceservice", "inferenceservice", name)
 

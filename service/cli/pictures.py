@@ -51,7 +51,7 @@ def releases(found: list[dict[str, Any]]) -> RenderableType:
     for column in ("release", "target", "state", "weight", "why", "began"):
         table.add_column(column, no_wrap=column != "why", overflow="fold")
     for one in found:
-        why = escape(_cut(one["reason"] or one["cause"]))
+        why = escape(_cut(one["would"] or one["reason"] or one["cause"]))
         table.add_row(
             one["name"],
             one["target"],
@@ -107,6 +107,9 @@ def release(found: dict[str, Any]) -> RenderableType:
         Text(one["title"]),
         Text(f"cause    {one['cause']}"),
     ]
+    if one["mode"] == "observe":
+        did = one["would"] or "would have done nothing yet"
+        parts.append(Text(f"mode     only watching, nothing is changed; Segue {did}", style="magenta"))
     if one["author"]:
         parts.append(Text(f"author   {one['author']}"))
     if one["reason"]:
@@ -117,7 +120,8 @@ def release(found: dict[str, Any]) -> RenderableType:
         parts += _version(version)
     parts += [Text(f"gate     {line}") for line in one["gates"]]
     if one["phase"] in {"shifting", "watching", "restoring"}:
-        parts.append(Text("weight   ") + bar(one["observed"]) + Text(f"  wanted {one['wanted']:g} %"))
+        wanted = "evidence allowed" if one["mode"] == "observe" else "wanted"
+        parts.append(Text("weight   ") + bar(one["observed"]) + Text(f"  {wanted} {one['wanted']:g} %"))
     if one["phase"] == "approval":
         parts.append(Text(f"approve  segue approve {one['name']} {one['plan'][:19]}", style="magenta"))
     if one["phase"] == "promoted":

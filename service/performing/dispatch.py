@@ -6,6 +6,7 @@ from policies.effects import (
     CheckImage,
     CheckPreview,
     Effect,
+    Follow,
     HandBack,
     MoveAlias,
     ReportCommit,
@@ -21,6 +22,7 @@ from policies.effects import (
 from policies.events import Tick
 from service.bootstrap import Parts
 from service.performing.evaluating import evaluate
+from service.performing.following import follow
 from service.performing.images import build, check_image
 from service.performing.outcomes import Again, Done
 from service.performing.reporting import comment, move_alias, report, tag
@@ -52,6 +54,8 @@ def perform(parts: Parts, effect: Effect, now: float, since: float) -> Done | Ag
             return settle(parts, effect)
         case HandBack():
             return hand_back(parts, effect)
+        case Follow():
+            return follow(parts, effect, now, since)
         case Wake():
             return Done(Tick(now))
         case SetTraffic():

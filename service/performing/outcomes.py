@@ -11,6 +11,7 @@ from policies.events import (
     EffectFailed,
     EvaluationFinished,
     ImageTrusted,
+    Seen,
     Tick,
     TrafficObserved,
     WorkloadReady,
@@ -30,6 +31,7 @@ Answer = (
     | CheckFinished
     | TrafficObserved
     | EffectFailed
+    | Seen
     | Tick
 )
 LOOKS = 0.1  # seconds between two looks at what was begun on this machine

@@ -8,6 +8,8 @@ from policies.release import Phase, Release
 def sentence(release: Release, found: dict[str, Any]) -> str:
     """The verdict, with the numbers behind it."""
     seen = _seen(found)
+    if release.would:
+        return f"Only watched; Segue {release.would}. {_upper(seen)}"
     match release.phase:
         case Phase.PROMOTED if release.proven:
             return f"Promoted, with evidence: {seen}"

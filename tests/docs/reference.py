@@ -8,6 +8,7 @@ HEADINGS = {
     Section.MODEL: "### A model",
     Section.BUILD: "### build",
     Section.SERVE: "### serve",
+    Section.SERVICES: "### services",
     Section.RESOURCES: "### resources",
     Section.EVALUATE: "### evaluate",
     Section.JOB_RESOURCES: "### evaluate.resources",

@@ -56,7 +56,7 @@ false_rollbacks: 2%
 patience: 1h
 when_undecided: ask
 when_newer: serialize
-mode: observe
+mode: act
 approvals: {count: 1, from: [ann, "@acme/leads"], in: "slack:#ml", expires: 1d}
 guards:
   errors: {worse_by: 10%, segments: country}
@@ -86,6 +86,7 @@ OTHERS = (
     + "weights: {image: 'a/b@sha256:"
     + "0" * 64
     + "', path: /m}\nreplicas: {max: 2, external: {q: {total: 1}}}\n",
+    "name: a\nimage: 'a/b:1'\nmode: observe\nservices: {stable: ml/a, candidate: ml/b}\nroute: ml/a\n",
     "name: 42\nmodel: models:/a@b\ninferenceservice: a/{name}\nwhen_full: replace\n",
     "defaults: {image: 'a/{name}:1', deployment: 'ml/{name}', route: 'ml/{name}', guards: {slo: 1%}}\nmodels: {a: , b: {guards: }, c: {folder: x}}\n",
 )

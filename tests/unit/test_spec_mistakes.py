@@ -12,6 +12,7 @@ from policies.spec.parse import parse
 from service.segue_yaml import check
 
 BUILD = "name: wine\nbuild: {lock: requirements.lock}\nserve: {run: python serve.py}\n"
+WATCHED = "name: wine\nimage: ghcr.io/acme/wine:v*\nmode: observe\n"
 TAKEN_OVER = "name: wine\nimage: ghcr.io/acme/wine:v*\ndeployment: ml/wine\n"
 
 
@@ -131,6 +132,23 @@ ONE_MISTAKE = {
     "a merge key": "<<: {a: b}\n" + BUILD,
     "a key in the wrong place": BUILD + "gates: {accuracy: '>= 0.9'}\n",
     "an empty value": BUILD + "dwell:\n",
+    "watching what Segue would start": BUILD + "mode: observe\n",
+    "shifting what is somebody else's": (
+        "name: wine\nimage: ghcr.io/acme/wine:v*\nservices: {stable: ml/wine, candidate: ml/wine-canary}\n"
+    ),
+    "one Service of two": WATCHED + "services: {stable: ml/wine}\n",
+    "one Service twice": WATCHED + "services: {stable: ml/wine, candidate: ml/wine}\n",
+    "Services of two namespaces": WATCHED + "services: {stable: ml/wine, candidate: b/wine}\n",
+    "a registered model behind Services": (
+        "name: wine\nmodel: models:/wine@challenger\nmode: observe\n"
+        "services: {stable: ml/wine, candidate: ml/wine-canary}\n"
+    ),
+    "how traffic moves that is somebody else's": (
+        WATCHED + "services: {stable: ml/wine, candidate: ml/wine-canary}\nsteps: [5%]\n"
+    ),
+    "a switch that is somebody else's": (
+        WATCHED + "services: {stable: ml/wine, candidate: ml/wine-canary}\nstrategy: bluegreen\n"
+    ),
     "defaults of one model": BUILD + "defaults: {dwell: 1m}\n",
     "keys beside models": "models: {a: {model: models:/a@b, serve: mlflow}}\ndwell: 1m\n",
     "no models": "models: {}\n",
@@ -161,10 +179,10 @@ def test_each_mistake_is_told_once_and_in_words():
                 "2:8 build: `build` and `image` both say where its versions come from: keep exactly one of `model`, `image` or `build`"
             ],
             "no serving": [
-                "1:1 (file): says nowhere how it serves: write exactly one of `serve`, `deployment` or `inferenceservice`"
+                "1:1 (file): says nowhere how it serves: write exactly one of `serve`, `deployment`, `inferenceservice` or `services`"
             ],
             "two ways to serve": [
-                "4:19 inferenceservice: `inferenceservice` and `serve` both say how it serves: keep exactly one of `serve`, `deployment` or `inferenceservice`"
+                "4:19 inferenceservice: `inferenceservice` and `serve` both say how it serves: keep exactly one of `serve`, `deployment`, `inferenceservice` or `services`"
             ],
             "a version instead of an alias": [
                 "2:8 model: `model: models:/wine/3` names no alias; moving an alias is what starts a release; it wants a registered model's alias: models:/churn@challenger; did you mean `models:/wine@challenger`?"
@@ -188,7 +206,9 @@ def test_each_mistake_is_told_once_and_in_words():
             "a path out of the folder": [
                 "2:15 build.lock: `lock: ../a.txt` leaves the folder with `..`; it wants a file, relative to the model's folder"
             ],
-            "a route without a deployment": ["4:8 route: `route` means something only with `deployment`"],
+            "a route without a deployment": [
+                "4:8 route: `route` means something only with `deployment` or `services`"
+            ],
             "a kind of route that is misspelt": [
                 "4:8 route: `route: virtualservices/ml/wine` begins with no kind of route that is known; it wants a namespace and a name, such as ml/fraud; for another kind than an HTTPRoute or GRPCRoute `virtualservice`, `traefikservice` or `ingress` and `/` before it; did you mean `virtualservice/ml/wine`?"
             ],
@@ -338,6 +358,30 @@ def test_each_mistake_is_told_once_and_in_words():
             ],
             "an empty value": [
                 "4:7 dwell: `dwell` has no value; it wants a time with its unit: 500ms, 30s, 10m, 24h, 14d"
+            ],
+            "watching what Segue would start": [
+                "4:7 mode: `mode: observe` watches what somebody else shifts: name it by `services: {stable: ml/fraud-stable, candidate: ml/fraud-canary}`, in the place of what Segue would start"
+            ],
+            "shifting what is somebody else's": [
+                "3:11 services: traffic between `services` is shifted by somebody else: write `mode: observe`; for Segue to shift it, name a `deployment` and its `route` in their place"
+            ],
+            "one Service of two": [
+                "4:11 services: `services` needs `candidate`: a Service that exists, such as ml/fraud-candidate"
+            ],
+            "one Service twice": [
+                "4:11 services: `stable` and `candidate` are one Service, and nothing tells its versions apart"
+            ],
+            "Services of two namespaces": [
+                "4:11 services: `stable` and `candidate` must be Services of one namespace"
+            ],
+            "a registered model behind Services": [
+                "2:8 model: versions behind `services` are told apart by their image: write `image` or `build`"
+            ],
+            "how traffic moves that is somebody else's": [
+                "5:8 steps: `steps` says how Segue moves traffic, and with `mode: observe` it moves none"
+            ],
+            "a switch that is somebody else's": [
+                "5:11 strategy: with `mode: observe` the candidate is compared while both serve: leave `strategy` out"
             ],
             "defaults of one model": [
                 "4:11 defaults: `defaults` goes with `models`; this file declares one model"

@@ -8,6 +8,7 @@ from service.adapters.kubernetes.git_workloads import GitWorkloads
 from service.adapters.kubernetes.ingress import IngressRouter
 from service.adapters.kubernetes.jobs import KubernetesJobs
 from service.adapters.kubernetes.metrics import ClusterMetrics
+from service.adapters.kubernetes.others import KubernetesOthers, OnlyWatched
 from service.adapters.kubernetes.selector import ServiceSelector
 from service.adapters.kubernetes.workloads import KubernetesWorkloads
 from service.bootstrap import Site
@@ -21,6 +22,8 @@ _Router = GatewayRouter | IngressRouter | ServiceSelector
 def open_site(settings: Settings, cluster: Cluster, place: Place) -> Site:
     """What serves, runs and counts at the place. Raises `Refused` for a connection that cannot be used."""
     api = Api.of(cluster)
+    if place.watched:
+        return _watched(api, cluster, place)
     workloads = git_workloads.workloads(settings, api, cluster, place)
     router = _router(api, cluster, place)
 
@@ -35,6 +38,24 @@ def open_site(settings: Settings, cluster: Cluster, place: Place) -> Site:
         ask=ask,
         adoption=_TakenOver(workloads, router) if place.deployment else None,
         room=workloads,
+    )
+
+
+def _watched(api: Api, cluster: Cluster, place: Place) -> Site:
+    """Where somebody else shifts the traffic: counters and looks, and nothing that changes anything."""
+    others = KubernetesOthers(api, place)
+    only = OnlyWatched(others)
+
+    def ask(url: str, address: str | None, backend: str, health: str) -> str:  # noqa: ARG001
+        raise Refused(f"{backend} is not asked: it is only watched")
+
+    return Site(
+        workloads=only,
+        jobs=KubernetesJobs(api, cluster, place),
+        router=only,
+        metrics=ClusterMetrics(cluster),
+        ask=ask,
+        others=others,
     )
 
 
