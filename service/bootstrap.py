@@ -61,6 +61,17 @@ def _no_signatures(source: Source) -> ImageSignatures:
     raise Refused(f"nothing here can read the signatures at {source.url}")
 
 
+def _which(name: str | None, known: list[str], *, several: bool) -> str:
+    """Why a guard's metric source is not clear, and what to write."""
+    if not known or (name is None and not several):
+        said = "no source of metrics is connected: segue connect prometheus URL"
+        return f"{said}; or write `from: {known[0]}`" if known else said
+    asked = (
+        "several sources of metrics are connected" if name is None else f"there is no metric source {name!r}"
+    )
+    return f"{asked}; write `from:` with one of: {', '.join(known)}"
+
+
 def _no_counters(source: Source) -> CounterSource:
     raise Refused(f"nothing here can read the counters at {source.url}")
 
@@ -130,9 +141,7 @@ class Parts:
         plain = [one for one in known if one.kind in METRIC_KINDS]
         found = plain if name is None else [one for one in known if one.name == name]
         if len(found) != 1:
-            names = ", ".join(one.name for one in known) or "none is connected; see: segue connect prometheus"
-            asked = "several sources of metrics, or none" if name is None else f"no metric source {name!r}"
-            raise Refused(f"there is {asked}; write `from:` with one of: {names}")
+            raise Refused(_which(name, [one.name for one in known], several=len(plain) > 1))
         source = found[0]
         if not any(fnmatchcase(target, glob) for glob in source.owns):
             raise Refused(

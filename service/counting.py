@@ -66,11 +66,12 @@ class Counting:
             del self._cuts[key]
 
     def news(
-        self, one: Watched, guards: Sequence[Guard], *, moved: float, after: int
+        self, one: Watched, guards: Sequence[Guard], *, moved: float, after: int, fresh: bool = False
     ) -> list[Counted | Scored]:
         """What there is to tell, in the order of sequences that go on from `after`.
 
-        `moved`: since when the weight has not moved, by this clock.
+        `moved`: since when the weight has not moved, by this clock. `fresh`: what the router said a moment
+        ago is not good enough.
         """
         found: list[Counted | Scored] = []
         release = one.release
@@ -79,7 +80,7 @@ class Counting:
             now = self.clock()
             moment = Moment(now, release.observed, moving, after + 1 + len(found))
             key = (release.name, guard.name)
-            answer = self._answer(one, guard, now)
+            answer = self._answer(one, guard, now, fresh=fresh)
             cut, what = asking.look(guard, self._cuts.get(key), answer, versions(one, guard.version), moment)
             if cut is not None:
                 self._cuts[key] = cut
@@ -87,7 +88,7 @@ class Counting:
                 found.append(what)
         return found
 
-    def _answer(self, one: Watched, guard: Guard, now: float) -> Answer:
+    def _answer(self, one: Watched, guard: Guard, now: float, *, fresh: bool) -> Answer:
         """The series, or why there are none; one answer serves for a while."""
         router = guard.query == FAILED and guard.source is None and guard.kind is GuardKind.ERRORS
         source = f"router:{one.release.place.cluster or ''}" if router else f"source:{guard.source or ''}"
@@ -96,7 +97,7 @@ class Counting:
         what = f"{one.release.target}: {' '.join(map(str, wanted))} {' '.join(guard.segments)}"
         key = (source, what) if not router else (source, " ".join(guard.segments))
         known = self._answers.get(key)
-        if known is not None and 0 <= now - known[0] < SECONDS:
+        if known is not None and 0 <= now - known[0] < SECONDS and not (fresh and router):
             return known[1]
         if 0 <= now - self._away.get(source, -math.inf) < AWAY_SECONDS and known is not None:
             return known[1]

@@ -137,14 +137,17 @@ class Judging:
             known.moment, known.moved = one.moment, looked
         if not 0 <= looked - known.alive_at < ALIVE_SECONDS:
             known.alive, known.alive_at = self._alive(one), looked
+        found = known.state.harm
         self._feed(one, known, what)
         if known.judge.plan.qualities and not 0 <= looked - known.labelled_at < LABELS_SECONDS:
             known.labelled_at = looked
             self._hear_labels(one, known)
         plan = known.judge.plan
-        if (plan.asked or plan.drifts) and not 0 <= looked - known.counted_at < counting.SECONDS:
+        harmed = known.state.harm != found  # then it is also told where, before anybody acts on it
+        due = not 0 <= looked - known.counted_at < counting.SECONDS
+        if (plan.asked or plan.drifts) and (due or harmed):
             known.counted_at = looked
-            self._hear_counters(one, known)
+            self._hear_counters(one, known, fresh=harmed)
         return known
 
     def _feed(self, one: Watched, known: Judged, what: Fed) -> None:
@@ -159,9 +162,9 @@ class Judging:
         for what in found:
             self._feed(one, known, what)
 
-    def _hear_counters(self, one: Watched, known: Judged) -> None:
+    def _hear_counters(self, one: Watched, known: Judged, *, fresh: bool) -> None:
         guards = counting.asked(one.release.environment.guards)
-        found = self._counting.news(one, guards, moved=known.moved, after=known.state.sequence)
+        found = self._counting.news(one, guards, moved=known.moved, after=known.state.sequence, fresh=fresh)
         for what in found:
             self._feed(one, known, what)
 

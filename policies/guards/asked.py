@@ -110,14 +110,15 @@ def update(guard: Asked, state: AskedState, what: Counted, *, together: bool, at
     if wrong is not None:
         return replace(state, gap=wrong)
     rows = {row.segment: row for row in what.rows}
+    if guard.labels:
+        state = _placed(guard, state, rows.values(), at)
     if guard.how is How.LIMIT:
         parts = _limited(guard, state, rows[""], what) if "" in rows else state.parts
     elif together:
         parts = _compared(guard, state, rows, what, at)
     else:
         parts = state.parts
-    state = replace(state, parts=parts, at=what.at, gap=None)
-    return _placed(guard, state, rows.values()) if guard.labels else state
+    return replace(state, parts=parts, at=what.at, gap=None)
 
 
 def _limited(guard: Asked, state: AskedState, row: Row, what: Counted) -> tuple[Part, ...]:
@@ -203,8 +204,9 @@ def _fed(guard: Asked, state: PartState, row: Row, what: Counted) -> PartState:
             return state
 
 
-def _placed(guard: Asked, state: AskedState, rows: Iterable[Row]) -> AskedState:
-    """Count who has how many requests, and give free places to those with enough, from the next look on."""
+def _placed(guard: Asked, state: AskedState, rows: Iterable[Row], at: float) -> AskedState:
+    """Count who has how many requests, and give free places to those with enough, from this look on: what is
+    bad in it has no part in that."""
     seen = dict(state.seen)
     for row in rows:
         if row.segment:
@@ -219,7 +221,7 @@ def _placed(guard: Asked, state: AskedState, rows: Iterable[Row]) -> AskedState:
             wants = name.startswith(prefix) and name not in taken and name != others(name)
             enough = n >= max(SEEN, guard.split.least * total)
             if wants and enough and len(taken) < guard.split.most:
-                parts.append(Part(name, _fresh(guard, state.at)))
+                parts.append(Part(name, _fresh(guard, at)))
                 taken.add(name)
     kept = {part.name for part in parts}
     short = [pair for pair in ranked if pair[0] in kept]

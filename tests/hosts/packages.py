@@ -5,6 +5,7 @@ from tests import packages
 PACKAGES = {
     "docker-registry": "docker-registry",
     "redis-server": "redis-server",
+    "prometheus": "prometheus",
     "/usr/lib/rabbitmq/bin/rabbitmq-server": "rabbitmq-server",
     "/usr/lib/postgresql/*/bin/postgres": "postgresql",
 }
