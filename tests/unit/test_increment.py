@@ -88,12 +88,12 @@ class Other:
 
     at: float
     started: float
-    backends: tuple
+    named: dict
 
 
 def test_readings_are_taken_by_their_shape():
     found = diff(
-        Other(11.0, 1.0, (("new", Counters(5, 1)), ("old", Counters(91, 2)))),
-        Other(10.0, 1.0, (("new", Counters(5, 1)), ("old", Counters(90, 2)))),
+        Other(11.0, 1.0, {"new": Counters(5, 1), "old": Counters(91, 2)}),
+        Other(10.0, 1.0, {"new": Counters(5, 1), "old": Counters(90, 2)}),
     )
     assert isinstance(found, Increment)

@@ -14,7 +14,7 @@ def sample(at, requests):
 
 def interval(before):
     """What an interval is taken for that ends at 20, where the weight has stood since 10."""
-    release = SimpleNamespace(wanted=5.0, observed=5.0, backend="b")
+    release = SimpleNamespace(wanted=5.0, observed=5.0, backend="b", only_watched=False)
     watched = SimpleNamespace(release=release, stable="a", moment=(1, 0, 5.0, True))
     known = Judged(
         None, None, {}, (0.0, 0), SimpleNamespace(state=None, sequence=7), watched.moment, moved=10.0
