@@ -21,19 +21,23 @@ PATIENCE = 60.0
 
 @dataclass(slots=True)
 class Installation:
-    """One `segue up`, its settings, and how long it took to say that it is ready."""
+    """One `segue up`, its settings, and how long it took to say that it is ready.
+
+    `before` are words that its command begins with, such as a program that starts it somewhere else.
+    """
 
     settings: Settings
     environ: dict[str, str]
     broker: str
     process: subprocess.Popen[str] | None = None
     seconds: float = 0.0
+    before: tuple[str, ...] = ()
 
     def start(self) -> None:
         """Run `segue up`, and wait until it says that it is ready."""
         began = time.perf_counter()
         self.process = subprocess.Popen(
-            [*SEGUE, "up", "--broker", self.broker],
+            [*self.before, *SEGUE, "up", "--broker", self.broker],
             env=self.environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
