@@ -9,6 +9,7 @@ import mmap
 import os
 import signal
 import struct
+import threading
 from contextlib import contextmanager
 from functools import partial
 
@@ -55,6 +56,7 @@ class Points:
     """Which point is armed, shared by all processes."""
 
     def __init__(self):
+        self._renewing = threading.RLock()
         self._memory = mmap.mmap(-1, 12)
         self.disarm()
 
@@ -72,7 +74,8 @@ class Points:
         if at != _IDLE and NAMES[at] == name and wanted == when:
             self.disarm()
             log.info("ends here", point=name)
-            os.kill(os.getpid(), signal_)
+            with self._renewing:
+                os.kill(os.getpid(), signal_)
 
     def install(self, harness):
         """Wrap the seams of this process, which ends with them wrapped."""
@@ -84,6 +87,7 @@ class Points:
         inbox._insert = self.around("rows of an inbox batch", inbox._insert)
         inbox.Inbox._write = self.around("inbox batch", inbox.Inbox._write)
         inbox.Inbox.store = self.around("inbox.store", inbox.Inbox.store)
+        store.Store.renew = self._apart(store.Store.renew)
         for name in ("claim", "renew", "again", "retry", "free"):
             setattr(store.Store, name, self.around(f"store.{name}", getattr(store.Store, name)))
         for name in ("claim", "renew", "finish", "again", "add"):
@@ -97,6 +101,15 @@ class Points:
             setattr(series.Writing, name, self.around(f"series.{name}", getattr(series.Writing, name)))
         judging.Judging._tell = self.around("observer.tell", judging.Judging._tell)
         harness.passing(self.pass_by)
+
+    def _apart(self, renew):
+        """Who stands still outside of a transaction must not do so within one of its own thread that keeps leases."""
+
+        def wrapped(*arguments, **more):
+            with self._renewing:
+                return renew(*arguments, **more)
+
+        return wrapped
 
     def around(self, name, function):
         """The function with the two points of that name."""

@@ -76,12 +76,15 @@ def test_clocks_that_jump_by_hours_and_a_day_promote_nothing_early_and_lose_noth
 def test_a_database_that_is_killed_and_comes_back_loses_nothing(tmp_path, postgres):
     """PostgreSQL's postmaster gets SIGKILL or SIGQUIT while releases go on, and is started again."""
     seed, wanted, killed, began = seed_of_this_run(), scaled(20, 1_000), 0, time.monotonic()
-    with running(tmp_path / "segue", seed, database=postgres.new_database(), models=8) as harness:
+    url, models = postgres.new_database(), scaled(8, 40)
+    with running(tmp_path / "segue", seed, database=url, models=models) as harness:
         harness.clock.run(PACE)
         harness.people.go_on(True)
         for slot in SLOTS:
             harness.fork(slot)
         while killed < 2 or len(harness.world.report().pushes) < wanted:
+            for _ in range(scaled(0, models)):
+                harness.people.push()
             harness.wait(harness.dice.uniform(20.0, 120.0))
             postgres.stop(harness.dice.choice((signal.SIGKILL, signal.SIGQUIT)))
             time.sleep(harness.dice.uniform(0.0, 0.5))
