@@ -4,7 +4,7 @@ A `Deciding` works within one change of the store. All that follows from an even
 a version that became ready tells its releases, a target that became free gives the next its turn.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from policies.effects import Effect, HandBack, Wake, lane
 from policies.events import (
     Command,
     Drifted,
+    EvidenceChanged,
     Overtaken,
     ReleaseEvent,
     Superseded,
@@ -32,7 +33,7 @@ from service import firing, places
 from service.change import Change
 from service.codec import canonical
 from service.queue import Work
-from service.rows import ModelRow, TargetRow, VersionRow
+from service.rows import ModelRow, ReleaseRow, TargetRow, VersionRow
 from service.sources import IMAGE_KINDS
 from service.states import (
     EFFECT,
@@ -46,7 +47,7 @@ from service.states import (
     target_of,
     version_of,
 )
-from service.store import Store
+from service.store import TRIES, Store
 
 T = TypeVar("T")
 EVERY = 1 << 31  # releases: none may be overlooked
@@ -66,9 +67,9 @@ class Plan:
     environment: str | None = None  # the only one to be released to; None: each that waits for no other
 
 
-def decide(store: Store, decision: Callable[["Deciding"], T]) -> T:
+def decide(store: Store, decision: Callable[["Deciding"], T], tries: int = TRIES) -> T:
     """Run a decision in one change of the store; anew where another change came first."""
-    return store.decide(lambda change: decision(Deciding(change)))
+    return store.decide(lambda change: decision(Deciding(change)), tries)
 
 
 class Deciding:
@@ -249,6 +250,29 @@ class Deciding:
         elif after.phase is Phase.QUEUED and decision.target.holder is not None:
             self._overtake(decision.target.holder, after)
         return after
+
+    def weigh(self, events: Mapping[str, EvidenceChanged]) -> None:
+        """Apply evidence to these releases, each by itself. What leads to nothing but that it is known, as
+        most does, is stored together."""
+        known: list[ReleaseRow] = []
+        for row, before, target in self._held_together([number_of(name) for name in events]):
+            event = events[row.name]
+            decision = rollout.advance(before, target, event)
+            after = decision.release
+            if decision.effects or decision.target != target or after.phase is not before.phase:
+                self.release_event(row.name, event)
+            elif after != before:
+                known.append(release_row(after, row.rev, row.created))
+                self._record(before, after, event)
+        self.change.save_releases(known)
+
+    def _held_together(self, numbers: Sequence[int]) -> list[tuple[ReleaseRow, Release, Target]]:
+        rows = self.change.releases_of(numbers)
+        if rows and self.change.hold(*(row.target for row in rows)):
+            rows = self.change.releases_of(numbers)
+        held = {row.name: row for row in self.change.targets_of([row.target for row in rows])}
+        targets = {row.target: target_of(held.get(row.target), row.target) for row in rows}
+        return [(row, release_of(row), targets[row.target]) for row in rows]
 
     def _held_by_alert(self, release: Release, at: float) -> Release | None:
         """A release that begins while an alert fires waits before any traffic; going back does not."""

@@ -28,7 +28,7 @@ from service.store import Store
 
 PEOPLE = "people"
 LABELS = "labels"
-LOOK_BACK = 200  # ids; a row of a slower transaction may appear behind a newer one
+MOST_AT_ONCE = 500
 
 
 def take(store: Store, inbox: Inbox) -> int:
@@ -37,7 +37,8 @@ def take(store: Store, inbox: Inbox) -> int:
     position = int(last.value or 0) if last is not None else 0
     if inbox.newest() <= position:
         return 0
-    rows = inbox.arrived(max(0, position - LOOK_BACK), limit=LOOK_BACK + 500)
+    back = inbox.look_back
+    rows = inbox.arrived(max(0, position - back), limit=back + MOST_AT_ONCE)
     newest = max(number for number, _ in rows)
 
     def store_them(deciding: Any) -> int:
