@@ -14,6 +14,9 @@ from policies.effects import SetTraffic, StartWorkload, StopWorkload, lane
 from policies.events import BuildFinished, EffectFailed, EvaluationFinished, ImageTrusted, Waits
 from service import (
     answering,
+    beginning,
+    declaring,
+    handing_back,
     housekeeping,
     keeping,
     meters,
@@ -153,11 +156,11 @@ def _do(parts: Parts, work: Work) -> None:
 
 def _event(parts: Parts, work: Work) -> None:
     """A change at a source: what it starts, stored together with its end."""
-    plans = planning.plan(parts, SOURCE_EVENT.load(work.body))
+    planned = planning.plan(parts, SOURCE_EVENT.load(work.body))
 
     def store(deciding: Deciding) -> None:
-        releases = [name for plan in plans for name in deciding.start(plan)]
-        text = f"started {', '.join(releases)}" if releases else "starts nothing"
+        releases = [name for plan in planned.plans for name in beginning.start(deciding, plan)]
+        text = f"started {', '.join(releases)}" if releases else f"starts nothing: {planned.idle}"
         deciding.change.save_answer(f"work-{work.id}", {"ok": True, "text": text, "led": releases})
         deciding.change.finish(work)
 
@@ -176,7 +179,7 @@ def _look(parts: Parts, work: Work) -> None:
 
 def _declare(parts: Parts, work: Work) -> None:
     """A new connection: learn what is there without starting anything."""
-    planning.declare(parts, work.subject)
+    declaring.declare(parts, work.subject)
     decide(parts.store, lambda deciding: deciding.change.finish(work))
 
 
@@ -233,7 +236,7 @@ def _finish(parts: Parts, work: Work, done: Done) -> None:
             reference = f"{ours.model}@{ours.alias}"
             deciding.change.observe(ours.source, reference, ours.version, deciding.now)
         if done.freed is not None:
-            deciding.free(done.freed)
+            handing_back.end(deciding, done.freed)
         if done.follows is not None:
             deciding.perform(work.subject, done.follows)
         if done.answer is not None:
