@@ -29,6 +29,7 @@ from service.store import Store
 PEOPLE = "people"
 LABELS = "labels"
 MOST_AT_ONCE = 500
+NOTHING = "nothing in it concerns Segue"
 
 
 def take(store: Store, inbox: Inbox) -> int:
@@ -86,7 +87,9 @@ def receive(parts: Parts, work: Work) -> None:
         with parts.store.change() as change:
             ordering.take(change, work, source, delivery, orders)
     elif not hints:
-        _handled(parts, work, "nothing in it concerns Segue")
+        nothing = getattr(handler, "nothing", None)
+        why = NOTHING if nothing is None else nothing(delivery.headers, delivery.body)
+        _handled(parts, work, why)
     elif said:
         _heard(parts, work, [commenting.hear(parts, source, hint, delivery.received) for hint in said])
     elif parts.looked.get(source.name, 0) < delivery.id or work.body.get("again"):
