@@ -19,7 +19,8 @@ from policies.place import Place, backend_name
 from policies.release import HOLDING, Cause, Phase, Release, Serving, Target
 from policies.spec.declaration import Environment, Guard, GuardKind
 from service import tables
-from service.queue import LONGEST_LEASE, Work
+from service.due import LONGEST_LEASE
+from service.queue import Work
 from service.rows import ReleaseRow, TargetRow
 from service.states import EFFECT, EVIDENCE, TARGET, number_of, release_row
 from service.store import Store

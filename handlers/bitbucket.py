@@ -8,7 +8,7 @@ user names any more, so its people are known by `account_id`. Source: Atlassian,
 and "Event payload" (Data Center).
 """
 
-from handlers import hosted, signing, strict_json
+from handlers import hosted, reasons, signing, strict_json
 from handlers.errors import Malformed, Unverified
 from handlers.hints import CommentHint, Hint, RefHint
 from handlers.signing import Headers, header
@@ -54,6 +54,11 @@ def parse(headers: Headers, body: bytes) -> tuple[Hint, ...]:
             return _server_comment(told, f"commit/{strict_json.text(told, 'commit', 64)}", "commit-")
         case _:
             return ()
+
+
+def nothing(headers: Headers, body: bytes) -> str:
+    """Why a delivery that hints at nothing does so."""
+    return reasons.why(header(headers, "X-Event-Key"), hosted.load(body))
 
 
 def _id(told: hosted.Object, key: str) -> str:

@@ -8,7 +8,7 @@ is a push that changes nothing; whoever edits a comment is `sender`, and `commen
 Source: Gitea, services/webhook/deliver.go and modules/structs/hook.go.
 """
 
-from handlers import hosted, signing, strict_json
+from handlers import hosted, reasons, signing, strict_json
 from handlers.errors import Unverified
 from handlers.hints import CommentHint, Hint
 from handlers.signing import Headers, header
@@ -45,6 +45,11 @@ def parse(headers: Headers, body: bytes) -> tuple[Hint, ...]:
             return _comment(told)
         case _:
             return ()
+
+
+def nothing(headers: Headers, body: bytes) -> str:
+    """Why a delivery that hints at nothing does so."""
+    return reasons.why(hosted.first(headers, "X-Forgejo-Event", "X-Gitea-Event"), hosted.load(body))
 
 
 def _login(told: hosted.Object) -> str:

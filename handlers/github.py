@@ -10,7 +10,7 @@ sends nothing at all: only the sweep sees it. Source: GitHub, "Webhook events an
 
 from urllib.parse import parse_qsl
 
-from handlers import hosted, signing, strict_json
+from handlers import hosted, reasons, signing, strict_json
 from handlers.errors import Malformed, Unverified
 from handlers.hints import CommentHint, Hint
 from handlers.signing import Headers, header
@@ -54,6 +54,11 @@ def parse(headers: Headers, body: bytes) -> tuple[Hint, ...]:
             return _comment(told, f"commit/{commit}", "commit-")
         case _:
             return ()
+
+
+def nothing(headers: Headers, body: bytes) -> str:
+    """Why a delivery that hints at nothing does so."""
+    return reasons.why(header(headers, "X-GitHub-Event"), hosted.load(_json(headers, body)))
 
 
 def _json(headers: Headers, body: bytes) -> bytes:

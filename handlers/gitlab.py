@@ -13,7 +13,7 @@ import hashlib
 import hmac
 import re
 
-from handlers import hosted, signing, strict_json
+from handlers import hosted, reasons, signing, strict_json
 from handlers.errors import Unverified
 from handlers.hints import CommentHint, Hint
 from handlers.signing import Headers, header
@@ -50,6 +50,13 @@ def parse(headers: Headers, body: bytes) -> tuple[Hint, ...]:
             return _comment(told)
         case _:
             return ()
+
+
+def nothing(headers: Headers, body: bytes) -> str:
+    """Why a delivery that hints at nothing does so."""
+    del headers
+    told = hosted.load(body)
+    return reasons.why(_kind(told), told)
 
 
 def _kind(told: hosted.Object) -> str:

@@ -54,6 +54,12 @@ def parse(headers: Headers, body: bytes) -> tuple[Hint, ...]:
     return tuple(TagHint(name, _tag(one)) for one in resources)
 
 
+def nothing(_headers: Headers, body: bytes) -> str:
+    """Why a delivery that hints at nothing does so."""
+    kind = strict_json.text(strict_json.load(body), "type", 100)
+    return f"{kind} starts nothing: a tag that is pushed or removed does"
+
+
 def _tag(resource: Any) -> str:
     """Its tag; "" for an artifact that has none, such as one that was removed by its digest."""
     tag = resource.get("tag", "") if isinstance(resource, dict) else None

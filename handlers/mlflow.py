@@ -40,6 +40,18 @@ def parse(_headers: Headers, body: bytes) -> tuple[Hint, ...]:
     return _hints(strict_json.text(told, "entity"), strict_json.text(told, "action"), data)
 
 
+def nothing(_headers: Headers, body: bytes) -> str:
+    """Why a delivery that hints at nothing does so."""
+    told = strict_json.load(body)
+    data = told.get("data")
+    if isinstance(data, dict) and data.get("name") == EXAMPLE:
+        return "MLflow's own try of the webhook"
+    entity, action = strict_json.text(told, "entity"), strict_json.text(told, "action")
+    if entity == "model_version_tag":
+        return "a tag that Segue wrote"
+    return f"{entity[:40]}.{action[:40]} starts nothing: an alias that moves does"
+
+
 def _hints(entity: str, action: str, data: dict[str, Any]) -> tuple[Hint, ...]:
     if entity not in {"model_version_alias", "model_version", "model_version_tag"}:
         return ()

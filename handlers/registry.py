@@ -40,6 +40,11 @@ def parse(headers: Headers, body: bytes) -> tuple[Hint, ...]:
     return tuple(hint for event in events if (hint := _hint(event)) is not None)
 
 
+def nothing(_headers: Headers, _body: bytes) -> str:
+    """Why a delivery that hints at nothing does so."""
+    return "a pull, or a part of an image: a tag that is pushed or removed counts"
+
+
 def _hint(event: Any) -> TagHint | None:
     target = event.get("target") if isinstance(event, dict) else None
     if not isinstance(target, dict):

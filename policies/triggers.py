@@ -10,8 +10,8 @@ from policies.events import AliasChanged, ImageChanged, RefChanged, SourceEvent,
 from policies.gto import Held
 from policies.spec.declaration import FromImage, FromModel, Model
 
-_BRANCH = "refs/heads/"
-_TAG = "refs/tags/"
+BRANCH = "refs/heads/"
+TAG = "refs/tags/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +53,23 @@ def starts(
 
 def _held(model: Model, event: SourceEvent, refs: Mapping[str, str]) -> Held | None:
     """The stage that the event's tag gives to the model, if it is still the newest that does."""
-    if not isinstance(event, RefChanged) or not event.ref.startswith(_TAG):
+    if not isinstance(event, RefChanged) or not event.ref.startswith(TAG):
         return None
-    name = event.ref.removeprefix(_TAG)
+    name = event.ref.removeprefix(TAG)
     tag = gto.read(name, event.after or "")
     if tag is None or tag.model != model.name or tag.subject not in model.triggers.gto:
         return None
-    tags = {ref.removeprefix(_TAG): commit for ref, commit in refs.items() if ref.startswith(_TAG)}
+    tags = {ref.removeprefix(TAG): commit for ref, commit in refs.items() if ref.startswith(TAG)}
     now = gto.held(tags, model.name, tag.subject)
     return now if now is not None and now.tag.name == name and now.tag.commit == event.after else None
 
 
 def _starts(model: Model, event: SourceEvent, changed: tuple[str, ...] | None, default_branch: str) -> bool:
     match event:
-        case RefChanged(ref=ref) if ref.startswith(_BRANCH):
-            return _branch_wanted(model, ref, default_branch) and _concerned(model, changed)
-        case RefChanged(ref=ref) if ref.startswith(_TAG):
-            return _tag_wanted(model, ref.removeprefix(_TAG))
+        case RefChanged(ref=ref) if ref.startswith(BRANCH):
+            return branch_wanted(model, ref, default_branch) and _concerned(model, changed)
+        case RefChanged(ref=ref) if ref.startswith(TAG):
+            return _tag_wanted(model, ref.removeprefix(TAG))
         case AliasChanged(model=registered, alias=alias):
             return model.source == FromModel(registered, alias)
         case ImageChanged(repository=repository, pattern=pattern):
@@ -78,11 +78,12 @@ def _starts(model: Model, event: SourceEvent, changed: tuple[str, ...] | None, d
             return False
 
 
-def _branch_wanted(model: Model, ref: str, default_branch: str) -> bool:
+def branch_wanted(model: Model, ref: str, default_branch: str) -> bool:
+    """Whether pushes to the branch of that full name may start the model."""
     rule = model.triggers
     if rule.default_branch and ref == default_branch:
         return True
-    name = ref.removeprefix(_BRANCH)
+    name = ref.removeprefix(BRANCH)
     return any(fnmatchcase(name, pattern) for pattern in rule.branches)
 
 

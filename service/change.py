@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from handlers.labels import Batch
 from policies.limits import Limits, Live
 from policies.release import HOLDING, Phase
-from service import labels, queue, record, tables
+from service import adding, labels, queue, record, tables
 from service.errors import Conflict
 from service.ports.connections import Cluster, Source
 from service.queue import Work
@@ -51,15 +51,17 @@ class Change(Reading):
         nth = self.connection.scalar(select(numbers).where(tables.release.c.target == target)) or 0
         return last + 1, nth + 1
 
-    def hold(self, target: str) -> bool:
+    def hold(self, *targets: str) -> bool:
         """What is decided about a target and its releases goes one after the other until this change ends:
         who ends there must see who begins to wait. Whether others may have changed them since they were read.
+
+        Several at once are taken in the order of their names, so that two who do so wait for each other once.
         """
-        if self.connection.dialect.name != "postgresql" or target in self._holds:
+        if self.connection.dialect.name != "postgresql" or self._holds.issuperset(targets):
             return False  # SQLite has one writer at a time
-        lock = func.pg_advisory_xact_lock(func.hashtextextended(f"segue-target:{target}", 0))
-        self.connection.execute(select(lock))
-        self._holds.add(target)
+        keys = (func.hashtextextended(f"segue-target:{one}", 0) for one in sorted({*targets} - self._holds))
+        self.connection.execute(select(*(func.pg_advisory_xact_lock(key) for key in keys)))
+        self._holds.update(targets)
         return True
 
     def live(self) -> list[Live]:
@@ -90,6 +92,21 @@ class Change(Reading):
         saved = replace(row, rev=row.rev + 1, changed=self.now, created=row.created or self.now)
         self._save(tables.release, "id", {**_columns(saved), "name": saved.name})
         return saved
+
+    def save_releases(self, rows: Sequence[ReleaseRow]) -> None:
+        """Store many that are known as their next revisions, in few statements. Raises `Conflict`."""
+        if not rows:
+            return
+        saved = [{**_columns(row), "name": row.name, "rev": row.rev + 1, "changed": self.now} for row in rows]
+        adding = self._insert(tables.release)
+        newer = adding.on_conflict_do_update(
+            index_elements=["id"],
+            set_={name: adding.excluded[name] for name in ("phase", "final", "state", "rev", "changed")},
+            where=tables.release.c.rev == adding.excluded.rev - 1,
+        )
+        done = self.connection.execute(newer.returning(tables.release.c.id), saved).all()
+        if len(done) != len(rows):
+            raise Conflict(f"of {len(rows)} releases {len(rows) - len(done)} have been changed since")
 
     def save_version(self, row: VersionRow) -> VersionRow:
         """Store it as the next revision; rev 0 is a new one. Raises `Conflict`."""
@@ -166,7 +183,7 @@ class Change(Reading):
     def save_answer(self, delivery: str, body: Any) -> None:
         """Keep what a person's command was answered; the first answer stands."""
         values = {"delivery": delivery, "body": body, "at": self.now}
-        self.connection.execute(self._insert(tables.answer, values).on_conflict_do_nothing())
+        self.connection.execute(self._insert(tables.answer).values(values).on_conflict_do_nothing())
 
     def save_token(self, token: Token) -> None:
         """Store an API token; one of the same name is replaced."""
@@ -186,6 +203,10 @@ class Change(Reading):
     def finish(self, work: Work) -> None:
         """The work is done and this change holds its answer. Raises `Lost`."""
         queue.finish(self.connection, work, self.now)
+
+    def finish_all(self, works: Sequence[Work]) -> None:
+        """The same of several at once. Raises `Lost`, and then none of them may be stored."""
+        queue.finish_all(self.connection, works, self.now)
 
     def again(self, work: Work, not_before: float) -> None:
         """It is performed; look at it again then. Raises `Lost`."""
@@ -213,9 +234,7 @@ class Change(Reading):
 
     def flush(self) -> None:
         """Write what was kept back; `Store.change` calls it once, at the end."""
-        in_order: Sequence[Work] = sorted(self._work, key=lambda work: work.lane)
-        ids = [queue.add(self.connection, work, self.now) for work in in_order]
-        self.added = tuple(sorted(number for number in ids if number is not None))
+        self.added = tuple(sorted(adding.add(self.connection, self._work, self.now)))
         record.append(self.connection, self._entries)
 
     # --- how rows are written ---------------------------------------------------------------
@@ -223,7 +242,7 @@ class Change(Reading):
     def _save(self, table: Table, key: str, values: dict[str, Any]) -> None:
         name, rev = values[key], values["rev"]
         if rev == 1:
-            done = self.connection.execute(self._insert(table, values).on_conflict_do_nothing())
+            done = self.connection.execute(self._insert(table).values(values).on_conflict_do_nothing())
         else:
             held = (table.c[key] == name, table.c.rev == rev - 1)
             done = self.connection.execute(update(table).where(*held).values(values))
@@ -231,12 +250,12 @@ class Change(Reading):
             raise Conflict(f"{table.name} {name} is no longer at revision {rev - 1}")
 
     def _put(self, table: Table, key: str, values: dict[str, Any]) -> None:
-        upsert = self._insert(table, values).on_conflict_do_update(index_elements=[key], set_=values)
+        upsert = self._insert(table).values(values).on_conflict_do_update(index_elements=[key], set_=values)
         self.connection.execute(upsert)
 
-    def _insert(self, table: Table, values: dict[str, Any]) -> Any:
+    def _insert(self, table: Table) -> Any:
         dialect = postgresql if self.connection.dialect.name == "postgresql" else sqlite
-        return dialect.insert(table).values(values)
+        return dialect.insert(table)
 
 
 def _columns(row: ReleaseRow | VersionRow | TargetRow) -> dict[str, Any]:

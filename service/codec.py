@@ -14,10 +14,11 @@ This must not know any class of ours, and must not guess.
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from enum import Enum
 from functools import cache
+from itertools import repeat
 from types import NoneType, UnionType
 from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -165,23 +166,24 @@ def _enum(form: type[Enum]) -> _Coder:
 
 def _tuple(arguments: tuple[Any, ...]) -> _Coder:
     endless = len(arguments) == 2 and arguments[1] is Ellipsis
+    coders = [_coder(form) for form in (arguments[:1] if endless else arguments)]
 
-    def coders(items: Any, kind: type[tuple[Any, ...] | list[Any]]) -> list[_Coder]:
-        if not isinstance(items, kind) or (not endless and len(items) != len(arguments)):
+    def paired(items: Any, kind: type[tuple[Any, ...] | list[Any]]) -> Iterable[tuple[_Coder, Any]]:
+        if not isinstance(items, kind) or (not endless and len(items) != len(coders)):
             raise Malformed(f"expected {kind.__name__} of {arguments}, found {items!r:.80}")
-        return [_coder(form) for form in (arguments[:1] * len(items) if endless else arguments)]
+        return zip(repeat(coders[0]) if endless else coders, items, strict=False)
 
     def dump(value: Any) -> list[Any]:
-        return [coder.dump(item) for coder, item in zip(coders(value, tuple), value, strict=True)]
+        return [coder.dump(item) for coder, item in paired(value, tuple)]
 
     def load(data: Any) -> tuple[Any, ...]:
-        return tuple(coder.load(item) for coder, item in zip(coders(data, list), data, strict=True))
+        return tuple([coder.load(item) for coder, item in paired(data, list)])
 
     return _Coder(dump, load)
 
 
 def _mapping(arguments: tuple[Any, ...]) -> _Coder:
-    _, form = arguments
+    coder = _coder(arguments[1])
 
     def entries(value: Any) -> Mapping[str, Any]:
         if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
@@ -189,14 +191,15 @@ def _mapping(arguments: tuple[Any, ...]) -> _Coder:
         return value
 
     return _Coder(
-        lambda value: {key: _coder(form).dump(item) for key, item in entries(value).items()},
-        lambda data: {key: _coder(form).load(item) for key, item in entries(data).items()},
+        lambda value: {key: coder.dump(item) for key, item in entries(value).items()},
+        lambda data: {key: coder.load(item) for key, item in entries(data).items()},
     )
 
 
 def _union(members: tuple[Any, ...]) -> _Coder:
     classes = {m.__name__: m for m in members if isinstance(m, type) and is_dataclass(m)}
-    plain = [m for m in members if m is not NoneType and m not in classes.values()]
+    coders = {name: _coder(member) for name, member in classes.items()}
+    plain = [_coder(m) for m in members if m is not NoneType and m not in classes.values()]
     tagged = len(classes) > 1
     if tagged:
         for name, member in classes.items():
@@ -208,71 +211,79 @@ def _union(members: tuple[Any, ...]) -> _Coder:
             return None
         name = type(value).__name__
         if classes.get(name) is type(value):
-            written = _coder(type(value)).dump(value)
+            written = coders[name].dump(value)
             return {"kind": name, **written} if tagged else written
-        return _first(plain, lambda form: _coder(form).dump(value), value)
+        return _first(plain, lambda coder: coder.dump(value), value)
 
     def load(data: Any) -> Any:
         if data is None and NoneType in members:
             return None
         if isinstance(data, dict) and classes:
             if not tagged:
-                return _coder(next(iter(classes.values()))).load(data)
+                return next(iter(coders.values())).load(data)
             rest = dict(data)
             kind = rest.pop("kind", None)
             if kind not in classes:
                 raise Unknown(f"unknown kind {kind!r:.80}; this code knows {', '.join(sorted(classes))}")
-            return _coder(classes[kind]).load(rest)
-        return _first(plain, lambda form: _coder(form).load(data), data)
+            return coders[kind].load(rest)
+        return _first(plain, lambda coder: coder.load(data), data)
 
     return _Coder(dump, load)
 
 
-def _first(forms: list[Any], attempt: Callable[[Any], Any], value: Any) -> Any:
+def _first(coders: list[_Coder], attempt: Callable[[_Coder], Any], value: Any) -> Any:
     """What the first fitting form makes of the value."""
     error: CodecError = Malformed(f"{value!r:.80} fits no member of the union")
-    for form in forms:
+    for coder in coders:
         try:
-            return attempt(form)
+            return attempt(coder)
         except CodecError as wrong:
-            error = wrong if len(forms) == 1 else error
+            error = wrong if len(coders) == 1 else error
     raise error
+
+
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    """What is to be known of a dataclass: its coders by field, what may be left out, what must be there."""
+
+    coders: Mapping[str, _Coder]
+    later: Mapping[str, Any]
+    required: frozenset[str]
+
+    @classmethod
+    def of(cls, form: type[Any]) -> "_Fields":
+        hints, stored = get_type_hints(form), [f for f in fields(form) if f.init]
+        return cls(
+            {f.name: _coder(hints[f.name]) for f in stored},
+            {f.name: f.default for f in stored if f.metadata.get("later")},
+            frozenset(f.name for f in stored if f.default is MISSING and f.default_factory is MISSING),
+        )
 
 
 def _record(cls: type[Any]) -> _Coder:
     @cache
-    def hints() -> dict[str, Any]:
+    def known() -> _Fields:
         # At first use, not before: a class may name itself.
-        found = get_type_hints(cls)
-        return {f.name: found[f.name] for f in fields(cls) if f.init}
-
-    @cache
-    def later() -> Mapping[str, Any]:
-        return {f.name: f.default for f in fields(cls) if f.metadata.get("later")}
-
-    @cache
-    def required() -> frozenset[str]:
-        return frozenset(
-            f.name for f in fields(cls) if f.init and f.default is MISSING and f.default_factory is MISSING
-        )
+        return _Fields.of(cls)
 
     def dump(value: Any) -> dict[str, Any]:
         if type(value) is not cls:
             raise Malformed(f"expected {cls.__name__}, found {value!r:.80}")
-        written = {
-            name: form
-            for name, form in hints().items()
-            if name not in later() or (getattr(value, name) != later()[name])
-        }
-        return {name: _coder(form).dump(getattr(value, name)) for name, form in written.items()}
+        form, written = known(), {}
+        for name, coder in form.coders.items():
+            item = getattr(value, name)
+            if name not in form.later or item != form.later[name]:
+                written[name] = coder.dump(item)
+        return written
 
     def load(data: Any) -> Any:
         if not isinstance(data, dict):
             raise Malformed(f"expected {cls.__name__}, found {data!r:.80}")
-        if extra := data.keys() - hints().keys():
+        form = known()
+        if extra := data.keys() - form.coders.keys():
             raise Unknown(f"{cls.__name__} has no field {', '.join(sorted(map(str, extra)))}")
-        if missing := required() - data.keys():
+        if missing := form.required - data.keys():
             raise Malformed(f"{cls.__name__} lacks {', '.join(sorted(missing))}")
-        return cls(**{name: _coder(hints()[name]).load(item) for name, item in data.items()})
+        return cls(**{name: form.coders[name].load(item) for name, item in data.items()})
 
     return _Coder(dump, load)

@@ -4,15 +4,16 @@ A `Deciding` works within one change of the store. All that follows from an even
 a version that became ready tells its releases, a target that became free gives the next its turn.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from policies import limits, messages, rollout, turns, version
-from policies.effects import Effect, HandBack, Wake, lane
+from policies.effects import Effect, Wake, lane
 from policies.events import (
     Command,
     Drifted,
+    EvidenceChanged,
     Overtaken,
     ReleaseEvent,
     Superseded,
@@ -23,52 +24,33 @@ from policies.events import (
     Waits,
 )
 from policies.limits import Live
-from policies.place import backend_name
-from policies.release import Cause, Phase, Release, Target
-from policies.spec.declaration import Environment, FromImage, Model, ServeNone, VersionSource
-from policies.strategy import SWITCH
-from policies.version import CodeOrigin, ModelOrigin, Version, VersionPhase
-from service import firing, places
+from policies.release import Phase, Release, Target
+from policies.version import Version, VersionPhase
+from service import firing
 from service.change import Change
 from service.codec import canonical
 from service.queue import Work
-from service.rows import ModelRow, TargetRow, VersionRow
-from service.sources import IMAGE_KINDS
+from service.rows import ReleaseRow, TargetRow, VersionRow
 from service.states import (
     EFFECT,
-    MODEL,
     TARGET,
     VERSION,
-    model_of,
     number_of,
     release_of,
     release_row,
     target_of,
     version_of,
 )
-from service.store import Store
+from service.store import TRIES, Store
 
 T = TypeVar("T")
 EVERY = 1 << 31  # releases: none may be overlooked
-HANDED = "hand-back"  # holds a target that is being returned
 SHOWN = ("phase", "wanted", "observed", "paused", "reason", "waits", "unproven", "approvals")
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """One model to be released: what declares it, why, and the content of its version."""
-
-    model: Model
-    cause: Cause
-    code: CodeOrigin | None
-    registered: ModelOrigin | None
-    image: str | None = None
-    environment: str | None = None  # the only one to be released to; None: each that waits for no other
-
-
-def decide(store: Store, decision: Callable[["Deciding"], T]) -> T:
+def decide(store: Store, decision: Callable[["Deciding"], T], tries: int = TRIES) -> T:
     """Run a decision in one change of the store; anew where another change came first."""
-    return store.decide(lambda change: decision(Deciding(change)))
+    return store.decide(lambda change: decision(Deciding(change)), tries)
 
 
 class Deciding:
@@ -78,90 +60,7 @@ class Deciding:
         self.change = change
         self.now = change.now
 
-    # --- starting ------------------------------------------------------------------------
-
-    def start(self, plan: Plan) -> tuple[str, ...]:
-        """The planned version, received once, and a release of it for each first environment."""
-        key = self._receive(plan)
-        wanted = plan.environment
-        first = [e for e in plan.model.environments if (e.name == wanted if wanted else e.after is None)]
-        return tuple(self._release(plan.model, environment, key, plan.cause) for environment in first)
-
-    def _receive(self, plan: Plan) -> str:
-        new, effects = version.begin(plan.model, plan.code, plan.registered, plan.image)
-        row = self.change.version(new.key)
-        if row is None:
-            self._save_version(VersionRow(new.key, plan.model.name, {}), new, effects)
-        elif (known := version_of(row)).phase is VersionPhase.FAILED:
-            again, effects = version.retry(known)
-            self._save_version(row, again, effects)
-        return new.key
-
-    def _release(self, model: Model, environment: Environment, key: str, cause: Cause) -> str:
-        target = f"{model.name}/{environment.name}"
-        rules = model.evaluate.gates if model.evaluate else ()
-        place = places.place(self.change.clusters(), model, environment)
-        return self.create(
-            Release(
-                name="",
-                number=0,
-                model=model.name,
-                target=target,
-                environment=environment,
-                version=key,
-                backend=backend_name(model.name, environment.name, key, place),
-                cause=cause,
-                rules=rules,
-                batch=isinstance(model.serve, ServeNone),
-                place=place,
-            )
-        )
-
-    def switch_back(self, target: Target, environment: Environment, cause: Cause) -> str | None:
-        """A new release of the version before, which is kept warm; None where there is none."""
-        before = target.previous
-        if before is None:
-            return None
-        model = target.name.partition("/")[0]
-        cause = replace(cause, registered=before.registered)
-        release = Release(
-            "",
-            0,
-            model,
-            target.name,
-            environment,
-            before.version,
-            before.backend,
-            cause,
-            (SWITCH,),
-            switch=True,
-            image=before.image,
-            place=target.place,
-        )
-        return self.create(release)
-
-    def again(self, old: Release, actor: str) -> str:
-        """A new release of an ended one's version; a version that failed is tried anew."""
-        row = self.change.version(old.version)
-        if row is not None and version_of(row).phase is VersionPhase.FAILED:
-            fresh, effects = version.retry(version_of(row))
-            self._save_version(row, fresh, effects)
-        cause = replace(old.cause, text=f"{actor} tries {old.name} again ({old.cause.text})")
-        same = Release(
-            name="",
-            number=0,
-            model=old.model,
-            target=old.target,
-            environment=old.environment,
-            version=old.version,
-            backend=old.backend,
-            cause=cause,
-            rules=old.rules,
-            batch=old.batch,
-            retries=old.name,
-            place=old.place,
-        )
-        return self.create(same)
+    # --- releases ------------------------------------------------------------------------
 
     def create(self, release: Release) -> str:
         """Number and store a new release; one whose version is settled already goes on at once."""
@@ -187,13 +86,10 @@ class Deciding:
         before = version_of(row)
         after, effects = version.advance(before, event)
         if after != before:
-            self._save_version(row, after, effects)
+            self.save_version(row, after, effects)
 
-    def replace_version(self, row: VersionRow, after: Version) -> None:
-        """Store a version that changed without an event."""
-        self._save_version(row, after, ())
-
-    def _save_version(self, row: VersionRow, after: Version, effects: tuple[Effect, ...]) -> None:
+    def save_version(self, row: VersionRow, after: Version, effects: tuple[Effect, ...] = ()) -> None:
+        """Store a version as it is now, with what is to be done for it; its releases learn of it."""
         saved = self.change.save_version(replace(row, state=VERSION.dump(after)))
         self._add(after.key, saved.rev, effects, after.model.name)
         detail = {"reason": after.reason, "image": after.image, "metrics": dict(after.metrics)}
@@ -250,6 +146,29 @@ class Deciding:
             self._overtake(decision.target.holder, after)
         return after
 
+    def weigh(self, events: Mapping[str, EvidenceChanged]) -> None:
+        """Apply evidence to these releases, each by itself. What leads to nothing but that it is known, as
+        most does, is stored together."""
+        known: list[ReleaseRow] = []
+        for row, before, target in self._held_together([number_of(name) for name in events]):
+            event = events[row.name]
+            decision = rollout.advance(before, target, event)
+            after = decision.release
+            if decision.effects or decision.target != target or after.phase is not before.phase:
+                self.release_event(row.name, event)
+            elif after != before:
+                known.append(release_row(after, row.rev, row.created))
+                self._record(before, after, event)
+        self.change.save_releases(known)
+
+    def _held_together(self, numbers: Sequence[int]) -> list[tuple[ReleaseRow, Release, Target]]:
+        rows = self.change.releases_of(numbers)
+        if rows and self.change.hold(*(row.target for row in rows)):
+            rows = self.change.releases_of(numbers)
+        held = {row.name: row for row in self.change.targets_of([row.target for row in rows])}
+        targets = {row.target: target_of(held.get(row.target), row.target) for row in rows}
+        return [(row, release_of(row), targets[row.target]) for row in rows]
+
     def _held_by_alert(self, release: Release, at: float) -> Release | None:
         """A release that begins while an alert fires waits before any traffic; going back does not."""
         known = None if release.switch else firing.at(self.change, release.target)
@@ -305,40 +224,15 @@ class Deciding:
         if what and target.holder is not None:
             self.release_event(target.holder, Drifted(what, self.now))
 
-    def hand_back(self, name: str) -> str | None:
-        """Begin to return a place as it was found; says why not. No release takes the target meanwhile."""
-        row = self.change.target(name)
-        target = target_of(row, name)
-        if row is None or target.stable is None or target.place.deployment is None:
-            return f"{name} has taken nothing over"
-        if target.holder is not None:
-            return f"{target.holder} is on its way on {name}; abort it first"
-        epoch = target.epoch + 1
-        held = replace(target, holder=HANDED, epoch=epoch)
-        self.change.save_target(replace(row, state=TARGET.dump(held)))
-        self.perform(name, HandBack(name, epoch, target.place, target.stable.image, target.stable.version))
-        return None
-
-    def free(self, name: str) -> None:
-        """The place is as it was found: the target serves nothing of ours, and its number goes on."""
-        self.change.hold(name)
-        row = self.change.target(name)
-        target = target_of(row, name)
-        if row is not None and target.holder == HANDED:
-            empty = Target(name, target.epoch, newest=target.newest)
-            self.change.save_target(replace(row, state=TARGET.dump(empty)))
-            self.change.record(name, "segue", "handed back", {"deployment": target.place.deployment})
-            self._next_turn(name)
-
     def _turn_is_over(self, ended: Release) -> None:
         """The target is free for its next; under limits the room goes to whoever has waited longest."""
         beside = self.change.queued_beside(_live(ended)) if self.change.limits.any else []
         taken = False
         for target in dict.fromkeys((*beside, ended.target)):
             if not taken or target == ended.target:
-                taken = self._next_turn(target) or taken
+                taken = self.next_turn(target) or taken
 
-    def _next_turn(self, target: str) -> bool:
+    def next_turn(self, target: str) -> bool:
         """Whoever is first takes its turn, if it has room; whether it did.
 
         What is older is superseded, the others hear what is ahead.
@@ -382,25 +276,6 @@ class Deciding:
                     party=f"{model}:{type(effect).__name__}",
                 )
             )
-
-    def declare(self, source: str, commit: str, models: tuple[Model, ...]) -> None:
-        """What the default branch declares now; models that are gone from it are forgotten."""
-        before = self.change.models(source)
-        self._learn_tags(commit, {model_of(row).source for row in before}, models)
-        for row in before:
-            if row.name not in {model.name for model in models}:
-                self.change.remove_model(row.name)
-        for model in models:
-            self.change.save_model(ModelRow(model.name, source, model.folder, commit, MODEL.dump(model)))
-
-    def _learn_tags(self, commit: str, known: set[VersionSource], models: tuple[Model, ...]) -> None:
-        """Have registries looked at once images are declared anew: the very next tag is then a change."""
-        if not any(isinstance(m.source, FromImage) and m.source not in known for m in models):
-            return
-        for source in self.change.sources():
-            if source.kind in IMAGE_KINDS:
-                lane = f"look:{source.name}"
-                self.change.add_work(Work(lane, "look", f"{lane}:declared-{commit}", source.name))
 
     def _record(self, before: Release, after: Release, event: ReleaseEvent) -> None:
         if all(getattr(before, name) == getattr(after, name) for name in SHOWN):

@@ -5,7 +5,7 @@ in the record with the command.
 """
 
 from policies.events import Command
-from service import parked, queue
+from service import parked, queued
 from service.change import Change
 from service.queue import Work
 from service.replaying import KINDS
@@ -33,5 +33,5 @@ def _named(change: Change, name: str) -> Work | None:
     if not (digits.isascii() and digits.isdigit() and len(digits) < 10):
         return None
     if digits == name:
-        return queue.latest(change.connection, (name,), KINDS).get(name)
-    return next(iter(queue.chosen(change.connection, numbers=(int(digits),))), None)
+        return queued.latest(change.connection, (name,), KINDS).get(name)
+    return next(iter(queued.chosen(change.connection, numbers=(int(digits),))), None)

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from policies.events import AliasChanged, ImageChanged, RefChanged, SourceEvent, VersionRegistered
-from service import queue
+from service import queued
 from service.inbox import Arrival, Inbox
 from service.ordering import SINCE
 from service.queue import Work
@@ -99,7 +99,7 @@ def one(store: Store, inbox: Inbox, name: str) -> Happened | None:
     with store.read() as read:
         if number == name:
             return next((e for e in _of_arrivals(read, arrived) if e.id == name), None)
-        return next(iter(_of_works(read, queue.chosen(read.connection, numbers=(int(number),)))), None)
+        return next(iter(_of_works(read, queued.chosen(read.connection, numbers=(int(number),)))), None)
 
 
 def message(inbox: Inbox, number: int, hidden: Iterable[bytes], *, body: bool) -> Message | None:
@@ -147,12 +147,12 @@ def _next(merged: Sequence[Happened], before: str | None) -> str:
 
 def _works(read: Reading, source: str | None, before: int | None, *, failed: bool) -> list[Work]:
     if failed:
-        found = queue.newest(read.connection, state="dead", before=before, limit=PAGE + 1)
+        found = queued.newest(read.connection, state="dead", before=before, limit=PAGE + 1)
         return [work for work in found if source in {None, _source(work)}]
     found = []
     for lane in ("event:", ORDERS):
         lanes = f"{lane}{source}:" if source else lane
-        found += queue.newest(read.connection, lanes=lanes, before=before, limit=PAGE + 1)
+        found += queued.newest(read.connection, lanes=lanes, before=before, limit=PAGE + 1)
     return sorted(found, key=lambda work: -work.id)
 
 
@@ -169,7 +169,7 @@ def _source(work: Work) -> str:
 
 def _of_arrivals(read: Reading, arrived: Sequence[Arrival]) -> list[Happened]:
     names = [str(one.id) for one in arrived]
-    works = queue.latest(read.connection, names, KINDS)
+    works = queued.latest(read.connection, names, KINDS)
     events = _of_works(read, [works[name] for name in names if name in works])
     known = dict(zip([name for name in names if name in works], events, strict=True))
     return [_of_arrival(one, known.get(str(one.id))) for one in arrived]
@@ -190,7 +190,7 @@ def _of_arrival(arrived: Arrival, work: Happened | None) -> Happened:
 def _of_works(read: Reading, works: Sequence[Work]) -> list[Happened]:
     answers = read.answers([_answered(work) for work in works])
     keys = [key for answer in answers.values() for key in answer.get("events", ())]
-    numbers = {work.key: f"work-{work.id}" for work in queue.chosen(read.connection, keys=keys)}
+    numbers = {work.key: f"work-{work.id}" for work in queued.chosen(read.connection, keys=keys)}
     return [_of_work(work, answers.get(_answered(work), {}), numbers) for work in works]
 
 

@@ -48,7 +48,7 @@ def _expire(deciding: Deciding, before: float) -> frozenset[str]:
     for row in deciding.change.versions():
         state = version_of(row)
         if _ours(state) and row.changed < before and row.key not in needed:
-            deciding.replace_version(row, versions.expire(state))
+            deciding.save_version(row, versions.expire(state))
         elif state.image is not None:
             kept.add(state.image)
     return frozenset(kept)

@@ -50,6 +50,7 @@ delivery = Table(
 _KEY = (delivery.c.source, delivery.c.delivery_id, delivery.c.digest)
 MOST_AT_ONCE = 200
 ANSWER_SECONDS = 10.0
+LOOK_BACK = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +130,15 @@ class Inbox:
             raise StoreUnavailable(waiting.error)
         return waiting.stored
 
-    def after(self, number: int, limit: int = 500) -> list[Delivery]:
-        """Rows beyond this id, oldest first.
-
-        On PostgreSQL a row may appear behind one with a greater id; whoever follows the inbox looks
-        back some rows and takes each only once.
+    @property
+    def look_back(self) -> int:
+        """How many ids whoever follows the inbox looks back, taking each row once: on PostgreSQL a row of a
+        slower transaction may appear behind one with a greater id. SQLite has one writer at a time.
         """
+        return 0 if self._engine.dialect.name == "sqlite" else LOOK_BACK
+
+    def after(self, number: int, limit: int = 500) -> list[Delivery]:
+        """Rows beyond this id, oldest first."""
         query = select(delivery).where(delivery.c.id > number).order_by(delivery.c.id).limit(limit)
         with reading(self._engine) as connection:
             return [_delivery(row) for row in connection.execute(query)]

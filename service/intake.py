@@ -10,6 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -65,20 +66,25 @@ def create_intake(
 ) -> Flask:
     """The application. `doors` finds a source's kind and secrets, `actors` the owner of a token."""
     app = Flask("segue-intake")
-    meters = _Meters()
+    desk = _Desk(settings, inbox, _Meters(), clock)
+    _for_senders(app, desk, doors)
+    _for_people(app, desk, actors)
+    _for_operators(app, desk)
+    _errors(app, desk.meters)
+    return app
 
+
+def _for_senders(app: Flask, desk: "_Desk", doors: Doors) -> None:
     @app.post("/hooks/<source>", provide_automatic_options=False)
     def hook(source: str) -> Response:
-        body = _body(request, settings.body_bytes)
+        body = _body(request, desk.settings.body_bytes)
         headers = dict(request.headers)
-        door = doors(source)
-        handler = _verified(settings, door, headers, body, clock())
+        handler = _verified(desk.settings, doors(source), headers, body, desk.clock())
         reply = getattr(handler, "reply", None)
         own = reply(headers, body) if reply is not None else None
         if own is not None:
             return Response(own[1], status=own[0], content_type="text/plain")
-        new = Delivery(source, _named(handler, headers, body), _kept(headers), body, clock())
-        return _stored(meters, source, _store(inbox, new))
+        return desk.take(source, _named(handler, headers, body), body, _kept(headers))
 
     @app.route("/hooks/<source>", methods=["OPTIONS"])
     def handshake(source: str) -> Response:
@@ -87,42 +93,41 @@ def create_intake(
         allowed = {"WebHook-Allowed-Origin": "*", "WebHook-Allowed-Rate": "*", "Allow": "POST, OPTIONS"}
         return Response(status=200, headers=allowed)
 
+
+def _for_people(app: Flask, desk: "_Desk", actors: Actors) -> None:
     @app.post("/api/v1/commands")
     def command() -> Response:
         actor = _actor(actors)
-        told = _command(_body(request, settings.body_bytes), actor)
-        new = Delivery(PEOPLE, _asked_once(), {}, json.dumps(told, sort_keys=True).encode(), clock())
-        return _stored(meters, PEOPLE, _store(inbox, new))
+        told = _command(_body(request, desk.settings.body_bytes), actor)
+        return desk.take(PEOPLE, _asked_once(), json.dumps(told, sort_keys=True).encode())
 
     @app.post("/api/v1/labels")
     def true_labels() -> Response:
         _actor(actors)
-        body = _body(request, settings.body_bytes)
+        body = _body(request, desk.settings.body_bytes)
         try:
             labels.parse(body)
         except Malformed as error:
             raise Refusal(400, str(error)) from None
-        new = Delivery(LABELS, _asked_once(), {}, body, clock())
-        return _stored(meters, LABELS, _store(inbox, new))
+        return desk.take(LABELS, _asked_once(), body)
 
+
+def _for_operators(app: Flask, desk: "_Desk") -> None:
     @app.get("/healthz")
     def healthz() -> Response:
         return jsonify(status="ok")
 
     @app.get("/readyz")
     def readyz() -> Response:
-        usage = shutil.disk_usage(settings.home)
+        usage = shutil.disk_usage(desk.settings.home)
         if usage.free < LEAST_FREE or usage.free < LEAST_SHARE * usage.total:
             raise Refusal(503, "the disk is nearly full")
-        inbox.newest()
+        desk.inbox.newest()
         return jsonify(status="ready")
 
     @app.get("/metrics")
     def metrics() -> Response:
-        return Response(generate_latest(meters.registry), content_type=CONTENT_TYPE_LATEST)
-
-    _errors(app, meters)
-    return app
+        return Response(generate_latest(desk.meters.registry), content_type=CONTENT_TYPE_LATEST)
 
 
 # --- what a request must be ------------------------------------------------------------------
@@ -230,21 +235,32 @@ class _Meters:
         )
 
 
-def _store(inbox: Inbox, new: Delivery) -> Stored:
-    try:
-        return inbox.store(new)
-    except StoreError as error:
-        log.warning("delivery not stored", source=new.source, reason=str(error))
-        raise Refusal(
-            503, "the delivery was not stored; send it again", **{"Retry-After": RETRY_AFTER}
-        ) from None
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """Where everything that may come in is stored, and answered for."""
 
+    settings: Settings
+    inbox: Inbox
+    meters: _Meters
+    clock: Callable[[], float]
 
-def _stored(meters: _Meters, source: str, stored: Stored) -> Response:
-    meters.deliveries.labels(source, "duplicate" if stored.duplicate else "stored").inc()
-    response = jsonify(delivery=str(stored.id), duplicate=stored.duplicate)
-    response.status_code = 202
-    return response
+    def take(
+        self, source: str, name: str, body: bytes, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> Response:
+        """Store it, and say so once it is. Raises `Refusal` where it could not be."""
+        stored = self._store(Delivery(source, name, headers, body, self.clock()))
+        self.meters.deliveries.labels(source, "duplicate" if stored.duplicate else "stored").inc()
+        response = jsonify(delivery=str(stored.id), duplicate=stored.duplicate)
+        response.status_code = 202
+        return response
+
+    def _store(self, new: Delivery) -> Stored:
+        try:
+            return self.inbox.store(new)
+        except StoreError as error:
+            log.warning("delivery not stored", source=new.source, reason=str(error))
+            later = {"Retry-After": RETRY_AFTER}
+            raise Refusal(503, "the delivery was not stored; send it again", **later) from None
 
 
 def _errors(app: Flask, meters: _Meters) -> None:

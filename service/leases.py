@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Table, and_, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from service import owners
-from service.queue import LONGEST_LEASE
+from service.due import LONGEST_LEASE
 
 
 def acquire(

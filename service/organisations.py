@@ -16,7 +16,7 @@ import structlog
 
 from handlers.hints import Hint, RefHint
 from policies.events import ZERO_COMMIT
-from service import commenting, watching
+from service import commenting, declaring, watching
 from service.bootstrap import Parts
 from service.change import Change
 from service.deciding import Deciding, decide
@@ -181,7 +181,7 @@ def _leave(parts: Parts, source: Source, organisation: Organisation) -> None:
 
 
 def _forget(source: Source, gone: Source, path: str, left: str, deciding: Deciding) -> None:
-    deciding.declare(gone.name, "", ())
+    declaring.keep(deciding, gone.name, "", ())
     deciding.change.remove_source(gone.name)
     deciding.change.observe(source.name, path, left, deciding.now)
     deciding.change.record(f"source-{gone.name}", source.name, "left", {"url": gone.url})

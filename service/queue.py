@@ -1,38 +1,19 @@
-"""Work to be done to the world, in lanes: added once, claimed by one, fenced by an epoch.
+"""Work to be done to the world, in lanes: claimed by one, fenced by an epoch, ended once.
 
-Only the oldest unfinished row of a lane can be claimed. A lane named `traffic:…` holds wanted
-states and one named `evidence:…` what is known now, so there a newer row replaces an older one that nobody
-is at, and takes its place among those that wait. A claim counts the attempt in
-its own transaction: work that kills its worker is seen again with a higher count, not for ever.
-Parties take turns: of a party's backlog each piece ranks TURN_SECONDS behind the one before, so that what
-others add meanwhile goes between, and what has waited longest of all goes at last.
+A lane named `traffic:…` holds wanted states and one named `evidence:…` what is known now, so there a newer
+row replaces an older one that nobody is at. A claim counts the attempt in its own transaction: work that
+kills its worker is seen again with a higher count, not for ever.
 Every function here runs inside the caller's transaction and decides nothing about the work itself.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
-from sqlalchemy import (
-    BindParameter,
-    ColumnElement,
-    Connection,
-    Double,
-    Select,
-    and_,
-    bindparam,
-    case,
-    delete,
-    exists,
-    func,
-    or_,
-    select,
-    update,
-)
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, tuple_, update
 
+from service import due
+from service.due import LONGEST_LEASE
 from service.tables import work
 
 TRAFFIC = "traffic:"
@@ -40,12 +21,7 @@ NOTIFY = "notify:"
 EVIDENCE = "evidence:"
 NEWEST = (TRAFFIC, EVIDENCE)  # only the newest there counts
 ABSOLUTE = (TRAFFIC, NOTIFY)  # what is written there, newer work writes anew
-CLOCK = "clock:"
-URGENT_LANES = (TRAFFIC, EVIDENCE, CLOCK, "command", "order:")  # short, and never put behind a backlog
-TURN_SECONDS = 60.0
-YIELD_SECONDS = 1.0  # what is told until so long after a deadline is weighed before it, where both wait
 LEASE_SECONDS = 30.0
-LONGEST_LEASE = 600.0  # no lease is longer: one that seems to be was given before a clock was set back
 ATTEMPTS = 5
 OUTLIVED = 2 * ATTEMPTS  # claims in a row that count for nothing because whoever made them lives
 
@@ -99,44 +75,6 @@ class Work:
         return 0.0 if self.error is None or self.troubled is None else max(0.0, now - self.troubled)
 
 
-def add(connection: Connection, new: Work, now: float) -> int | None:
-    """Put work at the end of its lane; its id, or None where its key is known already."""
-    _lock_lane(connection, new.lane)
-    party = None if new.lane.startswith(URGENT_LANES) else new.party or new.lane
-    values = {
-        "lane": new.lane,
-        "kind": new.kind,
-        "key": new.key,
-        "subject": new.subject,
-        "body": new.body,
-        "not_before": new.not_before,
-        "state": "pending",
-        "attempts": 0,
-        "retries": 0,
-        "epoch": 0,
-        "created": now,
-        "party": party,
-        "rank": max(now, _turn(new), _behind(connection, party)),
-    }
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    added: int | None = connection.scalar(
-        insert(work).values(values).on_conflict_do_nothing(index_elements=["key"]).returning(work.c.id)
-    )
-    if added is not None and new.lane.startswith(NEWEST):
-        _replace_older(connection, new.lane, added, now)
-    return added
-
-
-def _replace_older(connection: Connection, lane: str, number: int, now: float) -> None:
-    """What nobody is at in the lane goes. Its place is kept, or a late worker would never come to it."""
-    older = (work.c.lane == lane, work.c.id < number, work.c.finished.is_(None))
-    waits = work.c.state.in_(("pending", "started"))
-    gone = update(work).where(*older, waits).values(state="replaced", finished=now).returning(work.c.rank)
-    first: float = min(connection.scalars(gone), default=math.inf)
-    if first < now:
-        connection.execute(update(work).where(work.c.id == number).values(rank=first))
-
-
 def claim(
     connection: Connection,
     owner: str,
@@ -153,7 +91,7 @@ def claim(
     """
     if seconds > LONGEST_LEASE:
         raise ValueError(f"a lease of {seconds} s is too long; the longest is {LONGEST_LEASE} s")
-    next_one = _next(_tuple(kinds), _tuple(lanes), numbered=number is not None)
+    next_one = due.next_one(_tuple(kinds), _tuple(lanes), numbered=number is not None)
     while row := connection.execute(next_one, {"now": now, "number": number}).one_or_none():
         if row.state == "running" and _outdated(connection, row.lane, row.id):
             # Its worker died, and a newer state is wanted by now.
@@ -167,18 +105,32 @@ def claim(
     return None
 
 
-@cache
-def _next(kinds: tuple[str, ...] | None, lanes: tuple[str, ...] | None, *, numbered: bool) -> Select[Any]:
-    """Made once for each set of kinds, as `_due_ids` is."""
-    wanted = _due(bindparam("now", type_=Double))
-    if kinds is not None:
-        wanted.append(work.c.kind.in_(kinds))
-    if lanes is not None:
-        wanted.append(or_(*(work.c.lane.startswith(lane, autoescape=True) for lane in lanes)))
-    if numbered:
-        wanted.append(work.c.id == bindparam("number"))
-    first = select(work).where(*wanted).order_by(work.c.rank, work.c.id).limit(1)
-    return first.with_for_update(skip_locked=True)
+def claim_alike(
+    connection: Connection, first: Work, now: float, *, kinds: Sequence[str] | None, most: int
+) -> list[Work]:
+    """Take, for whoever has just claimed `first`, what is due right behind it and of its kind: in order, at
+    most so many.
+
+    Only what nobody has tried: work that ended its worker is tried alone, or it would spoil others' tries.
+    """
+    behind = due.alike(connection, first.kind, now, _tuple(kinds), most)
+    if not behind:
+        return []
+    untried = (work.c.id.in_(behind), work.c.state == "pending", work.c.attempts == 0)
+    free = select(work.c.id).where(*untried).with_for_update(skip_locked=True)
+    taken = (
+        update(work)
+        .where(work.c.id.in_(free.scalar_subquery()))
+        .values(
+            state="running",
+            owner=first.owner,
+            lease_until=first.lease_until,
+            epoch=work.c.epoch + 1,
+            attempts=1,
+        )
+        .returning(work)
+    )
+    return sorted(map(work_of, connection.execute(taken)), key=lambda one: (one.rank, one.id))
 
 
 def _tuple(named: Sequence[str] | None) -> tuple[str, ...] | None:
@@ -193,6 +145,15 @@ def renew(connection: Connection, mine: Work, now: float, seconds: float = LEASE
 def finish(connection: Connection, mine: Work, now: float) -> None:
     """It is done and its answer is stored, in this same transaction. Raises `Lost`."""
     _mine(connection, mine, state="done", finished=now, lease_until=None, error=None)
+
+
+def finish_all(connection: Connection, mine: Sequence[Work], now: float) -> None:
+    """The same of several at once. Raises `Lost` where one of them is, and then none may be stored."""
+    held = tuple_(work.c.id, work.c.epoch).in_([(one.id, one.epoch) for one in mine])
+    ended = update(work).where(held, work.c.state == "running")
+    done = connection.execute(ended.values(state="done", finished=now, lease_until=None, error=None))
+    if done.rowcount != len(mine):
+        raise Lost(f"of {len(mine)} works {len(mine) - done.rowcount} are no longer ours")
 
 
 def again(connection: Connection, mine: Work, not_before: float, now: float) -> None:
@@ -280,11 +241,6 @@ def _fresh(now: float) -> dict[str, Any]:
     return {**untried, "finished": None, "error": None, "troubled": None}
 
 
-def owners(connection: Connection) -> list[str]:
-    """Who holds a lease now."""
-    return list(connection.scalars(_OWNERS))
-
-
 def free(connection: Connection, owners: Sequence[str], now: float) -> int:
     """End the leases of owners that are known to be dead; how many there were."""
     theirs = and_(work.c.finished.is_(None), work.c.state == "running", work.c.owner.in_(owners))
@@ -302,133 +258,6 @@ def forget(connection: Connection, before: float) -> int:
     return connection.execute(delete(work).where(old)).rowcount
 
 
-def due(
-    connection: Connection, now: float, limit: int = 100, kinds: Sequence[str] | None = None
-) -> list[int]:
-    """Ids that could be claimed now, oldest first: hints for workers."""
-    query = _due_ids(_tuple(kinds))
-    return list(connection.scalars(query, {"now": now, "most": limit}))
-
-
-@cache
-def _due_ids(kinds: tuple[str, ...] | None) -> Select[tuple[int]]:
-    """Made once for each set of kinds: whoever polls asks often, and making it costs more than asking."""
-    wanted = _due(bindparam("now", type_=Double))
-    if kinds is not None:
-        wanted.append(work.c.kind.in_(kinds))
-    return select(work.c.id).where(*wanted).order_by(work.c.rank, work.c.id).limit(bindparam("most"))
-
-
-def soonest(connection: Connection, now: float, kinds: Sequence[str]) -> float | None:
-    """When the next work of these kinds can be claimed, be it in the past; None where there is none."""
-    found: float | None = connection.scalar(_soonest(tuple(kinds)), {"now": now})
-    return found
-
-
-@cache
-def _soonest(kinds: tuple[str, ...]) -> Select[Any]:
-    now = bindparam("now", type_=Double)
-    at = case((work.c.state == "running", work.c.lease_until), else_=work.c.not_before)
-    wrong = or_(
-        and_(work.c.state == "running", work.c.lease_until > now + LONGEST_LEASE),
-        and_(work.c.state != "running", _too_long(now)),
-    )
-    wanted = (work.c.finished.is_(None), work.c.kind.in_(kinds), ~_blocked())
-    return select(func.min(case((wrong, now), else_=at))).where(*wanted)
-
-
-def known(connection: Connection, keys: Sequence[str]) -> frozenset[str]:
-    """Those of the keys that are known: adding them once more would change nothing."""
-    return frozenset(connection.scalars(select(work.c.key).where(work.c.key.in_(keys))))
-
-
-def listed(connection: Connection, *, state: str | None = None, subject: str | None = None) -> list[Work]:
-    """Work in a state or about a subject, oldest first."""
-    query = select(work).order_by(work.c.id)
-    if state is not None:
-        query = query.where(work.c.state == state)
-    if subject is not None:
-        query = query.where(work.c.subject == subject)
-    return [_work(row) for row in connection.execute(query)]
-
-
-def newest(
-    connection: Connection,
-    *,
-    kinds: Sequence[str] | None = None,
-    state: str | None = None,
-    lanes: str | None = None,
-    before: int | None = None,
-    limit: int = 50,
-) -> list[Work]:
-    """Work newest first: of these kinds, in this state, of lanes that begin so. Next page: `before`."""
-    query = select(work).order_by(work.c.id.desc()).limit(limit)
-    if kinds is not None:
-        query = query.where(work.c.kind.in_(kinds))
-    if state is not None:
-        query = query.where(work.c.state == state)
-    if lanes is not None:
-        query = query.where(work.c.lane.startswith(lanes, autoescape=True))
-    if before is not None:
-        query = query.where(work.c.id < before)
-    return [_work(row) for row in connection.execute(query)]
-
-
-def chosen(connection: Connection, *, numbers: Sequence[int] = (), keys: Sequence[str] = ()) -> list[Work]:
-    """The work of these ids and of these keys, oldest first."""
-    wanted = or_(work.c.id.in_(numbers), work.c.key.in_(keys))
-    return [_work(row) for row in connection.execute(select(work).where(wanted).order_by(work.c.id))]
-
-
-def latest(connection: Connection, subjects: Sequence[str], kinds: Sequence[str]) -> dict[str, Work]:
-    """The newest work of these kinds about each subject that has any."""
-    wanted = (work.c.subject.in_(subjects), work.c.kind.in_(kinds))
-    rows = connection.execute(select(work).where(*wanted).order_by(work.c.id))
-    return {row.subject: _work(row) for row in rows}
-
-
-def unfinished(connection: Connection, kind: str) -> list[Work]:
-    """Work of a kind that has not ended, oldest first."""
-    query = select(work).where(work.c.finished.is_(None), work.c.kind == kind).order_by(work.c.id)
-    return [_work(row) for row in connection.execute(query)]
-
-
-_OWNERS = select(work.c.owner).where(work.c.finished.is_(None), work.c.state == "running").distinct()
-
-
-def _turn(new: Work) -> float:
-    return new.not_before + YIELD_SECONDS if new.lane.startswith(CLOCK) else new.not_before
-
-
-def _behind(connection: Connection, party: str | None) -> float:
-    """The least rank for more of a party's work: its turn after the last that nobody has begun."""
-    if party is None:
-        return 0.0
-    waiting = (work.c.party == party, work.c.finished.is_(None), work.c.state == "pending")
-    last: float | None = connection.scalar(select(func.max(work.c.rank)).where(*waiting))
-    return 0.0 if last is None else last + TURN_SECONDS
-
-
-def _due(now: float | BindParameter[float]) -> list[ColumnElement[bool]]:
-    come = or_(work.c.not_before <= now, _too_long(now))
-    waiting = and_(work.c.state.in_(("pending", "started")), come)
-    lapsed = or_(work.c.lease_until <= now, work.c.lease_until > now + LONGEST_LEASE)
-    expired = and_(work.c.state == "running", lapsed)
-    # The first condition follows from the second; it is what the partial indexes are known by.
-    return [work.c.finished.is_(None), or_(waiting, expired), ~_blocked()]
-
-
-def _blocked() -> ColumnElement[bool]:
-    """Whether something older in its lane is unfinished."""
-    older = work.alias("older")
-    return exists().where(older.c.lane == work.c.lane, older.c.id < work.c.id, older.c.finished.is_(None))
-
-
-def _too_long(now: float | BindParameter[float]) -> ColumnElement[bool]:
-    """Only what a clock was set for waits for long; else the wait was given before a clock was set back."""
-    return and_(work.c.not_before > now + LONGEST_LEASE, ~work.c.lane.startswith(CLOCK))
-
-
 def _take(connection: Connection, number: int, epoch: int, owner: str, until: float) -> Work | None:
     taken = (
         update(work)
@@ -439,7 +268,7 @@ def _take(connection: Connection, number: int, epoch: int, owner: str, until: fl
         .returning(work)
     )
     row = connection.execute(taken).one_or_none()
-    return None if row is None else _work(row)
+    return None if row is None else work_of(row)
 
 
 def _mine(connection: Connection, mine: Work, **values: Any) -> None:
@@ -460,7 +289,7 @@ def _put_back(connection: Connection, mine: Work, now: float, **values: Any) -> 
     # The row first, then its lane: the order in which a change that adds to its own lane locks them.
     if connection.scalar(select(work.c.id).where(_held(mine)).with_for_update()) is None:
         raise _lost(mine)
-    _lock_lane(connection, mine.lane)
+    lock_lanes(connection, [mine.lane])
     if _outdated(connection, mine.lane, mine.id):
         _mine(connection, mine, state="replaced", finished=now, lease_until=None)
         return
@@ -489,11 +318,14 @@ def _end(connection: Connection, number: int, state: str, now: float, error: str
     connection.execute(ended.values(state=state, finished=now, lease_until=None, error=error))
 
 
-def _lock_lane(connection: Connection, lane: str) -> None:
-    """Keep ids of a lane in the order of their commits; SQLite has one writer anyway."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(lane, 1))))
+def lock_lanes(connection: Connection, lanes: Sequence[str]) -> None:
+    """Keep ids of each lane in the order of their commits, for whoever locks them in the order of their
+    names; SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql" and lanes:
+        keys = (func.hashtextextended(lane, 1) for lane in lanes)
+        connection.execute(select(*(func.pg_advisory_xact_lock(key) for key in keys)))
 
 
-def _work(row: Any) -> Work:
+def work_of(row: Any) -> Work:
+    """The work that a row holds."""
     return Work(**row._mapping)  # noqa: SLF001  SQLAlchemy's own name for a row as a mapping

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, select
 
-from service import labels, queue, record
+from service import due, labels, queued, record
 from service.labels import Cohort, Known
 from service.ports.connections import Cluster, Source
 from service.queue import Work
@@ -146,32 +146,32 @@ class Reading:
 
     def due(self, limit: int = 100, kinds: Sequence[str] | None = None) -> list[int]:
         """Ids of work that could be claimed now."""
-        return queue.due(self.connection, self.now, limit, kinds)
+        return due.ids(self.connection, self.now, limit, kinds)
 
     def until_due(self, kinds: Sequence[str]) -> float:
         """Seconds until work of these kinds can be claimed: 0 where it can be now, infinite without any."""
-        at = queue.soonest(self.connection, self.now, kinds)
+        at = due.soonest(self.connection, self.now, kinds)
         return math.inf if at is None else max(0.0, at - self.now)
 
     def owners(self) -> list[str]:
         """Who holds a lease on work now."""
-        return queue.owners(self.connection)
+        return queued.owners(self.connection)
 
     def known_work(self, keys: Sequence[str]) -> frozenset[str]:
         """Those of the keys whose work was added before."""
-        return queue.known(self.connection, keys)
+        return queued.known(self.connection, keys)
 
     def dead(self) -> list[Work]:
         """Work that was given up."""
-        return queue.listed(self.connection, state="dead")
+        return queued.listed(self.connection, state="dead")
 
     def unfinished(self, kind: str) -> list[Work]:
         """Work of a kind that has not ended, oldest first."""
-        return queue.unfinished(self.connection, kind)
+        return queued.unfinished(self.connection, kind)
 
     def work_of(self, subject: str) -> list[Work]:
         """All work about a release or version, oldest first."""
-        return queue.listed(self.connection, subject=subject)
+        return queued.listed(self.connection, subject=subject)
 
     def record_of(
         self, subject: str | None = None, *, after: int = 0, limit: int = 200

@@ -28,7 +28,8 @@ from service.store import Store
 
 PEOPLE = "people"
 LABELS = "labels"
-LOOK_BACK = 200  # ids; a row of a slower transaction may appear behind a newer one
+MOST_AT_ONCE = 500
+NOTHING = "nothing in it concerns Segue"
 
 
 def take(store: Store, inbox: Inbox) -> int:
@@ -37,7 +38,8 @@ def take(store: Store, inbox: Inbox) -> int:
     position = int(last.value or 0) if last is not None else 0
     if inbox.newest() <= position:
         return 0
-    rows = inbox.arrived(max(0, position - LOOK_BACK), limit=LOOK_BACK + 500)
+    back = inbox.look_back
+    rows = inbox.arrived(max(0, position - back), limit=back + MOST_AT_ONCE)
     newest = max(number for number, _ in rows)
 
     def store_them(deciding: Any) -> int:
@@ -85,7 +87,9 @@ def receive(parts: Parts, work: Work) -> None:
         with parts.store.change() as change:
             ordering.take(change, work, source, delivery, orders)
     elif not hints:
-        _handled(parts, work, "nothing in it concerns Segue")
+        nothing = getattr(handler, "nothing", None)
+        why = NOTHING if nothing is None else nothing(delivery.headers, delivery.body)
+        _handled(parts, work, why)
     elif said:
         _heard(parts, work, [commenting.hear(parts, source, hint, delivery.received) for hint in said])
     elif parts.looked.get(source.name, 0) < delivery.id or work.body.get("again"):

@@ -25,7 +25,8 @@ from service.work import PATIENT, QUEUES, URGENT
 
 log = structlog.get_logger()
 ROUND_SECONDS = 1.0  # between two rounds while no delivery comes
-BREATH_SECONDS = 0.02  # a burst of deliveries is taken together
+BREATH_SECONDS = 0.02  # deliveries that come together are taken together
+BURST, BURST_SECONDS = 10, 0.1  # after so many at once they come by hundreds: fewer rounds take as many
 TAKE_SECONDS = (
     5.0  # between two looks at an inbox whose bell is silent: who stored may have died before it rang
 )
@@ -46,10 +47,9 @@ class Reconciler:
         self.hint = hint
         self._to_hint: dict[int, float] = {}  # due work, and from when on a hint is sent
 
-    def round(self, *, delivered: bool = True) -> None:
-        """Everything once; `delivered`: whether the inbox may hold something new."""
-        if delivered:
-            receiving.take(self.store, self.inbox)
+    def round(self, *, delivered: bool = True) -> int:
+        """Everything once; `delivered`: whether the inbox may hold something new. How much it held."""
+        taken = receiving.take(self.store, self.inbox) if delivered else 0
         with self.store.read() as read:
             now, holders, sources = read.now, read.owners(), read.sources()
             due = self.hint is not None and bool(read.due(1, (*URGENT, *PATIENT)))
@@ -62,6 +62,7 @@ class Reconciler:
             self._to_hint.clear()
         else:
             self.send_hints(self.hint, now)
+        return taken
 
     def free_the_dead(self, holders: Sequence[str]) -> None:
         """Give free what killed processes of this host held, instead of waiting for their leases."""
@@ -152,8 +153,8 @@ def run(reconciler: Reconciler, stop: threading.Event) -> None:
         try:
             delivered = delivered or time.monotonic() - taken > TAKE_SECONDS
             taken = time.monotonic() if delivered else taken
-            reconciler.round(delivered=delivered)
-            stop.wait(BREATH_SECONDS)
+            many = reconciler.round(delivered=delivered) >= BURST
+            stop.wait(BURST_SECONDS if many else BREATH_SECONDS)
             delivered = ear.wait(stop, ROUND_SECONDS)
         except Exception:
             log.exception("round failed")

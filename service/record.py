@@ -46,23 +46,25 @@ def append(connection: Connection, entries: Sequence[Entry]) -> None:
         return
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("segue-record", 0))))
-    number, previous = head(connection)
-    for entry in entries:
-        number += 1
+    last, previous = head(connection)
+    rows = []
+    for number, entry in enumerate(entries, last + 1):
         detail = canonical(entry.detail)
         digest = _digest(number, float(entry.at), entry.subject, entry.actor, entry.action, detail, previous)
-        values = {
-            "id": number,
-            "at": entry.at,
-            "subject": entry.subject,
-            "actor": entry.actor,
-            "action": entry.action,
-            "detail": detail,
-            "previous_hash": previous,
-            "hash": digest,
-        }
-        connection.execute(insert(record).values(values))
+        rows.append(
+            {
+                "id": number,
+                "at": entry.at,
+                "subject": entry.subject,
+                "actor": entry.actor,
+                "action": entry.action,
+                "detail": detail,
+                "previous_hash": previous,
+                "hash": digest,
+            }
+        )
         previous = digest
+    connection.execute(insert(record), rows)
 
 
 def head(connection: Connection) -> tuple[int, str]:

@@ -5,7 +5,7 @@ what is true now; a person's command that was obeyed stays obeyed; a change at a
 is taken up only while nothing newer was seen there.
 """
 
-from service import parked, queue
+from service import parked, queued
 from service.change import Change
 from service.queue import Work
 
@@ -20,12 +20,12 @@ def replay(change: Change, subject: str, at: float) -> tuple[bool, str]:
         return False, f"{subject!r} is no event; its id is a number, or work-N; see: segue events"
     if digits == subject:
         return _delivery(change, subject, at)
-    found = queue.chosen(change.connection, numbers=(int(digits),))
+    found = queued.chosen(change.connection, numbers=(int(digits),))
     return _work(change, found[0]) if found else (False, f"there is no {subject}; see: segue events --failed")
 
 
 def _delivery(change: Change, subject: str, at: float) -> tuple[bool, str]:
-    known = queue.latest(change.connection, (subject,), KINDS).get(subject)
+    known = queued.latest(change.connection, (subject,), KINDS).get(subject)
     if known is None:
         return False, f"there is no event {subject}; see: segue events"
     if known.state == "dead":

@@ -23,6 +23,7 @@ from service.rows import Cursor, ModelRow, ReleaseRow, TargetRow, Token, Version
 
 T = TypeVar("T")
 NO_LIMITS = Limits()
+TRIES = 10  # of a decision before which another change came
 
 
 class Store:
@@ -61,7 +62,7 @@ class Store:
             change.flush()
         ring(self.bell)
 
-    def decide(self, decision: Callable[[Change], T], tries: int = 10) -> T:
+    def decide(self, decision: Callable[[Change], T], tries: int = TRIES) -> T:
         """Run a decision in a change; anew, from fresh reads, where another change came first."""
         for _ in range(tries - 1):
             try:
@@ -105,6 +106,18 @@ class Store:
             return queue.claim(
                 connection, owner, now, seconds=seconds, kinds=kinds, lanes=lanes, number=number
             )
+
+    def claim_together(
+        self, owner: str, together: Sequence[str], most: int, *, kinds: Sequence[str] | None = None
+    ) -> list[Work]:
+        """Take the next due work, as `claim` does; where it is of a kind in `together`, also what is due
+        behind it and of its kind, in its order. Empty where nothing is due."""
+        with writing(self.engine) as connection:
+            now = self._now(connection)
+            first = queue.claim(connection, owner, now, kinds=kinds)
+            if first is None or first.kind not in together or first.attempts > 1:
+                return [] if first is None else [first]
+            return [first, *queue.claim_alike(connection, first, now, kinds=kinds, most=most - 1)]
 
     def renew(self, work: Work, seconds: float = LEASE_SECONDS) -> None:
         """Keep the lease; call it just before an effect, too. Raises `Lost`."""

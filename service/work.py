@@ -5,8 +5,8 @@ knows it reads, and whoever is killed in the middle of it loses nothing but time
 """
 
 import random
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import structlog
 
@@ -14,6 +14,9 @@ from policies.effects import SetTraffic, StartWorkload, StopWorkload, lane
 from policies.events import BuildFinished, EffectFailed, EvaluationFinished, ImageTrusted, Waits
 from service import (
     answering,
+    beginning,
+    declaring,
+    handing_back,
     housekeeping,
     keeping,
     meters,
@@ -24,6 +27,7 @@ from service import (
     redelivering,
     room,
     watching,
+    weighing,
 )
 from service.bootstrap import Parts
 from service.codec import Unknown
@@ -33,7 +37,7 @@ from service.performing.outcomes import Again, Answer, Done
 from service.ports.outcomes import Refused, Retry
 from service.queue import Lost, Work
 from service.sources import ORGANISATION_KINDS
-from service.states import EFFECT, EVIDENCE, SOURCE_EVENT, number_of, target_of
+from service.states import EFFECT, SOURCE_EVENT, number_of, target_of
 
 log = structlog.get_logger()
 NEWER_SECONDS = 30.0  # between two looks at what only newer code can read
@@ -51,21 +55,53 @@ QUEUES = {"urgent": URGENT, "patient": PATIENT}
 def work_once(
     parts: Parts, owner: str, *, number: int | None = None, kinds: Sequence[str] | None = None
 ) -> bool:
-    """Do the next due work, of these kinds or exactly `number`; False where nothing was due."""
-    work = parts.store.claim(owner, number=number, kinds=kinds)
-    if work is None:
+    """Do the next due work, of these kinds or exactly `number`; False where nothing was due.
+
+    Evidence that is due right behind evidence is weighed with it.
+    """
+    works = _claim(parts, owner, number, kinds)
+    if not works:
         return False
+    now = parts.store.now()
+    for work in works:
+        waited = max(0.0, now - max(work.created, work.not_before))
+        meters.WAITED_SECONDS.labels(work.kind).observe(waited)
+    if len(works) == 1 or not _together(parts, works):
+        for work in works:
+            _alone(parts, work)
+    return True
+
+
+def _claim(parts: Parts, owner: str, number: int | None, kinds: Sequence[str] | None) -> list[Work]:
+    if number is None:
+        return parts.store.claim_together(owner, (weighing.KIND,), weighing.TOGETHER, kinds=kinds)
+    work = parts.store.claim(owner, number=number, kinds=kinds)
+    return [] if work is None else [work]
+
+
+def _together(parts: Parts, works: Sequence[Work]) -> bool:
+    """Weigh evidence at once. Where that cannot be stored nothing is, and each is to be done alone."""
+    began = time.monotonic()
+    try:
+        weighing.weigh(parts, works, tries=1)
+    except Exception as reason:  # noqa: BLE001  it is told by whichever work it belongs to
+        log.info("not weighed together", works=len(works), reason=f"{type(reason).__name__}: {reason}")
+        return False
+    each = (time.monotonic() - began) / len(works)
+    for work in works:
+        meters.WORK_SECONDS.labels(work.kind).observe(each)
+        meters.WORK.labels(work.kind, "done").inc()
+    return True
+
+
+def _alone(parts: Parts, work: Work) -> None:
     structlog.contextvars.bind_contextvars(work=work.id, kind=work.kind, subject=work.subject)
-    meters.WAITED_SECONDS.labels(work.kind).observe(
-        max(0.0, parts.store.now() - max(work.created, work.not_before))
-    )
     try:
         with meters.WORK_SECONDS.labels(work.kind).time(), keeping.kept(parts.store, work):
             result = _attempt(parts, work)
         meters.WORK.labels(work.kind, result).inc()
     finally:
         structlog.contextvars.clear_contextvars()
-    return True
 
 
 def _attempt(parts: Parts, work: Work) -> str:
@@ -120,11 +156,11 @@ def _do(parts: Parts, work: Work) -> None:
 
 def _event(parts: Parts, work: Work) -> None:
     """A change at a source: what it starts, stored together with its end."""
-    plans = planning.plan(parts, SOURCE_EVENT.load(work.body))
+    planned = planning.plan(parts, SOURCE_EVENT.load(work.body))
 
     def store(deciding: Deciding) -> None:
-        releases = [name for plan in plans for name in deciding.start(plan)]
-        text = f"started {', '.join(releases)}" if releases else "starts nothing"
+        releases = [name for plan in planned.plans for name in beginning.start(deciding, plan)]
+        text = f"started {', '.join(releases)}" if releases else f"starts nothing: {planned.idle}"
         deciding.change.save_answer(f"work-{work.id}", {"ok": True, "text": text, "led": releases})
         deciding.change.finish(work)
 
@@ -143,20 +179,8 @@ def _look(parts: Parts, work: Work) -> None:
 
 def _declare(parts: Parts, work: Work) -> None:
     """A new connection: learn what is there without starting anything."""
-    planning.declare(parts, work.subject)
+    declaring.declare(parts, work.subject)
     decide(parts.store, lambda deciding: deciding.change.finish(work))
-
-
-def _evidence(parts: Parts, work: Work) -> None:
-    event = EVIDENCE.load(work.body)
-
-    def store(deciding: Deciding) -> None:
-        # Judged then, weighed now: what waited for a worker says nothing about the present.
-        weighed = replace(event, at=deciding.now, judged=event.at)
-        deciding.release_event(work.subject, weighed)
-        deciding.change.finish(work)
-
-    decide(parts.store, store)
 
 
 def _drift(parts: Parts, work: Work) -> None:
@@ -176,7 +200,7 @@ _KINDS: dict[str, Callable[[Parts, Work], None]] = {
     "event": _event,
     "look": _look,
     "declare": _declare,
-    "evidence": _evidence,
+    weighing.KIND: lambda parts, work: weighing.weigh(parts, [work]),
     "drift": _drift,
     "command": answering.answer,
     "delivery": receiving.receive,
@@ -212,7 +236,7 @@ def _finish(parts: Parts, work: Work, done: Done) -> None:
             reference = f"{ours.model}@{ours.alias}"
             deciding.change.observe(ours.source, reference, ours.version, deciding.now)
         if done.freed is not None:
-            deciding.free(done.freed)
+            handing_back.end(deciding, done.freed)
         if done.follows is not None:
             deciding.perform(work.subject, done.follows)
         if done.answer is not None:

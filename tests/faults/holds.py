@@ -176,9 +176,9 @@ def _releases(harness):
 
 def _all_work(store):
     with store.read() as read:
-        from service import queue  # noqa: PLC0415
+        from service import queued  # noqa: PLC0415
 
-        return queue.listed(read.connection)
+        return queued.listed(read.connection)
 
 
 def _by_epoch(writes):

@@ -13,7 +13,7 @@ from dataclasses import replace
 from sqlalchemy import update
 
 from policies import rollout
-from service import inbox, owners, queue, receiving, store, watching, work
+from service import due, inbox, owners, queue, receiving, store, watching, work
 from service.adapters import routes
 from service.adapters.kubernetes import records
 from service.change import Change
@@ -129,14 +129,14 @@ def attempts_are_not_counted(_harness):
 
 def a_lease_never_ends(_harness):
     """What a dead process held stays its."""
-    real = queue._due
+    real = due.conditions
 
-    def due(now):
+    def conditions(now):
         return [*real(now), work_table.c.state != "running"]
 
-    queue._due, owners.gone = due, lambda _owners: []
-    queue._due_ids.cache_clear()
-    queue._next.cache_clear()
+    due.conditions, owners.gone = conditions, lambda _owners: []
+    due._ids.cache_clear()
+    due.next_one.cache_clear()
 
 
 def keys_by_chance(_harness):

@@ -16,7 +16,7 @@ from functools import partial
 import structlog
 
 from policies import effects
-from service import inbox, judging, queue, receiving, reconciler, series, store, work
+from service import adding, inbox, judging, queue, receiving, reconciler, series, store, work
 from service.change import Change
 from service.performing import dispatch
 
@@ -81,6 +81,7 @@ class Points:
         """Wrap the seams of this process, which ends with them wrapped."""
         current = _Current(self)
         work._attempt = current.around(work._attempt)
+        work._together = current.around(work._together)
         dispatch.perform = self._perform(dispatch.perform)
         store.Store.change = _around_change(store.Store.change, self, current)
         Change.flush = current.inside(Change.flush)
@@ -88,10 +89,12 @@ class Points:
         inbox.Inbox._write = self.around("inbox batch", inbox.Inbox._write)
         inbox.Inbox.store = self.around("inbox.store", inbox.Inbox.store)
         store.Store.renew = self._apart(store.Store.renew)
-        for name in ("claim", "renew", "again", "retry", "free"):
+        store.Store.claim_together = self.around("store.claim", store.Store.claim_together)
+        for name in ("renew", "again", "retry", "free"):
             setattr(store.Store, name, self.around(f"store.{name}", getattr(store.Store, name)))
-        for name in ("claim", "renew", "finish", "again", "add"):
+        for name in ("claim", "renew", "finish", "again"):
             setattr(queue, name, self.around(f"queue.{name}", getattr(queue, name)))
+        adding.add = self.around("queue.add", adding.add)
         receiving.take = self.around("reconciler.take", receiving.take)
         rounds = reconciler.Reconciler
         rounds.sweep = self.around("reconciler.sweep", rounds.sweep)
@@ -137,7 +140,7 @@ class _Current:
 
     def around(self, attempt):
         def wrapped(parts, in_hand):
-            self.kind = in_hand.kind
+            self.kind = in_hand[0].kind if isinstance(in_hand, list) else in_hand.kind
             try:
                 return self.points.around(f"work {self.kind}", attempt)(parts, in_hand)
             finally:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.planning import declared
+from service.declaring import declared
 from service.ports.connections import Cluster, Source
 from service.ports.git import TreeEntry
 from service.rows import ModelRow

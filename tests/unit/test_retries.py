@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from policies.effects import Effect
 from service import patience
-from service.queue import LONGEST_LEASE, Work
+from service.due import LONGEST_LEASE
+from service.queue import Work
 from service.work import _KINDS, PATIENT, URGENT
 
 KINDS = sorted({*URGENT, *PATIENT})

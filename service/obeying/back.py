@@ -1,0 +1,83 @@
+"""Commands that go back: to the version before, to what was found, or to an ended release once more."""
+
+from policies.events import Command
+from policies.release import Cause, Phase, Serving
+from service import beginning, handing_back, ruling
+from service.deciding import Deciding
+from service.obeying import naming
+from service.obeying.reply import Reply
+from service.states import number_of, release_of
+
+RETRIABLE = {Phase.FAILED, Phase.REFUSED, Phase.ROLLED_BACK, Phase.ABORTED, Phase.REJECTED}
+
+
+def rollback(deciding: Deciding, command: Command) -> Reply:
+    """Back to the version before: by taking back what is on its way, or by a new release."""
+    target = naming.target(deciding, command)
+    if isinstance(target, Reply):
+        return target
+    if target.place.watched:
+        text = f"{target.name} is only watched: whoever shifts its traffic takes it back"
+        return Reply(ok=False, text=text, release=target.holder)
+    if target.holder is not None:
+        holder = deciding.change.release(number_of(target.holder))
+        if holder is not None and release_of(holder).switch:
+            text = f"{target.holder} is switching {target.name} back already"
+            return Reply(ok=True, text=text, release=target.holder)
+        abort = Command(
+            "abort", target.holder, None, command.reason, command.actor, command.channel, command.at
+        )
+        deciding.release_event(target.holder, abort)
+        return Reply(ok=True, text=f"{target.holder} is being taken back", release=target.holder)
+    if target.stable is None or target.previous is None:
+        return Reply(ok=False, text=f"{target.name} has no version before to go back to")
+    row = deciding.change.release(number_of(target.stable.release))
+    if row is None:
+        return Reply(ok=False, text=f"the release that serves {target.name} is not known any more")
+    serving = release_of(row)
+    why = f": {command.reason}" if command.reason else ""
+    cause = Cause(
+        f"{command.actor} rolled {target.name} back{why}", command.actor, registry=serving.cause.registry
+    )
+    name = beginning.switch_back(deciding, target, serving.environment, cause)
+    return Reply(
+        ok=True,
+        text=f"{name} switches {target.name} back to {_named(target.previous)}",
+        release=name,
+    )
+
+
+def _named(serving: Serving) -> str:
+    return f"{serving.release}'s version" if serving.release else "what was found there"
+
+
+def hand_back(deciding: Deciding, command: Command) -> Reply:
+    """A place as it was found; what serves now goes on serving there."""
+    target = naming.target(deciding, command)
+    if isinstance(target, Reply):
+        return target
+    why_not = handing_back.begin(deciding, target.name)
+    if why_not is not None:
+        return Reply(ok=False, text=why_not)
+    where = f"{target.place.namespace}/{target.place.deployment}"
+    return Reply(ok=True, text=f"{target.name} goes back to {where}; see: segue targets")
+
+
+def retry(deciding: Deciding, command: Command) -> Reply:
+    """An ended release, by name, or the newest of a model or target."""
+    release = (
+        naming.release(deciding, command)
+        if number_of(command.subject or "")
+        else naming.newest(deciding, command)
+    )
+    if isinstance(release, Reply):
+        return release
+    if release.phase not in RETRIABLE:
+        return Reply(
+            ok=False,
+            text=f"{release.name} is {release.phase.value}; there is nothing to try again",
+            release=release.name,
+        )
+    ruled = ruling.under_present_rules(release, deciding.change.models())
+    name = beginning.again(deciding, ruled, command.actor)
+    return Reply(ok=True, text=f"{name} tries {release.name} again", release=name)

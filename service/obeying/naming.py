@@ -1,0 +1,62 @@
+"""Which release or target a command means, by what it names."""
+
+from policies.events import Command
+from policies.release import HOLDING, Phase, Release, Target
+from service.deciding import Deciding
+from service.obeying.reply import Reply
+from service.states import number_of, release_of, target_of
+
+MIDDLE = {
+    "promote": {Phase.SHIFTING, Phase.WATCHING},
+    "pause": {Phase.STARTING, Phase.CHECKING, Phase.SHIFTING, Phase.WATCHING},
+    "resume": {Phase.STARTING, Phase.CHECKING, Phase.SHIFTING, Phase.WATCHING},
+    "approve": {Phase.APPROVAL},
+    "reject": {Phase.APPROVAL},
+}
+
+
+def release(deciding: Deciding, command: Command) -> Release | Reply:
+    """The release that is meant: by name, or the only open one of a target."""
+    subject = command.subject or ""
+    if number_of(subject):
+        row = deciding.change.release(number_of(subject))
+        if row is None:
+            return Reply(ok=False, text=f"there is no release {subject}; see: segue releases")
+        return release_of(row)
+    return _only_open(deciding, command)
+
+
+def _only_open(deciding: Deciding, command: Command) -> Release | Reply:
+    opened = [release_of(row) for row in deciding.change.releases(final=False)]
+    wanted = MIDDLE.get(command.verb, set(HOLDING) | {Phase.PENDING, Phase.APPROVAL, Phase.QUEUED})
+    fitting = [r for r in opened if r.phase in wanted and command.subject in {None, r.model, r.target}]
+    if len(fitting) == 1:
+        return fitting[0]
+    if not fitting:
+        return Reply(ok=False, text=f"there is no release to {command.verb}; see: segue releases")
+    names = ", ".join(r.name for r in fitting)
+    return Reply(ok=False, text=f"{command.verb} which one? {names}")
+
+
+def newest(deciding: Deciding, command: Command) -> Release | Reply:
+    """The newest release of the model or target that is named."""
+    if command.subject is None:
+        return Reply(ok=False, text="try what again? name a release or a target; see: segue releases")
+    releases = (release_of(row) for row in deciding.change.releases())
+    found = next((r for r in releases if command.subject in {r.model, r.target}), None)
+    text = f"there is no release of {command.subject!r}; see: segue releases"
+    return found or Reply(ok=False, text=text)
+
+
+def target(deciding: Deciding, command: Command) -> Target | Reply:
+    """The target that is meant: by its name, its model's, or one of its releases'."""
+    subject = command.subject or ""
+    if number_of(subject):
+        row = deciding.change.release(number_of(subject))
+        subject = row.target if row is not None else subject
+    rows = deciding.change.targets()
+    fitting = [row for row in rows if subject in {row.name, row.name.partition("/")[0]}]
+    if len(fitting) == 1:
+        return target_of(fitting[0], fitting[0].name)
+    known = ", ".join(row.name for row in fitting or rows) or "none yet"
+    return Reply(ok=False, text=f"which target is {subject!r}? known: {known}")

@@ -1,0 +1,82 @@
+"""Commands to a release on its way: whether it may be done there, by them, and what came of it."""
+
+from dataclasses import replace
+
+from policies import approvals
+from policies.events import Command
+from policies.release import HOLDING, Phase, Release
+from service import commenting
+from service.deciding import Deciding
+from service.obeying import naming
+from service.obeying.naming import MIDDLE
+from service.obeying.reply import Reply
+
+
+def tell(deciding: Deciding, command: Command) -> Reply:
+    """Approve, reject, promote, abort, pause or resume the release that is meant."""
+    release = naming.release(deciding, command)
+    if isinstance(release, Reply):
+        return release
+    if command.groups and release.model not in {row.name for row in deciding.change.models(command.channel)}:
+        command = replace(command, groups=())  # another host may have groups of the same names
+    wrong = _why_not(release, command) or _not_theirs(deciding, release, command)
+    if wrong:
+        return Reply(ok=False, text=wrong, release=release.name)
+    after = deciding.release_event(release.name, command)
+    if after is None or after == release:
+        return Reply(ok=False, text=_unchanged(release, command), release=release.name)
+    return Reply(ok=True, text=_done(after, command), release=release.name)
+
+
+def _why_not(release: Release, command: Command) -> str | None:
+    if release.final:
+        return f"{release.name} has ended: {release.phase.value}"
+    wanted = MIDDLE.get(command.verb)
+    if wanted is not None and release.phase not in wanted:
+        allowed = " or ".join(sorted(phase.value for phase in wanted))
+        where = f"one in the phase {allowed}"
+        return f"{release.name} is in the phase {release.phase.value}; {command.verb} is for {where}"
+    if command.verb == "approve":
+        rule = release.environment.approvals
+        refusal = approvals.may_approve(rule, release.cause.author, command.actor, command.groups)
+        return f"{command.actor}: {refusal}" if refusal else None
+    return None
+
+
+def _not_theirs(deciding: Deciding, release: Release, command: Command) -> str | None:
+    """Why whoever pushed the code, or nobody knows whether they did, cannot approve it.
+
+    At a host a person is known by a login and a commit by any name that Git was told, so there a release of
+    code needs a push that the host has named the person of. A comment approves only what waited then.
+    """
+    if command.verb != "approve":
+        return None
+    if command.where is not None and command.at < release.since:
+        return f"{release.name} has waited only since after you wrote; look at it: segue show {release.name}"
+    cause = release.cause
+    if cause.source is None or cause.commit is None or cause.author is None:
+        return None  # not code of ours: only people on the list count
+    known = commenting.pushers(deciding.change, cause.source, cause.commit)
+    if any(approvals.same_person(who, command.actor) for who in known):
+        return f"{command.actor}: who pushed a commit cannot approve it"
+    if command.where is not None and not known:
+        return f"nobody told who pushed {cause.commit[:12]}; approve by: segue approve {release.name}"
+    return None
+
+
+def _unchanged(release: Release, command: Command) -> str:
+    if command.verb == "approve":
+        now = release.plan[:19]
+        return f"you saw {command.digest}, and {now} waits now; look again: segue show {release.name}"
+    if release.only_watched and release.phase in HOLDING:
+        return f"{release.name} is only watched: whoever shifts its traffic decides; nothing changed"
+    if release.evidence is not None and command.verb == "promote":
+        return f"{release.name} is under suspicion or still moving; see: segue show {release.name}"
+    return f"{release.name} is {release.phase.value}; nothing changed"
+
+
+def _done(after: Release, command: Command) -> str:
+    if command.verb == "approve" and after.phase is Phase.APPROVAL:
+        count = after.environment.approvals.count
+        return f"{after.name}: approval noted, {count} needed in all"
+    return f"{after.name} is {after.phase.value}"
