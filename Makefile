@@ -4,6 +4,8 @@ VENV := .venv
 UV := $(VENV)/bin/uv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Processes that run tests.
+WORKERS ?= 2
 # The MLflow server that tests and the demo start has an environment of its own.
 MLFLOW := .venvs/mlflow
 MLFLOW_READY := $(MLFLOW)/.ready
@@ -43,8 +45,8 @@ check: $(READY) ## linters, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: $(READY) $(MLFLOW_READY) ## all tests on this machine, but for those of minutes below
-	$(BIN)/pytest -q -m "not faults"
+test: $(READY) $(MLFLOW_READY) ## all tests on this machine, but for those of minutes below; WORKERS=1: one after the other
+	$(BIN)/pytest -q -m "not faults" -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 FAULTS_TESTS = $(BIN)/pytest -q -s tests/faults -m faults --durations 5
 

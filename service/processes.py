@@ -148,7 +148,7 @@ def run_worker(chosen: Settings, name: str) -> None:
     if chosen.broker is not None:
         from service import tasks  # before anybody is told that this worker is ready: it takes a second
 
-    installation.write_down(chosen.home, name, _open_probe(chosen, name, lambda: parts.store.now() > 0))
+    installation.write_down(chosen.home, name, _open_probe(chosen, name, parts.store.answers))
     if chosen.broker is None:
         worker.poll(parts, worker.stop_on_signals(), kinds)
         return
@@ -172,7 +172,7 @@ def run_reconciler(chosen: Settings) -> None:
     from service.store import Store
 
     store, inbox = Store.open(chosen.store_url("engine")), Inbox.open(chosen.store_url("inbox"))
-    port = _open_probe(chosen, "reconciler", lambda: store.now() > 0)
+    port = _open_probe(chosen, "reconciler", store.answers)
     installation.write_down(chosen.home, "reconciler", port)
     reconciler.run(Reconciler(chosen, store, inbox, _hint(chosen)), worker.stop_on_signals())
 

@@ -4,6 +4,7 @@ It decides nothing. Any number of reconcilers do no harm: everything that they a
 is only a hint.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -31,6 +32,9 @@ TAKE_SECONDS = (
     5.0  # between two looks at an inbox whose bell is silent: who stored may have died before it rang
 )
 HEARD_SECONDS = 1.0  # for which workers that hear the store's bell need no hint
+READ_SECONDS = (
+    2.0  # between two looks at a store whose bell is silent: claims, and time that passes, ring none
+)
 DRIFT_SECONDS = 10.0
 HINT_AGAIN = 5.0  # seconds after which an unheeded hint is sent once more
 
@@ -46,14 +50,21 @@ class Reconciler:
         self.inbox = inbox
         self.hint = hint
         self._to_hint: dict[int, float] = {}  # due work, and from when on a hint is sent
+        self._holders: list[str] = []
+        self._sources: list[Source] = []
 
-    def round(self, *, delivered: bool = True) -> int:
-        """Everything once; `delivered`: whether the inbox may hold something new. How much it held."""
+    def round(self, *, delivered: bool = True, changed: bool = True) -> int:
+        """Everything once; how much the inbox held. `delivered`: whether it may hold something new;
+        `changed`: whether the store may tell something else than in the last round.
+        """
         taken = receiving.take(self.store, self.inbox) if delivered else 0
-        with self.store.read() as read:
-            now, holders, sources = read.now, read.owners(), read.sources()
-            due = self.hint is not None and bool(read.due(1, (*URGENT, *PATIENT)))
-        self.free_the_dead(holders)
+        due = bool(self._to_hint)
+        if changed or taken or due:
+            with self.store.read() as read:
+                self._holders, self._sources = read.owners(), read.sources()
+                due = self.hint is not None and bool(read.due(1, (*URGENT, *PATIENT)))
+        now, sources = self.store.now(), self._sources
+        self.free_the_dead(self._holders)
         self.sweep(now, sources)
         self.look_for_lost(now, sources)
         self.look_for_drift(now)
@@ -149,14 +160,17 @@ def _in_cluster(target: Target) -> bool:
 def run(reconciler: Reconciler, stop: threading.Event) -> None:
     """Rounds until told to stop; a round that fails is told and tried again."""
     ear, delivered, taken = Ear([reconciler.inbox.bell]), True, 0.0
+    store, read = Ear([reconciler.store.bell]), -math.inf
     while not stop.is_set():
         try:
             delivered = delivered or time.monotonic() - taken > TAKE_SECONDS
             taken = time.monotonic() if delivered else taken
-            many = reconciler.round(delivered=delivered) >= BURST
+            changed = store.rung() or time.monotonic() - read > READ_SECONDS
+            read = time.monotonic() if changed else read
+            many = reconciler.round(delivered=delivered, changed=changed) >= BURST
             stop.wait(BURST_SECONDS if many else BREATH_SECONDS)
             delivered = ear.wait(stop, ROUND_SECONDS)
         except Exception:
             log.exception("round failed")
-            delivered = True
+            delivered, read = True, -math.inf
             stop.wait(1.0)

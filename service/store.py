@@ -3,6 +3,7 @@
 It knows nothing of the machines whose states it keeps, and never acts on the world.
 """
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -81,8 +82,15 @@ class Store:
         with reading(self.engine) as connection:
             yield Reading(connection, self._now(connection))
 
+    def answers(self) -> bool:
+        """Whether it can be read now. Raises `StoreError` where it cannot."""
+        with self.read() as read:
+            return read.now > 0
+
     def now(self) -> float:
-        """The store's time."""
+        """The store's time. On SQLite that is this host's, and nothing need be read for it."""
+        if self._clock is not None or self.engine.dialect.name == "sqlite":
+            return time.time() if self._clock is None else self._clock()
         with self.read() as read:
             return read.now
 

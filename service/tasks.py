@@ -17,6 +17,7 @@ from service.worker import drain
 
 TASK = "segue.do"
 ANSWER_SECONDS = 2.0  # a broker that hangs must not hold up whoever hints
+ASK_SECONDS = 10.0
 AMQP = ("amqp://", "amqps://")
 
 
@@ -54,6 +55,8 @@ def _transport(broker: str) -> dict[str, object]:
         "socket_timeout": ANSWER_SECONDS,
         "socket_connect_timeout": ANSWER_SECONDS,
         "retry_on_timeout": False,
+        # For how long it waits for a message before it asks again; what comes meanwhile is heard at once.
+        "polling_interval": ASK_SECONDS,
     }
 
 
