@@ -134,7 +134,8 @@ class Judging:
             known = self._judged[name] = self._load(one)
         what = self._interval(one, known, before, sample)
         if known.moment != one.moment:
-            known.moment, known.moved = one.moment, looked
+            # Counting begins anew at each weight, so at once: what was gained is known the sooner.
+            known.moment, known.moved, known.counted_at = one.moment, looked, -math.inf
         if not 0 <= looked - known.alive_at < ALIVE_SECONDS:
             known.alive, known.alive_at = self._alive(one), looked
         found = known.state.harm

@@ -16,6 +16,7 @@ from policies.guards.increment import Arm, Gap, Increment
 from policies.guards.judge import Judge
 from policies.guards.trail import Look, Recorded
 from policies.release import Release
+from policies.spec.declaration import Environment
 from service import views
 from service.reporting import words
 
@@ -25,22 +26,30 @@ MOST_E = 1e12  # evidence above this is drawn as this: JSON and pictures know no
 
 def of(release: Release, recorded: Recorded) -> dict[str, Any]:
     """The report of a release, final or not. Without a recorded interval its lists are empty."""
-    judge = Judge.of(release.environment, history=recorded.history, noise=recorded.noise)
-    looks = list(trail.follow(judge, recorded))
-    shown = [(look, _evidence(judge, look, release.epoch)) for look in _thinned(looks)]
-    cost = _cost(looks, _stable_rate(looks, recorded))
     found = {
         "release": views.release(release),
+        **numbers(release.environment, recorded, epoch=release.epoch),
+    }
+    if found["weights"] and release.ended is not None:
+        found["weights"].append([release.ended, release.observed])
+    return {"sentence": words.sentence(release, found), **found}
+
+
+def numbers(environment: Environment, recorded: Recorded, *, epoch: int = 0) -> dict[str, Any]:
+    """What recorded intervals come to under a policy, whoever recorded them."""
+    judge = Judge.of(environment, history=recorded.history, noise=recorded.noise)
+    looks = list(trail.follow(judge, recorded))
+    shown = [(look, _evidence(judge, look, epoch)) for look in _thinned(looks)]
+    return {
         "began": looks[0].what.at if looks else None,
         "ended": looks[-1].what.at if looks else None,
-        "weights": _weights(looks, release),
+        "weights": _weights(looks),
         "gaps": _gaps(looks),
         "budget": _budget(judge, [look for look, _ in shown]),
         "guards": _guards(shown, 1 / judge.plan.false_rollbacks),
         "latency": _latency(looks),
-        "cost": cost,
+        "cost": _cost(looks, _stable_rate(looks, recorded)),
     }
-    return {"sentence": words.sentence(release, found), **found}
 
 
 def _evidence(judge: Judge, look: Look, epoch: int) -> Evidence:
@@ -60,14 +69,12 @@ def _thinned(looks: Sequence[Look]) -> list[Look]:
     return kept
 
 
-def _weights(looks: Sequence[Look], release: Release) -> list[list[float]]:
+def _weights(looks: Sequence[Look]) -> list[list[float]]:
     """The candidate's weight from each time on, in percent."""
     found: list[list[float]] = []
     for look in looks:
         if isinstance(look.what, Increment) and (not found or found[-1][1] != look.what.weight):
             found.append([look.what.at - look.what.seconds, look.what.weight])
-    if found and release.ended is not None:
-        found.append([release.ended, release.observed])
     return found
 
 

@@ -41,10 +41,15 @@ def of(report: dict[str, Any]) -> list[Panel]:
     clock = Clock(report["began"], last)
     moments = _end(report, clock)
     found = [_evidence(report, clock, moments), _weights(report, clock, moments)]
-    found += [_rates(one, clock, moments) for one in report["guards"] if one["rates"]]
+    found += [_rates(one, clock, moments) for one in report["guards"] if one["rates"] and _worth_it(one)]
     found += [_latency(report["latency"])] if report["latency"] else []
     found += [_cost(report["cost"], clock, moments)] if report["cost"]["points"] else []
     return found
+
+
+def _worth_it(guard: dict[str, Any]) -> bool:
+    """Whether its rates are drawn: of a guard's many segments those that look hurt."""
+    return " in " not in guard["guard"] or guard["verdict"] in {"harm", "suspect"}
 
 
 def _end(report: dict[str, Any], clock: Clock) -> tuple[Moment, ...]:

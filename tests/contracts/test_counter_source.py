@@ -11,7 +11,10 @@ import pytest
 import requests
 
 from policies.guards import readings
+from policies.guards.increment import Increment
 from policies.spec import selector
+from policies.spec.declaration import Environment, Guard, GuardKind
+from service import histories, replays
 from service.adapters.counters.asking import Asking
 from service.adapters.counters.exported import JsonCounters, ScrapedCounters
 from service.adapters.counters.prometheus import PrometheusCounters
@@ -412,6 +415,28 @@ def test_a_program_that_began_anew_between_two_scrapes_is_a_reason(prometheus):
     series = read(prometheus, LOST)
     found = readings.gained(before, series, readings.cut(series, time.time()))
     assert "went back" in found
+
+
+def test_its_history_can_be_judged_again(prometheus):
+    """Some seconds of two versions, of which one loses a third; the intervals are those that were scraped."""
+    began = float(int(time.time()) + 1)
+    for _ in range(12):
+        for version, lost in (("a", 10), ("b", 0)):
+            prometheus.counts.add(ASKED, 30, version=version, country="tr")
+            prometheus.counts.add(LOST, lost, version=version, country="tr")
+        prometheus.told()
+    versions = readings.Versions("version", frozenset("a"), frozenset("b"))
+    lost, every = selector.read(LOST), selector.read(ASKED)
+    wanted = histories.Wanted(lost, every, None, versions, began, float(int(time.time())), 1.0)
+    split = Environment(guards=(Guard("errors", GuardKind.ERRORS, segments=("country",)),))
+    found = histories.recorded(prometheus.source, wanted, split)
+    seen = [what for what, _ in found.seen if isinstance(what, Increment)]
+    assert (
+        sum(what.candidate.requests for what in seen) == 3 * sum(what.candidate.errors for what in seen) > 0
+    )
+    assert sum(what.stable.errors for what in seen) == 0
+    told = replays.outcome(split, found)
+    assert set(told["harm"]["guards"]) & {"errors", "errors in country=tr"}
 
 
 def test_its_history_is_a_sample_each_step(prometheus):
