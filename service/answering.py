@@ -10,7 +10,7 @@ from handlers.commands import render
 from policies import approvals
 from policies.effects import WriteComment
 from policies.events import Command
-from policies.release import HOLDING, Cause, Phase, Release, Serving, Target
+from policies.release import HOLDING, JUDGED, Cause, Phase, Release, Serving, Target
 from policies.spec.declaration import FromImage, FromModel
 from service import commenting, dismissing, ordering, planning, replaying
 from service.bootstrap import Parts
@@ -22,9 +22,9 @@ from service.sources import REGISTRY_KINDS
 from service.states import COMMAND, model_of, number_of, release_of, target_of
 
 MIDDLE = {
-    "promote": {Phase.SHIFTING, Phase.WATCHING},
-    "pause": {Phase.STARTING, Phase.CHECKING, Phase.SHIFTING, Phase.WATCHING},
-    "resume": {Phase.STARTING, Phase.CHECKING, Phase.SHIFTING, Phase.WATCHING},
+    "promote": set(JUDGED),
+    "pause": {Phase.STARTING, Phase.CHECKING, *JUDGED},
+    "resume": {Phase.STARTING, Phase.CHECKING, *JUDGED},
     "approve": {Phase.APPROVAL},
     "reject": {Phase.APPROVAL},
 }
