@@ -17,6 +17,7 @@ from typing import Any
 
 from handlers.errors import Malformed
 from handlers.strict_json import load, text
+from policies.answers import text_of
 
 MOST = 5_000  # rows of one batch
 _KEYS = ("request", "at", "version", "wrong", "prediction", "label")
@@ -30,13 +31,15 @@ class Label:
     """Whether the answer to one request was wrong, as it turned out.
 
     `request` is the caller's own id of the request, `at` when it was answered (Unix seconds), `version`
-    what the answer said of who gave it; None where the row does not know.
+    what the answer said of who gave it; None where the row does not know. `truth` is the label itself, where
+    the row holds it: what other answers to the request can be compared with.
     """
 
     request: str
     at: float
     wrong: bool
     version: str | None = None
+    truth: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ def body_of(batch: Batch) -> bytes:
     rows = [
         {"request": one.request, "at": one.at, "wrong": one.wrong}
         | ({} if one.version is None else {"version": one.version})
+        | ({} if one.truth is None else {"label": one.truth})
         for one in batch.labels
     ]
     return json.dumps({"model": batch.model, "table": batch.table, "labels": rows}).encode()
@@ -118,7 +122,13 @@ def _label(row: Any, where: str) -> Label:
         raise Malformed(
             f"{where}: `version` must be a text, as the answer's header X-Segue-Served-By said it"
         )
-    return Label(request, _time(row.get("at"), where), _wrong(row, where), version)
+    return Label(request, _time(row.get("at"), where), _wrong(row, where), version, _truth(row, where))
+
+
+def _truth(row: Mapping[str, Any], where: str) -> str | None:
+    if row.get("label") is None:
+        return None
+    return text_of(_plain(row["label"], where))[:_MOST_TEXT]
 
 
 def _time(value: Any, where: str) -> float:

@@ -6,11 +6,13 @@ wanted state replaces an unsent older one; work has one per version or release, 
 notifications have one per destination, so that a slow host delays nothing else.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
 from policies.place import HERE, Place
+from policies.recording import Recording
+from policies.spec.declaration import LATER
 
 # --- work: builds, evaluations, workloads ----------------------------------------------------
 
@@ -125,7 +127,8 @@ class SetTraffic:
 
     `candidate` names the backend whose weight the answer reports. No shares at all removes the
     route: nothing has ever served there. `attempt` grows with each write of an epoch, so that one
-    which comes late is known for it.
+    which comes late is known for it. `recording` is what is recorded of answers; where it copies, the
+    candidate gets a copy of each request.
     """
 
     step: str
@@ -136,6 +139,7 @@ class SetTraffic:
     sticky: str
     attempt: int = 0
     place: Place = HERE
+    recording: Recording | None = field(default=None, metadata=LATER)
 
 
 class Returning(StrEnum):

@@ -11,7 +11,14 @@ from policies.split import Decision
 def restore(release: Release, target: Target, outcome: Phase, reason: str, at: float) -> Decision:
     """Take the candidate's traffic back; final only once the router has confirmed it."""
     release = replace(
-        release, phase=Phase.RESTORING, outcome=outcome, reason=reason, wanted=0.0, since=at, waits=""
+        release,
+        phase=Phase.RESTORING,
+        outcome=outcome,
+        reason=reason,
+        wanted=0.0,
+        copied=False,
+        since=at,
+        waits="",
     )
     return split.write(release, target)
 

@@ -9,6 +9,7 @@ _TITLES = {
     Phase.QUEUED: "waits for its turn",
     Phase.STARTING: "is starting",
     Phase.CHECKING: "is being checked before any user sees it",
+    Phase.SHADOWING: "answers copies of requests, which no user sees",
     Phase.SHIFTING: "takes traffic",
     Phase.WATCHING: "serves all traffic and is being watched",
     Phase.RESTORING: "is being taken back",

@@ -24,6 +24,7 @@ class Phase(StrEnum):
     QUEUED = "queued"  # ready; another release holds the target
     STARTING = "starting"  # holds the target; the candidate's workload starts
     CHECKING = "checking"  # the preview is asked
+    SHADOWING = "shadowing"  # it answers copies of requests, and no user sees that
     SHIFTING = "shifting"  # traffic moves step by step
     WATCHING = "watching"  # all traffic on the candidate, stable kept warm
     RESTORING = "restoring"  # traffic goes back to stable
@@ -49,7 +50,8 @@ FINAL = frozenset(
         Phase.ALREADY_THERE,
     }
 )
-HOLDING = frozenset({Phase.STARTING, Phase.CHECKING, Phase.SHIFTING, Phase.WATCHING, Phase.RESTORING})
+JUDGED = frozenset({Phase.SHADOWING, Phase.SHIFTING, Phase.WATCHING})
+HOLDING = frozenset({Phase.STARTING, Phase.CHECKING, *JUDGED, Phase.RESTORING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,7 @@ class Release:
     ended: float | None = None
     retries: str | None = None  # the release that this one tries again
     place: Place = HERE
+    copied: bool = field(default=False, metadata=LATER)  # the router is to copy requests to it
     would: str = field(default="", metadata=LATER)  # where it is only watched: what Segue would have done
 
     @property
@@ -158,6 +161,11 @@ class Release:
     @property
     def proven(self) -> bool:
         return not self.unproven
+
+    @property
+    def settled(self) -> bool:
+        """Whether the router has confirmed what was asked of it last."""
+        return self.wanted == self.observed and not (self.phase is Phase.SHADOWING and self.step)
 
 
 def plan_digest(release: Release) -> str:

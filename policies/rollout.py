@@ -62,7 +62,9 @@ def advance(release: Release, target: Target, event: ReleaseEvent, ahead: str = 
             return _take_turn(release, target, at)
         case Command(verb="abort"), Phase.PENDING | Phase.APPROVAL | Phase.QUEUED:
             return ending.end(release, target, Phase.ABORTED, ending.by(event, "aborted"), event.at)
-        case Command(verb="abort"), Phase.STARTING | Phase.CHECKING | Phase.SHIFTING | Phase.WATCHING:
+        case Command(
+            verb="abort"
+        ), Phase.STARTING | Phase.CHECKING | Phase.SHADOWING | Phase.SHIFTING | Phase.WATCHING:
             return ending.restore(release, target, Phase.ABORTED, ending.by(event, "aborted"), event.at)
         case Adopted(step=release.step), Phase.STARTING:
             return _take_over(release, target, event)
@@ -76,29 +78,36 @@ def advance(release: Release, target: Target, event: ReleaseEvent, ahead: str = 
             return ending.restore(release, target, Phase.FAILED, reason, at)
         case (
             TrafficObserved(step=release.step, epoch=release.epoch),
-            Phase.SHIFTING | Phase.WATCHING | Phase.RESTORING,
+            Phase.SHADOWING | Phase.SHIFTING | Phase.WATCHING | Phase.RESTORING,
         ):
             return shifting.confirmed(release, target, event)
-        case EffectFailed(step=release.step), Phase.SHIFTING | Phase.WATCHING | Phase.RESTORING:
+        case (
+            EffectFailed(step=release.step),
+            Phase.SHADOWING | Phase.SHIFTING | Phase.WATCHING | Phase.RESTORING,
+        ):
             return split.write(release, target)
-        case Overtaken(by=by, at=at), Phase.STARTING | Phase.CHECKING | Phase.SHIFTING | Phase.WATCHING:
+        case Overtaken(
+            by=by, at=at
+        ), Phase.STARTING | Phase.CHECKING | Phase.SHADOWING | Phase.SHIFTING | Phase.WATCHING:
             reason = f"{by} is newer, and ends what is on its way"
             return ending.restore(release, target, Phase.SUPERSEDED, reason, at)
         case Waits(step=release.step, why=why), _ if release.step or release.phase in WAITING:
             return Decision(replace(release, waits=why), target)
-        case Drifted(what=what), Phase.SHIFTING | Phase.WATCHING if release.wanted == release.observed:
+        case Drifted(what=what), Phase.SHADOWING | Phase.SHIFTING | Phase.WATCHING if release.settled:
             return _stop_for_drift(release, target, what)
-        case EvidenceChanged(), Phase.SHIFTING | Phase.WATCHING:
+        case EvidenceChanged(), Phase.SHADOWING | Phase.SHIFTING | Phase.WATCHING:
             return shifting.weigh(release, target, event)
-        case Tick(at=at), Phase.SHIFTING | Phase.WATCHING:
+        case Tick(at=at), Phase.SHADOWING | Phase.SHIFTING | Phase.WATCHING:
             return shifting.progress(release, target, at)
-        case Command(verb="pause"), Phase.STARTING | Phase.CHECKING | Phase.SHIFTING | Phase.WATCHING:
+        case Command(
+            verb="pause"
+        ), Phase.STARTING | Phase.CHECKING | Phase.SHADOWING | Phase.SHIFTING | Phase.WATCHING:
             return Decision(replace(release, paused=True, reason=ending.by(event, "paused")), target)
         case Command(verb="resume", at=at), Phase.STARTING | Phase.CHECKING if release.paused:
             return _unheld(replace(release, paused=False, reason=""), target, at)
-        case Command(verb="resume"), Phase.SHIFTING | Phase.WATCHING:
+        case Command(verb="resume"), Phase.SHADOWING | Phase.SHIFTING | Phase.WATCHING:
             return shifting.resume(release, target, event)
-        case Command(verb="promote"), Phase.SHIFTING | Phase.WATCHING:
+        case Command(verb="promote"), Phase.SHADOWING | Phase.SHIFTING | Phase.WATCHING:
             return shifting.promote_by_hand(release, target, event)
         case _:
             return same

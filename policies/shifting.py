@@ -1,4 +1,5 @@
 """The steps of a release that has its target: traffic moves as far as evidence allows, then it is watched.
+Before it moves, requests may be copied until evidence clears the candidate.
 
 Unknown never advances: without fresh evidence of the present weight a guarded step holds.
 """
@@ -13,7 +14,7 @@ from policies.evidence import Evidence, Verdict
 from policies.release import Phase, Release, Target
 from policies.spec.declaration import WhenUndecided
 from policies.split import Decision
-from policies.strategy import Shift, Watch
+from policies.strategy import Shadow, Shift, Watch
 
 STALE_AFTER = 15.0  # seconds after which evidence says nothing about now
 SHARE_TOLERANCE = 10.0  # percent points by which the seen share may miss the weight
@@ -24,6 +25,9 @@ def enter(release: Release, target: Target, at: float) -> Decision:
     if release.position >= len(release.steps):
         return ending.finish(release, target, at)
     match release.steps[release.position]:
+        case Shadow():
+            release = replace(release, phase=Phase.SHADOWING, copied=True, since=at, evidence=None)
+            return split.write(release, target)
         case Shift(weights=weights, guarded=guarded):
             if not guarded:
                 release = replace(release, unproven=(*release.unproven, _why_unguarded(release, target)))
@@ -44,7 +48,14 @@ def _why_unguarded(release: Release, target: Target) -> str:
 
 
 def _shift(release: Release, target: Target, weight: float, at: float) -> Decision:
-    release = replace(release, phase=Phase.SHIFTING, wanted=weight, since=at, peak=max(release.peak, weight))
+    release = replace(
+        release,
+        phase=Phase.SHIFTING,
+        wanted=weight,
+        copied=False,
+        since=at,
+        peak=max(release.peak, weight),
+    )
     return split.write(release, target)
 
 
@@ -52,7 +63,9 @@ def confirmed(release: Release, target: Target, event: TrafficObserved) -> Decis
     """The router confirmed a split: one that is not wanted is written anew, else it goes on from there."""
     if event.candidate != release.wanted:
         return split.write(release, target)
-    release = replace(release, observed=event.candidate, step="", since=event.at, waits="")
+    # Once copying has ended, what is waited for is counted from when it began.
+    since = release.since if _copied_enough(release) else event.at
+    release = replace(release, observed=event.candidate, step="", since=since, waits="")
     if release.phase is Phase.RESTORING:
         return ending.restored(release, target, event.at)
     release = replace(release, evidence=None)
@@ -64,7 +77,7 @@ def _wakes(release: Release) -> tuple[Effect, ...]:
     """When to look again at this weight even if nothing happens."""
     step = release.steps[release.position]
     dwell = step.dwell if isinstance(step, Shift) else step.seconds
-    if dwell is None:
+    if dwell is None or _copied_enough(release):
         return ()
     patience = release.environment.patience
     return (Wake(release.since + dwell), Wake(release.since + dwell + patience))
@@ -80,7 +93,7 @@ def weigh(release: Release, target: Target, event: EvidenceChanged) -> Decision:
         reason = "; ".join(f"{f.guard}: {f.rule}" for f in evidence.findings if f.verdict is Verdict.HARM)
         release = replace(release, evidence=evidence, evidence_at=judged)
         return ending.restore(release, target, Phase.ROLLED_BACK, reason or "a guard found harm", at)
-    if release.wanted != release.observed or evidence.weight != release.observed:
+    if not release.settled or evidence.weight != release.observed:
         return Decision(release, target)
     if release.evidence is not None and evidence.sequence <= release.evidence.sequence:
         return Decision(release, target)
@@ -89,16 +102,48 @@ def weigh(release: Release, target: Target, event: EvidenceChanged) -> Decision:
 
 def progress(release: Release, target: Target, at: float) -> Decision:
     """Go on if time and evidence allow; otherwise say when to look again."""
-    if release.paused or release.wanted != release.observed:
+    if not release.settled:
         return Decision(release, target)
     step = release.steps[release.position]
     match step:
+        case Shadow():
+            return _progress_shadow(release, target, step, at)
+        case _ if release.paused:
+            return Decision(release, target)
         case Shift():
             return _progress_shift(release, target, step, at)
         case Watch():
             return _progress_watch(release, target, step, at)
         case _:
             assert_never(step)
+
+
+def _copied_enough(release: Release) -> bool:
+    """Whether it is still judged by copies, and gets none any more."""
+    return release.phase is Phase.SHADOWING and not release.copied
+
+
+def _progress_shadow(release: Release, target: Target, step: Shadow, at: float) -> Decision:
+    """Users see the candidate once it is cleared. However that goes, copying ends with the patience: what
+    comes later are labels, or a word of people."""
+    if at < release.since + step.seconds:
+        return Decision(release, target)
+    if not release.paused and _cleared(release, at):
+        return enter(replace(release, position=release.position + 1), target, at)
+    late = release.since + step.seconds + release.environment.patience
+    if not release.paused and _gives_up_waiting(release, at, late):
+        return enter(replace(_not_proven(release), position=release.position + 1), target, at)
+    if at < late or not release.copied:
+        return Decision(release, target)
+    release = replace(release, copied=False)
+    if not release.paused:
+        release = replace(release, reason="held: its answers to copies of requests did not clear it in time")
+    return split.write(release, target)
+
+
+def _cleared(release: Release, at: float) -> bool:
+    evidence = _fresh(release, at)
+    return evidence is not None and evidence.verdict is Verdict.CLEARED
 
 
 def _progress_shift(release: Release, target: Target, step: Shift, at: float) -> Decision:
@@ -135,7 +180,7 @@ def _guarded_move(release: Release) -> bool:
     if isinstance(step, Shift) and step.weights[-1] > release.observed:
         return step.guarded
     following = release.steps[release.position + 1]
-    return following.guarded
+    return isinstance(following, Shift) and following.guarded
 
 
 def _move(release: Release, target: Target, weight: float, at: float) -> Decision:
@@ -196,10 +241,12 @@ def _gives_up_waiting(release: Release, at: float, late: float) -> bool:
 
 
 def resume(release: Release, target: Target, command: Command) -> Decision:
-    """Go on after a pause. A split that somebody else changed is written once more: what is seen under
-    theirs would never be evidence for ours."""
+    """Go on after a pause, and with copies that had ended. A split that somebody else changed is written once
+    more: what is seen under theirs would never be evidence for ours."""
     release = replace(release, paused=False, reason="")
-    if target.drift and release.wanted == release.observed:
+    if _copied_enough(release) and release.settled:
+        return enter(release, target, command.at)
+    if target.drift and release.settled:
         return split.write(release, target)
     return progress(release, target, command.at)
 
@@ -214,13 +261,14 @@ def _hold(release: Release, target: Target, at: float, late: float) -> Decision:
 
 
 def _not_proven(release: Release) -> Release:
-    why = f"the time limit at {release.observed:g} % came before the evidence"
+    where = "in the shadow" if release.phase is Phase.SHADOWING else f"at {release.observed:g} %"
+    why = f"the time limit {where} came before the evidence"
     return replace(release, unproven=(*release.unproven, why))
 
 
 def promote_by_hand(release: Release, target: Target, command: Command) -> Decision:
-    """A person goes on without waiting: to the next weight, or to the end of the watch."""
-    if release.wanted != release.observed:
+    """A person goes on without waiting: out of the shadow, to the next weight, or to the end of the watch."""
+    if not release.settled:
         return Decision(release, target)
     if release.evidence is not None and release.evidence.verdict is Verdict.SUSPECT:
         return Decision(release, target)
@@ -228,7 +276,8 @@ def promote_by_hand(release: Release, target: Target, command: Command) -> Decis
     ahead = _ahead(release) if release.phase is Phase.SHIFTING else []
     if ahead and _allowed(release, command.at) >= ahead[0]:
         return _move(release, target, ahead[0], command.at)
-    release = replace(release, unproven=(*release.unproven, ending.by(command, "went on")))
+    if not (release.phase is Phase.SHADOWING and _cleared(release, command.at)):
+        release = replace(release, unproven=(*release.unproven, ending.by(command, "went on")))
     if ahead:
         return _move(release, target, ahead[0], command.at)
     return enter(replace(release, position=release.position + 1), target, command.at)

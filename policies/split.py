@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from policies import settle
 from policies.effects import Effect, SetTraffic, Share
+from policies.recording import Recording
 from policies.release import Release, Target
 
 
@@ -45,4 +46,15 @@ def split_of(release: Release, target: Target, step: str, weight: float) -> SetT
         release.environment.sticky,
         release.attempt,
         release.place,
+        _recording(release),
     )
+
+
+def _recording(release: Release) -> Recording | None:
+    """What its policy asks for, here and now; None: answers go straight to users."""
+    environment = release.environment
+    assigns = any(guard.by_request for guard in environment.guards)
+    if not (assigns or release.copied):
+        return None
+    asked = environment.shadow
+    return Recording(assigns, release.copied, asked.answer, asked.score, asked.keep, asked.sample)

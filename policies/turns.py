@@ -6,10 +6,10 @@ it, and a rollback that people asked for waits for nothing but the release that 
 
 from collections.abc import Sequence
 
-from policies.release import Phase, Release
+from policies.release import JUDGED, Phase, Release
 from policies.spec.declaration import WhenNewer
 
-RUNNING = frozenset({Phase.STARTING, Phase.CHECKING, Phase.SHIFTING, Phase.WATCHING})
+RUNNING = frozenset({Phase.STARTING, Phase.CHECKING, *JUDGED})
 
 
 def overtakes(release: Release) -> bool:

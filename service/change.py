@@ -5,7 +5,7 @@ Rows carry the `rev` that they were read with: a row that somebody else changed 
 end, where they take their locks in one order, so that two changes cannot wait for each other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any
 
@@ -173,6 +173,10 @@ class Change(Reading):
     def remove_model(self, name: str) -> None:
         """Forget a declaration; its releases stay."""
         self.connection.execute(delete(tables.model).where(tables.model.c.name == name))
+
+    def assign_labels(self, model: str, versions: Mapping[str, str]) -> None:
+        """Say which version answered these requests, where no row said it."""
+        labels.assign(self.connection, model, versions)
 
     def add_labels(self, batch: Batch) -> int:
         """Store the labels of requests that had none; how many there were."""

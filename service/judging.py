@@ -27,12 +27,14 @@ from policies.release import Release
 from policies.seen_share import SeenShare
 from service import counting, late_labels, meters, series
 from service.bootstrap import Parts
+from service.copies import Copies
 from service.counting import Counting
 from service.errors import Conflict
 from service.ports.metrics import NoData, Sample
 from service.ports.outcomes import PortError
 from service.ports.workloads import Serving
 from service.queue import Work
+from service.recordings import Recordings
 from service.series import Held, Series
 from service.states import EVIDENCE
 from service.watched import Watched
@@ -69,12 +71,15 @@ class Judged:
     unsaved: list[series.Increment] = field(default_factory=list)
     saved_at: float = -math.inf
     share: SeenShare = field(default_factory=SeenShare)  # of one whose traffic somebody else shifts
+    copies: Copies = field(default_factory=Copies)
 
     def row(self) -> series.Judge:
         """The state after the last increment, which is not stored yet either."""
         last = self.unsaved[-1]
         body = fixed.to_json(self.history, self.noise)
         body |= {"started": list(self.started), "guards": states.to_json(self.state)}
+        if self.judge.plan.shadows:
+            body["copies"] = self.copies.row()
         return series.Judge(last.release, body, last.sequence, last.epoch)
 
 
@@ -86,6 +91,7 @@ class Judging:
     series: Series
     past: Past
     learned: Learned
+    recordings: Recordings
     clock: Callable[[], float] = time.time
     _judged: dict[str, Judged] = field(default_factory=dict)
     _counting: Counting = field(init=False)
@@ -99,6 +105,10 @@ class Judging:
         for name in self._judged.keys() - kept:
             del self._judged[name]
         self._counting.keep(kept)
+
+    def heard(self) -> list[int]:
+        """Up to which file of notes each rollout with copies has stored what it heard."""
+        return [known.copies.stored for known in self._judged.values() if known.judge.plan.shadows]
 
     def save(self, held: Held) -> None:
         """Store what waits."""
@@ -140,6 +150,8 @@ class Judging:
             known.alive, known.alive_at = self._alive(one), looked
         found = known.state.harm
         self._feed(one, known, what)
+        if known.judge.plan.shadows:
+            self._hear_copies(one, known, looked)
         if known.judge.plan.qualities and not 0 <= looked - known.labelled_at < LABELS_SECONDS:
             known.labelled_at = looked
             self._hear_labels(one, known)
@@ -156,12 +168,26 @@ class Judging:
         seen = to_json(what) | {"alive": [known.alive.restarts, known.alive.answers]}
         known.unsaved.append(series.Increment(one.release.name, what.sequence, one.release.epoch, seen))
 
+    def _hear_copies(self, one: Watched, known: Judged, now: float) -> None:
+        plan, sequence = known.judge.plan, known.state.sequence + 1
+        for what in known.copies.hear(self.recordings, one, plan, sequence, now):
+            self._feed(one, known, what)
+
     def _hear_labels(self, one: Watched, known: Judged) -> None:
         """By the store's clock: labels came by that one, and so did the release."""
+        late_labels.say_who_answered(self.parts.store, self.series, one)
+        plan = known.judge.plan
         with self.parts.store.read() as read:
-            found = late_labels.news(read, one, known.judge.plan.qualities, known.state, read.now)
+            found = late_labels.news(read, one, plan.qualities, known.state, read.now)
+            truths = late_labels.truths(read, one, plan.qualities)
         for what in found:
             self._feed(one, known, what)
+        for guard, labels in truths.items():
+            pairs = self.series.pairs(one.release.name, list(labels))
+            judged = late_labels.judged(labels, pairs, self.recordings.secret())
+            paired = late_labels.paired_news(plan.qualities, known.state, guard, judged, self.clock())
+            if paired is not None:
+                self._feed(one, known, paired)
 
     def _hear_counters(self, one: Watched, known: Judged, *, fresh: bool) -> None:
         guards = counting.asked(one.release.environment.guards)
@@ -177,8 +203,10 @@ class Judging:
             history, noise = fixed.from_json(stored.state)
             judge = Judge.of(release.environment, history=history, noise=noise)
             at, restarts = stored.state.get("started", (0.0, 0))  # older code did not store it
+            copies = Copies.of(stored.state.get("copies", {}))
             state = states.from_json(stored.state["guards"])
-            return Judged(judge, history, noise, (at, restarts), state, share=SeenShare(state.weight))
+            share = SeenShare(state.weight)
+            return Judged(judge, history, noise, (at, restarts), state, share=share, copies=copies)
         history, noise = self.past(one), self.learned(one)
         judge = Judge.of(release.environment, history=history, noise=noise)
         at, restarts = self.clock(), self._alive(one).restarts
@@ -244,10 +272,13 @@ class Judging:
                 for new in known.unsaved:
                     if not change.add(new):
                         raise Conflict(f"increment {new.sequence} of {new.release} is stored already")
-                change.save_judge(known.row())
+                row = known.row()
+                change.add_pairs(row.release, known.copies.unsaved)
+                change.save_judge(row)
         now = self.clock()
         for known in due:
             known.unsaved, known.saved_at = [], now
+            known.copies.saved()
 
     def _tell(self, news: Sequence[tuple[Watched, Judged]]) -> None:
         """Evidence for the engine; all of it rests on what is stored."""

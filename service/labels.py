@@ -5,11 +5,11 @@ harm. What comes twice is counted once; what comes later and says otherwise chan
 guard may have bet on the first word.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Integer, cast, delete, func, select
+from sqlalchemy import Connection, Integer, cast, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from handlers.labels import Batch, Label
@@ -80,6 +80,29 @@ def known(connection: Connection, model: str) -> list[Known]:
     return [Known(*row) for row in connection.execute(query)]
 
 
+def truths(connection: Connection, model: str, source: str, since: float) -> list[tuple[str, str]]:
+    """(request, label) of what was answered since, where the label itself is known."""
+    query = (
+        select(label.c.request, label.c.truth)
+        .where(label.c.model == model, label.c.source == source, label.c.truth.is_not(None))
+        .where(label.c.hour >= since // HOUR * HOUR, label.c.at >= since)
+    )
+    return [(request, truth) for request, truth in connection.execute(query)]
+
+
+def unassigned(connection: Connection, model: str, since: float) -> list[str]:
+    """Requests with a label whose row does not say which version answered."""
+    query = select(label.c.request).where(label.c.model == model, label.c.version.is_(None))
+    return list(connection.scalars(query.where(label.c.at >= since).distinct()))
+
+
+def assign(connection: Connection, model: str, versions: Mapping[str, str]) -> None:
+    """Say which version answered these requests, where no row said it."""
+    for request, version in sorted(versions.items()):
+        which = (label.c.model == model, label.c.request == request, label.c.version.is_(None))
+        connection.execute(update(label).where(*which).values(version=version))
+
+
 def forget(connection: Connection, before: float) -> int:
     """Remove labels that came before that moment; how many."""
     return connection.execute(delete(label).where(label.c.came < before)).rowcount
@@ -98,5 +121,6 @@ def _values(batch: Batch, one: Label, now: float) -> dict[str, Any]:
         "at": one.at,
         "hour": int(one.at // HOUR) * HOUR,
         "wrong": one.wrong,
+        "truth": one.truth,
         "came": now,
     }

@@ -1,18 +1,24 @@
-"""From stored labels to what a judge is told of them: joined to the version that answered, hour by hour.
+"""From stored labels to what a judge is told of them: joined to the version that answered, hour by hour, or
+to both versions' answers to the same request.
 
 A row names its version as the answer did, or by the workload's own name; a name that is neither the
 candidate's nor stable's counts for none of them. An hour that is not over is not told.
 """
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 
 from policies.guards import labelled
-from policies.guards.labelled import Labelled
+from policies.guards.labelled import Labelled, Pairs
 from policies.guards.plan import Quality
 from policies.guards.state import JudgeState
 from policies.place import served_by
 from service.labels import HOUR, Cohort
 from service.reading import Reading
+from service.recorded_rows import Answers
+from service.recorder.answers import digest
+from service.series import Series
+from service.store import Store
 from service.watched import Watched
 
 
@@ -31,6 +37,60 @@ def news(
         told = joined(cohorts, candidate=one.release.backend, stable=one.stable)
         found.append(Labelled(state.sequence + 1 + len(found), now, guard.name, None, told))
     return found
+
+
+def say_who_answered(store: Store, series: Series, one: Watched) -> None:
+    """Where rows name the request alone: by what the recorder noted when it was answered."""
+    release = one.release
+    if not any(guard.by_request for guard in release.environment.guards):
+        return
+    with store.read() as read:
+        requests = read.unassigned(release.model, release.began // HOUR * HOUR)
+    found = series.assigned([release.target], requests) if requests else {}
+    if found:
+        with store.change() as change:
+            change.assign_labels(release.model, {r: served_by(backend) for r, backend in found.items()})
+
+
+def truths(read: Reading, one: Watched, qualities: Iterable[Quality]) -> dict[str, dict[str, str]]:
+    """By guard on pairs: the label of each request since the release began of which it is known."""
+    return {
+        guard.name: dict(read.truths(one.release.model, source, math.floor(one.release.began)))
+        for guard in qualities
+        if guard.paired and (source := _source(one, guard)) is not None
+    }
+
+
+def judged(labels: Mapping[str, str], pairs: Mapping[str, Answers], key: bytes) -> Pairs:
+    """Of the labelled requests that were copied, how many only one version got wrong, or both."""
+    wrong = [
+        (_is_wrong(one.said, truth, key), _is_wrong(one.stable_said, truth, key))
+        for request, truth in labels.items()
+        if (one := pairs.get(request)) is not None and one.said is not None and one.stable_said is not None
+    ]
+    return Pairs(
+        len(wrong), wrong.count((True, False)), wrong.count((False, True)), wrong.count((True, True))
+    )
+
+
+def paired_news(
+    qualities: Iterable[Quality], state: JudgeState, guard: str, now_known: Pairs, at: float
+) -> Labelled | None:
+    """What came since the judge heard last; None where that is nothing."""
+    counted = next(s for q, s in zip(qualities, state.qualities, strict=True) if q.name == guard)
+    fresh = Pairs(
+        now_known.pairs - counted.labels,
+        now_known.only_candidate - counted.wrong,
+        now_known.only_stable - counted.stable_wrong,
+        now_known.both_wrong - counted.both_wrong,
+    )
+    if fresh.pairs <= 0 or min(fresh.only_candidate, fresh.only_stable, fresh.both_wrong) < 0:
+        return None
+    return Labelled(state.sequence + 1, at, guard, fresh)
+
+
+def _is_wrong(said: str | None, truth: str, key: bytes) -> bool:
+    return said not in {truth, digest(truth, key)}
 
 
 def joined(cohorts: Iterable[Cohort], *, candidate: str, stable: str | None) -> tuple[labelled.Cohort, ...]:

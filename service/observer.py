@@ -21,6 +21,8 @@ from service.housekeeping import DAY, EVERY_SECONDS
 from service.judging import Judging
 from service.ports.metrics import NoData, Sample
 from service.ports.outcomes import PortError
+from service.recorded_rows import Assignment
+from service.recordings import Recordings
 from service.series import Held, Series
 from service.served import ServedSoFar
 from service.states import number_of
@@ -43,6 +45,7 @@ class Observer:
     clock: Callable[[], float] = time.time
     judging: Judging = field(init=False)
     served: ServedSoFar = field(init=False)
+    recordings: Recordings = field(init=False)
     _scenes: Scenes = field(default_factory=Scenes)
     _known: tuple[float, list[Scene]] | None = None  # as it was read, and when
     _before: dict[str | None, Sample] = field(default_factory=dict)  # by cluster; None: this machine
@@ -53,7 +56,8 @@ class Observer:
     def __post_init__(self) -> None:
         self.served = ServedSoFar(self.series)
         past, learned = self.served.history, self.served.noise
-        self.judging = Judging(self.parts, self.series, past, learned, self.clock)
+        self.recordings = Recordings(self.parts.settings.home)
+        self.judging = Judging(self.parts, self.series, past, learned, self.recordings, self.clock)
 
     @property
     def watching(self) -> bool:
@@ -73,11 +77,13 @@ class Observer:
             self._known = None
             return
         looked = self.clock()
+        self._take_notes(held)
         for scene in self._read(looked, changed=changed):
             cluster = scene.place.cluster
             if scene.watched or not 0 <= looked - self._scraped.get(cluster, -math.inf) < SELDOM_SECONDS:
                 self._scraped[cluster] = looked
                 self._look_at(held, scene)
+        self.recordings.tidy(self.judging.heard(), looked)
         if self.clock() - self._forgot >= EVERY_SECONDS:
             self._forget(held)
 
@@ -123,6 +129,13 @@ class Observer:
         if isinstance(sample, Sample):
             self.served.add(held, scene, before, sample)
 
+    def _take_notes(self, held: Held) -> None:
+        """What the recorder noted since: who answered is stored before anything is judged by it."""
+        assigned = [Assignment(n.target, n.request, n.backend, n.at) for n in self.recordings.look()]
+        if assigned:
+            with self.series.change(held) as change:
+                change.assign(assigned)
+
     def _sample(self, place: Place) -> Sample | NoData:
         try:
             return self.parts.at(place).metrics.sample()
@@ -130,13 +143,18 @@ class Observer:
             return NoData(str(reason))
 
     def _forget(self, held: Held) -> None:
-        """Remove the increments of releases that ended long ago; what was concluded stays in the record."""
+        """Remove the increments of releases that ended long ago; what was concluded stays in the record.
+        What versions answered goes once their release has ended."""
         before = self.clock() - self.parts.settings.keep_days * DAY
         for name in self.series.releases():
             row = self.parts.store.release(number_of(name))
-            if row is None or (row.final and row.changed < before):
-                with self.series.change(held) as change:
+            with self.series.change(held) as change:
+                if row is None or (row.final and row.changed < before):
                     change.forget(name)
+                elif row.final:
+                    change.forget_pairs(name)
+        with self.series.change(held) as change:
+            change.forget_assignments(before)
         self._forgot = self.clock()
 
 

@@ -17,6 +17,7 @@ from policies.spec.declaration import (
 )
 from policies.spec.mistakes import Mistake, mistake
 from policies.spec.node import Place as Position
+from policies.spec.support import in_cluster, recorded, refused
 from service.ports.connections import KEEPING, Cluster
 
 EXISTING = (ServeDeployment, ServeServices)  # what is in a cluster before Segue comes
@@ -69,6 +70,9 @@ def mistakes(clusters: Sequence[Cluster], models: Sequence[Model]) -> Iterator[M
                 )
                 yield mistake(Position(path), message, found=image.partition(" ")[0], allowed=known)
             yield from _keeping(clusters, model, environment)
+            if place(clusters, model, environment).cluster is not None and not in_cluster(model, environment):
+                needs = recorded(environment, f"environments.{environment.name}.")
+                yield from (refused(need) for need in needs)
         yield from _only_in_a_cluster(clusters, model)
 
 

@@ -140,6 +140,14 @@ class Reading:
         """The labelled answers of the whole hours from `since` to `until`, oldest first."""
         return labels.cohorts(self.connection, model, source, since, until)
 
+    def truths(self, model: str, source: str, since: float) -> list[tuple[str, str]]:
+        """(request, label) of what was answered since, where the label itself is known."""
+        return labels.truths(self.connection, model, source, since)
+
+    def unassigned(self, model: str, since: float) -> list[str]:
+        """Labelled requests since then of which no row says which version answered."""
+        return labels.unassigned(self.connection, model, since)
+
     def labels(self, model: str) -> list[Known]:
         """What is known of a model's answers, by table and version."""
         return labels.known(self.connection, model)

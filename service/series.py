@@ -4,7 +4,7 @@ An increment is stored before any verdict that rests on it, once by its sequence
 holds the lease. States are derived from the increments and can be rebuilt from them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -13,11 +13,12 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Insert, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from service import leases
+from service import leases, recorded_rows
 from service.database import open_database, reading, time_of, writing
 from service.errors import Conflict
 from service.migrate import upgrade_engine
 from service.queue import LEASE_SECONDS
+from service.recorded_rows import Answers, Assignment
 from service.tables import history, increment, judge, lease, stretch
 
 
@@ -108,9 +109,26 @@ class Writing:
             row.on_conflict_do_update(index_elements=keys, set_={"body": row.excluded["body"]})
         )
 
+    def add_pairs(self, release: str, pairs: Iterable[Answers]) -> None:
+        """Store what both versions answered to copied requests, where that is new."""
+        recorded_rows.add_pairs(self.connection, release, pairs)
+
+    def assign(self, assigned: Iterable[Assignment]) -> None:
+        """Store who answered which request; the first word stands."""
+        recorded_rows.assign(self.connection, assigned)
+
     def forget(self, release: str) -> None:
         """Remove a finished release's increments; its guard states stay."""
         self.connection.execute(delete(increment).where(increment.c.release == release))
+        self.forget_pairs(release)
+
+    def forget_pairs(self, release: str) -> None:
+        """Remove what is kept of a release's answers."""
+        recorded_rows.forget_pairs(self.connection, release)
+
+    def forget_assignments(self, before: float) -> None:
+        """Remove who answered before that moment."""
+        recorded_rows.forget_assignments(self.connection, before)
 
     def forget_history(self, before: float) -> None:
         """Remove history that is older."""
@@ -216,6 +234,16 @@ class Series:
         with reading(self.engine) as connection:
             rows = connection.execute(query.order_by(stretch.c.version, stretch.c.at))
             return [Stretch(row.target, row.version, row.at, row.body) for row in rows]
+
+    def pairs(self, release: str, requests: Sequence[str]) -> Mapping[str, Answers]:
+        """What both versions answered to these requests, of those that were copied."""
+        with reading(self.engine) as connection:
+            return recorded_rows.pairs_of(connection, release, requests)
+
+    def assigned(self, targets: Sequence[str], requests: Sequence[str]) -> Mapping[str, str]:
+        """Which backend answered these requests, of those where it is known."""
+        with reading(self.engine) as connection:
+            return recorded_rows.assigned(connection, targets, requests)
 
     def _now(self, connection: Connection) -> float:
         return time_of(connection) if self._clock is None else self._clock()

@@ -199,6 +199,7 @@ label = Table(
     Column("hour", Integer, nullable=False),  # that hour, in seconds: requests of one hour are compared
     Column("wrong", Boolean, nullable=False),
     Column("came", Double, nullable=False),
+    Column("truth", Text),  # the label itself, where the row held it
     Index("label_by_hour", "model", "source", "hour"),
     Index("label_by_arrival", "came"),
 )
@@ -245,6 +246,25 @@ stretch = Table(
     Column("at", Double, primary_key=True),
     Column("body", _JSON, nullable=False),
     Index("stretch_at", "at"),
+)
+
+pair = Table(
+    "pair",
+    SERIES,
+    Column("release", Text, primary_key=True),
+    Column("request", Text, primary_key=True),
+    Column("said", Text),  # what the candidate answered to a copy, as its policy lets it be kept
+    Column("stable_said", Text),
+)
+
+assignment = Table(
+    "assignment",
+    SERIES,
+    Column("target", Text, primary_key=True),
+    Column("request", Text, primary_key=True),
+    Column("backend", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Index("assignment_by_time", "at"),
 )
 
 lease = _lease("lease", SERIES)

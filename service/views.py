@@ -9,7 +9,7 @@ from policies import messages
 from policies.evidence import Evidence, Finding
 from policies.place import Place, served_by
 from policies.release import Release, Serving, Target
-from policies.strategy import Shift, Step
+from policies.strategy import Shadow, Shift, Step
 from policies.version import Version
 from service.happened import Happened, Message
 from service.record import Entry
@@ -151,6 +151,8 @@ def message(shown: Message) -> dict[str, Any]:
 
 
 def _step(step: Step) -> dict[str, Any]:
+    if isinstance(step, Shadow):
+        return {"shadow": step.seconds, "guarded": True}
     if isinstance(step, Shift):
         return {"shift": list(step.weights), "dwell": step.dwell, "guarded": step.guarded}
     return {"watch": step.seconds, "guarded": step.guarded}

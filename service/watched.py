@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from policies.place import Place
-from policies.release import Phase, Release, Target
+from policies.release import JUDGED, Release, Target
 from service.reading import Reading
 from service.states import release_of, target_of
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
-JUDGED = frozenset({Phase.SHIFTING, Phase.WATCHING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class Watched:
     def moment(self) -> tuple[int, int, float, bool]:
         """Equal at both ends of an interval in which no weight moved."""
         one = self.release
-        return one.epoch, one.attempt, one.observed, one.wanted == one.observed
+        return one.epoch, one.attempt, one.observed, one.settled
 
     @property
     def stable(self) -> str | None:

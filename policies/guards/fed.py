@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from policies.guards import counted, drift, increment, labelled
+from policies.guards import counted, drift, increment, labelled, paired
 from policies.guards.counted import Counted
 from policies.guards.drift import Scored
 from policies.guards.increment import Gap, Increment
 from policies.guards.labelled import Labelled
+from policies.guards.paired import Paired
 
-Fed = Increment | Gap | Labelled | Scored | Counted
+Fed = Increment | Gap | Labelled | Scored | Counted | Paired
 
 
 def to_json(what: Fed) -> dict[str, Any]:
@@ -21,6 +22,8 @@ def to_json(what: Fed) -> dict[str, Any]:
             return drift.to_json(what)
         case Counted():
             return counted.to_json(what)
+        case Paired():
+            return paired.to_json(what)
         case Increment() | Gap():
             return increment.to_json(what)
 
@@ -31,4 +34,6 @@ def from_json(row: Mapping[str, Any]) -> Fed:
         return labelled.from_json(row)
     if "counted" in row:
         return counted.from_json(row)
+    if "paired" in row:
+        return paired.from_json(row)
     return drift.from_json(row) if "scored" in row else increment.from_json(row)

@@ -18,6 +18,7 @@ from policies.guards import (
     histogram,
     increment,
     labelled,
+    paired,
     quality,
     rate,
     share,
@@ -33,7 +34,17 @@ from policies.guards.heartbeat import Alive
 from policies.guards.increment import Arm, Gap, Increment
 from policies.guards.labelled import Labelled
 from policies.guards.noise import PROVISIONAL, Noise
-from policies.guards.plan import EMERGENCY_LIMIT, History, Limit, Plan, bad_of, plan_of
+from policies.guards.paired import Paired, PairedState, Tally
+from policies.guards.plan import (
+    EMERGENCY_LIMIT,
+    History,
+    Limit,
+    OnPairs,
+    Plan,
+    ShadowTest,
+    bad_of,
+    plan_of,
+)
 from policies.guards.rate import RateState
 from policies.guards.slo import SloState
 from policies.guards.state import JudgeState
@@ -83,6 +94,7 @@ class Judge:
             shares=tuple(share.start() for _ in plan.shares),
             thresholds=tuple(ThresholdState() for _ in plan.thresholds),
             asked=tuple(AskedState() for _ in plan.asked),
+            shadows=tuple(PairedState() for _ in plan.shadows),
         )
 
     def observe(self, state: JudgeState, what: Fed, alive: Alive | None = None) -> JudgeState:
@@ -96,6 +108,8 @@ class Judge:
                 state = replace(self._scored(state, what), sequence=what.sequence)
             case Counted():
                 state = replace(self._counted(state, what), sequence=what.sequence)
+            case Paired():
+                state = replace(self._paired(state, what), sequence=what.sequence)
             case Increment() | Gap():
                 state = self._scraped(state, increment.checked(what), alive or Alive())
         harm = verdict.harm(self.plan, state)
@@ -153,6 +167,18 @@ class Judge:
             for guard, one in zip(self.plan.asked, state.asked, strict=True)
         )
         return replace(state, asked=after)
+
+    def _paired(self, state: JudgeState, what: Paired) -> JudgeState:
+        """Pairs are no user's requests: nothing but the tests in the shadow hears of them."""
+        if paired.wrong_with(what) is not None:
+            return state
+        told = {tally.guard: tally for tally in what.tallies}
+        after = tuple(
+            _on_pairs(test, one, what, told.get(test.name))
+            for test, one in zip(self.plan.shadows, state.shadows, strict=True)
+        )
+        pairs, lost = state.copies
+        return replace(state, shadows=after, copies=(pairs + what.pairs, lost + what.lost))
 
     def _scraped(self, state: JudgeState, what: Increment | Gap, alive: Alive) -> JudgeState:
         state = self._heard(state, what, alive)
@@ -282,6 +308,17 @@ class Judge:
             ),
             candidate=state.candidate.plus(what.candidate.requests, what.candidate.errors),
         )
+
+
+def _on_pairs(test: ShadowTest, state: PairedState, what: Paired, tally: Tally | None) -> PairedState:
+    if test.what is OnPairs.FLIPS:
+        return paired.by_class(state, what.classes, test.limit)
+    if tally is None:
+        return state
+    if test.what is OnPairs.DIFFER:
+        return paired.limited(state, tally, test.limit)
+    growth = 1.0 if test.what is OnPairs.SLOWER else test.growth  # the pair was compared with it
+    return paired.compared(state, tally, growth)
 
 
 def _limits(

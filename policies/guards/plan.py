@@ -6,8 +6,9 @@ blue/green and the watch after promotion have nothing to compare with. Nothing h
 rollout; nothing is judged here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from policies.guards import asking, increment, slo
 from policies.guards.asked import Asked, How
@@ -22,6 +23,9 @@ STAKES = {
     GuardKind.SLO: 1.0,
     GuardKind.QUERY: 2.0,
 }
+SHADOW_STAKE = 1.0  # what costs no user anything may take longer
+PAIRED_STAKE = 4.0  # true labels are scarce, and what a shadow is for
+SCORES = "scores"
 EMERGENCY = "warm-up"
 EMERGENCY_LIMIT = 0.2  # during a warm-up only a storm of errors counts
 EMERGENCY_STAKE = 1.0
@@ -79,6 +83,29 @@ class Quality:
     stake: float
 
 
+class OnPairs(StrEnum):
+    """What a test in the shadow asks of both versions' answers to the same requests."""
+
+    ERRORS = "errors"  # which of them failed
+    SLOW = "slow"  # which of them took longer than a bound
+    SLOWER = "slower"  # which of the two took longer
+    DIFFER = "differ"  # whether they say the same
+    FLIPS = "flips"  # the same, by what stable says
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowTest:
+    """A test on pairs. `growth` is by which factor bad may be more frequent than with stable, `limit` the
+    share of pairs that may differ."""
+
+    name: str
+    what: OnPairs
+    stake: float
+    growth: float = 1.0
+    limit: float = 0.0
+    slower_than: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
     """A guard with an absolute limit; None where neither a person nor history gave one.
@@ -113,6 +140,7 @@ class Plan:
     history: History | None
     warmup: float
     kept: bool  # users stay on their version: the candidate may have less than its weight
+    shadows: tuple[ShadowTest, ...] = ()  # before any user sees the candidate
 
     @property
     def burst(self) -> float:
@@ -157,7 +185,7 @@ def plan_of(
         comparisons,
         distributions,
         tuple(_quality(g, environment, learned.get(g.name, PROVISIONAL)) for g in of(GuardKind.LABELS)),
-        of(GuardKind.DRIFT),
+        of(GuardKind.DRIFT) + _scores(environment),
         limits,
         of(GuardKind.ALIVE),
         of(GuardKind.SHARE),
@@ -170,14 +198,44 @@ def plan_of(
         history,
         warmup,
         environment.sticky != "none",
+        tuple(shadow_tests(environment)),
     )
+
+
+def shadow_tests(environment: Environment) -> Iterator[ShadowTest]:
+    """The declared guards' tests on pairs; none without a shadow."""
+    if environment.strategy is not Strategy.SHADOW:
+        return
+    for guard in environment.guards:
+        name, stake = _free_name(environment, f"shadow {guard.name}"), SHADOW_STAKE
+        growth = 1 + guard.worse_by
+        match guard.kind:
+            case GuardKind.ERRORS:
+                yield ShadowTest(name, OnPairs.ERRORS, stake, growth)
+            case GuardKind.LATENCY if guard.slower_than is not None:
+                yield ShadowTest(name, OnPairs.SLOW, stake, growth, slower_than=guard.slower_than)
+            case GuardKind.LATENCY:
+                yield ShadowTest(name, OnPairs.SLOWER, stake, growth)
+            case GuardKind.ANSWERS:
+                if guard.limit is not None:
+                    yield ShadowTest(guard.name, OnPairs.DIFFER, stake, limit=guard.limit)
+                if guard.flips is not None:
+                    flips = _free_name(environment, "flips")
+                    yield ShadowTest(flips, OnPairs.FLIPS, stake, limit=guard.flips)
+            case _:
+                pass
+
+
+def _scores(environment: Environment) -> tuple[Guard, ...]:
+    """How both versions' scores are distributed is shown where the file says where they are."""
+    asked = environment.strategy is Strategy.SHADOW and environment.shadow.score
+    return (Guard(_free_name(environment, SCORES), GuardKind.DRIFT),) if asked else ()
 
 
 def _quality(guard: Guard, environment: Environment, noise: Noise) -> Quality:
     paired = environment.strategy is Strategy.SHADOW
-    return Quality(
-        guard.name, guard.drop or 0.0, guard.within or 0.0, paired, noise, STAKES[GuardKind.LABELS]
-    )
+    stake = PAIRED_STAKE if paired else STAKES[GuardKind.LABELS]
+    return Quality(guard.name, guard.drop or 0.0, guard.within or 0.0, paired, noise, stake)
 
 
 def _limit(guard: Guard, history: History | None, noise: Noise) -> Limit:

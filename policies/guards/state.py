@@ -14,6 +14,7 @@ from policies.guards.asked import AskedState, Part
 from policies.guards.drift import DriftState
 from policies.guards.heartbeat import HeartState
 from policies.guards.histogram import HistogramState
+from policies.guards.paired import PairedState
 from policies.guards.quality import QualityState
 from policies.guards.rate import RateState
 from policies.guards.share import ShareState
@@ -69,6 +70,8 @@ class JudgeState:
     qualities: tuple[QualityState, ...] = ()
     drifts: tuple[DriftState, ...] = ()
     asked: tuple[AskedState, ...] = ()
+    shadows: tuple[PairedState, ...] = ()
+    copies: tuple[float, float] = (0.0, 0.0)  # pairs so far, and requests whose copies came to nothing
 
 
 _MANY: dict[str, type] = {
@@ -76,6 +79,7 @@ _MANY: dict[str, type] = {
     "distributions": HistogramState,
     "qualities": QualityState,
     "drifts": DriftState,
+    "shadows": PairedState,
     "limits": SloState,
     "stable_limits": SloState,
     "hearts": HeartState,
@@ -138,7 +142,11 @@ def _asked(plain: Mapping[str, Any]) -> AskedState:
 
 def _row(value: Any) -> dict[str, Any]:
     plain = {part.name: getattr(value, part.name) for part in fields(value)}
-    return {name: packed(v) if isinstance(v, tuple) else v for name, v in plain.items()}
+    return {name: _texts_or_bits(v) if isinstance(v, tuple) else v for name, v in plain.items()}
+
+
+def _texts_or_bits(row: tuple[Any, ...]) -> str | list[str]:
+    return list(row) if row and isinstance(row[0], str) else packed(row)
 
 
 def _value(kind: type[T], row: Mapping[str, Any]) -> T:
@@ -152,8 +160,8 @@ def packed(numbers: tuple[float, ...]) -> str:
     return b64encode(struct.pack(f"<{len(numbers)}d", *numbers)).decode()
 
 
-def unpacked(text: str | list[float]) -> tuple[float, ...]:
-    """What `packed` wrote; a list of numbers is how states were stored before."""
+def unpacked(text: str | list[Any]) -> tuple[Any, ...]:
+    """What `packed` wrote; a list holds texts, or numbers as states were stored before."""
     if isinstance(text, list):
         return tuple(text)
     raw = b64decode(text)

@@ -15,7 +15,7 @@ from policies.guards.asked import STABLE, AskedState, How
 from policies.guards.budget import Combined, Stake
 from policies.guards.findings import asked as asked_findings
 from policies.guards.findings import limits as limit_findings
-from policies.guards.findings import quality, rates, rules
+from policies.guards.findings import quality, rates, rules, shadow
 from policies.guards.findings.standing import SUSPECT, Allowance, Standing
 from policies.guards.plan import EMERGENCY, EMERGENCY_STAKE, Limit, Plan
 from policies.guards.state import JudgeState
@@ -52,6 +52,9 @@ def stakes(plan: Plan, state: JudgeState) -> list[Stake]:
     ]
     for counters, tests in zip(plan.asked, state.asked, strict=True):
         found += asked.stakes(counters, tests, blameless=_blameless(state, tests))
+    found += [
+        Stake(t.name, t.stake, s.log_e, s.log_peak) for t, s in zip(plan.shadows, state.shadows, strict=True)
+    ]
     for index, (guard, one) in enumerate(zip(limits(plan, state), state.limits, strict=True)):
         if guard.limit is not None:
             log_e = min(one.log_e, 0.0) if _breached(state, index) else one.log_e
@@ -114,6 +117,10 @@ def _findings(plan: Plan, state: JudgeState, standing: Standing, *, needs: bool)
         stake = levels[name].weight if name in levels else 1.0
         return budget.threshold(stake, max(total, stake), plan.false_rollbacks)
 
+    if plan.shadows:
+        yield shadow.of_pairs(state.copies)
+    for test, pairs in zip(plan.shadows, state.shadows, strict=True):
+        yield shadow.of_test(plan, test, pairs, standing, harm_at(test.name))
     for guard, one in zip(plan.comparisons, state.comparisons, strict=True):
         yield rates.of_comparison(
             guard,
@@ -202,9 +209,9 @@ def _verdict(plan: Plan, state: JudgeState, found: list[Finding], standing: Stan
         return Verdict.HARM
     if combined(plan, state).suspect or worst_found is Verdict.SUSPECT:
         return Verdict.SUSPECT
-    asked = {q.name for q in plan.qualities if q.paired}
-    if state.weight <= 0 and asked:  # shadow traffic: the answers are judged before any user sees one
-        return worst([f.verdict for f in found if f.guard in asked])
+    copied = {t.name for t in plan.shadows} | {q.name for q in plan.qualities if q.paired}
+    if state.weight <= 0 and copied:  # copies of requests: the answers are judged before any user sees one
+        return worst([f.verdict for f in found if f.guard in copied | {shadow.PAIRS}])
     if not standing.current or state.weight <= 0:
         return Verdict.UNDECIDED
     if state.together:

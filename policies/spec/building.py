@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from policies.recording import Keep
 from policies.spec.declaration import (
     Approvals,
     BucketWeights,
@@ -28,6 +29,7 @@ from policies.spec.declaration import (
     ServeNone,
     ServeRun,
     ServeServices,
+    Shadow,
     Split,
     StepSpec,
     Strategy,
@@ -43,7 +45,7 @@ from policies.spec.kinds import Section
 from policies.spec.reading import Values, defaults_of
 
 _USUAL_CPU = 0.8  # the share of its CPU that a copy should use, where nothing else is named
-_USUAL = ("errors", "slo", "latency", "alive", "share")
+_USUAL = ("errors", "slo", "latency", "alive", "share", "answers")
 LADDER: tuple[float, ...] = Environment().ladder
 
 
@@ -90,6 +92,14 @@ def environment(name: str, values: Values, *, batch: bool) -> Environment:
         restore=values["restore"],
         when_newer=WhenNewer(values["when_newer"]),
         warm_up=values["warm_up"],
+        shadow=_shadow(values.get("shadow", {})),
+    )
+
+
+def _shadow(written: Values) -> Shadow:
+    given = {**dict(defaults_of(Section.SHADOW)), **written}
+    return Shadow(
+        given["for"], given.get("answer", ""), given.get("score", ""), Keep(given["keep"]), given["sample"]
     )
 
 
@@ -104,6 +114,8 @@ def guards(written: Values) -> tuple[Guard, ...]:
 def _usual(name: str, value: Any) -> Guard:
     if name == "slo":
         return Guard(name, GuardKind.SLO, limit=None if value == "history" else value)
+    if name == "answers":
+        return Guard(name, GuardKind.ANSWERS, limit=value.get("differ"), flips=value.get("flips"))
     given = _split({**dict(defaults_of(Section(f"guards.{name}"))), **value})
     if given.get("slo") == "history":
         del given["slo"]
@@ -115,7 +127,7 @@ def _usual(name: str, value: Any) -> Guard:
 def _own(name: str, value: Values) -> Guard:
     given = _split(dict(value))
     if "labels" in given:
-        return Guard(name, GuardKind.LABELS, **given)
+        return Guard(name, GuardKind.LABELS, by_request=given.pop("by", "version") == "request", **given)
     given |= {key: str(given[key]) for key in ("query", "of") if key in given}
     if "from" in given:
         given["source"] = given.pop("from")

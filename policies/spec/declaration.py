@@ -7,6 +7,8 @@ bytes. Words are those of the file; each class says which key it stands for.
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from policies.recording import Keep
+
 # A field that code of one release before does not know: it is stored only where it has not its default, so
 # that old and new workers can share a store while the new ones come up. The mark goes one release later.
 LATER = {"later": True}
@@ -314,6 +316,7 @@ class GuardKind(StrEnum):
     THRESHOLD = "threshold"  # a plain limit on the share of bad requests, without an error guarantee
     QUERY = "query"  # counters of a metric source; `worse_by`, `drop` or `limit`
     LABELS = "labels"  # wrong predictions, by labels that come later; `drop`
+    ANSWERS = "answers"  # in the shadow: how often both versions' answers differ; `limit`, `flips`
     DRIFT = "drift"  # a query's histogram against stable's; shown, and nothing follows from it
 
 
@@ -338,8 +341,10 @@ class Guard:
     `worse_by` is the tolerated relative increase over stable (0 is strict), `limit` the tolerated
     share of bad requests (None: from stable's own history) or a threshold's bound, `slower_than` seconds,
     `no_data_for` seconds, `restarts` a count, `tolerance` a fraction of all requests, `drop` the tolerated
-    loss where more is better, `within` how many seconds late a label may come. `query` and `of` select
-    counters (`policies.spec.selector`) of the metric source `source`; their label `version` names who.
+    loss where more is better, `within` how many seconds late a label may come; `by_request`: its rows name
+    the request alone. `query` and `of` select counters (`policies.spec.selector`) of the metric source
+    `source`; their label `version` names who. `flips` is the tolerated share of any one class that gets
+    another answer.
     """
 
     name: str
@@ -360,6 +365,8 @@ class Guard:
     source: str | None = field(default=None, metadata=LATER)
     version: str = field(default="version", metadata=LATER)
     split: Split = field(default=EACH, metadata=LATER)
+    by_request: bool = field(default=False, metadata=LATER)
+    flips: float | None = field(default=None, metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,6 +389,21 @@ class Approvals:
     people: tuple[str, ...] = ()
     channel: str | None = None
     expires: float = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """`shadow: {for: 10m, answer: predictions.0}`: with `strategy: shadow`.
+
+    Each request is copied to the candidate for `seconds` at least. `answer` and `score` are paths in an
+    answer's JSON; `keep` is what is kept of answers, `sample` the share of pairs kept whole.
+    """
+
+    seconds: float = 600.0
+    answer: str = ""
+    score: str = ""
+    keep: Keep = Keep.HASHED
+    sample: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -416,6 +438,7 @@ class Environment:
     restore: bool = False  # `restore: true`: a rollback puts a person's `champion` back
     when_newer: WhenNewer = field(default=WhenNewer.LATEST_WINS, metadata=LATER)
     warm_up: float = field(default=0.0, metadata=LATER)
+    shadow: Shadow = field(default=Shadow(), metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)

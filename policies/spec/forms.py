@@ -101,6 +101,9 @@ LABELS = pattern(
     "table", "a source and a table, such as warehouse.labels", r"[a-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+"
 )
 SOURCE = pattern("source", "a source's name, as `segue connect` called it", r"[a-z0-9_-]+", longest=64)
+JSON_PATH = pattern(
+    "path", "a path in an answer's JSON, such as predictions.0", r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*"
+)
 PERSON = pattern(
     "person",
     "a person (ann), a login at a source (code:ann) or a group (@acme/ml-leads)",

@@ -13,6 +13,7 @@ REPLACES: tuple[tuple[frozenset[str], frozenset[str]], ...] = (
         frozenset({"serve", "deployment", "inferenceservice", "services", "route", "when_full"}),
     ),
     (frozenset({"strategy", "steps", "ladder"}), frozenset({"steps", "ladder"})),
+    (frozenset({"strategy"}), frozenset({"shadow"})),
 )
 
 

@@ -27,11 +27,13 @@ class Section(StrEnum):
     ON = "on"
     STEP = "a step"
     APPROVALS = "approvals"
+    SHADOW = "shadow"
     GUARDS = "guards"
     ERRORS = "guards.errors"
     LATENCY = "guards.latency"
     ALIVE = "guards.alive"
     SHARE = "guards.share"
+    ANSWERS = "guards.answers"
     GUARD = "a guard of your own"
     SEGMENTS = "segments"
 

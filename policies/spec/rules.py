@@ -198,11 +198,14 @@ def _refuse_traffic_keys(node: Mapping, findings: Findings) -> None:
 
 
 def _check_ramp(node: Mapping, values: Values, findings: Findings) -> None:
-    if values["strategy"] != "canary":
+    if values["strategy"] not in {"canary", "shadow"}:
         for name in ("steps", "ladder"):
             _only_with_canary(node, name, values["strategy"], findings)
     elif node.has("steps") and node.has("ladder"):
         findings.add(_written(node, "ladder").place, "`ladder` is for the ramp; `steps` replace it, keep one")
+    if node.has("shadow") and values["strategy"] != "shadow":
+        message = f"`shadow` means something only with `strategy: shadow`, not `{values['strategy']}`"
+        findings.add(_written(node, "shadow").place, message, found=values["strategy"], allowed=("shadow",))
     steps = node.get("steps")
     if isinstance(steps, Sequence):
         for item in steps.items:
@@ -221,8 +224,8 @@ def _check_ramp(node: Mapping, values: Values, findings: Findings) -> None:
 
 def _only_with_canary(node: Mapping, name: str, strategy: str, findings: Findings) -> None:
     if node.has(name):
-        message = f"`{name}` means something only with `strategy: canary`, not `{strategy}`"
-        findings.add(_written(node, name).place, message, found=strategy, allowed=("canary",))
+        message = f"`{name}` means something only with `strategy: canary` or `shadow`, not `{strategy}`"
+        findings.add(_written(node, name).place, message, found=strategy, allowed=("canary", "shadow"))
 
 
 def _ascending(node: Mapping, name: str, weights: Iterable[float], findings: Findings) -> None:
@@ -241,7 +244,7 @@ def _check_absolute(node: Mapping, values: Values, findings: Findings) -> None:
     own = (guard for guard in read.values() if isinstance(guard, dict))
     absolute = read.get("slo", "history") != "off" or any("slo" in guard for guard in own)
     absolute = absolute or isinstance(read.get("latency"), dict)
-    if absolute or values["held_back"] > 0 or values["strategy"] in {"shadow", "none"}:
+    if absolute or values["held_back"] > 0 or values["strategy"] == "none":
         return
     guards = node.get("guards")
     slo = guards.get("slo") if isinstance(guards, Mapping) else None

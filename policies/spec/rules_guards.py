@@ -10,7 +10,7 @@ from policies.spec.node import Mapping, Node, Scalar, Sequence
 from policies.spec.reading import Values
 from policies.spec.selector import Selector
 
-_USUAL = ("errors", "slo", "latency", "alive", "share")
+_USUAL = ("errors", "slo", "latency", "alive", "share", "answers")
 _COMPARED = ("slo", "worse_by", "drop", "drift")
 _BESIDE_QUERY = ("of", "from", "version")
 
@@ -28,11 +28,41 @@ def check(node: Mapping, values: Values, findings: Findings) -> None:
         mapping = guard if isinstance(guard, Mapping) else Mapping((), guard.place)
         if name.text not in _USUAL:
             _check_own(name, mapping, read[name.text], values["strategy"], findings)
+            if mapping.has("labels") and values["strategy"] == "shadow":
+                _check_paired(name, mapping, values, findings)
         if name.text == "latency":
             _only_with(mapping, "slo", ("slower_than",), findings)
+        if name.text == "answers":
+            _check_answers(mapping, values, findings)
         if switched:
             _check_baseline(name, mapping, findings)
         _check_segments(mapping, findings)
+
+
+def _check_answers(guard: Mapping, values: Values, findings: Findings) -> None:
+    """Both versions answer one request only where it is copied."""
+    strategy = values["strategy"]
+    if guard.has("flips") and values.get("shadow", {}).get("keep") == "off":
+        message = "`flips` counts by class, and `shadow.keep: off` keeps none: write `keep: hashed`"
+        findings.add(_written(guard, "flips").place, message, found="off", allowed=("hashed", "answers"))
+    if strategy != "shadow":
+        message = (
+            f"the guard `answers` compares answers to copies: it needs `strategy: shadow`, not `{strategy}`"
+        )
+        findings.add(guard.place, message, found=strategy, allowed=("shadow",))
+    if not guard.has("differ") and not guard.has("flips"):
+        message = "says nowhere what is too bad: write `differ`, `flips`, or both"
+        findings.add(guard.place, message, allowed=("differ", "flips"))
+
+
+def _check_paired(name: Scalar, guard: Mapping, values: Values, findings: Findings) -> None:
+    """Labels of copied requests are compared with both answers, which must be known for that."""
+    if values.get("shadow", {}).get("keep") == "off":
+        message = (
+            f"the guard `{name.text}` compares labels with both versions' answers, and `shadow.keep: off`"
+            " keeps none: write `keep: hashed`"
+        )
+        findings.add(guard.place, message, found="off", allowed=("hashed", "answers"))
 
 
 def _check_own(name: Scalar, guard: Mapping, read: Values, strategy: str, findings: Findings) -> None:
@@ -45,7 +75,8 @@ def _check_own(name: Scalar, guard: Mapping, read: Values, strategy: str, findin
         findings.add(guard.place, message, allowed=("query", "labels"), nearest=None if kinds else near)
     elif kinds == ["query"]:
         _exactly_one(guard, _COMPARED, findings)
-        _only_with(guard, "within", ("labels",), findings)
+        for key in ("within", "by"):
+            _only_with(guard, key, ("labels",), findings)
         _check_query(name.text, guard, read, findings)
     else:
         _exactly_one(guard, ("drop",), findings)

@@ -71,6 +71,14 @@ REASONS: dict[str, str] = {
     "evaluate.image": "evaluations run only in the version's own image here",
     "bluegreen": "the router here cannot switch at once",
     "shadow": "the router here cannot copy requests",
+    "shadow.cluster": (
+        "in a cluster nothing pairs both versions' answers; requests are copied on this machine only:"
+        " write `strategy: canary`"
+    ),
+    "guards.labels.by": (
+        "in a cluster nothing notes who answered which request; let the rows name the version, as the"
+        " answer's header X-Segue-Served-By says it"
+    ),
     "sticky.cookie": "the router here cannot keep users by cookie",
     "sticky.header": "the router of this machine keeps users by cookie only; for a cluster write `cluster`",
     "held_back": "the rollout here cannot keep a share on stable while it watches",
@@ -117,6 +125,7 @@ EMBEDDED = frozenset(
         "route",
         "clusters",
         "bluegreen",
+        "shadow",
         "sticky.cookie",
         "guards.latency",
         "approvals",
@@ -127,7 +136,7 @@ EMBEDDED = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class _Need:
+class Need:
     """One word that a declaration needs, and the key that asks for it."""
 
     path: str
@@ -137,29 +146,30 @@ class _Need:
 
 def unsupported(model: Model, capabilities: frozenset[str]) -> tuple[Mistake, ...]:
     """One mistake for each key that asks for more than can be done; the paths begin in the model."""
-    missing = (need for need in needs(model) if need.word not in capabilities)
-    return tuple(
-        Mistake(
-            path=need.path,
-            line=0,
-            column=0,
-            found=need.found,
-            allowed=(),
-            nearest=None,
-            message=f"`{need.path}: {need.found}` cannot be done by this installation: {REASONS[need.word]}",
-        )
-        for need in missing
+    return tuple(refused(need) for need in needs(model) if need.word not in capabilities)
+
+
+def refused(need: Need) -> Mistake:
+    """What is said where nobody can do it."""
+    return Mistake(
+        path=need.path,
+        line=0,
+        column=0,
+        found=need.found,
+        allowed=(),
+        nearest=None,
+        message=f"`{need.path}: {need.found}` cannot be done by this installation: {REASONS[need.word]}",
     )
 
 
-def needs(model: Model) -> Iterator[_Need]:
+def needs(model: Model) -> Iterator[Need]:
     """Everything that the model asks of an installation."""
     yield from _source(model)
     yield from _serve(model)
     if model.evaluate is not None:
         yield from _evaluate(model.evaluate)
     if model.triggers.schedule is not None:
-        yield _Need("on.schedule", "on.schedule", model.triggers.schedule)
+        yield Need("on.schedule", "on.schedule", model.triggers.schedule)
     for environment in model.environments:
         at = f"environments.{environment.name}."
         yield from _rollout(environment, at)
@@ -168,65 +178,82 @@ def needs(model: Model) -> Iterator[_Need]:
         yield from _guards(environment, at)
 
 
-def _source(model: Model) -> Iterator[_Need]:
+def _source(model: Model) -> Iterator[Need]:
     match model.source:
         case FromModel(model=name, alias=alias):
-            yield _Need("model", "registry", f"models:/{name}@{alias}")
+            yield Need("model", "registry", f"models:/{name}@{alias}")
         case FromImage(repository=repository, tag=tag):
-            yield _Need("image", "images", f"{repository}:{tag}")
+            yield Need("image", "images", f"{repository}:{tag}")
         case FromBuild(dockerfile=str(path)):
-            yield _Need("build.dockerfile", "build.dockerfile", path)
+            yield Need("build.dockerfile", "build.dockerfile", path)
         case FromBuild(lock=lock):
-            yield _Need("build.lock", "build.lock", str(lock))
+            yield Need("build.lock", "build.lock", str(lock))
 
 
-def _serve(model: Model) -> Iterator[_Need]:
+def _serve(model: Model) -> Iterator[Need]:
     match model.serve:
         case ServeMlflow():
-            yield _Need("serve", "serve.mlflow", "mlflow")
+            yield Need("serve", "serve.mlflow", "mlflow")
         case ServeRun(run=run):
             at, command = ("serve.run", " ".join(run)) if run else ("serve", "the image's own command")
-            yield _Need(at, "serve.run", command)
+            yield Need(at, "serve.run", command)
         case ServeNone():
-            yield _Need("serve", "batch", "none")
+            yield Need("serve", "batch", "none")
         case ServeDeployment(deployment=deployment, route=route):
-            yield _Need("deployment", "deployment", deployment)
+            yield Need("deployment", "deployment", deployment)
             if route is not None:
-                yield _Need("route", "route", route)
+                yield Need("route", "route", route)
         case ServeServices(candidate=candidate):
-            yield _Need("services", "clusters", candidate)
+            yield Need("services", "clusters", candidate)
         case ServeInferenceService(name=name):
-            yield _Need("inferenceservice", "inferenceservice", name)
+            yield Need("inferenceservice", "inferenceservice", name)
 
 
-def _evaluate(evaluate: Evaluate) -> Iterator[_Need]:
+def _evaluate(evaluate: Evaluate) -> Iterator[Need]:
     if evaluate.image is not None:
-        yield _Need("evaluate.image", "evaluate.image", evaluate.image)
+        yield Need("evaluate.image", "evaluate.image", evaluate.image)
 
 
-def _rollout(environment: Environment, at: str) -> Iterator[_Need]:
+def _rollout(environment: Environment, at: str) -> Iterator[Need]:
     if environment.cluster is not None:
-        yield _Need(f"{at}cluster", "clusters", environment.cluster)
+        yield Need(f"{at}cluster", "clusters", environment.cluster)
     if environment.after is not None:
-        yield _Need(f"{at}after", "after", environment.after)
+        yield Need(f"{at}after", "after", environment.after)
     if environment.strategy in {Strategy.BLUEGREEN, Strategy.SHADOW}:
-        yield _Need(f"{at}strategy", environment.strategy.value, environment.strategy.value)
+        yield Need(f"{at}strategy", environment.strategy.value, environment.strategy.value)
     if environment.held_back > 0:
-        yield _Need(f"{at}held_back", "held_back", f"{environment.held_back * 100:g}%")
+        yield Need(f"{at}held_back", "held_back", f"{environment.held_back * 100:g}%")
     if environment.mode is Mode.OBSERVE:
-        yield _Need(f"{at}mode", "observe", "observe")
+        yield Need(f"{at}mode", "observe", "observe")
     if environment.restore:
-        yield _Need(f"{at}restore", "restore", "true")
+        yield Need(f"{at}restore", "restore", "true")
     if environment.when_undecided is WhenUndecided.ASK:
-        yield _Need(f"{at}when_undecided", "when_undecided.ask", "ask")
+        yield Need(f"{at}when_undecided", "when_undecided.ask", "ask")
 
 
-def _in_cluster(model: Model, environment: Environment, at: str) -> Iterator[_Need]:
+def _in_cluster(model: Model, environment: Environment, at: str) -> Iterator[Need]:
+    if in_cluster(model, environment):
+        yield from recorded(environment, at)
     routeless = isinstance(model.serve, ServeDeployment) and model.serve.route is None
-    if routeless and environment.strategy in {Strategy.CANARY, Strategy.SHADOW}:
-        yield _Need(f"{at}strategy", "switch", environment.strategy.value)
+    if routeless and environment.strategy is Strategy.CANARY:
+        yield Need(f"{at}strategy", "switch", environment.strategy.value)
     if environment.sticky != "none" and (word := _sticky(model, environment)):
-        yield _Need(f"{at}sticky", word, environment.sticky)
+        yield Need(f"{at}sticky", word, environment.sticky)
+
+
+def in_cluster(model: Model, environment: Environment) -> bool:
+    """Whether the file itself says that it serves in a cluster; a connection may say it, too."""
+    there = isinstance(model.serve, ServeDeployment | ServeInferenceService | ServeServices)
+    return there or environment.cluster is not None
+
+
+def recorded(environment: Environment, at: str) -> Iterator[Need]:
+    """What needs the recorder, which is on this machine only."""
+    if environment.strategy is Strategy.SHADOW:
+        yield Need(f"{at}strategy", "shadow.cluster", "shadow")
+    for guard in environment.guards:
+        if guard.by_request:
+            yield Need(f"{at}guards.{guard.name}.by", "guards.labels.by", "request")
 
 
 def _sticky(model: Model, environment: Environment) -> str:
@@ -241,34 +268,34 @@ def _sticky(model: Model, environment: Environment) -> str:
     return f"sticky.{kind[0] if kind else 'httproute'}"
 
 
-def _approvals(environment: Environment, at: str, *, authored: bool) -> Iterator[_Need]:
+def _approvals(environment: Environment, at: str, *, authored: bool) -> Iterator[Need]:
     rule = environment.approvals
     if rule.count == 0:
         return
-    yield _Need(f"{at}approvals", "approvals", f"count {rule.count}")
+    yield Need(f"{at}approvals", "approvals", f"count {rule.count}")
     if rule.channel is not None:
-        yield _Need(f"{at}approvals.in", "approvals.chat", rule.channel)
+        yield Need(f"{at}approvals.in", "approvals.chat", rule.channel)
     groups = [who for who in rule.people if who.startswith("@")]
     if groups:
-        yield _Need(f"{at}approvals.from", "approvals.groups", ", ".join(groups))
+        yield Need(f"{at}approvals.from", "approvals.groups", ", ".join(groups))
     if not authored and not rule.people:
-        yield _Need(f"{at}approvals", "approvals.approvers", f"count {rule.count}")
+        yield Need(f"{at}approvals", "approvals.approvers", f"count {rule.count}")
 
 
-def _guards(environment: Environment, at: str) -> Iterator[_Need]:
+def _guards(environment: Environment, at: str) -> Iterator[Need]:
     for guard in environment.guards:
         path = f"{at}guards.{guard.name}"
         match guard.kind:
             case GuardKind.THRESHOLD | GuardKind.QUERY | GuardKind.DRIFT:
-                yield _Need(f"{path}.query", "guards.query", str(guard.query))
+                yield Need(f"{path}.query", "guards.query", str(guard.query))
             case GuardKind.LABELS:
-                yield _Need(f"{path}.labels", "guards.labels", str(guard.labels))
+                yield Need(f"{path}.labels", "guards.labels", str(guard.labels))
             case GuardKind.LATENCY:
                 yield from _latency(guard, path)
-            case GuardKind.ERRORS | GuardKind.SLO | GuardKind.ALIVE | GuardKind.SHARE:
+            case GuardKind.ERRORS | GuardKind.SLO | GuardKind.ALIVE | GuardKind.SHARE | GuardKind.ANSWERS:
                 pass
         if guard.segments and (word := _segments(guard, environment)):
-            yield _Need(f"{path}.segments", word, ", ".join(guard.segments))
+            yield Need(f"{path}.segments", word, ", ".join(guard.segments))
 
 
 def _segments(guard: Guard, environment: Environment) -> str:
@@ -284,12 +311,12 @@ def _segments(guard: Guard, environment: Environment) -> str:
             return ""
 
 
-def _latency(guard: Guard, path: str) -> Iterator[_Need]:
+def _latency(guard: Guard, path: str) -> Iterator[Need]:
     if guard.slower_than is None:
-        yield _Need(path, "guards.latency", "all durations")
+        yield Need(path, "guards.latency", "all durations")
         return
-    yield _Need(path, "guards.latency", f"slower than {guard.slower_than:g}s")
+    yield Need(path, "guards.latency", f"slower than {guard.slower_than:g}s")
     if guard.slower_than not in BOUNDS:
-        yield _Need(f"{path}.slower_than", "guards.latency.between", f"{guard.slower_than:g}s")
+        yield Need(f"{path}.slower_than", "guards.latency.between", f"{guard.slower_than:g}s")
     if guard.limit is not None:
-        yield _Need(f"{path}.slo", "guards.latency.slo", f"{guard.limit * 100:g}%")
+        yield Need(f"{path}.slo", "guards.latency.slo", f"{guard.limit * 100:g}%")

@@ -13,7 +13,7 @@ from service.counted import said
 COLOURS = {
     "promoted": "green", "already there": "green", "rolled back": "red", "failed": "red", "refused": "red",
     "rejected": "red", "aborted": "yellow", "superseded": "dim", "approval": "magenta", "restoring": "red",
-    "shifting": "cyan", "watching": "cyan",
+    "shadowing": "cyan", "shifting": "cyan", "watching": "cyan",
 }  # fmt: skip
 VERDICTS = {"harm": "red", "suspect": "yellow", "undecided": "dim", "cleared": "green"}
 WIDTH = 30

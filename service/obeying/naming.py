@@ -1,15 +1,15 @@
 """Which release or target a command means, by what it names."""
 
 from policies.events import Command
-from policies.release import HOLDING, Phase, Release, Target
+from policies.release import HOLDING, JUDGED, Phase, Release, Target
 from service.deciding import Deciding
 from service.obeying.reply import Reply
 from service.states import number_of, release_of, target_of
 
 MIDDLE = {
-    "promote": {Phase.SHIFTING, Phase.WATCHING},
-    "pause": {Phase.STARTING, Phase.CHECKING, Phase.SHIFTING, Phase.WATCHING},
-    "resume": {Phase.STARTING, Phase.CHECKING, Phase.SHIFTING, Phase.WATCHING},
+    "promote": set(JUDGED),
+    "pause": {Phase.STARTING, Phase.CHECKING, *JUDGED},
+    "resume": {Phase.STARTING, Phase.CHECKING, *JUDGED},
     "approve": {Phase.APPROVAL},
     "reject": {Phase.APPROVAL},
 }

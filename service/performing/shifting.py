@@ -19,7 +19,17 @@ def set_traffic(parts: Parts, effect: SetTraffic, now: float) -> Done:
         _make_room(site.room, effect)
     backends = tuple(Backend(s.backend, s.url, s.weight) for s in effect.shares)
     sticky = effect.sticky if effect.sticky in {"cookie", "header"} else "none"
-    route = Route(effect.target, effect.epoch, backends, sticky, effect.attempt)  # type: ignore[arg-type]
+    recording = effect.recording
+    copied = effect.candidate if recording is not None and recording.copies else ""
+    route = Route(
+        effect.target,
+        effect.epoch,
+        backends,
+        sticky,  # type: ignore[arg-type]
+        effect.attempt,
+        recording,
+        copied,
+    )
     seen = router.set(route)
     weight = next((b.weight for b in seen.backends if b.name == effect.candidate), 0.0)
     return Done(TrafficObserved(effect.step, seen.epoch, weight, now))

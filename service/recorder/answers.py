@@ -7,10 +7,11 @@ import math
 import zlib
 from typing import Any
 
+from policies.answers import rounded, text_of
+
 MOST = 256 * 1024  # bytes of a body that are looked at
 MOST_TEXT = 200  # characters of an answer that is kept as it is
 _ENCODED = {"gzip": 31, "x-gzip": 31, "deflate": 15}  # what zlib calls them
-_DIGITS = 9  # of a number: two versions of one sum differ in the last bits
 
 
 def plain(body: bytes, encoding: str) -> bytes | None:
@@ -63,18 +64,7 @@ def answer(value: Any) -> str | None:
             return json.dumps(_rounded(value), sort_keys=True, separators=(",", ":"))
         except (ValueError, RecursionError):
             return None
-    return scalar(value)
-
-
-def scalar(value: str | float) -> str:
-    """The same for a class alone."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return str(value)
-    return f"{number:.{_DIGITS}g}" if math.isfinite(number) else str(value)
+    return text_of(value)
 
 
 def score(value: Any) -> float | None:
@@ -99,5 +89,5 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, list):
         return [_rounded(one) for one in value]
     if isinstance(value, float):
-        return float(f"{value:.{_DIGITS}g}")
+        return rounded(value) if math.isfinite(value) else value
     return value

@@ -4,6 +4,7 @@ Like the router it outlives Segue. On SIGTERM it finishes what is in hand, write
 """
 
 import asyncio
+import contextlib
 import gc
 import signal
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from service.recorder import proxy
 from service.recorder.noting import Noting
 from service.recorder.orders import Followed, Home
+from service.recorder.samples import Samples
 from service.recorder.spool import Spool
 
 WRITE_SECONDS = 0.5
@@ -27,23 +29,27 @@ async def run(home: Home, port: int) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     home.address.write_text(f"{port}\n")
-    writing = asyncio.create_task(_write_on(orders, noting, spool))
+    samples = Samples(home.samples)
+    writing = asyncio.create_task(_write_on(orders, noting, spool, samples))
     await proxy.serve(proxy.Proxy(orders, noting), port, stop, GRACE)
     writing.cancel()
-    _write(noting, spool)
+    _write(noting, spool, samples)
     return 0
 
 
-async def _write_on(orders: Followed, noting: Noting, spool: Spool) -> None:
+async def _write_on(orders: Followed, noting: Noting, spool: Spool, samples: Samples) -> None:
     while True:
         await asyncio.sleep(WRITE_SECONDS / 2)
         orders.refresh()
         await asyncio.sleep(WRITE_SECONDS / 2)
-        _write(noting, spool)
+        _write(noting, spool, samples)
 
 
-def _write(noting: Noting, spool: Spool) -> None:
+def _write(noting: Noting, spool: Spool, samples: Samples) -> None:
     """What cannot be stored is counted, and the count is tried again with what follows."""
+    drawn, noting.samples = noting.samples, []
+    with contextlib.suppress(OSError):  # nothing rests on samples
+        samples.write(drawn)
     notes = noting.take(time.time())
     if not notes:
         return

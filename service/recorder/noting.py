@@ -1,14 +1,15 @@
 """From answers that passed to notes: what each policy lets be kept. No I/O; the time is given."""
 
-import base64
 from dataclasses import dataclass, field
 
 from policies.recording import Keep, Recording
 from service.recorder import answers
 from service.recorder.orders import Leg
 from service.recorder.pairing import Answered, Pairing
-from service.recorder.spool import Assigned, Lost, Note, Pair, Sampled
+from service.recorder.samples import Sampled
+from service.recorder.spool import Assigned, Lost, Note, Pair
 
+MOST_SAMPLES = 100  # that wait to be written
 MOST = 50_000  # notes that wait to be written; beyond it they are lost, and counted
 
 
@@ -17,6 +18,7 @@ class Noting:
     """What was noted and is not written yet."""
 
     key: bytes
+    samples: list[Sampled] = field(default_factory=list)
     _pairings: dict[str, Pairing] = field(default_factory=dict)  # by target
     _notes: list[Note] = field(default_factory=list)
     _lost: dict[str, int] = field(default_factory=dict)
@@ -51,9 +53,9 @@ class Noting:
         if users is None:
             return
         self._add(leg.target, _pair(leg, users, one, self.key))
-        if self._draws(leg):
-            texts = (base64.b64encode(body).decode() for body in (asked, one.body, users.body))
-            self._add(leg.target, Sampled(leg.target, users.request, users.at, *texts))
+        if self._draws(leg) and len(self.samples) < MOST_SAMPLES:
+            bodies = (body.decode("utf-8", "backslashreplace") for body in (asked, users.body, one.body))
+            self.samples.append(Sampled(leg.target, users.request, users.at, *bodies))
 
     def missed(self, target: str) -> None:
         """Something of a request could not be noted."""

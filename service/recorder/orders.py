@@ -50,6 +50,10 @@ class Home:
     def spool(self) -> Path:
         return self.folder / "spool"
 
+    @property
+    def samples(self) -> Path:
+        return self.folder / "samples"
+
     def port(self) -> int | None:
         """Where it listens, on loopback; None where it never has."""
         try:

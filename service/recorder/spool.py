@@ -58,20 +58,8 @@ class Lost:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class Sampled:
-    """The bodies of one pair, for people to look at; at most so long each as `answers.MOST`."""
-
-    target: str
-    request: str
-    at: float
-    asked: str
-    answered: str
-    stable_answered: str
-
-
-Note = Assigned | Pair | Lost | Sampled
-_KINDS: dict[str, type] = {"assigned": Assigned, "pair": Pair, "lost": Lost, "sampled": Sampled}
+Note = Assigned | Pair | Lost
+_KINDS: dict[str, type] = {"assigned": Assigned, "pair": Pair, "lost": Lost}
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 

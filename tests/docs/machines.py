@@ -41,6 +41,7 @@ from policies.spec.declaration import (
     Model,
     Resources,
     ServeRun,
+    Shadow,
     Strategy,
     Triggers,
     WhenUndecided,
@@ -75,6 +76,7 @@ def _starts():
         CANARY,
         approved,
         replace(CANARY, strategy=Strategy.BLUEGREEN, when_undecided=WhenUndecided.FINISH),
+        replace(CANARY, strategy=Strategy.SHADOW, shadow=Shadow(seconds=1.0)),
     )
     release = Release("rel-2", 2, "wine", "wine/production", CANARY, "v2", "wine-v2", Cause("push", "ann"))
     for environment in environments:

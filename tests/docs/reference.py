@@ -20,6 +20,7 @@ HEADINGS = {
     Section.WEIGHTS: "### weights",
     Section.ON: "### on",
     Section.ENVIRONMENT: "### An environment",
+    Section.SHADOW: "### shadow",
     Section.STEP: "### A step",
     Section.APPROVALS: "### approvals",
     Section.GUARDS: "### guards",
@@ -27,6 +28,7 @@ HEADINGS = {
     Section.LATENCY: "### guards.latency",
     Section.ALIVE: "### guards.alive",
     Section.SHARE: "### guards.share",
+    Section.ANSWERS: "### guards.answers",
     Section.GUARD: "### A guard of your own",
     Section.SEGMENTS: "### segments",
 }

@@ -19,7 +19,8 @@ from service.ports.outcomes import Refused
 from service.ports.traffic import Backend, Route
 from service.recorder import answers
 from service.recorder.orders import LEG
-from service.recorder.spool import MOST_BYTES, Assigned, Lost, Pair, Sampled, Spool
+from service.recorder.samples import EVERY, KEPT, Sampled, Samples
+from service.recorder.spool import MOST_BYTES, Assigned, Lost, Pair, Spool
 from tests.running import Model, Traefik, wait_until
 
 TARGET = "fraud/production"
@@ -154,15 +155,30 @@ def test_of_answers_only_what_the_policy_says_is_kept(router, models, spool, dae
     written = "".join(path.read_text() for path in daemon.files.spool.iterdir())
     assert "secret" not in written
     assert ("two /predict" in written) is (keep is Keep.ANSWERS)
-    assert notes(spool, Sampled) == []
+    assert not daemon.files.samples.exists()
 
 
-def test_of_so_many_pairs_one_is_a_sample(router, models, spool):
+def test_of_so_many_pairs_one_is_a_sample(router, models, spool, daemon):
     router.set(shadow(models, Recording(copies=True, keep=Keep.OFF, sample=0.25)))
     for _ in range(8):
         post(router.address(TARGET), b"body")
     wait_until(lambda: len(notes(spool, Pair)) == 8)
-    assert len(notes(spool, Sampled)) == 2
+    wait_until(lambda: len(list(daemon.files.samples.glob("*.json"))) == 2)
+    sample = json.loads(next(daemon.files.samples.glob("fraud.production.*.json")).read_text())
+    assert (sample["asked"], sample["stable_answered"], sample["answered"]) == (
+        "body",
+        "one /predict?a=1",
+        "two /predict?a=1",
+    )
+
+
+def test_samples_are_forgotten_after_a_day(tmp_path):
+    samples = Samples(tmp_path)
+    samples.write([Sampled(TARGET, "r-1", 1.0, "a", "b", "c")])
+    samples.forget(time.time() + EVERY + 1)
+    assert len(list(tmp_path.iterdir())) == 1
+    samples.forget(time.time() + KEPT + EVERY + 1)
+    assert list(tmp_path.iterdir()) == []
 
 
 # --- whatever happens to the recorder, users are answered -----------------------------------------
@@ -182,8 +198,8 @@ def test_users_are_answered_while_the_recorder_is_killed_and_after(router, model
     for _ in range(2):
         before, count = shim.status(daemon.folder), len(said)
         os.kill(before.pid, signal.SIGKILL)
-        wait_until(lambda: shim.status(daemon.folder).restarts > before.restarts and daemon.ready())
-        wait_until(lambda: len(said) > count + 20)
+        wait_until(lambda b=before: shim.status(daemon.folder).restarts > b.restarts and daemon.ready())
+        wait_until(lambda c=count: len(said) > c + 20)
     done.set()
     for thread in threads:
         thread.join()
@@ -232,7 +248,9 @@ def test_it_runs_only_while_a_route_asks_for_it(router, models, daemon):
     assert not shim.status(daemon.folder).running
     router.set(shadow(models, epoch=2))
     assert shim.status(daemon.folder).running
-    router.set(Route("other/production", 1, (Backend("three", two.url, 100.0),), recording=Recording(assigns=True)))
+    router.set(
+        Route("other/production", 1, (Backend("three", two.url, 100.0),), recording=Recording(assigns=True))
+    )
     router.set(Route(TARGET, 3, plain.backends))
     assert shim.status(daemon.folder).running
     router.remove("other/production", 2)

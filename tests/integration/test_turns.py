@@ -27,7 +27,7 @@ from policies.events import (
     WorkloadReady,
 )
 from policies.release import HOLDING, Cause, Phase, Release
-from policies.spec.declaration import Approvals, Environment, WhenNewer
+from policies.spec.declaration import Approvals, Environment, Strategy, WhenNewer
 from service.database import writing
 from service.deciding import decide
 from service.states import release_of, target_of
@@ -76,10 +76,17 @@ class Turns(RuleBasedStateMachine):
 
     # --- what happens -----------------------------------------------------------------------
 
-    @rule(data=st.data(), count=st.sampled_from([0, 0, 1]), same=st.booleans())
-    def start(self, data, count, same):
+    @rule(
+        data=st.data(),
+        count=st.sampled_from([0, 0, 1]),
+        same=st.booleans(),
+        strategy=st.sampled_from([Strategy.CANARY, Strategy.SHADOW]),
+    )
+    def start(self, data, count, same, strategy):
         when = data.draw(st.sampled_from(self.choices))
-        environment = Environment(when_newer=when, approvals=Approvals(count), ladder=(50, 100))
+        environment = Environment(
+            strategy=strategy, when_newer=when, approvals=Approvals(count), ladder=(50, 100)
+        )
         number = len(self.releases())
         version = "v0" if same else f"v{number}"
         new = Release("", 0, "wine", TARGET, environment, version, f"wine-{version}", Cause("push", "ann"))
@@ -125,7 +132,7 @@ class Turns(RuleBasedStateMachine):
                 return CheckFinished(step, "ok", now)
             case Phase.CHECKING if holder.paused and not step:
                 return self.command("resume", holder)
-            case Phase.SHIFTING | Phase.WATCHING if holder.wanted == holder.observed:
+            case Phase.SHADOWING | Phase.SHIFTING | Phase.WATCHING if holder.settled:
                 return self.command("promote", holder)
             case _:
                 return TrafficObserved(step, holder.epoch, holder.wanted, now)

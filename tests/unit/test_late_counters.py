@@ -19,7 +19,7 @@ def interval(before):
     known = Judged(
         None, None, {}, (0.0, 0), SimpleNamespace(state=None, sequence=7), watched.moment, moved=10.0
     )
-    return Judging(None, None, None, None)._interval(watched, known, before, sample(20.0, 9.0))
+    return Judging(None, None, None, None, None)._interval(watched, known, before, sample(20.0, 9.0))
 
 
 def test_an_interval_that_began_before_the_weight_moved_says_nothing():

@@ -65,6 +65,7 @@ from policies.spec.declaration import (
     Model,
     Resources,
     ServeRun,
+    Shadow,
     StepSpec,
     Strategy,
     Triggers,
@@ -76,7 +77,7 @@ from service.ports.metrics import Counters, Sample
 
 GATE = Gate("accuracy", Comparison.AT_LEAST, 0.9)
 PEOPLE = ["ann", "bob", "eve"]  # ann is the author of every release
-JUDGED = {Phase.SHIFTING, Phase.WATCHING}
+JUDGED = {Phase.SHADOWING, Phase.SHIFTING, Phase.WATCHING}
 
 absurd = st.sampled_from([math.nan, math.inf, -math.inf, -1.0, 1e300, 101.0])
 ladders = st.sampled_from([(10.0, 50.0, 100.0), (10.0, 15.0, 20.0, 100.0), (100.0,)])
@@ -85,7 +86,10 @@ fixed_steps = st.sampled_from(
 )
 environments = st.builds(
     Environment,
-    strategy=st.sampled_from([Strategy.CANARY, Strategy.CANARY, Strategy.CANARY, Strategy.BLUEGREEN]),
+    strategy=st.sampled_from(
+        [Strategy.CANARY, Strategy.CANARY, Strategy.SHADOW, Strategy.SHADOW, Strategy.BLUEGREEN]
+    ),
+    shadow=st.builds(Shadow, seconds=st.sampled_from([0.0, 15.0])),
     steps=st.just(()) | fixed_steps,
     dwell=st.sampled_from([0.0, 10.0]),
     watch=st.sampled_from([5.0, 30.0]),
@@ -103,6 +107,7 @@ class Books:
 
     def __init__(self):
         self.harmed = False
+        self.pending = ""  # the write of traffic that the router has not confirmed
         self.approved = set()  # (actor, plan that was approved)
         self.forget(0.0)
 
@@ -338,6 +343,7 @@ class Machines(RuleBasedStateMachine):
         """Apply an event, once for real and once more to see that a repetition repeats nothing."""
         before, target = self.releases[name], self.target
         done = advance(before, target, event)
+        self.was_pending = bool(self.books[name].pending)
         self.note(name, before, done, event)
         self.compare(before, target, done, event)
         self.releases[name], self.target = done.release, done.target
@@ -363,20 +369,27 @@ class Machines(RuleBasedStateMachine):
                 if event.digest in {None, before.plan[:19]}:
                     books.approved.add((event.actor, before.plan))
             case TrafficObserved() if self.confirms(before, event):
-                books.forget(event.at)
+                ended = before.phase is Phase.SHADOWING and not before.copied  # its time goes on
+                books.forget(books.since if ended else event.at)
+                books.pending = ""
         books.known = (books.told, books.told_at, books.since)
         if after.phase is Phase.WATCHING and before.phase is not Phase.WATCHING:
             books.forget(event.at)
+        for effect in done.effects:
+            if isinstance(effect, SetTraffic) and effect.step == after.step:
+                books.pending = effect.step
 
     def note_evidence(self, books, before, event):
         settled = before.wanted == before.observed == event.evidence.weight
+        if before.phase is Phase.SHADOWING and books.pending:
+            return
         if settled and (books.told is None or event.evidence.sequence > books.told.sequence):
             books.told, books.told_at = event.evidence, event.at if event.judged is None else event.judged
 
     def confirms(self, before, event):
         """Whether the router's answer is the one that the release waits for."""
         return (
-            before.phase in {Phase.SHIFTING, Phase.RESTORING}
+            before.phase in {Phase.SHADOWING, Phase.SHIFTING, Phase.RESTORING}
             and (event.step, event.epoch) == (before.step, self.target.epoch)
             and event.candidate == before.wanted
         )
@@ -404,6 +417,7 @@ class Machines(RuleBasedStateMachine):
             assert done == replace(done, release=before, target=target, effects=())
         self.compare_target(before, target, done)
         self.compare_writes(done, target)
+        self.compare_copies(before, done, event)
         if self.books[name].harmed:
             assert after.phase in {Phase.RESTORING, Phase.ROLLED_BACK}
             assert after.wanted == 0
@@ -461,6 +475,9 @@ class Machines(RuleBasedStateMachine):
             assert after.wanted == first.weights[0]
             assert first.guarded or before.switch or after.unproven
             return
+        if before.phase is Phase.SHADOWING:
+            self.compare_first_users(before, after, event)
+            return
         assert before.phase is Phase.SHIFTING
         step, (told, _, since) = before.steps[before.position], self.books[name].known
         assert by_hand or (step.dwell is not None and event.at >= since + step.dwell)
@@ -470,6 +487,33 @@ class Machines(RuleBasedStateMachine):
         assert not self.suspected(name), "it rose under suspicion"
         if not by_hand:
             self.compare_time_limit(before, event, since + step.dwell)
+
+    def compare_first_users(self, before, after, event):
+        """Out of the shadow: by what cleared it there, or as the record says."""
+        step, (told, told_at, since) = before.steps[before.position], self.books[before.name].known
+        by_hand = isinstance(event, Command) and event.verb == "promote"
+        assert not self.was_pending, "it left the shadow before the router had begun to copy"
+        assert by_hand or event.at >= since + step.seconds
+        if told is not None and told.verdict is Verdict.CLEARED and abs(event.at - told_at) <= STALE_AFTER:
+            return
+        assert len(after.unproven) > len(before.unproven), "users saw it on nothing"
+        assert not self.suspected(before.name), "users saw it under suspicion"
+        if not by_hand:
+            self.compare_time_limit(before, event, since + step.seconds)
+
+    def compare_copies(self, before, done, event):
+        """Copies go to a candidate in the shadow alone, and not for ever."""
+        after = done.release
+        assert not after.copied or after.phase is Phase.SHADOWING
+        for effect in done.effects:
+            if isinstance(effect, SetTraffic):
+                copies = effect.recording is not None and effect.recording.copies
+                assert copies == after.copied
+                assert not copies or (_weight(effect) == 0 and len(effect.shares) == 2)
+        if before.phase is Phase.SHADOWING and isinstance(event, Tick) and not self.was_pending:
+            step = before.steps[before.position]
+            late = self.books[before.name].known[2] + step.seconds + before.environment.patience
+            assert event.at < late or not after.copied, "copying goes on for ever"
 
     def compare_promotion(self, before, after, event):
         name = before.name
@@ -529,9 +573,9 @@ class Machines(RuleBasedStateMachine):
                 self.see(name, Command("resume", name, None, None, "bob", "cli", self.now))
             case Phase.STARTING | Phase.CHECKING | Phase.RESTORING:
                 self.answer_step(name)
-            case Phase.SHIFTING | Phase.WATCHING if release.wanted != release.observed:
+            case Phase.SHADOWING | Phase.SHIFTING | Phase.WATCHING if not release.settled:
                 self.answer_step(name)
-            case Phase.SHIFTING | Phase.WATCHING:
+            case Phase.SHADOWING | Phase.SHIFTING | Phase.WATCHING:
                 self.see(name, Command("resume", name, None, None, "bob", "cli", self.now))
                 self.see(name, EvidenceChanged(self.good_evidence(name), self.now))
                 self.see(name, Tick(self.now))

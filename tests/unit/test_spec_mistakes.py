@@ -90,6 +90,13 @@ ONE_MISTAKE = {
     "a ladder that ends early": BUILD + "ladder: [1%, 50%]\n",
     "steps and a ladder": BUILD + "steps: [5%]\nladder: [1%, 100%]\n",
     "steps of a switch": BUILD + "strategy: bluegreen\nsteps: [5%]\n",
+    "a shadow of no use": BUILD + "shadow: {for: 1h}\n",
+    "answers without copies": BUILD + "guards: {answers: {differ: 1%}}\n",
+    "answers without a limit": BUILD + "strategy: shadow\nguards: {answers: {}}\n",
+    "flips of no class": BUILD + "strategy: shadow\nshadow: {keep: off}\nguards: {answers: {flips: 9%}}\n",
+    "labels of no answer": BUILD
+    + "strategy: shadow\nshadow: {keep: off}\nguards: {right: {labels: a.b, drop: 1%}}\n",
+    "a query by request": BUILD + "guards: {lost: {query: a, of: b, drop: 1%, by: request}}\n",
     "no absolute guard": BUILD + "guards: {slo: off}\n",
     "no absolute guard in one place": BUILD + "environments: {production: {guards: {slo: off}}}\n",
     "a guard of no kind": BUILD + "guards: {error: {worse_by: 10%}}\n",
@@ -249,8 +256,24 @@ def test_each_mistake_is_told_once_and_in_words():
             "a ladder that ends early": ["4:9 ladder: `ladder` must end at 100%, or the release never ends"],
             "steps and a ladder": ["5:9 ladder: `ladder` is for the ramp; `steps` replace it, keep one"],
             "steps of a switch": [
-                "5:8 steps: `steps` means something only with `strategy: canary`, not `bluegreen`"
+                "5:8 steps: `steps` means something only with `strategy: canary` or `shadow`, not `bluegreen`"
             ],
+            "a shadow of no use": [
+                "4:9 shadow: `shadow` means something only with `strategy: shadow`, not `canary`"
+            ],
+            "answers without copies": [
+                "4:19 guards.answers: the guard `answers` compares answers to copies: it needs `strategy: shadow`, not `canary`"
+            ],
+            "answers without a limit": [
+                "5:19 guards.answers: says nowhere what is too bad: write `differ`, `flips`, or both"
+            ],
+            "flips of no class": [
+                "6:27 guards.answers.flips: `flips` counts by class, and `shadow.keep: off` keeps none: write `keep: hashed`"
+            ],
+            "labels of no answer": [
+                "6:17 guards.right: the guard `right` compares labels with both versions' answers, and `shadow.keep: off` keeps none: write `keep: hashed`"
+            ],
+            "a query by request": ["4:48 guards.lost.by: `by` means something only with `labels`"],
             "no absolute guard": [
                 "4:15 guards.slo: once all traffic is on one version there is nothing to compare with: keep an absolute limit (`slo: history`, or `slo: 1%`), or keep some traffic on stable (`held_back: 5%`)"
             ],

@@ -49,7 +49,7 @@ def test_a_rollback_waits_for_nothing_that_waits():
 @pytest.mark.parametrize("phase", list(Phase))
 def test_only_what_is_running_is_ended_by_what_is_newer_and_only_where_it_says_so(phase):
     holder = release(2, phase)
-    running = {Phase.STARTING, Phase.CHECKING, Phase.SHIFTING, Phase.WATCHING}
+    running = {Phase.STARTING, Phase.CHECKING, Phase.SHADOWING, Phase.SHIFTING, Phase.WATCHING}
     assert turns.cancels(release(3, QUEUED, CANCEL), holder) is (phase in running)
     assert not turns.cancels(release(3, QUEUED, LATEST), holder)
     assert not turns.cancels(release(3, QUEUED, SERIAL), holder)
