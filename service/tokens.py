@@ -1,5 +1,7 @@
 """API tokens: random, shown once, stored only as a digest."""
 
+import base64
+import binascii
 import hashlib
 import secrets
 
@@ -7,6 +9,7 @@ from service.rows import Token
 from service.store import Store
 
 OPERATOR = "operator"
+VERDICTS = "verdicts"  # may ask for verdicts, and for nothing else: some tools keep it where many can read
 
 
 def digest_of(token: str) -> str:
@@ -31,9 +34,26 @@ def take(store: Store, name: str, secret: str, role: str = OPERATOR) -> None:
 
 
 def actor(store: Store, authorization: str) -> str | None:
-    """The name of the token in an `Authorization: Bearer …` header; None for an unknown one."""
+    """The name of the token in an `Authorization: Bearer …` header; None for an unknown one, and for one
+    that may only ask for verdicts."""
     scheme, _, secret = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not secret.strip():
+    return _named(store, secret, {OPERATOR}) if scheme.lower() == "bearer" else None
+
+
+def asker(store: Store, authorization: str) -> str | None:
+    """The same for who asks for a verdict; also as the password of `Authorization: Basic …`, which is what
+    a URL with a login becomes."""
+    scheme, _, given = authorization.partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            given = base64.b64decode(given, validate=True).decode().partition(":")[2]
+        except (binascii.Error, UnicodeDecodeError):
+            return None
+    elif scheme.lower() != "bearer":
         return None
-    found = store.token(digest_of(secret.strip()))
-    return None if found is None else found.name
+    return _named(store, given, {OPERATOR, VERDICTS})
+
+
+def _named(store: Store, secret: str, roles: set[str]) -> str | None:
+    found = store.token(digest_of(secret.strip())) if secret.strip() else None
+    return None if found is None or found.role not in roles else found.name

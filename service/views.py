@@ -13,6 +13,7 @@ from policies.strategy import Shadow, Shift, Step
 from policies.version import Version
 from service.happened import Happened, Message
 from service.record import Entry
+from service.verdicts import Asked
 
 
 def release(shown: Release) -> dict[str, Any]:
@@ -92,6 +93,24 @@ def target(shown: Target, address: str | None, waits: str | None = None) -> dict
         "place": _place(shown.place),
         "drift": shown.drift or None,
         "waits": waits,
+    }
+
+
+def verdict(asked: Asked) -> dict[str, Any]:
+    """The answer to a tool that shifts traffic itself."""
+    one, said = asked.release, asked.said
+    seen = one.evidence if one is not None else None
+    return {
+        "answer": said.answer.value,
+        "reason": said.reason,
+        "verdict": said.verdict.value,
+        "current": said.current,
+        "release": one.name if one is not None else None,
+        "image": (one.image or None) if one is not None else None,
+        "weight": seen.weight if seen else None,
+        "allowed": seen.allowed if seen else None,
+        "would": (one.would or None) if one is not None else None,
+        "findings": [finding(found) for found in seen.findings] if seen else [],
     }
 
 

@@ -13,7 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, g
 
 from policies.effects import HandBack
 from policies.release import Release, Target
-from service import happened, parked, places, recorded, tokens, views
+from service import happened, parked, places, recorded, tokens, views, web_verdicts
 from service.bootstrap import Parts
 from service.performing.images import job_name, recipe_of
 from service.ports.outcomes import PortError
@@ -38,6 +38,7 @@ def create_web(parts: Parts, series: Series) -> Flask:
     _events(api, parts)
     _installation(api, parts.store)
     app.register_blueprint(api)
+    app.register_blueprint(web_verdicts.blueprint(parts))
 
     @app.get("/healthz")
     def healthz() -> Response:

@@ -160,8 +160,13 @@ def cluster(
 
 @click.command()
 @click.argument("name")
+@click.option(
+    "--only",
+    type=click.Choice([tokens.VERDICTS]),
+    help="A token that may ask for verdicts, and nothing else.",
+)
 @as_json
-def token(name: str, *, wants_json: bool) -> None:
+def token(name: str, only: str | None, *, wants_json: bool) -> None:
     """Make an API token for a person or for CI, and show it once.
 
     NAME is what `approvals: {from: …}` and the record call them; one that commits has the commit author's
@@ -176,7 +181,7 @@ def token(name: str, *, wants_json: bool) -> None:
     installation.make_folders(settings.home)
     installation.check_store(settings)
     store = Store.open(settings.store_url("engine"))
-    made = tokens.make(store, name)
+    made = tokens.make(store, name, role=only or tokens.OPERATOR)
     store.close()
     if wants_json:
         print_json({"name": name, "token": made})

@@ -20,6 +20,7 @@ PLACES = {
     "init": "checking", "check": "checking", "simulate": "simulating",
     "releases": "showing", "show": "showing", "watch": "showing",
     "logs": "showing", "report": "reporting", "replay": "replaying", "targets": "showing",
+    "verdict": "asking",
     "events": "listing", "replay-event": "listing", "dismiss-event": "listing",
     "labels": "labelling", "add-labels": "labelling",
     "start": "acting", "approve": "acting", "reject": "acting",

@@ -3,34 +3,17 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
 from policies.spec.declaration import Environment, Model, Strategy
-from policies.spec.forms import DURATION, GROWTH, SHARE, Form
-from policies.spec.wrong import Wrong
+from policies.spec.forms import DURATION, GROWTH, SHARE
 from service import segue_yaml, simulated_shown
+from service.cli.amounts import Amount
 from service.cli.context import as_json, chosen, console, print_json
 from service.cli.reporting import drawn_by
 from service.simulating import Expected, Forecast, kinds_of, simulate
 from service.worlds.latency import Latency
-
-
-class Amount(click.ParamType[Any]):
-    """A text in one of the forms of `segue.yaml`."""
-
-    def __init__(self, form: Form) -> None:
-        self.name, self._form = form.name, form
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The value that the form reads; what it refuses is wrong usage."""
-        if not isinstance(value, str):
-            return value
-        try:
-            return self._form.read(value)
-        except Wrong as wrong:
-            self.fail(f"{value} {wrong}; write {self._form.says}", param, ctx)
 
 
 @click.command(name="simulate")

@@ -9,6 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
+from policies import asking
 from policies.evidence import Evidence, Finding, Verdict
 from policies.release import Cause, Release, Serving, Target
 from policies.spec.declaration import (
@@ -27,6 +28,7 @@ from service.intake import create_intake
 from service.plugins import load
 from service.record import Entry
 from service.settings import Settings
+from service.verdicts import Asked
 from tests.docs.pages import PAGES, ROOT, cells, name, section, text
 from tests.docs.reference import anchor
 
@@ -136,6 +138,7 @@ SHOWN = {
         Release("rel-1", 1, "wine", "wine/production", Environment(), "v", "b", Cause("push", None))
     ),
     "### evidence": views.evidence(EVIDENCE) | views.evidence(EVIDENCE)["findings"][0],
+    "### verdict": views.verdict(Asked(None, asking.answer(None, at=0.0), None)),
     "### version": views.version(Version("k", MODEL, None, None, VersionPhase.READY, "")),
     "### target": views.target(Target("wine/production", stable=SERVING), None)
     | views.target(Target("wine/production", stable=SERVING), None)["stable"],

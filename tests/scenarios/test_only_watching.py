@@ -11,6 +11,7 @@ from service.adapters.memory.others import MemoryOthers
 from service.bootstrap import Site
 from service.ports.connections import Cluster, Source
 from service.ports.outcomes import Refused
+from service.ports.workloads import Serving
 from tests.scenarios.conftest import World
 
 FRAUD = """\
@@ -31,7 +32,7 @@ class Watching(World):
         super().__init__(home)
         self.others, self.images = MemoryOthers(), MemoryImages()
         self.only = OnlyWatched(None)
-        self.only.state = self.workloads.state
+        self.only.state = lambda _: Serving("", 0.0, 0)
         self.parts.open_site = lambda *_: Site(
             self.only, self.jobs, self.only, self.metrics, lambda *_: "asked", others=self.others
         )
