@@ -12,7 +12,7 @@ from policies.effects import WriteComment
 from policies.events import Command
 from policies.release import HOLDING, Cause, Phase, Release, Serving, Target
 from policies.spec.declaration import FromImage, FromModel
-from service import commenting, ordering, planning, replaying
+from service import commenting, ordering, planning, replaying, seen
 from service.bootstrap import Parts
 from service.deciding import Deciding, Plan, decide
 from service.ports.outcomes import Refused
@@ -138,8 +138,9 @@ def _of_branch(parts: Parts, row: ModelRow, given: dict[str, str], actor: str) -
 
 def obey(deciding: Deciding, command: Command, plan: Plan | None) -> Reply:
     """Do what the command says, or say why not."""
-    if (why := ordering.outdated(deciding.change, command)) is not None:
-        return Reply(ok=False, text=why)
+    why_not = ordering.outdated(deciding.change, command) or seen.changed(deciding.change, command)
+    if why_not is not None:
+        return Reply(ok=False, text=why_not)
     match command.verb:
         case "start" if plan is not None:
             names = deciding.start(plan)

@@ -30,10 +30,14 @@ def take(store: Store, name: str, secret: str, role: str = OPERATOR) -> None:
         change.record(f"token-{name}", "segue", "token taken", {"role": role})
 
 
+def secret_in(authorization: str) -> str:
+    """The token of an `Authorization: Bearer …` header; empty where there is none."""
+    scheme, _, secret = authorization.partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else ""
+
+
 def actor(store: Store, authorization: str) -> str | None:
     """The name of the token in an `Authorization: Bearer …` header; None for an unknown one."""
-    scheme, _, secret = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not secret.strip():
-        return None
-    found = store.token(digest_of(secret.strip()))
+    secret = secret_in(authorization)
+    found = store.token(digest_of(secret)) if secret else None
     return None if found is None else found.name
