@@ -9,7 +9,7 @@ from dataclasses import replace
 from handlers.commands import render
 from policies.effects import WriteComment
 from policies.events import Command
-from service import beginning, commenting, dismissing, ordering, replaying
+from service import beginning, commenting, dismissing, ordering, replaying, seen
 from service.beginning import Plan
 from service.bootstrap import Parts
 from service.deciding import Deciding, decide
@@ -64,8 +64,9 @@ def _with_groups(parts: Parts, command: Command) -> Command:
 
 def obey(deciding: Deciding, command: Command, plan: Plan | None) -> Reply:
     """Do what the command says, or say why not."""
-    if (why := ordering.outdated(deciding.change, command)) is not None:
-        return Reply(ok=False, text=why)
+    why_not = ordering.outdated(deciding.change, command) or seen.changed(deciding.change, command)
+    if why_not is not None:
+        return Reply(ok=False, text=why_not)
     match command.verb:
         case "start" if plan is not None:
             names = beginning.start(deciding, plan)

@@ -59,6 +59,10 @@ class Client:
             f" {REPLY_SECONDS:g} s; see: segue doctor"
         )
 
+    def login_link(self) -> dict[str, Any]:
+        """A `link` that opens the page logged in, once, within so many `seconds`."""
+        return self._ask("POST", f"{self.web}/api/v1/links")
+
     def labels(self, batch: bytes) -> dict[str, Any]:
         """Store a batch of true labels; what it was stored as. The same batch sent twice is one."""
         headers = {"Idempotency-Key": hashlib.sha256(batch).hexdigest()}

@@ -18,6 +18,7 @@ from service.ordering import SINCE
 from service.queue import Work
 from service.reading import Reading
 from service.replaying import KINDS
+from service.settings import Settings
 from service.states import COMMAND, SOURCE_EVENT
 from service.store import Store
 
@@ -111,6 +112,12 @@ def message(inbox: Inbox, number: int, hidden: Iterable[bytes], *, body: bool) -
     headers = {key: _without(value, secrets) for key, value in found.headers.items()}
     text = _without(_readable(found.body), secrets)[:MOST_SHOWN] if body else None
     return Message(headers, found.delivery_id, found.digest, len(found.body), text)
+
+
+def hidden(settings: Settings, source: str) -> tuple[bytes, ...]:
+    """What must not be shown of a source's deliveries."""
+    names = (f"hook-{source}", f"login-{source}")
+    return tuple(secret for name in names if (secret := settings.secret(name)))
 
 
 # --- one list out of two ---------------------------------------------------------------------

@@ -37,9 +37,10 @@ class Reading:
         phase: str | None = None,
         final: bool | None = None,
         before: int | None = None,
+        begun: float | None = None,
         limit: int = 1000,
     ) -> list[ReleaseRow]:
-        """Newest first. The next page is `before=<the last one's id>`."""
+        """Newest first; with `begun` those that had begun by that time. Next page: `before=<the last id>`."""
         wanted = {"model": model, "target": target, "version_key": version_key, "phase": phase}
         query = select(release).order_by(release.c.id.desc()).limit(limit)
         for column, value in wanted.items():
@@ -50,6 +51,8 @@ class Reading:
             query = query.where(release.c.final if final else ~release.c.final)
         if before is not None:
             query = query.where(release.c.id < before)
+        if begun is not None:
+            query = query.where(release.c.created <= begun)
         return [_release(row) for row in self.connection.execute(query)]
 
     def releases_of(self, numbers: Sequence[int]) -> list[ReleaseRow]:
@@ -186,6 +189,12 @@ class Reading:
     ) -> list[record.Entry]:
         """The record about a subject, or all of it, oldest first."""
         return record.entries(self.connection, subject, after=after, limit=limit)
+
+    def newest_of_record(
+        self, subject: str | None = None, *, before: int | None = None, limit: int = 100
+    ) -> list[record.Entry]:
+        """The record about a subject, or all of it, newest first."""
+        return record.newest(self.connection, subject, before=before, limit=limit)
 
     def _chosen(self, table: Table, key: Any, wanted: Sequence[Any]) -> Iterator[Any]:
         """Rows by key; some at a time, because a statement has room for so many only."""

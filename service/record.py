@@ -105,6 +105,18 @@ def entries(
     return [_entry(row) for row in connection.execute(query)]
 
 
+def newest(
+    connection: Connection, subject: str | None = None, *, before: int | None = None, limit: int = 100
+) -> list[Entry]:
+    """Entries about a subject, or all, newest first. The next page is `before=<the last one's id>`."""
+    query = select(record).order_by(record.c.id.desc()).limit(limit)
+    if subject is not None:
+        query = query.where(record.c.subject == subject)
+    if before is not None:
+        query = query.where(record.c.id < before)
+    return [_entry(row) for row in connection.execute(query)]
+
+
 def _digest(*columns: Any) -> str:
     return hashlib.sha256(canonical(columns).encode()).hexdigest()
 

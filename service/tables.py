@@ -179,6 +179,18 @@ token = Table(
     Column("expires", Double),
 )
 
+# Who is logged in to the page, and links that log somebody in once. Only digests of secrets are stored.
+session = Table(
+    "session",
+    ENGINE,
+    Column("digest", Text, primary_key=True),
+    Column("token", Text, nullable=False),  # hash of the token that it stands for: it ends with that
+    Column("link", Boolean, nullable=False),
+    Column("used", Double, nullable=False),
+    Column("until", Double, nullable=False),
+    Index("session_by_end", "until"),
+)
+
 answer = Table(
     "answer",
     ENGINE,

@@ -33,25 +33,29 @@ def take(store: Store, name: str, secret: str, role: str = OPERATOR) -> None:
         change.record(f"token-{name}", "segue", "token taken", {"role": role})
 
 
+def secret_in(authorization: str) -> str:
+    """The token of an `Authorization: Bearer …` header; empty where there is none."""
+    scheme, _, secret = authorization.partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else ""
+
+
 def actor(store: Store, authorization: str) -> str | None:
     """The name of the token in an `Authorization: Bearer …` header; None for an unknown one, and for one
     that may only ask for verdicts."""
-    scheme, _, secret = authorization.partition(" ")
-    return _named(store, secret, {OPERATOR}) if scheme.lower() == "bearer" else None
+    return _named(store, secret_in(authorization), {OPERATOR})
 
 
 def asker(store: Store, authorization: str) -> str | None:
     """The same for who asks for a verdict; also as the password of `Authorization: Basic …`, which is what
     a URL with a login becomes."""
     scheme, _, given = authorization.partition(" ")
-    if scheme.lower() == "basic":
-        try:
-            given = base64.b64decode(given, validate=True).decode().partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
-            return None
-    elif scheme.lower() != "bearer":
+    if scheme.lower() != "basic":
+        return _named(store, secret_in(authorization), {OPERATOR, VERDICTS})
+    try:
+        secret = base64.b64decode(given, validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
         return None
-    return _named(store, given, {OPERATOR, VERDICTS})
+    return _named(store, secret, {OPERATOR, VERDICTS})
 
 
 def _named(store: Store, secret: str, roles: set[str]) -> str | None:

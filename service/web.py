@@ -1,10 +1,9 @@
-"""The read side over HTTP: `/api/v1`, behind which the command line stands and a page can stand.
+"""The read side over HTTP: `/api/v1`, behind which the command line stands, and the page for people.
 
-Reads only, and only with a token; what people want done goes to the intake, stored before it is
-answered. Views translate HTTP to a read and back.
+Reads only, and only with a token or a login; what people want done is stored before it is answered, as
+by the intake. Views translate HTTP to a read and back.
 """
 
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -12,11 +11,11 @@ from flask import Blueprint, Flask, Response, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
 
 from policies.effects import HandBack
-from policies.release import Release, Target
-from service import happened, parked, places, recorded, tokens, views, web_verdicts
+from service import happened, parked, printed, recorded, sessions, tokens, views, web_verdicts
+from service.addresses import Addresses
 from service.bootstrap import Parts
-from service.performing.images import job_name, recipe_of
-from service.ports.outcomes import PortError
+from service.installation import place
+from service.pages import door, frame
 from service.reporting import data
 from service.series import Series
 from service.states import ENVIRONMENT, number_of, release_of, target_of, version_of
@@ -37,8 +36,10 @@ def create_web(parts: Parts, series: Series) -> Flask:
     _targets(api, parts)
     _events(api, parts)
     _installation(api, parts.store)
+    _links(api, parts)
     app.register_blueprint(api)
     app.register_blueprint(web_verdicts.blueprint(parts))
+    frame.add(app, parts, series)
 
     @app.get("/healthz")
     def healthz() -> Response:
@@ -56,13 +57,18 @@ def create_web(parts: Parts, series: Series) -> Flask:
     @app.after_request
     def count(response: Response) -> Response:
         requests.labels(str(response.status_code)).inc()
-        response.headers["Cache-Control"] = "no-store"
+        response.headers.setdefault("Cache-Control", "no-store")
         return response
 
-    app.register_error_handler(404, lambda _error: problem(404, "there is nothing here"))
-    app.register_error_handler(405, lambda _error: problem(405, "this address is only read"))
-    app.register_error_handler(500, lambda _error: problem(503, "the store does not answer; try again"))
+    app.register_error_handler(404, lambda _error: _wrong(404, "there is nothing here"))
+    app.register_error_handler(405, lambda _error: _wrong(405, "this address is only read"))
+    app.register_error_handler(500, lambda _error: _wrong(503, "the store does not answer; try again"))
     return app
+
+
+def _wrong(status: int, detail: str) -> Response:
+    """An error in the form of what was asked for: a page, or a problem."""
+    return frame.wrong(status, detail) if frame.holds(request.path) else problem(status, detail)
 
 
 def problem(status: int, detail: str) -> Response:
@@ -115,7 +121,7 @@ def _releases(api: Blueprint, parts: Parts) -> None:
         row = store.release(number_of(name))
         if row is None:
             return problem(404, f"there is no release {name}")
-        return jsonify(logs=_logs(parts, release_of(row)))
+        return jsonify(logs=printed.of_release(parts, release_of(row)))
 
 
 def _evidence(api: Blueprint, store: Store, series: Series) -> None:
@@ -141,15 +147,13 @@ def _evidence(api: Blueprint, store: Store, series: Series) -> None:
 
 def _targets(api: Blueprint, parts: Parts) -> None:
     store = parts.store
-    addresses: dict[tuple[str, int], str] = {}  # by target and epoch: a cluster is not asked for each page
+    addresses = Addresses(parts)
 
     @api.get("/targets")
     def targets() -> Response:
         shown = [target_of(row, row.name) for row in store.targets()]
         waits = {work.subject: work.error for work in store.unfinished(HandBack.__name__)}
-        return jsonify(
-            targets=[views.target(t, _address(parts, t, addresses), waits.get(t.name)) for t in shown]
-        )
+        return jsonify(targets=[views.target(t, addresses.of(t), waits.get(t.name)) for t in shown])
 
 
 def _events(api: Blueprint, parts: Parts) -> None:
@@ -173,15 +177,23 @@ def _events(api: Blueprint, parts: Parts) -> None:
             return problem(404, f"there is no event {name}")
         message = None
         if found.delivery is not None:
-            hidden = _hidden(parts, found.source)
+            hidden = happened.hidden(parts.settings, found.source)
             message = happened.message(parts.inbox, found.delivery, hidden, body="body" in request.args)
         return jsonify(event=views.event(found), message=views.message(message) if message else None)
 
 
-def _hidden(parts: Parts, source: str) -> tuple[bytes, ...]:
-    """What must not be shown of a source's deliveries."""
-    names = (f"hook-{source}", f"login-{source}")
-    return tuple(secret for name in names if (secret := parts.settings.secret(name)))
+def _links(api: Blueprint, parts: Parts) -> None:
+    """Ways into the page for who has a token: a link that logs in once."""
+
+    @api.post("/links")
+    def links() -> Response:
+        secret = tokens.secret_in(request.headers.get("Authorization", ""))
+        code = sessions.offer(parts.store, secret)
+        if code is None:
+            return problem(401, "a token is needed: Authorization: Bearer <token>")
+        return jsonify(
+            link=f"{place(parts.settings).web}{door.ROOT}links/{code}", seconds=sessions.LINK_SECONDS
+        )
 
 
 def _installation(api: Blueprint, store: Store) -> None:
@@ -221,39 +233,3 @@ def _installation(api: Blueprint, store: Store) -> None:
             return problem(400, "`after` must be the id of the page before's last entry, such as 200")
         entries = store.record_of(after=number_of(after))
         return jsonify(record=[views.entry(entry) for entry in entries])
-
-
-def _logs(parts: Parts, release: Release) -> dict[str, str]:
-    row = parts.store.version(release.version)
-    if row is None:
-        return {}
-    version = version_of(row)
-    home, recipe = places.home(parts.store.clusters(), version.model), recipe_of(version)
-    printed: dict[str, Callable[[], str]] = {
-        "build": lambda: parts.builder_of(recipe).logs(recipe.name),
-        "evaluation": lambda: parts.at(home).jobs.logs(job_name(version)),
-        "workload": lambda: parts.at(release.place).workloads.logs(release.backend),
-    }
-    return {kind: _readable(read) for kind, read in printed.items()}
-
-
-def _readable(read: Callable[[], str]) -> str:
-    try:
-        return read()
-    except PortError as reason:
-        return f"cannot be read now: {reason}"
-
-
-def _address(parts: Parts, target: Target, known: dict[tuple[str, int], str]) -> str | None:
-    """Where users reach the target; None where it has no route, or its cluster does not answer."""
-    key = (target.name, target.epoch)
-    if target.place.cluster is not None and key in known:
-        return known[key]
-    try:
-        router = parts.at(target.place).router
-        if router.get(target.name) is None:
-            return None
-        known[key] = router.address(target.name)
-    except PortError:
-        return None
-    return known[key]

@@ -18,7 +18,7 @@ PLACES = {
     "up": "running", "down": "running", "doctor": "running", "connect": "connecting",
     "cluster": "connecting", "token": "connecting", "signing-key": "connecting",
     "init": "checking", "check": "checking", "simulate": "simulating",
-    "releases": "showing", "show": "showing", "watch": "showing",
+    "open": "opening", "releases": "showing", "show": "showing", "watch": "showing",
     "logs": "showing", "report": "reporting", "replay": "replaying", "targets": "showing",
     "verdict": "asking",
     "events": "listing", "replay-event": "listing", "dismiss-event": "listing",
@@ -56,7 +56,7 @@ def group() -> None:
       segue init                    write a segue.yaml for your model
       segue check                   find its mistakes; needs no server
       segue connect git PATH        then push: git push
-      segue watch                   see releases move
+      segue open                    see releases move on the web page
 
     Settings come from variables named SEGUE_*; docs/reference/settings.md lists them.
 

@@ -11,6 +11,8 @@ from rich.console import Console
 from service import installation, shim, up
 from service.cli import doctor
 from service.cli.context import EXIT_FAILED, as_json, chosen, console, print_json
+from service.client import client_of
+from service.settings import Settings
 from service.worker import stop_on_signals
 
 DOWN_SECONDS = 20.0
@@ -40,11 +42,20 @@ def start(broker: str) -> None:
             where = installation.place(installation.with_ports(settings))
             out.print(f"         hooks   {where.intake}/hooks/<source>")
             out.print(f"         API     {where.web}/api/v1")
+            out.print(f"         page    {_way_in(settings, out)}")
             if not settings.clusters_only:
                 out.print(f"         models  {where.router}/<model>/<environment>")
             out.print(f"         home    {settings.home}")
 
     up.up(settings, "none" if broker == "none" else "embedded", stop_on_signals(), tell)
+
+
+def _way_in(settings: Settings, out: Console) -> str:
+    """The page's address; for somebody who reads it now, with a login that works once. Never into a file."""
+    if not out.is_terminal:
+        return f"{installation.place(installation.with_ports(settings)).web}/; log in by: segue open"
+    link: str = client_of(settings).login_link()["link"]
+    return f"{link} (once, within ten minutes; another: segue open)"
 
 
 @click.command()

@@ -181,9 +181,12 @@ def _say_what_runs(console: Console, stage: Stage) -> None:
     address, body = stage.target(WINE)["address"], json.dumps(WINE_BODY)
     told = [
         "",
-        "It runs on. To look at it:",
+        "It runs on. To look at it, open this in a browser (it logs you in once, within ten minutes):",
+        f"  {stage.client.login_link()['link']}",
+        "Or here:",
         f"  export PATH={Path(places.program()).parent}:$PATH",
         f"  export SEGUE_HOME={place.home} SEGUE_GIT_ROOTS={place.bare.parent}",
+        "  segue open",
         "  segue watch",
         "  segue show rel-4",
         "  segue targets",

@@ -1,0 +1,166 @@
+"""Who may come in: login by token or one-time link, the cookie, and what each change must carry.
+
+The cookie reaches the page's own path alone: models that serve on this machine's other port never get it.
+A form carries its session's proof, which no other site knows, and comes from a page of ours.
+"""
+
+import hmac
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
+
+from service import sessions
+from service.settings import Settings
+from service.store import Store
+
+ROOT = "/-/"
+LOGINS, WINDOW = 10, 60.0  # so many wrong tokens from one address in so many seconds
+ADDRESSES = 1000  # that are remembered
+OPEN = frozenset({"page.login", "page.logged_in", "page.link", "page.linked", "page.static"})
+
+
+class Attempts:
+    """Wrong tokens of late, by address. Who is let in by a link is never held up by them."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._wrong: dict[str, deque[float]] = {}
+
+    def wait(self, address: str) -> float:
+        """Seconds until that address may try again."""
+        wrong, now = self._wrong.get(address), self._clock()
+        while wrong and wrong[0] <= now - WINDOW:
+            wrong.popleft()
+        return wrong[0] + WINDOW - now if wrong and len(wrong) >= LOGINS else 0.0
+
+    def failed(self, address: str) -> None:
+        """Remember a wrong one."""
+        if address not in self._wrong and len(self._wrong) >= ADDRESSES:
+            del self._wrong[next(iter(self._wrong))]
+        self._wrong.setdefault(address, deque()).append(self._clock())
+
+
+def guard(page: Blueprint, store: Store, settings: Settings) -> None:
+    """Let nobody see or do anything without a login."""
+    cookie = _cookie(settings)
+
+    @page.before_request
+    def known() -> Response | None:
+        if request.method == "POST" and not _ours(settings):
+            return _refused("This form came from another site, so nothing was done.")
+        if request.endpoint in OPEN:
+            return None
+        secret = request.cookies.get(cookie, "")
+        visitor = sessions.visitor(store, secret) if secret else None
+        if visitor is None:
+            return _asked()
+        g.visitor = visitor
+        if request.method == "POST" and not _proves(visitor.proof):
+            return _refused("This form belongs to another login. Go back, load the page anew, and try again.")
+        return None
+
+
+def routes(page: Blueprint, store: Store, settings: Settings) -> None:
+    """Logging in and out."""
+    cookie, attempts = _cookie(settings), Attempts()
+
+    def let_in(secret: str, to: str) -> Response:
+        response = make_response(redirect(to, 303))
+        response.set_cookie(cookie, secret, **_kept(settings))
+        return response
+
+    @page.get("/login")
+    def login() -> Response:
+        return make_response(render_template("login.html", to=_inside(request.args.get("to", ""))))
+
+    @page.post("/login")
+    def logged_in() -> Response:
+        to, address = _inside(request.form.get("to", "")), request.remote_addr or ""
+        if (wait := attempts.wait(address)) > 0:
+            wrong = f"Too many wrong tokens came from your address. Try again in {wait:.0f} s, or use a link."
+            response = make_response(render_template("login.html", to=to, wrong=wrong), 429)
+            response.headers["Retry-After"] = f"{wait:.0f}"
+            return response
+        secret = sessions.begin(store, request.form.get("token", "").strip())
+        if secret is None:
+            attempts.failed(address)
+            wrong = "Segue does not know this token."
+            return make_response(render_template("login.html", to=to, wrong=wrong), 401)
+        return let_in(secret, to)
+
+    @page.get("/links/<code>")
+    def link(code: str) -> Response:
+        """Nothing changes by looking: whatever previews links must not use it up."""
+        return make_response(render_template("link.html", code=code))
+
+    @page.post("/links/<code>")
+    def linked(code: str) -> Response:
+        secret = sessions.redeem(store, code)
+        if secret is None:
+            wrong = "This link was used already, or is older than ten minutes. Make another: segue open"
+            return make_response(render_template("login.html", to=ROOT, wrong=wrong), 401)
+        return let_in(secret, ROOT)
+
+    @page.post("/logout")
+    def logout() -> Response:
+        sessions.end(store, request.cookies.get(cookie, ""))
+        response = make_response(redirect(url_for("page.login"), 303))
+        response.delete_cookie(cookie, path=_kept(settings)["path"], secure=_kept(settings)["secure"])
+        return response
+
+
+def _asked() -> Response:
+    """The login, in place of what was asked for; what refreshes a part of a page is sent to it."""
+    if "HX-Request" in request.headers:
+        response = make_response("", 401)
+        response.headers["HX-Redirect"] = url_for("page.login")
+        return response
+    to = request.full_path.removesuffix("?") if request.method == "GET" else ROOT
+    return make_response(render_template("login.html", to=_inside(to)), 401)
+
+
+def _refused(why: str) -> Response:
+    return make_response(render_template("wrong.html", title="Not done", why=why), 403)
+
+
+def _inside(address: str) -> str:
+    """Where to go after the login: an address of the page, never elsewhere."""
+    plain = address.isascii() and address.isprintable() and "\\" not in address
+    return address if address.startswith(ROOT) and plain else ROOT
+
+
+def _ours(settings: Settings) -> bool:
+    """Whether a form comes from a page of ours, as far as the browser says."""
+    origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
+    if origin is not None:
+        return urlsplit(origin).netloc in {request.host, urlsplit(settings.web_url or "").netloc} - {""}
+    return site in {None, "same-origin", "none"}
+
+
+def _proves(proof: str) -> bool:
+    return hmac.compare_digest(request.form.get("proof", "").encode(), proof.encode())
+
+
+def _https(settings: Settings) -> bool:
+    """Whether people reach the page by HTTPS: this process itself speaks HTTP to a proxy."""
+    return (settings.web_url or "").startswith("https://")
+
+
+def _cookie(settings: Settings) -> str:
+    """By its name a browser refuses it from others and without HTTPS, where that is spoken."""
+    return "__Host-segue" if _https(settings) else "segue-page"
+
+
+def _kept(settings: Settings) -> dict[str, Any]:
+    secure = _https(settings)
+    return {
+        "path": "/" if secure else ROOT,
+        "secure": secure,
+        "httponly": True,
+        "samesite": "Strict",
+        "max_age": int(sessions.LONGEST_SECONDS),
+    }

@@ -1,0 +1,70 @@
+"""What came in and what became of it; what was given up; the record."""
+
+from flask import Blueprint, abort, render_template, request
+
+from service import happened, views
+from service.bootstrap import Parts
+from service.pages import actions
+from service.states import number_of
+
+ENTRIES = 100
+
+
+def routes(page: Blueprint, parts: Parts) -> None:
+    """Events and the record."""
+
+    @page.get("/events")
+    def events() -> str:
+        failed, source = "failed" in request.args, request.args.get("source") or None
+        try:
+            found = happened.page(
+                parts.store, parts.inbox, source=source, failed=failed, before=request.args.get("before")
+            )
+        except ValueError:
+            abort(404)
+        shown = [views.event(one) for one in found.events]
+        return render_template(
+            "events.html",
+            events=shown,
+            next=found.next,
+            failed=failed,
+            source=source,
+            first="before" not in request.args,
+            connected=bool(shown) or bool(parts.store.sources()),
+        )
+
+    @page.get("/events/<name>")
+    def event(name: str) -> str:
+        found = happened.one(parts.store, parts.inbox, name)
+        if found is None:
+            abort(404)
+        message = None
+        if found.delivery is not None:
+            hidden = happened.hidden(parts.settings, found.source)
+            message = happened.message(parts.inbox, found.delivery, hidden, body=True)
+        return render_template(
+            "event.html",
+            one=views.event(found),
+            message=views.message(message) if message else None,
+            again=actions.of_event(found),
+        )
+
+    @page.get("/record")
+    def record() -> str:
+        text = request.args.get("before")
+        before = None if text is None else number_of(text)
+        if before == 0:
+            abort(404)
+        subject = request.args.get("subject") or None
+        with parts.store.read() as read:
+            found = read.newest_of_record(subject, before=before, limit=ENTRIES + 1)
+        wrong = parts.store.verify() if "verify" in request.args else None
+        return render_template(
+            "record.html",
+            entries=[views.entry(entry) for entry in found[:ENTRIES]],
+            older=found[ENTRIES - 1].id if len(found) > ENTRIES else None,
+            subject=subject,
+            first=before is None,
+            verified="verify" in request.args,
+            wrong=wrong,
+        )

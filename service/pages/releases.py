@@ -1,0 +1,97 @@
+"""All releases, and one: where it stands, what its guards say, what was decided, what people can do."""
+
+import time
+from typing import Any
+
+from flask import Blueprint, Response, abort, g, make_response, render_template, request
+
+from policies.release import Phase, Release
+from service import parked, printed, views
+from service.bootstrap import Parts
+from service.pages import actions, journey, paging, standing
+from service.pages.pictures import Pictures
+from service.series import Series
+from service.states import number_of, release_of, version_of
+
+AGES = 20.0  # seconds after which "2 min ago" is written anew although nothing has happened
+ENTRIES = 100  # of its record that are shown
+
+
+def routes(page: Blueprint, parts: Parts, series: Series) -> None:
+    """The list, one release, and the parts of it that are loaded by themselves."""
+    pictures = Pictures(series)
+
+    @page.get("/releases")
+    def releases() -> str:
+        before, opened = paging.before(), "open" in request.args
+        rows = parts.store.releases(
+            final=False if opened else None, before=before, limit=paging.SIZE + 1
+        )  # fmt: skip
+        listed = [release_of(row) for row in rows]
+        return render_template("releases.html", opened=opened, **paging.page(listed, before))
+
+    @page.get("/releases/<name>")
+    def release(name: str) -> str:
+        return render_template("release.html", **_all_of(parts, name))
+
+    @page.get("/releases/<name>/live")
+    def live(name: str) -> Response:
+        """The same again, without what stays; nothing while nothing has changed."""
+        found = _all_of(parts, name)
+        if request.headers.get("HX-PTag") == found["tag"]:
+            return make_response("", 304)
+        response = make_response(render_template("_live.html", **found))
+        response.headers["HX-PTag"] = found["tag"]
+        return response
+
+    @page.get("/releases/<name>/pictures")
+    def drawn(name: str) -> Response:
+        shown = _release(parts, name)
+        found = pictures.of(shown)
+        if found is not None and request.headers.get("HX-PTag") == found.tag:
+            return make_response("", 304)
+        template = "_pictures.html" if "HX-Request" in request.headers else "pictures.html"
+        response = make_response(render_template(template, one=views.release(shown), found=found))
+        if found is not None:
+            response.headers["HX-PTag"] = found.tag
+        return response
+
+    @page.get("/releases/<name>/logs")
+    def logs(name: str) -> str:
+        shown = _release(parts, name)
+        return render_template("logs.html", one=views.release(shown), logs=printed.of_release(parts, shown))
+
+
+def _release(parts: Parts, name: str) -> Release:
+    row = parts.store.release(number_of(name))
+    if row is None:
+        abort(404)
+    return release_of(row)
+
+
+def _all_of(parts: Parts, name: str) -> dict[str, Any]:
+    """Everything about a release but its pictures and logs, and a tag that changes with it."""
+    with parts.store.read() as read:
+        row = read.release(number_of(name))
+        if row is None:
+            abort(404)
+        shown = release_of(row)
+        version = read.version(shown.version)
+        record = read.newest_of_record(name, limit=ENTRIES)
+        dead = [parked.shown(work) for work in read.work_of(name) if work.state == "dead"]
+    state = version_of(version) if version is not None else None
+    last = record[0].id if record else 0
+    seen = (row.rev, version.rev if version else 0, last, len(dead), int(time.time() / AGES))
+    return {
+        "one": views.release(shown),
+        "version": views.version(state) if state is not None else None,
+        "building": state.phase.value if state is not None and shown.phase is Phase.PENDING else "",
+        "stops": journey.stops(shown),
+        "guards": standing.rows(shown.evidence) if shown.evidence else (),
+        "actions": actions.of_release(shown, g.visitor.name),
+        "rule": shown.environment.approvals,
+        "record": [views.entry(entry) for entry in record],
+        "cut": len(record) == ENTRIES,
+        "parked": dead,
+        "tag": ".".join(str(one) for one in seen),
+    }

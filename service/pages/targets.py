@@ -1,0 +1,140 @@
+"""All targets: what serves now, since when, on which evidence. One target: what served when."""
+
+import calendar
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, abort, render_template, request
+
+from policies.release import Phase, Release, Serving, Target
+from service import seen, views
+from service.addresses import Addresses
+from service.bootstrap import Parts
+from service.pages import actions, paging
+from service.reading import Reading
+from service.states import number_of, release_of, target_of
+
+OPEN = 200  # releases on their way that are shown with their targets
+WAITING = frozenset({Phase.APPROVAL})
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A target with the release whose version serves, and what is on its way there, newest first."""
+
+    target: Target
+    serving: Release | None
+    coming: tuple[Release, ...]
+
+    @property
+    def seen(self) -> str:
+        return seen.of_target(self.target)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What served a target at a time: the release that had all traffic, and one that had some of it."""
+
+    at: float
+    stable: Release | None
+    beside: Release | None
+    weight: float
+
+
+def routes(page: Blueprint, parts: Parts) -> None:
+    """Overview and one target."""
+    addresses = Addresses(parts)
+
+    @page.get("/")
+    def overview() -> str:
+        with parts.store.read() as read:
+            shown = _all(read)
+            known = bool(shown) or bool(read.sources())
+        coming = [release for one in shown for release in one.coming]
+        asks = [release for release in coming if release.phase in WAITING]
+        return render_template("overview.html", targets=shown, asks=asks, connected=known)
+
+    @page.get("/targets/<model>/<environment>")
+    def target(model: str, environment: str) -> str:
+        name, before = f"{model}/{environment}", paging.before()
+        with parts.store.read() as read:
+            row = read.target(name)
+            if row is None:
+                abort(404)
+            shown = _one(read, target_of(row, name))
+            rows = read.releases(target=name, model=model, before=before, limit=paging.SIZE + 1)
+            moment = _asked(read, model, name)
+        listed = [release_of(one) for one in rows]
+        return render_template(
+            "target.html",
+            shown=shown,
+            one=views.target(shown.target, addresses.of(shown.target)),
+            moment=moment,
+            back=actions.of_target(shown.target),
+            asked=request.args.get("at", ""),
+            **paging.page(listed, before),
+        )
+
+
+def _all(read: Reading) -> list[Shown]:
+    """Three queries, however many there are."""
+    found = [target_of(row, row.name) for row in read.targets()]
+    coming = [release_of(row) for row in read.releases(final=False, limit=OPEN)]
+    numbers = [number_of(one.stable.release) for one in found if one.stable is not None]
+    serving = {row.name: release_of(row) for row in read.releases_of(numbers)}
+    shown = [_joined(one, serving, coming) for one in found]
+    known = {one.name for one in found}
+    strangers = dict.fromkeys(one.target for one in coming if one.target not in known)
+    return [*shown, *(_joined(Target(name), {}, coming) for name in strangers)]
+
+
+def _one(read: Reading, found: Target) -> Shown:
+    coming = [release_of(row) for row in read.releases(target=found.name, final=False, limit=OPEN)]
+    numbers = [number_of(found.stable.release)] if found.stable is not None else []
+    return _joined(found, {row.name: release_of(row) for row in read.releases_of(numbers)}, coming)
+
+
+def _joined(found: Target, serving: dict[str, Release], coming: list[Release]) -> Shown:
+    stable: Serving | None = found.stable
+    release = serving.get(stable.release) if stable is not None else None
+    return Shown(found, release, tuple(one for one in coming if one.target == found.name))
+
+
+# --- what served when ------------------------------------------------------------------------
+
+
+def _asked(read: Reading, model: str, target: str) -> Moment | None:
+    text = request.args.get("at", "")
+    if not text:
+        return None
+    at = _time(text)
+    if at is None:
+        abort(404)
+    return _served(read, model, target, at)
+
+
+def _time(text: str) -> float | None:
+    """A time of day in UTC, as browsers write it; None for any other text."""
+    for form in ("%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"):
+        try:
+            return float(calendar.timegm(time.strptime(text, form)))
+        except ValueError:
+            continue
+    return None
+
+
+def _served(read: Reading, model: str, target: str, at: float) -> Moment:
+    """From releases that had begun by then: the last that had ended as promoted, and one on its way."""
+    wanted: dict[str, Any] = {"model": model, "target": target, "begun": at, "limit": paging.SIZE}
+    promoted = (release_of(row) for row in read.releases(phase=Phase.PROMOTED.value, **wanted))
+    stable = next((one for one in promoted if one.ended is not None and one.ended <= at), None)
+    others = (release_of(row) for row in read.releases(**wanted))
+    beside = next((one for one in others if one.peak > 0 and (one.ended is None or one.ended > at)), None)
+    return Moment(at, stable, beside, _weight(read, beside, at) if beside is not None else 0.0)
+
+
+def _weight(read: Reading, release: Release, at: float) -> float:
+    """The weight that the router had confirmed by then, as the record tells."""
+    told = [entry for entry in read.record_of(release.name) if entry.at <= at]
+    return next((float(e.detail["observed"]) for e in reversed(told) if "observed" in e.detail), 0.0)

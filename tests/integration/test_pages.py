@@ -1,0 +1,566 @@
+"""The page: nothing without a login, nothing changed by a stranger's form, everything shown as text."""
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import event
+
+from policies.release import Phase
+from service import sessions, tokens
+from service.pages import door
+from tests.scenarios.conftest import CHURN, World
+from tests.visiting import Visitor
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{ 7*7 }}\u202e\x1b[31m"
+PAGES = [
+    "/-/",
+    "/-/targets/wine/production",
+    "/-/targets/wine/production?at=2023-11-14T22:14",
+    "/-/releases",
+    "/-/releases?open=1",
+    "/-/releases/rel-1",
+    "/-/releases/rel-1/live",
+    "/-/releases/rel-1/pictures",
+    "/-/releases/rel-1/logs",
+    "/-/events",
+    "/-/events?failed=1",
+    "/-/events/1",
+    "/-/record",
+    "/-/record?verify=1",
+    "/-/answers/1",
+]
+
+
+@pytest.fixture
+def world(tmp_path):
+    world = World(tmp_path)
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def bob(world):
+    return Visitor(world)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """A world with one release that serves, for tests that change nothing."""
+    world = World(tmp_path_factory.mktemp("served"))
+    world.live()
+    yield world
+    world.close()
+
+
+# --- coming in -------------------------------------------------------------------------------
+
+
+def test_each_address_that_is_read_is_among_those_that_are_tested(world):
+    rules = {str(rule) for rule in world.web.application.url_map.iter_rules() if "GET" in rule.methods}
+    told = {page.partition("?")[0] for page in PAGES}
+    named = {
+        one.replace("rel-1", "<name>").replace("wine/production", "<model>/<environment>")
+        .replace("events/1", "events/<name>").replace("answers/1", "answers/<delivery>")
+        for one in told
+    }  # fmt: skip
+    free = {"/-/login", "/-/links/<code>", "/-/static/<name>"}
+    assert {rule for rule in rules if rule.startswith("/-/")} == named | free
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("cookie", [None, "", "wrong", "\u00e9"])
+def test_nothing_is_shown_without_a_login(served, path, cookie):
+    stranger = served.web.application.test_client()
+    if cookie is not None:
+        stranger.set_cookie("segue-page", cookie, path="/-/")
+    answer = stranger.get(path)
+    assert answer.status_code == 401
+    assert 'name="token"' in answer.text
+    assert "wine" not in answer.text.replace(f'value="{path}"', "")
+
+
+@pytest.mark.parametrize("path", ["/-/commands", "/-/logout"])
+def test_nothing_is_done_without_a_login(served, path):
+    assert (
+        served.web.application.test_client()
+        .post(path, data={"verb": "pause", "subject": "rel-1"})
+        .status_code
+        == 401
+    )
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_who_is_logged_in_sees_each_page_safely_served(served, path):
+    answer = Visitor(served).get(path)
+    assert answer.status_code == 200
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    # What the policy forbids, no page has.
+    assert not re.search(r"\sstyle=|\son\w+=|<style|javascript:|<script(?![^>]* src=)", answer.text)
+    assert not re.search(r'(?:src|href|action)="(?:https?:)?//', answer.text)
+    assert len(answer.data) < 60_000
+
+
+def test_a_login_is_a_cookie_that_no_script_reads_and_no_other_site_or_model_gets(world):
+    answer = Visitor(world).answer
+    cookie = answer.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert "Path=/-/" in cookie
+    assert "Secure" not in cookie
+
+
+def test_where_people_come_by_https_the_cookie_goes_no_other_way(tmp_path):
+    world = World(tmp_path, web_url="https://segue.example")
+    cookie = Visitor(world).answer.headers["Set-Cookie"]
+    assert cookie.startswith("__Host-segue=")
+    assert "Secure" in cookie
+    assert "Path=/;" in cookie + ";"
+    world.close()
+
+
+def test_after_the_login_one_is_where_one_wanted_to_be_and_never_elsewhere(world):
+    for wanted, got in [
+        ("/-/releases?open=1", "/-/releases?open=1"),
+        ("https://evil.example/", "/-/"),
+        ("//evil.example/-/", "/-/"),
+        ("/-/\\evil", "/-/"),
+        ("/-/\r\nX: y", "/-/"),
+        ("", "/-/"),
+    ]:
+        answer = world.web.post("/-/login", data={"token": world.people["bob"], "to": wanted})
+        assert answer.headers["Location"] == got
+
+
+def test_logging_out_ends_the_session_itself(world, bob):
+    proof = re.search(r'name="proof" value="(\w+)"', bob.get("/-/").text)[1]
+    secret = bob.client.get_cookie("segue-page", path="/-/").value
+    assert bob.client.post("/-/logout", data={"proof": proof}).status_code == 303
+    world.web.set_cookie("segue-page", secret, path="/-/")
+    assert world.web.get("/-/").status_code == 401
+
+
+@pytest.mark.parametrize("seconds", [sessions.IDLE_SECONDS + 1, sessions.LONGEST_SECONDS + 1])
+def test_a_session_ends_by_itself(world, bob, seconds):
+    world.clock.now += seconds
+    assert bob.get("/-/").status_code == 401
+
+
+def test_a_session_in_use_goes_on_and_ends_after_half_a_day(world, bob):
+    for _ in range(23):
+        world.clock.now += sessions.IDLE_SECONDS / 2
+        assert bob.get("/-/").status_code == 200
+    world.clock.now += sessions.IDLE_SECONDS / 2
+    assert bob.get("/-/").status_code == 401
+
+
+def test_a_session_ends_with_its_token(world, bob):
+    tokens.make(world.store, "bob")
+    assert bob.get("/-/").status_code == 401
+
+
+def test_no_secret_of_a_session_or_a_link_is_stored(world, bob):
+    code = sessions.offer(world.store, world.people["bob"])
+    secret = bob.client.get_cookie("segue-page", path="/-/").value
+    with world.store.read() as read:
+        stored = str(read.connection.exec_driver_sql("SELECT * FROM session").all())
+    assert len(stored) > 100
+    assert code not in stored
+    assert secret not in stored
+    assert world.people["bob"] not in stored
+
+
+def link(world, who="bob"):
+    headers = {"Authorization": f"Bearer {world.people[who]}"}
+    return world.web.post("/api/v1/links", headers=headers).json["link"].partition(":8471")[2]
+
+
+def test_a_link_lets_its_owner_in_once_and_looking_at_it_does_not_use_it_up(world):
+    path = link(world)
+    assert [world.web.get(path).status_code for _ in range(2)] == [200, 200]
+    answer = world.web.post(path)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/-/")
+    assert "bob" in world.web.get("/-/").text
+    again = world.web.application.test_client()
+    assert again.post(path).status_code == 401
+    assert again.get("/-/").status_code == 401
+
+
+def test_a_link_does_not_keep(world):
+    path = link(world)
+    world.clock.now += sessions.LINK_SECONDS + 1
+    assert world.web.post(path).status_code == 401
+
+
+def test_a_link_is_no_session_and_a_session_is_no_link(world, bob):
+    code = link(world).rpartition("/")[2]
+    world.web.set_cookie("segue-page", code, path="/-/")
+    assert world.web.get("/-/").status_code == 401
+    secret = bob.client.get_cookie("segue-page", path="/-/").value
+    assert world.web.post(f"/-/links/{secret}").status_code == 401
+
+
+def test_a_token_for_verdicts_alone_opens_no_page(world):
+    secret = tokens.make(world.store, "argo", tokens.VERDICTS)
+    assert sessions.begin(world.store, secret) is None
+    assert sessions.offer(world.store, secret) is None
+
+
+def test_links_are_made_for_who_has_a_token_alone(world):
+    for header in (None, "Bearer wrong", "Bearer "):
+        answer = world.web.post("/api/v1/links", headers={"Authorization": header} if header else {})
+        assert answer.status_code == 401
+
+
+def test_whoever_guesses_tokens_waits_and_holds_up_nobody_who_has_a_link(world):
+    wrong = [world.web.post("/-/login", data={"token": "guess"}).status_code for _ in range(door.LOGINS + 1)]
+    assert wrong == [401] * door.LOGINS + [429]
+    answer = world.web.post("/-/login", data={"token": world.people["bob"]})
+    assert answer.status_code == 429
+    assert int(answer.headers["Retry-After"]) > 0
+    assert world.web.post(link(world)).status_code == 303
+
+
+def test_wrong_tokens_of_one_address_are_forgotten_after_a_minute_and_concern_no_other():
+    now = [0.0]
+    attempts = door.Attempts(lambda: now[0])
+    for _ in range(door.LOGINS):
+        attempts.failed("192.0.2.1")
+    assert attempts.wait("192.0.2.1") > 0
+    assert attempts.wait("192.0.2.2") == 0
+    now[0] = door.WINDOW
+    assert attempts.wait("192.0.2.1") == 0
+
+
+def test_a_flood_of_addresses_is_not_remembered_for_ever():
+    attempts = door.Attempts()
+    for number in range(3 * door.ADDRESSES):
+        attempts.failed(str(number))
+    assert len(attempts._wrong) == door.ADDRESSES
+
+
+# --- forms -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://localhost:8480"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+@pytest.mark.parametrize("path", ["/-/login", "/-/logout", "/-/commands", "/-/links/x"])
+def test_a_form_of_another_site_is_refused(served, headers, path):
+    bob, before = Visitor(served), served.inbox.newest()
+    bob.get("/-/")
+    proof = re.search(r'name="proof" value="(\w+)"', bob.answer.text)[1]
+    data = {"proof": proof, "token": served.people["bob"], "verb": "pause", "subject": "rel-1"}
+    assert bob.client.post(path, data=data, headers=headers).status_code == 403
+    assert served.inbox.newest() == before
+
+
+@pytest.mark.parametrize("proof", ["", "wrong", "\u00e9", None])
+def test_a_form_without_its_proof_does_nothing(served, proof):
+    bob, before = Visitor(served), served.inbox.newest()
+    data = {"verb": "rollback", "subject": "wine/production"} | (
+        {"proof": proof} if proof is not None else {}
+    )
+    assert bob.client.post("/-/commands", data=data).status_code == 403
+    assert served.inbox.newest() == before
+
+
+def test_the_proof_of_another_login_is_none(served):
+    bob, other = Visitor(served), Visitor(served, "ann")
+    proof = re.search(r'name="proof" value="(\w+)"', other.get("/-/").text)[1]
+    data = {"proof": proof, "verb": "rollback", "subject": "wine/production"}
+    assert bob.client.post("/-/commands", data=data).status_code == 403
+
+
+def test_nothing_is_changed_by_looking(served):
+    bob = Visitor(served)
+    before = served.store.record_head(), served.inbox.newest()
+    for path in PAGES:
+        assert bob.get(path).status_code == 200
+    assert (served.store.record_head(), served.inbox.newest()) == before
+
+
+# --- commands --------------------------------------------------------------------------------
+
+
+def waiting(world):
+    world.push({"segue.yaml": CHURN})
+    world.settle()
+    world.registry.register("churn", {"model.pkl": b"1"}, author="cara")
+    world.move_alias("churn", "1")
+    world.settle()
+    release = world.releases()[-1]
+    assert release.phase is Phase.APPROVAL
+    return release
+
+
+def test_who_may_approves_and_is_told_what_follows(world, bob):
+    release = waiting(world)
+    assert f"{release.name} on churn/production waits for approval" in bob.text("/-/")
+    told = bob.press("approve", f"/-/releases/{release.name}", reason="good numbers")
+    assert f"Done: {release.name} is starting" in told or "Done:" in told
+    entry = next(e for e in world.store.record_of(release.name) if e.action == "command")
+    assert (entry.actor, entry.detail["channel"], entry.detail["reason"]) == ("bob", "page", "good numbers")
+
+
+def test_who_may_not_approve_is_told_why_and_has_no_button(world):
+    release = waiting(world)
+    eve = Visitor(world, "eve")
+    assert "is not among the people" in eve.text(f"/-/releases/{release.name}")
+    with pytest.raises(AssertionError, match="no form"):
+        eve.form("approve")
+
+
+def test_a_button_pressed_twice_is_one_command(world, bob):
+    release = waiting(world)
+    bob.get(f"/-/releases/{release.name}")
+    fields = bob.form("reject")
+    first = bob.client.post("/-/commands", data=fields).headers["Location"]
+    assert bob.client.post("/-/commands", data=fields).headers["Location"] == first
+
+
+def test_a_stale_button_says_what_has_changed_and_does_nothing(world, bob):
+    world.live()
+    release = world.rollout()
+    bob.get(f"/-/releases/{release.name}")
+    fields = bob.form("promote")
+    world.say("pause", release.name)
+    told = bob.send(fields)
+    assert "Not done: nothing was done" in told
+    assert f"{release.name} was {fields['seen']} when you looked, and is" in told
+    assert "and paused now" in told
+    assert world.release(release.name).paused
+
+
+def test_what_is_on_the_safe_side_counts_however_stale(world, bob):
+    world.live()
+    release = world.rollout()
+    bob.get(f"/-/releases/{release.name}")
+    fields = bob.form("abort")
+    world.say("promote", release.name)
+    assert "Done:" in bob.send(fields)
+
+
+def test_a_rollback_is_not_taken_back_by_a_second_one_who_saw_the_same(world, bob):
+    world.live()
+    release = world.rollout()
+    world.play(40, until=release.name)
+    assert world.release(release.name).phase is Phase.PROMOTED
+    ann = Visitor(world, "ann")
+    path = "/-/targets/wine/production"
+    ann.get(path), bob.get(path)
+    fields = ann.form("rollback")
+    assert "Done:" in bob.press("rollback")
+    world.play(10)
+    told = ann.send(fields)
+    assert f"wine/production was serving {release.name} when you looked" in told
+    assert world.target().stable.version != release.version
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"verb": "destroy"}, {"verb": ""}, {"subject": ""}, {"reason": "x" * 3000}, {"seen": "x" * 3000}],
+)
+def test_what_is_no_command_is_refused(served, changed):
+    bob, before = Visitor(served), served.inbox.newest()
+    proof = re.search(r'name="proof" value="(\w+)"', bob.get("/-/").text)[1]
+    data = {"proof": proof, "verb": "rollback", "subject": "wine/production"} | changed
+    assert bob.client.post("/-/commands", data=data).status_code == 400
+    assert served.inbox.newest() == before
+
+
+def test_given_up_work_is_shown_with_a_button_that_has_it_done_again(world, bob):
+    world.live()
+    world.hook("git", "no object")
+    world.settle()
+    name = re.search(r"/-/events/([\w-]+)", bob.get("/-/events?failed=1").text)[1]
+    assert "dead" in bob.text(f"/-/events/{name}")
+    assert "Done:" in bob.press("replay-event")
+
+
+# --- what is shown ---------------------------------------------------------------------------
+
+
+def test_what_others_wrote_is_shown_as_text(world, bob):
+    """By a cause, a reason, a delivery and its headers; whatever comes from outside may hold script."""
+    release = world.live()
+    world.say("rollback", "wine/production", reason=HOSTILE)
+    world.rollout()
+    world.say("abort", world.releases()[-1].name, reason=HOSTILE)
+    world.intake.post(
+        "/hooks/git",
+        data=HOSTILE.encode(),
+        headers={"User-Agent": HOSTILE.encode("ascii", "ignore").decode()},
+    )
+    world.hook("git", HOSTILE)
+    world.settle()
+    paths = [*PAGES, "/-/releases/rel-2", f"/-/targets/{release.target}", "/-/record?subject=rel-2"]
+    shown = [bob.get(path).text for path in paths]
+    deliveries = [bob.get(f"/-/events/{number}").text for number in range(1, world.inbox.newest() + 1)]
+    everything = "".join([*shown, *deliveries])
+    assert "&lt;script&gt;alert(1)" in everything
+    assert "<script>alert" not in everything
+    assert "<img" not in everything
+    assert "49" not in re.findall(r"&#39;&amp;(.{0,9})", everything)
+
+
+def test_empty_pages_say_what_to_do_next(tmp_path, world, bob):
+    with world.store.change() as change:
+        change.remove_source("git")
+        change.remove_source("mlflow")
+    assert "segue connect git" in bob.text("/-/")
+    assert "segue start MODEL" in bob.text("/-/releases")
+    assert "segue connect git" in bob.text("/-/events")
+    assert "Nothing was given up" in bob.text("/-/events?failed=1")
+
+
+def test_the_overview_says_what_serves_since_when_and_on_which_evidence(world, bob):
+    world.live()
+    told = bob.text("/-/")
+    assert "wine/production rel-1 serves, for" in told
+    assert "not proven" in told
+    release = world.rollout()
+    assert release.name in bob.text("/-/")
+
+
+def test_a_release_shows_its_way_its_guards_and_its_numbers(world, bob):
+    world.live()
+    release = world.rollout()
+    told = bob.text(f"/-/releases/{release.name}")
+    assert "done: built, evaluated" in told
+    assert f"now: ● {release.wanted:g} %" in told or f"now: {release.wanted:g} %" in told
+    assert "next: 100 %" in told
+    assert "evidence against it" in told
+    assert f"new version {release.observed:g} %" in told
+    pictures = bob.get(f"/-/releases/{release.name}/pictures").text
+    assert pictures.count("<figure>") >= 3
+    assert "rolled back here" in pictures
+
+
+def test_a_part_that_has_not_changed_is_not_sent_again(served):
+    bob = Visitor(served)
+    for part in ("live", "pictures"):
+        first = bob.get(f"/-/releases/rel-1/{part}")
+        tag = {"HX-PTag": first.headers["HX-PTag"], "HX-Request": "true"}
+        again = bob.get(f"/-/releases/rel-1/{part}", headers=tag)
+        assert (again.status_code, again.data) == (304, b"")
+
+
+def test_what_refreshes_itself_is_sent_to_the_login_when_the_session_has_ended(world):
+    answer = world.web.get("/-/releases/rel-1/live", headers={"HX-Request": "true"})
+    assert (answer.status_code, answer.headers["HX-Redirect"], answer.data) == (401, "/-/login", b"")
+
+
+def test_what_served_at_a_time_is_told_with_what_was_on_its_way(world, bob):
+    def at(moment):
+        stamp = f"{moment:%Y-%m-%dT%H:%M:%S}"
+        return bob.text(f"/-/targets/wine/production?at={stamp}")
+
+    def time_of(seconds):
+        return datetime.fromtimestamp(seconds, UTC)
+
+    first = world.live()
+    assert "no version of Segue's had been promoted by then" in at(time_of(first.began - 60))
+    assert "UTC: rel-1" in at(time_of(first.ended + 1))
+    second = world.rollout()
+    during = world.clock.now
+    world.clock.now += 2
+    assert f"beside it {second.name} with {second.observed:g} % of requests" in at(time_of(during))
+    world.play(40, until=second.name)
+    assert f"UTC: {second.name}" in at(time_of(world.release(second.name).ended + 1))
+    assert "UTC: rel-1" in at(time_of(during))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/-/releases/rel-99",
+        "/-/releases/x",
+        "/-/releases/rel-99/live",
+        "/-/releases/rel-99/pictures",
+        "/-/releases/rel-99/logs",
+        "/-/releases?before=soon",
+        "/-/targets/wine/nowhere",
+        "/-/targets/wine/production?at=soon",
+        "/-/events/work-99",
+        "/-/events?before=x",
+        "/-/record?before=x",
+        "/-/nowhere",
+        "/-/static/nothing.css",
+        "/-/static/README.md",
+        "/-/static/..%2fpage.py",
+    ],
+)
+def test_what_is_not_there_is_a_page_that_says_so(served, path):
+    answer = Visitor(served).get(path)
+    assert answer.status_code == 404
+    assert "There is nothing here" in answer.text
+    assert answer.headers["Content-Security-Policy"]
+
+
+def test_style_and_script_are_small_kept_and_named_by_their_content(world, bob):
+    files = set(re.findall(r'(?:href|src)="(/-/static/[^"]+)"', bob.get("/-/").text))
+    assert len(files) == 5
+    total = len(bob.answer.data)
+    for file in files:
+        answer = world.web.get(file, headers={"Accept-Encoding": "gzip"})
+        assert (answer.status_code, answer.headers["Content-Encoding"]) == (200, "gzip")
+        assert "immutable" in answer.headers["Cache-Control"]
+        assert world.web.get(file).headers.get("Content-Encoding") is None
+        total += len(answer.data)
+    assert total < 100_000
+
+
+# --- many ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def queries(world):
+    """Statements on releases, targets and what else a list needs; logging in is not counted."""
+    seen = []
+
+    def note(_connection, _cursor, sql, *_):
+        if sql.startswith("SELECT") and "FROM session" not in sql:
+            seen.append(sql)
+
+    event.listen(world.store.engine, "before_cursor_execute", note)
+    return seen
+
+
+def test_a_list_takes_at_most_three_queries_however_long_it_is(world, bob, queries):
+    world.live()
+    world.rollout()
+    for path in ("/-/", "/-/releases", "/-/releases?open=1", "/-/record"):
+        queries.clear()
+        assert bob.get(path).status_code == 200
+        assert len(queries) <= 3, queries
+
+
+def test_lists_come_in_pages(world, bob):
+    world.live()
+    with world.store.change() as change:
+        row = change.release(1)
+        for number in range(2, 62):
+            change.save_release(
+                replace(row, id=number, number=number, rev=0, state={**row.state, "name": f"rel-{number}"})
+            )
+    for path in ("/-/releases", "/-/targets/wine/production"):
+        first = bob.get(path).text
+        assert 'href="/-/releases/rel-61"' in first
+        older = re.search(r'href="([^"]+)" rel="next"', first)[1]
+        second = bob.get(older.replace("&amp;", "&")).text
+        assert 'href="/-/releases/rel-11"' in second
+        assert 'href="/-/releases/rel-12"' not in second.partition('<ol class="rows">')[2]
+        assert 'rel="next"' not in second
+        assert "Newest" in second

@@ -1,0 +1,198 @@
+"""What the page makes of releases, findings and panels, before any of it is HTML."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from policies.evidence import Evidence, Finding, Verdict
+from policies.release import Cause, Phase, Release, Serving, Target
+from policies.spec.declaration import Approvals, Environment
+from policies.strategy import Shift, Watch
+from service import answering, drawing, seen
+from service.pages import actions, journey, plot, standing, words
+from service.pages.frame import FOLDER
+from service.panel import Axis, Band, Level, Line, Moment, Panel, Tone
+
+STEPS = (Shift((5.0, 25.0, 100.0), 3.0, guarded=True), Watch(600.0, guarded=True))
+RELEASE = Release(
+    "rel-2", 2, "wine", "wine/production", Environment(), "v2", "wine-v2", Cause("push", "ann"), steps=STEPS
+)
+
+
+def marks(release):
+    return [f"{stop.mark.value}: {stop.words}" for stop in journey.stops(release)]
+
+
+# --- the way ---------------------------------------------------------------------------------
+
+
+def test_what_is_behind_it_is_done_and_what_is_ahead_is_next():
+    assert marks(replace(RELEASE, phase=Phase.SHIFTING, wanted=25.0, observed=5.0, peak=5.0)) == [
+        "done: built, evaluated", "done: started", "done: checked", "done: 5 %", "now: 25 %", "next: 100 %",
+        "next: watched 10 min", "next: promoted",
+    ]  # fmt: skip
+
+
+def test_an_approval_is_a_stop_where_one_is_asked_for():
+    asked = replace(RELEASE, environment=Environment(approvals=Approvals(count=1)), phase=Phase.APPROVAL)
+    assert marks(asked)[:3] == ["done: built, evaluated", "now: approved", "next: started"]
+
+
+def test_a_promoted_release_has_done_everything():
+    assert all(one.startswith("done") for one in marks(replace(RELEASE, phase=Phase.PROMOTED)))
+
+
+@pytest.mark.parametrize(
+    ("ended", "at", "last"),
+    [
+        ({"phase": Phase.ROLLED_BACK, "peak": 25.0}, "25 %", "rolled back"),
+        ({"phase": Phase.RESTORING, "peak": 5.0}, "5 %", "restoring"),
+        ({"phase": Phase.REFUSED}, "built, evaluated", "refused"),
+        ({"phase": Phase.FAILED}, "built, evaluated", "failed"),
+        ({"phase": Phase.FAILED, "epoch": 3, "plan": "sha256:1"}, "started", "failed"),
+    ],
+)
+def test_what_ended_otherwise_shows_where(ended, at, last):
+    found = marks(replace(RELEASE, **ended))
+    assert [one for one in found if one.startswith("ended")] == [f"ended: {at}", f"ended: {last}"]
+    assert not any(one.startswith(("now", "next")) for one in found)
+
+
+@pytest.mark.parametrize("phase", Phase)
+@pytest.mark.parametrize("batch", [False, True])
+def test_every_phase_has_a_way(phase, batch):
+    for release in (RELEASE, replace(RELEASE, steps=(), batch=batch)):
+        assert journey.stops(replace(release, phase=phase))
+
+
+# --- guards ----------------------------------------------------------------------------------
+
+
+def rows(**numbers):
+    found = Finding("errors", Verdict.UNDECIDED, "rule", tuple(numbers.items()), None, 10, "more")
+    return standing.rows(Evidence(Verdict.UNDECIDED, (found,), 5.0, 1, 5.0, 5.0, 1))[0]
+
+
+def test_evidence_stands_on_a_log_scale_that_ends_where_it_means_harm():
+    gauges = [rows(evidence=e, harm_at=100.0).gauge for e in (0.0, 0.1, 1.0, 10.0, 100.0, 1e300)]
+    assert [one.at for one in gauges] == [0.0, 0.0, 33.3, 66.7, 100.0, 100.0]
+    assert gauges[0].hold == 66.7
+    assert gauges[3].says == "10 of 100"
+
+
+def test_what_bets_on_nothing_has_no_scale_and_what_counts_nothing_no_rate():
+    found = rows(seconds_without_data=3.0)
+    assert (found.gauge, found.rates) == (None, ())
+    assert found.numbers == (("seconds without data", 3.0),)
+
+
+def test_rates_are_told_with_what_they_may_really_be():
+    new, before = rows(bad=4.0, requests=78.0, stable_bad=0.0, stable_requests=1484.0).rates
+    assert new.says.startswith("5.13 % of 78, between ")
+    assert new.low < new.at < new.high == 100.0
+    assert before.at == 0.0
+    assert before.high < new.high
+
+
+# --- pictures --------------------------------------------------------------------------------
+
+PANEL = Panel(
+    "t",
+    "says",
+    Axis("x", 0.0, 10.0),
+    Axis("y", 0.1, 1000.0, log=True, ticks=((1.0, "1"), (100.0, "100"))),
+    (Line("a", ((0.0, 1.0), (10.0, 1000.0)), Tone.ALL),),
+    (Band(((0.0, 0.5, 2.0), (10.0, 1.0, 4.0)), Tone.CANDIDATE),),
+    (Level("harm", 100.0, Tone.HARM, beyond=True),),
+    (Moment("here", 5.0, Tone.HARM),),
+    ((2.0, 3.0),),
+)
+
+
+def test_a_panel_becomes_paths_inside_of_the_picture():
+    drawn = plot.of(PANEL)
+    assert {path.kind for path in drawn.paths} == {"line", "band", "level", "beyond", "moment", "span"}
+    for path in drawn.paths:
+        numbers = [float(n) for n in re.findall(r"-?[\d.]+", path.d)]
+        assert all(0 <= number <= plot.WIDTH for number in numbers)
+    line = next(path for path in drawn.paths if path.kind == "line")
+    assert (
+        line.d == f"M{plot.LEFT:g} {plot.of(PANEL).ticks[0].y - 4:g}L{plot.WIDTH - plot.RIGHT:g} {plot.TOP:g}"
+    )
+    assert [word.text for word in drawn.words] == ["harm"]
+
+
+@pytest.mark.parametrize("points", [(), ((1.0, 1.0),), ((1.0, 0.0), (1.0, 0.0))])
+def test_a_panel_with_nearly_nothing_in_it_is_drawn(points):
+    panel = Panel(
+        "t",
+        "s",
+        Axis("x"),
+        Axis("y", percent=True),
+        (Line("", points, Tone.STABLE, stepped=True, filled=True),),
+    )
+    assert plot.of(panel).title == "t"
+
+
+def test_a_long_line_is_thinned_and_keeps_its_end():
+    points = tuple((float(n), float(n % 7)) for n in range(10_000))
+    drawn = plot.of(Panel("t", "s", Axis("x"), Axis("y"), (Line("", points, Tone.ALL),)))
+    assert len(drawn.paths[0].d) < 3_000
+    assert f"{plot.WIDTH - plot.RIGHT:g} " not in drawn.paths[0].d.rpartition("L")[0]
+
+
+def test_the_page_has_the_colours_of_reports():
+    style = (FOLDER / "static" / "page.css").read_text()
+    light, dark = style.split("prefers-color-scheme: dark")[:2]
+    for tone in (
+        t for t in Tone if t is not Tone.MUTED
+    ):  # words in it must be read on the page's ground, too
+        assert f"--{tone.value}: {drawing.LIGHT[tone]}" in light
+        assert f"--{tone.value}: {drawing.DARK[tone]}" in dark
+
+
+# --- buttons ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("phase", Phase)
+@pytest.mark.parametrize("paused", [False, True])
+def test_only_what_the_engine_would_do_is_offered(phase, paused):
+    release = replace(RELEASE, phase=phase, paused=paused, plan="sha256:" + "1" * 64)
+    for action in actions.of_release(release, "bob"):
+        if action.verb == "retry":
+            assert phase in answering.RETRIABLE
+        elif action.verb == "abort":
+            assert not release.final
+        else:
+            assert phase in answering.MIDDLE[action.verb]
+
+
+def test_who_may_not_approve_is_told_so():
+    asked = replace(RELEASE, phase=Phase.APPROVAL, plan="sha256:" + "1" * 64)
+    approve = actions.of_release(asked, "ann")[0]
+    assert "author" in approve.why_not
+    assert actions.of_release(asked, "bob")[0].why_not == ""
+
+
+def test_what_was_seen_changes_with_what_matters_and_with_nothing_else():
+    shown = replace(RELEASE, phase=Phase.SHIFTING, wanted=25.0)
+    assert seen.of_release(shown) == seen.of_release(replace(shown, observed=25.0, evidence_at=9.0))
+    others = [replace(shown, wanted=100.0), replace(shown, paused=True), replace(shown, phase=Phase.WATCHING)]
+    assert len({seen.of_release(one) for one in (shown, *others)}) == 4
+
+
+def test_a_target_can_go_back_only_where_there_is_something_to_go_back_to():
+    serving = Serving("rel-1", 1, "v", "i", "b", "u", 0.0)
+    assert actions.of_target(Target("wine/production", stable=serving)) is None
+    both = Target("wine/production", stable=replace(serving, release="rel-2"), previous=serving)
+    assert actions.of_target(both).seen == "serving rel-2"
+    assert "rel-1" in actions.of_target(both).about
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(1, "just now"), (42, "42 s ago"), (90, "2 min ago"), (7200, "2 h ago"), (90_000, "1 d ago")],
+)
+def test_times_are_told_in_the_largest_unit(seconds, told):
+    assert words.ago(1000.0, 1000.0 + seconds) == told
