@@ -13,6 +13,5 @@ INSERT INTO token VALUES ('ci', 'c0ffee', 'deployer', 1700000013, NULL);
 INSERT INTO answer VALUES ('delivery-1', '{"text": "approved"}', 1700000014);
 INSERT INTO duty VALUES ('reconcile', 'worker-1', 6, 1700000015);
 INSERT INTO cluster VALUES ('prod', '{"name": "prod", "namespace": "ml"}');
-INSERT INTO label VALUES ('wine', 'warehouse.labels', 'request-1', 'v-1f0c', 1700000016.5, 1699999200, (1 = 1), 1700003600);
-INSERT INTO label VALUES ('wine', 'warehouse.labels', 'request-2', NULL, 1700000017, 1699999200, (1 = 0), 1700003600);
-INSERT INTO session VALUES ('5e55', 'c0ffee', (1 = 0), 1700000018, 1700043218);
+INSERT INTO label (model, source, request, version, at, hour, wrong, came, truth) VALUES ('wine', 'warehouse.labels', 'request-1', 'v-1f0c', 1700000016.5, 1699999200, (1 = 1), 1700003600, 'spam');
+INSERT INTO label (model, source, request, version, at, hour, wrong, came, truth) VALUES ('wine', 'warehouse.labels', 'request-2', NULL, 1700000017, 1699999200, (1 = 0), 1700003600, NULL);

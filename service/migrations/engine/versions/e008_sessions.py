@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "e007"
-down_revision = "e006"
+revision = "e008"
+down_revision = "e007"
 
 
 def upgrade() -> None:

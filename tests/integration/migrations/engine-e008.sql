@@ -1,0 +1,18 @@
+INSERT INTO source VALUES ('wine-git', 'bare', '/srv/git/wine.git', '["wine/*"]');
+INSERT INTO cursor VALUES ('wine-git', 'refs/heads/main', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', 3, 1700000000.25);
+INSERT INTO cursor VALUES ('wine-git', 'refs/tags/gone', NULL, 2, 1700000001);
+INSERT INTO model VALUES ('wine', 'wine-git', '', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', '{"schema": 1, "name": "wine"}');
+INSERT INTO version VALUES ('v-1f0c', 'wine', '{"schema": 1, "phase": "ready"}', 4, 1700000002, 1700000003);
+INSERT INTO release (id, name, model, target, number, version_key, phase, final, state, rev, created, changed) VALUES (1, 'rel-1', 'wine', 'wine/production', 1, 'v-1f0c', 'done', (1 = 1), '{"schema": 1}', 9, 1700000004, 1700000005);
+INSERT INTO release (id, name, model, target, number, version_key, phase, final, state, rev, created, changed) VALUES (2, 'rel-2', 'wine', 'wine/production', 2, 'v-1f0c', 'shifting', (1 = 0), '{"schema": 1, "weight": 12.5}', 5, 1700000006, 1700000007);
+INSERT INTO target VALUES ('wine/production', '{"schema": 1, "epoch": 2}', 2, 1700000008);
+INSERT INTO work (lane, kind, key, subject, body, state, attempts, retries, not_before, owner, lease_until, epoch, error, created, started, finished) VALUES ('traffic:wine/production', 'SetTraffic', 'rel-2:7', 'rel-2', '{"weight": 12.5}', 'running', 1, 0, 0, 'worker-1', 1700000040, 3, NULL, 1700000009, NULL, NULL);
+INSERT INTO work (lane, kind, key, subject, body, state, attempts, retries, not_before, owner, lease_until, epoch, error, created, started, finished, troubled, party, rank) VALUES ('version:v-1f0c', 'Build', 'v-1f0c:1', 'v-1f0c', '{}', 'dead', 0, 2, 0, NULL, NULL, 4, 'the disk is full', 1700000009, 1700000010, 1700000011, 1700000010, 'wine', 1700000012.5);
+INSERT INTO record VALUES (1, 1700000012, 'rel-1', 'ann', 'approve', '{"plan":"sha256:1f0c"}', '0000000000000000000000000000000000000000000000000000000000000000', 'not checked here');
+INSERT INTO token VALUES ('ci', 'c0ffee', 'deployer', 1700000013, NULL);
+INSERT INTO answer VALUES ('delivery-1', '{"text": "approved"}', 1700000014);
+INSERT INTO duty VALUES ('reconcile', 'worker-1', 6, 1700000015);
+INSERT INTO cluster VALUES ('prod', '{"name": "prod", "namespace": "ml"}');
+INSERT INTO label (model, source, request, version, at, hour, wrong, came, truth) VALUES ('wine', 'warehouse.labels', 'request-1', 'v-1f0c', 1700000016.5, 1699999200, (1 = 1), 1700003600, 'spam');
+INSERT INTO label (model, source, request, version, at, hour, wrong, came, truth) VALUES ('wine', 'warehouse.labels', 'request-2', NULL, 1700000017, 1699999200, (1 = 0), 1700003600, NULL);
+INSERT INTO session VALUES ('5e55', 'c0ffee', (1 = 0), 1700000018, 1700043218);
