@@ -4,8 +4,9 @@ A hook made since GitLab 19 signs in the Standard Webhooks way: `webhook-id`, `w
 `webhook-signature: v1,<base64>`, with the decoded text behind `whsec_` as key. An older one carries its
 secret as it is, in `X-Gitlab-Token`. Where a signature is there it must be right: the token is then not
 looked at. Four failures in a row turn a hook off, so whatever is authentic is taken. A push of more than
-three references sends nothing at all: only the sweep sees it. Comments count since GitLab 16.11, which
-says whether they are new. Source: GitLab, "Webhooks" and "Webhook events";
+three references sends nothing but a system hook's `repository_update`: else only the sweep sees it. Comments
+count since GitLab 16.11, which says whether they are new. Source: GitLab, "Webhooks", "Webhook events" and
+"System hooks";
 lib/gitlab/data_builder/note.rb.
 """
 
@@ -14,11 +15,12 @@ import hmac
 import re
 
 from handlers import hosted, reasons, signing, strict_json
-from handlers.errors import Unverified
-from handlers.hints import CommentHint, Hint
+from handlers.errors import Malformed, Unverified
+from handlers.hints import CommentHint, Hint, RefHint
 from handlers.signing import Headers, header
 
 WINDOW = 300.0
+MOST_CHANGES = 5_000
 BOT = re.compile(r"(?:project|group)_[0-9]+_bot")  # whom an access token of a project or group acts as
 
 
@@ -43,9 +45,9 @@ def parse(headers: Headers, body: bytes) -> tuple[Hint, ...]:
     told = hosted.load(body)
     match _kind(told):
         case "push" | "tag_push":
-            pusher = strict_json.text(told, "user_username", 200)
-            project = hosted.full_name(told, "project", "path_with_namespace")
-            return hosted.pushed(told, "" if BOT.match(pusher) else pusher, project)
+            return hosted.pushed(told, _pusher(told), _project(told))
+        case "repository_update":
+            return tuple(_change(change, _project(told)) for change in _changes(told))
         case "note":
             return _comment(told)
         case _:
@@ -62,6 +64,33 @@ def nothing(headers: Headers, body: bytes) -> str:
 def _kind(told: hosted.Object) -> str:
     """What happened. A system hook has another word for it, and says much else."""
     return strict_json.text(told, "object_kind" if "object_kind" in told else "event_name", 100)
+
+
+def _pusher(told: hosted.Object) -> str:
+    """The person's user name; "" for a program's. A system hook is documented to tell names only."""
+    if "object_kind" not in told and "user_username" not in told:
+        return ""
+    pusher = strict_json.text(told, "user_username", 200)
+    return "" if BOT.match(pusher) else pusher
+
+
+def _project(told: hosted.Object) -> str:
+    return hosted.full_name(told, "project", "path_with_namespace")
+
+
+def _changes(told: hosted.Object) -> list[hosted.Object]:
+    """What a system hook tells of a push of any number of references, once."""
+    found = told.get("changes")
+    if not isinstance(found, list) or len(found) > MOST_CHANGES:
+        raise Malformed(f"`changes` is missing or is not a list of at most {MOST_CHANGES}")
+    if not all(isinstance(change, dict) for change in found):
+        raise Malformed("an entry of `changes` is not an object")
+    return found
+
+
+def _change(change: hosted.Object, project: str) -> RefHint:
+    ref, before, after = (strict_json.text(change, key, 300) for key in ("ref", "before", "after"))
+    return RefHint(ref, before, after, "", project)
 
 
 def _carried(token: str, secrets: tuple[bytes, ...]) -> None:

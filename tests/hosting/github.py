@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from tests.hosting.server import ADMIN, ELSEWHERE, READ, WRITE, Answer, GitServer, Refusal
 
 REPOSITORY = r"/repos/acme/models"
+APP_HOOK = 999_999
 HOOKED = r"(?:/repos/acme/models|/orgs/acme)"
 
 
@@ -32,6 +33,7 @@ class GitHub(GitServer):
         self.comments = {}  # place to its comments
         self.on_commits = True  # whether tokens may comment on commits, which takes one that may push
         self.apps = {}  # name to public key
+        self.app_hook = None  # where an App's own webhook is sent; its deliveries are those of `APP_HOOK`
         self.issued = 0
         self.lasts = 3600  # seconds that an installation's token is good for
         self.organised = {}  # full name to what the organisation's list says of it, and its `files`
@@ -62,6 +64,9 @@ class GitHub(GitServer):
             ("DELETE", rf"{HOOKED}/hooks/(\d+)"): self._remove_hook,
             ("GET", rf"{HOOKED}/hooks/(\d+)/deliveries"): self._list_deliveries,
             ("POST", rf"{HOOKED}/hooks/(\d+)/deliveries/(\d+)/attempts"): self._send_again,
+            ("GET", r"/app/hook/config"): self._app_hook,
+            ("GET", r"/app/hook/deliveries"): self._app_deliveries,
+            ("POST", r"/app/hook/deliveries/(\d+)/attempts"): self._app_again,
             ("GET", r"/orgs/acme/repos"): self._list_repositories,
             ("GET", r"/repos/(acme/[^/]+)"): self._of_organisation,
             ("GET", r"/repos/(acme/[^/]+)/git/trees/HEAD"): self._tree,
@@ -185,6 +190,9 @@ class GitHub(GitServer):
 
     def _list_deliveries(self, asked, number):
         self._administer(asked)
+        return self._delivered(asked, number)
+
+    def _delivered(self, asked, number):
         told = [one for one in self.deliveries if one["hook"] == int(number)]
         first = next((at for at, one in enumerate(told) if str(one["id"]) == asked.query.get("cursor")), 0)
         size = min(int(asked.query.get("per_page", 30)), 100)
@@ -196,6 +204,9 @@ class GitHub(GitServer):
 
     def _send_again(self, asked, number, attempt):
         self._administer(asked)
+        return self._sent_again(number, attempt)
+
+    def _sent_again(self, number, attempt):
         found = [one for one in self.deliveries if (one["id"], one["hook"]) == (int(attempt), int(number))]
         if not found:
             raise Refusal(404, "Not Found")
@@ -256,6 +267,20 @@ class GitHub(GitServer):
         self.tokens[token] = ADMIN
         until = datetime.fromtimestamp(time.time() + self.lasts, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return Answer(201, {"token": token, "expires_at": until})
+
+    def _app_hook(self, asked):
+        self._app(asked)
+        if self.app_hook is None:
+            raise Refusal(404, "Not Found")
+        return Answer(200, {"content_type": "json", "insecure_ssl": "0", "url": self.app_hook})
+
+    def _app_deliveries(self, asked):
+        self._app(asked)
+        return self._delivered(asked, APP_HOOK)
+
+    def _app_again(self, asked, attempt):
+        self._app(asked)
+        return self._sent_again(APP_HOOK, attempt)
 
     def _app(self, asked):
         """Check a JSON Web Token as GitHub does: who signed it, and that it lasts at most ten minutes."""

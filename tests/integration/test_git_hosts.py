@@ -21,6 +21,7 @@ from service.ports.git import CommitState, CommitStatus, Permission
 from service.ports.outcomes import PortError, Refused, Retry
 from service.settings import Settings
 from service.store import Store
+from tests.hosting.github import APP_HOOK
 from tests.hosting.server import READ, WRITE, Refusal
 from tests.hosting.worlds import TOKEN, OnBitbucket, OnBitbucketServer, OnGitHub, OnGitLab
 from tests.misbehaving import Misbehaving, answer
@@ -646,6 +647,18 @@ def test_an_app_that_is_not_installed_or_has_another_key_is_refused(github):
     with pytest.raises(Refused, match="key of the GitHub App 12345 cannot be used") as told:
         host.refs()
     assert "QUJD" not in str(told.value)
+
+
+def test_what_nobody_took_of_an_apps_own_webhook_is_sent_again_where_it_is_sent_here(github):
+    host = app(github)
+    assert (host.redeliver(HOOK, now()), host.has_webhook(HOOK)) == (0, False)
+    github.server.app_hook = "https://segue.example/hooks/theirs"
+    github.server.deliver("lost", 503, ago(3000), "issue_comment", hook=APP_HOOK)
+    assert (host.redeliver(HOOK, now()), host.has_webhook(HOOK)) == (0, False)
+    github.server.app_hook, github.server.taken = HOOK, True
+    assert host.has_webhook(HOOK)
+    assert [host.redeliver(HOOK, now()) for _ in range(2)] == [1, 0]
+    assert [one["guid"] for one in github.server.deliveries if one["redelivery"]] == ["lost"]
 
 
 def test_only_github_has_apps(gitlab):

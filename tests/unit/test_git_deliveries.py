@@ -237,6 +237,39 @@ def test_a_push_that_changes_nothing_only_tries_the_hook():
     assert changed(("gitlab", "push"), after=OLD) == ()
 
 
+SYSTEM = {"X-Gitlab-Event": "System Hook"}
+PROJECT = {"project_id": 1, "project": {"path_with_namespace": "ml/fraud"}, "user_id": 4, "user_name": "Ada"}
+
+
+def system(**told):
+    """What a GitLab's system hook says: there it has another word for what happened, and names no login."""
+    return json.dumps(PROJECT | told).encode()
+
+
+def test_a_system_hook_tells_of_pushes_and_tags_in_all_groups_and_not_by_whom():
+    push = system(event_name="push", ref="refs/heads/main", before=OLD, after=NEW)
+    assert gitlab.parse(SYSTEM, push) == (RefHint("refs/heads/main", OLD, NEW, "", "ml/fraud"),)
+    tag = system(event_name="tag_push", ref="refs/tags/v1", before=ZERO, after=NEW)
+    assert gitlab.parse(SYSTEM, tag) == (RefHint("refs/tags/v1", ZERO, NEW, "", "ml/fraud"),)
+
+
+def test_a_system_hook_tells_of_a_push_of_many_references_once():
+    changes = [{"ref": f"refs/tags/v{n}", "before": ZERO, "after": NEW} for n in range(9)]
+    told = system(event_name="repository_update", changes=changes, refs=[])
+    assert gitlab.parse(SYSTEM, told) == tuple(
+        RefHint(f"refs/tags/v{n}", ZERO, NEW, "", "ml/fraud") for n in range(9)
+    )
+    for strange in (None, [1], [{"ref": "refs/heads/main"}], changes * 600):
+        with pytest.raises(Malformed):
+            gitlab.parse(SYSTEM, system(event_name="repository_update", changes=strange))
+
+
+@pytest.mark.parametrize("kind", ["project_create", "user_create", "key_create", "user_failed_login"])
+def test_what_else_a_system_hook_says_is_nobodys_news(kind):
+    assert gitlab.parse(SYSTEM, system(event_name=kind)) == ()
+    assert gitlab.nothing(SYSTEM, system(event_name=kind)).startswith(f"{kind} starts nothing")
+
+
 PROGRAMS = {
     ("github", "push"): {"sender__type": "Bot"},
     ("gitlab", "push"): {"user_username": "project_15_bot_a1b2"},

@@ -38,8 +38,10 @@ class GitHubHost(GitHubHooks, Host):
     def open(cls, settings: Settings, source: Source) -> Self:
         """The repository behind a source; its login is the secret `login-<source>`."""
         address = parse(source.url)
-        login, rest = rest_of(settings, source, address, f"/repos/{address.path}")
-        return cls(connection(settings, source, address, login, rest))
+        login, rest, app = rest_of(settings, source, address, f"/repos/{address.path}")
+        host = cls(connection(settings, source, address, login, rest))
+        host._app = app
+        return host
 
     @property
     def _repository(self) -> str:
@@ -105,11 +107,15 @@ class GitHubHost(GitHubHooks, Host):
         return f"{self._repository}/issues/{number}/comments", f"{self._repository}/issues/comments"
 
 
-def rest_of(settings: Settings, source: Source, address: Address, installed: str) -> tuple[Login, Rest]:
-    """The source's login and the API; an App is asked for where it is `installed`."""
+def rest_of(
+    settings: Settings, source: Source, address: Address, installed: str
+) -> tuple[Login, Rest, Installation | None]:
+    """The source's login and the API, and the App whose login it is, asked for where it is `installed`."""
     root = _PUBLIC.get(address.base, f"{address.base}/api/v3")
     name = source.keyring
     login = logins.read(lambda: settings.secret(f"login-{name}"), name, "x-access-token")
+    app = None
     if isinstance(login, logins.App):
-        login = Installation(login, Rest(root, name, lambda: "", **_HEADERS), installed).login()
-    return login, Rest(root, name, login.rest, **_HEADERS)
+        app = Installation(login, Rest(root, name, lambda: "", **_HEADERS), installed)
+        login = app.login()
+    return login, Rest(root, name, login.rest, **_HEADERS), app

@@ -49,8 +49,19 @@ class Installation:
                 self._renew()
             return self._token
 
+    def proof(self) -> str:
+        """The header's value by which the App speaks for itself. Raises `Refused` where its key is none."""
+        return f"Bearer {self._proof()}"
+
+    def has_hook(self, address: str) -> bool:
+        """Whether the App's own webhook, which tells of all its installations, is sent there."""
+        try:
+            return bool(self._rest.get("/app/hook/config", self.proof()).get("url") == address)
+        except Missing:
+            return False
+
     def _renew(self) -> None:
-        proof = f"Bearer {self._proof()}"
+        proof = self.proof()
         try:
             found = self._rest.send("GET", f"{self._where}/installation", login=proof)
         except Missing as error:

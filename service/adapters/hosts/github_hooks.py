@@ -1,6 +1,7 @@
 """GitHub's webhooks, of one repository or of an organisation, which are asked for in the same words.
 
-Source: docs.github.com/en/rest/webhooks, the pages on repository and organisation webhooks.
+Source: docs.github.com/en/rest/webhooks, the pages on repository and organisation webhooks;
+docs.github.com/en/rest/apps/webhooks on an App's own.
 """
 
 from abc import ABC, abstractmethod
@@ -9,6 +10,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from service.adapters.hosts import redelivery
+from service.adapters.hosts.github_app import Installation
 from service.adapters.hosts.rest import Rest
 from service.ports.outcomes import Retry
 
@@ -23,6 +25,7 @@ class GitHubHooks(ABC):
 
     HOOK: ClassVar[str] = "pushes, branch or tag creation and deletion, issue comments, commit comments"
     _rest: Rest
+    _app: Installation | None = None  # whose login it is; its own webhook counts, too
 
     @property
     @abstractmethod
@@ -41,7 +44,7 @@ class GitHubHooks(ABC):
             self._rest.send("DELETE", f"{self._told_of}/hooks/{surplus}")
 
     def has_webhook(self, address: str) -> bool:
-        return any(
+        return (self._app is not None and self._app.has_hook(address)) or any(
             _url(hook) == address
             and hook.get("active") is True
             and {"push", "*"} & set(hook.get("events", ()))
@@ -53,15 +56,18 @@ class GitHubHooks(ABC):
 
     def redeliver(self, address: str, now: float) -> int:
         """Have GitHub send again what nobody took at this address; it keeps deliveries for three days."""
-        asked = 0
-        for hook in [hook for hook in self._hooks() if _url(hook) == address]:
-            path = f"{self._told_of}/hooks/{hook['id']}/deliveries"
-            made = self._rest.following(path, _MOST_PAGES, per_page=_PAGE)
-            attempts = (_attempt(one) for one in made if one.get("event") in EVENTS)
-            for number in redelivery.due(attempts, now, _MOST_AGAIN):
-                self._rest.send("POST", f"{path}/{number}/attempts")
-                asked += 1
-        return asked
+        if self._app is not None and self._app.has_hook(address):
+            return self._again("/app/hook/deliveries", now, self._app.proof())
+        hooks = [hook for hook in self._hooks() if _url(hook) == address]
+        return sum(self._again(f"{self._told_of}/hooks/{hook['id']}/deliveries", now) for hook in hooks)
+
+    def _again(self, path: str, now: float, login: str | None = None) -> int:
+        made = self._rest.following(path, _MOST_PAGES, login, per_page=_PAGE)
+        attempts = (_attempt(one) for one in made if one.get("event") in EVENTS)
+        numbers = redelivery.due(attempts, now, _MOST_AGAIN)
+        for number in numbers:
+            self._rest.send("POST", f"{path}/{number}/attempts", login=login)
+        return len(numbers)
 
 
 def _url(hook: dict[str, Any]) -> Any:

@@ -25,8 +25,10 @@ class GitHubOrganisation(GitHubHooks, HostedOrganisation):
     def open(cls, settings: Settings, source: Source) -> Self:
         """The organisation behind a source; its login is the secret `login-<source>`."""
         address = parse(source.url, least=1)
-        _, rest = rest_of(settings, source, address, f"/orgs/{address.path}")
-        return cls(address, rest)
+        _, rest, app = rest_of(settings, source, address, f"/orgs/{address.path}")
+        organisation = cls(address, rest)
+        organisation._app = app
+        return organisation
 
     @property
     def _told_of(self) -> str:

@@ -65,9 +65,10 @@ class Rest:
         proxy = found["proxies"].get(urlsplit(self.root).scheme) or ""
         return proxy, verify if isinstance(verify, str) else ""
 
-    def get(self, path: str, **query: str) -> dict[str, Any]:
-        """The JSON object at the path. Raises `Missing`, `Refused` or `Retry`."""
-        found = self._answered("GET", path, params=query)[0]
+    def get(self, path: str, login: str | None = None, **query: str) -> dict[str, Any]:
+        """The JSON object at the path. `login` in place of the usual one. Raises `Missing`, `Refused` or
+        `Retry`."""
+        found = self._answered("GET", path, login, params=query)[0]
         if not isinstance(found, dict):
             raise self._strange(path)
         return found
@@ -94,10 +95,12 @@ class Rest:
                 return
         raise Refused(f"{self.root}{path} has more than {_PAGES} pages")
 
-    def following(self, path: str, most: int, **query: str) -> Iterator[dict[str, Any]]:
+    def following(
+        self, path: str, most: int, login: str | None = None, **query: str
+    ) -> Iterator[dict[str, Any]]:
         """The objects of a list whose pages name the next one by a `cursor`; of at most so many pages."""
         for _ in range(most):
-            found, links = self._answered("GET", path, params=query)
+            found, links = self._answered("GET", path, login, params=query)
             if not isinstance(found, list):
                 raise self._strange(path)
             yield from (one for one in found if isinstance(one, dict))
