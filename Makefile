@@ -11,7 +11,7 @@ MLFLOW := .venvs/mlflow
 MLFLOW_READY := $(MLFLOW)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo image check test fuzz test-faults test-faults-whole test-hosts test-cluster test-cluster-whole bench bench-guards bench-peers lock clean
+.PHONY: help setup demo demo-labels image check test fuzz test-faults test-faults-whole test-hosts test-cluster test-cluster-whole bench bench-guards bench-peers lock clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,6 +35,9 @@ $(MLFLOW_READY): requirements/mlflow.txt | $(READY)
 
 demo: $(READY) $(MLFLOW_READY) ## nine releases, played on this machine; KEEP=1 leaves it running
 	$(BIN)/segue demo $(if $(KEEP),--keep)
+
+demo-labels: $(READY) ## four releases that are judged by true labels, in the shadow and late; no MLflow
+	$(BIN)/segue demo --labels --folder .demo-labels --report demo-labels-report.json
 
 image: $(READY) ## Segue's own image, without a container engine; PUSH=https://registry.example/segue TAG=... sends it there
 	@$(BIN)/python charts/image.py $(if $(PUSH),--push $(PUSH)) $(if $(TAG),--tag $(TAG))
@@ -91,4 +94,5 @@ lock: $(READY) ## write the hashed requirements anew from pyproject.toml
 
 clean: ## end what a demo left running, remove the virtual environments and caches
 	@if [ -d .demo ] && [ -x $(BIN)/segue ]; then $(BIN)/segue demo --end; fi
+	@if [ -d .demo-labels ] && [ -x $(BIN)/segue ]; then $(BIN)/segue demo --end --folder .demo-labels; fi
 	rm -rf $(VENV) .venvs .image .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -9,22 +9,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Integer, cast, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Integer, cast, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from handlers.labels import Batch, Label
 from service.tables import label
 
 HOUR = 3600
+MINUTE = 60
 _AT_ONCE = 1_000  # rows of one statement: a database takes so many parameters and no more
 
 
 @dataclass(frozen=True, slots=True)
 class Cohort:
-    """Of the requests that `version` answered within the hour that began at `hour` (Unix seconds), how many
-    have a label, and how many of them were answered wrongly."""
+    """Of the requests that `version` answered within the span of time that began at `began` (Unix seconds),
+    how many have a label, and how many of them were answered wrongly."""
 
-    hour: int
+    began: int
     version: str | None
     labels: int
     wrong: int
@@ -54,17 +55,26 @@ def add(connection: Connection, batch: Batch, now: float) -> int:
     return added
 
 
-def cohorts(connection: Connection, model: str, source: str, since: float, until: float) -> list[Cohort]:
-    """The labelled answers of the whole hours from `since` to `until`, oldest first."""
+def cohorts(
+    connection: Connection, model: str, source: str, since: float, until: float, *, span: int = HOUR
+) -> list[Cohort]:
+    """The labelled answers of the whole spans from `since` to `until`, oldest first; many make an hour."""
     wrong = func.sum(cast(label.c.wrong, Integer))
+    began = label.c.hour if span == HOUR else _began(connection, span)
     query = (
-        select(label.c.hour, label.c.version, func.count(), wrong)
+        select(began, label.c.version, func.count(), wrong)
         .where(label.c.model == model, label.c.source == source)
-        .where(label.c.hour >= since, label.c.hour + HOUR <= until)
-        .group_by(label.c.hour, label.c.version)
-        .order_by(label.c.hour, label.c.version)
+        .where(label.c.hour >= since // HOUR * HOUR, began >= since, began + span <= until)
+        .group_by(began, label.c.version)
+        .order_by(began, label.c.version)
     )
-    return [Cohort(hour, version, count, bad) for hour, version, count, bad in connection.execute(query)]
+    return [Cohort(int(at), version, count, bad) for at, version, count, bad in connection.execute(query)]
+
+
+def _began(connection: Connection, span: int) -> ColumnElement[int]:
+    """When the span of an answer began. PostgreSQL rounds where SQLite cuts."""
+    whole = func.floor(label.c.at / span) if connection.dialect.name == "postgresql" else label.c.at / span
+    return cast(whole, Integer) * span
 
 
 def known(connection: Connection, model: str) -> list[Known]:

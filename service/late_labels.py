@@ -1,8 +1,9 @@
-"""From stored labels to what a judge is told of them: joined to the version that answered, hour by hour, or
-to both versions' answers to the same request.
+"""From stored labels to what a judge is told of them: joined to the version that answered, or to both
+versions' answers to the same request.
 
-A row names its version as the answer did, or by the workload's own name; a name that is neither the
-candidate's nor stable's counts for none of them. An hour that is not over is not told.
+Of the first, answers of one span of time count together: an hour, or a minute where labels come within
+less. A span that is not over is not told. A row names its version as the answer did, or by the workload's
+own name; a name that is neither the candidate's nor stable's counts for none of them.
 """
 
 import math
@@ -13,7 +14,7 @@ from policies.guards.labelled import Labelled, Pairs
 from policies.guards.plan import Quality
 from policies.guards.state import JudgeState
 from policies.place import served_by
-from service.labels import HOUR, Cohort
+from service.labels import HOUR, MINUTE, Cohort
 from service.reading import Reading
 from service.recorded_rows import Answers
 from service.recorder.answers import digest
@@ -25,16 +26,17 @@ from service.watched import Watched
 def news(
     read: Reading, one: Watched, qualities: Iterable[Quality], state: JudgeState, now: float
 ) -> list[Labelled]:
-    """What is known now for each guard on late labels, of hours since the release began that it has not
+    """What is known now for each guard on late labels, of spans since the release began that it has not
     counted; in the order of their sequences, which go on from the state's."""
     found: list[Labelled] = []
     for guard, counted in zip(qualities, state.qualities, strict=True):
         source = _source(one, guard)
         if guard.paired or source is None:
             continue
-        since = max(one.release.began // HOUR * HOUR, counted.counted)
-        cohorts = read.cohorts(one.release.model, source, since, now)
-        told = joined(cohorts, candidate=one.release.backend, stable=one.stable)
+        span = HOUR if guard.within >= HOUR else MINUTE
+        since = max(one.release.began // span * span, counted.counted)
+        cohorts = read.cohorts(one.release.model, source, since, now, span=span)
+        told = joined(cohorts, span, candidate=one.release.backend, stable=one.stable)
         found.append(Labelled(state.sequence + 1 + len(found), now, guard.name, None, told))
     return found
 
@@ -93,17 +95,19 @@ def _is_wrong(said: str | None, truth: str, key: bytes) -> bool:
     return said not in {truth, digest(truth, key)}
 
 
-def joined(cohorts: Iterable[Cohort], *, candidate: str, stable: str | None) -> tuple[labelled.Cohort, ...]:
-    """Each hour's labels of both versions; hours in which neither has any are left out."""
+def joined(
+    cohorts: Iterable[Cohort], span: int, *, candidate: str, stable: str | None
+) -> tuple[labelled.Cohort, ...]:
+    """Each span's labels of both versions; spans in which neither has any are left out."""
     mine, theirs = _names(candidate), _names(stable)
-    hours: dict[int, list[int]] = {}
+    spans: dict[int, list[int]] = {}
     for cohort in cohorts:
         first = 0 if cohort.version in mine else 2 if cohort.version in theirs else None
         if first is not None:
-            counts = hours.setdefault(cohort.hour, [0, 0, 0, 0])
+            counts = spans.setdefault(cohort.began, [0, 0, 0, 0])
             counts[first] += cohort.labels
             counts[first + 1] += cohort.wrong
-    return tuple(labelled.Cohort(float(hour + HOUR), *counts) for hour, counts in sorted(hours.items()))
+    return tuple(labelled.Cohort(float(began + span), *counts) for began, counts in sorted(spans.items()))
 
 
 def _names(backend: str | None) -> frozenset[str | None]:

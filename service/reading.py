@@ -139,9 +139,9 @@ class Reading:
         rows = self.connection.execute(select(answer).where(answer.c.delivery.in_(names)))
         return {row.delivery: row.body for row in rows}
 
-    def cohorts(self, model: str, source: str, since: float, until: float) -> list[Cohort]:
+    def cohorts(self, model: str, source: str, since: float, until: float, *, span: int) -> list[Cohort]:
         """The labelled answers of the whole hours from `since` to `until`, oldest first."""
-        return labels.cohorts(self.connection, model, source, since, until)
+        return labels.cohorts(self.connection, model, source, since, until, span=span)
 
     def truths(self, model: str, source: str, since: float) -> list[tuple[str, str]]:
         """(request, label) of what was answered since, where the label itself is known."""

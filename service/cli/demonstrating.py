@@ -19,6 +19,12 @@ MLFLOW = Path(".venvs/mlflow/bin/python")
     "--end", "only_end", is_flag=True, help="End what an earlier demo left running, and play nothing."
 )
 @click.option(
+    "--labels",
+    "by_labels",
+    is_flag=True,
+    help="Play four others: shadow, and labels that come later. Needs no MLflow.",
+)
+@click.option(
     "--folder", type=click.Path(path_type=Path), default=FOLDER, show_default=True, help="Its files."
 )
 @click.option(
@@ -42,24 +48,36 @@ MLFLOW = Path(".venvs/mlflow/bin/python")
     show_default=True,
     help="Where the report goes.",
 )
-def demo(folder: Path, examples: Path, mlflow: Path, report: Path, *, keep: bool, only_end: bool) -> None:
+def demo(
+    folder: Path,
+    examples: Path,
+    mlflow: Path,
+    report: Path,
+    *,
+    keep: bool,
+    only_end: bool,
+    by_labels: bool,
+) -> None:
     """Play nine releases on this machine, with real models.
 
     A real Git repository, a real MLflow server, real requests: about four minutes. Exit code 1 if
     anything ended otherwise than it should, if a version without traffic answered a request, or if a
     request failed that no version's own fault explains.
     """
-    from service.demo import place, play  # noqa: PLC0415  needed by no other command
+    from service.demo import late_play, place, play  # noqa: PLC0415  needed by no other command
 
     if only_end:
         place.clear(place.Place(folder.absolute()))
         return
-    if not mlflow.exists():
+    if not by_labels and not mlflow.exists():
         raise click.ClickException(f"there is no {mlflow}; write: make demo")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what was started must end, too
     wishes = play.Wishes(folder, examples, mlflow.absolute(), report, keep)
     try:
-        succeeded = play.play(wishes, _console())
+        if by_labels:
+            succeeded = late_play.run(folder, examples, report, _console())
+        else:
+            succeeded = play.play(wishes, _console())
     except play.FORESEEN as error:
         raise click.ClickException(str(error)) from error
     if not succeeded:

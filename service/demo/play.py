@@ -3,10 +3,11 @@
 import json
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from rich.console import Console
 from rich.markup import escape
@@ -24,6 +25,7 @@ from service.demo.screen import Screen
 from service.demo.stage import Late, Stage
 
 UP_SECONDS = 60.0
+On = TypeVar("On")  # what acts are played on
 FORESEEN = (Late, NotStarted, CommandFailed, Refusal, Unreachable, subprocess.TimeoutExpired)
 
 
@@ -46,15 +48,15 @@ def play(wishes: Wishes, console: Console) -> bool:
     place.root.mkdir(parents=True)
     with _up(place, wishes) as (server, up), Screen(console) as screen:
         screen.say("starting Segue and an MLflow server")
-        client = _client(place, up)
+        client = client_at(place, up)
         server.wait()
         stage = _stage(place, wishes, server, client, screen)
-        outcomes = _perform(stage)
+        outcomes = perform(ACTS, stage, screen)
         users = _users(stage)
     wrong = report.complaints(outcomes, users, len(ACTS))
     told = report.as_json(outcomes, users, wrong, time.monotonic() - began)
     wishes.report.write_text(json.dumps(told, indent=2) + "\n")
-    _show(console, outcomes, users, wrong, wishes)
+    show(console, outcomes, users, wrong, wishes.report)
     if wishes.keep:
         _say_what_runs(console, stage)
     return not wrong
@@ -68,15 +70,7 @@ def _up(place: Place, wishes: Wishes) -> Iterator["tuple[MlflowServer, subproces
     """Segue and an MLflow server, until the end; both stay where that is wished."""
     server = MlflowServer(wishes.mlflow, place.mlflow, installation.free_port("127.0.0.1"))
     server.begin()
-    with place.log.open("wb") as log:
-        up = subprocess.Popen(
-            [places.program(), "up"],
-            env=place.environ(),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+    up = start(place)
     try:
         yield server, up
     except BaseException:
@@ -84,6 +78,19 @@ def _up(place: Place, wishes: Wishes) -> Iterator["tuple[MlflowServer, subproces
         raise
     if not wishes.keep:
         _down(place, server, up)
+
+
+def start(place: Place) -> "subprocess.Popen[bytes]":
+    """`segue up`, in a session of its own."""
+    with place.log.open("wb") as log:
+        return subprocess.Popen(
+            [places.program(), "up"],
+            env=place.environ(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
 
 
 def _down(place: Place, server: MlflowServer, up: "subprocess.Popen[bytes]") -> None:
@@ -95,18 +102,18 @@ def _down(place: Place, server: MlflowServer, up: "subprocess.Popen[bytes]") -> 
 def _stage(place: Place, wishes: Wishes, server: MlflowServer, client: Client, screen: Screen) -> Stage:
     """Make the repository and connect both sources."""
     repository = Repository(place.bare, place.work)
-    repository.make(wishes.examples)
+    repository.make(wishes.examples, "churn")  # which has a demo of its own
     models = Models(wishes.mlflow, place.work, server.url)
     screen.say("segue connect git, segue connect mlflow")
     segue(place, "connect", "git", str(place.bare))
     segue(place, "connect", "mlflow", server.url, "--name", "mlflow")
     approver = segue(place, "token", "ann").strip()
-    stage = Stage(place, repository, models, client, screen, approver)
+    stage = Stage(place, client, screen, repository=repository, models=models, approver=approver)
     screen.lately = stage.lately
     return stage
 
 
-def _client(place: Place, up: "subprocess.Popen[bytes]") -> Client:
+def client_at(place: Place, up: "subprocess.Popen[bytes]") -> Client:
     """The API, once Segue is ready. Raises `CommandFailed` with what it printed where it does not come up."""
     chosen = settings.read(place.environ())
     until = time.monotonic() + UP_SECONDS
@@ -120,13 +127,15 @@ def _client(place: Place, up: "subprocess.Popen[bytes]") -> Client:
 # --- playing ---------------------------------------------------------------------------------
 
 
-def _perform(stage: Stage) -> list[Outcome]:
+def perform(
+    acts: Sequence[tuple[str, Callable[[On, Outcome], None]]], stage: On, screen: Screen
+) -> list[Outcome]:
     """The acts in their order; one that does not come to its end is the last."""
     outcomes: list[Outcome] = []
-    for number, (title, act) in enumerate(ACTS, 1):
+    for number, (title, act) in enumerate(acts, 1):
         outcome = Outcome(number, title)
         outcomes.append(outcome)
-        stage.screen.act(number, title)
+        screen.act(number, title)
         began = time.monotonic()
         try:
             act(stage, outcome)
@@ -134,7 +143,7 @@ def _perform(stage: Stage) -> list[Outcome]:
             outcome.check("it came to its end", true=False)
             outcome.reason = str(error)
         outcome.seconds = time.monotonic() - began
-        stage.screen.ended(number, title, outcome.ended or outcome.reason, ok=outcome.ok)
+        screen.ended(number, title, outcome.ended or outcome.reason, ok=outcome.ok)
         if not outcome.ok:
             break
     return outcomes
@@ -159,18 +168,20 @@ def _users(stage: Stage) -> list[report.Served]:
     ]
 
 
-def _show(
-    console: Console, outcomes: list[Outcome], users: list[report.Served], wrong: list[str], wishes: Wishes
+def show(
+    console: Console, outcomes: list[Outcome], users: list[report.Served], wrong: list[str], told: Path
 ) -> None:
+    """What happened, what users got, and what is not as it should be."""
     console.print()
     console.print(report.table(outcomes))
     console.print()
-    console.print(report.users_table(users))
-    console.print()
+    if users:
+        console.print(report.users_table(users))
+        console.print()
     for line in wrong:
         console.print(f"[red]wrong[/red]  {escape(line)}")
     end = "[green]all as it should be[/green]" if not wrong else "[red]not as it should be[/red]"
-    console.print(f"{end}; the report is in {wishes.report}")
+    console.print(f"{end}; the report is in {told}")
 
 
 def _say_what_runs(console: Console, stage: Stage) -> None:

@@ -54,7 +54,9 @@ def served(target: str, answers: list[Answer], releases: Iterable[Found], faulty
     )
 
 
-def complaints(outcomes: list[Outcome], users: list[Served], acts: int) -> list[str]:
+def complaints(
+    outcomes: list[Outcome], users: list[Served], acts: int, least_rate: float = LEAST_RATE
+) -> list[str]:
     """Everything that is not as it should be, in words; none: the demo succeeded."""
     wrong = [
         f"act {outcome.number}: not true: {sentence}"
@@ -69,8 +71,8 @@ def complaints(outcomes: list[Outcome], users: list[Served], acts: int) -> list[
             wrong.append(f"{one.target}: {len(one.strangers)} answers by versions that had no traffic")
         if one.unexplained:
             wrong.append(f"{one.target}: {len(one.unexplained)} failed requests that no fault explains")
-    if sum(one.rate for one in users) < LEAST_RATE:
-        wrong.append(f"users sent fewer than {LEAST_RATE:g} requests per second")
+    if sum(one.rate for one in users) < least_rate:
+        wrong.append(f"users sent fewer than {least_rate:g} requests per second")
     return wrong
 
 

@@ -23,11 +23,11 @@ class Repository:
     bare: Path
     work: Path
 
-    def make(self, examples: Path) -> None:
-        """Make both, with the examples in the clone, not committed yet."""
+    def make(self, examples: Path, *without: str) -> None:
+        """Make both, with the examples in the clone but for those folders, not committed yet."""
         self.bare.mkdir(parents=True)
         _run(self.bare, "init", "--quiet", "--bare")
-        shutil.copytree(examples, self.work, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+        shutil.copytree(examples, self.work, ignore=shutil.ignore_patterns("__pycache__", ".*", *without))
         _run(self.work, "init", "--quiet")
         _run(self.work, "remote", "add", "origin", str(self.bare))
 

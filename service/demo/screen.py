@@ -13,7 +13,6 @@ from service.cli import pictures
 from service.demo.traffic import Second
 
 LINES = 3  # of what was said last
-ACTS = 9
 
 
 @dataclass(slots=True)
@@ -21,6 +20,7 @@ class Screen:
     """The terminal. `lately` tells what users meet now, by target."""
 
     console: Console
+    acts: int = 9
     lately: Callable[[], Iterable[tuple[str, Second]]] = tuple
     _began: float = field(default_factory=time.monotonic)
     _live: Live | None = None
@@ -44,7 +44,7 @@ class Screen:
 
     def act(self, number: int, title: str) -> None:
         """A new act begins."""
-        self._title, self._release = f"act {number} of {ACTS}: {title}", None
+        self._title, self._release = f"act {number} of {self.acts}: {title}", None
         self._say_plainly("")
         self._say_plainly(self._title)
 

@@ -21,18 +21,13 @@ class Late(Exception):
 
 
 @dataclass(slots=True)
-class Stage:
-    """Everything that is up while the acts play. `commits` and `releases` are remembered by name."""
+class Following:
+    """An installation whose releases are followed on a screen."""
 
     place: Place
-    repository: Repository
-    models: Models
     client: Client
     screen: Screen
-    approver: str  # the token of somebody who may approve
-    streams: dict[str, Traffic] = field(default_factory=dict)
-    commits: dict[str, str] = field(default_factory=dict)
-    releases: dict[str, Found] = field(default_factory=dict)
+    _last: float = field(default=0.0, init=False)
 
     def begun(self, fits: Callable[[Found], bool], seconds: float = 30.0) -> str:
         """The name of the newest release that fits, once there is one. Raises `Late`."""
@@ -43,14 +38,6 @@ class Stage:
                     return str(one["name"])
             time.sleep(POLL_SECONDS)
         raise Late(f"no release began within {seconds:g} s; look at: segue releases, segue doctor")
-
-    def of_commit(self, commit: str) -> str:
-        """The release that a commit began."""
-        return self.begun(lambda one: one["commit"] == commit)
-
-    def of_model(self, version: str) -> str:
-        """The release that a registered version began."""
-        return self.begun(lambda one: one["registered"] == [self.models.registered, version])
 
     def until(self, name: str, true: Callable[[Found], bool], seconds: float) -> Found:
         """Follow a release until something is true of it. Raises `Late`."""
@@ -70,20 +57,6 @@ class Stage:
         """Follow a release to its end."""
         return self.until(name, lambda one: bool(one["final"]), seconds)
 
-    def approved(self, name: str) -> Found:
-        """Wait until a release asks, approve what it shows, and follow it to its end."""
-        asking = self.until(name, lambda one: one["phase"] == "approval", 120.0)
-        digest = asking["release"]["plan"][:19]
-        self.screen.say(f"segue approve {name} {digest}")
-        segue(self.place, "approve", name, digest, "--reason", "the numbers are good", token=self.approver)
-        return self.ended(name)
-
-    def serve(self, target: str, path: str, body: object, rate: float) -> None:
-        """Let users of the target come, from now on until the end."""
-        request = request_of(target, self.target(target)["address"], path, body)
-        self.streams[target] = Traffic(request, rate)
-        self.streams[target].start()
-
     def target(self, name: str) -> Found:
         """What a target serves now, and what is kept warm. Raises `Late` where nothing does."""
         for found in self.client.get("targets")["targets"]:
@@ -99,6 +72,48 @@ class Stage:
                 return False
             time.sleep(POLL_SECONDS)
         return True
+
+    def due(self, seconds: float) -> bool:
+        """Whether so long has passed since this was last true."""
+        now = time.monotonic()
+        if now - self._last < seconds:
+            return False
+        self._last = now
+        return True
+
+
+@dataclass(slots=True, kw_only=True)
+class Stage(Following):
+    """Everything that is up while the acts play. `commits` and `releases` are remembered by name."""
+
+    repository: Repository
+    models: Models
+    approver: str  # the token of somebody who may approve
+    streams: dict[str, Traffic] = field(default_factory=dict)
+    commits: dict[str, str] = field(default_factory=dict)
+    releases: dict[str, Found] = field(default_factory=dict)
+
+    def of_commit(self, commit: str) -> str:
+        """The release that a commit began."""
+        return self.begun(lambda one: one["commit"] == commit)
+
+    def of_model(self, version: str) -> str:
+        """The release that a registered version began."""
+        return self.begun(lambda one: one["registered"] == [self.models.registered, version])
+
+    def approved(self, name: str) -> Found:
+        """Wait until a release asks, approve what it shows, and follow it to its end."""
+        asking = self.until(name, lambda one: one["phase"] == "approval", 120.0)
+        digest = asking["release"]["plan"][:19]
+        self.screen.say(f"segue approve {name} {digest}")
+        segue(self.place, "approve", name, digest, "--reason", "the numbers are good", token=self.approver)
+        return self.ended(name)
+
+    def serve(self, target: str, path: str, body: object, rate: float) -> None:
+        """Let users of the target come, from now on until the end."""
+        request = request_of(target, self.target(target)["address"], path, body)
+        self.streams[target] = Traffic(request, rate)
+        self.streams[target].start()
 
     def lately(self) -> Iterable[tuple[str, Second]]:
         """What users meet now, by target."""

@@ -85,6 +85,14 @@ def send(parts, name, *labels):
     return parts.store.answer(f"work-{work.id}")["text"]
 
 
+def test_labels_that_come_within_less_than_an_hour_are_counted_by_the_minute(parts):
+    send(parts, "one", *(Label(f"r-{n}", 3599.5 + 30 * n, n == 1, "a") for n in range(5)))
+    with parts.store.read() as read:
+        cohorts = read.cohorts("churn", "warehouse.labels", 0.0, 3_720.0, span=60)
+        assert cohorts == [Cohort(3540, "a", 1, 0), Cohort(3600, "a", 2, 1), Cohort(3660, "a", 2, 0)]
+        assert read.cohorts("churn", "warehouse.labels", 3600.0, 3_719.0, span=60) == cohorts[1:2]
+
+
 def test_labels_are_counted_once_by_the_hour_of_the_answer(parts):
     first = [Label(f"r-{n}", 3600.0 + n, n % 4 == 0, "a") for n in range(8)]
     later = [Label(f"s-{n}", 7200.0 + n, True, "b") for n in range(3)]
@@ -93,10 +101,12 @@ def test_labels_are_counted_once_by_the_hour_of_the_answer(parts):
     again = Label("r-1", 9000.0, True, "b")
     assert send(parts, "two", again, *later) == "3 labels of churn, 1 known before"
     with parts.store.read() as read:
-        cohorts = read.cohorts("churn", "warehouse.labels", 0.0, 10_800.0)
+        cohorts = read.cohorts("churn", "warehouse.labels", 0.0, 10_800.0, span=3600)
         assert cohorts == [Cohort(3600, "a", 8, 2), Cohort(7200, "b", 3, 3)]
-        assert read.cohorts("churn", "warehouse.labels", 0.0, 10_799.0) == cohorts[:1]  # an hour that goes on
-        assert read.cohorts("churn", "other.labels", 0.0, 10_800.0) == []
+        assert (
+            read.cohorts("churn", "warehouse.labels", 0.0, 10_799.0, span=3600) == cohorts[:1]
+        )  # an hour that goes on
+        assert read.cohorts("churn", "other.labels", 0.0, 10_800.0, span=3600) == []
         known = [(one.version, one.labels, one.wrong) for one in read.labels("churn")]
         assert known == [("b", 3, 3), ("a", 8, 2)]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from policies.spec.support import EMBEDDED
-from service.demo import acts
+from service.demo import acts, late_acts
 from service.segue_yaml import check
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -20,6 +20,17 @@ def test_the_examples_are_fine_with_and_without_the_demo_s_rules():
         text = text_of(f"{name}/segue.yaml")
         for variant in (text, text + acts.DEMO_RULES):
             assert check(variant.encode(), name, EMBEDDED).mistakes == ()
+
+
+def test_the_model_that_labels_judge_is_fine_in_the_shadow_and_as_a_canary():
+    text = text_of("churn/segue.yaml")
+    assert check(text.encode(), "churn", EMBEDDED).mistakes == ()
+    played = text.replace(late_acts.FOR, "for: 10s") + late_acts.RULES
+    (shadow,) = check(played.encode(), "churn", EMBEDDED).models
+    assert shadow.environments[0].shadow.seconds == 10
+    (canary,) = check(late_acts.as_canary(played).encode(), "churn", EMBEDDED).models
+    assert canary.environments[0].strategy == "canary"
+    assert [guard.by_request for guard in canary.environments[0].guards if guard.labels] == [True]
 
 
 def test_the_tagged_release_is_declared_without_a_mistake():
