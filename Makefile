@@ -33,7 +33,7 @@ $(MLFLOW_READY): requirements/mlflow.txt | $(READY)
 	@$(UV) pip install --quiet --python $(MLFLOW)/bin/python --require-hashes -r requirements/mlflow.txt
 	@touch $@
 
-demo: $(READY) $(MLFLOW_READY) ## seven releases, played on this machine; KEEP=1 leaves it running
+demo: $(READY) $(MLFLOW_READY) ## nine releases, played on this machine; KEEP=1 leaves it running
 	$(BIN)/segue demo $(if $(KEEP),--keep)
 
 image: $(READY) ## Segue's own image, without a container engine; PUSH=https://registry.example/segue TAG=... sends it there

@@ -50,8 +50,8 @@ class Daemon:
 class Traefik(Daemon):
     """Traefik in a home of its own, on free ports."""
 
-    def __init__(self, home):
-        self.settings = Settings(home=home, router_port=free_port())
+    def __init__(self, home, **settings):
+        self.settings = Settings(home=home, router_port=free_port(), **settings)
         super().__init__(TraefikDaemon.open(self.settings))
 
 

@@ -213,7 +213,8 @@ def rows(
             words = {"more errors than requests": "more bad things than things", "a counter went back": ""}
             told = words.get(wrong, wrong) or "more good things than things"
             return f"{told}{f' in {name}' if name else ''}: is `of` the total of what `query` counts?"
-        found.append(Row(name, mine, theirs))
+        if name == "" or mine.requests + theirs.requests > 0:  # a value that nobody has now is no row
+            found.append(Row(name, mine, theirs))
     return tuple(found)
 
 

@@ -43,7 +43,7 @@ MLFLOW = Path(".venvs/mlflow/bin/python")
     help="Where the report goes.",
 )
 def demo(folder: Path, examples: Path, mlflow: Path, report: Path, *, keep: bool, only_end: bool) -> None:
-    """Play seven releases on this machine, with real models.
+    """Play nine releases on this machine, with real models.
 
     A real Git repository, a real MLflow server, real requests: about four minutes. Exit code 1 if
     anything ended otherwise than it should, if a version without traffic answered a request, or if a

@@ -1,4 +1,4 @@
-"""The seven acts of the demo. Each does what a person would do, follows what comes of it, and checks it."""
+"""The nine acts of the demo. Each does what a person would do, follows what comes of it, and checks it."""
 
 import time
 from collections.abc import Callable
@@ -41,6 +41,25 @@ FAULT = """
 
     def predict(self):
 """
+FAULT_ABROAD = """
+    def do_POST(self):
+        if self.headers.get("X-Country") == "pt":
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            self.answer(500, {"error": "no wine is known there"})
+            return
+        self.predict()
+
+    def predict(self):
+"""
+FAULT_SLOW = """
+    def do_POST(self):
+        threading.Event().wait(0.3)
+        self.predict()
+
+    def predict(self):
+"""
+BY_COUNTRY = "guards: {errors: {segments: country}}\n"
+BY_TIME = "guards: {latency: {slower_than: 250ms, worse_by: 50%}}\n"
 
 
 @dataclass(slots=True)
@@ -123,6 +142,45 @@ def failing_model(stage: Stage, outcome: Outcome) -> None:
     outcome.check("the old version serves on", stage.target(WINE)["stable"]["backend"] != backend)
 
 
+def abroad_model(stage: Stage, outcome: Outcome) -> None:
+    """A push of a version that is fine for nine users in ten, and fails for all of one country."""
+    _faulty(stage, FAULT_ABROAD, BY_COUNTRY)
+    commit = stage.repository.commit("Ask for the country")
+    stage.screen.say(
+        "git push: this version fails for one country, a tenth of all users; a guard looks at each country"
+    )
+    stage.repository.push()
+    found = stage.releases["abroad"] = stage.ended(stage.of_commit(commit))
+    outcome.tell(found)
+    backend = found["release"]["backend"]
+    failed = sum(a.failed for a in stage.streams[WINE].answers if a.version == backend)
+    outcome.check("it is rolled back by its guard", outcome.ended == "rolled back")
+    outcome.check("the reason names the country", "errors in country=pt" in outcome.reason)
+    outcome.check(f"it cost {failed} failed requests, at most {MOST_FAILED}", 0 < failed <= MOST_FAILED)
+
+
+def slow_model(stage: Stage, outcome: Outcome) -> None:
+    """A push of a version that answers right, and late."""
+    _faulty(stage, FAULT_SLOW, BY_TIME)
+    commit = stage.repository.commit("Think about it")
+    stage.screen.say("git push: this version answers every request right, 0.3 s later than before")
+    stage.repository.push()
+    found = stage.ended(stage.of_commit(commit))
+    outcome.tell(found)
+    backend = found["release"]["backend"]
+    mine = [a for a in stage.streams[WINE].answers if a.version == backend]
+    outcome.check("it is rolled back by its guard", outcome.ended == "rolled back")
+    outcome.check("the reason names the durations", "latency" in outcome.reason)
+    outcome.check(f"none of its {len(mine)} answers failed", mine and not any(a.failed for a in mine))
+
+
+def _faulty(stage: Stage, fault: str, guards: str) -> None:
+    """The good version with a fault in it, and a guard that looks for such."""
+    stage.repository.restore(stage.commits["better"])
+    stage.repository.edit("wine/serve.py", BEFORE_FAULT, fault)
+    stage.repository.edit("wine/segue.yaml", LADDER, LADDER + guards)
+
+
 def refused_model(stage: Stage, outcome: Outcome) -> None:
     """A push of a worse model: its gate stops it before any traffic."""
     stage.repository.restore(stage.commits["better"])
@@ -193,6 +251,8 @@ ACTS: tuple[tuple[str, Act], ...] = (
     ("a first version", first_version),
     ("a better model, by push", better_model),
     ("a model that fails once it serves", failing_model),
+    ("a model that fails for one country", abroad_model),
+    ("a model that is slow", slow_model),
     ("a model that its gate refuses", refused_model),
     ("a version from MLflow, with an approval", registered_model),
     ("a tag, by blue/green", tagged_release),

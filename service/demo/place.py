@@ -17,7 +17,10 @@ class Place:
     """One folder holds all of it. `settings` are more variables for its installation."""
 
     root: Path
-    settings: tuple[tuple[str, str], ...] = (("SEGUE_SWEEP_SECONDS", "10"),)
+    settings: tuple[tuple[str, str], ...] = (
+        ("SEGUE_SWEEP_SECONDS", "10"),
+        ("SEGUE_SEGMENTS", "country=X-Country"),
+    )
 
     @property
     def home(self) -> Path:

@@ -1,4 +1,4 @@
-"""The demo: everything is started, seven acts are played, everything is ended, and the proof is shown."""
+"""The demo: everything is started, nine acts are played, everything is ended, and the proof is shown."""
 
 import json
 import subprocess
@@ -146,8 +146,8 @@ def _users(stage: Stage) -> list[report.Served]:
         stream.end()
     names = [one["name"] for one in stage.client.get("releases")["releases"]]
     releases = [stage.client.get(f"releases/{name}") for name in names]
-    failing = stage.releases.get("failing")
-    faulty = frozenset({failing["release"]["backend"]} if failing else set())
+    failing = (stage.releases.get(name) for name in ("failing", "abroad"))
+    faulty = frozenset(found["release"]["backend"] for found in failing if found)
     return [
         report.served(
             target,
@@ -188,7 +188,7 @@ def _say_what_runs(console: Console, stage: Stage) -> None:
         f"  export SEGUE_HOME={place.home} SEGUE_GIT_ROOTS={place.bare.parent}",
         "  segue open",
         "  segue watch",
-        "  segue show rel-4",
+        "  segue show rel-5",
         "  segue targets",
         f"To release something: cd {place.work}, change a model, and",
         '  git commit -am "My change" && git push origin main',

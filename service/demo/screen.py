@@ -13,7 +13,7 @@ from service.cli import pictures
 from service.demo.traffic import Second
 
 LINES = 3  # of what was said last
-ACTS = 7
+ACTS = 9
 
 
 @dataclass(slots=True)

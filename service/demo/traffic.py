@@ -5,6 +5,7 @@ that says it gave it, so that afterwards each can be explained or not.
 """
 
 import http.client
+import itertools
 import json
 import threading
 import time
@@ -16,6 +17,20 @@ from urllib.parse import urlsplit
 VERSION_HEADER = "X-Model-Version"
 TIMEOUT = 5.0
 THREADS = 6
+
+
+COUNTRIES = (
+    "it",
+    "fr",
+    "it",
+    "es",
+    "it",
+    "fr",
+    "it",
+    "pt",
+    "fr",
+    "it",
+)  # whose users send one request each, in turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +94,18 @@ class Traffic:
         due = time.monotonic() + gap * number / THREADS
         parts = urlsplit(self.request.url)
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=TIMEOUT)
+        country = itertools.cycle(COUNTRIES[number:] + COUNTRIES[:number])
         while not self._stop.wait(max(0.0, due - time.monotonic())):
-            self.answers.append(self._ask(connection, parts.path))
+            self.answers.append(self._ask(connection, parts.path, next(country)))
             due += gap
         connection.close()
 
-    def _ask(self, connection: http.client.HTTPConnection, path: str) -> Answer:
+    def _ask(self, connection: http.client.HTTPConnection, path: str, country: str) -> Answer:
         sent = time.time()
         status, version = 0, ""
         try:
-            connection.request("POST", path, self.request.body, {"Content-Type": "application/json"})
+            headers = {"Content-Type": "application/json", "X-Country": country}
+            connection.request("POST", path, self.request.body, headers)
             response = connection.getresponse()
             response.read()
             status, version = response.status, response.headers.get(VERSION_HEADER, "")

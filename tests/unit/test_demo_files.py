@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from policies.spec.support import EMBEDDED
 from service.demo import acts
 from service.segue_yaml import check
@@ -25,6 +27,16 @@ def test_the_tagged_release_is_declared_without_a_mistake():
     found = check(text.encode(), "wine", EMBEDDED)
     assert found.mistakes == ()
     assert found.models[0].triggers.tags == ("v*",)
+
+
+@pytest.mark.parametrize(
+    ("fault", "guards"), [(acts.FAULT_ABROAD, acts.BY_COUNTRY), (acts.FAULT_SLOW, acts.BY_TIME)]
+)
+def test_the_other_faults_are_python_and_what_looks_for_them_is_declared_without_a_mistake(fault, guards):
+    faulty = text_of("wine/serve.py").replace(acts.BEFORE_FAULT, fault)
+    compile(faulty, "serve.py", "exec")
+    text = (text_of("wine/segue.yaml") + acts.DEMO_RULES).replace(acts.LADDER, acts.LADDER + guards)
+    assert check(text.encode(), "wine", EMBEDDED | {"guards.segments"}).mistakes == ()
 
 
 def test_the_faulty_server_is_python_and_fails_every_20th_request():
