@@ -39,6 +39,8 @@ def title(release: Release) -> str:
     line = f"{release.name} on {release.target} {_TITLES[release.phase]}"
     if release.phase is Phase.SHIFTING:
         line += f": {release.observed:g} % of requests, {release.wanted:g} % wanted"
+    if release.phase is Phase.WATCHING and release.observed < 100:
+        line = f"{release.name} on {release.target} serves {release.observed:g} % and is being watched"
     if release.phase is Phase.PROMOTED and not release.proven:
         line += " (not proven)"
     return line

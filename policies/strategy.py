@@ -6,7 +6,7 @@ gates, readiness and preview checks stand behind it, and the record says so. A `
 the candidate, with stable still warm, until its time is over.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from policies.spec.declaration import Environment, Strategy
 
@@ -29,7 +29,8 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """All traffic on the candidate for `seconds`, judged by the absolute guard."""
+    """All traffic on the candidate, or all but what is held back, for `seconds`; judged by the absolute
+    guard, and by the comparisons where a share is held back."""
 
     seconds: float
     guarded: bool
@@ -41,25 +42,34 @@ SWITCH = Shift((100.0,), 0.0, guarded=False)
 
 
 def plan(environment: Environment, *, first: bool) -> tuple[Step, ...]:
-    """The steps of a release; `first`: the target has no stable version to compare with."""
+    """The steps of a release; `first`: the target has no stable version to compare with.
+
+    A share that is held back stays on stable while the rest is watched, and goes over after that.
+    """
     if environment.strategy is Strategy.NONE:
         return (SWITCH,)
+    most = 100.0 if first else 100.0 * (1.0 - environment.held_back)
+    rest = (Shift((100.0,), 0.0, guarded=True),) if most < 100 else ()
     if first or environment.strategy is Strategy.BLUEGREEN:
-        return (SWITCH, Watch(environment.watch, guarded=False))
+        return (Shift((most,), 0.0, guarded=False), Watch(environment.watch, guarded=most < 100), *rest)
     if environment.strategy is Strategy.SHADOW:
-        return (Shadow(environment.shadow.seconds), *_canary(environment))
-    return _canary(environment)
+        return (Shadow(environment.shadow.seconds), *_canary(environment, most), *rest)
+    return (*_canary(environment, most), *rest)
 
 
-def _canary(environment: Environment) -> tuple[Step, ...]:
+def _canary(environment: Environment, most: float) -> tuple[Step, ...]:
     watch = Watch(environment.watch, guarded=True)
     if environment.steps:
         fixed = tuple(Shift((step.weight,), step.hold, guarded=True) for step in environment.steps)
-        return (*_up_to_all(fixed), watch)
-    return (Shift(environment.ladder, environment.dwell, guarded=True), watch)
+        return (*_up_to(fixed, most), watch)
+    ladder = environment.ladder
+    if most < 100:
+        ladder = (*(weight for weight in ladder if weight < most), most)
+    return (Shift(ladder, environment.dwell, guarded=True), watch)
 
 
-def _up_to_all(fixed: tuple[Shift, ...]) -> tuple[Shift, ...]:
-    if fixed[-1].weights[-1] == 100.0:
-        return fixed
-    return (*fixed, Shift((100.0,), 0.0, guarded=True))
+def _up_to(fixed: tuple[Shift, ...], most: float) -> tuple[Shift, ...]:
+    """Steps that end at this weight."""
+    below = tuple(step for step in fixed if step.weights[-1] < most)
+    last = next((step for step in fixed if step.weights[-1] >= most), Shift((most,), 0.0, guarded=True))
+    return (*below, last if last.weights[-1] == most else replace(last, weights=(most,)))

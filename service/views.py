@@ -11,6 +11,7 @@ from policies.place import Place, served_by
 from policies.release import Release, Serving, Target
 from policies.strategy import Shadow, Shift, Step
 from policies.version import Version
+from service.estimating import Estimate
 from service.happened import Happened, Message
 from service.record import Entry
 from service.verdicts import Asked
@@ -93,6 +94,19 @@ def target(shown: Target, address: str | None, waits: str | None = None) -> dict
         "place": _place(shown.place),
         "drift": shown.drift or None,
         "waits": waits,
+    }
+
+
+def estimate(shown: Estimate | None) -> dict[str, Any] | None:
+    """How long a release needs from now, planned by requests."""
+    if shown is None:
+        return None
+    return {
+        "text": shown.text,
+        "seconds": shown.forecast.seconds,
+        "requests": shown.forecast.requests,
+        "longest": shown.forecast.longest,
+        "rate": shown.traffic.rate,
     }
 
 

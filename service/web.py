@@ -11,7 +11,8 @@ from flask import Blueprint, Flask, Response, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
 
 from policies.effects import HandBack
-from service import happened, parked, printed, recorded, sessions, tokens, views, web_verdicts
+from policies.release import Release
+from service import estimating, happened, parked, printed, recorded, sessions, tokens, views, web_verdicts
 from service.addresses import Addresses
 from service.bootstrap import Parts
 from service.installation import place
@@ -31,7 +32,7 @@ def create_web(parts: Parts, series: Series) -> Flask:
     requests = Counter("segue_web_requests", "Requests to the API", ["status"], registry=registry)
     api = Blueprint("api", __name__, url_prefix="/api/v1")
     api.before_request(lambda: _refuse_unknown(parts.store))
-    _releases(api, parts)
+    _releases(api, parts, series)
     _evidence(api, parts.store, series)
     _targets(api, parts)
     _events(api, parts)
@@ -87,7 +88,7 @@ def _refuse_unknown(store: Store) -> Response | None:
     return response
 
 
-def _releases(api: Blueprint, parts: Parts) -> None:
+def _releases(api: Blueprint, parts: Parts, series: Series) -> None:
     store = parts.store
 
     @api.get("/releases")
@@ -111,6 +112,7 @@ def _releases(api: Blueprint, parts: Parts) -> None:
         version = store.version(shown.version)
         return jsonify(
             release=views.release(shown),
+            estimate=_estimate(store, series, shown),
             version=views.version(version_of(version)) if version else None,
             record=[views.entry(entry) for entry in store.record_of(name)],
             parked=[parked.shown(work) for work in store.work_of(name) if work.state == "dead"],
@@ -122,6 +124,11 @@ def _releases(api: Blueprint, parts: Parts) -> None:
         if row is None:
             return problem(404, f"there is no release {name}")
         return jsonify(logs=printed.of_release(parts, release_of(row)))
+
+
+def _estimate(store: Store, series: Series, shown: Release) -> dict[str, Any] | None:
+    target = target_of(store.target(shown.target), shown.target)
+    return views.estimate(estimating.of(series, shown, target, store.now()))
 
 
 def _evidence(api: Blueprint, store: Store, series: Series) -> None:

@@ -81,7 +81,10 @@ REASONS: dict[str, str] = {
     ),
     "sticky.cookie": "the router here cannot keep users by cookie",
     "sticky.header": "the router of this machine keeps users by cookie only; for a cluster write `cluster`",
-    "held_back": "the rollout here cannot keep a share on stable while it watches",
+    "held_back.routeless": (
+        "without `route` the Deployment's Service is switched at once, and no share stays behind; name the"
+        " route whose weights move"
+    ),
     "guards.query": "no metric source here answers queries",
     "guards.labels": "no source of true labels is connected",
     "guards.segments": (
@@ -221,8 +224,6 @@ def _rollout(environment: Environment, at: str) -> Iterator[Need]:
         yield Need(f"{at}after", "after", environment.after)
     if environment.strategy in {Strategy.BLUEGREEN, Strategy.SHADOW}:
         yield Need(f"{at}strategy", environment.strategy.value, environment.strategy.value)
-    if environment.held_back > 0:
-        yield Need(f"{at}held_back", "held_back", f"{environment.held_back * 100:g}%")
     if environment.mode is Mode.OBSERVE:
         yield Need(f"{at}mode", "observe", "observe")
     if environment.restore:
@@ -237,6 +238,8 @@ def _in_cluster(model: Model, environment: Environment, at: str) -> Iterator[Nee
     routeless = isinstance(model.serve, ServeDeployment) and model.serve.route is None
     if routeless and environment.strategy is Strategy.CANARY:
         yield Need(f"{at}strategy", "switch", environment.strategy.value)
+    if routeless and environment.held_back > 0:
+        yield Need(f"{at}held_back", "held_back.routeless", f"{environment.held_back * 100:g}%")
     if environment.sticky != "none" and (word := _sticky(model, environment)):
         yield Need(f"{at}sticky", word, environment.sticky)
 

@@ -9,6 +9,9 @@ from typing import Any
 
 import click
 
+from policies import forecast
+from policies.forecast import Forecast, Traffic
+from policies.spec.declaration import Mode, Model
 from policies.spec.schema import schema
 from service import clusters, mistakes_shown, segue_yaml, tokens
 from service.cli.context import EXIT_FAILED, as_json, chosen, console, print_json
@@ -120,13 +123,19 @@ def _notes(found: Existing) -> Iterator[str]:
 @click.option(
     "--schema", "wants_schema", is_flag=True, help="Print the JSON Schema for editors; check nothing."
 )
+@click.option(
+    "--rate",
+    type=click.FloatRange(1e-6, 1e6),
+    help="Requests per second that come in all: tell how long each rollout needs.",
+)
 @as_json
-def check(files: tuple[Path, ...], *, wants_schema: bool, wants_json: bool) -> None:
+def check(files: tuple[Path, ...], rate: float | None, *, wants_schema: bool, wants_json: bool) -> None:
     """Find all mistakes in segue.yaml files.
 
     Each is told with its line and what to write instead. FILES are files, or folders that hold a
     segue.yaml; without any, all below this folder are checked. Exit code 1 if there is a mistake. Needs
-    no server.
+    no server. With --rate it is also told how long a good version needs at that rate, planned by its
+    requests.
     """
     if wants_schema:
         click.echo(json.dumps(schema(), indent=2))
@@ -142,20 +151,38 @@ def check(files: tuple[Path, ...], *, wants_schema: bool, wants_json: bool) -> N
         checked = segue_yaml.check(data, _folder(path), capabilities)
         wrong += len(checked.mistakes)
         if wants_json:
-            shown.append(_listed(checked, path))
+            shown.append(_listed(checked, path, rate))
         elif checked.mistakes:
             click.echo(mistakes_shown.as_text(checked.mistakes, data, str(path)))
         else:
             click.echo(f"{path}: fine ({', '.join(model.name for model in checked.models)})")
+            for target, _, words in _forecasts(checked.models, rate):
+                click.echo(f"  {target}: {words}")
     if wants_json:
         print_json(shown)
     if wrong:
         raise click.exceptions.Exit(EXIT_FAILED)
 
 
-def _listed(checked: segue_yaml.Checked, path: Path) -> dict[str, Any]:
+def _listed(checked: segue_yaml.Checked, path: Path, rate: float | None) -> dict[str, Any]:
     mistakes = mistakes_shown.as_json(checked.mistakes, str(path))
-    return {"file": str(path), "models": [m.name for m in checked.models], "mistakes": mistakes}
+    needs = [
+        {"target": target, "seconds": found.seconds, "requests": found.requests, "text": words}
+        for target, found, words in _forecasts(checked.models, rate)
+    ]
+    told = {"file": str(path), "models": [m.name for m in checked.models], "mistakes": mistakes}
+    return told if rate is None else {**told, "needs": needs}
+
+
+def _forecasts(models: tuple[Model, ...], rate: float | None) -> Iterator[tuple[str, Forecast, str]]:
+    """How long each target's canary needs at that rate."""
+    for model in models if rate is not None else ():
+        for environment in model.environments:
+            traffic = Traffic(rate or 0.0)
+            found = forecast.of_policy(environment, traffic)
+            if found is not None and environment.mode is Mode.ACT:
+                name = f"{model.name}/{environment.name}"
+                yield name, found, forecast.words(found, traffic, environment)
 
 
 def _read(path: Path) -> bytes:

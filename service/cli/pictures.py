@@ -122,6 +122,8 @@ def release(found: dict[str, Any]) -> RenderableType:
     if one["phase"] in {"shifting", "watching", "restoring"}:
         wanted = "evidence allowed" if one["mode"] == "observe" else "wanted"
         parts.append(Text("weight   ") + bar(one["observed"]) + Text(f"  {wanted} {one['wanted']:g} %"))
+    if found.get("estimate"):
+        parts.append(Text(f"time     {found['estimate']['text']}"))
     if one["phase"] == "approval":
         parts.append(Text(f"approve  segue approve {one['name']} {one['plan'][:19]}", style="magenta"))
     if one["phase"] == "promoted":

@@ -150,7 +150,9 @@ class _Walks:
             shared = bool(0 < said.share[row] <= rung.weight + SHARE_TOLERANCE)
         cleared = bool(said.cleared[row]) and shared
         following = place + 1
-        if following == len(self._rungs):  # the end of the watch
+        if following == len(self._rungs) and not rung.watched:  # what was held back went over
+            return following
+        if rung.watched:  # its end
             passes = cleared or not (rung.guarded or said.suspect[row] or said.harm[row])
         elif self._rungs[following].watched or not rung.guarded:
             return following

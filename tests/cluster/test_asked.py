@@ -13,9 +13,10 @@ from bench.peers import building, contestants, controllers
 from bench.peers.objects import APP
 from bench.peers.plane import GATEWAY, NAMESPACE, plane
 from service import installation
+from service.store import Store
 from tests.cluster import asking, logins
 from tests.cluster.load import Load
-from tests.cluster.whole import Control, eventually, tag
+from tests.cluster.whole import Control, eventually
 
 pytestmark = pytest.mark.whole
 STABLE, GOOD, BAD = "1", "2", "3"
@@ -64,7 +65,7 @@ class Stage:
     def roll_out(self, version):
         """CI pushes a version, and people roll it out with the tool that they have; the release's name."""
         known = [one["name"] for one in self.control.client.get("releases")["releases"]]
-        tag(self.images[version], f"main-{len(known)}-{version}")
+        contestants._push(self.images[version])
         contestants._notify(self.control)
         name = self.control.next_release("app", after=known, seconds=120)
         eventually(lambda: self.release(name)["phase"] == "starting", "it was not waited for")
@@ -90,7 +91,7 @@ def shared(kubectl, tmp_path_factory):
 def stage(request, kubectl, kubeconfig, images, shared, tmp_path):
     tool, where = request.param, f"segue-asked-{request.param.kind}"
     built = {
-        each: images.program("peers-app", building.application(each), "app") for each in (STABLE, GOOD, BAD)
+        each: images.program("asked-app", building.application(each), "app") for each in (STABLE, GOOD, BAD)
     }
     gateway = contestants._Gateway((NAMESPACE, GATEWAY), shared.url, shared.metrics)
     folder = Path(tmp_path)
@@ -106,10 +107,14 @@ def stage(request, kubectl, kubeconfig, images, shared, tmp_path):
             eventually(lambda: made.phase() in tool.ready, "it did not get ready", 200)
             control.say("connect", "registry", f"http://{images.registry}", "--name", "images")
             named = {"where": where, "stable": tool.stable, "route": tool.route.format(where=where)}
-            repository = tag(built[STABLE], "main-0")
+            repository = contestants._push(built[STABLE])
             control.declare(DECLARED.format(image=repository, **named))
             eventually(lambda: control.client.get("models")["models"], "it was not declared")
             contestants._notify(control)
+            # What is there before it is looked at for the first time is learned, not released.
+            engine = Store.open(control.settings.store_url("engine"))
+            eventually(lambda: engine.cursors("images"), "its registry was not looked at")
+            engine.close()
             yield made
 
 

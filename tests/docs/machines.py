@@ -75,6 +75,7 @@ def _starts():
     environments = (
         CANARY,
         approved,
+        replace(CANARY, held_back=0.05),
         replace(CANARY, strategy=Strategy.BLUEGREEN, when_undecided=WhenUndecided.FINISH),
         replace(CANARY, strategy=Strategy.SHADOW, shadow=Shadow(seconds=1.0)),
     )

@@ -9,8 +9,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
-from policies import asking
+from policies import asking, forecast
 from policies.evidence import Evidence, Finding, Verdict
+from policies.forecast import Traffic
 from policies.release import Cause, Release, Serving, Target
 from policies.spec.declaration import (
     Environment,
@@ -23,6 +24,7 @@ from policies.version import Version, VersionPhase
 from service import intake, meters, processes, settings, views, web
 from service.bootstrap import Parts
 from service.cli.main import PLACES, group
+from service.estimating import Estimate
 from service.happened import Happened, Message, State
 from service.intake import create_intake
 from service.plugins import load
@@ -138,6 +140,9 @@ SHOWN = {
         Release("rel-1", 1, "wine", "wine/production", Environment(), "v", "b", Cause("push", None))
     ),
     "### evidence": views.evidence(EVIDENCE) | views.evidence(EVIDENCE)["findings"][0],
+    "### estimate": views.estimate(
+        Estimate(forecast.of_policy(Environment(), Traffic(1.0)), Traffic(1.0), "needs")
+    ),
     "### verdict": views.verdict(Asked(None, asking.answer(None, at=0.0), None)),
     "### version": views.version(Version("k", MODEL, None, None, VersionPhase.READY, "")),
     "### target": views.target(Target("wine/production", stable=SERVING), None)

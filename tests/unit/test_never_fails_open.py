@@ -71,7 +71,7 @@ from policies.spec.declaration import (
     Triggers,
     WhenUndecided,
 )
-from policies.strategy import SWITCH
+from policies.strategy import SWITCH, Watch
 from policies.version import CodeOrigin, VersionPhase
 from service.ports.metrics import Counters, Sample
 
@@ -95,6 +95,7 @@ environments = st.builds(
     watch=st.sampled_from([5.0, 30.0]),
     patience=st.sampled_from([20.0, 100.0]),
     ladder=ladders,
+    held_back=st.sampled_from([0.0, 0.0, 0.05]),
     when_undecided=st.sampled_from(WhenUndecided),
     approvals=st.builds(
         Approvals, count=st.sampled_from([0, 0, 1, 2]), people=st.sampled_from([(), ("bob", "eve")])
@@ -478,6 +479,11 @@ class Machines(RuleBasedStateMachine):
         if before.phase is Phase.SHADOWING:
             self.compare_first_users(before, after, event)
             return
+        if before.phase is Phase.WATCHING:  # what was held back follows
+            assert before.environment.held_back
+            assert after.wanted == 100
+            self.compare_end_of_watch(before, after, event)
+            return
         assert before.phase is Phase.SHIFTING
         step, (told, _, since) = before.steps[before.position], self.books[name].known
         assert by_hand or (step.dwell is not None and event.at >= since + step.dwell)
@@ -524,9 +530,20 @@ class Machines(RuleBasedStateMachine):
             assert len(given & entitled) >= before.environment.approvals.count
         if before.batch or before.switch:
             return
-        step, (told, told_at, since) = before.steps[-1], self.books[name].known
-        assert not before.paused or isinstance(event, Command)
+        if before.phase is Phase.SHIFTING:  # the watch was before what was held back followed
+            assert before.environment.held_back
+            assert isinstance(before.steps[-2], Watch)
+            assert before.position == len(before.steps) - 1
+            assert before.wanted == 100
+            return
         assert before.wanted == before.observed == 100
+        self.compare_end_of_watch(before, after, event)
+
+    def compare_end_of_watch(self, before, after, event):
+        name, step = before.name, before.steps[before.position]
+        told, told_at, since = self.books[name].known
+        assert not before.paused or isinstance(event, Command)
+        assert before.wanted == before.observed
         assert before.phase is Phase.WATCHING
         by_hand = isinstance(event, Command) and event.verb == "promote"
         assert by_hand or event.at >= since + step.seconds

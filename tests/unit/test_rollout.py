@@ -20,6 +20,7 @@ from policies.events import (
     WorkloadReady,
 )
 from policies.evidence import Evidence, Finding, Verdict
+from policies.messages import title
 from policies.release import Cause, Phase, Release, Serving, Target
 from policies.rollout import advance
 from policies.spec.declaration import (
@@ -32,7 +33,7 @@ from policies.spec.declaration import (
     WhenUndecided,
 )
 from policies.split import Decision
-from policies.strategy import SWITCH
+from policies.strategy import SWITCH, Watch, plan
 
 STABLE = Serving("rel-1", 1, "v1", "sha256:1", "wine-v1", "http://127.0.0.1:1", 0.0)
 ENVIRONMENT = Environment(dwell=10.0, watch=30.0, patience=100.0, ladder=(10, 50, 100))
@@ -476,3 +477,66 @@ def test_a_release_that_ends_before_its_turn_ends_a_workload_that_no_target_name
     warm = Run(make_release(), make_target(previous=replace(STABLE, backend="wine-v2")))
     warm.see(Superseded("rel-3", 1.0))
     assert StopWorkload("wine-v2") not in warm.effects
+
+
+HELD = replace(ENVIRONMENT, held_back=0.05)
+
+
+def test_a_share_is_held_back_while_the_rest_is_watched_and_follows_when_it_is_over():
+    run = Run(make_release(HELD), make_target())
+    run.to_shifting()
+    run.evidence(Verdict.CLEARED, 100, at=15)
+    assert run.release.wanted == 95
+    run.confirm(16)
+    run.see(Tick(27))
+    assert run.release.phase is Phase.WATCHING
+    assert "serves 95 %" in title(run.release)
+    run.evidence(Verdict.CLEARED, 100, at=40)
+    assert run.release.wanted == 95
+    run.evidence(Verdict.CLEARED, 100, at=58)
+    assert (run.release.phase, run.release.wanted) == (Phase.SHIFTING, 100)
+    run.confirm(59)
+    assert (run.release.phase, run.release.proven) == (Phase.PROMOTED, True)
+    assert [share.weight for share in run.writes[-1].shares] == [0, 100]
+
+
+def test_harm_while_a_share_is_held_back_takes_all_of_it_back():
+    run = Run(make_release(HELD), make_target())
+    run.to_shifting()
+    run.evidence(Verdict.CLEARED, 100, at=15)
+    run.confirm(16)
+    run.see(Tick(27))
+    run.evidence(Verdict.HARM, 0, at=30)
+    run.confirm(31)
+    assert run.release.phase is Phase.ROLLED_BACK
+
+
+def test_what_is_held_back_does_not_follow_without_evidence():
+    run = Run(make_release(HELD), make_target())
+    run.to_shifting()
+    run.evidence(Verdict.CLEARED, 100, at=15)
+    run.confirm(16)
+    run.see(Tick(27))
+    run.see(Tick(58))
+    run.evidence(Verdict.UNDECIDED, 95, at=59)
+    run.see(Tick(1000))
+    assert (run.release.phase, run.release.wanted) == (Phase.WATCHING, 95)
+
+
+@pytest.mark.parametrize(
+    ("changes", "weights"),
+    [
+        ({"held_back": 0.05}, [(10, 50, 95), "watch", (100,)]),
+        ({"held_back": 0.5}, [(10, 50), "watch", (100,)]),
+        ({"held_back": 0.05, "strategy": Strategy.BLUEGREEN}, [(95,), "watch", (100,)]),
+        ({"held_back": 0.1, "steps": (StepSpec(5, 9), StepSpec(90, 9))}, [(5,), (90,), "watch", (100,)]),
+        ({"held_back": 0.1, "steps": (StepSpec(5, 9), StepSpec(100, 9))}, [(5,), (90,), "watch", (100,)]),
+        ({"held_back": 0.1, "steps": (StepSpec(5, 9),)}, [(5,), (90,), "watch", (100,)]),
+        ({"steps": (StepSpec(5, 9),)}, [(5,), (100,), "watch"]),
+        ({}, [(10, 50, 100), "watch"]),
+    ],
+)
+def test_the_steps_leave_the_share_where_it_is_until_the_end(changes, weights):
+    steps = plan(replace(ENVIRONMENT, **changes), first=False)
+    assert ["watch" if isinstance(step, Watch) else step.weights for step in steps] == weights
+    assert plan(replace(ENVIRONMENT, **changes), first=True)[0].weights == (100,)
