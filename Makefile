@@ -11,7 +11,7 @@ MLFLOW := .venvs/mlflow
 MLFLOW_READY := $(MLFLOW)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-labels image check test fuzz test-faults test-faults-whole test-hosts test-cluster test-cluster-whole bench bench-guards bench-peers lock clean
+.PHONY: help setup demo demo-labels image check test fuzz test-faults test-faults-whole test-hosts test-browser test-cluster test-cluster-whole bench bench-guards bench-peers lock clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -67,6 +67,10 @@ test-hosts: $(READY) $(MLFLOW_READY) ## tests with real servers beside Segue: Gi
 	$(BIN)/python -m tests.hosts.building
 	$(BIN)/python -m tests.hosts.alerting
 	$(BIN)/pytest -q tests/hosts tests/contracts/test_counter_source.py --timeout 300 --durations 5
+
+test-browser: $(READY) ## the page in Debian's Chromium: every page and command, with axe; what it looked like is in .screenshots
+	$(BIN)/python -m tests.browser.packages
+	$(BIN)/pytest -q tests/browser --timeout 300 --durations 5
 
 CLUSTER = $(BIN)/python -m tests.cluster.local $(if $(KUBERNETES),--kubernetes $(KUBERNETES)) $(if $(CONTAINERD),--containerd) run
 CLUSTER_TESTS = $(BIN)/pytest -q tests/cluster --durations 10

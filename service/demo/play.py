@@ -46,7 +46,7 @@ def play(wishes: Wishes, console: Console) -> bool:
     place = Place(wishes.root.absolute())
     places.clear(place)
     place.root.mkdir(parents=True)
-    with _up(place, wishes) as (server, up), Screen(console) as screen:
+    with _up(place, wishes) as (server, up), Screen(console, acts=len(ACTS)) as screen:
         screen.say("starting Segue and an MLflow server")
         client = client_at(place, up)
         server.wait()

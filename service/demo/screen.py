@@ -20,7 +20,7 @@ class Screen:
     """The terminal. `lately` tells what users meet now, by target."""
 
     console: Console
-    acts: int = 9
+    acts: int
     lately: Callable[[], Iterable[tuple[str, Second]]] = tuple
     _began: float = field(default_factory=time.monotonic)
     _live: Live | None = None

@@ -40,17 +40,16 @@ def iso(at: float) -> str:
 
 
 def ago(at: float, now: float) -> str:
-    """How long before `now`, in the largest fitting unit."""
-    seconds = max(0.0, now - at)
-    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= length:
-            return f"{seconds / length:.0f} {unit} ago"
-    return "just now" if seconds < 5 else f"{seconds:.0f} s ago"
+    """How long before `now`."""
+    return "just now" if now - at < 5 else f"{lasted(now - at)} ago"
 
 
 def lasted(seconds: float) -> str:
-    """A span of time: 40 s, 12 min."""
-    return words.span(max(0.0, seconds))
+    """A span of time in the largest fitting unit, whole: 40 s, 12 min."""
+    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"
 
 
 def percent(value: float) -> str:

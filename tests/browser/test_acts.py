@@ -1,0 +1,150 @@
+"""People act: by mouse and by keyboard, with and without scripts, early, late and twice."""
+
+import pytest
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
+
+from policies.release import Phase
+from tests.browser.chromium import Browser
+
+
+def test_a_link_leads_in_by_itself_and_once(site, browser):
+    path = site.link()
+    browser.go(path)
+    browser.until("Nothing serves yet" if site.world.store.targets() else "No release yet")
+    assert "bob" in browser.text()
+    browser.driver.delete_all_cookies()
+    browser.go(path)
+    browser.until("This link was used already")
+
+
+def test_one_approves_and_sees_it_start(site, browser):
+    release = site.waiting()
+    browser.log_in()
+    browser.until(f"{release.name} on churn/production waits for approval")
+    browser.go(f"/-/releases/{release.name}")
+    assert browser.press("approve", "good numbers").startswith("Done:")
+    assert site.world.release(release.name).phase is not Phase.APPROVAL
+
+
+def test_one_rejects(site, browser):
+    release = site.waiting()
+    browser.log_in()
+    browser.go(f"/-/releases/{release.name}")
+    assert browser.press("reject", "not now").startswith("Done:")
+    assert site.world.release(release.name).phase is Phase.REJECTED
+    browser.until("rejected")
+
+
+def moving(site, browser):
+    site.world.serve(60, {})
+    site.world.live()
+    release = site.next("2")
+    browser.log_in()
+    browser.go(f"/-/releases/{release.name}")
+    return release
+
+
+def test_one_pauses_resumes_goes_on_aborts_and_tries_again(site, browser):
+    release = moving(site, browser)
+
+    def after(verb, reason=""):
+        """A command on a page that is fresh; the release then."""
+        browser.go(f"/-/releases/{release.name}")
+        assert browser.press(verb, reason).startswith("Done:")
+        return site.world.release(release.name)
+
+    assert after("pause").paused
+    resumed = after("resume")
+    assert not resumed.paused
+    assert after("promote").wanted > resumed.wanted
+    after("abort", "enough")
+    site.world.play(5)
+    browser.until("aborted")
+    after("retry")
+    assert len(site.world.releases()) == 3
+
+
+def test_one_rolls_back_and_has_what_was_given_up_done_again(site, browser):
+    site.world.live()
+    site.next("2", until_promoted=True)
+    browser.log_in()
+    browser.go("/-/targets/wine/production")
+    assert browser.press("rollback", "it is slow").startswith("Done:")
+    site.world.play(5)
+    assert site.world.target().stable.version == site.world.release("rel-1").version
+    site.world.hook("git", "no object")
+    site.world.settle()
+    browser.go("/-/events?failed=1")
+    browser.one(".rows .what").click()
+    assert browser.press("replay-event").startswith("Done:")
+
+
+def test_a_release_is_followed_live_to_its_end(site, browser):
+    release = moving(site, browser)
+    browser.until(f"new version {release.observed:g} %")
+    browser.until("Is the new version worse?")
+    while not site.world.release(release.name).final:
+        site.world.play(30, until=release.name)
+    browser.until("promoted\nproven")
+    assert not browser.driver.find_elements("css selector", "#live[hx-trigger]")
+
+
+def test_a_form_that_is_open_stays_as_it_was_and_says_what_has_changed_since(site, browser):
+    release = moving(site, browser)
+    browser.open_form("promote")
+    browser.one("#do-promote input[name=reason]").send_keys("looks good")
+    site.world.say("pause", release.name)
+    browser.until("paused")
+    assert browser.one("#do-promote input[name=reason]").get_attribute("value") == "looks good"
+    browser.one("#do-promote form button").click()
+    told = browser.answer()
+    assert told.startswith("Not done: nothing was done")
+    assert "when you looked" in told
+
+
+def test_a_command_is_given_by_keyboard_alone(site, browser):
+    release = moving(site, browser)
+    keys = ActionChains(browser.driver)
+    for _ in range(40):
+        keys.send_keys(Keys.TAB).perform()
+        focused = browser.driver.switch_to.active_element
+        if focused.tag_name == "summary" and focused.text == "Pause…":
+            break
+    keys.send_keys(Keys.ENTER).perform()
+    browser.until("It stays at")
+    browser.driver.switch_to.active_element.send_keys("by keyboard", Keys.ENTER)
+    assert browser.answer().startswith("Done:")
+    assert site.world.release(release.name).paused
+
+
+def test_whose_session_has_ended_is_led_to_the_login(site, browser):
+    moving(site, browser)
+    browser.driver.delete_all_cookies()
+    browser.until("Or paste a token")
+
+
+@pytest.fixture
+def plain(site, tmp_path):
+    browser = Browser(site, tmp_path / "plain", script=False)
+    yield browser
+    browser.close()
+
+
+def test_without_scripts_everything_is_there(site, plain):
+    site.world.serve(60, {})
+    site.world.live()
+    release = site.next("2")
+    plain.go(site.link())
+    plain.one("button.go").click()
+    plain.until("Targets")
+    plain.go(f"/-/releases/{release.name}")
+    plain.until("evidence against it")
+    plain.open_form("pause")
+    plain.one("#do-pause form button").click()
+    plain.until("Your command is stored")
+    site.world.settle()
+    plain.driver.refresh()
+    plain.until("Done:")
+    plain.driver.find_element("partial link text", "Show the evidence").click()
+    plain.until("Is the new version worse?")

@@ -1,0 +1,49 @@
+"""Each page, light and dark, on a desk and on a phone: readable for everyone, nothing beyond its edge."""
+
+import pytest
+
+PAGES = {
+    "targets": "/-/",
+    "target": "/-/targets/wine/production",
+    "releases": "/-/releases",
+    "open": "/-/releases?open=1",
+    "promoted": "/-/releases/rel-2",
+    "rolled-back": "/-/releases/rel-3",
+    "approval": "/-/releases/rel-4",
+    "moving": "/-/releases/rel-5",
+    "pictures": "/-/releases/rel-3/pictures",
+    "logs": "/-/releases/rel-2/logs",
+    "events": "/-/events",
+    "given-up": "/-/events?failed=1",
+    "event": "/-/events/1",
+    "record": "/-/record?verify=1",
+    "nothing": "/-/releases/rel-99",
+    "login": "/-/login",
+}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_can_be_read_by_everyone(looking, name):
+    looking.go(PAGES[name])
+    if name in {"promoted", "rolled-back", "moving"}:
+        looking.until("Is the new version worse?")
+    looking.shoot(f"{name}-{looking.look}")
+    assert looking.violations() == []
+    assert looking.overflow() <= 0
+    assert looking.complaints() == []
+
+
+def test_a_form_can_be_read_by_everyone(looking):
+    looking.go("/-/releases/rel-4")
+    looking.open_form("approve")
+    looking.until("You approve exactly the plan")
+    looking.shoot(f"form-{looking.look}")
+    assert looking.violations() == []
+    assert looking.overflow() <= 0
+
+
+def test_what_others_wrote_is_text(looking):
+    looking.go("/-/releases/rel-5")
+    looking.until("<script>document.title='pwned'</script><img src=x onerror=alert(1)>")
+    assert "pwned" not in looking.driver.title
+    assert not looking.driver.find_elements("css selector", "main img, main script")
