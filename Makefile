@@ -59,11 +59,14 @@ test-faults-whole: $(READY) ## the same at full length: 10,000 kills of bodies, 
 fuzz: $(READY) ## a million changed inputs for every parser, 50,000 malformed requests (ten minutes or more); SLICE=60: so many seconds
 	$(BIN)/python -m tests.fuzz $(if $(SLICE),--seconds $(SLICE) --requests 3000)
 
+ON_POSTGRESQL = $(addprefix tests/scenarios/test_,$(addsuffix .py,lost_webhooks when_newer orders parked upgrades trust))
+
 test-hosts: $(READY) $(MLFLOW_READY) ## tests with real servers beside Segue: Gitea, Alertmanager (built once, minutes), MLflow, Distribution, Prometheus, brokers, PostgreSQL
 	$(BIN)/python -m tests.hosts.packages
 	$(BIN)/python -m tests.hosts.building
 	$(BIN)/python -m tests.hosts.alerting
 	$(BIN)/pytest -q tests/hosts tests/contracts/test_counter_source.py --timeout 300 --durations 5
+	SEGUE_TEST_SCENARIOS=postgres $(BIN)/pytest -q $(ON_POSTGRESQL) --timeout 300
 
 CLUSTER = $(BIN)/python -m tests.cluster.local $(if $(KUBERNETES),--kubernetes $(KUBERNETES)) $(if $(CONTAINERD),--containerd) run
 CLUSTER_TESTS = $(BIN)/pytest -q tests/cluster --durations 10

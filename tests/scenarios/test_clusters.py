@@ -44,8 +44,9 @@ class Rooms:
 class ClusterWorld(World):
     """The world with a connected cluster in which `fraud` was running before."""
 
-    def __init__(self, home):
-        super().__init__(home, images="http://registry.invalid/models", base="http://registry.invalid/base")
+    def __init__(self, home, **settings):
+        images, base = "http://registry.invalid/models", "http://registry.invalid/base"
+        super().__init__(home, images=images, base=base, **settings)
         self.deployment = MemoryDeployment(FOUND, "registry.invalid/models/fraud@sha256:old")
         self.rooms = Rooms()
         self.parts.open_site = self._site
@@ -73,8 +74,8 @@ class ClusterWorld(World):
 
 
 @pytest.fixture
-def cluster(tmp_path):
-    world = ClusterWorld(tmp_path)
+def cluster(tmp_path, stores):
+    world = ClusterWorld(tmp_path, **stores)
     yield world
     world.close()
 
@@ -119,6 +120,7 @@ def test_a_deployment_that_is_not_there_fails_the_release_and_nothing_is_written
     assert "there is no such Deployment" in release.reason
 
 
+@pytest.mark.every_store
 def test_it_is_handed_back_with_what_serves_now_and_everything_of_ours_goes(cluster):
     release = cluster.take_over()
     cluster.play(120, until=release.name)
