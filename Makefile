@@ -56,7 +56,7 @@ test-faults: $(READY) ## kill, stop and break everything for some minutes; SEED=
 test-faults-whole: $(READY) ## the same at full length: 10,000 kills of bodies, 200 of processes, every point (about an hour)
 	SEGUE_FAULTS_SEED=$(SEED) SEGUE_FAULTS=whole $(FAULTS_TESTS)
 
-fuzz: $(READY) ## a million changed inputs for every parser, 50,000 malformed requests (ten minutes or more); SLICE=60: so many seconds
+fuzz: $(READY) ## a million changed inputs over all parsers, 50,000 malformed requests to intake and to web (a quarter of an hour or more); SLICE=60: so many seconds
 	$(BIN)/python -m tests.fuzz $(if $(SLICE),--seconds $(SLICE) --requests 3000)
 
 ON_POSTGRESQL = $(addprefix tests/scenarios/test_,$(addsuffix .py,lost_webhooks when_newer orders parked upgrades trust))
