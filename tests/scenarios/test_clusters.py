@@ -1,10 +1,14 @@
 """A Deployment that serves already is taken over by reference, shifted away from, and handed back."""
 
 import pytest
+from prometheus_client import REGISTRY
+from rich.console import Console
+from structlog.testing import capture_logs
 
 from policies.release import Phase
 from service.adapters.memory.deployment import MemoryDeployment
 from service.bootstrap import Site
+from service.cli import pictures
 from service.ports.connections import Cluster
 from service.ports.outcomes import Retry
 from tests.scenarios.conftest import World
@@ -267,3 +271,19 @@ def test_a_router_that_says_no_is_shown_while_it_is_asked_again(cluster):
     cluster.play(120, until=release.name)
     assert cluster.release(release.name).phase is Phase.PROMOTED
     assert cluster.release(release.name).waits == ""
+
+
+def test_a_change_by_somebody_else_is_told_while_no_release_is_on_its_way(cluster):
+    release = cluster.take_over()
+    cluster.play(120, until=release.name)
+    told = REGISTRY.get_sample_value("segue_drifts_total", {"target": TARGET}) or 0.0
+    cluster.router.changed[TARGET] = "kubectl-edit set fraud to 0 at 14:03"
+    with capture_logs() as logs:
+        cluster.settle(25)
+    assert REGISTRY.get_sample_value("segue_drifts_total", {"target": TARGET}) == told + 1
+    assert [one["target"] for one in logs if one["event"] == "route changed by somebody else"] == [TARGET]
+    headers = {"Authorization": f"Bearer {cluster.people['ann']}"}
+    shown = Console(width=200)
+    with shown.capture() as printed:
+        shown.print(pictures.targets(cluster.web.get("/api/v1/targets", headers=headers).json["targets"]))
+    assert "was changed by somebody else: kubectl-edit set fraud to 0" in printed.get()
