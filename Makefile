@@ -59,14 +59,17 @@ test-faults: $(READY) ## kill, stop and break everything for some minutes; SEED=
 test-faults-whole: $(READY) ## the same at full length: 10,000 kills of bodies, 200 of processes, every point (about an hour)
 	SEGUE_FAULTS_SEED=$(SEED) SEGUE_FAULTS=whole $(FAULTS_TESTS)
 
-fuzz: $(READY) ## a million changed inputs for every parser, 50,000 malformed requests (ten minutes or more); SLICE=60: so many seconds
+fuzz: $(READY) ## a million changed inputs over all parsers, 50,000 malformed requests to intake and to web (a quarter of an hour or more); SLICE=60: so many seconds
 	$(BIN)/python -m tests.fuzz $(if $(SLICE),--seconds $(SLICE) --requests 3000)
+
+ON_POSTGRESQL = $(addprefix tests/scenarios/test_,$(addsuffix .py,lost_webhooks when_newer orders parked upgrades trust))
 
 test-hosts: $(READY) $(MLFLOW_READY) ## tests with real servers beside Segue: Gitea, Alertmanager (built once, minutes), MLflow, Distribution, Prometheus, brokers, PostgreSQL
 	$(BIN)/python -m tests.hosts.packages
 	$(BIN)/python -m tests.hosts.building
 	$(BIN)/python -m tests.hosts.alerting
 	$(BIN)/pytest -q tests/hosts tests/contracts/test_counter_source.py --timeout 300 --durations 5
+	SEGUE_TEST_SCENARIOS=postgres $(BIN)/pytest -q $(ON_POSTGRESQL) --timeout 300
 
 test-browser: $(READY) ## the page in Debian's Chromium: every page and command, with axe; what it looked like is in .screenshots
 	$(BIN)/python -m tests.browser.packages

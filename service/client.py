@@ -4,6 +4,7 @@ import hashlib
 import time
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
@@ -13,6 +14,7 @@ from service.settings import Settings
 
 TIMEOUT = (2.0, 10.0)
 REPLY_SECONDS = 30.0
+_HERE = frozenset({"127.0.0.1", "::1", "localhost"})  # this machine, to which no proxy leads
 
 
 class Unreachable(Exception):
@@ -71,11 +73,13 @@ class Client:
     def _ask(self, method: str, url: str, **given: Any) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {self.token}"} | given.pop("headers", {})
         session = requests.Session()
-        session.trust_env = False  # this machine is asked, whatever proxy is set
+        session.auth = _NoLogin()  # the token is a header; a .netrc file is none of our business
+        session.trust_env = urlsplit(url).hostname not in _HERE  # proxies, certificates
         try:
             answer = session.request(method, url, headers=headers, timeout=TIMEOUT, **given)
         except requests.RequestException as error:
-            raise Unreachable(f"Segue does not answer at {url}; start it with: segue up") from error
+            way = "start it with: segue up" if urlsplit(url).hostname in _HERE else "is the address right?"
+            raise Unreachable(f"Segue does not answer at {url}; {way}") from error
         try:
             body = answer.json()
         except ValueError as error:
@@ -87,8 +91,16 @@ class Client:
         return dict(body)
 
 
+class _NoLogin(requests.auth.AuthBase):
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
 def client_of(settings: Settings, token: str | None = None) -> Client:
-    """The client of the installation at `SEGUE_HOME`, with its operator's token unless one is given."""
+    """The client of the installation at `SEGUE_HOME`, with its operator's token unless one is given.
+
+    With SEGUE_INTAKE_URL, SEGUE_WEB_URL and a token nothing of it need be on this machine.
+    """
     where = place(installation.with_ports(settings))
     found = token or (settings.secret(TOKEN) or b"").decode()
     if not found:

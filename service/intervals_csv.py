@@ -24,7 +24,14 @@ class BadFile(ValueError):
 
 def read(text: str) -> Recorded:
     """The intervals of a file. Raises `BadFile`."""
-    rows = csv.DictReader(io.StringIO(text))
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        return _recorded(rows)
+    except csv.Error as error:
+        raise BadFile(f"line {rows.line_num}: it is no CSV ({error})") from None
+
+
+def _recorded(rows: "csv.DictReader[str]") -> Recorded:
     missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
     if missing:
         raise BadFile(f"line 1: the columns {', '.join(missing)} are missing; wanted: {', '.join(COLUMNS)}")

@@ -187,6 +187,9 @@ def _drift(parts: Parts, work: Work) -> None:
     """Whether a target's route is still as it was written, and its candidate has room for its share."""
     target = target_of(parts.store.target(work.subject), work.subject)
     what = parts.at(target.place).router.drift(work.subject)
+    if what and what != target.drift:
+        log.warning("route changed by somebody else", target=work.subject, what=what)
+        meters.DRIFTS.labels(work.subject).inc()
 
     def store(deciding: Deciding) -> None:
         deciding.drift(work.subject, what or "")

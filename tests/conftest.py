@@ -46,13 +46,18 @@ def database_url(request, tmp_path):
 @pytest.fixture(scope="session")
 def postgres():
     """A PostgreSQL server of our own, on a unix socket only; skipped where none is installed."""
+    yield from postgres_server(fsync="off")
+
+
+def postgres_server(fsync):
+    """One that runs until it is not needed any more; `fsync` "on" where what survives its death is the point."""
     programs = _programs()
     if programs is None:
         pytest.skip("PostgreSQL is not installed: no initdb in PATH or /usr/lib/postgresql/*/bin")
     user = _unprivileged()
     if user is None:
         pytest.skip("PostgreSQL refuses to run as root, and there is no user postgres or nobody")
-    server = Postgres(programs, user)
+    server = Postgres(programs, user, fsync=fsync)
     try:
         server.start()
         yield server
@@ -86,8 +91,8 @@ def image_registry(tmp_path_factory):
 class Postgres:
     """A throw-away server."""
 
-    def __init__(self, programs: Path, user: str, folder: Path | None = None) -> None:
-        self._programs = programs
+    def __init__(self, programs: Path, user: str, folder: Path | None = None, fsync: str = "off") -> None:
+        self._programs, self._fsync = programs, fsync
         self._as_user = _as_user(user)
         self.folder = folder or Path(tempfile.mkdtemp(prefix="segue-pg-"))
         self._numbers = itertools.count(1)
@@ -99,7 +104,7 @@ class Postgres:
 
     def start(self, *more: str, environ: dict[str, str] | None = None) -> None:
         """Start it, and wait until it answers. `more` are settings such as `fsync=on`."""
-        settings = ("listen_addresses=", "fsync=off", "max_connections=60", *more)
+        settings = ("listen_addresses=", f"fsync={self._fsync}", "max_connections=60", *more)
         options = [word for setting in settings for word in ("-c", setting)]
         command = [self._programs / "postgres", "-D", self.folder / "data", "-k", self.folder, *options]
         with (self.folder / "log").open("ab") as log:

@@ -91,7 +91,12 @@ def targets(found: list[dict[str, Any]]) -> RenderableType:
             one["address"] or "-",
         )
     waits = [Text(f"{one['name']} waits: {one['waits']}", style="yellow") for one in found if one["waits"]]
-    return Group(table, *waits)
+    drifts = [
+        Text(f"{one['name']} was changed by somebody else: {one['drift']}", style="yellow")
+        for one in found
+        if one["drift"]
+    ]
+    return Group(table, *waits, *drifts)
 
 
 def board(found: list[dict[str, Any]], places: list[dict[str, Any]]) -> RenderableType:

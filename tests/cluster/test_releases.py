@@ -1,4 +1,4 @@
-"""A real push, and a real alias in MLflow, end in traffic that shifts between pods, under 100 requests a second."""
+"""A real push ends in traffic that shifts between pods, under 100 requests a second."""
 
 from tests.cluster.load import Load
 from tests.cluster.pushes import FILE, first_version, good_and_bad, push

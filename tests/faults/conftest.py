@@ -1,4 +1,4 @@
-"""The two kinds of stores that harnesses run on, and the disk that fails below them."""
+"""The two kinds of stores that harnesses run on, set as in production, and the disk that fails below them."""
 
 import shutil
 import subprocess
@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import postgres_server
+
 HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A server whose commits are on the disk before it says so."""
+    yield from postgres_server(fsync="on")
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

@@ -18,23 +18,23 @@ from pathlib import Path
 import structlog
 
 from service import database, owners
-from service.bootstrap import Parts
+from service.bootstrap import Parts, Site
 from service.inbox import INBOX, Inbox
 from service.intake import Door, create_intake
 from service.observer import Observer
-from service.ports.connections import Source
 from service.reconciler import Reconciler
 from service.series import Series
 from service.settings import Settings
 from service.store import Store
 from service.work import PATIENT, URGENT, work_once
-from tests.faults import outside
+from tests.faults import beside, outside
 from tests.faults.outside import SECRET, Far, SharedClock
 
 SLOTS = ("intake", "urgent", "urgent", "patient", "patient", "reconciler", "observer")
 # These look when the clock has moved, the others also when somebody did something.
 BY_TIME = ("reconciler", "observer")
 MOST_AT_ONCE = 4  # kills in a step of the clock
+SOURCES = {"git": beside.GIT, "registry": beside.REGISTRY, "forge": beside.FORGE}  # by adapter out there
 SETTLED = 3  # looks in a row that must find everything ended
 
 
@@ -62,16 +62,31 @@ def told(name, **facts):
 class Harness:
     """One installation: stores in a folder or a database, the world outside, and its processes."""
 
-    def __init__(self, folder, seed, *, database=None, models=4, trouble=0.0, mutate=None, mutate_world=None):
+    def __init__(
+        self,
+        folder,
+        seed,
+        *,
+        database=None,
+        models=4,
+        trouble=0.0,
+        wide=False,
+        mutate=None,
+        mutate_world=None,
+    ):
         folder.mkdir(parents=True, exist_ok=True)
         self.dice, self.clock, self.mutate = random.Random(seed), SharedClock(), mutate
-        self.settings = Settings(home=folder, database=database, sweep_seconds=30.0)
+        self.wide = wide
+        more = beside.IMAGES if wide else {}
+        self.settings = Settings(home=folder, database=database, sweep_seconds=30.0, **more)
         self.address = folder / "world"
         self.log = folder / "bodies.log"
         self.children = {}  # pid: slot
         self.slots = {}  # pid: the slot that it had
         self.failed = []  # bodies that ended by themselves
-        self._world = outside.begin(self.address, self.clock, seed, models, trouble, mutate_world)
+        self._world = outside.begin(
+            self.address, self.clock, seed, models, trouble, wide=wide, mutate=mutate_world
+        )
         self.people, self.world = Far(self.address, "people"), Far(self.address, "world")
         self._printed = self.log.open("a")
         structlog.configure(logger_factory=structlog.PrintLoggerFactory(self._printed))
@@ -90,21 +105,26 @@ class Harness:
         far = {
             name: Far(self.address, name) for name in ("builder", "jobs", "workloads", "router", "metrics")
         }
-        git = Far(self.address, "git")
-        return Parts(
-            self.settings,
-            store,
-            Inbox(engine),
-            open_source=lambda _source: git,
-            ask_preview=lambda url, address, backend, health: f"{health} answers 200",
-            **far,
+        parts = Parts(self.settings, store, Inbox(engine), open_source=None, ask_preview=_asked, **far)
+        self._reach(parts, lambda name: Far(self.address, name))
+        return parts
+
+    def _reach(self, parts, far):
+        """Sources and the cluster, each by its name out there."""
+        hosts = {source.name: far(name) for name, source in SOURCES.items()}
+        there = far("deployment")
+        parts.open_source, parts._opened, parts._sites = (lambda source: hosts[source.name]), {}, {}
+        parts.open_site = lambda _cluster, _place: Site(
+            there, parts.jobs, parts.router, parts.metrics, _asked, there
         )
 
     def _warm(self):
         """Connect, and let the first versions serve: what follows is compiled once and not in each child."""
-        source = Source("git", "bare", "memory")
         with self.parts.store.change() as change:
-            change.save_source(source)
+            for source in SOURCES.values() if self.wide else [beside.GIT]:
+                change.save_source(source)
+            if self.wide:
+                change.save_cluster(beside.CLUSTER)
         self.people.begin()
         self.by_hand(self.settled)
         self.round_of("intake")
@@ -137,8 +157,8 @@ class Harness:
         parts = self.parts
         for name in ("builder", "jobs", "workloads", "router", "metrics"):
             setattr(parts, name, Told(self.address, name, told))
-        git, self.people = Told(self.address, "git", told), Told(self.address, "people", told)
-        parts.open_source, parts._opened = (lambda _source: git), {}
+        self.people = Told(self.address, "people", told)
+        self._reach(parts, lambda name: Told(self.address, name, told))
 
     # --- bodies ------------------------------------------------------------------------------
 
@@ -158,9 +178,9 @@ class Harness:
 
     def _intake(self):
         inbox = Inbox(self.parts.inbox._engine)
-        door = Door("bare", (SECRET,))
+        doors = {"git": Door("bare", (SECRET,)), "forge": Door("gitea", (beside.SECRET,))}
         app = create_intake(
-            self.settings, inbox, lambda _name: door, lambda told: told.removeprefix("Bearer "), self.clock
+            self.settings, inbox, doors.get, lambda told: told.removeprefix("Bearer "), self.clock
         ).test_client()
 
         def once():
@@ -278,10 +298,11 @@ class Harness:
         try:
             with self.parts.store.read() as read:
                 opened, due = read.releases(final=False), read.due()
-                seen = {cursor.reference: cursor.value for cursor in read.cursors("git")}
+                cursors = [cursor for source in SOURCES.values() for cursor in read.cursors(source.name)]
         except Exception:  # noqa: BLE001  the database was killed: not settled
             return False
-        known = bool(seen) and seen == self.world.refs()
+        seen = {(one.source, one.reference): one.value for one in cursors if one.value is not None}
+        known = bool(seen) and seen == self.world.names()
         return known and not opened and not due and not self.people.delivery()
 
     def writing(self):
@@ -327,6 +348,10 @@ class Told(Far):
             return result
 
         return wrapped
+
+
+def _asked(_url, _address, _backend, health):
+    return f"{health} answers 200"
 
 
 def _each_second(clock, seen, look):

@@ -10,6 +10,7 @@ from policies.release import Phase
 from policies.version import VersionPhase
 from service.performing.images import job_name
 from service.states import number_of, release_of, target_of, version_of
+from tests.faults.beside import FOUND
 
 
 def broken(harness, seen, settled):
@@ -49,6 +50,7 @@ def lost(harness, seen):
             wrong.append(f"{name} was acknowledged as {row} and is not handled")
         elif name in seen.commands and store.answer(row) is None:
             wrong.append(f"the command {name} was acknowledged and is not answered")
+    wrong += [f"the comment {key} is not answered" for key in seen.comments - seen.answers.keys()]
     if seen.unacknowledged:
         wrong.append(f"{seen.unacknowledged} deliveries were never acknowledged")
     newest = {}
@@ -82,14 +84,21 @@ def twice(harness, seen):
     warm = set()
     for row in store.targets():
         target = target_of(row, row.name)
-        warm |= {one.backend for one in (target.stable, target.previous) if one is not None}
+        warm |= {one.backend for one in (target.stable, target.previous) if one is not None} - {FOUND}
         if target.holder is not None:
             wrong.append(f"{row.name} is still held by {target.holder}")
     if set(seen.running) != warm:
         wrong.append(f"running: {sorted(seen.running)}; wanted: {sorted(warm)}")
-    for release in _releases(harness):
-        own = release.phase is Phase.PROMOTED and not release.switch and release.retries is None
-        if own and "is promoted" not in seen.notes.get(release.cause.commit or "", ""):
+    wrong += [f"{count} answers to the comment {key}" for key, count in seen.answers.items() if count > 1]
+    promoted = sorted(
+        (r for r in _releases(harness) if r.phase is Phase.PROMOTED), key=lambda one: number_of(one.name)
+    )
+    for model, version in [r.cause.registered for r in promoted if r.cause.registered][-1:]:
+        if seen.aliases.get((model, "champion")) != version:
+            wrong.append(f"version {version} of {model} was promoted last; the aliases are {seen.aliases}")
+    for release in promoted:
+        own = release.cause.commit and not release.switch and release.retries is None
+        if own and "is promoted" not in seen.notes.get(release.cause.commit, ""):
             wrong.append(f"{release.name} was promoted, and its commit does not say so")
     return wrong
 

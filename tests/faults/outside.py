@@ -20,13 +20,16 @@ from multiprocessing.connection import Client, Listener
 
 from handlers import signing
 from service.adapters.memory.builder import MemoryBuilder
+from service.adapters.memory.deployment import MemoryDeployment
 from service.adapters.memory.git import MAIN, MemoryGit
 from service.adapters.memory.jobs import MemoryJobs
 from service.adapters.memory.metrics import MemoryMetrics
+from service.adapters.memory.registry import MemoryRegistry
 from service.adapters.memory.router import MemoryRouter
 from service.adapters.memory.workloads import MemoryWorkloads
 from service.ports.builds import Image
 from service.ports.outcomes import PortError, Refused, Retry
+from tests.faults import beside
 
 SECRET = b"a-secret-of-the-harness"
 MODEL = """\
@@ -48,6 +51,7 @@ TURN = 0.005  # seconds of the machine's clock, as the next
 LONGEST_STEP = 2.0
 NAP, LONGEST_NAP = 0.005, 0.1  # the same, of who found nothing to do
 KINDS = ("intake", "urgent", "patient", "reconciler", "observer")  # of bodies
+INSIDE = frozenset({"git", "forge", "builder", "jobs", "workloads", "deployment", "router", "registry"})
 SENT_AGAIN = 4.0  # seconds after which a sender that heard nothing sends once more
 
 
@@ -137,6 +141,9 @@ class Seen:
     starts: Counter = field(default_factory=Counter)
     running: tuple[str, ...] = ()
     notes: dict[str, str] = field(default_factory=dict)  # by commit
+    aliases: dict[tuple[str, str], str] = field(default_factory=dict)
+    comments: set[str] = field(default_factory=set)  # keys of the answers that commands in comments get
+    answers: dict[str, int] = field(default_factory=dict)  # by key: how many stand at the host
     pushes: list[tuple[str, str]] = field(default_factory=list)  # commit and model, in order
     tips: dict[str, bytes] = field(default_factory=dict)  # by model: what its newest serve.py says
     contents: dict[tuple[str, str], bytes] = field(default_factory=dict)  # by commit and model
@@ -153,21 +160,23 @@ class Seen:
 class World:
     """Everything outside; one call at a time."""
 
-    def __init__(self, clock, seed, models, trouble):
+    def __init__(self, clock, seed, models, trouble, wide):
         self.clock, self.dice, self.trouble = clock, random.Random(seed), trouble
         self.seen = Seen()
         self.git, self.builder, self.jobs = MemoryGit(), MemoryBuilder(), MemoryJobs()
         self.jobs.results[""] = {"quality": 0.9}
         self.workloads, self.router = MemoryWorkloads(), MemoryRouter()
+        self.registry, self.forge = MemoryRegistry(), MemoryGit()
+        self.deployment = MemoryDeployment(beside.FOUND, beside.FOUND_IMAGE)
         self.counters = MemoryMetrics(clock)
-        self.people = People(self, models)
+        self.people = People(self, models, wide)
         self.metrics = Metrics(self)
         self.broken = {}  # "adapter.method": the reason, or "hang"
         self._lock = threading.Lock()
 
     def call(self, pid, name, method, arguments):
         """Do one call for a process; what it returns or raises goes back to it."""
-        outside = name not in {"git", "builder", "jobs", "workloads", "router"}
+        outside = name not in INSIDE
         with self._lock:
             before = "" if outside else self._trouble("before")
             reason = self.broken.get(f"{name}.{method}") or self.broken.get(name)
@@ -212,7 +221,7 @@ class World:
     def _router_set(self, route):
         def note(pid):
             weights = tuple((b.name, b.weight) for b in route.backends)
-            missing = tuple(n for n, w in weights if w > 0 and n not in self.workloads.running)
+            missing = tuple(n for n, w in weights if w > 0 and n not in self._running())
             self.seen.writes.append(Written(pid, route.target, route.epoch, route.attempt, weights, missing))
 
         return note
@@ -231,20 +240,29 @@ class World:
         fresh = order.name not in self.workloads.running
         return lambda _pid: self.seen.starts.update([order.name] if fresh else [])
 
+    _deployment_start = _workloads_start
+
+    def _running(self):
+        return (*self.workloads.running, *self.deployment.running)
+
     # --- asked and told by the harness ------------------------------------------------------------
 
     def report(self):
         """The journal, with how everything stands now."""
         seen = self.seen
-        seen.running = self.workloads.running
+        seen.running = tuple(name for name in self._running() if name != beside.FOUND)
+        seen.aliases = self.registry.aliases()
+        seen.answers = Counter(key for _, key in self.forge.comments)
         seen.notes = {commit: self.git.note(commit) for commit, _ in seen.pushes}
         seen.served = {name: one.requests for name, one in self.counters._counters.items()}
         seen.unacknowledged = len(self.people.waiting)
         return seen
 
-    def refs(self):
-        """What the repository names now."""
-        return dict(self.git._refs)
+    def names(self):
+        """What sources name now, by source and reference."""
+        refs = {("git", ref): commit for ref, commit in self.git._refs.items()}
+        aliases = self.registry._aliases.items()
+        return refs | {("mlflow", f"{model}@{alias}"): version for (model, alias), version in aliases}
 
     def break_(self, what, reason):
         """From now on every call of this adapter (or one method) fails; "hang": it never answers."""
@@ -257,9 +275,9 @@ class World:
 
     def bad(self, backend):
         """Whether what runs under that name is a bad version."""
-        order = self.workloads._orders.get(backend)
+        order = self.workloads._orders.get(backend) or self.deployment._orders.get(backend)
         for name, ended in self.builder._ended.items():
-            if order is not None and isinstance(ended, Image) and ended.digest == order.image:
+            if order is not None and isinstance(ended, Image) and order.image.endswith(ended.digest):
                 code = self.builder._recipes[name].code
                 return b"bad" in (self.git.file(code.commit, f"{code.folder}/serve.py") or b"")
         return False
@@ -295,8 +313,9 @@ class Sent:
 class People:
     """Who pushes, sends and commands."""
 
-    def __init__(self, world, models):
+    def __init__(self, world, models, wide):
         self.world, self.models = world, [f"m{n}" for n in range(models)]
+        self.others = beside.Others(self) if wide else None
         self.waiting, self.told, self.numbers = [], [], 0
         self.busy = False
         self._next = world.clock()
@@ -311,8 +330,10 @@ class People:
                 f"{name}/evaluate.py": b"",
                 f"{name}/serve.py": b"0",
             }
+        if self.others is not None:
+            files |= beside.files()
         commit = self.world.git.commit(files)
-        for name in self.models:
+        for name in (*self.models, *([beside.TAKEN] if self.others is not None else [])):
             self._pushed(commit, name, b"0")
         return commit
 
@@ -340,7 +361,7 @@ class People:
         seen = self.world.seen
         seen.pushes.append((commit, model))
         seen.tips[model] = text
-        for name in self.models:
+        for name in (*self.models, beside.TAKEN):
             seen.contents[commit, name] = self.world.git.file(commit, f"{name}/serve.py")
 
     def say(self, verb, subject):
@@ -356,6 +377,17 @@ class People:
         self.waiting.append(sent)
         self.told.append(sent)
 
+    def send(self, name, path, body):
+        """What is no push and no command, until it is acknowledged."""
+        self._send(Sent(name, path, body))
+
+    def fill(self):
+        """Give everybody something to do."""
+        self.push()
+        self.say("abort", "rel-9999")
+        if self.others is not None:
+            self.others.act()
+
     def go_on(self, busy):
         """Push and command by themselves from now on, or no more."""
         self.busy = busy
@@ -364,6 +396,8 @@ class People:
     def turn(self):
         """Whatever somebody feels like at this moment."""
         dice, now = self.world.dice, self.world.clock()
+        if self.busy and self.others is not None:
+            self.others.turn()
         if not self.busy or (now < self._next and self._next - now < 60):
             return
         self._next = now + dice.uniform(0.0, 8.0)
@@ -387,6 +421,8 @@ class People:
         return None
 
     def _headers(self, sent, now):
+        if sent.path == "/hooks/forge":
+            return beside.signed(sent)
         if sent.path != "/hooks/git":
             return {"Authorization": "Bearer ann", "Idempotency-Key": sent.name}
         stamp = f"{now:.0f}"
@@ -414,7 +450,7 @@ class People:
 # --- the process, and how it is reached -------------------------------------------------------
 
 
-def begin(address, clock, seed, models, trouble, mutate=None):
+def begin(address, clock, seed, models, trouble, *, wide=False, mutate=None):
     """Fork the world; its process id. It ends with who forked it. `mutate` runs in it first."""
     listener = Listener(str(address), family="AF_UNIX", backlog=64)
     pid = os.fork()
@@ -426,7 +462,7 @@ def begin(address, clock, seed, models, trouble, mutate=None):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         if mutate is not None:
             mutate()
-        world, parent = World(clock, seed, models, trouble), os.getppid()
+        world, parent = World(clock, seed, models, trouble, wide), os.getppid()
         threading.Thread(target=_turns, args=(world, parent), daemon=True).start()
         while True:
             threading.Thread(target=_serve, args=(world, listener.accept()), daemon=True).start()

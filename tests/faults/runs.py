@@ -57,7 +57,7 @@ def kill_bodies(
 def die_at(folder, seed, names, *, trouble=0.01, settling=SETTLING, again=AGAIN, **options):
     """Whoever comes first to each point kills itself, before it and after it."""
     run, began, points = Run(seed), time.monotonic(), Points()
-    with running(folder, seed, trouble=trouble, **options) as harness:
+    with running(folder, seed, trouble=trouble, wide=True, **options) as harness:
         _begin(harness, points)
         order = [(name, when) for name in names for when in (0, 1)]
         missed = _die(run, harness, points, order, COMING)
@@ -70,12 +70,12 @@ def die_at(folder, seed, names, *, trouble=0.01, settling=SETTLING, again=AGAIN,
 def stand_still(folder, seed, names, *, settling=SETTLING, **options):
     """Whoever comes first to each point stops, and wakes when its lease has ended and others went on."""
     run, began, points = Run(seed), time.monotonic(), Points()
-    with running(folder, seed, **options) as harness:
+    with running(folder, seed, wide=True, **options) as harness:
         _begin(harness, points)
         asleep = []
         for name, when in [(name, when) for name in names for when in (0, 1)]:
             points.arm(name, when, signal.SIGSTOP)
-            _fill(harness)
+            harness.people.fill()
             fallen = harness.fallen(COMING, os.WIFSTOPPED)
             points.disarm()
             if fallen is not None:
@@ -127,18 +127,12 @@ def _begin(harness, points):
         harness.fork(slot, points.install)
 
 
-def _fill(harness):
-    """Give everybody something to do."""
-    harness.people.push()
-    harness.people.say("abort", "rel-9999")
-
-
 def _die(run, harness, points, order, seconds):
     """Kill whoever comes to each point; the points that nobody came to."""
     missed = []
     for name, when in order:
         points.arm(name, when)
-        _fill(harness)
+        harness.people.fill()
         fallen = harness.fallen(seconds)
         points.disarm()
         (missed if fallen is None else run.hit).append((name, when))

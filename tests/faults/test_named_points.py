@@ -1,11 +1,14 @@
 """R2 and R3: a process dies, or stands still past its lease, before and after each named point."""
 
 import random
+from typing import get_args
 
 import pytest
 
+from policies.effects import Effect
+from service.work import PATIENT, URGENT
 from tests.faults.harness import scaled, seed_of_this_run, told
-from tests.faults.points import NAMES, WHEN
+from tests.faults.points import EFFECTS, KINDS, LEFT_OUT, NAMES, WHEN
 from tests.faults.runs import RARE, die_at, outside_transactions, poison, stand_still
 
 OF_POINTS, OF_STOPS = (
@@ -81,3 +84,9 @@ def test_what_ends_its_worker_each_time_is_given_up_and_everything_else_goes_on(
     assert 1 < run.deaths <= MOST_TRIES
     assert run.phases["failed"] == 1
     assert [one for one in run.wrong if "stuck" in one] == []
+
+
+def test_each_kind_of_effect_and_of_work_has_its_points():
+    effects = {kind.__name__ for kind in get_args(Effect)}
+    assert effects <= set(EFFECTS)
+    assert effects | {*URGENT, *PATIENT} <= {*KINDS, *LEFT_OUT}

@@ -105,15 +105,18 @@ def main() -> int:
     nothing = [] if told.only else idle(seen)
     for name in nothing:
         print(f"FAILED: {name} never understood an input: the harness does not reach its inside")
-    sound = requests.run(told.requests, told.seed) if told.requests else True
-    return 0 if sound and seen.count and not seen.failures and not nothing else 1
+    kinds = (requests.INTAKE, requests.WEB) if told.requests else ()
+    unsound = [kind for kind in kinds if not requests.run(told.requests, told.seed, kind)]
+    return 0 if not unsound and seen.count and not seen.failures and not nothing else 1
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz")
     parser.add_argument("--executions", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=float, default=7_200.0, help="stop the executions then")
-    parser.add_argument("--requests", type=int, default=50_000, help="malformed requests to the intake")
+    parser.add_argument(
+        "--requests", type=int, default=50_000, help="malformed requests to intake, and as many to web"
+    )
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seed", default="segue")
     parser.add_argument("--only", help="one parser, by name")

@@ -16,6 +16,7 @@ from policies.events import Command
 from service import plugins, segue_yaml
 from service.adapters.oci.challenges import challenges
 from tests.deliveries import FIXTURES, Recorded, recorded
+from tests.fuzz import answers
 from tests.fuzz.mutating import mutated, mutated_headers
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,6 +57,7 @@ def parsers() -> tuple[Parser, ...]:
         Parser("tags of images", _tags),
         Parser("tags of GTO", _gto),
         Parser("challenges of registries", _challenges),
+        *(Parser(name, once) for name, once in answers.BY_NAME.items()),
     )
 
 

@@ -10,15 +10,17 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 from handlers import signing
-from service import processes, settings
+from service import processes, settings, tokens
 from service.ports.connections import Source
 from service.settings import Settings
 from service.store import Store
 from tests.running import free_port, wait_until
 
+TOKEN = "a-token-of-the-fuzz-harness"
 SECRET = b"a secret of at least thirty-two bytes"
 STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})")
 BODY = b'{"pusher": "ann", "changes": []}'
@@ -71,18 +73,59 @@ STRANGE = (
 )  # fmt: skip
 
 
-def made(chance: random.Random) -> bytes:
+@dataclass(frozen=True)
+class Kind:
+    """What requests to a process are usually, and where else they go."""
+
+    name: str
+    method: bytes
+    path: bytes
+    paths: tuple[bytes, ...]
+    bad: frozenset[str] = frozenset({"500", "502"})
+
+
+INTAKE = Kind("intake", b"POST", b"/hooks/code", PATHS)
+NAMES = (
+    b"rel-1",
+    b"rel-99999999999999999999999",
+    b"rel--1",
+    b"rel-%00",
+    b"rel-\xb2",
+    b"..",
+    b"%2e%2e",
+    b"\xff\xfe",
+    b"",
+    b"a" * 5_000,
+)
+API = (
+    b"releases/%s", b"releases/%s/logs", b"releases/%s/report", b"releases/%s/increments", b"events/%s", b"commands/%s",
+    b"models/%s/labels", b"releases?before=%s", b"releases?target=%s&model=%s", b"events?before=%s", b"events?source=%s&failed",
+    b"record?after=%s", b"record?after=1&after=%s", b"targets/%s", b"%s",
+)  # fmt: skip
+READ = (
+    *(b"/api/v1/" + one.replace(b"%s", name) for one in API for name in NAMES),
+    b"/api/v1/targets",
+    b"/readyz",
+    *PATHS,
+)
+# Whatever goes wrong within it is 503 there, and its store is well.
+WEB = Kind("web", b"GET", b"/api/v1/releases", READ, frozenset({"500", "502", "503"}))
+
+
+def made(chance: random.Random, kind: Kind = INTAKE) -> bytes:
     """A request with at least one thing wrong, or no request at all."""
     if chance.random() < 0.1:
         return chance.choice((*STRANGE, chance.randbytes(chance.randrange(400))))
     usual = chance.random
     parts = (
-        chance.choice(METHODS) if usual() < 0.3 else b"POST",
-        chance.choice(PATHS) if usual() < 0.6 else b"/hooks/code",
+        chance.choice(METHODS) if usual() < 0.3 else kind.method,
+        chance.choice(kind.paths) if usual() < 0.6 else kind.path,
         chance.choice(VERSIONS) if usual() < 0.2 else b"HTTP/1.1",
     )
     end = chance.choice((b"\n", b"\r", b"\r\r\n")) if usual() < 0.05 else b"\r\n"
     headers = [b"Host: a", *chance.sample(OTHERS, chance.randrange(4))]
+    if kind is WEB and usual() < 0.9:
+        headers.append(b"Authorization: Bearer " + TOKEN.encode())
     body = chance.choice(BODIES)
     if usual() < 0.9:
         length = b"%d" % len(body) if usual() < 0.6 else chance.choice(LENGTHS)
@@ -94,34 +137,39 @@ def made(chance: random.Random) -> bytes:
     return data[: chance.randrange(len(data))] if usual() < 0.05 else data
 
 
-class Intake:
-    """The intake's process in a home of its own, with one source that it knows."""
+class Process:
+    """A process in a home of its own, with one source and one token that it knows."""
 
-    def __init__(self, home: Path) -> None:
-        self.port = free_port()
-        self.chosen = Settings(home=home, intake_port=self.port, body_bytes=100_000)
+    def __init__(self, home: Path, kind: Kind) -> None:
+        self.kind, self.port = kind, free_port()
+        port = {f"{kind.name}_port": self.port}
+        self.chosen = Settings(home=home, body_bytes=100_000, **port)  # type: ignore[arg-type]
         secrets = home / "secrets"
         secrets.mkdir(parents=True)
         (secrets / "hook-code").write_bytes(SECRET)
         store = Store.open(self.chosen.store_url("engine"))
         with store.change() as change:
             change.save_source(Source("code", "bare", "/srv/code.git"))
+        tokens.take(store, "fuzz", TOKEN)
         store.close()
         environ = {"PATH": os.environ["PATH"], **settings.environ_of(self.chosen)}
-        self.log = (home / "intake.log").open("wb")
-        command = [sys.executable, "-m", processes.__name__, "intake"]
+        self.log = (home / "printed.log").open("wb")
+        command = [sys.executable, "-m", processes.__name__, kind.name]
         self.process = subprocess.Popen(command, env=environ, stdout=self.log, stderr=self.log)
         wait_until(self.answers)
 
     def answers(self) -> bool:
-        assert self.process.poll() is None, "the intake ended"
+        assert self.process.poll() is None, f"the {self.kind.name} ended"
         try:
             return self._ask("GET", "/healthz", None, {}) == 200
         except OSError:
             return False
 
     def takes(self, name: str) -> bool:
-        """Whether a delivery that is signed well is stored."""
+        """Whether a delivery that is signed well is stored, and what is read well answered."""
+        if self.kind is WEB:
+            headers = {"Authorization": f"Bearer {TOKEN}"}
+            return self._ask("GET", "/api/v1/releases", None, headers) == 200
         stamp = f"{time.time():.0f}"
         signature = signing.sign(SECRET, f"{name}.{stamp}.".encode() + BODY)
         headers = {"webhook-id": name, "webhook-timestamp": stamp, "webhook-signature": signature}
@@ -155,33 +203,35 @@ class Intake:
         self.log.close()
 
 
-def run(count: int, seed: str) -> bool:
+def run(count: int, seed: str, kind: Kind = INTAKE) -> bool:
     """Send so many; whether there was no 500 and the process went on as if nothing had been."""
     with tempfile.TemporaryDirectory(prefix="segue-fuzz-") as folder:
-        intake = Intake(Path(folder))
+        intake = Process(Path(folder), kind)
         try:
             statuses, bad = _send_all(intake, count, seed)
             alive = intake.process.poll() is None and intake.takes("after")
         finally:
             intake.end()
-        traces = (Path(folder) / "intake.log").read_text(errors="replace").count("Traceback")
+        traces = (Path(folder) / "printed.log").read_text(errors="replace").count("Traceback")
     shown = ", ".join(f"{status} {n}" for status, n in statuses.most_common())
-    print(f"{statuses.total()} malformed requests: {shown}; the process {'goes on' if alive else 'IS GONE'}")
+    print(
+        f"{statuses.total()} malformed requests to {kind.name}: {shown}; the process {'goes on' if alive else 'IS GONE'}"
+    )
     for number, data in bad:
         print(f"FAILED: request {number}, seed {seed}, was answered by an error of ours: {data[:300]!r}")
     if traces:
-        print(f"FAILED: the intake logged {traces} exceptions")
+        print(f"FAILED: the {kind.name} logged {traces} exceptions")
     return alive and not bad and not traces and statuses.total() == count and len(statuses) > 3
 
 
-def _send_all(intake: Intake, count: int, seed: str) -> tuple[Counter[str], list[tuple[int, bytes]]]:
+def _send_all(intake: Process, count: int, seed: str) -> tuple[Counter[str], list[tuple[int, bytes]]]:
     statuses: Counter[str] = Counter()
     bad: list[tuple[int, bytes]] = []
-    assert intake.takes("before"), "the intake does not take a delivery that is signed well"
+    assert intake.takes("before"), f"the {intake.kind.name} does not take what is well"
     for number in range(count):
-        data = made(random.Random(f"{seed}/request/{number}"))
+        data = made(random.Random(f"{seed}/request/{number}"), intake.kind)
         status = intake.send(data)
         statuses[status] += 1
-        if status in {"500", "502"} and len(bad) < 10:
+        if status in intake.kind.bad and len(bad) < 10:
             bad.append((number, data))
     return statuses, bad

@@ -101,16 +101,17 @@ def test_what_is_made_of_a_seed_is_the_same_each_time():
     assert len(set(once)) > 40
 
 
-def test_malformed_requests_leave_the_intake_as_it_was(capsys):
-    assert requests.run(300, "a test")
-    assert "300 malformed requests" in capsys.readouterr().out
+@pytest.mark.parametrize("kind", [requests.INTAKE, requests.WEB], ids=lambda kind: kind.name)
+def test_malformed_requests_leave_a_process_as_it_was(kind, capsys):
+    assert requests.run(300, "a test", kind)
+    assert f"300 malformed requests to {kind.name}" in capsys.readouterr().out
 
 
 def test_an_intake_that_answers_500_or_ends_is_told(monkeypatch, capsys):
-    monkeypatch.setattr(requests.Intake, "send", lambda self, data: "500")
+    monkeypatch.setattr(requests.Process, "send", lambda self, data: "500")
     assert not requests.run(5, "a test")
     monkeypatch.undo()
-    monkeypatch.setattr(requests.Intake, "takes", lambda self, name: name == "before")
+    monkeypatch.setattr(requests.Process, "takes", lambda self, name: name == "before")
     assert not requests.run(5, "a test")
     assert "IS GONE" in capsys.readouterr().out
 

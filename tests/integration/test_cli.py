@@ -146,6 +146,48 @@ def _work(world, stop):
         world.clock.now += 0.1
 
 
+def test_from_another_machine_the_addresses_and_a_token_are_enough(served, tmp_path):
+    world, threads = served
+    world.push({"segue.yaml": WINE, "requirements.lock": "", "serve.py": "1"})
+    world.settle()
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: segue(tmp_path, "releases")[0] == 0)
+    ports = installation.read_json(tmp_path / "segue" / "run" / "ports.json")
+    away = tmp_path / "away"
+    away.mkdir()
+    there = {
+        "SEGUE_INTAKE_URL": f"http://127.0.0.1:{ports['intake_port']}",
+        "SEGUE_WEB_URL": f"http://127.0.0.1:{ports['web_port']}",
+        "SEGUE_TOKEN": world.people["bob"],
+        "http_proxy": "http://127.0.0.1:9",  # to which nothing on this machine goes
+    }
+    code, said, wrong = segue(away, "start", "wine", "--json", **there)
+    assert code == 0, wrong
+    assert json.loads(said)["release"] == "rel-2"
+    assert not (away / "segue").exists()
+    code, _, wrong = segue(away, "start", "wine", **{**there, "SEGUE_TOKEN": "segue_of_nobody"})
+    assert code == 1
+    assert "segue token NAME" in wrong
+
+
+def test_a_proxy_leads_to_an_installation_elsewhere_and_netrc_names_nobody(served, tmp_path):
+    world, threads = served
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: segue(tmp_path, "releases")[0] == 0)
+    web = installation.read_json(tmp_path / "segue" / "run" / "ports.json")["web_port"]
+    away = tmp_path / "away"
+    away.mkdir()
+    (away / ".netrc").write_text("machine segue.invalid login x password y\n")
+    there = {"SEGUE_WEB_URL": "http://segue.invalid", "SEGUE_TOKEN": world.people["bob"]}
+    code, said, wrong = segue(away, "releases", "--json", http_proxy=f"http://127.0.0.1:{web}", **there)
+    assert (code, json.loads(said or "{}")) == (0, {"releases": []}), wrong
+    code, _, wrong = segue(away, "releases", **there)
+    assert code == 1
+    assert "is the address right?" in wrong
+
+
 def test_releases_are_shown_and_approved(served, tmp_path):
     world, threads = served
     world.push({"segue.yaml": WINE + "approvals: {count: 1}\n", "requirements.lock": ""}, author="ann")

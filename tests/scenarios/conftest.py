@@ -1,6 +1,7 @@
 """The whole service in one process, on memory adapters and real stores, played step by step."""
 
 import json
+import os
 from dataclasses import dataclass
 
 import pytest
@@ -240,8 +241,28 @@ class World:
         return release
 
 
+def pytest_generate_tests(metafunc):
+    """SQLite, and PostgreSQL too where a test is marked so; all on SEGUE_TEST_SCENARIOS=postgres."""
+    if "stores" not in metafunc.fixturenames:
+        return
+    postgres = pytest.param("postgres", marks=pytest.mark.postgres)
+    everywhere = metafunc.definition.get_closest_marker("every_store") is not None
+    kinds = ["sqlite", postgres] if everywhere else ["sqlite"]
+    if os.environ.get("SEGUE_TEST_SCENARIOS") == "postgres":
+        kinds = [postgres]
+    metafunc.parametrize("stores", kinds, indirect=True, ids=None if everywhere else [""] * len(kinds))
+
+
 @pytest.fixture
-def world(tmp_path):
-    world = World(tmp_path)
+def stores(request):
+    """The settings that say where the stores of a world are."""
+    if request.param == "sqlite":
+        return {}
+    return {"database": request.getfixturevalue("postgres").new_database()}
+
+
+@pytest.fixture
+def world(tmp_path, stores):
+    world = World(tmp_path, **stores)
     yield world
     world.close()

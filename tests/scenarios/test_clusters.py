@@ -1,10 +1,14 @@
 """A Deployment that serves already is taken over by reference, shifted away from, and handed back."""
 
 import pytest
+from prometheus_client import REGISTRY
+from rich.console import Console
+from structlog.testing import capture_logs
 
 from policies.release import Phase
 from service.adapters.memory.deployment import MemoryDeployment
 from service.bootstrap import Site
+from service.cli import pictures
 from service.ports.connections import Cluster
 from service.ports.outcomes import Retry
 from tests.scenarios.conftest import World
@@ -44,8 +48,9 @@ class Rooms:
 class ClusterWorld(World):
     """The world with a connected cluster in which `fraud` was running before."""
 
-    def __init__(self, home):
-        super().__init__(home, images="http://registry.invalid/models", base="http://registry.invalid/base")
+    def __init__(self, home, **settings):
+        images, base = "http://registry.invalid/models", "http://registry.invalid/base"
+        super().__init__(home, images=images, base=base, **settings)
         self.deployment = MemoryDeployment(FOUND, "registry.invalid/models/fraud@sha256:old")
         self.rooms = Rooms()
         self.parts.open_site = self._site
@@ -73,8 +78,8 @@ class ClusterWorld(World):
 
 
 @pytest.fixture
-def cluster(tmp_path):
-    world = ClusterWorld(tmp_path)
+def cluster(tmp_path, stores):
+    world = ClusterWorld(tmp_path, **stores)
     yield world
     world.close()
 
@@ -119,6 +124,7 @@ def test_a_deployment_that_is_not_there_fails_the_release_and_nothing_is_written
     assert "there is no such Deployment" in release.reason
 
 
+@pytest.mark.every_store
 def test_it_is_handed_back_with_what_serves_now_and_everything_of_ours_goes(cluster):
     release = cluster.take_over()
     cluster.play(120, until=release.name)
@@ -265,3 +271,19 @@ def test_a_router_that_says_no_is_shown_while_it_is_asked_again(cluster):
     cluster.play(120, until=release.name)
     assert cluster.release(release.name).phase is Phase.PROMOTED
     assert cluster.release(release.name).waits == ""
+
+
+def test_a_change_by_somebody_else_is_told_while_no_release_is_on_its_way(cluster):
+    release = cluster.take_over()
+    cluster.play(120, until=release.name)
+    told = REGISTRY.get_sample_value("segue_drifts_total", {"target": TARGET}) or 0.0
+    cluster.router.changed[TARGET] = "kubectl-edit set fraud to 0 at 14:03"
+    with capture_logs() as logs:
+        cluster.settle(25)
+    assert REGISTRY.get_sample_value("segue_drifts_total", {"target": TARGET}) == told + 1
+    assert [one["target"] for one in logs if one["event"] == "route changed by somebody else"] == [TARGET]
+    headers = {"Authorization": f"Bearer {cluster.people['ann']}"}
+    shown = Console(width=200)
+    with shown.capture() as printed:
+        shown.print(pictures.targets(cluster.web.get("/api/v1/targets", headers=headers).json["targets"]))
+    assert "was changed by somebody else: kubectl-edit set fraud to 0" in printed.get()

@@ -98,8 +98,8 @@ class Hosted(World):
 
 
 @pytest.fixture
-def world(tmp_path):
-    made = Hosted(tmp_path)
+def world(tmp_path, stores):
+    made = Hosted(tmp_path, **stores)
     yield made
     made.close()
 
@@ -144,6 +144,7 @@ def test_a_group_of_another_host_approves_nothing_here(world):
     assert world.phase(name) is Phase.APPROVAL
 
 
+@pytest.mark.every_store
 def test_somebody_who_may_write_approves_by_a_comment_and_is_answered_there(world):
     name = world.waiting()
     (answer,) = world.ask(f"/segue approve {name} looks good\n\nThank you!")
@@ -313,8 +314,8 @@ class Forgetful(Silent):
 
 
 @pytest.fixture
-def forgetful(tmp_path):
-    world = Hosted(tmp_path)
+def forgetful(tmp_path, stores):
+    world = Hosted(tmp_path, **stores)
     host = world.connect(replace(SOURCE, kind="github"), Forgetful(world))
     host.people, world.host = world.host.people, host
     yield world

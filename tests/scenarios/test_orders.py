@@ -91,6 +91,7 @@ def test_the_same_alert_again_and_again_is_obeyed_once(world):
     assert world.release(release.name).paused
 
 
+@pytest.mark.every_store
 def test_an_alert_takes_a_release_back_and_a_second_one_of_the_same_cause_goes_no_further(world):
     first = world.live()
     second = world.rollout()

@@ -77,8 +77,8 @@ class Organised(World):
 
 
 @pytest.fixture
-def world(tmp_path):
-    made = Organised(tmp_path)
+def world(tmp_path, stores):
+    made = Organised(tmp_path, **stores)
     yield made
     made.close()
 

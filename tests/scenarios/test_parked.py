@@ -110,6 +110,7 @@ def test_a_command_that_cannot_be_obeyed_for_long_is_answered_instead_of_surpris
     assert "give it again" in world.say("replay-event", f"work-{number}").text
 
 
+@pytest.mark.every_store
 def test_a_parked_alias_is_not_written_over_what_was_written_since(world):
     registered(world, LTV, versions=2)
     original = world.registry.set_alias

@@ -69,11 +69,11 @@ class Trusting(World):
 
 
 @pytest.fixture
-def made(tmp_path):
+def made(tmp_path, stores):
     worlds = []
 
     def make(rules, **settings):
-        worlds.append(Trusting(tmp_path, rules, **settings))
+        worlds.append(Trusting(tmp_path, rules, **stores, **settings))
         return worlds[-1]
 
     yield make
@@ -92,6 +92,7 @@ def last(world):
     return world.releases()[-1]
 
 
+@pytest.mark.every_store
 def test_an_unsigned_image_is_refused_with_what_to_do_and_once_signed_it_goes_on(world):
     digest = world.ci("main-1")
     assert last(world).phase is Phase.FAILED

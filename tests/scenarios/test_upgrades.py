@@ -1,5 +1,6 @@
 """Old and new workers side by side: what only the newer understands waits for it, and nothing else does."""
 
+import pytest
 from sqlalchemy import select, update
 
 from policies.release import Phase
@@ -34,6 +35,7 @@ def begun(world, kind):
     raise AssertionError(f"there never was a {kind}")
 
 
+@pytest.mark.every_store
 def test_an_effect_with_a_newer_field_is_put_back_and_never_given_up_until_newer_code_performs_it(world):
     world.push(FILES)
     number = begun(world, "StartWorkload")
@@ -56,6 +58,7 @@ def test_an_effect_with_a_newer_field_is_put_back_and_never_given_up_until_newer
     assert world.release("rel-1").phase is Phase.PROMOTED
 
 
+@pytest.mark.every_store
 def test_a_release_that_newer_code_has_changed_waits_for_newer_code(world):
     world.push(FILES)
     number = begun(world, "StartWorkload")

@@ -1,5 +1,7 @@
 """What a newer version does to an older one that is on its way, from `segue.yaml` to the weights."""
 
+import pytest
+
 from policies.release import Phase
 from tests.scenarios.conftest import WINE
 
@@ -10,6 +12,7 @@ def push(world, content):
     return world.releases()[-1]
 
 
+@pytest.mark.every_store
 def test_serialize_gives_each_version_its_turn_and_says_for_whom_it_waits(world):
     world.live({"segue.yaml": WINE + "when_newer: serialize\n"})
     second = world.rollout()
@@ -34,6 +37,7 @@ def test_latest_wins_lets_what_is_on_its_way_finish_and_only_the_newest_follow(w
     assert world.phases() == [Phase.PROMOTED, Phase.PROMOTED, Phase.SUPERSEDED, Phase.PROMOTED]
 
 
+@pytest.mark.every_store
 def test_cancel_running_takes_the_older_back_to_zero_once_the_newer_is_ready_and_hands_over(world):
     first = world.live({"segue.yaml": WINE + "when_newer: cancel-running\n"})
     second = world.rollout()

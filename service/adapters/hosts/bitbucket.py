@@ -16,6 +16,7 @@ from service.adapters.hosts.bitbucket_server import BitbucketServerHost, server_
 from service.adapters.hosts.comments import line
 from service.adapters.hosts.host import Host, Said, connection, place
 from service.adapters.hosts.rest import Rest
+from service.adapters.understood import understood
 from service.ports.connections import Source
 from service.ports.git import CommitState, CommitStatus, Permission
 from service.ports.outcomes import Refused
@@ -34,6 +35,7 @@ _MOST_KEY = 40
 _MOST_TITLE = 255
 
 
+@understood
 class BitbucketHost(Host):
     """One repository at Bitbucket Cloud."""
 

@@ -17,6 +17,7 @@ from service.adapters.hosts.comments import line
 from service.adapters.hosts.host import Host, Said, connection, place
 from service.adapters.hosts.login import Login
 from service.adapters.hosts.rest import Forbidden, Outdated, Rest
+from service.adapters.understood import understood
 from service.ports.connections import Source
 from service.ports.git import CommitState, CommitStatus, Permission
 from service.ports.outcomes import Retry
@@ -64,6 +65,7 @@ def server_address(url: str) -> ServerAddress | None:
     return ServerAddress(base, f"{cloned['project']}/{cloned['name']}")
 
 
+@understood
 class BitbucketServerHost(Host):
     """One repository at a Bitbucket Data Center."""
 

@@ -17,6 +17,7 @@ from service.adapters.hosts.gitea_hooks import GiteaHooks
 from service.adapters.hosts.host import Host, Said, connection, place, team
 from service.adapters.hosts.login import Login
 from service.adapters.hosts.rest import Missing, Rest
+from service.adapters.understood import understood
 from service.ports.connections import Source
 from service.ports.git import CommitStatus, Permission
 from service.settings import Settings
@@ -27,6 +28,7 @@ _MOST_TITLE = 255
 _MOST_PULLS = 200  # open ones that are looked at for a commit, those changed last first
 
 
+@understood
 class GiteaHost(GiteaHooks, Host):
     """One repository at a Gitea or Forgejo."""
 

@@ -8,12 +8,14 @@ from service.adapters.hosts.address import parse
 from service.adapters.hosts.gitea import rest_of
 from service.adapters.hosts.gitea_hooks import GiteaHooks
 from service.adapters.hosts.organisation import HostedOrganisation, is_declaration
+from service.adapters.understood import understood
 from service.ports.connections import Source
 from service.settings import Settings
 
 _PAGE = "50"
 
 
+@understood
 class GiteaOrganisation(GiteaHooks, HostedOrganisation):
     """All repositories of one organisation."""
 

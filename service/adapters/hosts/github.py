@@ -17,6 +17,7 @@ from service.adapters.hosts.github_hooks import GitHubHooks
 from service.adapters.hosts.host import Host, Said, connection, place, team
 from service.adapters.hosts.login import Login
 from service.adapters.hosts.rest import Missing, Rest
+from service.adapters.understood import understood
 from service.ports.connections import Source
 from service.ports.git import CommitStatus, Permission
 from service.settings import Settings
@@ -29,6 +30,7 @@ _MOST_TITLE = 140
 _MOST_CONTEXT = 255
 
 
+@understood
 class GitHubHost(GitHubHooks, Host):
     """One repository at GitHub."""
 

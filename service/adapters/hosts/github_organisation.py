@@ -10,6 +10,7 @@ from service.adapters.hosts.address import parse
 from service.adapters.hosts.github import rest_of
 from service.adapters.hosts.github_hooks import GitHubHooks
 from service.adapters.hosts.organisation import HostedOrganisation, is_declaration
+from service.adapters.understood import understood
 from service.ports.connections import Source
 from service.ports.outcomes import Refused
 from service.settings import Settings
@@ -18,6 +19,7 @@ _PAGE = "100"
 _EMPTY = "answered 409"  # of a repository without a commit
 
 
+@understood
 class GitHubOrganisation(GitHubHooks, HostedOrganisation):
     """All repositories of one organisation."""
 

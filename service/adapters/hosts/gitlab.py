@@ -17,6 +17,7 @@ from service.adapters.hosts.gitlab_hooks import GitLabHooks
 from service.adapters.hosts.host import Host, Said, connection, place
 from service.adapters.hosts.login import Login
 from service.adapters.hosts.rest import Missing, Rest
+from service.adapters.understood import understood
 from service.ports.connections import Source
 from service.ports.git import CommitState, CommitStatus, Permission
 from service.ports.outcomes import Refused
@@ -35,6 +36,7 @@ _PAGE = "100"
 _MOST_TITLE = 255
 
 
+@understood
 class GitLabHost(GitLabHooks, Host):
     """One project at a GitLab."""
 

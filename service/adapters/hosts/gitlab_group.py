@@ -9,12 +9,14 @@ from service.adapters.hosts.address import parse
 from service.adapters.hosts.gitlab import rest_of
 from service.adapters.hosts.gitlab_hooks import GitLabHooks
 from service.adapters.hosts.organisation import HostedOrganisation, is_declaration
+from service.adapters.understood import understood
 from service.ports.connections import Source
 from service.settings import Settings
 
 _PAGE = "100"
 
 
+@understood
 class GitLabGroup(GitLabHooks, HostedOrganisation):
     """All projects of one group. What was pushed last is known to the hour only: GitLab writes it down no
     oftener."""

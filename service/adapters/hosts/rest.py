@@ -163,7 +163,7 @@ class Rest:
             raise self._error(answer, path, content)
         try:
             return (json.loads(content) if content else None), answer.headers.get("Link", "")
-        except ValueError:
+        except (ValueError, RecursionError):
             raise self._strange(path) from None
 
     def _strange(self, path: str) -> Retry:
@@ -240,7 +240,7 @@ def _said(content: bytes) -> str:
     """What the answer says for people, in one short line."""
     try:
         told = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "without a reason"
     found = (told.get("message") or told.get("error")) if isinstance(told, dict) else None
     if isinstance(told, dict) and isinstance(told.get("errors"), list):  # Bitbucket Data Center's

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from service.adapters.mlflow import files, webhooks
 from service.adapters.mlflow.rest import API, Missing, Rest
+from service.adapters.understood import understood
 from service.ports.connections import Source
 from service.ports.outcomes import Refused, Retry
 from service.ports.registries import ModelVersion
@@ -26,6 +27,7 @@ _PAGE = "200"
 _SHOWN = 10
 
 
+@understood
 class MlflowRegistry:
     """One MLflow server."""
 

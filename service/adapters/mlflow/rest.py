@@ -190,7 +190,7 @@ def _object(content: bytes) -> dict[str, Any] | None:
     """The JSON object; None where it is something else."""
     try:
         found = json.loads(content or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 

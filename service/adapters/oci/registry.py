@@ -124,7 +124,7 @@ class OciRegistry:
     def _object(self, raw: bytes, what: str) -> dict[str, Any]:
         try:
             found = json.loads(raw)
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
             raise Retry(f"{self._remote.url} answered something else than JSON for {what}", after=10)

@@ -220,7 +220,7 @@ def _token(raw: bytes, registry: str) -> str:
     try:
         found = json.loads(raw)
         token = found.get("token") or found["access_token"]
-    except (ValueError, AttributeError, KeyError) as error:
+    except (ValueError, AttributeError, KeyError, RecursionError) as error:
         raise Retry(f"the token service of {registry} answered without a token", after=10) from error
     if not isinstance(token, str) or not token.isascii() or not token.isprintable():
         raise Refused(f"the token service of {registry} answered with something else than a token")
