@@ -8,8 +8,8 @@ it is known by is its fingerprint and when it began. Labels say what it means he
     segue_target: wine/production      or segue_model and segue_environment; left out, that is production
     segue_action: hold                 the default; or rollback
 
-Resolved orders nothing: a hold stays until a person resumes. It is remembered until then: what begins while an
-alert fires is held as well.
+Resolved orders nothing: a hold stays until a person resumes. It is remembered until then: what begins while
+an alert fires is held as well.
 Source: Alertmanager 0.25, docs/configuration.md
 (`webhook_config`) and `template.Data`, version 4 of the body.
 """
