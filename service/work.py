@@ -32,6 +32,7 @@ from service import (
 from service.bootstrap import Parts
 from service.codec import Unknown
 from service.deciding import Deciding, decide
+from service.errors import Conflict, StoreUnavailable
 from service.performing import dispatch
 from service.performing.outcomes import Again, Answer, Done
 from service.ports.outcomes import Refused, Retry
@@ -113,6 +114,9 @@ def _attempt(parts: Parts, work: Work) -> str:
         return "lost"
     except Retry as reason:
         return _not_now(parts, work, reason)
+    except (StoreUnavailable, Conflict) as reason:
+        # Others had the store, or it was away: no fault of the work, which waits as for any other place.
+        return _not_now(parts, work, Retry(f"the store: {reason}"))
     except Unknown as reason:
         # Whoever can read it will: however long that takes, it is neither tried nor given up here.
         _later(parts, work, str(reason), NEWER_SECONDS)

@@ -3,7 +3,8 @@
 import pytest
 
 from policies.release import Phase
-from service import patience
+from service import patience, planning
+from service.errors import Conflict, StoreUnavailable
 from service.ports.outcomes import Retry
 from tests.scenarios.conftest import LTV, WINE
 from tests.scenarios.test_interleavings import registered
@@ -45,6 +46,24 @@ def test_an_effect_of_a_host_that_stays_away_is_parked_after_a_day_and_done_once
     world.settle()
     assert "aborted" in world.git.note(second.cause.commit)
     assert world.weights()[first.backend] == 100
+
+
+@pytest.mark.parametrize("trouble", [StoreUnavailable("database is locked"), Conflict("read it again")])
+def test_a_store_that_others_have_is_no_fault_of_an_event_however_often(world, monkeypatch, trouble):
+    plan, tries = planning.plan, []
+
+    def locked(*arguments):
+        tries.append(1)
+        if len(tries) < 3 * patience.MOST_TRIES:
+            raise trouble
+        return plan(*arguments)
+
+    monkeypatch.setattr(planning, "plan", locked)
+    world.push(FILES)
+    world.settle(300)
+    assert len(tries) == 3 * patience.MOST_TRIES
+    assert world.store.dead() == []
+    assert len(world.releases()) == 1
 
 
 def test_an_error_that_nobody_foresaw_is_tried_a_few_times_and_its_release_says_why(world, monkeypatch):
