@@ -137,6 +137,8 @@ def _evidence(release, verdict):
 
 
 def _key(release, target):
+    if release.final:  # how it came there tells nothing: no event leads on
+        return release.phase, release.environment, target.holder
     evidence = release.evidence.verdict if release.evidence else None
     return (
         replace(
