@@ -32,6 +32,7 @@ build: {lock: requirements.lock}
 serve: {run: python serve.py}
 steps: [10%, 100%]
 dwell: 5s
+warm_up: 0s
 watch: 5s
 """
 SERVE = b"""

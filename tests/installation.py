@@ -19,6 +19,7 @@ evaluate: {run: python evaluate.py, gates: {quality: ">= 0.5"}}
 risk: 20%
 false_rollbacks: 1%
 dwell: 1s
+warm_up: 0s
 watch: 2s
 patience: 1m
 ladder: [10%, 50%, 100%]

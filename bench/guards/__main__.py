@@ -8,15 +8,18 @@ of the interval is beyond the limit) in a world in which that is not known: docs
 import argparse
 import functools
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench.guards import costs, fixed, tables, targets, whole, worlds
+from bench.guards import costs, fixed, saved, tables, targets, whole, worlds
 from bench.guards.running import Cell, all_of
 
 ENOUGH, ENOUGH_WORSE = 1000, 300
 BATCH = 40  # runs; one of each cell is about a minute of processor time
+LONG = 1800.0  # seconds
+LARGE = 200  # where there is time: half the processor time of each run
 
 
 def _fixed(case: worlds.Case, runs: int, seed: int) -> dict[str, Any]:
@@ -29,13 +32,19 @@ def _alone(runs: int, seed: int) -> dict[str, Any]:
     return {whole.SEGUE: whole.Went(none, none, none, failed, failed)}
 
 
-def cells() -> list[Cell]:
+def cells(batch: int) -> list[Cell]:
     """All places of the result."""
     return [
-        *(Cell(("equal", c.name), functools.partial(_fixed, c), BATCH, ENOUGH) for c in worlds.EQUAL),
-        *(Cell(("worse", c.name), functools.partial(_fixed, c), BATCH, ENOUGH_WORSE) for c in worlds.WORSE),
-        *(Cell(("whole", t.name), functools.partial(whole.run, t), BATCH, ENOUGH_WORSE) for t in whole.TRIPS),
-        Cell(("whole", "after promotion"), _alone, BATCH, ENOUGH),
+        *(Cell(("equal", c.name), functools.partial(_fixed, c), batch, ENOUGH) for c in worlds.EQUAL),
+        *(
+            Cell(("worse", c.name), functools.partial(_fixed, c), batch // 2, ENOUGH_WORSE)
+            for c in worlds.WORSE
+        ),
+        *(
+            Cell(("whole", t.name), functools.partial(whole.run, t), batch // 2, ENOUGH_WORSE)
+            for t in whole.TRIPS
+        ),
+        Cell(("whole", "after promotion"), _alone, batch, ENOUGH_WORSE),
     ]
 
 
@@ -47,13 +56,17 @@ def main() -> int:
     )
     ask.add_argument("--seed", type=int, default=20_261_126)
     ask.add_argument("--jobs", type=int, default=2, help="processes")
+    ask.add_argument("--save", type=Path, help="a JSON file for every run, which bench.guards.pictures draws")
     asked = ask.parse_args()
 
     def told(line: str) -> None:
         print(f"\r{line:<78}", end="", file=sys.stderr, flush=True)
 
-    found = all_of(cells(), seconds=asked.seconds, seed=asked.seed, jobs=asked.jobs, told=told)
+    batch = LARGE if asked.seconds >= LONG else BATCH
+    found = all_of(cells(batch), seconds=asked.seconds, seed=asked.seed, jobs=asked.jobs, told=told)
     print(file=sys.stderr)
+    if asked.save is not None:
+        saved.write(asked.save, found)
     lines = targets.lines(found)
     parts = [tables.false_rollbacks(found), tables.requests_until_caught(found), tables.rollouts(found)]
     print("\n\n".join([*parts, tables.reached(lines)]), end="\n\n")

@@ -10,21 +10,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bench.guards import kayenta, thresholds
+from bench.guards import kayenta, learned, thresholds
 from bench.guards.worlds import HORIZON, Case
-from policies.guards import increment, noise
 from policies.guards.judge import Judge
-from policies.guards.noise import Noise, Pair
 from policies.guards.plan import History
-from policies.spec.declaration import Environment, Guard, GuardKind
+from policies.spec.declaration import WARM_UP, Environment, Guard, GuardKind
 from service.worlds.many import Many
 from service.worlds.traffic import Arms, Traffic
 
 EVERY = 10.0  # seconds between two looks: 720 of them
 WEIGHT = 10.0
 PER_MINUTE = int(60 / EVERY)
-LEARNED_HOURS = 4
-SHARED = 10  # runs that know the same history
 OURS, OURS_LEARNED = "Segue, no history", "Segue, 4 h of history"
 KAYENTA_5, KAYENTA_30, LIMITS = "Kayenta, 5 min", "Kayenta, 30 min", "Argo/Flagger limits"
 METHODS = (OURS, OURS_LEARNED, KAYENTA_5, KAYENTA_30, LIMITS)
@@ -64,10 +60,12 @@ def weights(case: Case) -> np.ndarray:
 def run(case: Case, runs: int, seed: int, bounds: tuple[float, ...]) -> dict[str, Caught]:
     """So many runs of this case under every method."""
     traffic, everyone = Traffic(case.world, runs, seed, bounds=bounds, horizon=HORIZON), np.arange(runs)
+    # All other candidates are warm when they are first looked at: what is counted is what comes then.
+    environment = replace(ENVIRONMENT, warm_up=WARM_UP if case.world.cold > 1 else 0.0)
     past = History(case.world.rate * 3600, case.world.rate * case.world.errors * 3600)
     panels = {
-        OURS: Many([Judge.of(ENVIRONMENT, history=past)] * runs, bounds),
-        OURS_LEARNED: Many(_learned(case, runs, seed, bounds, past), bounds),
+        OURS: Many([Judge.of(environment, history=past)] * runs, bounds),
+        OURS_LEARNED: Many(learned.judges(environment, case.world, runs, seed, bounds, past=past), bounds),
     }
     looks = weights(case)
     begins = int(case.world.onset / EVERY)  # what it cost before it was bad is no cost
@@ -93,45 +91,6 @@ def _until(at: np.ndarray, counts: np.ndarray) -> Caught:
     last = np.where(np.isfinite(at), at / EVERY, counts.shape[1]).astype(int) - 1
     runs = np.arange(len(at))
     return Caught(at, sums[0, last, runs], sums[1, last, runs])
-
-
-def _learned(case: Case, runs: int, seed: int, bounds: tuple[float, ...], past: History) -> list[Judge]:
-    """Judges that know the noise of four hours in which the same version served twice."""
-    equal = replace(case.world, worse=1.0, slower=None, cold=1.0, onset=0.0)
-    histories = max(1, runs // SHARED)
-    traffic, everyone = Traffic(equal, histories, seed + 1, bounds=bounds), np.arange(histories)
-    looks = int(LEARNED_HOURS * 3600 / EVERY)
-    seen = [traffic.step(everyone, np.full(histories, WEIGHT), EVERY) for _ in range(looks)]
-    shares = case.world.latency.shares(bounds)
-    bound = bounds.index(increment.usual_bound(shares * 1e6, bounds) or bounds[-1]) + 1
-    judges = []
-    for one in everyone:
-        errors = noise.estimate(
-            Pair(
-                t.at,
-                t.candidate.errors[one],
-                t.candidate.requests[one],
-                t.stable.errors[one],
-                t.stable.requests[one],
-            )
-            for t in seen
-        )
-        slow = noise.estimate(
-            Pair(
-                t.at,
-                t.candidate.buckets[one, bound:].sum(),
-                t.candidate.requests[one],
-                t.stable.buckets[one, bound:].sum(),
-                t.stable.requests[one],
-            )
-            for t in seen
-        )
-        judges.append(_judge(past, errors, slow))
-    return [judges[run % histories] for run in range(runs)]
-
-
-def _judge(past: History, errors: Noise, slow: Noise) -> Judge:
-    return Judge.of(ENVIRONMENT, history=past, noise={"errors": errors, "latency": slow, "slo": errors})
 
 
 def _by_minutes(

@@ -42,6 +42,8 @@ def _caught(found: Found) -> Iterator[Line]:
     for case, limit, all_of in (
         ("errors 0.1 -> 0.2 %, 100/s", 17_500, True),
         ("errors 0.1 -> 0.2 %, 1000/s", 17_500, True),
+        ("latency +10 %, one kind of requests, 100/s", 600, False),
+        ("p99 doubled, one kind of requests, 100/s", 500, False),
         ("latency +10 %, 100/s", 600, False),
         ("p99 doubled, 100/s", 500, False),
     ):

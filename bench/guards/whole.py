@@ -1,8 +1,8 @@
 """Whole rollouts: each controller moves its own weights through the same kind of world.
 
-Segue has its own defaults, a look each second as in production, and no noise learned. Argo Rollouts and
-Flagger go as their examples do (`thresholds`); Kayenta judges an hour at 10 % every twenty minutes, then
-all is shifted.
+Segue has its own defaults, a look each second as in production, and the noise of four hours of stable. Argo
+Rollouts and Flagger go as their examples do (`thresholds`); Kayenta judges an hour at 10 % every twenty
+minutes, then all is shifted.
 """
 
 from collections.abc import Callable
@@ -10,10 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.guards import fixed, kayenta, thresholds
-from policies.guards.judge import Judge
+from bench.guards import fixed, kayenta, learned, thresholds
 from policies.guards.plan import History
-from policies.spec.declaration import Environment, Guard, GuardKind
+from policies.spec.declaration import WARM_UP, Environment, Guard, GuardKind
 from policies.spec.support import BOUNDS
 from service.worlds.many import Many
 from service.worlds.rollouts import walk
@@ -27,8 +26,10 @@ DEFAULTS = Environment(
         Guard("latency", GuardKind.LATENCY),
         Guard("alive", GuardKind.ALIVE),
         Guard("share", GuardKind.SHARE),
-    )
+    ),
+    warm_up=WARM_UP,
 )
+BESIDE = 400.0  # seconds beside stable, before all traffic
 HISTORY_SECONDS = 86_400.0  # of stable's, before the rollout
 
 
@@ -86,7 +87,7 @@ def run(trip: Trip, runs: int, seed: int) -> dict[str, Went]:
 def _segue(trip: Trip, runs: int, seed: int) -> Went:
     world = trip.world
     past = History(world.rate * HISTORY_SECONDS, world.rate * world.errors * HISTORY_SECONDS)
-    panel = Many([Judge.of(DEFAULTS, history=past)] * runs, BOUNDS)
+    panel = Many(learned.judges(DEFAULTS, world, runs, seed, BOUNDS, past=past), BOUNDS)
     traffic = Traffic(world, runs, seed, bounds=BOUNDS, horizon=HORIZON)
     went = walk(DEFAULTS, panel, traffic, every=trip.every, horizon=HORIZON)
     return Went(went.back, went.full, went.requests, went.wrong, went.failed)
@@ -164,12 +165,14 @@ def _kayenta(trip: Trip, runs: int, seed: int) -> Went:
 def after_promotion(runs: int, seed: int) -> np.ndarray:
     """Failed requests until a version that has all traffic and whose errors rose from 0.1 to 2 % is taken
     back; inf where it was not within the watch."""
-    world = World(100, 0.001, worse=20)
+    world = World(100, 0.001, worse=20, onset=BESIDE)
     past = History(world.rate * HISTORY_SECONDS, world.rate * world.errors * HISTORY_SECONDS)
-    panel = Many([Judge.of(DEFAULTS, history=past)] * runs, BOUNDS)
+    panel = Many(learned.judges(DEFAULTS, world, runs, seed, BOUNDS, past=past), BOUNDS)
     traffic, everyone = Traffic(world, runs, seed, bounds=BOUNDS), np.arange(runs)
     failed, over = np.zeros(runs), np.zeros(runs, dtype=bool)
-    while traffic.at < DEFAULTS.watch and not over.all():
+    while traffic.at < BESIDE:
+        panel.observe(everyone, traffic.step(everyone, np.full(runs, 10.0), 10.0), np.full(runs, 10.0))
+    while traffic.at < BESIDE + DEFAULTS.watch and not over.all():
         tick = traffic.step(everyone, np.full(runs, 100.0), 1.0)
         panel.observe(everyone, tick, np.full(runs, 100.0))
         failed += np.where(over, 0.0, tick.candidate.errors)

@@ -43,11 +43,20 @@ EQUAL = (
     Case("cold start", World(150, 0.003, cold=4, cold_seconds=200)),
 )
 PLAIN = Latency()
+ONE_KIND = Latency.like(median=0.1, p99=0.32)
 WORSE = (
     Case("errors 0.1 -> 0.2 %, 100/s", World(100, 0.001, worse=2)),
     Case("errors 0.1 -> 0.2 %, 1000/s", World(1000, 0.001, worse=2)),
     Case("errors 0.5 -> 1 %, 100/s", World(100, 0.005, worse=2)),
     Case("errors 0.1 -> 5 %, 100/s", World(100, 0.001, worse=50)),
+    Case(
+        "latency +10 %, one kind of requests, 100/s",
+        World(100, 0.001, latency=ONE_KIND, slower=replace(ONE_KIND, slower=1.1)),
+    ),
+    Case(
+        "p99 doubled, one kind of requests, 100/s",
+        World(100, 0.001, latency=ONE_KIND, slower=replace(ONE_KIND, tail=2.0)),
+    ),
     Case("latency +10 %, 100/s", World(100, 0.001, slower=replace(PLAIN, slower=1.1))),
     Case("p99 doubled, 100/s", World(100, 0.001, slower=replace(PLAIN, tail=2.0))),
     Case("late onset: 0.1 -> 0.5 % after 40 min, 100/s", World(100, 0.001, worse=5, onset=2400)),

@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 RATIOS: Array = np.exp2(0.25 * np.arange(1, 29, dtype=np.float64))  # how many times worse: 1.19 ... 128
 _MASS: Array = 1 / RATIOS  # each octave half the mass of the one below
 LOG_PRIOR: Array = np.log(_MASS / _MASS.sum())
-AT_ONCE = 0.5  # mass of "bad from the start"; the rest is for a late onset
+AT_ONCE = 0.8  # mass of "bad from the start"; the rest is for a late onset
 ONSET = 1800.0  # seconds by which half of the rest is placed
 _SHIFT = 8  # Stirling's series is exact to 1e-12 from here on
 

@@ -9,8 +9,10 @@ and any factors rho_j that do not fall with j and are chosen from the *past*:
 `log E += sum_j x_j log rho_j - k_j log(1 + w (rho_j - 1))`. By weighted arithmetic and geometric means
 this has expectation at most 1 while the candidate is stochastically no slower, whatever the common
 distribution does (blocks of Turner, Ly, Gruenwald 2024). Alternatives: steps, "`c` times as many beyond
-the bound that a share q of stable's past requests exceeded", for a longer tail; and exponential tilts
-in log time, in units of stable's own spread, for a shift. Mixed with 1/effect, and over restarts.
+the bound that a share q of stable's past requests exceeded", for a longer tail; and "everything takes s times
+as long": rho is what stable's past would look like then, divided by what it looked like, made not to
+fall (between two bounds the log odds of being faster are taken to be linear in log time). Mixed with
+1/effect, and over restarts.
 
 Noise: in a block of time the log gain G of a bet, with V the information on its log odds, counts as
 `G / (burst + spread^2 V)`: the likelihood ratio where identical arms differ by a normal luck of that
@@ -26,12 +28,12 @@ to the lowest bucket that they could then lie in, so with coarse buckets more is
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from policies.guards import betting, increment
 from policies.guards.betting import Array
@@ -40,20 +42,22 @@ from policies.guards.noise import Noise
 
 TAILS: Array = np.array([0.5, 0.2, 0.05, 0.02, 0.005])  # shares of the past beyond a step's bound
 FACTORS: Array = np.array([1.5, 2.0, 4.0, 16.0])  # how many times as many of the candidate's beyond it
-TILTS: Array = np.array([0.125, 0.25, 0.5, 1.0])  # shifts, in standard deviations of log time
+LONGER: Array = np.exp2([0.125, 0.25, 0.5, 1.0])  # how many times as long everything takes
 REACH = 2.0  # a shift by one deviation multiplies the odds of the slowest twentieth by about e^2
 LEAST_PAST = 100.0  # requests of stable before the first bet
 HALF_LIFE = 1800.0  # seconds after which the past counts half
 _STEPS = len(TAILS) * len(FACTORS)
-_COUNT = _STEPS + len(TILTS)
+_COUNT = _STEPS + len(LONGER)
 _FACTOR: Array = np.tile(FACTORS, len(TAILS))
 _LEVEL = np.repeat(np.arange(len(TAILS)), len(FACTORS))
+_KINDS = len(TAILS) + 1  # of information: beyond each bound, and on a shift
+_KIND = np.concatenate([_LEVEL, np.full(len(LONGER), len(TAILS))])
 
 
 def _log_prior() -> Array:
     """Half for a shift, half for a longer tail; in each an effect twice as large has half the mass."""
-    steps, tilts = 1 / (_FACTOR - 1), 1 / TILTS
-    return np.log(np.concatenate([steps / steps.sum(), tilts / tilts.sum()]) / 2)
+    steps, shifts = 1 / _FACTOR, 1 / np.log2(LONGER)
+    return np.log(np.concatenate([steps / steps.sum(), shifts / shifts.sum()]) / 2)
 
 
 LOG_PRIOR: Array = _log_prior()
@@ -62,7 +66,7 @@ LOG_PRIOR: Array = _log_prior()
 class Track(NamedTuple):
     """The guard as arrays of any leading shape, last axis the alternatives (`past`: the buckets).
 
-    `block` is each alternative's log gain in the open block, `information` what that knows of its log odds.
+    `block`: each alternative's log gain in the open block; `information`: what it knows of log odds, by kind.
     """
 
     bets: Array
@@ -82,7 +86,7 @@ class HistogramState:
 
     bets: tuple[float, ...]
     block: tuple[float, ...] = (0.0,) * _COUNT
-    information: tuple[float, ...] = (0.0,) * _COUNT
+    information: tuple[float, ...] = (0.0,) * _KINDS
     past: tuple[float, ...] = ()
     opened: float = 0.0
     seconds: float = 0.0
@@ -100,21 +104,19 @@ def start(past: Sequence[float] = ()) -> HistogramState:
     return HistogramState((math.log(betting.AT_ONCE),) * _COUNT, past=tuple(past))
 
 
+def again(state: HistogramState) -> HistogramState:
+    """New bets; what was counted, and the past to bet from, stay."""
+    kept = {
+        name: getattr(state, name) for name in ("bound", "bad", "requests", "stable_bad", "stable_requests")
+    }
+    return replace(start(state.past), **kept)
+
+
 def start_track(shape: tuple[int, ...], buckets: int) -> Track:
     """Fresh guards for as many rollouts as the shape holds."""
     zeros, none = np.zeros(shape), np.zeros((*shape, _COUNT))
     bets = none + math.log(betting.AT_ONCE)
-    return Track(bets, none, none, np.zeros((*shape, buckets)), zeros, zeros)
-
-
-def positions(bounds: Sequence[float]) -> Array:
-    """Each bucket's place in log time: the middle of its bounds, the outer two by half a step outwards."""
-    edges = np.log(np.maximum(np.asarray(bounds, dtype=np.float64), 1e-9))
-    if len(edges) == 1:
-        return np.array([edges[0] - 0.5, edges[0] + 0.5])
-    middle = (edges[1:] + edges[:-1]) / 2
-    first, last = edges[0] - (edges[1] - edges[0]) / 2, edges[-1] + (edges[-1] - edges[-2]) / 2
-    return np.concatenate([[first], middle, [last]])
+    return Track(bets, none, np.zeros((*shape, _KINDS)), np.zeros((*shape, buckets)), zeros, zeros)
 
 
 def moved(bounds: Sequence[float], worse_by: float) -> list[int]:
@@ -123,29 +125,61 @@ def moved(bounds: Sequence[float], worse_by: float) -> list[int]:
     return [bisect_right(bounds, low / (1 + worse_by)) if low > 0 else 0 for low in lower]
 
 
+class Before(NamedTuple):
+    """Where each bound would have been for each of `LONGER`: the lower of two bounds, the way to the next.
+
+    A row per alternative; a place beyond the outer bounds lies on the line through the nearest two.
+    """
+
+    lower: NDArray[np.intp]
+    way: Array
+
+
+def before(bounds: Sequence[float]) -> Before:
+    """The same for every scrape of a router."""
+    edges = np.log(np.maximum(np.asarray(bounds, dtype=np.float64), 1e-9))
+    wanted = edges - np.log(LONGER)[:, None]
+    if len(edges) < 2:
+        return Before(np.zeros(wanted.shape, dtype=np.intp), wanted - edges)
+    lower = np.clip(np.searchsorted(edges, wanted, side="right") - 1, 0, len(edges) - 2)
+    return Before(lower, (wanted - edges[lower]) / (edges[lower + 1] - edges[lower]))
+
+
 @lru_cache(maxsize=64)
-def _layout(bounds: tuple[float, ...], worse_by: float) -> tuple[Array, list[int]]:
-    """`positions` and `moved`: the same for every scrape of a router."""
-    return positions(bounds), moved(bounds, worse_by)
+def _layout(bounds: tuple[float, ...], worse_by: float) -> tuple[Before, list[int]]:
+    """`before` and `moved`: the same for every scrape of a router."""
+    return before(bounds), moved(bounds, worse_by)
 
 
-def log_factors(past: Array, places: Array) -> tuple[Array, Array]:
-    """log rho by alternative and bucket, and the information on its log odds in one request."""
+def _shifted(chance: Array, places: Before) -> Array:
+    """log rho of the alternatives in which everything takes longer."""
+    faster = np.minimum(np.cumsum(chance, axis=-1)[..., :-1], 1 - 1e-12)
+    odds = np.log(faster / (1 - faster))
+    upper = np.minimum(places.lower + 1, odds.shape[-1] - 1)
+    low, high = odds[..., places.lower], odds[..., upper]
+    slope = np.where(upper > places.lower, high - low, 2.0)  # of one bound alone nothing else is known
+    then = 1 / (1 + np.exp(-(low + places.way * slope)))
+    ends = np.zeros((*then.shape[:-1], 1))
+    would = np.maximum(np.diff(np.concatenate([ends, then, ends + 1], axis=-1), axis=-1), 1e-15)
+    ratio = np.maximum.accumulate(would / chance[..., None, :], axis=-1)
+    return np.asarray(np.log(ratio) - np.log((chance[..., None, :] * ratio).sum(axis=-1))[..., None])
+
+
+def log_factors(past: Array, places: Before) -> tuple[Array, Array]:
+    """log rho by alternative and bucket, and the information on log odds in one request, by kind."""
     buckets = past.shape[-1]
     chance = (past + 1 / buckets) / (past.sum(axis=-1, keepdims=True) + 1)
     tail = 1 - np.cumsum(chance, axis=-1)[..., :-1]
     # The smallest bound with no more than this share beyond it; the last one where there is none.
     below = tail[..., None, :] <= TAILS[:, None]
     edge = np.where(below.any(axis=-1), below.argmax(axis=-1), buckets - 2)
-    beyond = (np.arange(buckets) > edge[..., None])[..., _LEVEL, :]
+    beyond = np.arange(buckets) > edge[..., None]
     share = (chance[..., None, :] * beyond).sum(axis=-1)
-    steps = beyond * np.log(_FACTOR)[:, None] - np.log1p(share * (_FACTOR - 1))[..., None]
-    mean = (chance * places).sum(axis=-1, keepdims=True)
-    deviation = np.sqrt((chance * (places - mean) ** 2).sum(axis=-1, keepdims=True))
-    tilts = TILTS[:, None] * ((places - mean) / np.maximum(deviation, 1e-9))[..., None, :]
-    tilts = tilts - np.log((chance[..., None, :] * np.exp(tilts)).sum(axis=-1))[..., None]
-    shifts = np.full((*share.shape[:-1], len(TILTS)), 1 / REACH**2)
-    return np.concatenate([steps, tilts], axis=-2), np.concatenate([share * (1 - share), shifts], axis=-1)
+    mean = np.log1p(share[..., _LEVEL] * (_FACTOR - 1))
+    steps = beyond[..., _LEVEL, :] * np.log(_FACTOR)[:, None] - mean[..., None]
+    shift = np.full((*share.shape[:-1], 1), 1 / REACH**2)
+    logs = np.concatenate([steps, _shifted(chance, places)], axis=-2)
+    return logs, np.concatenate([share * (1 - share), shift], axis=-1)
 
 
 def advance(
@@ -153,7 +187,7 @@ def advance(
     candidate: ArrayLike,
     stable: ArrayLike,
     *,
-    places: Array,
+    places: Before,
     at: ArrayLike,
     seconds: ArrayLike,
     noise: Noise,
@@ -173,7 +207,8 @@ def advance(
     fresh = over[..., None]
     gained, informed = (np.where(fresh, 0.0, part) for part in (track.block, track.information))
     information = informed + (k.sum(axis=-1) * share * (1 - share))[..., None] * known
-    before, now = (1 / (noise.burst + noise.spread * noise.spread * part) for part in (informed, information))
+    known_by = (noise.burst + noise.spread * noise.spread * part for part in (informed, information))
+    before, now = ((1 / part)[..., _KIND] for part in known_by)
     counts = (won - paid) * now + np.minimum(gained * (now - before), 0.0)
     block = gained + (won - paid)
     after = track.seconds + seconds
@@ -232,10 +267,11 @@ def update(
 
 def _track(state: HistogramState, buckets: int) -> Track:
     past = state.past if len(state.past) == buckets else (0.0,) * buckets
+    known = state.information if len(state.information) == _KINDS else (0.0,) * _KINDS  # of older code
     return Track(
         betting.array(state.bets),
         betting.array(state.block),
-        betting.array(state.information),
+        betting.array(known),
         betting.array(past),
         betting.array(state.opened),
         betting.array(state.seconds),

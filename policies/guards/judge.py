@@ -30,6 +30,7 @@ from policies.guards.asked import AskedState
 from policies.guards.counted import Counted
 from policies.guards.drift import DriftState, Scored
 from policies.guards.fed import Fed
+from policies.guards.findings.standing import SUSPECT
 from policies.guards.heartbeat import Alive
 from policies.guards.increment import Arm, Gap, Increment
 from policies.guards.labelled import Labelled
@@ -202,6 +203,7 @@ class Judge:
         stable = what.stable.requests if what.stable else 0.0
         mine = what.candidate.requests
         split = (0.0, 0.0) if moved else (state.split[0] + mine, state.split[1] + mine + stable)
+        before = state.warm
         warm = state.warm + what.seconds if state.warm >= 0 else (0.0 if mine > 0 else state.warm)
         shares = tuple(
             share.update(
@@ -227,12 +229,41 @@ class Judge:
             warm=warm,
             bounds=what.bounds or state.bounds,
         )
+        if moved:  # a pool of requests is of one weight
+            state = replace(
+                state,
+                comparisons=tuple(replace(one, pool=rate.EMPTY) for one in state.comparisons),
+                storm=replace(state.storm, pool=rate.EMPTY),
+            )
         if what.weight <= 0:  # requests to a preview are not users'
             return state
         state = self._checked_plainly(state, what)
+        if warm < 0:  # without a request of hers there is nothing to compare
+            return state
         if warm < self.plan.warmup:
-            return replace(state, emergency=self._emergency(state.emergency, what))
+            return self._cold(state, what)
+        if 0 <= before < self.plan.warmup:
+            state = _warmed(self.plan, state)
         return self._compared(state, what) if state.together else self._alone(state, what)
+
+    def _cold(self, state: JudgeState, what: Increment) -> JudgeState:
+        """All is bet on, but only the emergency guard may take the candidate back; the others may hold it."""
+        if not state.together:
+            return replace(state, emergency=self._emergency(state.emergency, what))
+        stable = what.stable or Arm(0.0, 0.0)
+        worse_by, noise = self.plan.storm
+        storm = rate.update(
+            state.storm,
+            bad=what.candidate.errors,
+            requests=what.candidate.requests,
+            stable_bad=stable.errors,
+            stable_requests=stable.requests,
+            at=what.at,
+            seconds=what.seconds,
+            worse_by=worse_by,
+            noise=noise,
+        )
+        return self._compared(replace(state, storm=storm), what)
 
     def _checked_plainly(self, state: JudgeState, what: Increment) -> JudgeState:
         after = []
@@ -319,6 +350,30 @@ def _on_pairs(test: ShadowTest, state: PairedState, what: Paired, tally: Tally |
         return paired.limited(state, tally, test.limit)
     growth = 1.0 if test.what is OnPairs.SLOWER else test.growth  # the pair was compared with it
     return paired.compared(state, tally, growth)
+
+
+def _warmed(plan: Plan, state: JudgeState) -> JudgeState:
+    """The end of a warm-up: bets begin anew, and where it was cold the counts that risks rest on, too."""
+    state = replace(state, storm=rate.ended(state.storm))
+    peaks = [one.log_peak for one in state.comparisons]
+    peaks += [one.log_peak for one in state.distributions] + [one.log_peak for one in state.limits]
+    cold = any(peak >= SUSPECT for peak in peaks)
+    if cold:
+        fresh = Judge(plan).start(state.at)
+        return replace(
+            state,
+            comparisons=fresh.comparisons,
+            distributions=tuple(histogram.start(one.past) for one in state.distributions),
+            limits=fresh.limits,
+            candidate=fresh.candidate,
+            stable=fresh.stable,
+        )
+    return replace(
+        state,
+        comparisons=tuple(rate.again(one) for one in state.comparisons),
+        distributions=tuple(histogram.again(one) for one in state.distributions),
+        limits=tuple(slo.again(one) for one in state.limits),
+    )
 
 
 def _limits(

@@ -17,7 +17,7 @@ from policies.guards.noise import PROVISIONAL, Noise
 from policies.spec.declaration import Environment, Guard, GuardKind, Strategy
 
 STAKES = {
-    GuardKind.ERRORS: 3.0,
+    GuardKind.ERRORS: 4.0,
     GuardKind.LATENCY: 2.0,
     GuardKind.LABELS: 2.0,
     GuardKind.SLO: 1.0,
@@ -26,8 +26,10 @@ STAKES = {
 SHADOW_STAKE = 1.0  # what costs no user anything may take longer
 PAIRED_STAKE = 4.0  # true labels are scarce, and what a shadow is for
 SCORES = "scores"
+UNWRITTEN_STAKE = 0.25  # of a limit that nobody wrote: beside stable it does not bet
 EMERGENCY = "warm-up"
-EMERGENCY_LIMIT = 0.2  # during a warm-up only a storm of errors counts
+EMERGENCY_TIMES = 2.0  # during a warm-up the candidate may fail so many times as often as it otherwise might
+EMERGENCY_LIMIT = 0.2  # ... and where no stable is beside it, so large a part of its requests
 EMERGENCY_STAKE = 1.0
 
 
@@ -143,6 +145,18 @@ class Plan:
     shadows: tuple[ShadowTest, ...] = ()  # before any user sees the candidate
 
     @property
+    def before_top(self) -> float:
+        """The last weight but one: the last waits for the end of the warm-up."""
+        return max((w for w in self.ladder if w < self.top), default=0.0)
+
+    @property
+    def storm(self) -> tuple[float, Noise]:
+        """What the emergency guard tolerates, relative to stable, and the noise it reckons with."""
+        errors = next((c for c in self.comparisons if c.kind is GuardKind.ERRORS), None)
+        worse_by, noise = (errors.worse_by, errors.noise) if errors else (0.0, PROVISIONAL)
+        return EMERGENCY_TIMES * (1 + worse_by) - 1, noise
+
+    @property
     def burst(self) -> float:
         """By how much counts are divided for the risk: only if it was learned."""
         noises = [c.noise for c in self.comparisons if c.kind is GuardKind.ERRORS]
@@ -244,7 +258,7 @@ def _limit(guard: Guard, history: History | None, noise: Noise) -> Limit:
     if limit is None and history is not None:
         burst = 1.0 if noise.provisional else noise.burst
         limit = slo.limit_from_history(history.errors, history.requests, burst)
-    return Limit(guard.name, limit, written, noise, STAKES[GuardKind.SLO])
+    return Limit(guard.name, limit, written, noise, STAKES[GuardKind.SLO] if written else UNWRITTEN_STAKE)
 
 
 def _is_asked(guard: Guard) -> bool:

@@ -3,6 +3,9 @@
 One scrape gives two arms' increments; the realised share of requests, not the configured weight, is
 the null's share of bad events. Valid while the common rate drifts and while the weight changes, even
 by this guard's own evidence. It must be fed the same interval of both arms and each interval once.
+Where the candidate gets a request now and then, an interval that holds one shows a share that is far above
+the true one, so intervals are pooled until she has `LEAST` requests: when, only requests decide, never what
+became of them.
 
 Formulas: null share `w psi0 / (1 - w + w psi0)` with `psi0 = 1 + worse_by`; alternatives
 `psi0 * 2^(g/4)`, g = 1..28, weighted 1/ratio; gain per scrape: the log ratio of beta-binomial
@@ -12,7 +15,7 @@ mixture, Lindon & Malek 2022).
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +26,8 @@ from policies.guards.betting import Array, Urn
 from policies.guards.noise import Noise
 
 GRID: Array = np.exp2(0.25 * np.arange(-24, 29, dtype=np.float64))  # ratios shown to people: 1/64 ... 128
+LEAST = 5.0  # requests of the candidate in what is bet on at once
+EMPTY = (0.0,) * 4  # a pool
 MISS = 0.05  # how often the interval may ever exclude the truth
 _BETS = len(betting.RATIOS)
 _RATIOS: Array = np.concatenate([betting.RATIOS, [1.0]])  # the null last
@@ -32,12 +37,14 @@ class Track(NamedTuple):
     """The guard as arrays of any leading shape; a single rollout has the empty shape.
 
     `fits` may have no columns: then the interval that people read is not kept, and all else is the same.
+    `pool` waits for more requests: bad ones and all of the candidate, then of stable.
     """
 
     bets: Array
     fits: Array
     urn: Urn
     seconds: Array
+    pool: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +63,36 @@ class RateState:
     requests: float = 0.0
     stable_bad: float = 0.0
     stable_requests: float = 0.0
+    pool: tuple[float, ...] = EMPTY
 
 
-def start() -> RateState:
-    return RateState(tuple(betting.start().tolist()), (0.0,) * len(GRID))
+def start(*, interval: bool = True) -> RateState:
+    """Before anything was seen; without an `interval` none is kept."""
+    return RateState(tuple(betting.start().tolist()), (0.0,) * (len(GRID) if interval else 0))
+
+
+def again(state: RateState) -> RateState:
+    """New bets; what was counted stays counted."""
+    return replace(
+        start(interval=bool(state.fits)),
+        bad=state.bad,
+        requests=state.requests,
+        stable_bad=state.stable_bad,
+        stable_requests=state.stable_requests,
+    )
+
+
+def ended(state: RateState) -> RateState:
+    """What stays of a guard that is not fed any more: what it counted and concluded."""
+    return replace(state, bets=(), fits=(), pool=EMPTY)
 
 
 def start_track(shape: tuple[int, ...] = ()) -> Track:
     """Fresh guards for as many rollouts as the shape holds."""
     zero = np.zeros(shape)
     bets = np.broadcast_to(betting.start(), (*shape, _BETS))
-    return Track(bets.copy(), np.zeros((*shape, len(GRID))), Urn(zero, zero, zero), zero)
+    fits = np.zeros((*shape, len(GRID)))
+    return Track(bets.copy(), fits, Urn(zero, zero, zero), zero, np.zeros((*shape, 4)))
 
 
 def advance(
@@ -81,10 +107,11 @@ def advance(
     worse_by: float,
     noise: Noise,
 ) -> Track:
-    """The guard after one scrape. An interval in which an arm had no request says nothing."""
-    x, n = betting.array(bad), betting.array(requests)
-    y, m = betting.array(stable_bad), betting.array(stable_requests)
-    both = (n > 0) & (m > 0)
+    """The guard after one scrape. What has no request of stable says nothing yet."""
+    new = np.stack(np.broadcast_arrays(bad, requests, stable_bad, stable_requests), axis=-1)
+    pool = track.pool + betting.array(new)
+    x, n, y, m = (pool[..., part] for part in range(4))
+    both = (n >= LEAST) & (m > 0)
     odds = np.where(both, n, 1.0) / np.where(both, m, 1.0)
     ratios = np.concatenate([(1.0 + worse_by) * _RATIOS, GRID[: track.fits.shape[-1]]])
     others = 1 / (1 + odds[..., None] * ratios)
@@ -102,7 +129,8 @@ def advance(
     gains = logs - logs[..., _BETS, None]
     after = track.seconds + betting.array(seconds)
     bets = betting.bet(track.bets, gains[..., :_BETS], track.seconds, after)
-    return Track(bets, track.fits + gains[..., _BETS + 1 :], urn, after)
+    pool = np.where(both[..., None], 0.0, pool)
+    return Track(bets, track.fits + gains[..., _BETS + 1 :], urn, after, pool)
 
 
 def log_evidence(track: Track) -> Array:
@@ -147,12 +175,14 @@ def update(
         state.requests + requests,
         state.stable_bad + stable_bad,
         state.stable_requests + stable_requests,
+        tuple(track.pool.tolist()),
     )
 
 
 def track_of(state: RateState) -> Track:
     urn = Urn(betting.array(state.score), betting.array(state.information), betting.array(state.opened))
-    return Track(betting.array(state.bets), betting.array(state.fits), urn, betting.array(state.seconds))
+    bets, fits = betting.array(state.bets), betting.array(state.fits)
+    return Track(bets, fits, urn, betting.array(state.seconds), betting.array(state.pool))
 
 
 def interval(state: RateState, miss: float = MISS) -> tuple[float, float] | None:
@@ -183,8 +213,10 @@ def failures_to(
         np.broadcast_to(one.fits, (most, len(GRID))),
         Urn(*(np.broadcast_to(part, (most,)) for part in one.urn)),
         np.broadcast_to(one.seconds, (most,)),
+        np.zeros((most, 4)),
     )
-    scale = more / share
+    # At once, as if all of them came in one interval with as many requests as their share says.
+    scale = np.maximum(more, LEAST) / share
     ahead = advance(
         track,
         more,

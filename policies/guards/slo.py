@@ -11,7 +11,7 @@ restarts like the rate guard. A shared incident breaks a limit too: the caller m
 the candidate, while stable is above it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -65,6 +65,11 @@ def limit_from_history(errors: float, requests: float, burst: float = 1.0) -> fl
 
 def start() -> SloState:
     return SloState(tuple(betting.start().tolist()))
+
+
+def again(state: SloState) -> SloState:
+    """New bets; what was counted stays counted."""
+    return replace(start(), bad=state.bad, requests=state.requests)
 
 
 def start_track(shape: tuple[int, ...] = ()) -> Track:

@@ -5,11 +5,12 @@ rebuilt. No decision is made here.
 """
 
 import struct
-from base64 import b64decode, b64encode
+from base64 import b64decode, b85decode, b85encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar, cast
 
+from policies.guards import rate, slo
 from policies.guards.asked import AskedState, Part
 from policies.guards.drift import DriftState
 from policies.guards.heartbeat import HeartState
@@ -22,6 +23,7 @@ from policies.guards.slo import SloState
 from policies.guards.threshold import ThresholdState
 
 T = TypeVar("T")
+_MARK = "~"  # base 85; no text in base 64 begins so
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ class JudgeState:
     """One rollout's guards after the scrape `sequence`; the tuples follow the plan's order.
 
     `split` (candidate's, all) requests since the weight last changed, `warm` the seconds since the
-    candidate's first request. `harm` names the guards that found harm, ever. `gap` is why the last
+    candidate's first request. `storm` is the emergency guard of a warm-up beside stable, `emergency` the one
+    without. `harm` names the guards that found harm, ever. `gap` is why the last
     interval said nothing, None if it spoke.
     """
 
@@ -72,6 +75,7 @@ class JudgeState:
     asked: tuple[AskedState, ...] = ()
     shadows: tuple[PairedState, ...] = ()
     copies: tuple[float, float] = (0.0, 0.0)  # pairs so far, and requests whose copies came to nothing
+    storm: RateState = field(default_factory=lambda: rate.start(interval=False))
 
 
 _MANY: dict[str, type] = {
@@ -93,7 +97,15 @@ _TESTS: dict[str, type] = {
     "slo": SloState,
 }
 _NAMES = {kind: name for name, kind in _TESTS.items()}
-_ONE: dict[str, type] = {"emergency": SloState, "candidate": Counts, "stable": Counts}
+# What has not been fed yet is stored as null.
+_FRESH: dict[str, Any] = {
+    "comparisons": rate.start(),
+    "limits": slo.start(),
+    "stable_limits": slo.start(),
+    "emergency": slo.start(),
+    "storm": rate.start(interval=False),
+}
+_ONE: dict[str, type] = {"emergency": SloState, "storm": RateState, "candidate": Counts, "stable": Counts}
 
 
 def to_json(state: JudgeState) -> dict[str, Any]:
@@ -101,12 +113,13 @@ def to_json(state: JudgeState) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for part in fields(state):
         value = getattr(state, part.name)
+        fresh = _FRESH.get(part.name)
         if part.name == "asked":
             plain[part.name] = [_asked_row(each) for each in value]
         elif part.name in _MANY:
-            plain[part.name] = [_row(each) for each in value]
+            plain[part.name] = [None if each == fresh else _row(each) for each in value]
         elif part.name in _ONE:
-            plain[part.name] = _row(value)
+            plain[part.name] = None if value == fresh else _row(value)
         else:
             plain[part.name] = list(value) if isinstance(value, tuple) else value
     return plain
@@ -122,9 +135,9 @@ def from_json(plain: Mapping[str, Any]) -> JudgeState:
         if name == "asked":
             values[name] = tuple(map(_asked, value))
         elif name in _MANY:
-            values[name] = tuple(_value(_MANY[name], row) for row in value)
+            values[name] = tuple(_FRESH[name] if row is None else _value(_MANY[name], row) for row in value)
         elif name in _ONE:
-            values[name] = _value(_ONE[name], value)
+            values[name] = _FRESH[name] if value is None else _value(_ONE[name], value)
         else:
             values[name] = tuple(value) if isinstance(value, list) else value
     return JudgeState(**values)
@@ -141,8 +154,11 @@ def _asked(plain: Mapping[str, Any]) -> AskedState:
 
 
 def _row(value: Any) -> dict[str, Any]:
+    """Rows of numbers by their names, and all single floats in one row under all their names."""
     plain = {part.name: getattr(value, part.name) for part in fields(value)}
-    return {name: _texts_or_bits(v) if isinstance(v, tuple) else v for name, v in plain.items()}
+    single = {name: v for name, v in plain.items() if isinstance(v, float)}
+    rest = {n: _texts_or_bits(v) if isinstance(v, tuple) else v for n, v in plain.items() if n not in single}
+    return rest | ({" ".join(single): packed(tuple(single.values()))} if len(single) > 1 else single)
 
 
 def _texts_or_bits(row: tuple[Any, ...]) -> str | list[str]:
@@ -151,18 +167,22 @@ def _texts_or_bits(row: tuple[Any, ...]) -> str | list[str]:
 
 def _value(kind: type[T], row: Mapping[str, Any]) -> T:
     known = {part.name for part in fields(cast(Any, kind))}
-    values = {name: unpacked(v) if isinstance(v, str | list) else v for name, v in row.items()}
+    values: dict[str, Any] = {}
+    for name, v in row.items():
+        numbers = unpacked(v) if isinstance(v, str | list) else v
+        names = name.split()
+        values.update(zip(names, numbers, strict=True) if len(names) > 1 else {name: numbers})
     return kind(**{name: v for name, v in values.items() if name in known})
 
 
 def packed(numbers: tuple[float, ...]) -> str:
     """The bits of a row of numbers as a text: half as long as their digits."""
-    return b64encode(struct.pack(f"<{len(numbers)}d", *numbers)).decode()
+    return _MARK + b85encode(struct.pack(f"<{len(numbers)}d", *numbers)).decode()
 
 
 def unpacked(text: str | list[Any]) -> tuple[Any, ...]:
-    """What `packed` wrote; a list holds texts, or numbers as states were stored before."""
+    """What `packed` wrote; older code wrote base 64 or lists of numbers. A list of texts is itself."""
     if isinstance(text, list):
         return tuple(text)
-    raw = b64decode(text)
+    raw = b85decode(text[1:]) if text.startswith(_MARK) else b64decode(text)
     return struct.unpack(f"<{len(raw) // 8}d", raw)

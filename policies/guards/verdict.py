@@ -17,7 +17,10 @@ from policies.guards.findings import asked as asked_findings
 from policies.guards.findings import limits as limit_findings
 from policies.guards.findings import quality, rates, rules, shadow
 from policies.guards.findings.standing import SUSPECT, Allowance, Standing
+from policies.guards.histogram import HistogramState
 from policies.guards.plan import EMERGENCY, EMERGENCY_STAKE, Limit, Plan
+from policies.guards.rate import RateState
+from policies.guards.slo import SloState
 from policies.guards.state import JudgeState
 
 STALE_AFTER = 15.0  # seconds after which numbers say nothing about now
@@ -39,11 +42,11 @@ def limits(plan: Plan, state: JudgeState) -> tuple[Limit, ...]:
 def stakes(plan: Plan, state: JudgeState) -> list[Stake]:
     """Each betting guard's part in the budget. A limit that stable breaks too blames nobody."""
     found = [
-        Stake(c.name, c.stake, s.log_e, s.log_peak)
+        _stake(plan, state, c.name, c.stake, s)
         for c, s in zip(plan.comparisons, state.comparisons, strict=True)
     ]
     found += [
-        Stake(d.name, d.stake, s.log_e, s.log_peak)
+        _stake(plan, state, d.name, d.stake, s)
         for d, s in zip(plan.distributions, state.distributions, strict=True)
     ]
     found += [
@@ -57,12 +60,27 @@ def stakes(plan: Plan, state: JudgeState) -> list[Stake]:
     ]
     for index, (guard, one) in enumerate(zip(limits(plan, state), state.limits, strict=True)):
         if guard.limit is not None:
-            log_e = min(one.log_e, 0.0) if _breached(state, index) else one.log_e
-            found.append(Stake(guard.name, guard.stake, log_e, one.log_peak))
+            stake = _stake(plan, state, guard.name, guard.stake, one)
+            found.append(replace(stake, log_e=min(stake.log_e, 0.0)) if _breached(state, index) else stake)
     if plan.warmup > 0:
-        one = state.emergency
-        found.append(Stake(EMERGENCY, EMERGENCY_STAKE, one.log_e, one.log_peak))
+        # Two bets of one stake, of which one at a time is made: beside stable, and alone.
+        log_e, peak = (getattr(state.storm, n) + getattr(state.emergency, n) for n in ("log_e", "log_peak"))
+        found.append(Stake(EMERGENCY, EMERGENCY_STAKE, log_e, peak))
     return found
+
+
+def _stake(
+    plan: Plan, state: JudgeState, name: str, weight: float, one: RateState | HistogramState | SloState
+) -> Stake:
+    """A guard's part; nothing is bet with it before the end of a warm-up."""
+    if cold(plan, state):
+        return Stake(name, weight, 0.0, 0.0)
+    return Stake(name, weight, one.log_e, one.log_peak)
+
+
+def cold(plan: Plan, state: JudgeState) -> bool:
+    """Whether the candidate may still be warming up; it begins with its first request."""
+    return plan.warmup > 0 and state.warm < plan.warmup
 
 
 def combined(plan: Plan, state: JudgeState) -> Combined:
@@ -173,7 +191,7 @@ def _findings(plan: Plan, state: JudgeState, standing: Standing, *, needs: bool)
         )
         yield from asked_findings.of_asked(counters, tests, scale)
     if EMERGENCY in state.harm:
-        yield limit_findings.of_emergency(state.emergency)
+        yield limit_findings.of_emergency(plan, state)
     if together:
         tightest = min(_allowances(plan, state), key=lambda a: a.allowed)
         yield limit_findings.of_risk(tightest, standing, plan.ladder, _waits(plan, state, standing))
@@ -187,7 +205,7 @@ def _waits(plan: Plan, state: JudgeState, standing: Standing) -> str | None:
         return "traffic on the candidate"
     if state.warm < 0:
         return "requests to the candidate"
-    if state.warm < plan.warmup:
+    if cold(plan, state) and state.weight >= plan.before_top:
         return f"the end of the warm-up, in {plan.warmup - state.warm:.0f} s"
     for counters, tests in zip(plan.asked, state.asked, strict=True):
         if tests.gap is not None or tests.at == 0:
@@ -228,6 +246,8 @@ def _allowed(plan: Plan, state: JudgeState, verdict: Verdict, standing: Standing
     if not state.together:
         return 100.0 if verdict is Verdict.CLEARED else state.weight
     most = min(a.allowed for a in _allowances(plan, state))
+    if cold(plan, state):
+        most = min(most, max(plan.before_top, state.weight))
     holds = verdict is Verdict.SUSPECT or _waits(plan, state, standing) is not None
     return min(most, state.weight) if holds else most
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from policies.recording import Keep
 from policies.spec.declaration import (
+    WARM_UP,
     Approvals,
     BucketWeights,
     ClaimWeights,
@@ -91,7 +92,7 @@ def environment(name: str, values: Values, *, batch: bool) -> Environment:
         held_back=values["held_back"],
         restore=values["restore"],
         when_newer=WhenNewer(values["when_newer"]),
-        warm_up=values["warm_up"],
+        warm_up=values.get("warm_up", WARM_UP if values["strategy"] == Strategy.CANARY else 0.0),
         shadow=_shadow(values.get("shadow", {})),
     )
 

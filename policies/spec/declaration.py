@@ -12,6 +12,7 @@ from policies.recording import Keep
 # A field that code of one release before does not know: it is stored only where it has not its default, so
 # that old and new workers can share a store while the new ones come up. The mark goes one release later.
 LATER = {"later": True}
+WARM_UP = 300.0  # seconds, of a canary whose file says nothing; releases of older code have none
 
 # --- where a version comes from: exactly one of `model:`, `image:`, `build:` -----------------
 

@@ -114,7 +114,7 @@ _ROLL = (
         _ROLLOUT,
         Plain(forms.DURATION),
         "How long from its first request a version may be cold: only a storm of errors takes it back.",
-        "0s",
+        note="5m with a canary, else 0s",
     ),
     Key(
         "watch",

@@ -24,6 +24,7 @@ DEMO_RULES = f"""
 risk: 2%
 false_rollbacks: 5%
 dwell: 3s
+warm_up: 0s
 watch: 5s
 patience: 3m
 {LADDER}"""

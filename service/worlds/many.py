@@ -25,7 +25,7 @@ from service.worlds.panels import Truths, Verdicts
 from service.worlds.traffic import Arms, Runs, Tick
 
 CHUNK = 200  # runs whose alternatives fit the processor's cache together
-CHUNK_OF_BUCKETS = 25  # the same, where each alternative has a number for each bucket
+CHUNK_OF_BUCKETS = 100  # the same, where each alternative has a number for each bucket
 _PAST = histogram.Track._fields.index("past")
 SUSPECT = float(np.log(budget.SUSPICION))
 UNKNOWN = -1  # a bound that was not chosen yet
@@ -47,13 +47,20 @@ class _Bets:
     urn: Urn
     seconds: Array
     log_e: Array
+    peak: Array
 
     @classmethod
     def fresh(cls, runs: int, *tests: int) -> "_Bets":
         shape = (runs, *tests)
         bets = np.broadcast_to(betting.start(), (*shape, len(betting.RATIOS))).copy()
         urn = Urn(np.zeros(shape), np.zeros(shape), np.zeros(shape))
-        return cls(bets, urn, np.zeros(shape), np.zeros(shape))
+        return cls(bets, urn, np.zeros(shape), np.zeros(shape), np.zeros(shape))
+
+    def again(self, who: Runs) -> None:
+        """New bets."""
+        new = self.fresh(len(who), *self.seconds.shape[1:])
+        self.put(who, new.bets, new.urn, new.seconds)
+        self.log_e[who] = self.peak[who] = 0.0
 
     def at(self, who: Runs) -> tuple[Array, Urn, Array]:
         return self.bets[who], Urn(*(part[who] for part in self.urn)), self.seconds[who]
@@ -63,6 +70,36 @@ class _Bets:
         for mine, theirs in zip(self.urn, urn, strict=True):
             mine[who] = theirs
         self.log_e[who] = betting.log_evidence(bets, seconds)
+        self.peak[who] = np.maximum(self.peak[who], self.log_e[who])
+
+
+@dataclass(slots=True)
+class _Rates(_Bets):
+    """A guard that compares rates, with the requests that wait for more."""
+
+    pool: Array
+
+    @classmethod
+    def fresh(cls, runs: int, *tests: int) -> "_Rates":
+        found = _Bets.fresh(runs, *tests)
+        return cls(found.bets, found.urn, found.seconds, found.log_e, found.peak, np.zeros((runs, 4)))
+
+    def feed(self, who: Runs, counts: Array, tick: Tick, *, worse_by: float, noise: Noise) -> None:
+        before, urn, seconds = self.at(who)
+        track = rate.advance(
+            rate.Track(before, np.zeros((len(who), 0)), urn, seconds, self.pool[who]),
+            *counts,
+            at=np.full(len(who), tick.at),
+            seconds=tick.seconds,
+            worse_by=worse_by,
+            noise=noise,
+        )
+        self.put(who, track.bets, track.urn, track.seconds)
+        self.pool[who] = track.pool
+
+    def again(self, who: Runs) -> None:
+        _Bets.again(self, who)
+        self.pool[who] = 0.0
 
 
 class _Durations:
@@ -78,9 +115,10 @@ class _Durations:
                 self._parts[_PAST][run] = guard.past
         self.noises, self._bounds = [guard.noise for guard in guards], bounds
         self._moved = histogram.moved(bounds, guards[0].worse_by)
-        self._places = histogram.positions(bounds) if bounds else np.zeros(0)
+        self._places = histogram.before(bounds)
         self._bound = np.full(runs, UNKNOWN)
-        self.log_e, self.seen = np.zeros(runs), np.zeros((4, runs))
+        self.log_e, self.peak, self.seen = np.zeros(runs), np.zeros(runs), np.zeros((4, runs))
+        self._buckets = buckets
 
     def feed(self, who: Runs, tick: Tick) -> None:
         arms = (tick.candidate.buckets, tick.stable.buckets)
@@ -108,6 +146,20 @@ class _Durations:
         for part, new in zip(self._parts, after, strict=True):
             part[who] = new
         self.log_e[who] = histogram.log_evidence(after)
+        self.peak[who] = np.maximum(self.peak[who], self.log_e[who])
+
+    def again(self, who: Runs) -> None:
+        """New bets from the same past."""
+        fresh = histogram.start_track((len(who),), self._buckets)
+        for index, (part, new) in enumerate(zip(self._parts, fresh, strict=True)):
+            if index != _PAST:
+                part[who] = new
+        self.log_e[who] = self.peak[who] = 0.0
+
+    def forget(self, who: Runs) -> None:
+        """What was counted, and the bound by which it was."""
+        self.seen[:, who] = 0.0
+        self._bound[who] = UNKNOWN
 
 
 class Many:
@@ -119,7 +171,7 @@ class Many:
         self.plan, self.bounds = plan, bounds
         self._noises = [[j.plan.comparisons[i].noise for j in judges] for i in range(len(plan.comparisons))]
         self._limit_noises = [[j.plan.limits[i].noise for j in judges] for i in range(len(plan.limits))]
-        self._rates = [_Bets.fresh(runs) for _ in plan.comparisons]
+        self._rates = [_Rates.fresh(runs) for _ in plan.comparisons]
         self._seen = [np.zeros((4, runs)) for _ in plan.comparisons]  # bad, requests, of stable
         self._durations = [_Durations(judges, index, bounds) for index in range(len(plan.distributions))]
         self._limits = [_Bets.fresh(runs) for _ in plan.limits]
@@ -131,7 +183,8 @@ class Many:
         ]
         self._burst = np.array([j.plan.burst for j in judges])
         self._known_rate = [j.plan.history.rate if j.plan.history else None for j in judges]
-        self._emergency = _Bets.fresh(runs)
+        self._emergency, self._storm = _Bets.fresh(runs), _Rates.fresh(runs)
+        self._storm_noises = [j.plan.storm[1] for j in judges]
         self._shares = [_Bets.fresh(runs, 2) for _ in plan.shares]
         self._tested_at = np.zeros(runs)
         self._weight = np.zeros(runs)
@@ -152,14 +205,19 @@ class Many:
         mine, theirs = tick.candidate.requests, np.where(weights < 100, tick.stable.requests, 0.0)
         moved = weights != self._weight[who]
         self._split[:, who] = np.where(moved, 0.0, self._split[:, who] + np.stack([mine, mine + theirs]))
-        warm = self._warm[who]
-        self._warm[who] = np.where(warm >= 0, warm + tick.seconds, np.where(mine > 0, 0.0, warm))
+        before = self._warm[who]
+        self._warm[who] = np.where(before >= 0, before + tick.seconds, np.where(mine > 0, 0.0, before))
+        for rates in (*self._rates, self._storm):
+            rates.pool[who[moved]] = 0.0
         self._test_shares(who, tick, weights, moved=moved)
         self._weight[who], self._together[who] = weights, weights < 100
-        cold = self._warm[who] < self.plan.warmup
-        self._feed(cold, self._warn, who, tick)
-        self._feed(~cold & (weights < 100), self._compare, who, tick)
-        self._feed(~cold & (weights >= 100), self._alone, who, tick)
+        warm = self._warm[who]
+        begun, cold, alone = warm >= 0, warm < self.plan.warmup, weights >= 100
+        self._warmed(who[begun & ~cold & (before >= 0) & (before < self.plan.warmup)])
+        self._feed(begun & cold & alone, self._warn, who, tick)
+        self._feed(begun & cold & ~alone, self._storms, who, tick)
+        self._feed(begun & ~alone, self._compare, who, tick)
+        self._feed(begun & ~cold & alone, self._alone, who, tick)
         self._harm[who] |= self._combined(who) >= -np.log(self.plan.false_rollbacks)
 
     @staticmethod
@@ -200,22 +258,32 @@ class Many:
         level = np.full(len(who), EMERGENCY_LIMIT)
         self._bet(self._emergency, who, tick, arms=tick.candidate, limit=level, noise=PROVISIONAL)
 
+    def _storms(self, who: Runs, tick: Tick) -> None:
+        noise = _noise_of([self._storm_noises[run] for run in who])
+        self._storm.feed(who, self._counts(None, tick), tick, worse_by=self.plan.storm[0], noise=noise)
+
+    def _warmed(self, who: Runs) -> None:
+        """The end of a warm-up, as `judge` has it."""
+        if not len(who):
+            return
+        betting_ones: list[_Bets | _Durations] = [*self._rates, *self._durations, *self._limits]
+        was_cold = np.zeros(len(who), dtype=bool)
+        for one in betting_ones:
+            was_cold |= one.peak[who] >= SUSPECT
+            one.again(who)
+        forgotten = who[was_cold]
+        for seen in (*self._seen, *self._limit_seen, self._total):
+            seen[:, forgotten] = 0.0
+        for durations in self._durations:
+            durations.forget(forgotten)
+
     def _compare(self, who: Runs, tick: Tick) -> None:
         for index, guard in enumerate(self.plan.comparisons):
             if guard.slower_than is not None and guard.slower_than not in self.bounds:
                 continue
             counts = self._counts(guard.slower_than, tick)
-            bets = self._rates[index]
-            before, urn, seconds = bets.at(who)
-            track = rate.advance(
-                rate.Track(before, np.zeros((len(who), 0)), urn, seconds),
-                *counts,
-                at=np.full(len(who), tick.at),
-                seconds=tick.seconds,
-                worse_by=guard.worse_by,
-                noise=_noise_of([self._noises[index][run] for run in who]),
-            )
-            bets.put(who, track.bets, track.urn, track.seconds)
+            noise = _noise_of([self._noises[index][run] for run in who])
+            self._rates[index].feed(who, counts, tick, worse_by=guard.worse_by, noise=noise)
             self._seen[index][:, who] += counts
         if self.bounds:
             for durations in self._durations:
@@ -284,23 +352,29 @@ class Many:
 
     def _combined(self, who: Runs) -> Array:
         """log of the budget's weighted mean of E."""
+        cold = self._cold(who)
         parts_of = [c.stake for c in self.plan.comparisons] + [d.stake for d in self.plan.distributions]
         stakes = [
-            (np.full(len(who), stake), log_e[who])
+            (np.full(len(who), stake), np.where(cold, 0.0, log_e[who]))
             for stake, log_e in zip(parts_of, self._logs(), strict=True)
         ]
         for index, (limit, breached) in enumerate(zip(self.plan.limits, self._breached(who), strict=True)):
             has = ~np.isnan(self._level[index][who]) & ((limit.limit is not None) | ~self._together[who])
-            log_e = self._limits[index].log_e[who]
+            log_e = np.where(cold, 0.0, self._limits[index].log_e[who])
             stakes.append((np.where(has, limit.stake, 0.0), np.where(breached, np.minimum(log_e, 0), log_e)))
         if self.plan.warmup > 0:
-            stakes.append((np.full(len(who), EMERGENCY_STAKE), self._emergency.log_e[who]))
+            stakes.append(
+                (np.full(len(who), EMERGENCY_STAKE), self._emergency.log_e[who] + self._storm.log_e[who])
+            )
         parts, logs = (np.stack(column) for column in zip(*stakes, strict=True))
         total = parts.sum(axis=0)
         none = total == 0
         with np.errstate(divide="ignore"):
             weighted = np.where(parts > 0, np.log(parts / np.where(none, 1.0, total)) + logs, -np.inf)
         return np.asarray(np.where(none, 0.0, np.logaddexp.reduce(weighted, axis=0)))
+
+    def _cold(self, who: Runs) -> Truths:
+        return np.asarray((self.plan.warmup > 0) & (self._warm[who] < self.plan.warmup))
 
     def _logs(self) -> list[Array]:
         """log E of all guards that compare."""
@@ -309,15 +383,17 @@ class Many:
     def verdicts(self, who: Runs) -> Verdicts:
         harm, together = self._harm[who], self._together[who]
         suspect = self._suspect(who)
-        waits = self._warm[who] < max(self.plan.warmup, 0.0)
+        cold, weight = self._cold(who), self._weight[who]
+        waits = (self._warm[who] < 0) | (cold & (weight >= self.plan.before_top))
         for breached in self._breached(who):
             waits |= breached
         ramped = [self._ramped(run) if both else (0.0, 0.0) for run, both in zip(who, together, strict=True)]
         least, counted = np.array(ramped).reshape(-1, 2).T
-        weight, top = self._weight[who], self.plan.top
+        top = self.plan.top
         goes_on = (least > weight) | ((weight >= top) & (least >= top))
         cleared = np.where(together, ~waits & (counted > 0) & goes_on, self._kept(who))
         cleared = cleared & ~harm & ~suspect
+        least = np.where(cold, np.minimum(least, np.maximum(self.plan.before_top, weight)), least)
         held = np.where(suspect | waits, np.minimum(least, weight), least)
         allowed = np.where(together, held, np.where(cleared, 100.0, weight))
         allowed = np.where(harm | (self._total[0, who] == 0) | (weight <= 0), 0.0, allowed)

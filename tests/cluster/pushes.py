@@ -11,6 +11,7 @@ resources: {cpu: 0.2, memory: 64Mi}
 risk: 2%
 ladder: [10%, 30%, 60%, 100%]
 dwell: 2s
+warm_up: 0s
 watch: 5s
 """
 SERVE = """\

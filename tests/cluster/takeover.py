@@ -11,6 +11,7 @@ route: {namespace}/fraud
 risk: 2%
 ladder: [10%, 30%, 60%, 100%]
 dwell: 2s
+warm_up: 0s
 watch: 5s
 """
 

@@ -18,6 +18,7 @@ resources: {{cpu: 0.5, memory: 512Mi}}
 risk: 2%
 ladder: [10%, 30%, 60%, 100%]
 dwell: 2s
+warm_up: 0s
 watch: 5s
 """
 

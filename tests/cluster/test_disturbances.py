@@ -21,6 +21,7 @@ DEFAULTS = """\
   risk: 2%
   ladder: [10%, 50%, 100%]
   dwell: 3s
+  warm_up: 0s
   watch: 4s
 """
 STEPS = {0.0, 10.0, 50.0, 100.0}

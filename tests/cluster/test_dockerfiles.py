@@ -249,6 +249,7 @@ build: {{dockerfile: Dockerfile}}
 serve: {{port: 8080}}
 evaluate: {{run: python evaluate.py, gates: {{quality: ">= 0.5"}}, resources: {{cpu: 0.2, memory: 64Mi}}}}
 resources: {{cpu: 0.2, memory: 64Mi}}
+warm_up: 0s
 watch: 5s
 """
 

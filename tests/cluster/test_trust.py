@@ -18,6 +18,7 @@ image: {image}:main-*
 deployment: {namespace}/fraud
 route: {namespace}/fraud
 strategy: bluegreen
+warm_up: 0s
 watch: 5s
 """
 

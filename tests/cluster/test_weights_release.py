@@ -20,6 +20,7 @@ evaluate:
 risk: 2%
 ladder: [50%, 100%]
 dwell: 2s
+warm_up: 0s
 watch: 5s
 when_undecided: finish
 patience: 10s

@@ -23,6 +23,7 @@ DEFAULTS = """\
   risk: 2%
   ladder: [10%, 50%, 100%]
   dwell: 3s
+  warm_up: 0s
   watch: 4s
 """
 

@@ -37,6 +37,7 @@ name: named
 image: {image!r}
 serve: {{port: 8080}}
 strategy: bluegreen
+warm_up: 0s
 watch: 10s
 """
 

@@ -24,6 +24,7 @@ name: churn
 model: models:/{model}@challenger
 serve: mlflow
 resources: {{cpu: 0.5, memory: 512Mi}}
+warm_up: 0s
 watch: 2s
 """
 LTV = """\

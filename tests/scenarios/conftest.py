@@ -36,6 +36,7 @@ serve: {run: python serve.py, port: 8080}
 risk: 1%
 ladder: [10%, 30%, 60%, 100%]
 dwell: 5s
+warm_up: 0s
 watch: 10s
 """
 CHURN = """\
@@ -43,6 +44,7 @@ name: churn
 model: models:/churn@challenger
 serve: mlflow
 strategy: bluegreen
+warm_up: 0s
 watch: 10s
 approvals: {count: 1, from: [ann, bob]}
 """

@@ -21,6 +21,7 @@ route: ml/fraud
 risk: 1%
 ladder: [10%, 30%, 60%, 100%]
 dwell: 5s
+warm_up: 0s
 watch: 10s
 """
 TARGET, FOUND = "fraud/production", "fraud.ml"

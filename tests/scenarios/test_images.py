@@ -13,6 +13,7 @@ name: fraud
 image: ghcr.io/acme/fraud:main-*
 serve: {port: 8080}
 strategy: bluegreen
+warm_up: 0s
 watch: 10s
 """
 REPOSITORY = "acme/fraud"

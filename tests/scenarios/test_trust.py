@@ -23,6 +23,7 @@ name: fraud
 image: ghcr.io/acme/fraud:main-*
 serve: {port: 8080}
 strategy: bluegreen
+warm_up: 0s
 watch: 10s
 """
 APPROVED = FRAUD + "approvals: {count: 1, from: [ann, bob]}\n"

@@ -16,6 +16,7 @@ serve: mlflow
 weights: {WEIGHTS}
 evaluate: {run: python evaluate.py, gates: {accuracy: ">= 0.5"}}
 strategy: bluegreen
+warm_up: 0s
 watch: 10s
 """
 PATH, COPIER = "/opt/segue/model", "registry.example/segue@sha256:2"

@@ -92,11 +92,35 @@ def test_many_rollouts_at_once_give_the_bits_of_each_alone():
         assert state.fits == tuple(track.fits[run].tolist())
 
 
-def test_an_interval_without_requests_on_one_side_says_nothing():
+def test_what_has_no_requests_of_one_side_says_nothing_yet():
     seen = fed([(1, 9, 0, 90, 1.0)])
-    later = fed([(0, 0, 3, 90, 0.0), (4, 6, 0, 0, 0.0), (0, 0, 0, 0, 0.0)], seen)
-    assert later.log_e == seen.log_e
-    assert later.fits == seen.fits
+    for rows in ([(0, 0, 3, 90, 0.0)] * 3, [(4, 6, 0, 0, 0.0)], [(0, 0, 0, 0, 0.0)]):
+        later = fed(rows, seen)
+        assert later.log_e == seen.log_e
+        assert later.fits == seen.fits
+        assert later.bad == seen.bad + sum(row[0] for row in rows)
+
+
+def test_requests_that_come_one_by_one_are_pooled_until_there_are_some():
+    """An interval with one request of the candidate has far more than her share of requests in it."""
+    alone = [(0, 0, 0, 100, 1.0)] * 9
+    rows = [(1, 0, 0, 99, 1.0), *alone, (0, 1, 0, 99, 1.0), *alone, (0, 3, 0, 97, 1.0)]
+    pooled, at_once = fed(rows), fed([(1, 4, 0, 2095, 0.0)], fed([(0, 0, 0, 0, 21.0)]))
+    assert pooled.log_e == pytest.approx(at_once.log_e, rel=0.05)
+    assert pooled.log_e > 0.7
+    assert pooled.pool == rate.EMPTY
+    assert fed(rows[:-1]).pool == (1.0, 2.0, 0.0, 1998.0)
+    assert fed(rows[:-1]).log_e == pytest.approx(0.0, abs=1e-9)
+
+
+def test_new_bets_keep_what_was_counted_and_forget_what_was_concluded():
+    seen = fed([(9, 20, 1, 200, 5.0), (1, 2, 0, 9, 1.0)])
+    fresh = rate.again(seen)
+    assert (fresh.bad, fresh.requests, fresh.stable_bad) == (10.0, 32.0, 1.0)
+    assert fresh.bets == rate.start().bets
+    assert (fresh.log_e, fresh.log_peak, fresh.seconds) == (0.0, 0.0, 0.0)
+    assert fresh.fits == rate.start().fits
+    assert rate.again(rate.start(interval=False)).fits == ()
 
 
 @pytest.mark.parametrize(("start", "more"), [(0.4, 3.3), (12.0, 5.0), (1e5, 1e5), (3.0, 0.0)])

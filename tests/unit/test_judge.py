@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from policies.evidence import Verdict
 from policies.guards import state as states
+from policies.guards import verdict
 from policies.guards.heartbeat import Alive
 from policies.guards.increment import Arm, Gap, Increment
 from policies.guards.judge import Judge
@@ -173,17 +174,60 @@ def test_harm_stays_harm():
     assert JUDGE.evidence(state, epoch=1).verdict is Verdict.HARM
 
 
-def test_a_warm_up_is_watched_but_not_bet_on_and_only_a_storm_counts():
-    judge = Judge.of(ENVIRONMENT, warmup=30)
-    cold = judged(judge, intervals(World(0.001, 0.05, 200, 5), 30, 1))
+WARMING = Judge.of(ENVIRONMENT, warmup=30, noise=QUIET)
+
+
+def test_while_it_is_cold_a_version_is_held_and_only_a_storm_takes_it_back():
+    cold = judged(WARMING, intervals(World(0.01, 0.03, 400, 10), 29, 4))
+    found = WARMING.evidence(cold, epoch=1)
+    assert cold.comparisons[0].log_peak > verdict.SUSPECT
     assert not cold.harm
-    assert cold.candidate.requests == 0
-    assert judge.evidence(cold, epoch=1).verdict is Verdict.UNDECIDED
-    warm = judged(judge, intervals(World(0.001, 0.001, 2000, 5), 60, 2, 40), cold)
-    assert judge.evidence(warm, epoch=1).verdict is Verdict.CLEARED
-    storm = judged(judge, intervals(World(0.001, 0.9, 200, 5), 30, 1))
+    assert found.verdict is Verdict.SUSPECT
+    assert 0 < found.allowed <= 10
+    warm = judged(WARMING, intervals(World(0.01, 0.01, 2000, 10), 60, 2, 31), cold)
+    assert warm.comparisons[0].log_e < verdict.SUSPECT
+    assert warm.candidate.requests < 61 * 200 * 1.1, "what was counted while it was cold is no evidence"
+    assert WARMING.evidence(warm, epoch=1).verdict is Verdict.CLEARED
+    storm = judged(WARMING, intervals(World(0.001, 0.05, 200, 10), 29, 1))
     assert storm.harm == ("warm-up",)
-    assert judge.evidence(storm, epoch=1).verdict is Verdict.HARM
+    found = WARMING.evidence(storm, epoch=1)
+    assert found.verdict is Verdict.HARM
+    rule = next(one.rule for one in found.findings if one.guard == "warm-up")
+    assert rule == "while it warms up the candidate must not fail more than 2 times as often as stable"
+
+
+def test_what_a_warm_candidate_showed_in_its_warm_up_stays_counted_but_bets_begin_anew():
+    before = judged(WARMING, intervals(World(0.01, 0.01, 400, 10), 30, 7))
+    assert max(before.comparisons[0].log_peak, before.distributions[0].log_peak) < verdict.SUSPECT
+    after = judged(WARMING, intervals(World(0.01, 0.01, 400, 10), 2, 5, 31), before)
+    assert after.comparisons[0].seconds == pytest.approx(1.0, abs=1.0)
+    assert after.candidate.requests > before.candidate.requests > 0
+    assert after.comparisons[0].requests > before.comparisons[0].requests
+    assert after.distributions[0].past != ()
+
+
+def test_a_version_that_stays_bad_is_taken_back_after_its_warm_up():
+    rows = intervals(World(0.01, 0.03, 400, 10), 120, 4)
+    assert not judged(WARMING, rows[:30]).harm
+    assert "errors" in judged(WARMING, rows).harm
+
+
+def test_the_last_weight_waits_for_the_end_of_the_warm_up():
+    state = judged(WARMING, intervals(World(0.001, 0.001, 4000, 75), 20, 4))
+    found = WARMING.evidence(state, epoch=1)
+    assert found.allowed == 75
+    needed = next(one.needed for one in found.findings if one.guard == "risk")
+    assert needed.startswith("the end of the warm-up, in ")
+    early = judged(WARMING, intervals(World(0.001, 0.001, 4000, 10), 20, 4))
+    assert WARMING.evidence(early, epoch=1).verdict is Verdict.CLEARED
+    assert 10 < WARMING.evidence(early, epoch=1).allowed <= 75
+
+
+def test_without_stable_beside_it_a_cold_version_may_fail_one_request_in_five():
+    judge = Judge.of(ENVIRONMENT, warmup=30, history=History(10_000, 3))
+    assert not judged(judge, intervals(World(0.0, 0.1, 200, 100), 29, 1)).harm
+    assert judged(judge, intervals(World(0.0, 0.9, 200, 100), 29, 1)).harm == ("warm-up",)
+    assert "slo" in judged(judge, intervals(World(0.0, 0.1, 200, 100), 60, 1)).harm
 
 
 def test_silence_and_restarts_are_harm_without_any_statistics():

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from policies import ramp
 from policies.evidence import Finding, Verdict
 from policies.guards.findings.standing import SUSPECT, Allowance, Standing, capital, percent
-from policies.guards.plan import EMERGENCY, EMERGENCY_LIMIT, Limit
+from policies.guards.plan import EMERGENCY, EMERGENCY_LIMIT, Limit, Plan
+from policies.guards.rate import RateState
 from policies.guards.slo import SloState
+from policies.guards.state import JudgeState
 
 
 def of_limit(
@@ -100,14 +102,21 @@ def _risk_needs(allowance: Allowance, weight: float) -> str:
     return f"{more} more requests without a failure for {weight:g} %"
 
 
-def of_emergency(state: SloState) -> Finding:
+def of_emergency(plan: Plan, state: JudgeState) -> Finding:
     """A storm of errors during the warm-up; shown only once it was found."""
+    beside, alone = state.storm, state.emergency
+    one: RateState | SloState = beside if beside.log_peak >= alone.log_peak else alone
+    limit = (
+        f"fail more than {1 + plan.storm[0]:g} times as often as stable"
+        if one is beside
+        else f"have more than {percent(EMERGENCY_LIMIT)} of its requests fail"
+    )
     return Finding(
         EMERGENCY,
         Verdict.HARM,
-        f"while it warms up, at most {percent(EMERGENCY_LIMIT)} of the candidate's requests may fail",
-        (("bad", state.bad), ("requests", state.requests), ("evidence", capital(state.log_e))),
+        f"while it warms up the candidate must not {limit}",
+        (("bad", one.bad), ("requests", one.requests), ("evidence", capital(one.log_e))),
         None,
-        int(state.requests),
+        int(one.requests),
         "a new version",
     )
