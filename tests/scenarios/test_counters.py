@@ -41,6 +41,8 @@ def counters(world):
 
 
 def finding(world, name, guard="empty"):
+    if world.release(name).evidence is None:  # a weight that has just begun
+        world.play(2)
     found = world.release(name).evidence.findings
     return next(one for one in found if one.guard == guard)
 
@@ -173,6 +175,19 @@ def test_the_segment_that_is_hurt_is_named_by_release_record_and_report(world, c
     assert "errors in country=tr" in json.dumps(shown["record"])
     report = world.web.get(f"/api/v1/releases/{release.name}/report", headers=auth(world))
     assert "errors in country=tr" in report.text
+
+
+def test_the_segment_is_named_even_where_harm_is_seen_in_the_first_seconds_of_a_weight(world, countries):
+    world.live({"segue.yaml": WINE + SEGMENTS})
+    world.push({"serve.py": "2"})
+    world.settle()
+    release = world.releases()[-1]
+    countries[release.backend, "tr"] = 1.0
+    world.play(20, until=release.name)
+    ended = world.release(release.name)
+    assert ended.phase is Phase.ROLLED_BACK
+    assert ended.ended - ended.began < 20
+    assert "errors in country=tr" in ended.reason
 
 
 def test_equal_versions_are_promoted_with_all_segments_cleared(world, countries):
