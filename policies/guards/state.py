@@ -8,7 +8,7 @@ import struct
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_origin
 
 from policies.guards.asked import AskedState, Part
 from policies.guards.drift import DriftState
@@ -151,7 +151,8 @@ def _texts_or_bits(row: tuple[Any, ...]) -> str | list[str]:
 
 def _value(kind: type[T], row: Mapping[str, Any]) -> T:
     known = {part.name for part in fields(cast(Any, kind))}
-    values = {name: unpacked(v) if isinstance(v, str | list) else v for name, v in row.items()}
+    rows = {part.name for part in fields(cast(Any, kind)) if get_origin(part.type) is tuple}
+    values = {name: unpacked(v) if name in rows else v for name, v in row.items()}
     return kind(**{name: v for name, v in values.items() if name in known})
 
 
