@@ -159,8 +159,9 @@ class Judging:
         harmed = known.state.harm != found  # then it is also told where, before anybody acts on it
         due = not 0 <= looked - known.counted_at < counting.SECONDS
         if (plan.asked or plan.drifts) and (due or harmed):
+            fresh = harmed or math.isinf(known.counted_at)
             known.counted_at = looked
-            self._hear_counters(one, known, fresh=harmed)
+            self._hear_counters(one, known, fresh=fresh)
         return known
 
     def _feed(self, one: Watched, known: Judged, what: Fed) -> None:

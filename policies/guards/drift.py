@@ -39,12 +39,13 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class DriftState:
-    """Both sides' counts per bin so far, and the bet."""
+    """Both sides' counts per bin so far, and the bet. `gap`: why the last look told nothing, if so."""
 
     candidate: tuple[float, ...] = ()
     stable: tuple[float, ...] = ()
     log_e: float = 0.0
     log_peak: float = 0.0
+    gap: str | None = None
 
 
 def wrong_with(what: Scored) -> str | None:

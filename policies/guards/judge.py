@@ -161,6 +161,10 @@ class Judge:
         warm = what.weight > 0 and state.weight > 0 and state.warm >= self.plan.warmup
         if what.gap is None and not warm:
             return state
+        if what.gap is not None:
+            advice = zip(self.plan.drifts, state.drifts, strict=True)
+            drifts = tuple(replace(one, gap=what.gap) if g.name == what.guard else one for g, one in advice)
+            state = replace(state, drifts=drifts)
         after = tuple(
             asked.update(guard, one, what, together=state.together, at=state.at)
             if guard.name == what.guard

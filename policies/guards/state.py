@@ -8,7 +8,7 @@ import struct
 from base64 import b64decode, b85decode, b85encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_origin
 
 from policies.guards import rate, slo
 from policies.guards.asked import AskedState, Part
@@ -167,11 +167,14 @@ def _texts_or_bits(row: tuple[Any, ...]) -> str | list[str]:
 
 def _value(kind: type[T], row: Mapping[str, Any]) -> T:
     known = {part.name for part in fields(cast(Any, kind))}
+    rows = {part.name for part in fields(cast(Any, kind)) if get_origin(part.type) is tuple}
     values: dict[str, Any] = {}
     for name, v in row.items():
-        numbers = unpacked(v) if isinstance(v, str | list) else v
         names = name.split()
-        values.update(zip(names, numbers, strict=True) if len(names) > 1 else {name: numbers})
+        if len(names) > 1:
+            values.update(zip(names, unpacked(v), strict=True))
+        else:
+            values[name] = unpacked(v) if name in rows else v
     return kind(**{name: v for name, v in values.items() if name in known})
 
 

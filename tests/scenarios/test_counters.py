@@ -41,6 +41,8 @@ def counters(world):
 
 
 def finding(world, name, guard="empty"):
+    if world.release(name).evidence is None:  # a weight that has just begun
+        world.play(2)
     found = world.release(name).evidence.findings
     return next(one for one in found if one.guard == guard)
 
@@ -138,6 +140,47 @@ def test_an_observer_that_takes_over_begins_a_new_interval(world, counters):
     assert sum(row["rows"][0][1][0] for row in rows if row["rows"]) >= after.samples
 
 
+# --- scores ----------------------------------------------------------------------------------
+
+
+def test_drift_of_scores_is_shown_in_a_rollout_and_nothing_follows_from_it(world, counters):
+    """The candidate's scores lie all in one bin, stable's in two; no user is the worse for it."""
+    file = WINE.replace("dwell: 5s", "dwell: 30s") + "guards: {scores: {query: score_bucket, drift: show}}\n"
+    plain = world._traffic
+
+    def traffic():
+        plain()
+        for backend, weight in world.weights().items():
+            asked = round(world.load[0] * weight / 100)
+            low = asked if backend == changed else asked // 2
+            for le, count in (("0.5", low), ("+Inf", asked)):
+                counters.count("score_bucket", count, le=le, version=backend)
+
+    world._traffic, changed = traffic, None
+    world.live({"segue.yaml": file})
+    release = world.rollout()
+    changed = release.backend
+    for _ in range(60):
+        world.play(1)
+        found = world.release(release.name).evidence
+        shown = [one for one in found.findings if one.guard == "scores"] if found else []
+        if shown and dict(shown[0].numbers)["evidence"] > 1000:
+            break
+    assert "distributed differently" in shown[0].rule
+    assert shown[0].verdict is Verdict.UNDECIDED
+    world.play(250, until=release.name)
+    assert world.release(release.name).phase is Phase.PROMOTED
+    assert world.release(release.name).proven
+
+
+def test_scores_that_nobody_tells_hold_nothing_and_say_why(world, counters):
+    world.live({"segue.yaml": WINE + "guards: {scores: {query: score_bucket, drift: show}}\n"})
+    release = world.rollout()
+    assert "nothing there fits score_bucket" in finding(world, release.name, "scores").needed
+    world.play(150, until=release.name)
+    assert world.release(release.name).phase is Phase.PROMOTED
+
+
 # --- the router's own, by a label ------------------------------------------------------------
 
 
@@ -173,6 +216,19 @@ def test_the_segment_that_is_hurt_is_named_by_release_record_and_report(world, c
     assert "errors in country=tr" in json.dumps(shown["record"])
     report = world.web.get(f"/api/v1/releases/{release.name}/report", headers=auth(world))
     assert "errors in country=tr" in report.text
+
+
+def test_the_segment_is_named_even_where_harm_is_seen_in_the_first_seconds_of_a_weight(world, countries):
+    world.live({"segue.yaml": WINE + SEGMENTS})
+    world.push({"serve.py": "2"})
+    world.settle()
+    release = world.releases()[-1]
+    countries[release.backend, "tr"] = 1.0
+    world.play(20, until=release.name)
+    ended = world.release(release.name)
+    assert ended.phase is Phase.ROLLED_BACK
+    assert ended.ended - ended.began < 20
+    assert "errors in country=tr" in ended.reason
 
 
 def test_equal_versions_are_promoted_with_all_segments_cleared(world, countries):

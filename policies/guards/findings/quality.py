@@ -98,5 +98,7 @@ def of_drift(guard: Guard, state: DriftState) -> Finding:
         ),
         None,
         int(sum(state.candidate)),
-        "nothing: it never holds and never clears" if state.stable else "scores of both versions",
+        "nothing: it never holds and never clears"
+        if state.stable and state.gap is None
+        else f"scores of both versions{f': {state.gap}' if state.gap else ''}",
     )
