@@ -95,7 +95,7 @@ class _Gateway:
 
 
 # Peers begin with their own objects in place, Segue with a service that it took over by an earlier release.
-QUICK = "risk: 2%\nladder: [10%, 30%, 60%, 100%]\ndwell: 2s\nwatch: 5s\n"
+QUICK = "risk: 2%\nladder: [10%, 30%, 60%, 100%]\ndwell: 2s\nwarm_up: 0s\nwatch: 5s\n"
 DECLARED = """\
 name: app
 image: {image}:main-*

@@ -29,6 +29,7 @@ RULES = """
 risk: 3%
 false_rollbacks: 5%
 dwell: 3s
+warm_up: 0s
 watch: 5s
 ladder: [20%, 50%, 100%]
 """

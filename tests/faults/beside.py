@@ -32,6 +32,7 @@ risk: 20%
 false_rollbacks: 1%
 ladder: [10%, 50%, 100%]
 dwell: 2s
+warm_up: 0s
 watch: 4s
 patience: 1m
 """
