@@ -98,6 +98,23 @@ def rows_of_lines(content: str) -> Iterator[tuple[int, Label]]:
                 ) from None
 
 
+def rows_of_table(content: bytes) -> Iterator[tuple[int, Label]]:
+    """(row, label) of a table as pandas and MLflow write it: `{"columns": [...], "data": [[...], ...]}`.
+
+    Raises `Malformed` naming the row.
+    """
+    try:
+        found = json.loads(content)
+        columns, data = [str(one) for one in found["columns"]], list(found["data"])
+    except (ValueError, RecursionError, KeyError, TypeError):
+        raise Malformed('not a table: {"columns": [...], "data": [[...], ...]}') from None
+    for number, row in enumerate(data, 1):
+        if not isinstance(row, list) or len(row) != len(columns):
+            raise Malformed(f"row {number}: not a value for each of the columns {', '.join(columns)}")
+        given = {k: v for k, v in zip(columns, row, strict=True) if k in _KEYS and v is not None}
+        yield number, _label(given, f"row {number}")
+
+
 def body_of(batch: Batch) -> bytes:
     """The batch as the API takes it; `parse` reads it back."""
     rows = [

@@ -16,6 +16,7 @@ from service.ports.connections import Cluster, Source
 from service.ports.counts import CounterSource
 from service.ports.git import GitHost, Redelivering
 from service.ports.jobs import JobRunner
+from service.ports.label_tables import LabelTables
 from service.ports.metrics import MetricSource
 from service.ports.organisations import Organisation
 from service.ports.others import Others
@@ -72,6 +73,10 @@ def _which(name: str | None, known: list[str], *, several: bool) -> str:
     return f"{asked}; write `from:` with one of: {', '.join(known)}"
 
 
+def _no_tables(source: Source) -> LabelTables:
+    raise Refused(f"nothing here can read tables of labels at {source.url}")
+
+
 def _no_counters(source: Source) -> CounterSource:
     raise Refused(f"nothing here can read the counters at {source.url}")
 
@@ -94,6 +99,7 @@ class Parts:
     dockerfiles: ImageBuilder | None = None
     open_signatures: Callable[[Source], ImageSignatures] = _no_signatures
     open_counters: Callable[[Source], CounterSource] = _no_counters
+    open_tables: Callable[[Source], LabelTables] = _no_tables
     looked: dict[str, int] = field(default_factory=dict)  # the newest delivery before a source was last asked
     _opened: dict[str, tuple[Source, Any]] = field(default_factory=dict)
     _counters: dict[str, tuple[Source, CounterSource]] = field(default_factory=dict)
@@ -225,6 +231,7 @@ def build(settings: Settings) -> Parts:
         open_source=open_source,
         open_signatures=lambda source: plugins.load("image_signatures", source.kind).open(settings, source),
         open_counters=lambda source: plugins.load("counter_sources", source.kind).open(settings, source),
+        open_tables=lambda source: plugins.load("label_tables", source.kind).open(settings, source),
         open_site=lambda cluster, place: plugins.load("sites", "kubernetes")(settings, cluster, place),
     )
 

@@ -19,6 +19,7 @@ from service import (
     handing_back,
     housekeeping,
     keeping,
+    label_sweep,
     meters,
     organisations,
     patience,
@@ -178,6 +179,7 @@ def _look(parts: Parts, work: Work) -> None:
         organisations.look(parts, source)
     elif source is not None:
         watching.look(parts, source)
+        label_sweep.sweep(parts, source)
     decide(parts.store, lambda deciding: deciding.change.finish(work))
 
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from policies import approvals
-from policies.release import FINAL, Phase, Release, Target
+from policies.release import FINAL, JUDGED, Phase, Release, Target
 from service import seen
 from service.happened import Happened, State
 
-MIDDLE = frozenset({Phase.STARTING, Phase.CHECKING, Phase.SHIFTING, Phase.WATCHING})
+MIDDLE = frozenset({Phase.STARTING, Phase.CHECKING, *JUDGED})
 AGAIN = frozenset({Phase.FAILED, Phase.REFUSED, Phase.ROLLED_BACK, Phase.ABORTED, Phase.REJECTED})
 
 
@@ -37,7 +37,7 @@ def of_release(release: Release, who: str) -> tuple[Action, ...]:
         return (_approve(release, who), REJECT, _abort(release))
     if release.phase in MIDDLE:
         going = _resume(release) if release.paused else _pause(release)
-        moves = release.phase in {Phase.SHIFTING, Phase.WATCHING}
+        moves = release.phase in JUDGED
         return (going, *((_promote(release),) if moves else ()), _abort(release))
     if release.phase in AGAIN:
         return (Action("retry", "Try again", "A new release of the same version begins."),)

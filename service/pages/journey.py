@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from policies.release import FINAL, Phase, Release
-from policies.strategy import Shift
+from policies.strategy import Shadow, Shift
 from service.reporting.words import span
 
 
@@ -29,8 +29,8 @@ class Stop:
 
 
 _ORDER = (
-    Phase.PENDING, Phase.APPROVAL, Phase.QUEUED, Phase.STARTING, Phase.CHECKING, Phase.SHIFTING,
-    Phase.WATCHING, Phase.PROMOTED,
+    Phase.PENDING, Phase.APPROVAL, Phase.QUEUED, Phase.STARTING, Phase.CHECKING, Phase.SHADOWING,
+    Phase.SHIFTING, Phase.WATCHING, Phase.PROMOTED,
 )  # fmt: skip
 _ENDS = {Phase.REFUSED: Phase.PENDING, Phase.REJECTED: Phase.APPROVAL}
 _GOOD = frozenset({Phase.PROMOTED, Phase.ALREADY_THERE})
@@ -60,6 +60,8 @@ def _way(release: Release) -> list[Stop]:
     for step in release.steps:
         if isinstance(step, Shift):
             found += [Stop(f"{weight:g} %", Phase.SHIFTING, weight) for weight in step.weights]
+        elif isinstance(step, Shadow):
+            found.append(Stop(f"copies {span(step.seconds)}", Phase.SHADOWING))
         else:
             found.append(Stop(f"watched {span(step.seconds)}", Phase.WATCHING))
     return [*found, Stop("promoted", Phase.PROMOTED)]
@@ -79,4 +81,6 @@ def _here(release: Release, way: list[Stop]) -> int:
 
 
 def _before_traffic(release: Release) -> Phase:
+    if release.evidence is not None:  # judged without traffic: by copies
+        return Phase.SHADOWING
     return Phase.STARTING if release.epoch else Phase.APPROVAL if release.plan else Phase.PENDING

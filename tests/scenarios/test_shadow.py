@@ -91,6 +91,12 @@ def test_a_version_that_fails_on_copies_ends_and_no_user_saw_it(world, begin):
     assert ended.phase is Phase.ROLLED_BACK
     assert "shadow errors" in ended.reason
     assert ended.peak == 0
+    headers = {"Authorization": f"Bearer {world.people['bob']}"}
+    told = world.web.get(f"/api/v1/releases/{release.name}/report", headers=headers).json["report"]
+    shown = next(guard for guard in told["guards"] if guard["guard"] == "shadow errors")
+    assert shown["evidence"][-1][1] >= told["budget"]["harm_at"]
+    assert shown["rates"]["candidate"][-1][2] == pytest.approx(20 / 120)
+    assert "no request of a user reached the new version" in told["sentence"].lower()
     weights = [{b.name: b.weight for b in write.backends} for write in world.router.writes]
     assert max(split.get(release.backend, 0) for split in weights) == 0
     assert not world.router.get(TARGET).copied

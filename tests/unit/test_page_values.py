@@ -8,8 +8,9 @@ import pytest
 from policies.evidence import Evidence, Finding, Verdict
 from policies.release import Cause, Phase, Release, Serving, Target
 from policies.spec.declaration import Approvals, Environment
-from policies.strategy import Shift, Watch
-from service import answering, drawing, seen
+from policies.strategy import Shadow, Shift, Watch
+from service import drawing, seen
+from service.obeying import back, naming
 from service.pages import actions, journey, plot, standing, words
 from service.pages.frame import FOLDER
 from service.panel import Axis, Band, Level, Line, Moment, Panel, Tone
@@ -32,6 +33,16 @@ def test_what_is_behind_it_is_done_and_what_is_ahead_is_next():
         "done: built, evaluated", "done: started", "done: checked", "done: 5 %", "now: 25 %", "next: 100 %",
         "next: watched 10 min", "next: promoted",
     ]  # fmt: skip
+
+
+def test_a_shadow_is_a_stop_before_any_traffic():
+    shadow = replace(RELEASE, steps=(Shadow(600.0), *STEPS))
+    assert marks(replace(shadow, phase=Phase.SHADOWING))[2:5] == [
+        "done: checked", "now: copies 10 min", "next: 5 %",
+    ]  # fmt: skip
+    evidence = Evidence(Verdict.HARM, (), 0.0, 1, 0.0, None, 1)
+    ended = replace(shadow, phase=Phase.ROLLED_BACK, epoch=3, evidence=evidence)
+    assert "ended: copies 10 min" in marks(ended)
 
 
 def test_an_approval_is_a_stop_where_one_is_asked_for():
@@ -161,11 +172,11 @@ def test_only_what_the_engine_would_do_is_offered(phase, paused):
     release = replace(RELEASE, phase=phase, paused=paused, plan="sha256:" + "1" * 64)
     for action in actions.of_release(release, "bob"):
         if action.verb == "retry":
-            assert phase in answering.RETRIABLE
+            assert phase in back.RETRIABLE
         elif action.verb == "abort":
             assert not release.final
         else:
-            assert phase in answering.MIDDLE[action.verb]
+            assert phase in naming.MIDDLE[action.verb]
 
 
 def test_who_may_not_approve_is_told_so():

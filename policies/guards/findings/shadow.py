@@ -50,11 +50,7 @@ def of_test(plan: Plan, test: ShadowTest, state: PairedState, standing: Standing
         verdict,
         _rule(test, state),
         (
-            ("bad", state.only_candidate + state.both),
-            ("pairs", state.pairs),
-            ("stable_bad", state.only_stable + state.both),
-            ("only_candidate", state.only_candidate),
-            ("only_stable", state.only_stable),
+            *_counts(test, state),
             ("evidence", capital(state.log_e)),
             ("harm_at", capital(log_harm)),
             ("p_value", p_value(state.log_peak)),
@@ -63,6 +59,15 @@ def of_test(plan: Plan, test: ShadowTest, state: PairedState, standing: Standing
         int(state.pairs),
         _needs(plan, test, state, verdict),
     )
+
+
+def _counts(test: ShadowTest, state: PairedState) -> tuple[tuple[str, float], ...]:
+    """A pair is one request to each version; answers that differ are counted for the candidate alone."""
+    mine = (("bad", state.only_candidate + state.both), ("requests", state.pairs))
+    if test.what in {OnPairs.DIFFER, OnPairs.FLIPS}:
+        return mine
+    theirs = (("stable_bad", state.only_stable + state.both), ("stable_requests", state.pairs))
+    return (*mine, *theirs, ("only_candidate", state.only_candidate), ("only_stable", state.only_stable))
 
 
 def cleared(plan: Plan, test: ShadowTest, state: PairedState) -> bool:
