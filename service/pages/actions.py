@@ -37,7 +37,7 @@ def of_release(release: Release, who: str) -> tuple[Action, ...]:
         return (_approve(release, who), REJECT, _abort(release))
     if release.phase in MIDDLE:
         going = _resume(release) if release.paused else _pause(release)
-        moves = release.phase in JUDGED
+        moves = release.phase in JUDGED and not release.only_watched
         return (going, *((_promote(release),) if moves else ()), _abort(release))
     if release.phase in AGAIN:
         return (Action("retry", "Try again", "A new release of the same version begins."),)
@@ -46,7 +46,7 @@ def of_release(release: Release, who: str) -> tuple[Action, ...]:
 
 def of_target(target: Target) -> Action | None:
     """Back to the version before, where there is one to go back to."""
-    if target.holder is None and (target.stable is None or target.previous is None):
+    if target.place.watched or (target.holder is None and (target.stable is None or target.previous is None)):
         return None
     before = target.previous.release if target.previous is not None else ""
     about = (

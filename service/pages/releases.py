@@ -6,12 +6,12 @@ from typing import Any
 from flask import Blueprint, Response, abort, g, make_response, render_template, request
 
 from policies.release import Phase, Release
-from service import parked, printed, views
+from service import estimating, parked, printed, views
 from service.bootstrap import Parts
 from service.pages import actions, journey, paging, standing
 from service.pages.pictures import Pictures
 from service.series import Series
-from service.states import number_of, release_of, version_of
+from service.states import number_of, release_of, target_of, version_of
 
 AGES = 20.0  # seconds after which "2 min ago" is written anew although nothing has happened
 ENTRIES = 100  # of its record that are shown
@@ -32,12 +32,12 @@ def routes(page: Blueprint, parts: Parts, series: Series) -> None:
 
     @page.get("/releases/<name>")
     def release(name: str) -> str:
-        return render_template("release.html", **_all_of(parts, name))
+        return render_template("release.html", **_all_of(parts, series, name))
 
     @page.get("/releases/<name>/live")
     def live(name: str) -> Response:
         """The same again, without what stays; nothing while nothing has changed."""
-        found = _all_of(parts, name)
+        found = _all_of(parts, series, name)
         if request.headers.get("HX-PTag") == found["tag"]:
             return make_response("", 304)
         response = make_response(render_template("_live.html", **found))
@@ -69,7 +69,7 @@ def _release(parts: Parts, name: str) -> Release:
     return release_of(row)
 
 
-def _all_of(parts: Parts, name: str) -> dict[str, Any]:
+def _all_of(parts: Parts, series: Series, name: str) -> dict[str, Any]:
     """Everything about a release but its pictures and logs, and a tag that changes with it."""
     with parts.store.read() as read:
         row = read.release(number_of(name))
@@ -77,6 +77,7 @@ def _all_of(parts: Parts, name: str) -> dict[str, Any]:
             abort(404)
         shown = release_of(row)
         version = read.version(shown.version)
+        target, now = target_of(read.target(shown.target), shown.target), read.now
         record = read.newest_of_record(name, limit=ENTRIES)
         dead = [parked.shown(work) for work in read.work_of(name) if work.state == "dead"]
     state = version_of(version) if version is not None else None
@@ -84,6 +85,7 @@ def _all_of(parts: Parts, name: str) -> dict[str, Any]:
     seen = (row.rev, version.rev if version else 0, last, len(dead), int(time.time() / AGES))
     return {
         "one": views.release(shown),
+        "estimate": views.estimate(estimating.of(series, shown, target, now)),
         "version": views.version(state) if state is not None else None,
         "building": state.phase.value if state is not None and shown.phase is Phase.PENDING else "",
         "stops": journey.stops(shown),

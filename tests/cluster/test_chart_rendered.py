@@ -77,6 +77,7 @@ ACTOR = [
 ]
 OBSERVER = [
     ("apps", "deployments", "", "get patch"),
+    ("core", "services", "", "get"),
     ("core", "pods events", "", "list"),
     ("core", "pods/log", "", "get"),
 ]
@@ -128,6 +129,26 @@ def test_the_rights_of_split_processes_on_targets_of_others_are_this_list():
         ("Role", "edge", "ops-segue-web-routes"): named("fraud", "get"),
         ("Role", "edge", "ops-segue-gateway"): [(GATEWAY, "gateways", "web", "get")],
     }
+
+
+WATCHED = [("core", "services", "", "get"), ("core", "pods", "", "list")]
+
+
+def test_where_somebody_else_shifts_the_traffic_all_rights_are_to_read():
+    targets = [{"namespace": "team", "watched": True, "route": "traefikservice/team/fraud"}]
+    found = rights(rendered({**SPLIT, "targets": targets}))
+    seen = [("traefik.io", "traefikservices", "fraud", "get")]
+    assert {key: rules for key, rules in found.items() if key[1] == "team"} == {
+        ("Role", "team", "ops-segue"): WATCHED,
+        ("Role", "team", "ops-segue-observer"): WATCHED,
+        ("Role", "team", "ops-segue-web"): WATCHED,
+        ("Role", "team", "ops-segue-seen"): seen,
+        ("Role", "team", "ops-segue-web-seen"): seen,
+    }
+    beside = [*targets, {"namespace": "team", "deployment": "wine", "route": "wine"}]
+    both = rights(rendered({**SPLIT, "targets": beside}))
+    assert both["Role", "team", "ops-segue"] == ACTOR
+    assert both["Role", "team", "ops-segue-seen"] == seen
 
 
 @pytest.mark.parametrize("wide", [False, True])

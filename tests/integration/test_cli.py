@@ -5,14 +5,17 @@ import os
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from policies.release import Phase
 from service import installation, serving, tokens
 from service.cli.main import PLACES, group
 from service.installation import TOKEN
+from service.states import release_of, release_row
 from tests.running import free_port, wait_until
 from tests.scenarios.conftest import WINE, World
 
@@ -287,3 +290,37 @@ def test_a_policy_is_tried_on_a_file_of_intervals(tmp_path):
     assert segue(tmp_path, "replay", "--csv", "past.csv")[0] == 2
     assert segue(tmp_path, "replay")[0] == 2
     assert segue(tmp_path, "replay", "--csv", "nowhere.csv", "--policy", "segue.yaml")[0] == 1
+
+
+def test_a_verdict_is_an_exit_code_that_only_a_yes_makes_0(served, tmp_path):
+    world, threads = served
+    world.live()
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: segue(tmp_path, "releases")[0] == 0)
+    code, said, _ = segue(tmp_path, "verdict", "wine/production")
+    assert (code, said) == (10, "wait: rel-1 on wine/production is promoted (not proven)\n")
+    code, said, _ = segue(tmp_path, "verdict", "wine/production", "--weight", "50%", "--json")
+    assert (code, json.loads(said)["answer"]) == (10, "wait")
+    assert segue(tmp_path, "verdict", "wine/elsewhere")[0] == 1
+    assert segue(tmp_path, "verdict", "wine/production", "--weight", "much")[0] == 2
+    asked = tokens.make(world.store, "script", role=tokens.VERDICTS)
+    assert segue(tmp_path, "verdict", "wine/production", SEGUE_TOKEN=asked)[0] == 10
+    assert segue(tmp_path, "releases", SEGUE_TOKEN=asked)[0] == 1
+    with world.store.change() as change:
+        row = change.release(1)
+        gone = replace(release_of(row), phase=Phase.ROLLED_BACK, reason="errors")
+        change.save_release(release_row(gone, row.rev, row.created))
+    code, said, _ = segue(tmp_path, "verdict", "wine/production", "--wait", "5s")
+    assert (code, said.split(":")[0]) == (11, "back")
+
+
+def test_check_tells_how_long_a_canary_needs_at_a_rate(tmp_path):
+    (tmp_path / "segue.yaml").write_text(WINE)
+    code, said, _ = segue(tmp_path, "check", "--rate", "0.2")
+    assert code == 0
+    assert "wine/production: needs about " in said
+    code, said, _ = segue(tmp_path, "check", "--rate", "0.2", "--json")
+    (found,) = json.loads(said)
+    assert found["needs"][0]["target"] == "wine/production"
+    assert found["needs"][0]["seconds"] > 3600

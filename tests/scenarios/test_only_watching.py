@@ -13,6 +13,7 @@ from service.ports.connections import Cluster, Source
 from service.ports.outcomes import Refused
 from service.ports.workloads import Serving
 from tests.scenarios.conftest import World
+from tests.visiting import Visitor
 
 FRAUD = """\
 name: fraud
@@ -200,3 +201,14 @@ def test_the_commit_hears_of_it_and_nothing_of_it_keeps_anybody_from_merging(oth
 def test_nothing_at_the_place_can_be_changed_whoever_asks(others):
     with pytest.raises(Refused, match="Segue only watches"):
         others.only.stop("fraud-canary.ml")
+
+
+def test_the_page_says_that_it_only_watches_and_offers_nothing_that_would_move_traffic(others):
+    others.serve(1500, {CANARY: 0.2})
+    release = begun(others)
+    visitor = Visitor(others)
+    page = visitor.text(f"/-/releases/{release.name}")
+    assert f"only watching, nothing is changed: Segue {release.would}" in page
+    assert 'id="do-pause"' in visitor.answer.text
+    assert 'id="do-promote"' not in visitor.answer.text
+    assert 'id="do-rollback"' not in visitor.get(f"/-/targets/{TARGET}").text

@@ -105,13 +105,14 @@ def test_equal_versions_are_rolled_back_as_rarely_as_without_segments(guard):
 
 
 def test_the_stakes_are_the_guards_whatever_segments_come():
-    judge = Judge.of(environment(ERRORS))
+    judge, whole = Judge.of(environment(ERRORS)), Judge.of(environment(Guard("errors", GuardKind.ERRORS)))
+    half = whole.plan.comparisons[0].stake / 2
     plan = judge.plan.asked[0]
     for seen in ({}, {"a": 1.0}, {f"c{n}": 1 / 40 for n in range(40)}):
         state = judged(judge, looks({}, seed=3, count=20, shares=seen) if seen else [])
         stakes = asked.stakes(plan, state.asked[0], blameless=False)
-        assert math.isclose(sum(s.weight for s in stakes), 1.5)
-    assert math.isclose(judge.plan.comparisons[0].stake, 1.5)
+        assert math.isclose(sum(s.weight for s in stakes), half)
+    assert math.isclose(judge.plan.comparisons[0].stake, half)
 
 
 def test_values_without_a_place_are_judged_together():

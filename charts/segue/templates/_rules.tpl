@@ -44,11 +44,24 @@ What can be named is: routes that are taken over, and the gateway. `own`: Segue 
   resources: [deployments]
   verbs: [get, patch]
 - apiGroups: [""]
+  resources: [services]
+  verbs: [get]
+- apiGroups: [""]
   resources: [pods, events]
   verbs: [list]
 - apiGroups: [""]
   resources: [pods/log]
   verbs: [get]
+{{- end -}}
+
+{{/* Where somebody else shifts the traffic, and Segue only watches: what runs behind Services. */}}
+{{- define "segue.rules.watched" -}}
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list]
 {{- end -}}
 
 {{/* Logs, and the addresses of targets. */}}

@@ -29,10 +29,11 @@ from service.adapters.kubernetes.kinds import (
     Kind,
 )
 from service.adapters.kubernetes.metrics import ClusterMetrics
+from service.adapters.kubernetes.others import KubernetesOthers
 from service.adapters.kubernetes.shapes.known import SHAPES
 from service.ports.clusters import Finding, Served
 from service.ports.connections import Cluster
-from service.ports.outcomes import PortError
+from service.ports.outcomes import PortError, Refused
 
 Object = dict[str, Any]
 _NETWORK_POLICY = Kind("networking.k8s.io/v1", "networkpolicies")
@@ -51,6 +52,7 @@ RIGHTS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
     (Kind("v1", "pods/log"), ("get",)),
     (Kind("v1", "services/proxy"), ("get",)),
 )
+WATCHING: tuple[tuple[Kind, tuple[str, ...]], ...] = ((SERVICE, ("get",)), (POD, ("list",)))
 ROUTE_RIGHTS = ("get", "list", "create", "update")
 _CRDS = "kubectl apply --server-side -f https://github.com/kubernetes-sigs/gateway-api/releases/download/v1.5.1/standard-install.yaml"
 _UNITS = {
@@ -71,8 +73,12 @@ def examine(api: Api, cluster: Cluster, targets: Sequence[Served]) -> list[Findi
         ]
     found = [Finding("cluster", ok=True, detail=f"Kubernetes {version}")]
     namespaces = dict.fromkeys([cluster.namespace, *(one.place.namespace for one in targets)])
+    acted = {cluster.namespace, *(one.place.namespace for one in targets if not one.place.watched)}
     for namespace in namespaces:
-        found += _asked(f"rights in {namespace}", lambda where=namespace: rights(api, cluster, where))
+        wanted = RIGHTS if namespace in acted else WATCHING
+        found += _asked(
+            f"rights in {namespace}", lambda where=namespace, these=wanted: rights(api, cluster, where, these)
+        )
         found += _asked(f"quota of {namespace}", lambda where=namespace: quota(api, where))
     if cluster.gateway is not None:
         found += _asked("gateway", lambda: gateway(api, cluster, list(namespaces)))
@@ -82,9 +88,12 @@ def examine(api: Api, cluster: Cluster, targets: Sequence[Served]) -> list[Findi
     return found
 
 
-def rights(api: Api, cluster: Cluster, namespace: str) -> Iterator[Finding]:
+def rights(
+    api: Api, cluster: Cluster, namespace: str, these: Sequence[tuple[Kind, tuple[str, ...]]] = RIGHTS
+) -> Iterator[Finding]:
     """Every verb that the parts use there, asked of the API server itself."""
-    wanted = [*RIGHTS, *([(HTTP_ROUTE, ROUTE_RIGHTS)] if cluster.gateway else [])]
+    own = [(HTTP_ROUTE, ROUTE_RIGHTS)] if cluster.gateway and these is RIGHTS else []
+    wanted = [*these, *own]
     if cluster.gateway and cluster.gateway.partition("/")[0] == namespace:
         wanted.append((GATEWAY, ("get",)))
     denied = {
@@ -191,8 +200,24 @@ def metrics(cluster: Cluster, targets: Sequence[Served]) -> list[Finding]:
     return found
 
 
+def _watched(api: Api, target: str, place: Place) -> Iterator[Finding]:
+    """The Services, and the route, between which somebody else shifts."""
+    mend = "write the names of Services and a route that are there under `services` and `route`"
+    try:
+        behind = KubernetesOthers(api, place).look()
+    except Refused as reason:
+        yield Finding(target, ok=False, detail=str(reason), mend=mend)
+        return
+    said = "" if behind.weight is None else f"; the route gives the candidate {behind.weight:g} %"
+    told = f"only watched: {len(behind.stable)} pods behind {place.stable}, {len(behind.candidate)} behind"
+    yield Finding(target, ok=True, detail=f"{told} {place.candidate}{said}")
+
+
 def existing(api: Api, target: str, place: Place, sticky: str = "none") -> Iterator[Finding]:
     """What a target takes over: the Deployment, its Service, its route, and who reaches it otherwise."""
+    if place.watched:
+        yield from _watched(api, target, place)
+        return
     if place.deployment is None:
         yield Finding(target, ok=True, detail=f"serves in {place.namespace} by objects of Segue's own")
         yield from passing.own(api, target, place)
