@@ -11,7 +11,7 @@ MLFLOW := .venvs/mlflow
 MLFLOW_READY := $(MLFLOW)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-labels image check test fuzz test-faults test-faults-whole test-hosts test-browser test-cluster test-cluster-whole bench bench-guards bench-peers lock clean
+.PHONY: help setup demo demo-labels image check test fuzz test-faults test-faults-whole test-hosts test-browser test-cluster test-cluster-whole bench bench-guards bench-guards-whole bench-peers lock clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -89,6 +89,9 @@ bench: $(READY) ## all benchmarks, as ratios to their limits (about sixteen minu
 
 bench-guards: $(READY) ## the guards beside Kayenta's judge and the loops of Argo and Flagger (five minutes); SLICE=60: so many seconds
 	@$(BIN)/python -m bench.guards --seconds $(or $(SLICE),300)
+
+bench-guards-whole: $(READY) ## the same with 1,000 runs of each cell of good versions (an hour of two cores), and its pictures
+	@mkdir -p .bench; $(BIN)/python -m bench.guards --seconds $(or $(SECONDS_AT_MOST),7200) --save .bench/guards.json; broken=$$?; $(BIN)/python -m bench.guards.pictures .bench/guards.json docs/why/pictures && exit $$broken
 
 bench-peers: $(READY) ## Segue beside Argo Rollouts and Flagger on a real cluster; ROUNDS=3; the first run builds them (half an hour)
 	$(BIN)/python -m tests.cluster.local run $(BIN)/python -m bench.peers --rounds $(or $(ROUNDS),1)

@@ -151,6 +151,14 @@ def _layout(bounds: tuple[float, ...], worse_by: float) -> tuple[Before, list[in
     return before(bounds), moved(bounds, worse_by)
 
 
+def _rising(ratio: Array, middle: NDArray[np.intp]) -> Array:
+    """Made not to fall, from the middle bucket outwards: what is rare at the ends decides nothing else."""
+    place = np.arange(ratio.shape[-1])
+    above = np.maximum.accumulate(np.where(place >= middle, ratio, 0.0), axis=-1)
+    below = np.minimum.accumulate(np.where(place <= middle, ratio, np.inf)[..., ::-1], axis=-1)[..., ::-1]
+    return np.where(place >= middle, above, below)
+
+
 def _shifted(chance: Array, places: Before) -> Array:
     """log rho of the alternatives in which everything takes longer."""
     faster = np.minimum(np.cumsum(chance, axis=-1)[..., :-1], 1 - 1e-12)
@@ -161,7 +169,7 @@ def _shifted(chance: Array, places: Before) -> Array:
     then = 1 / (1 + np.exp(-(low + places.way * slope)))
     ends = np.zeros((*then.shape[:-1], 1))
     would = np.maximum(np.diff(np.concatenate([ends, then, ends + 1], axis=-1), axis=-1), 1e-15)
-    ratio = np.maximum.accumulate(would / chance[..., None, :], axis=-1)
+    ratio = _rising(would / chance[..., None, :], (faster < 0.5).sum(axis=-1)[..., None, None])
     return np.asarray(np.log(ratio) - np.log((chance[..., None, :] * ratio).sum(axis=-1))[..., None])
 
 
