@@ -78,7 +78,16 @@ def test_evidence_stands_on_a_log_scale_that_ends_where_it_means_harm():
     gauges = [rows(evidence=e, harm_at=100.0).gauge for e in (0.0, 0.1, 1.0, 10.0, 100.0, 1e300)]
     assert [one.at for one in gauges] == [0.0, 0.0, 33.3, 66.7, 100.0, 100.0]
     assert gauges[0].hold == 66.7
-    assert gauges[3].says == "10 of 100"
+    assert gauges[3].says == "10, rolled back at 100"
+
+
+@pytest.mark.parametrize(
+    ("needed", "told"),
+    [("6 more", "to change this: 6 more"), ("nothing: it answers", "it answers"), ("", "")],
+)
+def test_a_guard_says_what_would_change_it_or_why_nothing_need(needed, told):
+    found = Finding("alive", Verdict.CLEARED, "rule", (), None, 10, needed)
+    assert standing.rows(Evidence(Verdict.CLEARED, (found,), 5.0, 1, 5.0, 5.0, 1))[0].needed == told
 
 
 def test_what_bets_on_nothing_has_no_scale_and_what_counts_nothing_no_rate():
