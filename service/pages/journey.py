@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from policies.release import FINAL, Phase, Release
-from policies.strategy import Shift
+from policies.strategy import Shadow, Shift, Watch
 from service.reporting.words import span
 
 
@@ -29,8 +29,8 @@ class Stop:
 
 
 _ORDER = (
-    Phase.PENDING, Phase.APPROVAL, Phase.QUEUED, Phase.STARTING, Phase.CHECKING, Phase.SHIFTING,
-    Phase.WATCHING, Phase.PROMOTED,
+    Phase.PENDING, Phase.APPROVAL, Phase.QUEUED, Phase.STARTING, Phase.CHECKING, Phase.SHADOWING,
+    Phase.SHIFTING, Phase.WATCHING, Phase.PROMOTED,
 )  # fmt: skip
 _ENDS = {Phase.REFUSED: Phase.PENDING, Phase.REJECTED: Phase.APPROVAL}
 _GOOD = frozenset({Phase.PROMOTED, Phase.ALREADY_THERE})
@@ -58,10 +58,13 @@ def _way(release: Release) -> list[Stop]:
     if not release.batch:
         found += [Stop("started", Phase.STARTING), Stop("checked", Phase.CHECKING)]
     for step in release.steps:
-        if isinstance(step, Shift):
-            found += [Stop(f"{weight:g} %", Phase.SHIFTING, weight) for weight in step.weights]
-        else:
-            found.append(Stop(f"watched {span(step.seconds)}", Phase.WATCHING))
+        match step:
+            case Shadow():
+                found.append(Stop("answered copies", Phase.SHADOWING))
+            case Shift(weights=weights):
+                found += [Stop(f"{weight:g} %", Phase.SHIFTING, weight) for weight in weights]
+            case Watch(seconds=seconds):
+                found.append(Stop(f"watched {span(seconds)}", Phase.WATCHING))
     return [*found, Stop("promoted", Phase.PROMOTED)]
 
 

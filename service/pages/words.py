@@ -16,6 +16,7 @@ TONES = {
     "restoring": "bad",
     "aborted": "hold",
     "approval": "asks",
+    "shadowing": "moves",
     "shifting": "moves",
     "watching": "moves",
     "starting": "moves",

@@ -8,8 +8,9 @@ import pytest
 from policies.evidence import Evidence, Finding, Verdict
 from policies.release import Cause, Phase, Release, Serving, Target
 from policies.spec.declaration import Approvals, Environment
-from policies.strategy import Shift, Watch
-from service import answering, drawing, seen
+from policies.strategy import Shadow, Shift, Watch
+from service import drawing, seen
+from service.obeying import back, naming
 from service.pages import actions, journey, plot, standing, words
 from service.pages.frame import FOLDER
 from service.panel import Axis, Band, Level, Line, Moment, Panel, Tone
@@ -37,6 +38,19 @@ def test_what_is_behind_it_is_done_and_what_is_ahead_is_next():
 def test_an_approval_is_a_stop_where_one_is_asked_for():
     asked = replace(RELEASE, environment=Environment(approvals=Approvals(count=1)), phase=Phase.APPROVAL)
     assert marks(asked)[:3] == ["done: built, evaluated", "now: approved", "next: started"]
+
+
+def test_copies_and_a_share_that_is_held_back_are_stops():
+    steps = (
+        Shadow(60.0),
+        Shift((5.0, 95.0), 3.0, guarded=True),
+        STEPS[1],
+        Shift((100.0,), 0.0, guarded=True),
+    )
+    release = replace(RELEASE, steps=steps, phase=Phase.SHADOWING)
+    assert marks(release)[3:5] == ["now: answered copies", "next: 5 %"]
+    last = marks(replace(release, phase=Phase.SHIFTING, wanted=100.0))
+    assert last[-3:] == ["done: watched 10 min", "now: 100 %", "next: promoted"]
 
 
 def test_a_promoted_release_has_done_everything():
@@ -170,11 +184,11 @@ def test_only_what_the_engine_would_do_is_offered(phase, paused):
     release = replace(RELEASE, phase=phase, paused=paused, plan="sha256:" + "1" * 64)
     for action in actions.of_release(release, "bob"):
         if action.verb == "retry":
-            assert phase in answering.RETRIABLE
+            assert phase in back.RETRIABLE
         elif action.verb == "abort":
             assert not release.final
         else:
-            assert phase in answering.MIDDLE[action.verb]
+            assert phase in naming.MIDDLE[action.verb]
 
 
 def test_who_may_not_approve_is_told_so():
