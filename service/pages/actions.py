@@ -26,6 +26,7 @@ class Action:
     digest: str = ""
     seen: str = ""
     why_not: str = ""
+    explained: bool = False  # a reason must be given
 
 
 REJECT = Action("reject", "Reject", "The release ends. No user has met it, and none will.", harsh=True)
@@ -57,17 +58,19 @@ def of_target(target: Target) -> Action | None:
     return Action("rollback", "Roll back", about, harsh=True, seen=seen.of_target(target))
 
 
-def of_event(shown: Happened) -> Action | None:
-    """Have it done again: what was given up, and a delivery that was handled."""
-    dead = shown.state is State.DEAD
-    if not dead and (shown.delivery is None or shown.state is not State.DONE):
-        return None
-    about = (
-        "It is done once more. If its cause is not mended, it will be given up again."
-        if dead
-        else "It is handled once more. What it started already does not start twice."
-    )
-    return Action("replay-event", "Do it again", about)
+def of_event(shown: Happened) -> tuple[Action, ...]:
+    """Have it done again, or leave it: what was given up, and a delivery that was handled."""
+    if shown.state is State.DEAD:
+        mended = "It is done once more. If its cause is not mended, it will be given up again."
+        left = "It stays undone, and is counted as given up no more."
+        return (
+            Action("replay-event", "Do it again", mended),
+            Action("dismiss-event", "Leave it", left, harsh=True, explained=True),
+        )
+    if shown.delivery is not None and shown.state is State.DONE:
+        about = "It is handled once more. What it started already does not start twice."
+        return (Action("replay-event", "Do it again", about),)
+    return ()
 
 
 def _approve(release: Release, who: str) -> Action:

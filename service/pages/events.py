@@ -46,7 +46,7 @@ def routes(page: Blueprint, parts: Parts) -> None:
             "event.html",
             one=views.event(found),
             message=views.message(message) if message else None,
-            again=actions.of_event(found),
+            actions=actions.of_event(found),
         )
 
     @page.get("/record")

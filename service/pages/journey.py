@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from policies.release import FINAL, Phase, Release
-from policies.strategy import Shadow, Shift
+from policies.strategy import Shadow, Shift, Watch
 from service.reporting.words import span
 
 
@@ -58,12 +58,13 @@ def _way(release: Release) -> list[Stop]:
     if not release.batch:
         found += [Stop("started", Phase.STARTING), Stop("checked", Phase.CHECKING)]
     for step in release.steps:
-        if isinstance(step, Shift):
-            found += [Stop(f"{weight:g} %", Phase.SHIFTING, weight) for weight in step.weights]
-        elif isinstance(step, Shadow):
-            found.append(Stop(f"copies {span(step.seconds)}", Phase.SHADOWING))
-        else:
-            found.append(Stop(f"watched {span(step.seconds)}", Phase.WATCHING))
+        match step:
+            case Shadow(seconds=seconds):
+                found.append(Stop(f"copies {span(seconds)}", Phase.SHADOWING))
+            case Shift(weights=weights):
+                found += [Stop(f"{weight:g} %", Phase.SHIFTING, weight) for weight in weights]
+            case Watch(seconds=seconds):
+                found.append(Stop(f"watched {span(seconds)}", Phase.WATCHING))
     return [*found, Stop("promoted", Phase.PROMOTED)]
 
 

@@ -65,11 +65,17 @@ def _row(found: Finding) -> Row:
         found.verdict.value,
         found.rule,
         found.samples,
-        found.needed,
+        _needed(found.needed),
         _gauge(numbers),
         _rates(numbers),
         rest,
     )
+
+
+def _needed(text: str) -> str:
+    """What would change the verdict; where nothing need change, why."""
+    nothing, _, why = text.partition("nothing: ")
+    return why if not nothing and why else f"to change this: {text}" if text else ""
 
 
 def _gauge(numbers: Mapping[str, float]) -> Gauge | None:
@@ -81,7 +87,7 @@ def _gauge(numbers: Mapping[str, float]) -> Gauge | None:
         part = math.log(max(value, LEAST) / LEAST) / math.log(max(harm_at, 10 * LEAST) / LEAST)
         return round(100 * min(1.0, part), 1)
 
-    says = f"{words.times(evidence)} of {words.times(harm_at)}"
+    says = f"{words.times(evidence)}, rolled back at {words.times(harm_at)}"
     return Gauge(says, at(evidence), at(min(SUSPICION, harm_at)), at(1.0))
 
 

@@ -78,6 +78,9 @@ def test_one_rolls_back_and_has_what_was_given_up_done_again(site, browser):
     browser.go("/-/events?failed=1")
     browser.one(".rows .what").click()
     assert browser.press("replay-event").startswith("Done:")
+    browser.go("/-/events?failed=1")
+    browser.one(".rows .what").click()
+    assert browser.press("dismiss-event", "it was no push of ours").startswith("Done:")
 
 
 def test_a_release_is_followed_live_to_its_end(site, browser):

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import requests
 from click.testing import CliRunner
 
 from policies.release import Phase
@@ -219,6 +220,24 @@ def test_releases_are_shown_and_approved(served, tmp_path):
     code, _, wrong = segue(tmp_path, "targets", SEGUE_TOKEN="segue_wrong")
     assert code == 1
     assert "token" in wrong
+
+
+def test_the_page_is_opened_by_a_link_that_works_once_for_whoever_asked(served, tmp_path):
+    world, threads = served
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: segue(tmp_path, "releases")[0] == 0)
+    code, said, _ = segue(tmp_path, "open", SEGUE_TOKEN=world.people["ann"])
+    assert code == 0
+    port = installation.read_json(tmp_path / "segue" / "run" / "ports.json")["web_port"]
+    link = said.strip().replace(":8471/", f":{port}/")  # the world's own idea of its port
+    visitor = requests.Session()
+    visitor.trust_env = False
+    assert "<span>ann</span>" in visitor.post(link, timeout=20).text
+    assert visitor.post(link, timeout=20).status_code == 401
+    code, _, wrong = segue(tmp_path, "open", SEGUE_TOKEN="segue_unknown")
+    assert code == 1
+    assert "does not know this token" in wrong
 
 
 def test_labels_are_added_from_a_file_and_shown(served, tmp_path):

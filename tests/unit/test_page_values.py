@@ -50,6 +50,19 @@ def test_an_approval_is_a_stop_where_one_is_asked_for():
     assert marks(asked)[:3] == ["done: built, evaluated", "now: approved", "next: started"]
 
 
+def test_copies_and_a_share_that_is_held_back_are_stops():
+    steps = (
+        Shadow(60.0),
+        Shift((5.0, 95.0), 3.0, guarded=True),
+        STEPS[1],
+        Shift((100.0,), 0.0, guarded=True),
+    )
+    release = replace(RELEASE, steps=steps, phase=Phase.SHADOWING)
+    assert marks(release)[3:5] == ["now: answered copies", "next: 5 %"]
+    last = marks(replace(release, phase=Phase.SHIFTING, wanted=100.0))
+    assert last[-3:] == ["done: watched 10 min", "now: 100 %", "next: promoted"]
+
+
 def test_a_promoted_release_has_done_everything():
     assert all(one.startswith("done") for one in marks(replace(RELEASE, phase=Phase.PROMOTED)))
 
@@ -89,7 +102,16 @@ def test_evidence_stands_on_a_log_scale_that_ends_where_it_means_harm():
     gauges = [rows(evidence=e, harm_at=100.0).gauge for e in (0.0, 0.1, 1.0, 10.0, 100.0, 1e300)]
     assert [one.at for one in gauges] == [0.0, 0.0, 33.3, 66.7, 100.0, 100.0]
     assert gauges[0].hold == 66.7
-    assert gauges[3].says == "10 of 100"
+    assert gauges[3].says == "10, rolled back at 100"
+
+
+@pytest.mark.parametrize(
+    ("needed", "told"),
+    [("6 more", "to change this: 6 more"), ("nothing: it answers", "it answers"), ("", "")],
+)
+def test_a_guard_says_what_would_change_it_or_why_nothing_need(needed, told):
+    found = Finding("alive", Verdict.CLEARED, "rule", (), None, 10, needed)
+    assert standing.rows(Evidence(Verdict.CLEARED, (found,), 5.0, 1, 5.0, 5.0, 1))[0].needed == told
 
 
 def test_what_bets_on_nothing_has_no_scale_and_what_counts_nothing_no_rate():
