@@ -25,6 +25,7 @@ from service import (
     planning,
     receiving,
     redelivering,
+    remarks,
     room,
     watching,
     weighing,
@@ -174,6 +175,7 @@ def _look(parts: Parts, work: Work) -> None:
         organisations.look(parts, source)
     elif source is not None:
         watching.look(parts, source)
+        remarks.look(parts, source)
     decide(parts.store, lambda deciding: deciding.change.finish(work))
 
 
