@@ -55,6 +55,11 @@ def hear(parts: Parts, source: Source, said: CommentHint, at: float) -> Heard | 
     if not same_repository(source.url, said.repository):
         log.warning("comment in another repository", source=source.name, repository=said.repository)
         return None
+    return found(parts, source, said, at)
+
+
+def found(parts: Parts, source: Source, said: CommentHint, at: float) -> Heard | None:
+    """The same of a comment that the host itself told of, asked by this source's own login."""
     permission = parts.git(source.name).may(said.login)
     if permission not in MAY_COMMAND:
         log.warning("comment of somebody who may not command", source=source.name, permission=permission)
@@ -88,14 +93,19 @@ def _too_late(line: str, meaning: Command | Wrong, late: float) -> Command | Wro
     )
 
 
+def subject(source: str, comment: str) -> str:
+    """Under which the record knows a comment, whoever told of it."""
+    return f"comment-{source}:{comment}"
+
+
 def store(deciding: Deciding, heard: Heard) -> None:
     """Make each line work for the engine, or answer it where it is no command. The record stays for ever, so
     a comment that was read before, however long ago, starts nothing."""
-    subject = f"comment-{heard.source}:{heard.comment}"
-    if deciding.change.record_of(subject, limit=1):
+    known = subject(heard.source, heard.comment)
+    if deciding.change.record_of(known, limit=1):
         return
     told = {"where": heard.where, "lines": [line[:MOST_LINE] for _, line, _ in heard.lines]}
-    deciding.change.record(subject, heard.actor, "commanded", told)
+    deciding.change.record(known, heard.actor, "commanded", told)
     for key, line, meaning in heard.lines:
         match meaning:
             case Wrong():

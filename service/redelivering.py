@@ -1,6 +1,6 @@
 """Has hosts send again what they could not deliver: a comment that was lost is a command that nobody answers.
 
-What a push told is found by a sweep as well; comments are not looked for, so they come only this way.
+What a push told is found by a sweep as well, and many comments are; this finds the others, too.
 """
 
 import structlog

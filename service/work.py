@@ -26,6 +26,7 @@ from service import (
     planning,
     receiving,
     redelivering,
+    remarks,
     room,
     watching,
     weighing,
@@ -180,6 +181,7 @@ def _look(parts: Parts, work: Work) -> None:
     elif source is not None:
         watching.look(parts, source)
         label_sweep.sweep(parts, source)
+        remarks.look(parts, source)
     decide(parts.store, lambda deciding: deciding.change.finish(work))
 
 

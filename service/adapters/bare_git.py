@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 from typing import Self
 
+from handlers.hints import CommentHint
 from service.adapters.repository import notes
 from service.adapters.repository.places import place
 from service.adapters.repository.reading import Reader, text_of
@@ -47,6 +48,15 @@ class BareGit(Reader):
             if self._tip() == tip:
                 raise Retry(f"the note on {status.commit} cannot be written: {ended.said}", 5.0)
         raise Retry(f"the notes of {self._name} are being written by others", 1.0)
+
+    @property
+    def fine_times(self) -> bool:
+        return False
+
+    def remarks(self, commit: str) -> tuple[CommentHint, ...]:
+        """Nobody talks in a bare repository."""
+        del commit
+        return ()
 
     def default_branch(self) -> str:
         ended = self.run_whole("symbolic-ref", "HEAD")

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from handlers.hints import CommentHint
+
 
 class CommitState(StrEnum):
     """What a commit's status says, in the words that every Git host knows."""
@@ -72,6 +74,16 @@ class GitHost(Protocol):
         ...
 
     def report(self, status: CommitStatus) -> None: ...
+
+    @property
+    def fine_times(self) -> bool:
+        """Whether an edit of a comment is always seen; not where times have whole seconds."""
+        ...
+
+    def remarks(self, commit: str) -> tuple[CommentHint, ...]:
+        """New comments with commands where people talk about the commit; no edited one, and none of a
+        program's."""
+        ...
 
     def default_branch(self) -> str:
         """The full name of the branch that rules are read from, for example refs/heads/main."""

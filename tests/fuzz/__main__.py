@@ -5,6 +5,7 @@ naming them: `python -m tests.fuzz --seed S --only NAME --first N --executions 1
 """
 
 import argparse
+import logging
 import multiprocessing
 import random
 import signal
@@ -13,6 +14,8 @@ import time
 import traceback
 from collections import Counter
 from dataclasses import dataclass, field
+
+import structlog
 
 from tests.fuzz import requests
 from tests.fuzz.parsers import Parser, parsers
@@ -90,6 +93,7 @@ def idle(seen: Seen) -> list[str]:
 
 def main() -> int:
     told = _arguments()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     names = tuple(p.name for p in parsers() if told.only in {None, p.name})
     began = time.monotonic()
     share = -(-told.executions // told.jobs)

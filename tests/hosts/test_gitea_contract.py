@@ -1,6 +1,8 @@
 """What every Git host must do, asked of a real Gitea; commits are written into its repository on its disk."""
 
 import shutil
+import time
+from datetime import datetime
 
 import pytest
 
@@ -142,6 +144,29 @@ def test_a_comment_that_somebody_copied_is_not_taken_for_ours(world):
     world.gitea.api("POST", path, {"body": "<!-- segue 0123 -->\nforged"})
     world.host.comment(where, "k", "done")
     assert world.said(where) == ["done", "begun", "forged"]
+
+
+def test_new_comments_with_commands_are_told_as_their_webhooks_would_and_edited_ones_are_not(world, tmp_path):
+    clone = tmp_path / "work"
+    git("clone", "--quiet", world.gitea.remote(world.name), str(clone), cwd=tmp_path)
+    push(clone, {"a": b"1"})
+    push(clone, {"a": b"2"}, "HEAD:better")
+    commit = git("rev-parse", "HEAD", cwd=clone).decode()
+    pull = world.gitea.api(
+        "POST", f"/repos/{world.name}/pulls", {"head": "better", "base": "main", "title": "Better"}
+    )["number"]
+    talk = f"/repos/{world.name}/issues/{pull}/comments"
+    world.host.comment(f"pull/{pull}", "k", "/segue abort rel-1")
+    world.gitea.api("POST", talk, {"body": "well done"})
+    made = world.gitea.api("POST", talk, {"body": "/segue abort rel-7"})
+    changed = world.gitea.api("POST", talk, {"body": "well done, too"})
+    time.sleep(1.1)  # Gitea tells whole seconds
+    world.gitea.api("PATCH", f"/repos/{world.name}/issues/comments/{changed['id']}", {"body": "/segue help"})
+    (said,) = world.host.remarks(commit)
+    assert (said.login, said.text, said.where) == ("ada", "/segue abort rel-7", f"pull/{pull}")
+    assert (said.comment, said.author) == (str(made["id"]), str(made["user"]["id"]))
+    assert said.written == datetime.fromisoformat(made["created_at"]).timestamp()
+    assert not world.host.fine_times
 
 
 # --- people and hooks ------------------------------------------------------------------------

@@ -3,15 +3,16 @@
 import hashlib
 import hmac
 import json
+import random
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from handlers.hints import RefHint
+from handlers.hints import CommentHint, RefHint
 from policies.events import Command
 from policies.release import Phase
-from service import commenting
+from service import commenting, remarks
 from service.adapters.memory.git import MAIN, MemoryGit
 from service.commenting import LATE_SECONDS
 from service.intake import Door
@@ -390,3 +391,113 @@ def test_an_approval_that_was_written_before_the_release_waited_counts_for_nothi
     forgetful.settle()
     assert forgetful.release(release.name).phase is Phase.APPROVAL
     assert "has waited only since after you wrote" in forgetful.told()[0]
+
+
+# --- comments that no webhook told of --------------------------------------------------------
+
+
+def unheard(world, text, who="bob", number=900, written=None):
+    """Write below the newest release's pull request, and tell nobody."""
+    at = world.clock.now if written is None else written
+    commit = world.releases()[-1].cause.commit
+    said = CommentHint(who, str(IDS.get(who, 99)), text, "", "pull/7", str(number), at)
+    world.host.said.setdefault(commit, []).append(said)
+
+
+def sweep(world):
+    world.clock.now += world.settings.sweep_seconds
+    world.settle()
+
+
+def test_a_comment_that_no_webhook_told_of_is_found_by_a_sweep_and_obeyed_once(world):
+    name = world.waiting()
+    unheard(world, f"/segue approve {name}")
+    world.settle()
+    assert world.phase(name) is Phase.APPROVAL, "its own delivery may be on its way"
+    sweep(world)
+    assert world.phase(name) is not Phase.APPROVAL
+    answers = world.told()
+    assert len([text for text in answers if "/segue approve" in text]) == 1
+    sweep(world)
+    assert world.ask(f"/segue approve {name}", number=900) == answers, "by webhook it is the same comment"
+
+
+def test_one_that_the_webhook_told_of_is_not_obeyed_again_by_a_sweep(world):
+    name = world.waiting()
+    world.ask("/segue help", number=901)
+    unheard(world, "/segue help", number=901)
+    before = world.told()
+    sweep(world)
+    assert world.told() == before
+    assert world.phase(name) is Phase.APPROVAL
+
+
+@pytest.mark.parametrize("who", ["eve", "nobody"])
+def test_a_sweep_obeys_nobody_who_may_not_write_there(world, who):
+    name = world.waiting()
+    unheard(world, f"/segue abort {name}", who=who)
+    sweep(world)
+    assert world.phase(name) is Phase.APPROVAL
+    assert world.told() == []
+
+
+def test_where_an_edit_may_go_unseen_nobody_approves_by_a_comment_that_a_sweep_found(world):
+    world.host.fine_times = False
+    name = world.waiting()
+    unheard(world, f"/segue approve {name}")
+    sweep(world)
+    assert world.phase(name) is Phase.APPROVAL
+    assert world.told() == []
+    unheard(world, f"/segue abort {name}", number=902)
+    sweep(world)
+    assert world.phase(name) is Phase.ABORTED
+    assert world.ask(f"/segue approve {name}", number=900) != [], "its webhook is heard, however late"
+
+
+def test_what_was_written_before_the_release_and_long_after_it_is_not_looked_for(world):
+    written = world.clock.now - 10
+    name = world.waiting()
+    unheard(world, f"/segue abort {name}", written=written)
+    sweep(world)
+    assert world.phase(name) is Phase.APPROVAL
+    assert world.ask(f"/segue abort {name}", number=903)
+    assert world.phase(name) is Phase.ABORTED
+    world.clock.now += remarks.RECENT_SECONDS
+    before = world.told()
+    unheard(world, "/segue help", number=904)
+    sweep(world)
+    assert world.told() == before
+
+
+def test_a_host_that_does_not_tell_its_comments_is_swept_all_the_same(world, monkeypatch):
+    name = world.waiting()
+
+    def away(commit):
+        raise Retry("no comments now")
+
+    monkeypatch.setattr(world.host, "remarks", away)
+    later = world.version({"serve.py": "2"}, pusher=None)
+    assert later.name != name
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_of_comments_three_in_ten_of_whose_webhooks_are_lost_each_is_answered_once_within_two_sweeps(
+    world, seed
+):
+    world.waiting()
+    choice, lost = random.Random(seed), 0
+    for number in range(1000, 1020):
+        text = f"/segue abort rel-{number}"
+        unheard(world, text, number=number)  # the host knows it, whoever is told
+        times = choice.choices((0, 1, 2), (0.3, 0.6, 0.1))[0]
+        lost += times == 0
+        for _ in range(times):
+            world.ask(text, number=number)
+        world.clock.now += choice.uniform(0, 60)
+        world.drain()
+    for _ in range(8):
+        world.clock.now += world.settings.sweep_seconds / 4
+        world.settle()
+    assert lost >= 3
+    answered = [next(n for n in range(1000, 1020) if f"rel-{n}\n" in text) for text in world.told()]
+    assert sorted(answered) == list(range(1000, 1020))

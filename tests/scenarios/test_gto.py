@@ -1,5 +1,7 @@
 """Git tags as a registry: a tag that assigns a stage releases its commit, and no older one ever comes back."""
 
+import random
+
 import pytest
 
 from tests.scenarios.conftest import WINE
@@ -86,3 +88,19 @@ def test_a_stage_of_no_environments_name_is_released_as_a_push_would_be(world):
     commit = world.push({"segue.yaml": WINE + "on: {gto: prod}\n", "requirements.lock": ""})
     tag(world, "wine#prod#1", commit)
     assert released(world) == [("wine/production", commit)]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_with_three_in_ten_webhooks_lost_each_stage_has_its_newest_within_two_sweeps(world, commits, seed):
+    choice, newest = random.Random(seed), {}
+    lost = choice.sample(range(1, 17), 5)
+    for number in range(1, 17):
+        stage, commit = choice.choice(("production", "staging")), choice.choice(commits)
+        tag(world, f"wine#{stage}#{number}", commit, told=number not in lost)
+        newest[f"wine/{stage}"] = commit
+        world.clock.now += choice.uniform(0, world.settings.sweep_seconds / 3)
+    for _ in range(8):
+        world.clock.now += world.settings.sweep_seconds / 4
+        world.settle()
+    assert dict(released(world)) == newest
+    assert len(released(world)) <= 16

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
+from handlers.hints import CommentHint
 from service.adapters.hosts import login as logins
+from service.adapters.hosts import remarks
 from service.adapters.hosts.address import parse
 from service.adapters.hosts.bitbucket_server import BitbucketServerHost, server_address
 from service.adapters.hosts.comments import line
@@ -41,6 +43,7 @@ class BitbucketHost(Host):
 
     HOOK = "repository push, commit comment created, pull request comment created"
     ON_COMMITS = True
+    fine_times = True
 
     @classmethod
     def open(cls, settings: Settings, source: Source) -> Host:
@@ -131,7 +134,10 @@ class BitbucketHost(Host):
         path = self._talk(where)
         for one in self._rest.values(path, pagelen=_PAGE, sort="created_on"):
             if not one.get("deleted"):
-                yield Said(f"{path}/{one['id']}", str((one.get("content") or {}).get("raw") or ""))
+                yield Said(f"{path}/{one['id']}", str((one.get("content") or {}).get("raw") or ""), told=one)
+
+    def _remark(self, where: str, told: dict[str, Any]) -> CommentHint | None:
+        return remarks.hint(told, where, remarks.of_bitbucket, "created_on", "updated_on")
 
     def _say(self, where: str, text: str) -> None:
         self._rest.send("POST", self._talk(where), {"content": {"raw": text}})

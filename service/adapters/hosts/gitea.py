@@ -6,10 +6,12 @@ commits. Source: its own /swagger.v1.json.
 
 import re
 from collections.abc import Iterator
-from typing import Self
+from typing import Any, Self
 from urllib.parse import quote
 
+from handlers.hints import CommentHint
 from service.adapters.hosts import login as logins
+from service.adapters.hosts import remarks
 from service.adapters.hosts.address import Address, parse
 from service.adapters.hosts.collaborators import permission
 from service.adapters.hosts.comments import line
@@ -97,7 +99,12 @@ class GiteaHost(GiteaHooks, Host):
     def _said(self, where: str) -> Iterator[Said]:
         # One list without pages, oldest first.
         for one in self._rest.all(self._talk(where)):
-            yield Said(f"{self._repository}/issues/comments/{one['id']}", str(one.get("body") or ""))
+            yield Said(
+                f"{self._repository}/issues/comments/{one['id']}", str(one.get("body") or ""), told=one
+            )
+
+    def _remark(self, where: str, told: dict[str, Any]) -> CommentHint | None:
+        return remarks.hint(told, where, remarks.of_gitea, "created_at", "updated_at")
 
     def _say(self, where: str, text: str) -> None:
         self._rest.send("POST", self._talk(where), {"body": text})

@@ -6,9 +6,11 @@ login may not see is 404, what it may not do 403 or 404.
 
 import re
 from collections.abc import Iterator
-from typing import Self
+from typing import Any, Self
 
+from handlers.hints import CommentHint
 from service.adapters.hosts import login as logins
+from service.adapters.hosts import remarks
 from service.adapters.hosts.address import Address, parse
 from service.adapters.hosts.collaborators import permission
 from service.adapters.hosts.comments import line
@@ -93,7 +95,10 @@ class GitHubHost(GitHubHooks, Host):
     def _said(self, where: str) -> Iterator[Said]:
         path, changed = self._talk(where)
         for one in self._rest.pages(path, per_page=_PAGE):
-            yield Said(f"{changed}/{one['id']}", str(one.get("body") or ""))
+            yield Said(f"{changed}/{one['id']}", str(one.get("body") or ""), told=one)
+
+    def _remark(self, where: str, told: dict[str, Any]) -> CommentHint | None:
+        return remarks.hint(told, where, remarks.of_github, "created_at", "updated_at")
 
     def _say(self, where: str, text: str) -> None:
         self._rest.send("POST", self._talk(where)[0], {"body": text})

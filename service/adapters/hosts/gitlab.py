@@ -7,10 +7,12 @@ only as a note of its discussion; a status cannot be set to the state that it ha
 
 import re
 from collections.abc import Iterator
-from typing import Self
+from typing import Any, Self
 from urllib.parse import quote
 
+from handlers.hints import CommentHint
 from service.adapters.hosts import login as logins
+from service.adapters.hosts import remarks
 from service.adapters.hosts.address import Address, parse
 from service.adapters.hosts.comments import line
 from service.adapters.hosts.gitlab_hooks import GitLabHooks
@@ -41,6 +43,7 @@ class GitLabHost(GitLabHooks, Host):
     """One project at a GitLab."""
 
     ON_COMMITS = True
+    fine_times = True
 
     @classmethod
     def open(cls, settings: Settings, source: Source) -> Self:
@@ -114,11 +117,14 @@ class GitLabHost(GitLabHooks, Host):
         path = self._talk(where)
         if not where.startswith("commit/"):
             for one in self._rest.pages(path, per_page=_PAGE, sort="asc", order_by="created_at"):
-                yield Said(f"{path}/{one['id']}", str(one.get("body") or ""))
+                yield Said(f"{path}/{one['id']}", str(one.get("body") or ""), told=one)
             return
         for thread in self._rest.pages(path, per_page=_PAGE):
             for one in thread.get("notes", ()):
-                yield Said(f"{path}/{thread['id']}/notes/{one['id']}", str(one.get("body") or ""))
+                yield Said(f"{path}/{thread['id']}/notes/{one['id']}", str(one.get("body") or ""), told=one)
+
+    def _remark(self, where: str, told: dict[str, Any]) -> CommentHint | None:
+        return remarks.hint(told, where, remarks.of_gitlab, "created_at", "updated_at")
 
     def _say(self, where: str, text: str) -> None:
         self._rest.send("POST", self._talk(where), {"body": text})

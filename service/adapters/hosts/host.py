@@ -7,10 +7,11 @@ import hashlib
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar
 
+from handlers.hints import CommentHint
 from service.adapters.hosts import comments
 from service.adapters.hosts.address import Address
 from service.adapters.hosts.login import Login
@@ -32,6 +33,7 @@ class Said:
     path: str
     text: str
     version: int = 0
+    told: dict[str, Any] = field(default_factory=dict)  # all that the API says of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Host(ABC):
 
     HOOK: ClassVar[str]  # a webhook's events, in the words of the host's own page
     ON_COMMITS: ClassVar[bool]  # whether commits have comments
+    fine_times: ClassVar[bool] = False  # whether the host tells times of comments by less than a second
     MOST_COMMENT: ClassVar[int] = comments.MOST  # characters of one
 
     def __init__(self, connected: Connection) -> None:
@@ -159,6 +162,17 @@ class Host(ABC):
 
     def comment(self, where: str, key: str, text: str) -> None:
         self._put(where, key, lambda mark, _: comments.said(mark, text, self.MOST_COMMENT))
+
+    def remarks(self, commit: str) -> tuple[CommentHint, ...]:
+        where = self._where(commit)
+        if where is None:
+            return ()
+        return tuple(filter(None, (self._remark(where, one.told) for one in self._said(where))))
+
+    def _remark(self, where: str, told: dict[str, Any]) -> CommentHint | None:
+        """A new comment with commands; None for any other, and where a host's are not looked for."""
+        del where, told
+        return None
 
     def _reported(self, status: CommitStatus, mark: str, before: str) -> str:
         return comments.reported(mark, before, status, self.MOST_COMMENT)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
+from handlers.hints import CommentHint
 from service.adapters.repository import notes
 from service.ports.connections import Source
 from service.ports.git import CommitStatus, Permission, TreeEntry
@@ -36,6 +37,8 @@ class MemoryGit:
         self.people: dict[str, Permission] = {}
         self.groups: dict[str, set[str]] = {}
         self.comments: dict[tuple[str, str], str] = {}  # place and key to text
+        self.said: dict[str, list[CommentHint]] = {}  # by commit: what people wrote about it
+        self.fine_times = True
         self._lock = threading.Lock()
         self._commits: dict[str, _Commit] = {}
         self._refs: dict[str, str] = {}
@@ -134,6 +137,10 @@ class MemoryGit:
         with self._lock:
             self.reports.append(status)
             self._notes[status.commit] = notes.put(self.note(status.commit), status)
+
+    def remarks(self, commit: str) -> tuple[CommentHint, ...]:
+        self._reach()
+        return tuple(self.said.get(commit, ()))
 
     def default_branch(self) -> str:
         self._reach()
