@@ -15,19 +15,20 @@ def claimed(store, kind="event"):
 
 
 def test_a_lease_is_kept_while_its_work_is_done_and_no_longer(store, clock, monkeypatch):
-    work, renewed = claimed(store), threading.Semaphore(0)
+    work, renewed = claimed(store), threading.Event()
     renew = store.renew
 
     def told(kept):
         renew(kept)
-        renewed.release()
+        renewed.set()
 
     monkeypatch.setattr(store, "renew", told)
     with keeping.kept(store, work, every=0.01):
         for _ in range(3):
             clock.now += LEASE_SECONDS - 1
             for _ in range(2):  # the one that was under way when the clock moved, and the next
-                assert renewed.acquire(timeout=30)
+                renewed.clear()
+                assert renewed.wait(30)
             assert store.claim("other") is None
     clock.now += LEASE_SECONDS
     assert store.claim("other") is not None
