@@ -25,6 +25,7 @@ MLFLOW = HERE.parent / PYTHON
 ORDER = ("integration", "contracts", "faults", "fuzz", "scenarios")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the marks
 def pytest_collection_modifyitems(items):
     """Where two processes share the run a file stays with one of them, and so does whoever needs MLflow: its
     server takes ten seconds to start."""
