@@ -58,7 +58,7 @@ def test_copies_and_a_share_that_is_held_back_are_stops():
         Shift((100.0,), 0.0, guarded=True),
     )
     release = replace(RELEASE, steps=steps, phase=Phase.SHADOWING)
-    assert marks(release)[3:5] == ["now: copies 1 min", "next: 5 %"]
+    assert marks(release)[3:5] == ["now: copies 60 s", "next: 5 %"]
     last = marks(replace(release, phase=Phase.SHIFTING, wanted=100.0))
     assert last[-3:] == ["done: watched 10 min", "now: 100 %", "next: promoted"]
 
