@@ -49,7 +49,7 @@ check: $(READY) ## linters, types, import contracts
 	$(BIN)/lint-imports
 
 test: $(READY) $(MLFLOW_READY) ## all tests on this machine, but for those of minutes below; WORKERS=1: one after the other
-	$(BIN)/pytest -q -m "not faults" -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest -q -m "not faults" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 FAULTS_TESTS = $(BIN)/pytest -q -s tests/faults -m faults --durations 5
 

@@ -25,15 +25,10 @@ MLFLOW = HERE.parent / PYTHON
 ORDER = ("integration", "contracts", "faults", "fuzz", "scenarios")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at the marks
 def pytest_collection_modifyitems(items):
-    """Where two processes share the run a file stays with one of them, and so does whoever needs MLflow: its
-    server takes ten seconds to start."""
+    """Where two processes share the run, each is given whole files in this order."""
     folders = {item: item.path.relative_to(HERE).parts[0] for item in items}
     items.sort(key=lambda item: ORDER.index(folders[item]) if folders[item] in ORDER else len(ORDER))
-    for item in items:
-        shares = "mlflow" if "mlflow_server" in item.fixturenames else str(item.path.relative_to(HERE))
-        item.add_marker(pytest.mark.xdist_group(shares))
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
