@@ -16,7 +16,8 @@ mixture, Lindon & Malek 2022).
 
 import math
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -95,6 +96,12 @@ def start_track(shape: tuple[int, ...] = ()) -> Track:
     return Track(bets.copy(), fits, Urn(zero, zero, zero), zero, np.zeros((*shape, 4)))
 
 
+@lru_cache(maxsize=64)
+def _ratios(worse_by: float, fits: int) -> Array:
+    """The alternatives, the null, and those that people read."""
+    return np.concatenate([(1.0 + worse_by) * _RATIOS, GRID[:fits]])
+
+
 def advance(
     track: Track,
     bad: ArrayLike,
@@ -108,12 +115,12 @@ def advance(
     noise: Noise,
 ) -> Track:
     """The guard after one scrape. What has no request of stable says nothing yet."""
-    new = np.stack(np.broadcast_arrays(bad, requests, stable_bad, stable_requests), axis=-1)
-    pool = track.pool + betting.array(new)
+    rows: Any = [bad, requests, stable_bad, stable_requests]
+    pool = track.pool + betting.array(rows).T
     x, n, y, m = (pool[..., part] for part in range(4))
     both = (n >= LEAST) & (m > 0)
     odds = np.where(both, n, 1.0) / np.where(both, m, 1.0)
-    ratios = np.concatenate([(1.0 + worse_by) * _RATIOS, GRID[: track.fits.shape[-1]]])
+    ratios = _ratios(worse_by, track.fits.shape[-1])
     others = 1 / (1 + odds[..., None] * ratios)
     shares = odds[..., None] * ratios * others
     urn = betting.urn_at(track.urn, betting.array(at), noise.block)
