@@ -64,8 +64,9 @@ def _by_evidence(release: Release, at: float, weight: float | None) -> Said:
     verdict, current = evidence.verdict, evidence.current
     if release.paused:
         return Said(Answer.WAIT, release.reason or "paused", verdict, current)
-    allowed = evidence.allowed if 0 <= evidence.allowed <= 100 else 0.0
-    enough = evidence.weight > 0 if weight is None else allowed >= weight
+    known = 0 <= evidence.allowed <= 100  # also not where it is no number
+    allowed = evidence.allowed if known else 0.0
+    enough = known and (evidence.weight > 0 if weight is None else allowed >= weight)
     if current and verdict is Verdict.CLEARED and enough:
         return Said(Answer.GO, f"the evidence allows {allowed:g} %", verdict, current)
     return Said(Answer.WAIT, _needed(evidence, allowed, weight), verdict, current)

@@ -58,7 +58,8 @@ def of_release(release: Release, traffic: Traffic) -> Forecast | None:
         return None
     if release.phase not in {Phase.SHIFTING, Phase.WATCHING}:
         return of_policy(release.environment, traffic)
-    ramp_of = _Ramp(release.environment, traffic, _counted(release))
+    warm = max(0.0, release.evidence_at - release.since)  # at least
+    ramp_of = _Ramp(release.environment, traffic, _counted(release), warm)
     return ramp_of.play(release.steps[release.position :], release.observed)
 
 
@@ -76,6 +77,7 @@ class _Ramp:
     environment: Environment
     traffic: Traffic
     seen: _Seen
+    warm: float = 0.0  # seconds since the candidate's first request: the last weight waits until it is warm
 
     def play(self, steps: tuple[Step, ...], weight: float) -> Forecast:
         """All steps in their order."""
@@ -90,16 +92,23 @@ class _Ramp:
             while ahead := [w for w in (*step.weights, *beyond) if w > weight]:
                 if step.dwell is None:
                     return replace(total, seconds=None, people=True)
-                lasts = self._lasts(weight, ahead[0], step.dwell)
+                lasts = self._lasts(weight, ahead[0], max(step.dwell, self._cold(ahead[0])))
                 if lasts is None:
                     return replace(total, seconds=None, longest=LONGEST, weight=weight)
                 total, self.seen = self._waited(total, lasts, weight), self._after(weight, lasts)
-                weight = max((w for w in ahead if w <= self._allowed(self.seen)), default=ahead[0])
+                self.warm += lasts
+                reached = [w for w in ahead if w <= self._allowed(self.seen) and not self._cold(w)]
+                weight = max(reached, default=ahead[0])
                 if weight in beyond:
                     break
             if weight == step.weights[-1] == 100:
                 total = self._waited(total, step.dwell or 0.0, weight)
         return total
+
+    def _cold(self, weight: float) -> float:
+        """For how long this weight, if it is the last, has to wait until the candidate is warm."""
+        top = 100.0 * (1.0 - self.environment.held_back)
+        return max(0.0, self.environment.warm_up - self.warm) if weight >= top else 0.0
 
     def _waited(self, total: Forecast, seconds: float, weight: float) -> Forecast:
         worse = seconds > total.longest and weight < 100

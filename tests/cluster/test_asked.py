@@ -27,6 +27,7 @@ mode: observe
 services: {{stable: {where}/{stable}, candidate: {where}/app-canary}}
 route: {route}
 risk: 2%
+warm_up: 0s
 """
 
 

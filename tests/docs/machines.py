@@ -75,7 +75,6 @@ def _starts():
     environments = (
         CANARY,
         approved,
-        replace(CANARY, held_back=0.05),
         replace(CANARY, strategy=Strategy.BLUEGREEN, when_undecided=WhenUndecided.FINISH),
         replace(CANARY, strategy=Strategy.SHADOW, shadow=Shadow(seconds=1.0)),
     )
@@ -84,6 +83,7 @@ def _starts():
         for target in (Target("wine/production"), Target("wine/production", 3, None, 1, STABLE)):
             yield replace(release, environment=environment, rules=(GATE,)), target
     held = Target("wine/production", 3, None, 1, STABLE)
+    yield replace(release, environment=replace(CANARY, held_back=0.05, ladder=(100,))), held
     yield replace(release, batch=True, environment=replace(approved, strategy=Strategy.NONE)), held
     yield replace(release, batch=True, environment=replace(CANARY, strategy=Strategy.NONE)), held
     yield replace(release, switch=True, steps=(SWITCH,)), held

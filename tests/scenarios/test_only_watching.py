@@ -21,6 +21,7 @@ image: ghcr.io/acme/fraud:main-*
 services: {stable: ml/fraud-stable, candidate: ml/fraud-canary}
 mode: observe
 risk: 1%
+warm_up: 0s
 """
 TARGET, STABLE, CANARY = "fraud/production", "fraud-stable.ml", "fraud-canary.ml"
 ONE, TWO, THREE = (f"sha256:{hashlib.sha256(n.encode()).hexdigest()}" for n in "123")

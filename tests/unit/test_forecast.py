@@ -43,6 +43,12 @@ def test_a_larger_risk_needs_less():
     )
 
 
+def test_the_last_weight_waits_until_the_candidate_is_warm():
+    cold = replace(USUAL, warm_up=3600.0)
+    assert forecast.of_policy(cold, Traffic(10_000.0)).seconds >= 3600 + USUAL.watch
+    assert forecast.of_policy(replace(cold, held_back=0.05), Traffic(10_000.0)).seconds >= 3600
+
+
 @given(
     rate=st.floats(1e-5, 1e5),
     errors=st.sampled_from([0.0, 0.001, 0.05, 0.5, 1.0]),

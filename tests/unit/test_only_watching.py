@@ -98,7 +98,7 @@ def test_no_walk_of_a_watched_release_has_an_effect_that_changes_anything():
     run_state_machine_as_test(
         Watched,
         settings=settings(
-            max_examples=150, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=100, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
 
@@ -145,7 +145,7 @@ events = (
 )
 
 
-@settings(deadline=None, max_examples=1500)
+@settings(deadline=None, max_examples=800)
 @given(
     phase=st.sampled_from(Phase),
     step=steps,
