@@ -1,6 +1,7 @@
 """Batches and files of true labels: what they say, and how what is wrong is named."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -22,7 +23,11 @@ def test_a_batch_says_what_turned_out_to_be_wrong():
     assert labels.parse(body(ROW, plain, other)) == Batch(
         "churn",
         "warehouse.labels",
-        (Label("r-1", AT, True, "v"), Label("r-2", AT, False), Label("r-3", AT, True)),
+        (
+            Label("r-1", AT, True, "v"),
+            Label("r-2", AT, False, truth="1"),
+            Label("r-3", AT, True, truth="dog"),
+        ),
     )
 
 
@@ -90,7 +95,8 @@ def test_files_of_both_forms_say_the_same():
     csv = 'request,at,version,prediction,label,note\nr-1,2026-01-31T14:03:00Z,v,yes,no,"a, b"\nr-2,1769868180,,1,1.0,\n'
     lines = '{"request": "r-1", "at": 1769868180, "version": "v", "wrong": true}\n\n{"request": "r-2", "at": 1769868180, "wrong": "no"}\n'
     wanted = [Label("r-1", AT, True, "v"), Label("r-2", AT, False)]
-    assert list(labels.rows_of_csv(csv)) == list(zip((2, 3), wanted, strict=True))
+    known = [replace(wanted[0], truth="no"), replace(wanted[1], truth="1")]
+    assert list(labels.rows_of_csv(csv)) == list(zip((2, 3), known, strict=True))
     assert list(labels.rows_of_lines(lines)) == list(zip((1, 3), wanted, strict=True))
 
 
