@@ -7,6 +7,7 @@ JSON: `{"at": 1760000000.5, "counters": [{"name": "lost_total", "labels": {"vers
 import json
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
@@ -19,39 +20,11 @@ from service.ports.connections import Source
 from service.ports.outcomes import Retry
 from service.settings import Settings
 
-
-class ScrapedCounters:
-    """A program's /metrics."""
-
-    def __init__(self, asking: Asking, clock: Callable[[], float] = time.time) -> None:
-        self._asking = asking
-        self._clock = clock
-
-    @classmethod
-    def open(cls, settings: Settings, source: Source) -> Self:
-        """The page behind a source: its address is the whole one, with /metrics."""
-        return cls(Asking.of(settings, source))
-
-    def check(self) -> None:
-        """Whether it answers in the text format."""
-        self.read((), self._clock())
-
-    def read(self, selectors: Sequence[Selector], now: float) -> tuple[Series, ...]:
-        """One sample of each series. A process that says when it started is told from the one before."""
-        del now
-        body = self._asking.get()
-        at = self._clock()
-        try:
-            started, found = exposition.chosen(body.decode(), {one.name for one in selectors})
-        except (Strange, UnicodeDecodeError) as error:
-            raise Retry(f"{self._asking.name}: {error}", after=5) from error
-        own = {} if started is None else {"instance": f"started {started:.3f}"}
-        every = [(one.name, own | dict(one.labels), one.value) for one in found]
-        return tuple(_series(name, labels, at, value) for name, labels, value in _fitting(selectors, every))
+Found = tuple[str, dict[str, str], float]
 
 
-class JsonCounters:
-    """A JSON document with counters."""
+class _Page(ABC):
+    """What one address answers, read whole each time."""
 
     def __init__(self, asking: Asking, clock: Callable[[], float] = time.time) -> None:
         self._asking = asking
@@ -59,32 +32,52 @@ class JsonCounters:
 
     @classmethod
     def open(cls, settings: Settings, source: Source) -> Self:
-        """The document behind a source: its address is the whole one."""
+        """What is behind a source: its address is the whole one."""
         return cls(Asking.of(settings, source))
 
     def check(self) -> None:
-        """Whether it answers with such a document."""
+        """Whether it answers in its form."""
         self.read((), self._clock())
 
     def read(self, selectors: Sequence[Selector], now: float) -> tuple[Series, ...]:
         """One sample of each series."""
         del now
         body = self._asking.get()
-        at = self._clock()
+        at, every = self._told(body, self._clock(), selectors)
+        return tuple(_series(name, labels, at, value) for name, labels, value in _fitting(selectors, every))
+
+    @abstractmethod
+    def _told(self, body: bytes, at: float, selectors: Sequence[Selector]) -> tuple[float, Sequence[Found]]:
+        """When it was counted (read at `at`), and what. Raises `Retry` for another form."""
+
+
+class ScrapedCounters(_Page):
+    """A program's /metrics. A process that says when it started is told from the one before."""
+
+    def _told(self, body: bytes, at: float, selectors: Sequence[Selector]) -> tuple[float, Sequence[Found]]:
+        try:
+            started, found = exposition.chosen(body.decode(), {one.name for one in selectors})
+        except (Strange, UnicodeDecodeError) as error:
+            raise Retry(f"{self._asking.name}: {error}", after=5) from error
+        own = {} if started is None else {"instance": f"started {started:.3f}"}
+        return at, [(one.name, own | dict(one.labels), one.value) for one in found]
+
+
+class JsonCounters(_Page):
+    """A JSON document with counters."""
+
+    def _told(self, body: bytes, at: float, selectors: Sequence[Selector]) -> tuple[float, Sequence[Found]]:
+        del selectors
         try:
             told = json.loads(body)
             at = at if told.get("at") is None else float(told["at"])
-            every = [_counter(one) for one in told["counters"]]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return at, [_counter(one) for one in told["counters"]]
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise Retry(
                 f'{self._asking.name} answered otherwise than {{"counters": [{{"name": …, "labels": {{…}},'
                 f' "value": …}}]}} ({type(error).__name__})',
                 after=5,
             ) from error
-        return tuple(_series(name, labels, at, value) for name, labels, value in _fitting(selectors, every))
-
-
-Found = tuple[str, dict[str, str], float]
 
 
 def _counter(one: Any) -> Found:
