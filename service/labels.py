@@ -62,11 +62,11 @@ def cohorts(
     wrong = func.sum(cast(label.c.wrong, Integer))
     began = label.c.hour if span == HOUR else _began(connection, span)
     query = (
-        select(began, label.c.version, func.count(), wrong)
+        select(began.label("began"), label.c.version, func.count(), wrong)
         .where(label.c.model == model, label.c.source == source)
         .where(label.c.hour >= since // HOUR * HOUR, began >= since, began + span <= until)
-        .group_by(began, label.c.version)
-        .order_by(began, label.c.version)
+        .group_by("began", label.c.version)  # by its name: PostgreSQL takes two parameters for two values
+        .order_by("began", label.c.version)
     )
     return [Cohort(int(at), version, count, bad) for at, version, count, bad in connection.execute(query)]
 
