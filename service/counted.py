@@ -13,7 +13,8 @@ def said(numbers: Numbers, interval: tuple[float, float] | None) -> list[str]:
     """
     left = dict(numbers)
     lines = [phrase for phrase in (_bad(left, interval), _wrong(left, interval), _risk(left)) if phrase]
-    lines += [phrase for phrase in (_split(left), _silence(left), _evidence(left)) if phrase]
+    lines += [phrase for phrase in (_pairs(left), _split(left), _silence(left)) if phrase]
+    lines += [phrase for phrase in (_evidence(left), _noise(left)) if phrase]
     rest = ", ".join(f"{name.replace('_', ' ')} {value:,.4g}" for name, value in left.items())
     return lines + ([rest] if rest else [])
 
@@ -24,7 +25,7 @@ def _bad(left: dict[str, float], interval: tuple[float, float] | None) -> str:
     slower = left.pop("slower_than", 0.0)
     what = f"slower than {slower:g} s" if slower else "bad"
     told = f"{_part(left.pop('bad'), left.pop('requests'))} {what}"
-    if "stable_requests" not in left:
+    if not {"stable_bad", "stable_requests"} <= left.keys():
         limit = left.pop("limit", None)
         most = left.pop("at_most", None)
         told += f", at most {_percent(most)} in truth" if most is not None else ""
@@ -34,7 +35,7 @@ def _bad(left: dict[str, float], interval: tuple[float, float] | None) -> str:
 
 
 def _wrong(left: dict[str, float], interval: tuple[float, float] | None) -> str:
-    if "wrong" not in left:
+    if not {"wrong", "labels", "stable_wrong", "stable_labels"} <= left.keys():
         return ""
     told = f"{_part(left.pop('wrong'), left.pop('labels'))} wrong"
     told += f"; stable: {_part(left.pop('stable_wrong'), left.pop('stable_labels'))}"
@@ -45,23 +46,33 @@ def _wrong(left: dict[str, float], interval: tuple[float, float] | None) -> str:
 
 
 def _risk(left: dict[str, float]) -> str:
-    if "excess_at_most" not in left:
+    if not {"failed", "requests", "excess_at_most"} <= left.keys():
         return ""
     failed, excess = _part(left.pop("failed"), left.pop("requests")), left.pop("excess_at_most")
-    left.pop("allowed")  # the sentence of what would change the verdict says it
+    left.pop("allowed", None)  # the sentence of what would change the verdict says it
     return f"{failed} failed, at most {_percent(excess)} more than stable's"
 
 
+def _pairs(left: dict[str, float]) -> str:
+    """Of the same requests to both versions."""
+    if {"only_candidate", "only_stable"} <= left.keys():
+        mine, theirs = left.pop("only_candidate"), left.pop("only_stable")
+        return f"{mine:,.0f} of the candidate's alone, {theirs:,.0f} of stable's alone"
+    if "pairs" in left and "lost" in left:
+        return f"{left.pop('pairs'):,.0f} pairs, {left.pop('lost'):,.0f} copies lost"
+    return ""
+
+
 def _split(left: dict[str, float]) -> str:
-    if "all_requests" not in left:
+    if not {"requests", "all_requests"} <= left.keys():
         return ""
     told = _part(left.pop("requests"), left.pop("all_requests"))
-    left.pop("share")
+    left.pop("share", None)
     return f"{told} reached the candidate"
 
 
 def _silence(left: dict[str, float]) -> str:
-    if "seconds_without_answer" not in left:
+    if not {"seconds_without_answer", "seconds_without_data", "restarts"} <= left.keys():
         return ""
     silent = max(left.pop("seconds_without_answer"), left.pop("seconds_without_data"))
     restarts = left.pop("restarts")
@@ -76,6 +87,12 @@ def _evidence(left: dict[str, float]) -> str:
     harm = left.pop("harm_at", None)
     told = f"evidence against it {left.pop('evidence'):,.3g}"
     return told + (f", harm at {harm:,.3g}" if harm is not None else "")
+
+
+def _noise(left: dict[str, float]) -> str:
+    if "burst" not in left or "spread" not in left:
+        return ""
+    return f"noise reckoned with: bursts of {left.pop('burst'):.3g}, spread {left.pop('spread'):.3g}"
 
 
 def _part(some: float, of_all: float) -> str:

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from policies import ramp
 from policies.evidence import Evidence, Finding
 from policies.guards.budget import SUSPICION
+from service.counted import said
 from service.reporting import words
 
 LEAST = 0.1  # what speaks for the candidate is shown down to a tenth
-_KNOWN = frozenset({"bad", "requests", "stable_bad", "stable_requests", "evidence", "harm_at"})
+_ON_THE_GAUGE = frozenset({"evidence", "harm_at", "p_value"})
+_IN_RATES = frozenset({"bad", "requests", "stable_bad", "stable_requests"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Row:
     needed: str
     gauge: Gauge | None
     rates: tuple[Rate, ...]
-    numbers: tuple[tuple[str, float], ...]
+    counted: tuple[str, ...]  # what is not drawn
 
 
 def rows(shown: Evidence) -> tuple[Row, ...]:
@@ -59,16 +61,18 @@ def rows(shown: Evidence) -> tuple[Row, ...]:
 
 def _row(found: Finding) -> Row:
     numbers = dict(found.numbers)
-    rest = tuple((name.replace("_", " "), value) for name, value in found.numbers if name not in _KNOWN)
+    gauge, rates = _gauge(numbers), _rates(numbers)
+    drawn = (_ON_THE_GAUGE if gauge else frozenset()) | (_IN_RATES if rates else frozenset())
+    told = said({name: value for name, value in numbers.items() if name not in drawn}, found.interval)
     return Row(
         found.guard,
         found.verdict.value,
         found.rule,
         found.samples,
         _needed(found.needed),
-        _gauge(numbers),
-        _rates(numbers),
-        rest,
+        gauge,
+        rates,
+        tuple(told),
     )
 
 

@@ -117,7 +117,7 @@ def test_a_guard_says_what_would_change_it_or_why_nothing_need(needed, told):
 def test_what_bets_on_nothing_has_no_scale_and_what_counts_nothing_no_rate():
     found = rows(seconds_without_data=3.0)
     assert (found.gauge, found.rates) == (None, ())
-    assert found.numbers == (("seconds without data", 3.0),)
+    assert found.counted == ("seconds without data 3",)
 
 
 def test_rates_are_told_with_what_they_may_really_be():
