@@ -96,9 +96,14 @@ def twice(harness, seen):
     for model, version in [r.cause.registered for r in promoted if r.cause.registered][-1:]:
         if seen.aliases.get((model, "champion")) != version:
             wrong.append(f"version {version} of {model} was promoted last; the aliases are {seen.aliases}")
+    # Registered versions share the commit of their file: what stands there is of the one that ended last.
+    ends = {
+        (r.cause.commit, r.target): r.name for r in sorted(_releases(harness), key=lambda r: r.ended or 0.0)
+    }
     for release in promoted:
         own = release.cause.commit and not release.switch and release.retries is None
-        if own and "is promoted" not in seen.notes.get(release.cause.commit, ""):
+        last = ends[release.cause.commit, release.target] == release.name
+        if own and last and "is promoted" not in seen.notes.get(release.cause.commit, ""):
             wrong.append(f"{release.name} was promoted, and its commit does not say so")
     return wrong
 
