@@ -58,6 +58,8 @@ NAMES = (
     *INSIDE,
 )  # fmt: skip
 _IDLE = -1
+_ARMED = struct.Struct("iiii")  # which point, before or after, the signal, and at which work
+_ONCE, _FIRST = -1, -2
 log = structlog.get_logger()
 
 
@@ -66,25 +68,39 @@ class Points:
 
     def __init__(self):
         self._renewing = threading.RLock()
-        self._memory = mmap.mmap(-1, 12)
+        self._memory = mmap.mmap(-1, _ARMED.size)
         self.disarm()
 
     def arm(self, name, when, signal_=signal.SIGKILL):
         """The next process that comes there does this to itself, once."""
-        self._memory[:12] = struct.pack("iii", NAMES.index(name), when, signal_)
+        self._set(NAMES.index(name), when, signal_, _ONCE)
+
+    def poison(self, name):
+        """Whoever comes there with the piece of work that is the first to come there ends, each time."""
+        self._set(NAMES.index(name), BEFORE, signal.SIGKILL, _FIRST)
 
     def disarm(self):
         """Let everybody pass."""
-        self._memory[:12] = struct.pack("iii", _IDLE, 0, 0)
+        self._set(_IDLE, 0, 0, _ONCE)
 
     def pass_by(self, name, when):
         """Called at every point."""
-        at, wanted, signal_ = struct.unpack("iii", self._memory[:12])
-        if at != _IDLE and NAMES[at] == name and wanted == when:
+        at, wanted, signal_, victim = _ARMED.unpack(self._memory[: _ARMED.size])
+        if at == _IDLE or NAMES[at] != name or wanted != when:
+            return
+        mine = structlog.contextvars.get_contextvars().get("work", _FIRST)
+        if victim == _ONCE:
             self.disarm()
-            log.info("ends here", point=name)
-            with self._renewing:
-                os.kill(os.getpid(), signal_)
+        elif victim == _FIRST:
+            self._set(at, when, signal_, mine)
+        elif victim != mine:
+            return
+        log.info("ends here", point=name)
+        with self._renewing:
+            os.kill(os.getpid(), signal_)
+
+    def _set(self, *armed):
+        self._memory[: _ARMED.size] = _ARMED.pack(*armed)
 
     def install(self, harness):
         """Wrap the seams of this process, which ends with them wrapped."""

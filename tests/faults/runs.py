@@ -93,7 +93,7 @@ def stand_still(folder, seed, names, *, settling=SETTLING, **options):
 
 
 def poison(folder, seed, name, most, *, settling=300.0, **options):
-    """One point kills whoever comes to it, again and again, up to `most` times; then all is well again."""
+    """A piece of work kills whoever comes to a point with it, up to `most` times; then all is well again."""
     run, began, points = Run(seed), time.monotonic(), Points()
     with running(folder, seed, **options) as harness:
         harness.clock.run(PACE)
@@ -101,8 +101,8 @@ def poison(folder, seed, name, most, *, settling=300.0, **options):
             harness.fork(slot, points.install)
         harness.people.push()
         ends = harness.clock() + settling
+        points.poison(name)
         while run.deaths < most and harness.clock() < ends:
-            points.arm(name, 0)
             fallen = harness.fallen(10.0)
             if fallen is not None:
                 run.deaths += 1
