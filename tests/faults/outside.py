@@ -164,7 +164,7 @@ class World:
     def __init__(self, clock, seed, models, trouble, wide):
         self.clock, self.dice, self.trouble = clock, random.Random(seed), trouble
         self.seen = Seen()
-        self.git, self.builder, self.jobs = MemoryGit(), MemoryBuilder(), MemoryJobs()
+        self.git, self.builder, self.jobs = MemoryGit(), MemoryBuilder(clock=clock), MemoryJobs()
         self.jobs.results[""] = {"quality": 0.9}
         self.workloads, self.router = MemoryWorkloads(), MemoryRouter()
         self.registry, self.forge = MemoryRegistry(), MemoryGit()

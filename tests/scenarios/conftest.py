@@ -86,7 +86,7 @@ class World:
         self.series = Series.open(self.settings.store_url("series"), self.clock)
         self.hosts = {}
         self.router, self.workloads = MemoryRouter(), MemoryWorkloads()
-        self.builder, self.jobs = MemoryBuilder(), MemoryJobs()
+        self.builder, self.jobs = MemoryBuilder(clock=self.clock), MemoryJobs()
         self.metrics = MemoryMetrics(self.clock)
         self.tables = MemoryTables()
         self.parts = Parts(

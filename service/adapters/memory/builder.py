@@ -1,6 +1,8 @@
 """Image builds that only pretend: same rules, no files. For scenarios and as the smallest example."""
 
 import hashlib
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Self
 
@@ -15,11 +17,13 @@ class MemoryBuilder:
 
     capabilities = frozenset({"lock"})
 
-    def __init__(self, looks: int = 1) -> None:
+    def __init__(self, looks: int = 1, clock: Callable[[], float] = time.time) -> None:
         self._looks = looks
+        self._clock = clock
         self._left: dict[str, int] = {}
         self._recipes: dict[str, Recipe] = {}
         self._ended: dict[str, Image | Failed] = {}
+        self._ended_at: dict[str, float] = {}
         self._seen: set[tuple[str, object]] = set()
         self.failing: dict[str, str] = {}  # build name: why it is going to fail
 
@@ -44,7 +48,7 @@ class MemoryBuilder:
             self._left[name] -= 1
             return Working("building")
         del self._left[name]
-        self._ended[name] = self._finish(self._recipes[name])
+        self._ended[name], self._ended_at[name] = self._finish(self._recipes[name]), self._clock()
         return self._ended[name]
 
     def cancel(self, name: str) -> None:
@@ -56,12 +60,13 @@ class MemoryBuilder:
         """A line for each build that there was."""
         return f"building {name}\n" if name in self._recipes else ""
 
-    def tidy(self, keep: frozenset[str], seconds: float) -> None:  # noqa: ARG002  nothing here has an age
-        """Forget all images that are not to be kept."""
+    def tidy(self, keep: frozenset[str], seconds: float) -> None:
+        """Forget images that are older and not to be kept."""
+        before = self._clock() - seconds
         self._ended = {
             name: ended
             for name, ended in self._ended.items()
-            if not isinstance(ended, Image) or ended.digest in keep
+            if not isinstance(ended, Image) or ended.digest in keep or self._ended_at[name] > before
         }
 
     def _finish(self, recipe: Recipe) -> Image | Failed:
