@@ -203,9 +203,10 @@ def test_users_are_answered_while_the_recorder_is_killed_and_after(router, model
     done.set()
     for thread in threads:
         thread.join()
-    # Whoever was on the way through it when it was killed: at most one of each client.
-    assert sum(status != 200 for status in said) <= 4
-    assert dict(TraefikMetrics.open(traefik.settings).sample().backends)["one"].errors <= 4
+    # Of each client and kill the request on its way through it, and one more where the router took a connection
+    # that was cut in that moment: a POST is not sent twice.
+    assert sum(status != 200 for status in said) <= 8
+    assert dict(TraefikMetrics.open(traefik.settings).sample().backends)["one"].errors <= 8
 
 
 def test_users_are_answered_for_as_long_as_the_recorder_is_away(router, models, daemon):
