@@ -1,17 +1,14 @@
-"""What came in and what became of it; what was given up; the record."""
+"""What came in and what became of it; what was given up."""
 
 from flask import Blueprint, abort, render_template, request
 
 from service import happened, views
 from service.bootstrap import Parts
 from service.pages import actions
-from service.states import number_of
-
-ENTRIES = 100
 
 
 def routes(page: Blueprint, parts: Parts) -> None:
-    """Events and the record."""
+    """Events, newest first, and each by itself."""
 
     @page.get("/events")
     def events() -> str:
@@ -47,24 +44,4 @@ def routes(page: Blueprint, parts: Parts) -> None:
             one=views.event(found),
             message=views.message(message) if message else None,
             actions=actions.of_event(found),
-        )
-
-    @page.get("/record")
-    def record() -> str:
-        text = request.args.get("before")
-        before = None if text is None else number_of(text)
-        if before == 0:
-            abort(404)
-        subject = request.args.get("subject") or None
-        with parts.store.read() as read:
-            found = read.newest_of_record(subject, before=before, limit=ENTRIES + 1)
-        wrong = parts.store.verify() if "verify" in request.args else None
-        return render_template(
-            "record.html",
-            entries=[views.entry(entry) for entry in found[:ENTRIES]],
-            older=found[ENTRIES - 1].id if len(found) > ENTRIES else None,
-            subject=subject,
-            first=before is None,
-            verified="verify" in request.args,
-            wrong=wrong,
         )

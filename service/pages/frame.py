@@ -9,7 +9,7 @@ from pathlib import Path
 from flask import Blueprint, Flask, Response, abort, g, make_response, render_template, request, url_for
 
 from service.bootstrap import Parts
-from service.pages import commands, door, events, releases, targets
+from service.pages import commands, door, events, record, releases, targets
 from service.pages.words import FILTERS
 from service.series import Series
 
@@ -39,6 +39,7 @@ def add(app: Flask, parts: Parts, series: Series) -> None:
     targets.routes(page, parts)
     releases.routes(page, parts, series)
     events.routes(page, parts)
+    record.routes(page, parts)
     commands.routes(page, parts)
     _files(page)
     page.after_request(_safe)
