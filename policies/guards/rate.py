@@ -192,6 +192,27 @@ def track_of(state: RateState) -> Track:
     return Track(bets, fits, urn, betting.array(state.seconds), betting.array(state.pool))
 
 
+def concentration(state: RateState, worse_by: float) -> float:
+    """How much all counts speak for a higher rate, taken as one sample; 0 or above.
+
+    It is -log of a bound on the chance of so many bad ones being the candidate's by luck: Chernoff's, `n
+    KL(x/n, share)`. It pools and waits for nothing, so it tells where harm is that a bet has found, and is
+    no reason to find harm: who looks again and again would find it by luck.
+    """
+    bad, share = state.bad + state.stable_bad, _null_share(state, worse_by)
+    if not (bad > 0 and 0 < share < 1 and state.bad > bad * share):
+        return 0.0
+    found = state.bad / bad
+    rest = (1 - found) * math.log((1 - found) / (1 - share)) if found < 1 else 0.0
+    return bad * (found * math.log(found / share) + rest)
+
+
+def _null_share(state: RateState, worse_by: float) -> float:
+    """The candidate's share of bad ones where it is as good as stable, but for what is tolerated."""
+    mine = (1 + worse_by) * state.requests
+    return mine / (mine + state.stable_requests) if mine > 0 else 0.0
+
+
 def interval(state: RateState, miss: float = MISS) -> tuple[float, float] | None:
     """Candidate's rate divided by stable's; None while every ratio is possible.
 

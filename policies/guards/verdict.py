@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from policies.evidence import Evidence, Finding, Verdict, worst
-from policies.guards import allowed, asked, budget, heartbeat, slo, threshold
-from policies.guards.asked import STABLE, AskedState, How
+from policies.guards import allowed, asked, budget, heartbeat, rate, slo, threshold
+from policies.guards.asked import STABLE, Asked, AskedState, How, Part
 from policies.guards.budget import Combined, Stake
 from policies.guards.findings import asked as asked_findings
 from policies.guards.findings import limits as limit_findings
@@ -109,8 +109,18 @@ def _hurt(plan: Plan, state: JudgeState, culprits: tuple[str, ...]) -> Iterator[
     enough = -math.log(plan.false_rollbacks)
     for counters, tests in zip(plan.asked, state.asked, strict=True):
         if counters.name in culprits:
-            strong = [part.name for part in tests.parts if part.name and part.state.log_peak >= enough]
-            yield from (asked.title(counters, name) for name in strong if name != STABLE)
+            parts = [part for part in tests.parts if part.name and part.name != STABLE]
+            hurt = [part.name for part in parts if _strength(counters, part, of=len(parts)) >= enough]
+            yield from (asked.title(counters, name) for name in hurt)
+
+
+def _strength(counters: Asked, part: Part, of: int) -> float:
+    """Harm of the whole may be there before a segment has the requests that its bet waits for; then it is
+    named by its counts alone, held against how many segments there are."""
+    if isinstance(part.state, RateState):
+        counts = rate.concentration(part.state, counters.worse_by) - math.log(of)
+        return max(part.state.log_peak, counts)
+    return part.state.log_peak
 
 
 def evidence(plan: Plan, state: JudgeState, *, epoch: int, at: float, needs: bool = True) -> Evidence:

@@ -82,6 +82,35 @@ def test_harm_that_all_together_show_first_is_still_told_where_it_is():
     assert "errors in country=us" in state.harm
 
 
+@pytest.mark.parametrize("failed", [3, 4, 5])
+def test_a_segment_of_few_requests_is_named_once_all_together_show_harm(failed):
+    """Nine countries in ten are fine, and the tenth has had fewer requests than a bet waits for."""
+    judge = Judge.of(environment(ERRORS))
+    state = judge.start(0.0)
+    for number in range(6):
+        each = Increment(number, number + 1.0, 1.0, 5.0, Arm(6, 1), Arm(114, 0))
+        state = judge.observe(state, each)
+    assert state.harm == ("errors",)
+    rows = [Row(f"country=c{n}", Arm(3, 0), Arm(57, 0)) for n in range(9)]
+    rows.append(Row("country=pt", Arm(failed, failed), Arm(57, 0)))
+    whole = Row("", *(arm(rows, side) for side in ("candidate", "stable")))
+    state = judge.observe(state, Counted(6, 6.0, 5.0, 5.0, "errors", (whole, *rows)))
+    assert state.harm == ("errors", "errors in country=pt")
+
+
+def test_no_segment_is_named_where_all_fail_alike_and_little():
+    """Two failures in each of ten: harm of the whole, and of no country by itself."""
+    judge = Judge.of(environment(ERRORS))
+    state = judge.start(0.0)
+    for number in range(5):
+        state = judge.observe(state, Increment(number, number + 1.0, 1.0, 5.0, Arm(60, 4), Arm(1140, 0)))
+    assert state.harm == ("errors",)
+    rows = [Row(f"country=c{n}", Arm(30, 2), Arm(570, 0)) for n in range(10)]
+    whole = Row("", *(arm(rows, side) for side in ("candidate", "stable")))
+    state = judge.observe(state, Counted(5, 5.0, 5.0, 5.0, "errors", (whole, *rows)))
+    assert state.harm == ("errors",)
+
+
 def test_the_whole_alone_would_have_seen_it_much_later():
     """A twentieth of the requests, ten times as bad: a third more failures in all."""
     food = looks({"tr": 0.1}, seed=2, count=200)
