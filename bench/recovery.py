@@ -2,7 +2,8 @@
 
 Run from the repository's root: `python bench/recovery.py [--json]`; about three minutes. Two ways to die:
 
-* A process is killed and started again by `segue up`, or by the shim that keeps it; `segue up` itself by us.
+* A process is killed and started again by `segue up`, or by the shim that keeps it; `segue up` itself by us,
+  at once, while its children still end: until it is ready and a command is acknowledged and answered.
 * A host is lost: `segue up` and all its children are killed at once on a host of another name (a namespace
   of its own), and nobody starts them again. Processes of this host, on the same PostgreSQL, go on. They
   cannot know that the others are dead and wait until leases end. Needs root, for the namespace.

@@ -17,7 +17,7 @@ from bench.rollback import DECLARED, push
 from policies.guards.fed import from_json
 from policies.guards.increment import Increment
 from service import installation as installed
-from service import processes, shim, up
+from service import shim, up
 from service.client import Client, Refusal, Unreachable, client_of
 from service.database import reading
 from service.series import Series
@@ -144,11 +144,8 @@ class Scene:
     def _up_again(self) -> bool:
         assert self.place.process is not None
         self.place.process.wait(PATIENCE)
-        home = self.place.settings.home
-        if any(installed.running(home, name) for name in processes.NAMES):
-            return False  # they end by themselves
         self.place.start()
-        return True
+        return self.obeyed()
 
     def _serves(self) -> bool:
         with suppress(requests.RequestException):

@@ -57,6 +57,10 @@ class Children:
                 child.restarts += 1
                 self._spawn(child)
 
+    def pid(self, name: str) -> int | None:
+        """The number of the process of that name; None while it waits to be started again."""
+        return next((c.process.pid for c in self._children if c.name == name and c.process is not None), None)
+
     def _died(self, child: Child, now: float) -> None:
         code = child.process.returncode if child.process else None
         log.warning("process died", process=child.name, code=code)

@@ -113,14 +113,14 @@ def choose_ports(settings: Settings) -> Settings:
         known = recorded.get(name)
         wanted = known if isinstance(known, int) else getattr(settings, name)
         # The router may run already: it outlives us, and its port stays its own.
-        keep = isinstance(known, int) and (name == "router_port" or _free(settings.host, known))
+        keep = isinstance(known, int) and (name == "router_port" or is_free(settings.host, known))
         chosen[name] = wanted if keep else _port(settings.host, wanted, set(chosen.values()))
     write_json(settings.home / "run" / "ports.json", chosen)
     return replace(settings, **chosen)  # type: ignore[arg-type]
 
 
 def _port(host: str, wanted: int, taken: set[int]) -> int:
-    if wanted and wanted not in taken and _free(host, wanted):
+    if wanted and wanted not in taken and is_free(host, wanted):
         return wanted
     return free_port(host)
 
@@ -138,7 +138,8 @@ def free_port(host: str) -> int:
         return int(probe.getsockname()[1])
 
 
-def _free(host: str, port: int) -> bool:
+def is_free(host: str, port: int) -> bool:
+    """Whether nobody listens there now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from service import installation, logs, settings
+from service import ending, installation, logs, settings
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _run(name: str, chosen: Settings) -> None:
 
 def run_intake(chosen: Settings) -> None:
     """Take deliveries and commands."""
-    from service import intake, serving, tokens, worker
+    from service import intake, serving, tokens
     from service.inbox import Inbox
     from service.store import Store
 
@@ -90,7 +90,7 @@ def run_intake(chosen: Settings) -> None:
         chosen, inbox, _doors(chosen, store), lambda header: tokens.actor(store, header)
     )
     installation.write_down(chosen.home, "intake", chosen.intake_port)
-    serving.serve(app, chosen.host, chosen.intake_port, worker.stop_on_signals())
+    serving.serve(app, chosen.host, chosen.intake_port, ending.stop_on_signals())
     inbox.close()
 
 
@@ -118,13 +118,13 @@ def _doors(chosen: Settings, store: "Store") -> "Doors":
 
 def run_web(chosen: Settings) -> None:
     """Serve what can be read."""
-    from service import serving, web, worker
+    from service import serving, web
     from service.bootstrap import build
     from service.series import Series
 
     app = web.create_web(build(chosen), Series.open(chosen.store_url("series")))
     installation.write_down(chosen.home, "web", chosen.web_port)
-    serving.serve(app, chosen.host, chosen.web_port, worker.stop_on_signals(), threads=8)
+    serving.serve(app, chosen.host, chosen.web_port, ending.stop_on_signals(), threads=8)
 
 
 def _open_probe(chosen: Settings, name: str, ready: Callable[[], bool]) -> int:
@@ -150,9 +150,9 @@ def run_worker(chosen: Settings, name: str) -> None:
 
     installation.write_down(chosen.home, name, _open_probe(chosen, name, parts.store.answers))
     if chosen.broker is None:
-        worker.poll(parts, worker.stop_on_signals(), kinds)
+        worker.poll(parts, ending.stop_on_signals(), kinds)
         return
-    stop = worker.stop_on_signals()
+    stop = ending.stop_on_signals()
     polling = threading.Thread(
         target=worker.poll, args=(parts, stop, kinds), kwargs={"hinted": True}, name="poll", daemon=True
     )
@@ -166,7 +166,7 @@ def run_worker(chosen: Settings, name: str) -> None:
 
 def run_reconciler(chosen: Settings) -> None:
     """Take deliveries in, ask for sweeps, send hints."""
-    from service import reconciler, worker
+    from service import reconciler
     from service.inbox import Inbox
     from service.reconciler import Reconciler
     from service.store import Store
@@ -174,7 +174,7 @@ def run_reconciler(chosen: Settings) -> None:
     store, inbox = Store.open(chosen.store_url("engine")), Inbox.open(chosen.store_url("inbox"))
     port = _open_probe(chosen, "reconciler", store.answers)
     installation.write_down(chosen.home, "reconciler", port)
-    reconciler.run(Reconciler(chosen, store, inbox, _hint(chosen)), worker.stop_on_signals())
+    reconciler.run(Reconciler(chosen, store, inbox, _hint(chosen)), ending.stop_on_signals())
 
 
 def _hint(chosen: Settings) -> "Hint | None":
@@ -188,7 +188,7 @@ def _hint(chosen: Settings) -> "Hint | None":
 
 def run_observer(chosen: Settings) -> None:
     """Read the counters and judge."""
-    from service import observer, owners, worker
+    from service import observer, owners
     from service.bootstrap import build
     from service.observer import Observer
     from service.series import Series
@@ -201,7 +201,7 @@ def run_observer(chosen: Settings) -> None:
     )
     port = _open_probe(chosen, "observer", lambda: watching.series.judge("") is None)
     installation.write_down(chosen.home, "observer", port)
-    observer.run(watching, worker.stop_on_signals(), chosen.scrape_seconds)
+    observer.run(watching, ending.stop_on_signals(), chosen.scrape_seconds)
 
 
 if __name__ == "__main__":

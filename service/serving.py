@@ -19,6 +19,9 @@ OPTIONS: dict[str, Any] = {
     "ident": None,
     "clear_untrusted_proxy_headers": True,
 }
+# A signal that comes while the process stands still may be given to another thread when it goes on; Python
+# tells the main thread then only once that looks by itself.
+HEARD_SECONDS = 5.0
 
 
 def serve(app: Flask, host: str, port: int, stop: threading.Event, threads: int = 32) -> None:
@@ -32,6 +35,7 @@ def serve(app: Flask, host: str, port: int, stop: threading.Event, threads: int 
     server = create_server(app, host=host, port=port, **{**OPTIONS, "threads": threads})
     running = threading.Thread(target=server.run, name="waitress", daemon=True)
     running.start()
-    stop.wait()
+    while not stop.wait(HEARD_SECONDS):
+        pass
     server.close()
     server.task_dispatcher.shutdown(cancel_pending=False, timeout=10)

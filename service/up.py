@@ -22,6 +22,7 @@ from service.settings import Settings, environ_of
 
 log = structlog.get_logger()
 READY_SECONDS = 60.0
+LEAVING_SECONDS = 10.0  # for which what an `up` that was killed left behind may hold its ports
 TEND_SECONDS = 0.5
 SERVING = ("intake", "web")  # always listen where the settings say
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "SSL_CERT_FILE", "SSL_CERT_DIR",
@@ -54,6 +55,7 @@ def up(settings: Settings, broker: Broker, stop: threading.Event, tell: Tell) ->
     with installation.alone(settings.home) as mine:
         if not mine:
             raise AlreadyUp(f"Segue runs already in {settings.home}; stop it with: segue down")
+        _wait_for_leaving(settings)
         chosen = installation.choose_ports(settings)
         chosen = _daemons(chosen, broker, tell)
         stores.make(chosen)
@@ -71,6 +73,24 @@ def up(settings: Settings, broker: Broker, stop: threading.Event, tell: Tell) ->
             children.end()
             _stop_broker(chosen.home)
             (chosen.home / "run" / "up.json").unlink(missing_ok=True)
+
+
+def _wait_for_leaving(settings: Settings) -> None:
+    """Until nobody of an `up` that was killed listens any more, or this one would choose other ports.
+
+    Its children are told to end when it dies, and leave their ports first. Workers may finish what they have
+    in hand beside the new ones: leases keep them apart.
+    """
+    until = time.monotonic() + LEAVING_SECONDS
+    while any(_listens(settings, name) for name in SERVING) and time.monotonic() < until:
+        time.sleep(0.02)
+
+
+def _listens(settings: Settings, name: str) -> bool:
+    found = installation.running(settings.home, name)
+    return (
+        found is not None and found.port is not None and not installation.is_free(settings.host, found.port)
+    )
 
 
 # --- parts -----------------------------------------------------------------------------------
@@ -147,7 +167,7 @@ def _wait_until_ready(chosen: Settings, children: Children, stop: threading.Even
     until = time.monotonic() + READY_SECONDS
     while waiting and not stop.is_set():
         children.tend()
-        waiting = [name for name in waiting if not ready(chosen, name)]
+        waiting = [name for name in waiting if not _ready(chosen, name, children)]
         if waiting and time.monotonic() > until:
             logs = chosen.home / "logs"
             raise NotReady(f"{', '.join(waiting)} did not come up; see {logs}")
@@ -166,6 +186,12 @@ def ready(chosen: Settings, name: str) -> bool:
     except requests.RequestException:
         return False
     return answer.ok
+
+
+def _ready(chosen: Settings, name: str, children: Children) -> bool:
+    """The same of the one that was started here: one of an earlier `up` may still be ending."""
+    found = installation.running(chosen.home, name)
+    return found is not None and found.pid == children.pid(name) and ready(chosen, name)
 
 
 def _tend(children: Children, stop: threading.Event) -> None:

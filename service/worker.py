@@ -1,9 +1,7 @@
 """The polling driver: a worker that needs no broker, and the process that `segue up` starts."""
 
-import signal
 import threading
 from collections.abc import Sequence
-from types import FrameType
 
 import structlog
 
@@ -49,15 +47,3 @@ def poll(parts: Parts, stop: threading.Event, kinds: Sequence[str], *, hinted: b
             # The store is away: nothing can be lost here, and nothing can be done but wait.
             log.exception("store not available")
             stop.wait(1.0)
-
-
-def stop_on_signals() -> threading.Event:
-    """An event that SIGTERM and SIGINT set."""
-    stop = threading.Event()
-
-    def ask(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    signal.signal(signal.SIGTERM, ask)
-    signal.signal(signal.SIGINT, ask)
-    return stop

@@ -12,8 +12,8 @@ from service import installation, shim, up
 from service.cli import doctor
 from service.cli.context import EXIT_FAILED, as_json, chosen, console, print_json
 from service.client import client_of
+from service.ending import stop_on_signals
 from service.settings import Settings
-from service.worker import stop_on_signals
 
 DOWN_SECONDS = 20.0
 

@@ -20,7 +20,7 @@ LIMIT = 0.1  # seconds that the slowest of a hundred good requests may take; pri
 SERVED = """
 import sys, threading
 from pathlib import Path
-from service import worker, serving
+from service import ending, serving
 from service.inbox import Inbox
 from service.intake import Door, create_intake
 from service.settings import Settings
@@ -29,7 +29,7 @@ home, port, secret = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3].encode()
 settings = Settings(home=home)
 inbox = Inbox.open(settings.store_url("inbox"))
 app = create_intake(settings, inbox, {"git": Door("bare", (secret,))}.get, lambda _: None)
-serving.serve(app, "127.0.0.1", port, worker.stop_on_signals())
+serving.serve(app, "127.0.0.1", port, ending.stop_on_signals())
 inbox.close()
 """
 

@@ -1,10 +1,16 @@
-"""`segue up` asks each process where it listens, whatever SEGUE_HOST says."""
+"""`segue up` asks each process where it listens, whatever SEGUE_HOST says, and waits for its own."""
 
+import os
+import signal
+import threading
+
+import psutil
 import pytest
 
-from service import installation, up
+from service import installation, processes, up
 from service.probe import open_probe
 from service.settings import Settings
+from tests.installation import Installation
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2"])
@@ -14,3 +20,21 @@ def test_a_process_with_a_small_port_is_asked_there(tmp_path, host):
     assert not up.ready(settings, "observer")
     installation.write_down(tmp_path, "observer", open_probe(lambda: True))
     assert up.ready(settings, "observer")
+
+
+@pytest.mark.timeout(120)
+def test_who_is_started_at_once_after_a_kill_has_the_same_ports_and_its_own_processes(tmp_path):
+    installed = Installation(tmp_path / "segue", "--broker", "none").start()
+    before, intake = installed.settings, installed.pid("intake")
+    os.kill(intake, signal.SIGSTOP)  # it holds its port for as long as it likes
+    ending = threading.Timer(2.0, os.kill, (intake, signal.SIGCONT))
+    try:
+        installed.kill("up")
+        ending.start()
+        installed.restart()
+        assert installed.settings == before
+        parents = {psutil.Process(installed.pid(name)).ppid() for name in processes.NAMES}
+        assert parents == {installed.pid("up")}
+    finally:
+        ending.join()
+        installed.end()
