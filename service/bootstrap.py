@@ -101,6 +101,7 @@ class Parts:
     open_counters: Callable[[Source], CounterSource] = _no_counters
     open_tables: Callable[[Source], LabelTables] = _no_tables
     looked: dict[str, int] = field(default_factory=dict)  # the newest delivery before a source was last asked
+    read: dict[str, float] = field(default_factory=dict)  # when what a run prints was read last
     _opened: dict[str, tuple[Source, Any]] = field(default_factory=dict)
     _counters: dict[str, tuple[Source, CounterSource]] = field(default_factory=dict)
     _sites: dict[Place, tuple[Cluster, Site]] = field(default_factory=dict)

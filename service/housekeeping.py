@@ -8,7 +8,7 @@ removed, nor what was acknowledged and not yet taken. The record stays for ever.
 from policies import version as versions
 from policies.spec.declaration import FromImage
 from policies.version import Version, VersionPhase
-from service import firing
+from service import firing, kept_logs
 from service.bootstrap import Parts
 from service.deciding import Deciding, decide
 from service.firing import SILENT_SECONDS
@@ -27,6 +27,7 @@ def tidy(parts: Parts, work: Work) -> None:
     # After the bodies: a body that is still there would be taken anew without its work's key.
     parts.store.forget_work(now - seconds)
     parts.store.forget_labels(now - seconds)
+    kept_logs.forget(parts.store, now - seconds)
     decide(parts.store, lambda deciding: firing.forget(deciding.change, now - max(seconds, SILENT_SECONDS)))
     keep = decide(parts.store, lambda deciding: _expire(deciding, now - seconds))
     parts.builder.tidy(keep, seconds)

@@ -25,13 +25,13 @@ from policies.guards.plan import History
 from policies.guards.state import JudgeState
 from policies.release import Release
 from policies.seen_share import SeenShare
-from service import counting, late_labels, meters, series
+from service import counting, late_labels, meters, recorded, series
 from service.bootstrap import Parts
 from service.copies import Copies
 from service.counting import Counting
 from service.errors import Conflict
 from service.ports.metrics import NoData, Sample
-from service.ports.outcomes import PortError
+from service.ports.outcomes import Failed, Gone, PortError, Working
 from service.ports.workloads import Serving
 from service.queue import Work
 from service.recordings import Recordings
@@ -166,7 +166,7 @@ class Judging:
 
     def _feed(self, one: Watched, known: Judged, what: Fed) -> None:
         known.state = known.judge.observe(known.state, what, known.alive)
-        seen = to_json(what) | {"alive": [known.alive.restarts, known.alive.answers]}
+        seen = to_json(what) | recorded.of_health(known.alive)
         known.unsaved.append(series.Increment(one.release.name, what.sequence, one.release.epoch, seen))
 
     def _hear_copies(self, one: Watched, known: Judged, now: float) -> None:
@@ -253,9 +253,13 @@ class Judging:
             found = self.parts.at(one.release.place).workloads.state(one.release.backend)
         except PortError:
             return Alive()
-        if isinstance(found, Serving):
-            return Alive(found.restarts, answers=True)
-        return Alive(answers=False)
+        match found:
+            case Serving():
+                return Alive(found.restarts, answers=True, ended=found.ended, unwell=found.unwell)
+            case Working(progress=words) | Failed(reason=words):
+                return Alive(answers=False, unwell=words)
+            case Gone():
+                return Alive(answers=False)
 
     # --- storing and telling -----------------------------------------------------------------
 

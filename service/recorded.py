@@ -26,7 +26,7 @@ def read(plain: Mapping[str, Any]) -> Recorded:
     """What `written` wrote. Raises `KeyError`, `TypeError` or `ValueError` for anything else."""
     history, noise = fixed.from_json(plain)
     rows = plain["increments"]
-    seen = tuple((from_json(row), Alive(*row.get("alive", ()))) for row in rows)
+    seen = tuple((from_json(row), Alive(*row.get("alive", ()), *row.get("said", ()))) for row in rows)
     first = seen[0][0].at if seen else 0.0
     at, restarts = plain["started"] or (first, 0)  # older code stored neither
     return Recorded(history, at, restarts, seen, noise)
@@ -34,9 +34,16 @@ def read(plain: Mapping[str, Any]) -> Recorded:
 
 def written(recorded: Recorded) -> dict[str, Any]:
     """A plain mapping, exact to the last bit."""
-    rows = [to_json(what) | {"alive": [alive.restarts, alive.answers]} for what, alive in recorded.seen]
+    rows = [to_json(what) | of_health(alive) for what, alive in recorded.seen]
     return {
         **fixed.to_json(recorded.history, recorded.noise),
         "started": [recorded.at, recorded.restarts],
         "increments": rows,
     }
+
+
+def of_health(alive: Alive) -> dict[str, Any]:
+    """What is stored beside an interval. Words stand apart: older code reads the rest without them."""
+    said = (alive.ended, alive.unwell)
+    numbers: dict[str, Any] = {"alive": [alive.restarts, alive.answers]}
+    return {**numbers, "said": list(said)} if any(said) else numbers

@@ -137,6 +137,11 @@ def stop(folder: Path, grace: float = 5.0) -> None:
         _end_orphan(folder, grace)
 
 
+def log_of(folder: Path) -> Path:
+    """The file to which it prints; emptied when it is full."""
+    return folder / "log"
+
+
 def log_tail(folder: Path, count: int = 8192) -> str:
     """The last bytes that the process printed, as text."""
     parts = b""

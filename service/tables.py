@@ -216,6 +216,19 @@ label = Table(
     Index("label_by_arrival", "came"),
 )
 
+# What builds and evaluations print: pieces of one run lie behind each other, counted in characters.
+printed = Table(
+    "printed",
+    ENGINE,
+    Column("run", Text, primary_key=True),
+    Column("start", Integer, primary_key=True),
+    Column("until", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("mark", Text, nullable=False),  # from which its runner reads on
+    Column("at", Double, nullable=False),
+    Index("printed_by_time", "at"),
+)
+
 duty = _lease("duty", ENGINE)
 
 # --- series ---------------------------------------------------------------------------------

@@ -123,7 +123,15 @@ def _releases(api: Blueprint, parts: Parts, series: Series) -> None:
         row = store.release(number_of(name))
         if row is None:
             return problem(404, f"there is no release {name}")
-        return jsonify(logs=printed.of_release(parts, release_of(row)))
+        marks = {kind: request.args[kind] for kind in printed.KINDS if kind in request.args}
+        if not marks:
+            return jsonify(logs=printed.of_release(parts, release_of(row)))
+        try:
+            return jsonify(asdict(printed.behind(parts, release_of(row), marks)))
+        except ValueError:
+            return problem(
+                400, f"{' and '.join(map(repr, printed.KINDS))} must be marks of an answer before, or empty"
+            )
 
 
 def _estimate(store: Store, series: Series, shown: Release) -> dict[str, Any] | None:

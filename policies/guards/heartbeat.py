@@ -7,30 +7,40 @@ Time counts only while somebody looked: one observation adds at most a quarter o
 observer that was away cannot blame the candidate for its own absence.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from policies.spec.declaration import LATER
 
 
 @dataclass(frozen=True, slots=True)
 class Alive:
     """What the workload says about the candidate: starts again so far, and whether it answers.
 
-    `answers` None: nobody asked.
+    `answers` None: nobody asked. In words, "" for nothing: `ended`, how one of its copies ended last, such as
+    "used more memory than its limit"; `unwell`, what keeps it from answering with all of them.
     """
 
     restarts: int = 0
     answers: bool | None = None
+    ended: str = ""
+    unwell: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class HeartState:
-    """Seconds without numbers and without an answer, in one stretch; restarts since the start."""
+    """Seconds without numbers and without an answer, in one stretch; restarts since the start.
+
+    The words of `Alive`: `ended` the last that were said, `unwell` those of now.
+    """
 
     at: float
     known: int
     silent: float = 0.0
     unanswered: float = 0.0
     restarts: int = 0
+    ended: str = field(default="", metadata=LATER)
+    unwell: str = field(default="", metadata=LATER)
 
 
 class Cause(StrEnum):
@@ -56,6 +66,8 @@ def update(state: HeartState, alive: Alive, *, at: float, silent: bool, no_data_
         state.unanswered + looked if alive.answers is False else 0.0,
         # A workload that was replaced counts from zero again.
         max(state.restarts, alive.restarts - state.known),
+        alive.ended or state.ended,
+        alive.unwell,
     )
 
 

@@ -12,6 +12,7 @@ from service.cli.context import EXIT_FAILED, api, as_json, console, print_json
 from service.client import Client
 
 WATCH_SECONDS = 0.5
+FOLLOW_SECONDS = 1.0
 
 
 @click.command()
@@ -84,18 +85,40 @@ def _board(client: Client) -> RenderableType:
 
 @click.command()
 @click.argument("release", required=False)
+@click.option("-f", "--follow", is_flag=True, help="Go on while the build and the evaluation print.")
 @as_json
-def logs(release: str | None, *, wants_json: bool) -> None:
+def logs(release: str | None, *, follow: bool, wants_json: bool) -> None:
     """Show the last output of a build, evaluation and model.
 
-    RELEASE is a name such as rel-7; without it the newest is meant.
+    RELEASE is a name such as rel-7; without it the newest is meant. With -f: all that its build and its
+    evaluation print, as it comes, until both have ended.
     """
-    found: dict[str, Any] = api().get(f"releases/{release or _newest()}/logs")["logs"]
+    if follow and wants_json:
+        raise click.UsageError("--follow prints lines as they come, --json one value; give one of them")
+    name = release or _newest()
+    if follow:
+        _follow(api(), name)
+        return
+    found: dict[str, Any] = api().get(f"releases/{name}/logs")["logs"]
     if wants_json:
         print_json(found)
         return
     for place, text in found.items():
         click.echo(f"--- {place} ---\n{text.rstrip() or '(nothing)'}")
+
+
+def _follow(client: Client, release: str) -> None:
+    marks, last = {"build": "", "evaluation": ""}, ""
+    while True:
+        found = client.get(f"releases/{release}/logs", **marks)
+        for place, text in found["logs"].items():
+            if text:
+                click.echo(f"--- {place} ---\n{text}" if place != last else text, nl=False)
+                last = place
+        if found["over"]:
+            break
+        marks = found["marks"]
+        time.sleep(FOLLOW_SECONDS)
 
 
 @click.command()

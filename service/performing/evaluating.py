@@ -6,6 +6,7 @@ from service import places
 from service.bootstrap import Parts
 from service.performing.images import image_of, job_name
 from service.performing.outcomes import Again, Done, known_version, pause, with_tail
+from service.performing.printing import Run, keep_printed
 from service.performing.weights import told, weights_of
 from service.ports.jobs import Job, Limits, Result
 from service.ports.outcomes import Failed, Gone, Refused, Working
@@ -19,7 +20,10 @@ def evaluate(parts: Parts, effect: RunEvaluation, now: float) -> Done | Again:
         raise Refused("there is nothing to evaluate")
     home = places.home(parts.store.clusters(), version.model)
     name, jobs = job_name(version), parts.at(home).jobs
-    match jobs.state(name):
+    state = jobs.state(name)
+    if not isinstance(state, Gone):
+        keep_printed(parts, Run("evaluation", name), jobs, ended=not isinstance(state, Working))
+    match state:
         case Result(metrics=metrics):
             return Done(EvaluationFinished(effect.step, metrics, now))
         case Working(progress=progress):

@@ -9,6 +9,7 @@ from policies.version import Version
 from service import sources, trusting
 from service.bootstrap import Parts
 from service.performing.outcomes import LOOKS, LOOKS_AT_CLUSTER, Again, Done, known_version, with_tail
+from service.performing.printing import Run, keep_printed
 from service.ports.builds import CodeReference, Image, ModelReference, Recipe
 from service.ports.outcomes import Failed, Gone, Refused, Working
 from service.trusting import Untrusted
@@ -24,6 +25,8 @@ def build(parts: Parts, effect: Build, now: float) -> Done | Again:
     here = recipe.dockerfile is None and parts.settings.builder is None
     pause = LOOKS if here else LOOKS_AT_CLUSTER
     state = builder.state(recipe.name)
+    if not isinstance(state, Gone):
+        keep_printed(parts, Run("build", recipe.name), builder, ended=not isinstance(state, Working))
     match state:
         case Image(digest=digest, layers=layers) as image:
             more = (image.weights, image.documents)

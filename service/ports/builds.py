@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from service.ports.outcomes import Failed, Gone, Working
+from service.ports.printing import Printing
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Image:
     documents: tuple[str, ...] = ()
 
 
-class ImageBuilder(Protocol):
+class ImageBuilder(Printing, Protocol):
     """Turns a recipe into an image; images live in the builder's OCI layout or registry."""
 
     def start(self, recipe: Recipe) -> None:

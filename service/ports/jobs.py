@@ -5,6 +5,7 @@ from typing import Protocol
 
 from policies.spec.declaration import PodNeeds, Weights
 from service.ports.outcomes import Failed, Gone, Working
+from service.ports.printing import Printing
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Result:
     metrics: tuple[tuple[str, float], ...]
 
 
-class JobRunner(Protocol):
+class JobRunner(Printing, Protocol):
     """Runs evaluations."""
 
     def start(self, job: Job) -> None:

@@ -10,11 +10,17 @@ from service.ports.outcomes import Failed, Gone, Working
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A workload that answers at `url`; `started` tells one incarnation from the next."""
+    """A workload that answers at `url`; `started` tells one incarnation from the next.
+
+    In words, "" for nothing: `ended`, how one of its copies ended last, to be read after "it"; `unwell`, why
+    not all of its copies answer.
+    """
 
     url: str
     started: float
     restarts: int
+    ended: str = ""
+    unwell: str = ""
 
 
 @dataclass(frozen=True, slots=True)

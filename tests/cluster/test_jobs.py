@@ -17,11 +17,13 @@ from tests.cluster.jobs_world import GOOD, WRITE, World
 from tests.contracts.test_job_runner import (  # noqa: F401  the contract, run here on `world` below
     begun,
     end,
+    read,
     test_a_cancelled_job_has_failed,
     test_a_failed_job_says_why_and_may_start_anew,
     test_a_job_ends_with_its_numbers_and_is_not_run_twice,
     test_an_unknown_job_is_gone,
     test_start_may_be_repeated_while_it_runs,
+    test_what_a_job_prints_is_read_while_it_runs_and_each_word_once,
 )
 
 NUMBERS = Result((("accuracy", 0.5), ("size", 3.0)))
@@ -179,6 +181,36 @@ def test_a_node_that_is_being_drained_is_told(world):
     finally:
         world.api.patch(NODE, None, node, {"spec": {"unschedulable": None}})
     assert end(world) == NUMBERS
+
+
+# --- what it prints ------------------------------------------------------------------------------
+
+
+def test_lines_are_read_as_they_come_to_the_last_one(world):
+    """Two hundred and more of them, many in the same second: each once, in their order."""
+    code = (
+        "import time\n"
+        "for n in range(500):\n"
+        "    print('line', n, flush=True)\n"
+        "    time.sleep(0.004)\n" + WRITE.format(GOOD)
+    )
+    world.jobs.start(world.python(code))
+    text, mark = read(world)
+    while isinstance(world.jobs.state("job"), Working):
+        found = world.jobs.read_on("job", mark)
+        text, mark = text + found.text, found.mark
+    text += world.jobs.read_on("job", mark).text
+    assert text.splitlines() == [f"line {n}" for n in range(500)]
+
+
+def test_what_an_evicted_pod_printed_is_followed_by_what_the_next_one_prints(world):
+    world.jobs.start(world.python("import os, time; print(os.uname()[1], flush=True); time.sleep(600)"))
+    first, mark = read(world)
+    (pod,) = world.pods()
+    evict(world, pod["metadata"]["name"])
+    second, _ = read(world, mark)
+    assert first.strip() == pod["metadata"]["name"]
+    assert second.strip() != first.strip()
 
 
 # --- once ----------------------------------------------------------------------------------------

@@ -241,6 +241,30 @@ def test_a_quota_is_waited_for_and_said(workloads, order, kubectl, namespace):
 # --- evidence that a version does not live ----------------------------------------------------
 
 
+def test_a_version_that_is_killed_for_its_memory_says_so_while_it_serves_again(workloads, order, images):
+    workloads.start(replace(order, image=images.model("1", hungry_seconds=4)))
+    until(workloads, order.name, Serving)
+    wait_until(lambda: _restarts(workloads, order) >= 1, 60)
+    assert until(workloads, order.name, Serving).ended == "used more memory than its limit"
+
+
+def test_a_version_that_never_gets_ready_for_its_memory_says_so(workloads, order, images):
+    workloads.start(replace(order, image=images.model("1", hungry_seconds=0.01)))
+    says(workloads, order.name, "it used more memory than its limit")
+
+
+def test_pods_that_are_not_ready_beside_others_are_counted_with_the_reason(
+    workloads, order, kubectl, namespace
+):
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "small", "namespace": namespace}, "spec": {"hard": {"pods": "1"}}}  # fmt: skip
+    kubectl.apply(quota)
+    wait_until(lambda: kubectl.get("resourcequota", "small", "-n", namespace)["status"].get("hard"), 60)
+    workloads.start(replace(order, replicas=Replicas(2, 2)))
+    wait_until(lambda: isinstance(workloads.state(order.name), Serving), 60)
+    words = "1 of 2 pods are ready: the quota small is used up"
+    wait_until(lambda: getattr(workloads.state(order.name), "unwell", "").startswith(words), 30)
+
+
 @pytest.mark.whole
 def test_restarts_are_counted_and_survive_the_pod(workloads, order, api, kubectl, namespace, images):
     workloads.start(replace(order, image=images.model("1", crash_seconds=6)))

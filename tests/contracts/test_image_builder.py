@@ -52,6 +52,16 @@ def test_a_build_is_started_then_observed_and_ends_with_a_digest(builder):
     assert {"base", "env"} <= {kind for kind, _ in image.layers}
 
 
+def test_what_a_build_prints_is_read_once(builder):
+    assert builder.read_on("wine-1", "").text == ""
+    builder.start(recipe())
+    finished(builder, "wine-1")
+    found = builder.read_on("wine-1", "")
+    assert found.text == builder.logs("wine-1")
+    assert found.text
+    assert builder.read_on("wine-1", found.mark).text == ""
+
+
 def test_starting_again_changes_nothing(builder):
     builder.start(recipe())
     builder.start(recipe())

@@ -151,6 +151,27 @@ def test_a_cancelled_job_has_failed(world):
     assert state.reason == "the job was cancelled"
 
 
+def read(world, mark="", least=1):
+    """At least so many characters of what the job prints, waited for, and the mark behind them."""
+    until, text = time.monotonic() + 60, ""
+    while len(text) < least:
+        assert time.monotonic() < until, text
+        found = world.jobs.read_on("job", mark)
+        text, mark = text + found.text, found.mark
+        time.sleep(0.05)
+    return text, mark
+
+
+def test_what_a_job_prints_is_read_while_it_runs_and_each_word_once(world):
+    assert world.jobs.read_on("job", "").text == ""
+    world.jobs.start(world.long())
+    begun(world)
+    text, mark = read(world)
+    assert text == world.jobs.logs("job")
+    assert world.jobs.read_on("job", mark).text == ""
+    assert isinstance(world.jobs.state("job"), Working)
+
+
 def test_it_opens_from_settings_alone(tmp_path):
     for kind in (MemoryJobs, ProcessJobs):
         assert kind.open(Settings(home=tmp_path)).state("job") == Gone()

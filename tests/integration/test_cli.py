@@ -216,6 +216,9 @@ def test_releases_are_shown_and_approved(served, tmp_path):
     assert json.loads(said)["ok"] is False
     assert segue(tmp_path, "show", "rel-9")[0] == 1
     assert segue(tmp_path, "logs", "rel-1")[0] == 0
+    code, said, _ = segue(tmp_path, "logs", "-f", "rel-1")
+    assert (code, said) == (0, f"--- build ---\nbuilding wine-{release['version']}-1\n")
+    assert segue(tmp_path, "logs", "-f", "--json")[0] == 2
     assert "wine/production" in segue(tmp_path, "targets")[1]
     code, _, wrong = segue(tmp_path, "targets", SEGUE_TOKEN="segue_wrong")
     assert code == 1

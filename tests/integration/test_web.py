@@ -111,6 +111,43 @@ def test_a_release_is_shown_with_its_version_its_record_and_its_logs(world):
     assert target["address"].startswith("http://")
 
 
+EVALUATED = """name: wine
+build: {lock: requirements.lock}
+serve: {run: python serve.py, port: 8080}
+evaluate: {run: python evaluate.py, gates: {accuracy: ">= 0.9"}}
+"""
+
+
+def test_what_a_build_and_an_evaluation_print_is_read_on_from_marks(world):
+    world.parts.jobs.waiting = "no room"
+    world.push({"segue.yaml": EVALUATED, "requirements.lock": "", "serve.py": ""})
+    world.settle()
+    begun = get(world, "releases/rel-1/logs?build=&evaluation=").json
+    assert begun["logs"]["build"].startswith("building wine-")
+    assert begun["logs"]["evaluation"].startswith("running wine-")
+    assert begun["over"] is False
+    marks = "&".join(f"{kind}={mark}" for kind, mark in begun["marks"].items())
+    again = get(world, f"releases/rel-1/logs?{marks}").json
+    assert again == {**begun, "logs": {"build": "", "evaluation": ""}}
+    part = get(world, "releases/rel-1/logs?build=1.9").json
+    assert part["logs"]["build"] == begun["logs"]["build"][9:]
+    world.parts.jobs.waiting, world.parts.jobs.results[""] = "", {"accuracy": 0.95}
+    world.settle()
+    assert get(world, f"releases/rel-1/logs?{marks}").json["over"] is True
+
+
+def test_a_mark_of_a_try_before_begins_anew(world):
+    world.live()
+    whole = get(world, "releases/rel-1/logs?build=").json
+    assert get(world, "releases/rel-1/logs?build=7.3").json == whole
+
+
+@pytest.mark.parametrize("mark", ["x", "1", "1.", "1.-1", "1." + "9" * 20, "²"])
+def test_what_is_no_mark_is_refused(world, mark):
+    world.live()
+    assert get(world, f"releases/rel-1/logs?build={mark}").status_code == 400
+
+
 def test_releases_are_listed_newest_first_in_pages_and_by_target(world):
     world.live()
     world.push({"serve.py": "2"})

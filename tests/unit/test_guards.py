@@ -314,6 +314,13 @@ def test_missing_numbers_become_harm_after_the_time_that_was_asked():
     assert heartbeat.cause(state, no_data_for=60, restarts=2) is None
 
 
+def test_how_it_ended_is_remembered_and_what_keeps_it_from_answering_is_of_now():
+    state = heartbeat.start(0.0)
+    for at, alive in enumerate((Alive(1, True, "was killed", "1 of 2 pods are ready"), Alive(1, True))):
+        state = heartbeat.update(state, alive, at=float(at), silent=False, no_data_for=60)
+    assert (state.restarts, state.ended, state.unwell) == (1, "was killed", "")
+
+
 def test_an_observer_that_was_away_blames_nobody():
     state = heartbeat.update(heartbeat.start(0.0), Alive(), at=1.0, silent=True, no_data_for=60)
     state = heartbeat.update(state, Alive(answers=False), at=4000.0, silent=True, no_data_for=60)

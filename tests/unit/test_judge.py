@@ -241,6 +241,26 @@ def test_silence_and_restarts_are_harm_without_any_statistics():
     assert said_by("alive", state) == "it ended and came back 3 times; 2 restarts are allowed"
 
 
+def test_how_a_version_ended_and_which_pods_are_not_ready_is_told_in_words():
+    row, oom = intervals(World(0, 0, 10, 5), 1, 1)[0], "used more memory than its limit"
+    state = JUDGE.observe(JUDGE.start(0.0), row, Alive(3, answers=True, ended=oom))
+    assert said_by("alive", state) == (
+        "it ended and came back 3 times (the last time it used more memory than its limit); 2 restarts are allowed"
+    )
+    state = JUDGE.observe(JUDGE.start(0.0), row, Alive(1, True, oom, "1 of 2 pods are ready"))
+    assert not state.harm
+    assert said_by("alive", state).endswith(
+        "at most 2 restarts; it came back 1 times (the last time it used more memory than its limit);"
+        " 1 of 2 pods are ready"
+    )
+    for number in range(70):
+        gone = Alive(answers=False, unwell="restarting: it used more memory than its limit, 4 times")
+        state = JUDGE.observe(state, replace(row, sequence=number + 1, at=row.at + number + 1), gone)
+    assert said_by("alive", state).startswith(
+        "no answer from it for 70 s (restarting: it used more memory than its limit, 4 times); 60 s are allowed"
+    )
+
+
 def said_by(guard, state):
     """The rule that people read of a guard's finding."""
     return next(one.rule for one in JUDGE.evidence(state, epoch=1).findings if one.guard == guard)

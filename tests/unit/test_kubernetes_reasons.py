@@ -284,6 +284,27 @@ def test_how_a_command_ended(terminated, words):
     assert reasons.ended(pending({"terminated": terminated}, phase=phase), "job") == words
 
 
+def lived(restarts, last=None, state=None):
+    """A pod's container that was started again so often."""
+    status = {"restartCount": restarts, "state": state or {"running": {}}}
+    return {"status": {"containerStatuses": [status | ({"lastState": {"terminated": last}} if last else {})]}}
+
+
+def test_how_the_container_ended_that_ended_last():
+    killed = {"exitCode": 137, "reason": "OOMKilled", "finishedAt": "2026-01-02T03:04:06Z"}
+    failed = {"exitCode": 3, "reason": "Error", "finishedAt": "2026-01-02T03:04:05Z"}
+    assert reasons.last_end([lived(1, killed), lived(2, failed)]) == "used more memory than its limit"
+    assert reasons.last_end([lived(0), lived(2, failed)]) == "ended with exit code 3"
+    assert reasons.last_end([lived(1, failed, {"terminated": killed})]) == "used more memory than its limit"
+    assert reasons.last_end([lived(1, {"exitCode": 0, "reason": "Completed"})]) == "ended by itself"
+
+
+def test_what_was_never_started_again_did_not_end():
+    done = {"state": {"terminated": {"exitCode": 0, "reason": "Completed"}}, "restartCount": 0}
+    assert not reasons.last_end([{"status": {"initContainerStatuses": [done]}}, lived(0)])
+    assert not reasons.last_end([])
+
+
 @pytest.mark.parametrize(
     ("reason", "message", "words"),
     [

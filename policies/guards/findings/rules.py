@@ -21,8 +21,7 @@ def of_heart(guard: Guard, state: HeartState, standing: Standing, seen: int) -> 
     return Finding(
         guard.name,
         verdict,
-        _of_death(guard, state, why)
-        or f"numbers and answers at least every {guard.no_data_for:g} s, at most {guard.restarts} restarts",
+        _of_death(guard, state, why) or _of_life(guard, state),
         (
             ("seconds_without_data", state.silent),
             ("seconds_without_answer", state.unanswered),
@@ -38,13 +37,34 @@ def _of_death(guard: Guard, state: HeartState, why: heartbeat.Cause | None) -> s
     """What happened to it; empty while it lives."""
     match why:
         case heartbeat.Cause.RESTARTS:
-            return f"it ended and came back {state.restarts} times; {guard.restarts} restarts are allowed"
+            return (
+                f"it ended and came back {state.restarts} times{_how(state)}; {guard.restarts} restarts are"
+                " allowed"
+            )
         case heartbeat.Cause.SILENT:
             return f"no numbers of it for {state.silent:.0f} s; {guard.no_data_for:g} s are allowed"
         case heartbeat.Cause.UNANSWERED:
-            return f"no answer from it for {state.unanswered:.0f} s; {guard.no_data_for:g} s are allowed"
+            return (
+                f"no answer from it for {state.unanswered:.0f} s{_told(state.unwell)};"
+                f" {guard.no_data_for:g} s are allowed"
+            )
         case None:
             return ""
+
+
+def _of_life(guard: Guard, state: HeartState) -> str:
+    """What is asked of it, and what is not as it should be though it lives."""
+    rule = f"numbers and answers at least every {guard.no_data_for:g} s, at most {guard.restarts} restarts"
+    came_back = f"; it came back {state.restarts} times{_how(state)}" if state.restarts else ""
+    return f"{rule}{came_back}" + (f"; {state.unwell}" if state.unwell else "")
+
+
+def _how(state: HeartState) -> str:
+    return f" (the last time it {state.ended})" if state.ended else ""
+
+
+def _told(words: str) -> str:
+    return f" ({words})" if words else ""
 
 
 def of_share(guard: Guard, state: ShareState, standing: Standing, *, kept: bool = False) -> Finding:

@@ -127,9 +127,19 @@ class Api:
         previous: bool = False,
     ) -> str:
         """The end of what a container (or its incarnation before) printed; empty where that is not known."""
-        asked = Asked(self._server.name, "get", Kind("v1", "pods/log"), namespace, pod)
         query = [("tailLines", str(tail)), *([("container", container)] if container else [])]
         query += [("previous", "true")] if previous else []
+        return self._log(namespace, pod, query)
+
+    def timed_logs(self, namespace: str, pod: str, container: str, since: str, most: int) -> str:
+        """What a container printed since that time (RFC 3339, by the second; "" is its beginning), each line
+        behind its time; at most so many bytes."""
+        query = [("container", container), ("timestamps", "true"), ("limitBytes", str(most))]
+        query += [("sinceTime", since)] if since else []
+        return self._log(namespace, pod, query)
+
+    def _log(self, namespace: str, pod: str, query: Query) -> str:
+        asked = Asked(self._server.name, "get", Kind("v1", "pods/log"), namespace, pod)
         path = Kind("v1", "pods").path(namespace, pod, "log")
         status, headers, content = self._server.answer(Call(asked, "GET", path, query))
         if status in {400, 404}:  # not started yet, or gone

@@ -26,6 +26,7 @@ from service.ports.builds import Image, Recipe
 from service.ports.connections import Cluster, Source
 from service.ports.jobs import Limits
 from service.ports.outcomes import Failed, Gone, Working
+from service.ports.printing import Printed
 from service.settings import Settings
 
 
@@ -93,6 +94,10 @@ class KubernetesBuilder:
     def logs(self, name: str) -> str:
         """The end of what the build printed."""
         return self._jobs().logs(job_name(name))
+
+    def read_on(self, name: str, mark: str) -> Printed:
+        """What the build's pods printed behind the mark."""
+        return self._jobs().read_on(job_name(name), mark)
 
     def tidy(self, keep: frozenset[str], seconds: float) -> None:
         """Nothing: the cluster removes Jobs when they are old, and images are the registry's to keep."""

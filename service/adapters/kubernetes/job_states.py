@@ -97,7 +97,12 @@ def look(
 
 def newest(pods: Sequence[Object]) -> Object | None:
     """The pod that was made last: one before it was ended by the cluster, or there is none."""
-    return max(pods, key=lambda pod: _name_of_age(pod, "creationTimestamp"), default=None)
+    return max(pods, key=age, default=None)
+
+
+def age(pod: Object) -> tuple[str, str]:
+    """Sorts pods by when they were made."""
+    return _name_of_age(pod, "creationTimestamp")
 
 
 def waits(job: Object, pods: Sequence[Object]) -> bool:

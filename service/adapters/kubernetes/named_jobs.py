@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from service.adapters.kubernetes import job_manifest, job_states, labels, reasons
+from service.adapters.kubernetes import job_manifest, job_states, labels, pod_logs, reasons
 from service.adapters.kubernetes.answers import Stale, Taken
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.job_states import Form
 from service.adapters.kubernetes.kinds import EVENT, JOB, POD
 from service.adapters.kubernetes.transport import Object
 from service.ports.outcomes import Failed, Gone, PortError, Refused, Retry, Working
+from service.ports.printing import Printed
 
 T = TypeVar("T")
 _UID = "batch.kubernetes.io/controller-uid"
@@ -77,6 +78,13 @@ class NamedJobs(Generic[T]):
             return str(told)
         pod = job_states.newest(self._pods(job))
         return "" if pod is None else self._log(pod["metadata"]["name"])
+
+    def read_on(self, name: str, mark: str) -> Printed:
+        """What its pods printed behind the mark, one pod after the other."""
+        job = self._ours(name)
+        pods = [] if job is None else sorted(self._pods(job), key=job_states.age)
+        names = [pod["metadata"]["name"] for pod in pods]
+        return pod_logs.read_on(names, self._form.containers, mark, self._timed)
 
     def cancel(self, name: str) -> None:
         """End it; one that has ended is left as it is."""
@@ -155,6 +163,9 @@ class NamedJobs(Generic[T]):
     def _events(self, job: Object, pods: list[Object]) -> list[Object]:
         about = job_states.newest(pods) or job
         return self._api.list(EVENT, self._namespace, fields=f"involvedObject.uid={about['metadata']['uid']}")
+
+    def _timed(self, pod: str, container: str, since: str) -> str:
+        return self._api.timed_logs(self._namespace, pod, container, since, pod_logs.MOST)
 
     def _log(self, pod: str) -> str:
         return "".join(self._log_of(pod, container) for container in self._form.containers)

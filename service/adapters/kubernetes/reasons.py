@@ -111,6 +111,22 @@ def command_ended(state: Object) -> str | None:
     return f"{EXIT_CODE} {code}"
 
 
+def last_end(pods: Iterable[Object]) -> str:
+    """How that container ended which ended last and was started again, to be read after "it"; empty where
+    none was."""
+    ended = [found for pod in pods for one in containers(pod) if (found := _ended_before(one))]
+    last = max(ended, key=lambda state: state.get("finishedAt") or "", default=None)
+    return "" if last is None else command_ended(last) or "ended by itself"
+
+
+def _ended_before(status: Object) -> Object | None:
+    """How it ended last, where it was started again or will be."""
+    if not status.get("restartCount"):
+        return None
+    states = (status.get("state", {}), status.get("lastState", {}))
+    return next((found for one in states if (found := one.get("terminated"))), None)
+
+
 def disruption(pod: Object) -> str | None:
     """The cluster's own reason to end a pod, from its condition `DisruptionTarget`."""
     condition = _condition(pod, "DisruptionTarget", "True")

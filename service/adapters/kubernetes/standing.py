@@ -48,7 +48,17 @@ class Standing:
         started = min((_seconds(pod["metadata"]["creationTimestamp"]) for pod in pods), default=0.0)
         text = (deployment["metadata"].get("annotations") or {}).get(RESTARTS)
         ledger = Ledger.read(text) if text else Ledger().seen(pods, 0)
-        return Serving(f"http://{service}.{self._namespace}.svc:{port}", started, ledger.total)
+        url = f"http://{service}.{self._namespace}.svc:{port}"
+        return Serving(url, started, ledger.total, reasons.last_end(pods), self._unwell(deployment, pods))
+
+    def _unwell(self, deployment: Object, pods: list[Object]) -> str:
+        """Which of its pods are not ready, and why; empty while all are."""
+        wanted = deployment["spec"].get("replicas", 1)
+        ready = deployment.get("status", {}).get("readyReplicas", 0)
+        if ready >= wanted:
+            return ""
+        trouble = self.trouble(deployment, pods)
+        return f"{ready} of {wanted} pods are ready" + (f": {trouble.words}" if trouble else "")
 
     def trouble(self, deployment: Object, pods: list[Object]) -> reasons.Trouble | None:
         """What keeps its pods from being ready, the worst first."""

@@ -9,6 +9,7 @@ from typing import Self
 from service.ports.builds import Image, Recipe
 from service.ports.connections import Source
 from service.ports.outcomes import Failed, Gone, Working
+from service.ports.printing import Printed
 from service.settings import Settings
 
 
@@ -50,6 +51,11 @@ class MemoryBuilder:
         del self._left[name]
         self._ended[name], self._ended_at[name] = self._finish(self._recipes[name]), self._clock()
         return self._ended[name]
+
+    def read_on(self, name: str, mark: str) -> Printed:
+        """Its line, once."""
+        whole = self.logs(name)
+        return Printed(whole[int(mark or 0) :], str(len(whole)))
 
     def cancel(self, name: str) -> None:
         """End the build; one that has ended is left as it is."""

@@ -5,6 +5,7 @@ from typing import Self
 from service.ports.connections import Source
 from service.ports.jobs import Job, Result
 from service.ports.outcomes import Failed, Gone, Working
+from service.ports.printing import Printed
 from service.settings import Settings
 
 
@@ -50,6 +51,11 @@ class MemoryJobs:
     def logs(self, name: str) -> str:
         """A line for each job that there was."""
         return f"running {name}\n" if any(job.name == name for job in self.started) else ""
+
+    def read_on(self, name: str, mark: str) -> Printed:
+        """Its line, once."""
+        whole = self.logs(name)
+        return Printed(whole[int(mark or 0) :], str(len(whole)))
 
     def cancel(self, name: str) -> None:
         """End it; one that has ended is left as it is."""

@@ -20,6 +20,7 @@ from typing import Self
 
 import psutil
 
+from service.adapters import log_file
 from service.adapters.oci.blobs import Layout, canonical, exclusive, write_whole
 from service.adapters.oci.build import read_result, write_recipe
 from service.adapters.oci.collecting import GRACE, forget_builds, gc
@@ -27,6 +28,7 @@ from service.adapters.oci.installing import passed
 from service.ports.builds import Image, Recipe
 from service.ports.connections import Source
 from service.ports.outcomes import Failed, Gone, Working
+from service.ports.printing import Printed
 from service.settings import Settings
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,150}")
@@ -94,6 +96,10 @@ class OciBuilder:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - _TAIL))
             return file.read().decode(errors="replace")
+
+    def read_on(self, name: str, mark: str) -> Printed:
+        """What the build printed behind the mark."""
+        return log_file.read_on(self._folder(name) / "log", mark)
 
     def tidy(self, keep: frozenset[str], seconds: float) -> None:
         """Remove images that are not to be kept, and what builds printed, once older than this."""

@@ -4,12 +4,14 @@ from pathlib import Path
 from typing import Self
 
 from service import plugins, shim
+from service.adapters import log_file
 from service.adapters.process import results
 from service.adapters.process.sandbox import Sandbox, Unpack, Wish
 from service.adapters.process.users import Users
 from service.ports.connections import Source
 from service.ports.jobs import Job, Result
 from service.ports.outcomes import Failed, Gone, Working
+from service.ports.printing import Printed
 from service.settings import Settings
 
 _NICE = 10  # serving goes first
@@ -57,6 +59,10 @@ class ProcessJobs:
     def logs(self, name: str) -> str:
         """The end of what it printed."""
         return shim.log_tail(self._sandbox.folder(name))
+
+    def read_on(self, name: str, mark: str) -> Printed:
+        """What it printed behind the mark."""
+        return log_file.read_on(shim.log_of(self._sandbox.folder(name)), mark)
 
     def cancel(self, name: str) -> None:
         """End it; one that has ended is left as it is."""

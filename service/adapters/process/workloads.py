@@ -69,7 +69,8 @@ class ProcessWorkloads:
         healthy = (folder / "healthy").exists()
         if status.running and _answers(known["port"], known["order"]["health"]):
             (folder / "healthy").touch(mode=0o600)
-            return Serving(f"http://127.0.0.1:{known['port']}", status.started, status.restarts)
+            url, ended = f"http://127.0.0.1:{known['port']}", _ended(status) if status.restarts else ""
+            return Serving(url, status.started, status.restarts, ended)
         if exits >= _LIVES and not healthy:
             return Failed(_why(status, exits), shim.log_tail(folder))
         return Working("starting" if not healthy else "restarting" if not status.running else "unhealthy")
@@ -145,6 +146,11 @@ def _answers(port: int, path: str) -> bool:
         return False
     finally:
         connection.close()
+
+
+def _ended(status: shim.Status) -> str:
+    """How its life before ended."""
+    return "used more memory than its limit" if status.reason == "memory" else ending(status.exit_code)
 
 
 def _why(status: shim.Status, exits: int) -> str:

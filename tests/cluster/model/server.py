@@ -7,6 +7,7 @@ LATENCY_SECONDS  how long a prediction takes at least
 CPU_SECONDS      how long it keeps a processor busy
 READY_SECONDS    how long after its start it says that it is ready
 CRASH_SECONDS    how long after its start it ends by itself, with code 3
+HUNGRY_SECONDS   how long after its start it asks for all the memory there is
 DRAIN_SECONDS    how long it goes on to answer after SIGTERM, while it says that it is not ready
 
 GET /ready, GET /metrics (Prometheus); any other path is a prediction.
@@ -26,11 +27,13 @@ LATENCY = float(os.environ.get("LATENCY_SECONDS", "0"))
 CPU = float(os.environ.get("CPU_SECONDS", "0"))
 READY = time.monotonic() + float(os.environ.get("READY_SECONDS", "0"))
 CRASH = float(os.environ.get("CRASH_SECONDS", "0"))
+HUNGRY = float(os.environ.get("HUNGRY_SECONDS", "0"))
 DRAIN = float(os.environ.get("DRAIN_SECONDS", "5"))
 
 draining = threading.Event()
 lock = threading.Lock()
 answered: Counter[int] = Counter()
+held: list[bytearray] = []
 
 
 def verdict() -> int:
@@ -107,6 +110,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, drain)
     if CRASH:
         threading.Timer(CRASH, os._exit, [3]).start()
+    if HUNGRY:
+        threading.Timer(HUNGRY, lambda: held.append(bytearray(b"x") * (1 << 30))).start()
     print(f"version {VERSION} listens", flush=True)
     server.serve_forever()
     print(f"version {VERSION} ends", flush=True)
