@@ -72,6 +72,8 @@ def explanation(release: Release) -> str:
     if release.evidence is not None:
         lines += [f"guard: {finding(f)}" for f in release.evidence.findings]
     if release.phase is Phase.APPROVAL:
+        if release.asked:
+            lines.append(f"evidence: {release.asked[-1].evidence[:19]}, which the plan's digest covers")
         lines.append(f"to approve: /segue approve {release.name} {release.plan[:19]}")
     return "\n".join(lines)
 

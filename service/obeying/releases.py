@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from policies import approvals
+from policies import approvals, bonds
 from policies.events import Command
 from policies.release import HOLDING, Phase, Release
-from service import commenting
+from service import commenting, people
 from service.deciding import Deciding
 from service.obeying import naming
 from service.obeying.naming import MIDDLE
@@ -19,6 +19,7 @@ def tell(deciding: Deciding, command: Command) -> Reply:
         return release
     if command.groups and release.model not in {row.name for row in deciding.change.models(command.channel)}:
         command = replace(command, groups=())  # another host may have groups of the same names
+    command = replace(command, accounts=people.accounts(deciding.change, command.actor))
     wrong = _why_not(release, command) or _not_theirs(deciding, release, command)
     if wrong:
         return Reply(ok=False, text=wrong, release=release.name)
@@ -38,8 +39,9 @@ def _why_not(release: Release, command: Command) -> str | None:
         return f"{release.name} is in the phase {release.phase.value}; {command.verb} is for {where}"
     if command.verb == "approve":
         rule = release.environment.approvals
-        refusal = approvals.may_approve(rule, release.cause.author, command.actor, command.groups)
-        return f"{command.actor}: {refusal}" if refusal else None
+        author, actor = release.cause.author, command.actor
+        refusal = approvals.may_approve(rule, author, actor, command.groups, command.accounts)
+        return f"{actor}: {refusal}" if refusal else None
     return None
 
 
@@ -56,8 +58,8 @@ def _not_theirs(deciding: Deciding, release: Release, command: Command) -> str |
     cause = release.cause
     if cause.source is None or cause.commit is None or cause.author is None:
         return None  # not code of ours: only people on the list count
-    known = commenting.pushers(deciding.change, cause.source, cause.commit)
-    if any(approvals.same_person(who, command.actor) for who in known):
+    known = commenting.pushed(deciding.change, cause)
+    if any(approvals.same_person(command.actor, who, command.accounts) for who in known):
         return f"{command.actor}: who pushed a commit cannot approve it"
     if command.where is not None and not known:
         return f"nobody told who pushed {cause.commit[:12]}; approve by: segue approve {release.name}"
@@ -66,8 +68,9 @@ def _not_theirs(deciding: Deciding, release: Release, command: Command) -> str |
 
 def _unchanged(release: Release, command: Command) -> str:
     if command.verb == "approve":
-        now = release.plan[:19]
-        return f"you saw {command.digest}, and {now} waits now; look again: segue show {release.name}"
+        now, since = release.plan[:19], bonds.since(release, command.digest or "")
+        why = f" ({since})" if since else ""
+        return f"you saw {command.digest}, and {now} waits now{why}; look again: segue show {release.name}"
     if release.only_watched and release.phase in HOLDING:
         return f"{release.name} is only watched: whoever shifts its traffic decides; nothing changed"
     if release.evidence is not None and command.verb == "promote":
@@ -79,4 +82,6 @@ def _done(after: Release, command: Command) -> str:
     if command.verb == "approve" and after.phase is Phase.APPROVAL:
         count = after.environment.approvals.count
         return f"{after.name}: approval noted, {count} needed in all"
+    if command.verb == "approve" and after.phase is Phase.QUEUED:
+        return f"{after.name} is approved, and begins when its turn comes"
     return f"{after.name} is {after.phase.value}"
