@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from policies.spec.declaration import Approvals
 
+OVERRIDE_SECONDS = 3600.0
+
 
 @dataclass(frozen=True, slots=True)
 class Approval:
@@ -32,6 +34,20 @@ class Bond:
     plan: str
     evidence: str
     parts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """An admin's word that this plan goes on against its rules, with the reason; it ends by itself."""
+
+    actor: str
+    reason: str
+    plan: str
+    at: float
+
+    def holds(self, plan: str, at: float) -> bool:
+        """Whether it is for this plan, and not over."""
+        return self.plan == plan and at - self.at <= OVERRIDE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from policies import approvals, bonds, settle
-from policies.approvals import Approval
+from policies.approvals import Approval, Override
 from policies.effects import CheckAuthority, Wake
 from policies.events import AuthorityChecked, Command
 from policies.release import Phase, Release, Target
@@ -62,6 +62,20 @@ def granted(release: Release, at: float) -> bool:
     """Whether the approvals are enough now."""
     rule, author = release.environment.approvals, release.cause.author
     return approvals.standing(rule, author, release.approvals, release.plan, at).granted
+
+
+def override(release: Release, command: Command) -> Release | None:
+    """The release with an admin's word that it goes on against its rules; None where that is for another
+    plan, or says no reason."""
+    if not (command.reason and bonds.names(command.digest, release.plan)):
+        return None
+    given = Override(command.actor, command.reason, release.plan, command.at)
+    return replace(release, override=given, reason="")
+
+
+def waived(release: Release, at: float) -> bool:
+    """Whether an admin lets this very plan go on against its rules now."""
+    return release.override is not None and release.override.holds(release.plan, at)
 
 
 def check(release: Release, target: Target) -> Decision:

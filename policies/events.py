@@ -104,6 +104,7 @@ SourceEvent = RefChanged | AliasChanged | VersionRegistered | ImageChanged
 Verb = Literal[
     "hand-back",
     "approve",
+    "override",
     "reject",
     "promote",
     "abort",

@@ -7,7 +7,7 @@ confirmed (`observed`) are two fields; `step` names the one answer that is waite
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from policies.approvals import Approval, Bond
+from policies.approvals import Approval, Bond, Override
 from policies.evidence import Evidence
 from policies.place import HERE, Place
 from policies.spec.declaration import LATER, Environment, Gate, Mode
@@ -146,6 +146,9 @@ class Release:
     place: Place = HERE
     copied: bool = field(default=False, metadata=LATER)  # the router is to copy requests to it
     would: str = field(default="", metadata=LATER)  # where it is only watched: what Segue would have done
+    override: Override | None = field(
+        default=None, metadata=LATER
+    )  # an admin lets it go on against its rules
     asked: tuple[Bond, ...] = field(default=(), metadata=LATER)  # what people were asked for; the last counts
 
     @property

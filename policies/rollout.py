@@ -58,6 +58,9 @@ def advance(release: Release, target: Target, event: ReleaseEvent, ahead: str = 
                 if approved
                 else approving.noted(release, target, event)
             )
+        case Command(verb="override"), Phase.APPROVAL:
+            overridden = approving.override(release, event)
+            return _queue(overridden, target, event.at, ahead) if overridden else same
         case Command(verb="reject", actor=actor, reason=reason, at=at), Phase.APPROVAL:
             said = f"{actor} rejected it" + (f": {reason}" if reason else "")
             return ending.end(release, target, Phase.REJECTED, said, at)
@@ -117,7 +120,7 @@ def advance(release: Release, target: Target, event: ReleaseEvent, ahead: str = 
             return _unheld(replace(release, paused=False, reason=""), target, at)
         case Command(verb="resume"), Phase.SHADOWING | Phase.SHIFTING | Phase.WATCHING:
             return shifting.resume(release, target, event)
-        case Command(verb="promote"), Phase.SHADOWING | Phase.SHIFTING | Phase.WATCHING:
+        case Command(verb="promote" | "override"), Phase.SHADOWING | Phase.SHIFTING | Phase.WATCHING:
             return shifting.promote_by_hand(release, target, event)
         case _:
             return same
@@ -202,12 +205,13 @@ def _take_turn(
     if refused:
         return ending.end(release, target, Phase.REFUSED, refused, at)
     planned = _planned(release, target)
-    if approving.needed(release) and planned.plan != release.plan:
+    asks = approving.needed(release) and not approving.waived(planned, at)
+    if asks and planned.plan != release.plan:
         return approving.ask(planned, target, at)  # what was approved has changed
     release = planned
-    if approving.needed(release) and checked is None:
+    if asks and checked is None:
         return approving.check(release, target)
-    if checked is not None and not approving.granted(release, at):
+    if asks and checked is not None and not approving.granted(release, at):
         return approving.go_back(release, target, checked)
     if release.batch:
         return ending.finish(release, replace(target, newest=release.number), at)

@@ -47,7 +47,7 @@ from service.store import TRIES, Store
 
 T = TypeVar("T")
 EVERY = 1 << 31  # releases: none may be overlooked
-SHOWN = ("phase", "wanted", "observed", "paused", "reason", "waits", "unproven", "approvals")
+SHOWN = ("phase", "wanted", "observed", "paused", "reason", "waits", "unproven", "approvals", "override")
 
 
 def decide(store: Store, decision: Callable[["Deciding"], T], tries: int = TRIES) -> T:

@@ -24,7 +24,7 @@ PLACES = {
     "verdict": "asking",
     "events": "listing", "replay-event": "listing", "dismiss-event": "listing",
     "labels": "labelling", "add-labels": "labelling",
-    "start": "acting", "approve": "acting", "reject": "acting",
+    "start": "acting", "approve": "acting", "override": "acting", "reject": "acting",
     "promote": "acting", "abort": "acting", "retry": "acting", "pause": "acting", "resume": "acting",
     "rollback": "acting", "hand-back": "acting", "demo": "demonstrating",
     "migrate": "keeping", "backup": "keeping", "restore": "keeping",

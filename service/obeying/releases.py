@@ -2,14 +2,19 @@
 
 from dataclasses import replace
 
+import structlog
+
 from policies import approvals, bonds
+from policies.approvals import OVERRIDE_SECONDS
 from policies.events import Command
 from policies.release import HOLDING, Phase, Release
-from service import commenting, people
+from service import commenting, meters, people
 from service.deciding import Deciding
 from service.obeying import naming
 from service.obeying.naming import MIDDLE
 from service.obeying.reply import Reply
+
+log = structlog.get_logger()
 
 
 def tell(deciding: Deciding, command: Command) -> Reply:
@@ -26,7 +31,18 @@ def tell(deciding: Deciding, command: Command) -> Reply:
     after = deciding.release_event(release.name, command)
     if after is None or after == release:
         return Reply(ok=False, text=_unchanged(release, command), release=release.name)
+    if command.verb == "override":
+        _tell_loudly(deciding, after, command)
     return Reply(ok=True, text=_done(after, command), release=release.name)
+
+
+def _tell_loudly(deciding: Deciding, release: Release, command: Command) -> None:
+    """An override stands in the record by itself, is counted, and is a warning in the log."""
+    until = command.at + OVERRIDE_SECONDS
+    told = {"reason": command.reason or "", "plan": release.plan, "until": until, "channel": command.channel}
+    deciding.change.record(release.name, command.actor, "rules overridden", told)
+    meters.OVERRIDES.labels(release.target).inc()
+    log.warning("rules overridden", release=release.name, actor=command.actor, reason=command.reason)
 
 
 def _why_not(release: Release, command: Command) -> str | None:
@@ -37,6 +53,8 @@ def _why_not(release: Release, command: Command) -> str | None:
         allowed = " or ".join(sorted(phase.value for phase in wanted))
         where = f"one in the phase {allowed}"
         return f"{release.name} is in the phase {release.phase.value}; {command.verb} is for {where}"
+    if command.verb == "override" and not (command.reason or "").strip():
+        return f"say why: /segue override {release.name} <reason>"
     if command.verb == "approve":
         rule = release.environment.approvals
         author, actor = release.cause.author, command.actor
@@ -67,7 +85,7 @@ def _not_theirs(deciding: Deciding, release: Release, command: Command) -> str |
 
 
 def _unchanged(release: Release, command: Command) -> str:
-    if command.verb == "approve":
+    if command.verb in {"approve", "override"} and release.phase is Phase.APPROVAL:
         now, since = release.plan[:19], bonds.since(release, command.digest or "")
         why = f" ({since})" if since else ""
         return f"you saw {command.digest}, and {now} waits now{why}; look again: segue show {release.name}"
@@ -84,4 +102,8 @@ def _done(after: Release, command: Command) -> str:
         return f"{after.name}: approval noted, {count} needed in all"
     if command.verb == "approve" and after.phase is Phase.QUEUED:
         return f"{after.name} is approved, and begins when its turn comes"
+    if command.verb == "override":
+        return (
+            f"{after.name} goes on against its rules for an hour, and everybody is told: {after.phase.value}"
+        )
     return f"{after.name} is {after.phase.value}"

@@ -30,7 +30,7 @@ from policies.events import (
     WorkloadReady,
 )
 from policies.evidence import Evidence, Finding, Verdict
-from policies.messages import title
+from policies.messages import explanation, title
 from policies.release import Cause, Phase, Release, Serving, Target
 from policies.rollout import advance
 from policies.spec.declaration import (
@@ -654,3 +654,61 @@ def test_the_steps_leave_the_share_where_it_is_until_the_end(changes, weights):
     steps = plan(replace(ENVIRONMENT, **changes), first=False)
     assert ["watch" if isinstance(step, Watch) else step.weights for step in steps] == weights
     assert plan(replace(ENVIRONMENT, **changes), first=True)[0].weights == (100,)
+
+
+def override(run: Run, at: float, reason: str | None = "INC-812", digest: str | None = None) -> None:
+    run.see(Command("override", "rel-2", digest, reason, "root", "cli", at))
+
+
+def test_an_override_lets_the_plan_of_now_go_on_and_is_told_wherever_the_release_is():
+    run = waiting_for(2)
+    override(run, 5)
+    assert run.release.phase is Phase.STARTING
+    assert title(run.release).endswith("(rules overridden by root)")
+    assert "rules overridden: by root: INC-812" in explanation(run.release)
+
+
+@pytest.mark.parametrize("how", [{"reason": None}, {"reason": ""}, {"digest": "sha256:" + "0" * 12}])
+def test_an_override_without_a_reason_or_of_another_plan_is_none(how):
+    run = waiting_for(2)
+    override(run, 5, **how)
+    assert run.release.phase is Phase.APPROVAL
+    assert run.release.override is None
+
+
+@pytest.mark.parametrize(("at", "phase"), [(3600, Phase.STARTING), (3606, Phase.QUEUED)])
+def test_an_override_ends_by_itself(at, phase):
+    run = waiting_for(1)
+    run.target = make_target(holder="rel-1")
+    override(run, 5)
+    assert run.release.phase is Phase.QUEUED
+    run.target = make_target()
+    run.see(TurnCame(at))
+    assert run.release.phase is phase
+    if phase is Phase.QUEUED:
+        run.authorise(at + 1)
+        assert run.release.phase is Phase.APPROVAL
+
+
+def test_an_override_is_for_no_other_plan_than_the_one_of_then():
+    run = waiting_for(1)
+    run.target = Target("wine/production", holder="rel-1", epoch=1, newest=1)
+    override(run, 5)
+    run.target = make_target(stable=replace(STABLE, version="v9"))
+    run.release = replace(run.release, metrics=(("accuracy", 0.1),))
+    run.see(TurnCame(9))
+    assert run.release.phase is Phase.APPROVAL
+
+
+def test_only_an_override_goes_on_under_suspicion_and_harm_still_takes_it_back():
+    run = Run(make_release(), make_target())
+    run.to_shifting()
+    run.evidence(Verdict.SUSPECT, 0, at=15)
+    run.see(Command("promote", "rel-2", None, "now", "root", "cli", 16))
+    assert run.release.wanted == 10
+    override(run, 16)
+    assert run.release.wanted == 50
+    assert "root overrode its rules: INC-812" in run.release.unproven
+    run.confirm(17)
+    run.evidence(Verdict.HARM, 0, at=18)
+    assert run.release.phase is Phase.RESTORING
