@@ -14,6 +14,8 @@ PREFIX = "/segue"
 DIGEST = re.compile(r"sha256:[0-9a-f]{12,64}\Z")
 FENCE = re.compile(r"\s*(```|~~~)")
 
+BY_TOKEN = ("api", "cli", "page")  # the channels by which the owner of a token speaks
+
 
 @dataclass(frozen=True, slots=True)
 class Form:
@@ -27,6 +29,7 @@ class Form:
 
 FORMS: tuple[Form, ...] = (
     Form("approve", "let a waiting release go on", "release", required=False),
+    Form("override", "let a release go on against its rules; for admins, say why", "release", required=True),
     Form("reject", "end a waiting release", "release", required=False),
     Form("promote", "go on without waiting for the step's end", "release", required=False),
     Form("abort", "take a release's traffic back and end it", "release", required=False),
@@ -103,8 +106,9 @@ def usage(form: Form) -> str:
     if not form.subject:
         return f"{PREFIX} {form.verb}"
     named = f"<{form.subject}>" if form.required else f"[{form.subject}]"
-    digest = " [digest]" if form.verb == "approve" else ""
-    return f"{PREFIX} {form.verb} {named}{digest} [reason]"
+    digest = " [digest]" if form.verb in {"approve", "override"} else ""
+    reason = "<reason>" if form.verb == "override" else "[reason]"
+    return f"{PREFIX} {form.verb} {named}{digest} {reason}"
 
 
 def help_text() -> str:

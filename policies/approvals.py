@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from policies.spec.declaration import Approvals
 
+OVERRIDE_SECONDS = 3600.0
+
 
 @dataclass(frozen=True, slots=True)
 class Approval:
@@ -17,6 +19,35 @@ class Approval:
     at: float
     # Groups that the actor was in when saying so, as `approvals: {from: …}` names them.
     groups: tuple[str, ...] = field(default=(), metadata={"later": True})
+    evidence: str = field(default="", metadata={"later": True})  # the digest of what was known of it
+    step: str = field(default="", metadata={"later": True})  # which time of being asked for it answers
+    source: str = field(default="", metadata={"later": True})  # whose host let the actor in; "": a token
+    # All accounts of the same person, as the operator told them; none where nothing is told.
+    accounts: tuple[str, ...] = field(default=(), metadata={"later": True})
+
+
+@dataclass(frozen=True, slots=True)
+class Bond:
+    """What people were asked to approve at one time: `step` names it, `parts` tell plan and evidence."""
+
+    step: str
+    plan: str
+    evidence: str
+    parts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """An admin's word that this plan goes on against its rules, with the reason; it ends by itself."""
+
+    actor: str
+    reason: str
+    plan: str
+    at: float
+
+    def holds(self, plan: str, at: float) -> bool:
+        """Whether it is for this plan, and not over."""
+        return self.plan == plan and at - self.at <= OVERRIDE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,42 +67,71 @@ def standing(
     An author cannot approve their own release. Where the author is unknown (a registry names
     nobody), only people on the rule's list count.
     """
-    counted: set[str] = set()  # by name alone: a person has a token and a login
+    counted: list[Approval] = []
     ignored: list[str] = []
     for approval in given:
-        why_not = _why_not(rule, author, approval, plan, at)
-        if why_not:
-            ignored.append(f"{approval.actor}: {why_not}")
+        refusal = why_not(rule, author, approval, plan, at)
+        if refusal:
+            ignored.append(f"{approval.actor}: {refusal}")
         else:
-            counted.add(_name(approval.actor))
-    missing = max(0, rule.count - len(counted))
+            counted.append(approval)
+    missing = max(0, rule.count - _people(counted))
     return Standing(missing == 0, missing, tuple(ignored))
 
 
-def may_approve(rule: Approvals, author: str | None, actor: str, groups: tuple[str, ...] = ()) -> str | None:
+def _people(given: list[Approval]) -> int:
+    """How many different people these are: whoever may be the same as two others makes all three one."""
+    groups: list[list[Approval]] = []
+    for one in given:
+        near = [group for group in groups if any(_same(one, other) for other in group)]
+        groups = [group for group in groups if group not in near]
+        groups.append([one, *(other for group in near for other in group)])
+    return len(groups)
+
+
+def _same(one: Approval, other: Approval) -> bool:
+    if one.accounts and other.accounts:
+        return bool({*one.accounts} & {*other.accounts})
+    return bool(_names(one.actor, one.accounts) & _names(other.actor, other.accounts))
+
+
+def may_approve(
+    rule: Approvals,
+    author: str | None,
+    actor: str,
+    groups: tuple[str, ...] = (),
+    accounts: tuple[str, ...] = (),
+) -> str | None:
     """None if this person's approval would count, else the reason in words."""
-    if author is not None and same_person(actor, author):
+    if author is not None and same_person(actor, author, accounts):
         return "an author cannot approve their own release"
-    if rule.people and not {actor, *groups} & set(rule.people):
+    named = {actor, *groups} & {*rule.people} or {*accounts} & {who.casefold() for who in rule.people}
+    if rule.people and not named:
         return "is not among the people named by `approvals: {from: …}`"
     if author is None and not rule.people:
         return "the author is unknown, so `approvals: {from: …}` must name who may approve"
     return None
 
 
-def same_person(one: str, other: str) -> bool:
-    """Whether these may be one person: a login at a source is written `source:login`, a token's or an
-    author's name alone. Rather one person too few than one who says yes twice."""
-    return _name(one) == _name(other)
+def same_person(one: str, other: str, accounts: tuple[str, ...] = ()) -> bool:
+    """Whether these may be one person, who also has `accounts`: a login at a source is written
+    `source:login`, a token's or an author's name alone. Rather one person too few than one who says yes
+    twice."""
+    return _name(other) in _names(one, accounts)
+
+
+def _names(actor: str, accounts: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(_name(one) for one in (actor, *accounts))
 
 
 def _name(actor: str) -> str:
     return actor.rpartition(":")[2].casefold()
 
 
-def _why_not(rule: Approvals, author: str | None, approval: Approval, plan: str, at: float) -> str | None:
+def why_not(rule: Approvals, author: str | None, approval: Approval, plan: str, at: float) -> str | None:
+    """None if this approval counts for this plan now, else the reason in words."""
     if approval.plan != plan:
         return "what was approved has changed since"
     if at - approval.at > rule.expires:
         return "the approval has expired"
-    return may_approve(rule, author, approval.actor, approval.groups)
+    return may_approve(rule, author, approval.actor, approval.groups, approval.accounts)

@@ -43,6 +43,14 @@ class RunEvaluation:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckAuthority:
+    """Ask once more whether whoever approved the release still may; answered by `AuthorityChecked`."""
+
+    step: str
+    release: str
+
+
+@dataclass(frozen=True, slots=True)
 class StartWorkload:
     """Keep this version running under this name; answered by `WorkloadReady`."""
 
@@ -219,6 +227,7 @@ Effect = (
     Build
     | CheckImage
     | RunEvaluation
+    | CheckAuthority
     | StartWorkload
     | Adopt
     | CheckPreview
@@ -254,5 +263,7 @@ def lane(effect: Effect, subject: str) -> str:
             return f"workload:{backends[0]}"
         case StartWorkload(backend=backend):
             return f"workload:{backend}"
-        case Build() | CheckImage() | RunEvaluation() | Adopt() | CheckPreview() | Follow():
+        case (
+            Build() | CheckImage() | RunEvaluation() | CheckAuthority() | Adopt() | CheckPreview() | Follow()
+        ):
             return f"work:{subject}"

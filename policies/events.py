@@ -9,7 +9,9 @@ anything late, repeated or out of place changes nothing.
 from dataclasses import dataclass, field
 from typing import Literal
 
+from policies.approvals import Approval
 from policies.evidence import Evidence
+from policies.spec.declaration import Approvals
 
 ZERO_COMMIT = "0" * 40
 
@@ -102,6 +104,7 @@ SourceEvent = RefChanged | AliasChanged | VersionRegistered | ImageChanged
 Verb = Literal[
     "hand-back",
     "approve",
+    "override",
     "reject",
     "promote",
     "abort",
@@ -132,6 +135,7 @@ class Command:
     groups: tuple[str, ...] = field(
         default=(), metadata={"later": True}
     )  # of its source that the actor is in
+    accounts: tuple[str, ...] = field(default=(), metadata={"later": True})  # of the same person
 
 
 # --- answers to a version's effects ---------------------------------------------------------
@@ -309,11 +313,17 @@ class Overtaken:
 
 
 @dataclass(frozen=True, slots=True)
-class Approved:
-    """Somebody with the authority approved exactly the plan and evidence named."""
+class AuthorityChecked:
+    """Who approved was looked at once more, right before the release takes its turn.
 
-    actor: str
-    plan: str
+    `rule` is the protected branch's now, `approvals` those that were given by people who still may, as they
+    stand now, and `lost` says of the others why not.
+    """
+
+    step: str
+    rule: Approvals
+    approvals: tuple[Approval, ...]
+    lost: tuple[str, ...]
     at: float
 
 
@@ -334,6 +344,6 @@ ReleaseEvent = (
     | TurnCame
     | Superseded
     | Overtaken
-    | Approved
+    | AuthorityChecked
     | Command
 )

@@ -43,6 +43,8 @@ def title(release: Release) -> str:
         line = f"{release.name} on {release.target} serves {release.observed:g} % and is being watched"
     if release.phase is Phase.PROMOTED and not release.proven:
         line += " (not proven)"
+    if release.override is not None:
+        line += f" (rules overridden by {release.override.actor})"
     return line
 
 
@@ -62,6 +64,8 @@ def explanation(release: Release) -> str:
     lines = [f"cause: {release.cause.text}"]
     if release.reason:
         lines.append(f"reason: {release.reason}")
+    if release.override is not None:
+        lines.append(f"rules overridden: by {release.override.actor}: {release.override.reason}")
     if release.waits:
         lines.append(f"waits: {release.waits}")
     if release.would:
@@ -72,6 +76,8 @@ def explanation(release: Release) -> str:
     if release.evidence is not None:
         lines += [f"guard: {finding(f)}" for f in release.evidence.findings]
     if release.phase is Phase.APPROVAL:
+        if release.asked:
+            lines.append(f"evidence: {release.asked[-1].evidence[:19]}, which the plan's digest covers")
         lines.append(f"to approve: /segue approve {release.name} {release.plan[:19]}")
     return "\n".join(lines)
 

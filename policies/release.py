@@ -4,12 +4,10 @@ The machine itself is `policies.rollout`. What was asked of the router (`wanted`
 confirmed (`observed`) are two fields; `step` names the one answer that is waited for.
 """
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from policies.approvals import Approval
+from policies.approvals import Approval, Bond, Override
 from policies.evidence import Evidence
 from policies.place import HERE, Place
 from policies.spec.declaration import LATER, Environment, Gate, Mode
@@ -148,6 +146,10 @@ class Release:
     place: Place = HERE
     copied: bool = field(default=False, metadata=LATER)  # the router is to copy requests to it
     would: str = field(default="", metadata=LATER)  # where it is only watched: what Segue would have done
+    override: Override | None = field(
+        default=None, metadata=LATER
+    )  # an admin lets it go on against its rules
+    asked: tuple[Bond, ...] = field(default=(), metadata=LATER)  # what people were asked for; the last counts
 
     @property
     def only_watched(self) -> bool:
@@ -166,20 +168,3 @@ class Release:
     def settled(self) -> bool:
         """Whether the router has confirmed what was asked of it last."""
         return self.wanted == self.observed and not (self.phase is Phase.SHADOWING and self.step)
-
-
-def plan_digest(release: Release) -> str:
-    """A digest of everything an approval approves: version, image, results, steps and rules."""
-    parts = {
-        "release": release.name,
-        "target": release.target,
-        "version": release.version,
-        "image": release.image,
-        "metrics": release.metrics,
-        "gates": release.gates,
-        "steps": [asdict(step) for step in release.steps],
-        # Without what it does to others: that is no part of what serves, nor of how it is judged.
-        "environment": {k: v for k, v in asdict(release.environment).items() if k != "when_newer"},
-    }
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
-    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()

@@ -6,11 +6,11 @@ row says that nothing happens, because late, repeated and misplaced events are n
 
 from dataclasses import replace
 
-from policies import approvals, ending, gates, observing, settle, shifting, split, strategy
-from policies.approvals import Approval
-from policies.effects import Adopt, CheckPreview, StartWorkload, Wake
+from policies import approving, bonds, ending, gates, observing, settle, shifting, split, strategy
+from policies.effects import Adopt, CheckPreview, StartWorkload
 from policies.events import (
     Adopted,
+    AuthorityChecked,
     CheckFinished,
     Command,
     Drifted,
@@ -28,7 +28,7 @@ from policies.events import (
     WorkloadReady,
 )
 from policies.place import Place
-from policies.release import HOLDING, Phase, Release, Serving, Target, plan_digest
+from policies.release import HOLDING, Phase, Release, Serving, Target
 from policies.split import Decision
 
 WAITING = (Phase.PENDING, Phase.QUEUED)  # for nothing that answers to a step
@@ -52,7 +52,15 @@ def advance(release: Release, target: Target, event: ReleaseEvent, ahead: str = 
         case Superseded(by=by, at=at), Phase.PENDING | Phase.APPROVAL | Phase.QUEUED:
             return ending.end(release, target, Phase.SUPERSEDED, f"{by} is newer", at)
         case Command(verb="approve"), Phase.APPROVAL:
-            return _approve(release, target, event, ahead)
+            approved = approving.approve(release, event)
+            return (
+                _queue(approved, target, event.at, ahead)
+                if approved
+                else approving.noted(release, target, event)
+            )
+        case Command(verb="override"), Phase.APPROVAL:
+            overridden = approving.override(release, event)
+            return _queue(overridden, target, event.at, ahead) if overridden else same
         case Command(verb="reject", actor=actor, reason=reason, at=at), Phase.APPROVAL:
             said = f"{actor} rejected it" + (f": {reason}" if reason else "")
             return ending.end(release, target, Phase.REJECTED, said, at)
@@ -60,6 +68,11 @@ def advance(release: Release, target: Target, event: ReleaseEvent, ahead: str = 
             return ending.end(release, target, Phase.REJECTED, "nobody approved it in time", at)
         case TurnCame(at=at), Phase.QUEUED:
             return _take_turn(release, target, at)
+        case AuthorityChecked(step=release.step), Phase.QUEUED:
+            return _authorised(release, target, event, ahead)
+        case EffectFailed(step=release.step, reason=reason, at=at), Phase.QUEUED:
+            nobody = AuthorityChecked(release.step, release.environment.approvals, (), (reason,), at)
+            return _authorised(release, target, nobody, ahead)
         case Command(verb="abort"), Phase.PENDING | Phase.APPROVAL | Phase.QUEUED:
             return ending.end(release, target, Phase.ABORTED, ending.by(event, "aborted"), event.at)
         case Command(
@@ -107,7 +120,7 @@ def advance(release: Release, target: Target, event: ReleaseEvent, ahead: str = 
             return _unheld(replace(release, paused=False, reason=""), target, at)
         case Command(verb="resume"), Phase.SHADOWING | Phase.SHIFTING | Phase.WATCHING:
             return shifting.resume(release, target, event)
-        case Command(verb="promote"), Phase.SHADOWING | Phase.SHIFTING | Phase.WATCHING:
+        case Command(verb="promote" | "override"), Phase.SHADOWING | Phase.SHIFTING | Phase.WATCHING:
             return shifting.promote_by_hand(release, target, event)
         case _:
             return same
@@ -124,8 +137,8 @@ def _judge_gates(release: Release, target: Target, event: VersionReady, ahead: s
     if target.holder is None and not ahead and not release.only_watched and _serves_already(release, target):
         return _already_there(release, target, event.at)
     release = _planned(release, target)
-    if _needs_approval(release):
-        return _ask(release, target, event.at)
+    if approving.needed(release):
+        return approving.ask(release, target, event.at)
     return _queue(release, target, event.at, ahead)
 
 
@@ -153,35 +166,7 @@ def _planned(release: Release, target: Target) -> Release:
         first = target.stable is None and release.place.deployment is None
         steps = strategy.plan(release.environment, first=first)
     release = replace(release, steps=steps)
-    return replace(release, plan=plan_digest(release))
-
-
-def _needs_approval(release: Release) -> bool:
-    return release.environment.approvals.count > 0 and not release.switch
-
-
-def _ask(release: Release, target: Target, at: float) -> Decision:
-    waiting = replace(release, phase=Phase.APPROVAL, since=at, approvals=())
-    wake = Wake(at + release.environment.approvals.expires)
-    return Decision(waiting, target, (wake, *settle.announce(waiting)))
-
-
-def _approve(release: Release, target: Target, command: Command, ahead: str) -> Decision:
-    if not _names_plan(command.digest, release.plan):
-        return Decision(release, target)
-    given = (*release.approvals, Approval(command.actor, release.plan, command.at, command.groups))
-    release = replace(release, approvals=given)
-    standing = approvals.standing(
-        release.environment.approvals, release.cause.author, given, release.plan, command.at
-    )
-    if not standing.granted:
-        return Decision(release, target)
-    return _queue(release, target, command.at, ahead)
-
-
-def _names_plan(digest: str | None, plan: str) -> bool:
-    """An approval without a digest approves what the release shows now; a digest must be its."""
-    return digest is None or (len(digest) >= len("sha256:") + 12 and plan.startswith(digest))
+    return replace(release, plan=bonds.bond(release, release.asked[-1].step if release.asked else "").plan)
 
 
 def _queue(release: Release, target: Target, at: float, ahead: str) -> Decision:
@@ -191,8 +176,19 @@ def _queue(release: Release, target: Target, at: float, ahead: str) -> Decision:
     return _take_turn(release, target, at)
 
 
-def _take_turn(release: Release, target: Target, at: float) -> Decision:
-    """Handover: holder and epoch change together, and an absolute write begins the new epoch."""
+def _authorised(release: Release, target: Target, event: AuthorityChecked, ahead: str) -> Decision:
+    """Take the turn that the check was for, if approvals that still count are enough; else ask anew."""
+    release = approving.checked(release, event)
+    if target.holder is not None or ahead:
+        return Decision(replace(release, waits=ahead), target)
+    return _take_turn(release, target, event.at, checked=event)
+
+
+def _take_turn(
+    release: Release, target: Target, at: float, checked: AuthorityChecked | None = None
+) -> Decision:
+    """Handover: holder and epoch change together, and an absolute write begins the new epoch. Who approved is
+    asked for right before."""
     if target.holder is not None:
         return Decision(release, target)
     release = replace(release, waits="")
@@ -209,9 +205,14 @@ def _take_turn(release: Release, target: Target, at: float) -> Decision:
     if refused:
         return ending.end(release, target, Phase.REFUSED, refused, at)
     planned = _planned(release, target)
-    if planned.plan != release.plan and _needs_approval(release):
-        return _ask(planned, target, at)  # what was approved has changed
+    asks = approving.needed(release) and not approving.waived(planned, at)
+    if asks and planned.plan != release.plan:
+        return approving.ask(planned, target, at)  # what was approved has changed
     release = planned
+    if asks and checked is None:
+        return approving.check(release, target)
+    if asks and checked is not None and not approving.granted(release, at):
+        return approving.go_back(release, target, checked)
     if release.batch:
         return ending.finish(release, replace(target, newest=release.number), at)
     if release.only_watched:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from policies import ending, settle, split
+from policies.approvals import Override
 from policies.effects import Effect, Wake
 from policies.events import Command, EvidenceChanged, TrafficObserved
 from policies.evidence import Evidence, Verdict
@@ -267,11 +268,17 @@ def _not_proven(release: Release) -> Release:
 
 
 def promote_by_hand(release: Release, target: Target, command: Command) -> Decision:
-    """A person goes on without waiting: out of the shadow, to the next weight, or to the end of the watch."""
+    """A person goes on without waiting: out of the shadow, to the next weight, or to the end of the watch.
+    Only an admin's override does so under suspicion."""
     if not release.settled:
         return Decision(release, target)
-    if release.evidence is not None and release.evidence.verdict is Verdict.SUSPECT:
+    suspicious = release.evidence is not None and release.evidence.verdict is Verdict.SUSPECT
+    if suspicious and command.verb != "override":
         return Decision(release, target)
+    if command.verb == "override":
+        given = Override(command.actor, command.reason or "", release.plan, command.at)
+        against = ending.by(command, "overrode its rules")
+        release = replace(release, override=given, unproven=(*release.unproven, against))
     release = replace(release, paused=False, reason="")
     ahead = _ahead(release) if release.phase is Phase.SHIFTING else []
     if ahead and _allowed(release, command.at) >= ahead[0]:

@@ -13,7 +13,7 @@ from service import beginning, commenting, dismissing, ordering, replaying, seen
 from service.beginning import Plan
 from service.bootstrap import Parts
 from service.deciding import Deciding, decide
-from service.obeying import back, releases, starting
+from service.obeying import admins, back, releases, starting
 from service.obeying.reply import Reply
 from service.queue import Work
 from service.states import COMMAND, model_of
@@ -22,7 +22,7 @@ from service.states import COMMAND, model_of
 def answer(parts: Parts, work: Work) -> None:
     """Obey a stored command and keep the reply, in one change."""
     command = _with_groups(parts, COMMAND.load(work.body))
-    prepared = starting.plan(parts, command) if command.verb == "start" else None
+    prepared = starting.plan(parts, command) if command.verb == "start" else admins.refusal(parts, command)
 
     def store(deciding: Deciding) -> None:
         reply = prepared if isinstance(prepared, Reply) else obey(deciding, command, prepared)
@@ -83,7 +83,7 @@ def obey(deciding: Deciding, command: Command, plan: Plan | None) -> Reply:
         case "dismiss-event":
             ok, text = dismissing.dismiss(deciding.change, command)
             return Reply(ok=ok, text=text)
-        case "approve" | "reject" | "promote" | "abort" | "pause" | "resume":
+        case "approve" | "override" | "reject" | "promote" | "abort" | "pause" | "resume":
             return releases.tell(deciding, command)
         case _:
             return Reply(ok=False, text=f"{command.verb} is not a command here; write: segue --help")

@@ -16,6 +16,7 @@ from handlers.commands import Wrong
 from handlers.hints import CommentHint, RefHint
 from policies.effects import WriteComment
 from policies.events import ZERO_COMMIT, Command
+from policies.release import Cause
 from service.bootstrap import Parts
 from service.change import Change
 from service.deciding import Deciding
@@ -23,6 +24,7 @@ from service.ports.connections import Source, keyring
 from service.ports.git import Permission
 from service.ports.outcomes import Refused
 from service.queue import Work
+from service.reading import Reading
 from service.states import COMMAND
 
 log = structlog.get_logger()
@@ -140,9 +142,16 @@ def remember_pusher(change: Change, source: Source, hint: RefHint) -> None:
         change.record(_subject(hint.after), f"{source.keyring}:{hint.pusher}", PUSHED, told)
 
 
-def pushers(change: Change, source: str, commit: str) -> frozenset[str]:
-    """Everybody of whom the source's host said that they pushed the commit, as `source:login`."""
-    entries = change.record_of(_subject(commit))
+def pushed(read: Reading, cause: Cause) -> frozenset[str]:
+    """Everybody of whom a host said that they pushed what is released; nobody where it is no code of ours."""
+    if cause.source is None or cause.commit is None or cause.author is None:
+        return frozenset()
+    return _pushers(read, cause.source, cause.commit)
+
+
+def _pushers(read: Reading, source: str, commit: str) -> frozenset[str]:
+    """As `source:login`."""
+    entries = read.record_of(_subject(commit))
     return frozenset(
         e.actor for e in entries if e.action == PUSHED and e.actor.startswith(f"{keyring(source)}:")
     )

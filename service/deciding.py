@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 from policies import limits, messages, rollout, turns, version
 from policies.effects import Effect, Wake, lane
 from policies.events import (
+    AuthorityChecked,
     Command,
     Drifted,
+    EffectFailed,
     EvidenceChanged,
     Overtaken,
     ReleaseEvent,
@@ -45,7 +47,7 @@ from service.store import TRIES, Store
 
 T = TypeVar("T")
 EVERY = 1 << 31  # releases: none may be overlooked
-SHOWN = ("phase", "wanted", "observed", "paused", "reason", "waits", "unproven", "approvals")
+SHOWN = ("phase", "wanted", "observed", "paused", "reason", "waits", "unproven", "approvals", "override")
 
 
 def decide(store: Store, decision: Callable[["Deciding"], T], tries: int = TRIES) -> T:
@@ -140,7 +142,8 @@ class Deciding:
         self._record(before, after, event)
         if after.phase is Phase.STARTING and before.phase is not Phase.STARTING:
             return self._held_by_alert(after, event.at) or after
-        if after.final and decision.target.holder is None:
+        lost = after.phase is Phase.APPROVAL and isinstance(event, AuthorityChecked | EffectFailed)
+        if decision.target.holder is None and (after.final or lost):
             self._turn_is_over(after)
         elif after.phase is Phase.QUEUED and decision.target.holder is not None:
             self._overtake(decision.target.holder, after)
@@ -181,9 +184,8 @@ class Deciding:
 
     def _ahead(self, release: Release, target: Target, event: ReleaseEvent) -> str:
         """What takes the target before the release may, where this event could let it have it; or ""."""
-        if release.phase not in {Phase.PENDING, Phase.APPROVAL} or not isinstance(
-            event, VersionReady | Command
-        ):
+        waits = release.phase in {Phase.PENDING, Phase.APPROVAL, Phase.QUEUED}
+        if not waits or not isinstance(event, VersionReady | Command | AuthorityChecked | EffectFailed):
             return ""
         return self._before(release, target)
 
@@ -289,6 +291,7 @@ class Deciding:
             "title": messages.title(after),
             "evidence": [messages.finding(f) for f in evidence.findings] if evidence else [],
             "plan": after.plan,
+            "evidence_digest": after.asked[-1].evidence if after.asked else "",
             "unproven": list(after.unproven),
         }
         self.change.record(after.name, getattr(event, "actor", "segue"), after.phase.value, detail)

@@ -29,6 +29,7 @@ from service.settings import Settings
 log = structlog.get_logger()
 PEOPLE = "people"
 LABELS = "labels"
+CHANNELS = ("api", "cli")  # that whoever has a token may say they speak by
 RETRY_AFTER = "5"
 KEPT = ("user-agent", "content-type")  # headers that are kept beside those of the signature
 SIGNED = ("x-", "webhook-", "ce-")
@@ -197,6 +198,8 @@ def _command(body: bytes, actor: str) -> dict[str, Any]:
         value = told.get(key)
         if value is not None and (not isinstance(value, str) or len(value) > 2000):
             raise Refusal(400, f"`{key}` must be a text")
+    if told.get("channel") not in {None, *CHANNELS}:
+        raise Refusal(400, f"`channel` must be one of {', '.join(CHANNELS)}: no other can be claimed")
     arguments = told.get("arguments", {})
     if not isinstance(arguments, dict) or not all(isinstance(v, str) for v in arguments.values()):
         raise Refusal(400, "`arguments` must be an object of texts")

@@ -3,6 +3,7 @@
 The words are the bond itself, so that whoever comes too late is told what it was and what it is now.
 """
 
+from policies import bonds
 from policies.events import Command
 from policies.release import Phase, Release, Target
 from service.change import Change
@@ -37,10 +38,18 @@ def changed(change: Change, command: Command) -> str | None:
     now = None if saw is None else _now(change, command)
     if saw is None or now is None or now == saw:
         return None
+    since = _since(change, command)
     return (
-        f"nothing was done: {command.subject} was {saw} when you looked, and is {now} now;"
+        f"nothing was done: {command.subject} was {saw} when you looked, and is {now} now{since};"
         f" look again, then {command.verb} if it is still right"
     )
+
+
+def _since(read: Reading, command: Command) -> str:
+    """What else has changed, where the command names the plan that was seen."""
+    row = read.release(number_of(command.subject or ""))
+    told = bonds.since(release_of(row), command.digest) if row is not None and command.digest else ""
+    return f" ({told})" if told else ""
 
 
 def _now(read: Reading, command: Command) -> str | None:

@@ -179,6 +179,14 @@ token = Table(
     Column("expires", Double),
 )
 
+# Which accounts (a token's or an author's name, `source:login`) are one person's, as the operator says.
+account = Table(
+    "account",
+    ENGINE,
+    Column("account", Text, primary_key=True),
+    Column("person", Text, nullable=False),
+)
+
 # Who is logged in to the page, and links that log somebody in once. Only digests of secrets are stored.
 session = Table(
     "session",

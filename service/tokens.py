@@ -61,3 +61,11 @@ def asker(store: Store, authorization: str) -> str | None:
 def _named(store: Store, secret: str, roles: set[str]) -> str | None:
     found = store.token(digest_of(secret.strip())) if secret.strip() else None
     return None if found is None or found.role not in roles else found.name
+
+
+def valid(store: Store, name: str, now: float) -> bool:
+    """Whether somebody of this name has a token that may command."""
+    return any(
+        one.name == name and one.role == OPERATOR and (one.expires is None or now < one.expires)
+        for one in store.tokens()
+    )

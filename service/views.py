@@ -51,6 +51,7 @@ def release(shown: Release) -> dict[str, Any]:
         "gates": list(shown.gates),
         "metrics": dict(shown.metrics),
         "plan": shown.plan or None,
+        "evidence_digest": shown.asked[-1].evidence if shown.asked else None,
         "approvals": [{"actor": a.actor, "at": a.at} for a in shown.approvals],
         "evidence": evidence(shown.evidence) if shown.evidence else None,
         "began": shown.began,

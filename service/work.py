@@ -46,7 +46,9 @@ log = structlog.get_logger()
 NEWER_SECONDS = 30.0  # between two looks at what only newer code can read
 SLOW_SECONDS = 5.0  # what takes longer is told why
 # What must never wait behind a build or a registry: it has worker processes of its own.
-URGENT = ("SetTraffic", "evidence", "Wake", "command", "StartWorkload", "CheckPreview")
+URGENT = (
+    "SetTraffic", "evidence", "Wake", "command", "CheckAuthority", "StartWorkload", "CheckPreview",
+)  # fmt: skip
 PATIENT = (
     "delivery", "event", "look", "declare", "Build", "CheckImage", "RunEvaluation", "StopWorkload",
     "ReportCommit", "WriteComment", "MoveAlias", "TagVersion", "housekeeping", "drift", "Adopt", "HandBack",

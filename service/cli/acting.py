@@ -43,6 +43,22 @@ def approve(release: str | None, digest: str | None, reason: str | None, *, want
     obey("approve", release, wants_json=wants_json, digest=digest, reason=reason)
 
 
+@click.command()
+@click.argument("release")
+@click.argument("digest", required=False)
+@click.option("--reason", metavar="TEXT", required=True, help="Why; it stands in the record, and is told.")
+@as_json
+def override(release: str, digest: str | None, reason: str, *, wants_json: bool) -> None:
+    """Let a release go on against its rules: for admins.
+
+    RELEASE waits for approval, or for evidence. Its plan of now (DIGEST: only if that is still the plan)
+    goes on without approvals, or to the next weight even under suspicion; harm still takes it back. The
+    record, the log, a counter, the commit's status and the page say who did it and why. Where it has not
+    begun within an hour, its rules hold again.
+    """
+    obey("override", release, wants_json=wants_json, digest=digest, reason=reason)
+
+
 def _simple(
     verb: str, about: str, subject: Callable[..., Any] = release, which: str = WHICH
 ) -> click.Command:
@@ -105,6 +121,7 @@ def start(
 COMMANDS = (
     start,
     approve,
+    override,
     _simple("reject", "End a release that waits for approval."),
     _simple("promote", "Go to the next weight now; the record says who did."),
     _simple("abort", "End a release, and take its traffic back."),

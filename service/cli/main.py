@@ -16,14 +16,15 @@ FORESEEN = (Refusal, Unreachable, StoreError, UnknownAdapter, PortError, Setting
 # Which module holds a command. Imported when it is typed: what starts everything is slow to import.
 PLACES = {
     "up": "running", "down": "running", "doctor": "running", "connect": "connecting",
-    "cluster": "connecting", "token": "connecting", "signing-key": "connecting",
+    "cluster": "connecting", "token": "connecting", "person": "naming",
+    "signing-key": "connecting",
     "init": "checking", "check": "checking", "simulate": "simulating",
     "open": "opening", "releases": "showing", "show": "showing", "watch": "showing",
     "logs": "showing", "report": "reporting", "replay": "replaying", "targets": "showing",
     "verdict": "asking",
     "events": "listing", "replay-event": "listing", "dismiss-event": "listing",
     "labels": "labelling", "add-labels": "labelling",
-    "start": "acting", "approve": "acting", "reject": "acting",
+    "start": "acting", "approve": "acting", "override": "acting", "reject": "acting",
     "promote": "acting", "abort": "acting", "retry": "acting", "pause": "acting", "resume": "acting",
     "rollback": "acting", "hand-back": "acting", "demo": "demonstrating",
     "migrate": "keeping", "backup": "keeping", "restore": "keeping",

@@ -11,6 +11,7 @@ MIDDLE = {
     "pause": {Phase.STARTING, Phase.CHECKING, *JUDGED},
     "resume": {Phase.STARTING, Phase.CHECKING, *JUDGED},
     "approve": {Phase.APPROVAL},
+    "override": {Phase.APPROVAL, *JUDGED},
     "reject": {Phase.APPROVAL},
 }
 

@@ -2,14 +2,19 @@
 
 from dataclasses import replace
 
-from policies import approvals
+import structlog
+
+from policies import approvals, bonds
+from policies.approvals import OVERRIDE_SECONDS
 from policies.events import Command
 from policies.release import HOLDING, Phase, Release
-from service import commenting
+from service import commenting, meters, people
 from service.deciding import Deciding
 from service.obeying import naming
 from service.obeying.naming import MIDDLE
 from service.obeying.reply import Reply
+
+log = structlog.get_logger()
 
 
 def tell(deciding: Deciding, command: Command) -> Reply:
@@ -19,13 +24,25 @@ def tell(deciding: Deciding, command: Command) -> Reply:
         return release
     if command.groups and release.model not in {row.name for row in deciding.change.models(command.channel)}:
         command = replace(command, groups=())  # another host may have groups of the same names
+    command = replace(command, accounts=people.accounts(deciding.change, command.actor))
     wrong = _why_not(release, command) or _not_theirs(deciding, release, command)
     if wrong:
         return Reply(ok=False, text=wrong, release=release.name)
     after = deciding.release_event(release.name, command)
     if after is None or after == release:
         return Reply(ok=False, text=_unchanged(release, command), release=release.name)
+    if command.verb == "override":
+        _tell_loudly(deciding, after, command)
     return Reply(ok=True, text=_done(after, command), release=release.name)
+
+
+def _tell_loudly(deciding: Deciding, release: Release, command: Command) -> None:
+    """An override stands in the record by itself, is counted, and is a warning in the log."""
+    until = command.at + OVERRIDE_SECONDS
+    told = {"reason": command.reason or "", "plan": release.plan, "until": until, "channel": command.channel}
+    deciding.change.record(release.name, command.actor, "rules overridden", told)
+    meters.OVERRIDES.labels(release.target).inc()
+    log.warning("rules overridden", release=release.name, actor=command.actor, reason=command.reason)
 
 
 def _why_not(release: Release, command: Command) -> str | None:
@@ -36,10 +53,13 @@ def _why_not(release: Release, command: Command) -> str | None:
         allowed = " or ".join(sorted(phase.value for phase in wanted))
         where = f"one in the phase {allowed}"
         return f"{release.name} is in the phase {release.phase.value}; {command.verb} is for {where}"
+    if command.verb == "override" and not (command.reason or "").strip():
+        return f"say why: /segue override {release.name} <reason>"
     if command.verb == "approve":
         rule = release.environment.approvals
-        refusal = approvals.may_approve(rule, release.cause.author, command.actor, command.groups)
-        return f"{command.actor}: {refusal}" if refusal else None
+        author, actor = release.cause.author, command.actor
+        refusal = approvals.may_approve(rule, author, actor, command.groups, command.accounts)
+        return f"{actor}: {refusal}" if refusal else None
     return None
 
 
@@ -56,8 +76,8 @@ def _not_theirs(deciding: Deciding, release: Release, command: Command) -> str |
     cause = release.cause
     if cause.source is None or cause.commit is None or cause.author is None:
         return None  # not code of ours: only people on the list count
-    known = commenting.pushers(deciding.change, cause.source, cause.commit)
-    if any(approvals.same_person(who, command.actor) for who in known):
+    known = commenting.pushed(deciding.change, cause)
+    if any(approvals.same_person(command.actor, who, command.accounts) for who in known):
         return f"{command.actor}: who pushed a commit cannot approve it"
     if command.where is not None and not known:
         return f"nobody told who pushed {cause.commit[:12]}; approve by: segue approve {release.name}"
@@ -65,9 +85,10 @@ def _not_theirs(deciding: Deciding, release: Release, command: Command) -> str |
 
 
 def _unchanged(release: Release, command: Command) -> str:
-    if command.verb == "approve":
-        now = release.plan[:19]
-        return f"you saw {command.digest}, and {now} waits now; look again: segue show {release.name}"
+    if command.verb in {"approve", "override"} and release.phase is Phase.APPROVAL:
+        now, since = release.plan[:19], bonds.since(release, command.digest or "")
+        why = f" ({since})" if since else ""
+        return f"you saw {command.digest}, and {now} waits now{why}; look again: segue show {release.name}"
     if release.only_watched and release.phase in HOLDING:
         return f"{release.name} is only watched: whoever shifts its traffic decides; nothing changed"
     if release.evidence is not None and command.verb == "promote":
@@ -79,4 +100,10 @@ def _done(after: Release, command: Command) -> str:
     if command.verb == "approve" and after.phase is Phase.APPROVAL:
         count = after.environment.approvals.count
         return f"{after.name}: approval noted, {count} needed in all"
+    if command.verb == "approve" and after.phase is Phase.QUEUED:
+        return f"{after.name} is approved, and begins when its turn comes"
+    if command.verb == "override":
+        return (
+            f"{after.name} goes on against its rules for an hour, and everybody is told: {after.phase.value}"
+        )
     return f"{after.name} is {after.phase.value}"

@@ -32,10 +32,10 @@ class Action:
 REJECT = Action("reject", "Reject", "The release ends. No user has met it, and none will.", harsh=True)
 
 
-def of_release(release: Release, who: str) -> tuple[Action, ...]:
+def of_release(release: Release, who: str, accounts: tuple[str, ...] = ()) -> tuple[Action, ...]:
     """In the order in which they are offered."""
     if release.phase is Phase.APPROVAL:
-        return (_approve(release, who), REJECT, _abort(release))
+        return (_approve(release, who, accounts), REJECT, _abort(release))
     if release.phase in MIDDLE:
         going = _resume(release) if release.paused else _pause(release)
         moves = release.phase in JUDGED and not release.only_watched
@@ -73,7 +73,7 @@ def of_event(shown: Happened) -> tuple[Action, ...]:
     return ()
 
 
-def _approve(release: Release, who: str) -> Action:
+def _approve(release: Release, who: str, accounts: tuple[str, ...]) -> Action:
     rule = release.environment.approvals
     return Action(
         "approve",
@@ -82,7 +82,7 @@ def _approve(release: Release, who: str) -> Action:
         " If any of it changes, your approval is void.",
         digest=release.plan,
         seen=seen.of_release(release),
-        why_not=approvals.may_approve(rule, release.cause.author, who) or "",
+        why_not=approvals.may_approve(rule, release.cause.author, who, (), accounts) or "",
     )
 
 

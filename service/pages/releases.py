@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, g, make_response, render_template, request
 
 from policies.release import Phase, Release
-from service import estimating, parked, printed, views
+from service import estimating, parked, people, printed, views
 from service.bootstrap import Parts
 from service.pages import actions, journey, paging, standing
 from service.pages.pictures import Pictures
@@ -79,6 +79,7 @@ def _all_of(parts: Parts, series: Series, name: str) -> dict[str, Any]:
         version = read.version(shown.version)
         target, now = target_of(read.target(shown.target), shown.target), read.now
         record = read.newest_of_record(name, limit=ENTRIES)
+        accounts = people.accounts(read, g.visitor.name)
         dead = [parked.shown(work) for work in read.work_of(name) if work.state == "dead"]
     state = version_of(version) if version is not None else None
     last = record[0].id if record else 0
@@ -90,7 +91,7 @@ def _all_of(parts: Parts, series: Series, name: str) -> dict[str, Any]:
         "building": state.phase.value if state is not None and shown.phase is Phase.PENDING else "",
         "stops": journey.stops(shown),
         "guards": standing.rows(shown.evidence) if shown.evidence else (),
-        "actions": actions.of_release(shown, g.visitor.name),
+        "actions": actions.of_release(shown, g.visitor.name, accounts),
         "rule": shown.environment.approvals,
         "record": [views.entry(entry) for entry in record],
         "cut": len(record) == ENTRIES,

@@ -3,6 +3,7 @@
 from policies.effects import (
     Adopt,
     Build,
+    CheckAuthority,
     CheckImage,
     CheckPreview,
     Effect,
@@ -21,6 +22,7 @@ from policies.effects import (
 )
 from policies.events import Tick
 from service.bootstrap import Parts
+from service.performing.authority import check_authority
 from service.performing.evaluating import evaluate
 from service.performing.following import follow
 from service.performing.images import build, check_image
@@ -42,6 +44,8 @@ def perform(parts: Parts, effect: Effect, now: float, since: float) -> Done | Ag
             return check_image(parts, effect, now, since)
         case RunEvaluation():
             return evaluate(parts, effect, now)
+        case CheckAuthority():
+            return check_authority(parts, effect, now)
         case StartWorkload():
             return start(parts, effect, now, since)
         case Adopt():

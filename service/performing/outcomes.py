@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from policies.effects import HandBack, MoveAlias
 from policies.events import (
     Adopted,
+    AuthorityChecked,
     BuildFinished,
     CheckFinished,
     EffectFailed,
@@ -27,6 +28,7 @@ Answer = (
     | ImageTrusted
     | EvaluationFinished
     | WorkloadReady
+    | AuthorityChecked
     | Adopted
     | CheckFinished
     | TrafficObserved

@@ -10,6 +10,7 @@ from dataclasses import replace
 from policies import rollout, version
 from policies.events import (
     Adopted,
+    AuthorityChecked,
     BuildFinished,
     CheckFinished,
     Command,
@@ -121,6 +122,8 @@ def _events(release):
     yield TrafficObserved(release.step, release.epoch, release.wanted, soon)
     yield TrafficObserved(release.step, release.epoch, release.wanted + 1, soon)
     yield TurnCame(soon)
+    for left in (release.approvals, ()):
+        yield AuthorityChecked(release.step, release.environment.approvals, left, (), soon)
     yield Superseded("rel-3", soon)
     yield Overtaken("rel-3", soon)
     for at in (soon, late):
@@ -143,7 +146,7 @@ def _key(release, target):
     return (
         replace(
             release, since=0.0, ended=None, approvals=(), evidence=None, evidence_at=0.0, attempt=0, step="",
-            reason="", waits="", unproven=(), gates=(), plan="", steps=(),
+            reason="", waits="", unproven=(), gates=(), plan="", steps=(), asked=(),
         ),
         replace(target, epoch=0, stable=target.stable and replace(target.stable, since=0.0)),
         evidence, len(release.steps), len(release.approvals), bool(release.step),

@@ -18,6 +18,7 @@ from hypothesis.stateful import (
 from sqlalchemy import text
 
 from policies.events import (
+    AuthorityChecked,
     CheckFinished,
     Command,
     EffectFailed,
@@ -48,11 +49,20 @@ class Turns(RuleBasedStateMachine):
         with writing(self.store.engine) as connection:
             for table in ("release", "target", "work"):
                 connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608  our own names
+        self.lost = False  # whether the next who approved may not any more
         self.seen = None  # all releases as they are, read once after each change
         self.held = []  # numbers of the releases that held the target, in order
 
     def tell(self, name, event):
         self.clock.now += 1
+        self.apply(name, event)
+        while looked := [r for r in self.waiting(Phase.QUEUED) if r.step]:
+            left = () if self.lost else looked[0].approvals
+            self.lost = False
+            rule = looked[0].environment.approvals
+            self.apply(looked[0].name, AuthorityChecked(looked[0].step, rule, left, (), self.clock.now))
+
+    def apply(self, name, event):
         before = self.target().holder
         decide(self.store, lambda deciding: deciding.release_event(name, event))
         self.seen = None
@@ -105,6 +115,10 @@ class Turns(RuleBasedStateMachine):
     @rule(data=st.data(), verb=st.sampled_from(["approve", "approve", "reject"]))
     def answer(self, data, verb):
         self.say(verb, data.draw(st.sampled_from(self.waiting(Phase.APPROVAL))))
+
+    @rule()
+    def somebody_may_approve_no_more(self):
+        self.lost = True
 
     @precondition(lambda self: self.waiting())
     @rule(data=st.data())

@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 from policies import version as versions
 from policies.effects import (
     Build,
+    CheckAuthority,
     CheckImage,
     CheckPreview,
     ReportCommit,
@@ -32,6 +33,7 @@ from policies.effects import (
     Wake,
 )
 from policies.events import (
+    AuthorityChecked,
     BuildFinished,
     CheckFinished,
     Command,
@@ -319,6 +321,10 @@ class Machines(RuleBasedStateMachine):
             self.see(name, EffectFailed(effect.step, "no", self.now))
             return
         match effect:
+            case CheckAuthority():
+                release = self.releases[name]
+                rule = release.environment.approvals
+                answer = AuthorityChecked(effect.step, rule, release.approvals, (), self.now)
             case StartWorkload():
                 answer = WorkloadReady(effect.step, "http://127.0.0.1:2", self.now)
             case CheckPreview():
@@ -590,6 +596,8 @@ class Machines(RuleBasedStateMachine):
                 self.see(name, Command("resume", name, None, None, "bob", "cli", self.now))
             case Phase.STARTING | Phase.CHECKING | Phase.RESTORING:
                 self.answer_step(name)
+            case Phase.QUEUED if release.step:
+                self.answer_step(name)
             case Phase.SHADOWING | Phase.SHIFTING | Phase.WATCHING if not release.settled:
                 self.answer_step(name)
             case Phase.SHADOWING | Phase.SHIFTING | Phase.WATCHING:
@@ -622,7 +630,7 @@ class Machines(RuleBasedStateMachine):
 
 
 def _answerable(effect):
-    return isinstance(effect, StartWorkload | CheckPreview | SetTraffic)
+    return isinstance(effect, CheckAuthority | StartWorkload | CheckPreview | SetTraffic)
 
 
 def _weight(effect):

@@ -5,8 +5,18 @@ from dataclasses import replace
 
 import pytest
 
-from policies.effects import CheckPreview, MoveAlias, SetTraffic, StartWorkload, StopWorkload, Wake
+from policies import bonds
+from policies.effects import (
+    CheckAuthority,
+    CheckPreview,
+    MoveAlias,
+    SetTraffic,
+    StartWorkload,
+    StopWorkload,
+    Wake,
+)
 from policies.events import (
+    AuthorityChecked,
     CheckFinished,
     Command,
     Drifted,
@@ -20,7 +30,7 @@ from policies.events import (
     WorkloadReady,
 )
 from policies.evidence import Evidence, Finding, Verdict
-from policies.messages import title
+from policies.messages import explanation, title
 from policies.release import Cause, Phase, Release, Serving, Target
 from policies.rollout import advance
 from policies.spec.declaration import (
@@ -88,6 +98,12 @@ class Run:
             verdict, (finding,), self.release.observed, self.release.epoch, allowed, seen, int(at * 10)
         )
         return self.see(EvidenceChanged(found, at))
+
+    def authorise(self, at: float, lost: tuple[str, ...] = (), rule: Approvals | None = None) -> Decision:
+        """Who approved still may, but for those who are named."""
+        left = tuple(a for a in self.release.approvals if a.actor not in lost)
+        rule = rule or self.release.environment.approvals
+        return self.see(AuthorityChecked(self.release.step, rule, left, lost, at))
 
     def to_shifting(self) -> None:
         self.see(ready())
@@ -233,6 +249,8 @@ def test_an_approval_by_the_author_or_of_another_plan_does_not_count():
     run.see(Command("approve", "rel-2", "sha256:" + "0" * 12, None, "bob", "cli", 5))
     assert run.release.phase is Phase.APPROVAL
     run.see(Command("approve", "rel-2", run.release.plan[:19], None, "bob", "cli", 5))
+    assert run.effects == [CheckAuthority(run.release.step, "rel-2")]
+    run.authorise(6)
     assert run.release.phase is Phase.STARTING
 
 
@@ -372,6 +390,102 @@ def test_a_plan_that_changed_after_its_approval_is_asked_for_again():
     run.target = make_target()
     run.see(TurnCame(9))
     assert run.release.phase is Phase.APPROVAL
+    assert "steps was " in run.release.reason or "steps is another one" in run.release.reason
+
+
+def waiting_for(count: int, **how) -> Run:
+    rule = Approvals(count=count, **how)
+    run = Run(make_release(replace(ENVIRONMENT, approvals=rule)), make_target())
+    run.see(ready(accuracy=0.9))
+    return run
+
+
+def approve(run: Run, who: str, at: float, digest: str | None = None) -> None:
+    run.see(Command("approve", "rel-2", digest, None, who, "cli", at))
+
+
+def test_an_approval_is_bound_to_the_release_the_time_it_was_asked_for_the_plan_and_the_evidence():
+    run = waiting_for(2)
+    approve(run, "bob", 5)
+    (given,), bond = run.release.approvals, run.release.asked[-1]
+    assert (given.plan, given.evidence, given.step) == (bond.plan, bond.evidence, "approval-1")
+    others = [
+        replace(run.release, name="rel-3"),
+        replace(run.release, metrics=(("accuracy", 0.91),)),
+        replace(run.release, gates=("accuracy is 0.9, wanted >= 0.8",)),
+        replace(run.release, image="sha256:3"),
+        replace(run.release, environment=replace(run.release.environment, risk=0.5)),
+    ]
+    digests = {bonds.bond(one, "approval-1").plan for one in (run.release, *others)}
+    assert len({*digests, bonds.bond(run.release, "approval-2").plan}) == len(others) + 2
+
+
+def test_who_lost_the_right_to_approve_before_the_release_began_is_counted_no_more():
+    run = waiting_for(2)
+    approve(run, "bob", 5)
+    approve(run, "sue", 6)
+    run.authorise(7, lost=("bob",))
+    assert run.release.phase is Phase.APPROVAL
+    assert "does not count any more: bob" in run.release.reason
+    assert [a.actor for a in run.release.approvals] == ["sue"]
+    approve(run, "kim", 8)
+    run.authorise(9)
+    assert run.release.phase is Phase.STARTING
+    assert run.release.reason == ""
+
+
+def test_a_check_that_cannot_be_made_lets_nobody_through():
+    run = waiting_for(1)
+    approve(run, "bob", 5)
+    run.see(EffectFailed(run.release.step, "the host is gone", 6))
+    assert run.release.phase is Phase.APPROVAL
+    assert "the host is gone" in run.release.reason
+
+
+def test_an_answer_to_an_earlier_check_changes_nothing():
+    run = waiting_for(1)
+    approve(run, "bob", 5)
+    late = AuthorityChecked(run.release.step, Approvals(), run.release.approvals, (), 7)
+    run.see(TurnCame(6))
+    before = run.release
+    run.see(late)
+    assert run.release == before
+
+
+def test_an_approval_that_expired_before_the_turn_came_is_asked_for_again():
+    run = waiting_for(1, expires=100.0)
+    run.target = make_target(holder="rel-1")
+    approve(run, "bob", 5)
+    assert run.release.phase is Phase.QUEUED
+    run.target = make_target()
+    run.see(TurnCame(200))
+    run.authorise(201)
+    assert run.release.phase is Phase.APPROVAL
+    assert "bob: the approval has expired" in run.release.reason
+
+
+@pytest.mark.parametrize(
+    ("rule", "phase"),
+    [(Approvals(2), Phase.APPROVAL), (Approvals(1, ("sue",)), Phase.APPROVAL), (Approvals(), Phase.STARTING)],
+)
+def test_the_rule_of_the_protected_branch_counts_as_it_is_when_the_release_begins(rule, phase):
+    run = waiting_for(1)
+    approve(run, "bob", 5)
+    run.authorise(6, rule=rule)
+    assert run.release.phase is phase
+    if phase is Phase.APPROVAL:
+        assert "rule `approvals` was " in run.release.reason
+        assert run.release.approvals == ()
+
+
+def test_what_has_changed_since_is_told_in_words():
+    run = waiting_for(1)
+    seen = run.release.plan
+    approve(run, "bob", 5)
+    run.authorise(6, rule=Approvals(2))
+    assert '"count":1' in bonds.since(run.release, seen[:19])
+    assert bonds.since(run.release, run.release.plan) == ""
+    assert bonds.since(run.release, "sha256:" + "0" * 12) == ""
 
 
 def test_a_relative_gate_is_judged_again_against_the_stable_version_of_the_turn():
@@ -540,3 +654,61 @@ def test_the_steps_leave_the_share_where_it_is_until_the_end(changes, weights):
     steps = plan(replace(ENVIRONMENT, **changes), first=False)
     assert ["watch" if isinstance(step, Watch) else step.weights for step in steps] == weights
     assert plan(replace(ENVIRONMENT, **changes), first=True)[0].weights == (100,)
+
+
+def override(run: Run, at: float, reason: str | None = "INC-812", digest: str | None = None) -> None:
+    run.see(Command("override", "rel-2", digest, reason, "root", "cli", at))
+
+
+def test_an_override_lets_the_plan_of_now_go_on_and_is_told_wherever_the_release_is():
+    run = waiting_for(2)
+    override(run, 5)
+    assert run.release.phase is Phase.STARTING
+    assert title(run.release).endswith("(rules overridden by root)")
+    assert "rules overridden: by root: INC-812" in explanation(run.release)
+
+
+@pytest.mark.parametrize("how", [{"reason": None}, {"reason": ""}, {"digest": "sha256:" + "0" * 12}])
+def test_an_override_without_a_reason_or_of_another_plan_is_none(how):
+    run = waiting_for(2)
+    override(run, 5, **how)
+    assert run.release.phase is Phase.APPROVAL
+    assert run.release.override is None
+
+
+@pytest.mark.parametrize(("at", "phase"), [(3600, Phase.STARTING), (3606, Phase.QUEUED)])
+def test_an_override_ends_by_itself(at, phase):
+    run = waiting_for(1)
+    run.target = make_target(holder="rel-1")
+    override(run, 5)
+    assert run.release.phase is Phase.QUEUED
+    run.target = make_target()
+    run.see(TurnCame(at))
+    assert run.release.phase is phase
+    if phase is Phase.QUEUED:
+        run.authorise(at + 1)
+        assert run.release.phase is Phase.APPROVAL
+
+
+def test_an_override_is_for_no_other_plan_than_the_one_of_then():
+    run = waiting_for(1)
+    run.target = Target("wine/production", holder="rel-1", epoch=1, newest=1)
+    override(run, 5)
+    run.target = make_target(stable=replace(STABLE, version="v9"))
+    run.release = replace(run.release, metrics=(("accuracy", 0.1),))
+    run.see(TurnCame(9))
+    assert run.release.phase is Phase.APPROVAL
+
+
+def test_only_an_override_goes_on_under_suspicion_and_harm_still_takes_it_back():
+    run = Run(make_release(), make_target())
+    run.to_shifting()
+    run.evidence(Verdict.SUSPECT, 0, at=15)
+    run.see(Command("promote", "rel-2", None, "now", "root", "cli", 16))
+    assert run.release.wanted == 10
+    override(run, 16)
+    assert run.release.wanted == 50
+    assert "root overrode its rules: INC-812" in run.release.unproven
+    run.confirm(17)
+    run.evidence(Verdict.HARM, 0, at=18)
+    assert run.release.phase is Phase.RESTORING

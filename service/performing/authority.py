@@ -1,0 +1,54 @@
+"""Whether whoever approved still may: by the host, the tokens, and the protected branch's rule, as of now."""
+
+from dataclasses import replace
+
+from policies import approvals
+from policies.approvals import Approval
+from policies.effects import CheckAuthority
+from policies.events import AuthorityChecked
+from policies.release import Release
+from policies.spec.declaration import Approvals
+from service import commenting, people, tokens
+from service.bootstrap import Parts
+from service.performing.outcomes import Done
+from service.ports.outcomes import Refused
+from service.states import model_of, number_of, release_of
+
+
+def check_authority(parts: Parts, effect: CheckAuthority, now: float) -> Done:
+    """The rule of now, and each approval whose giver still may, with the groups of now. Raises `Retry` where
+    a host cannot be asked: nobody is let through by an error."""
+    row = parts.store.release(number_of(effect.release))
+    if row is None:
+        raise Refused(f"there is no release {effect.release}")
+    release = release_of(row)
+    with parts.store.read() as read:
+        known, pushers = {source.name for source in read.sources()}, commenting.pushed(read, release.cause)
+        given = [replace(one, accounts=people.accounts(read, one.actor)) for one in release.approvals]
+    looked = [(one, _still(parts, known, pushers, one, now)) for one in given]
+    lost = tuple(f"{one.actor}: {found}" for one, found in looked if isinstance(found, str))
+    still = tuple(found for _, found in looked if isinstance(found, Approval))
+    return Done(AuthorityChecked(effect.step, _rule(parts, release), still, lost, now))
+
+
+def _rule(parts: Parts, release: Release) -> Approvals:
+    """As the protected branch has it now; a model that is declared no more keeps the rule it had."""
+    model = next((model_of(row) for row in parts.store.models() if row.name == release.model), None)
+    environment = None if model is None else model.environment(release.environment.name)
+    return release.environment.approvals if environment is None else environment.approvals
+
+
+def _still(
+    parts: Parts, sources: set[str], pushers: frozenset[str], given: Approval, now: float
+) -> Approval | str:
+    """The approval as it stands now, or why it counts no more."""
+    if any(approvals.same_person(given.actor, who, given.accounts) for who in pushers):
+        return "who pushed a commit cannot approve it"
+    if not given.source:
+        return given if tokens.valid(parts.store, given.actor, now) else "has no valid token any more"
+    if given.source not in sources:
+        return f"{given.source} is not connected any more"
+    host, login = parts.git(given.source), given.actor.partition(":")[2]
+    if host.may(login) not in commenting.MAY_COMMAND:
+        return f"may not write at {given.source} any more"
+    return replace(given, groups=tuple(who for who in given.groups if host.belongs(login, who[1:])))
