@@ -8,14 +8,14 @@ import csv
 import http.client
 import json
 import random
-import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from service.demo.pace import Pace
+
 THREADS = 4
-TIMEOUT = 5.0
 UNFORESEEN = 0.08  # of all: even a perfect model is wrong about them
 SERVED_BY = "X-Segue-Served-By"
 
@@ -40,21 +40,20 @@ class Customers:
     rate: float
     told: list[Told] = field(default_factory=list)
     _labelled: int = 0
-    _stop: threading.Event = field(default_factory=threading.Event)
-    _threads: list[threading.Thread] = field(default_factory=list)
+    _dice: list[random.Random] = field(init=False)
+    _pace: Pace = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._dice = [random.Random(number) for number in range(THREADS)]  # noqa: S311  a play
+        self._pace = Pace(f"{self.address}/predict", self.rate, THREADS, self._ask)
 
     def start(self) -> None:
         """Begin to send."""
-        for number in range(THREADS):
-            thread = threading.Thread(target=self._send, args=(number,), daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        self._pace.start()
 
     def end(self) -> None:
         """Send no more, and wait for what is under way."""
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(TIMEOUT * 2)
+        self._pace.end()
 
     def write_labels(self, path: Path) -> int:
         """What came true since the last time, as rows that name the request alone; how many."""
@@ -66,16 +65,9 @@ class Customers:
             rows.writerows([one.request, one.at, one.said, one.truth] for one in fresh if one.said)
         return len(fresh)
 
-    def _send(self, number: int) -> None:
-        gap, dice = THREADS / self.rate, random.Random(number)  # noqa: S311  a play
-        due, count = time.monotonic() + gap * number / THREADS, 0
-        parts = urlsplit(self.address)
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=TIMEOUT)
-        while not self._stop.wait(max(0.0, due - time.monotonic())):
-            count += 1
-            self.told.append(_ask(connection, f"{parts.path}/predict", f"c{number}-{count}", dice))
-            due += gap
-        connection.close()
+    def _ask(self, connection: http.client.HTTPConnection, number: int, count: int) -> None:
+        path = f"{urlsplit(self.address).path}/predict"
+        self.told.append(_ask(connection, path, f"c{number}-{count + 1}", self._dice[number]))
 
 
 def _ask(connection: http.client.HTTPConnection, path: str, request: str, dice: random.Random) -> Told:

@@ -5,17 +5,16 @@ that says it gave it, so that afterwards each can be explained or not.
 """
 
 import http.client
-import itertools
 import json
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from service.demo.pace import Pace
+
 VERSION_HEADER = "X-Model-Version"
-TIMEOUT = 5.0
 THREADS = 6
 
 
@@ -64,54 +63,41 @@ def request_of(target: str, address: str, path: str, body: object) -> Request:
 
 @dataclass(slots=True)
 class Traffic:
-    """A stream of `rate` requests per second, split among a few connections that stay open."""
+    """A stream of `rate` requests per second."""
 
     request: Request
     rate: float
     answers: list[Answer] = field(default_factory=list)
-    _stop: threading.Event = field(default_factory=threading.Event)
-    _threads: list[threading.Thread] = field(default_factory=list)
+    _pace: Pace = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._pace = Pace(self.request.url, self.rate, THREADS, self._ask)
 
     def start(self) -> None:
         """Begin to send."""
-        for number in range(THREADS):
-            thread = threading.Thread(target=self._send, args=(number,), daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        self._pace.start()
 
     def end(self) -> None:
         """Send no more, and wait for the answers that are under way."""
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(TIMEOUT * 2)
+        self._pace.end()
 
     def recent(self) -> list[Answer]:
         """The newest answers, more than enough for a summary of the last seconds."""
         return self.answers[-int(self.rate * 10) :]
 
-    def _send(self, number: int) -> None:
-        gap = THREADS / self.rate
-        due = time.monotonic() + gap * number / THREADS
-        parts = urlsplit(self.request.url)
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=TIMEOUT)
-        country = itertools.cycle(COUNTRIES[number:] + COUNTRIES[:number])
-        while not self._stop.wait(max(0.0, due - time.monotonic())):
-            self.answers.append(self._ask(connection, parts.path, next(country)))
-            due += gap
-        connection.close()
-
-    def _ask(self, connection: http.client.HTTPConnection, path: str, country: str) -> Answer:
+    def _ask(self, connection: http.client.HTTPConnection, number: int, count: int) -> None:
+        country = COUNTRIES[(number + count) % len(COUNTRIES)]
         sent = time.time()
         status, version = 0, ""
         try:
             headers = {"Content-Type": "application/json", "X-Country": country}
-            connection.request("POST", path, self.request.body, headers)
+            connection.request("POST", urlsplit(self.request.url).path, self.request.body, headers)
             response = connection.getresponse()
             response.read()
             status, version = response.status, response.headers.get(VERSION_HEADER, "")
         except (OSError, http.client.HTTPException):
             connection.close()
-        return Answer(self.request.target, sent, time.time(), status, version)
+        self.answers.append(Answer(self.request.target, sent, time.time(), status, version))
 
 
 @dataclass(frozen=True, slots=True)
