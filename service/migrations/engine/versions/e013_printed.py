@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "e013"
-down_revision = "e010"
+down_revision = "e008"
 
 
 def upgrade() -> None:
