@@ -203,10 +203,11 @@ def test_users_are_answered_while_the_recorder_is_killed_and_after(router, model
     done.set()
     for thread in threads:
         thread.join()
-    # Of each client and kill the request on its way through it, and one more where the router took a connection
-    # that was cut in that moment: a POST is not sent twice.
-    assert sum(status != 200 for status in said) <= 8
-    assert dict(TraefikMetrics.open(traefik.settings).sample().backends)["one"].errors <= 8
+    # A POST is not sent twice: each connection that is cut costs the request on it, or the one that is sent into
+    # it before the router has seen that. There is one for each client, and that of the look at its health.
+    most = 2 * (len(threads) + 1)
+    assert sum(status != 200 for status in said) <= most
+    assert dict(TraefikMetrics.open(traefik.settings).sample().backends)["one"].errors <= most
 
 
 def test_users_are_answered_for_as_long_as_the_recorder_is_away(router, models, daemon):

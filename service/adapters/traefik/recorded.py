@@ -10,6 +10,9 @@ from typing import Any
 from service.ports.traffic import Backend, Route
 from service.recorder.orders import ALIVE, LEG, MOST_ASKED, Leg
 
+# Copies have connections of their own: when the recorder dies, each connection to it can cost the request
+# that is sent into it next, and no user shall pay for one that a copy left behind.
+COPIES = "copies"
 AGAIN = "again"  # a connection that cannot be made is tried for about two seconds; nothing was sent by then
 _AGAIN = {"retry": {"attempts": 24, "initialInterval": "50ms"}}
 _HEALTH = {"path": ALIVE, "interval": "500ms", "timeout": "2s"}
@@ -44,14 +47,14 @@ def legs(routes: list[Route]) -> list[Leg]:
 
 def way(backend: Backend, port: int, direct: str, stamp: str, transport: str) -> dict[str, Any]:
     """A version's services through the recorder; `direct` is the one past it."""
-    balancer = {"servers": [{"url": f"http://127.0.0.1:{port}"}], "serversTransport": transport}
+    servers = {"servers": [{"url": f"http://127.0.0.1:{port}"}]}
     return {
         recorded_service(backend.name): {
-            "loadBalancer": {**balancer, "healthCheck": _HEALTH},
+            "loadBalancer": {**servers, "serversTransport": transport, "healthCheck": _HEALTH},
             "middlewares": [stamp, f"leg.answer.{backend.name}"],
         },
         copy_service(backend.name): {
-            "loadBalancer": balancer,
+            "loadBalancer": {**servers, "serversTransport": COPIES},
             "middlewares": [stamp, f"leg.copy.{backend.name}"],
         },
         through_service(backend.name): {

@@ -61,7 +61,9 @@ def dynamic(routes: list[Route], recorder: int | None = None) -> dict[str, Any]:
         middlewares |= {stamp(backend.name): _stamped(backend) for backend in route.backends}
     sections = {"routers": routers, "services": services, "middlewares": middlewares}
     http = {name: section for name, section in sections.items() if section}
-    return {"http": {**http, "serversTransports": {TRANSPORT: _transport()}}}
+    return {
+        "http": {**http, "serversTransports": {name: _transport() for name in (TRANSPORT, recorded.COPIES)}}
+    }
 
 
 def differences(route: Route, runtime: dict[str, Any], recorder: int | None = None) -> list[str]:
