@@ -71,11 +71,12 @@ def _id(told: hosted.Object, key: str) -> str:
 def _cloud_push(told: hosted.Object) -> tuple[RefHint, ...]:
     actor = hosted.part(told, "actor")
     pusher = _account(actor) if actor.get("type") == "user" else ""
+    repository = hosted.full_name(told, "repository", "full_name")
     changes = _changes(hosted.part(told, "push"))
-    return tuple(_cloud_change(change, pusher) for change in changes)
+    return tuple(_cloud_change(change, pusher, repository) for change in changes)
 
 
-def _cloud_change(change: hosted.Object, pusher: str) -> RefHint:
+def _cloud_change(change: hosted.Object, pusher: str, repository: str) -> RefHint:
     """`old` is null for what is new, `new` for what was deleted."""
     sides = [change.get("old"), change.get("new")]
     there = [side for side in sides if isinstance(side, dict)]
@@ -84,7 +85,7 @@ def _cloud_change(change: hosted.Object, pusher: str) -> RefHint:
     kind = strict_json.text(there[-1], "type", 100)
     ref = hosted.REFS.get(kind, f"refs/{kind}/") + strict_json.text(there[-1], "name", 300)
     before, after = (_hash(side) if isinstance(side, dict) else ZERO for side in sides)
-    return RefHint(ref, before, after, pusher)
+    return RefHint(ref, before, after, pusher, repository)
 
 
 def _hash(side: hosted.Object) -> str:

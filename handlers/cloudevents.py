@@ -54,7 +54,9 @@ def parse(headers: Headers, body: bytes) -> tuple[Hint, ...]:
         return tuple(hint for event in events if (hint := _structured(event)) is not None)
     if kind == STRUCTURED:
         return _one(_structured(strict_json.load(body)))
-    if kind != "application/json" and not kind.endswith("+json"):
+    # The SDKs send JSON without saying so where the event does not say what its data is.
+    untyped = not kind and body.lstrip().startswith(b"{") and bool(header(headers, "ce-specversion"))
+    if kind != "application/json" and not kind.endswith("+json") and not untyped:
         return ()
     attributes = {name: _attribute(header(headers, f"ce-{name}")) for name in NEEDED}
     _check(attributes)

@@ -4,15 +4,17 @@
     churn#prod#3       assigns the stage to the commit           churn#prod!#4      takes the stage back
     churn@deprecated   nothing of the model is to be used
 
-A number at the end counts all tags of the model, so the greatest is the newest; GTO leaves it out where it is
-told to write simple tags. A folder may stand before the name: `models/churn=churn#prod`. Source: GTO 1.10,
-`gto/constants.py` and `gto/tag.py`.
+A number at the end counts the model's tags, so the greatest is the newest. GTO numbers what is done to
+stages, and not what is done to versions and models, unless it is told otherwise. A folder may stand before
+the name: `models/churn=churn#prod`. Source: GTO 1.10, `gto/constants.py` and `gto/tag.py`.
 """
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+
+from policies.tags import newest
 
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9/_-]*[A-Za-z0-9])?"
 _TAG = re.compile(
@@ -83,13 +85,15 @@ def held(tags: Mapping[str, str], model: str, stage: str) -> Held | None:
     The newest assignment wins. It counts for nothing once it, its version or the model was taken back.
     """
     known = [tag for name, commit in tags.items() if (tag := read(name, commit)) and tag.model == model]
-    newest = _newest(tag for tag in known if tag.act is Act.ASSIGN and tag.subject == stage)
-    if newest is None:
+    registered = [tag for tag in known if tag.act is Act.REGISTER]
+    assigned = _newest(tag for tag in known if tag.act is Act.ASSIGN and tag.subject == stage)
+    if assigned is None:
         return None
-    named = _newest(tag for tag in known if tag.act is Act.REGISTER and tag.commit == newest.commit)
+    named = _newest(tag for tag in registered if tag.commit == assigned.commit)
     version = named.subject if named else None
-    gone = any(_takes_back(tag, newest, version) and tag.age > newest.age for tag in known)
-    return None if gone else Held(stage, newest, version)
+    back = (tag for tag in known if _takes_back(tag, assigned, version))
+    gone = any(tag.age > assigned.age or (named and _was_later(tag, named, registered)) for tag in back)
+    return None if gone else Held(stage, assigned, version)
 
 
 def _newest(tags: Iterable[Tag]) -> Tag | None:
@@ -106,3 +110,18 @@ def _takes_back(tag: Tag, assigned: Tag, version: str | None) -> bool:
             return True
         case Act.REGISTER | Act.ASSIGN:
             return False
+
+
+def _was_later(back: Tag, version: Tag, registered: Iterable[Tag]) -> bool:
+    """Whether a tag without a number was made after that version.
+
+    A version's own was: with a number, the version was registered once more. A model's stands at the commit
+    of what was done last before it, so it means all versions up to that commit's.
+    """
+    if back.number or back.act is Act.UNASSIGN:
+        return False
+    if back.act is Act.DEREGISTER:
+        return version.number == 0
+    last = {tag.subject.partition("+")[0] for tag in registered if tag.commit == back.commit}
+    own = version.subject.partition("+")[0]
+    return own in last or (bool(last) and newest((own, *last), "*") != own)

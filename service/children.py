@@ -70,7 +70,7 @@ class Children:
         child.wait = min(LONGEST_WAIT, child.wait * 2)
 
     def _spawn(self, child: Child) -> None:
-        command = [sys.executable, "-m", "service.processes", child.name]
+        command = [sys.executable, "-P", "-m", "service.processes", child.name]
         with self.output.open("ab") as out:
             child.process = subprocess.Popen(
                 command, env=dict(self.environ), stdin=subprocess.DEVNULL, stdout=out, stderr=out

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from policies import trust
 from policies.limits import Limits
+from service import broker_tls
 
 YES, NO = frozenset({"yes", "true", "1"}), frozenset({"no", "false", "0"})
 PORTS = range(65_536)  # 0: any that is free
@@ -93,7 +94,7 @@ def read(environ: Mapping[str, str]) -> Settings:
     found = Settings(
         home=Path(environ.get("SEGUE_HOME") or default.home).absolute(),
         database=_address(environ, "SEGUE_DATABASE", DATABASES, "postgresql://segue@db.example/segue"),
-        broker=_address(environ, "SEGUE_BROKER", BROKERS, "redis://127.0.0.1:6379/0"),
+        broker=_broker(environ),
         host=environ.get("SEGUE_HOST") or default.host,
         intake_port=_whole(environ, "SEGUE_INTAKE_PORT", default.intake_port, PORTS),
         web_port=_whole(environ, "SEGUE_WEB_PORT", default.web_port, PORTS),
@@ -208,6 +209,15 @@ def _address(environ: Mapping[str, str], name: str, beginnings: tuple[str, ...],
     if text and not text.startswith(beginnings):
         raise SettingsError(f"{name} does not begin as an address of its kind; write one such as {example}")
     return text.rstrip("/") or None
+
+
+def _broker(environ: Mapping[str, str]) -> str | None:
+    address = _address(environ, "SEGUE_BROKER", BROKERS, "redis://127.0.0.1:6379/0")
+    try:
+        broker_tls.parted(address or "")
+    except ValueError as reason:
+        raise SettingsError(f"SEGUE_BROKER has an option of TLS that cannot be: {reason}") from reason
+    return address
 
 
 def _folders(environ: Mapping[str, str], name: str) -> tuple[Path, ...]:

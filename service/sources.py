@@ -22,7 +22,12 @@ HOST_KINDS = frozenset(
 )  # Git hosts with people, statuses and webhooks
 GROUP_KINDS = HOST_KINDS - {"bitbucket"}  # those that tell who is in a group
 # Many repositories by one connection, and the kind of each of them.
-ORGANISATION_KINDS = {"gitea-org": "gitea", "github-org": "github", "gitlab-group": "gitlab"}
+ORGANISATION_KINDS = {
+    "bitbucket-workspace": "bitbucket",
+    "gitea-org": "gitea",
+    "github-org": "github",
+    "gitlab-group": "gitlab",
+}
 GIT_KINDS = frozenset({"bare"}) | HOST_KINDS
 REGISTRY_KINDS = frozenset({"mlflow"})
 IMAGE_KINDS = frozenset({"registry", "harbor"})

@@ -10,7 +10,7 @@ from celery import Celery
 from celery.signals import worker_ready, worker_shutting_down
 from celery.worker import state
 
-from service import owners
+from service import broker_tls, owners
 from service.bootstrap import Parts
 from service.work import QUEUES, work_once
 from service.worker import drain
@@ -23,13 +23,15 @@ AMQP = ("amqp://", "amqps://")
 
 def create_app(broker: str) -> Celery:
     """A Celery application for the broker's URL, set so that it can lose nothing that matters."""
-    app = Celery("segue", broker=broker)
+    address, checked = broker_tls.parted(broker)
+    app = Celery("segue", broker=address)
     app.conf.update(
         accept_content=["json"],
         broker_connection_max_retries=None,
         broker_connection_retry_on_startup=True,
         broker_connection_timeout=ANSWER_SECONDS,
         broker_transport_options=_transport(broker),
+        broker_use_ssl=checked,
         result_backend=None,
         task_acks_late=True,
         # On RabbitMQ a queue that outlives one of its servers; the others know no types.

@@ -34,7 +34,7 @@ class RecorderDaemon:
         self.files.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         port = ports.free(set(self._taken), self.files.port() or 0)
         self.files.address.write_text(f"{port}\n")
-        argv = (sys.executable, "-m", "service.recorder.main", str(self.files.folder), str(port))
+        argv = (sys.executable, "-P", "-m", "service.recorder.main", str(self.files.folder), str(port))
         return Order("recorder", argv, (("LC_ALL", "C.UTF-8"),), str(self.files.folder))
 
     def wanted(self) -> bool:

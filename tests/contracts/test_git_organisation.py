@@ -5,11 +5,13 @@ from datetime import UTC, datetime
 import pytest
 
 from service import plugins
+from service.adapters.hosts import bitbucket
 from service.adapters.memory.git import MemoryGit
 from service.adapters.memory.organisation import MemoryOrganisation
 from service.ports.connections import Source
 from service.ports.outcomes import Refused
 from service.settings import Settings
+from tests.hosting.bitbucket import Bitbucket
 from tests.hosting.github import GitHub
 from tests.hosting.gitlab import GitLab
 from tests.hosting.server import ADMIN
@@ -51,8 +53,10 @@ class Served:
         settings = Settings(home=folder / "home")
         (settings.home / "secrets").mkdir(parents=True)
         (settings.home / "secrets" / "login-acme").write_text(TOKEN)
-        source = Source("acme", self.kind, self.url)
-        self.organisation = plugins.load("git_organisations", self.kind).open(settings, source)
+        self.organisation = self.opened(settings, Source("acme", self.kind, self.url))
+
+    def opened(self, settings, source):
+        return plugins.load("git_organisations", self.kind).open(settings, source)
 
     def has(self, name, files, at=AT):
         self.server.organised[name] = self.told(name, at) | {"archived": False, "files": files}
@@ -86,7 +90,28 @@ class OnGitLab(Served):
         return {"path_with_namespace": name, "last_activity_at": written(at)}
 
 
-@pytest.fixture(params=["memory", OnGitHub, OnGitLab])
+class OnBitbucket(Served):
+    """At Bitbucket Cloud, which has one address only: this one stands in for it. It archives nothing."""
+
+    kind, server_of = "bitbucket-workspace", Bitbucket
+
+    def opened(self, settings, source):
+        bitbucket.ROOTS[self.server.url] = f"{self.server.url}/2.0"
+        return super().opened(settings, source)
+
+    def told(self, name, at):
+        return {"full_name": name, "updated_on": written(at), "mainbranch": {"name": "team/main"}}
+
+    def has(self, name, files, at=AT):
+        super().has(name, files, at)
+        if not files:
+            self.server.organised[name]["mainbranch"] = None
+
+    def archive(self, name):
+        self.leave(name)
+
+
+@pytest.fixture(params=["memory", OnGitHub, OnGitLab, OnBitbucket])
 def world(request, tmp_path):
     if request.param == "memory":
         yield InMemory()
@@ -135,7 +160,7 @@ def test_a_webhook_is_set_once_for_the_whole_organisation(world):
 # --- of those over HTTP ------------------------------------------------------------------------
 
 
-@pytest.fixture(params=[OnGitHub, OnGitLab])
+@pytest.fixture(params=[OnGitHub, OnGitLab, OnBitbucket])
 def served(request, tmp_path):
     made = request.param(tmp_path)
     with made.server:
@@ -182,6 +207,21 @@ def test_a_tree_that_github_cuts_is_taken_for_a_declaration(tmp_path):
     with made.server:
         made.has("acme/huge", [f"f{number}" for number in range(1200)])
         assert made.organisation.declares("acme/huge")
+
+
+def test_files_that_bitbucket_takes_too_long_to_list_are_taken_for_a_declaration(tmp_path):
+    made = OnBitbucket(tmp_path)
+    with made.server:
+        made.has("acme/huge", ["a"])
+        assert not made.organisation.declares("acme/huge")
+        made.server.costly = True
+        assert made.organisation.declares("acme/huge")
+
+
+def test_a_workspace_is_one_of_bitbucket_cloud(tmp_path):
+    source = Source("ml", "bitbucket-workspace", "https://bitbucket.example/ml")
+    with pytest.raises(Refused, match="connect each repository of a Data Center by itself"):
+        plugins.load("git_organisations", source.kind).open(Settings(home=tmp_path), source)
 
 
 def test_a_hook_of_an_organisation_is_asked_for_what_was_lost(tmp_path):

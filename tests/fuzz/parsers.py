@@ -112,7 +112,12 @@ MADE = {
 }
 
 # An organisation's hook sends what its repositories' would.
-SENDERS = {"gitea-org": "gitea", "github-org": "github", "gitlab-group": "gitlab"}
+SENDERS = {
+    "bitbucket-workspace": "bitbucket",
+    "gitea-org": "gitea",
+    "github-org": "github",
+    "gitlab-group": "gitlab",
+}
 
 
 def _kept(kind: str) -> tuple[Recorded, ...]:

@@ -6,6 +6,8 @@ Errors are `{"type": "error", "error": {"message": ...}}`; lists are objects wit
 from tests.hosting.server import ADMIN, ELSEWHERE, READ, WRITE, Answer, GitServer, Refusal
 
 REPOSITORY = r"/repositories/acme/models"
+HOOKED = r"(?:/repositories/acme/models|/workspaces/acme)"
+TIP = "1f0c" * 10
 
 
 class Bitbucket(GitServer):
@@ -19,6 +21,8 @@ class Bitbucket(GitServer):
         self.hooks = []
         self.pulls = None  # {"id", "state", "commits"}; None: not kept
         self.comments = {}  # place to its comments
+        self.organised = {}  # full name to what the workspace's list says of it, and its `files`
+        self.costly = False  # whether a listing takes too long
         self._next = 0
 
     def answer(self, asked):
@@ -30,10 +34,14 @@ class Bitbucket(GitServer):
             ("GET", rf"{REPOSITORY}/((?:commit|pullrequests|issues)/\w+)/comments"): self._list_comments,
             ("POST", rf"{REPOSITORY}/((?:commit|pullrequests|issues)/\w+)/comments"): self._comment,
             ("PUT", rf"{REPOSITORY}/((?:commit|pullrequests|issues)/\w+)/comments/(\d+)"): self._change,
-            ("GET", rf"{REPOSITORY}/hooks"): self._list_hooks,
-            ("POST", rf"{REPOSITORY}/hooks"): self._make_hook,
-            ("PUT", rf"{REPOSITORY}/hooks/([^/]+)"): self._change_hook,
-            ("DELETE", rf"{REPOSITORY}/hooks/([^/]+)"): self._remove_hook,
+            ("GET", rf"{HOOKED}/hooks"): self._list_hooks,
+            ("POST", rf"{HOOKED}/hooks"): self._make_hook,
+            ("PUT", rf"{HOOKED}/hooks/([^/]+)"): self._change_hook,
+            ("DELETE", rf"{HOOKED}/hooks/([^/]+)"): self._remove_hook,
+            ("GET", r"/repositories/acme"): self._of_workspace,
+            ("GET", r"/repositories/(acme/[^/]+)"): self._organised,
+            ("GET", r"/repositories/(acme/[^/]+)/refs/branches"): self._branches,
+            ("GET", r"/repositories/(acme/[^/]+)/src/([0-9a-f]+)/"): self._files,
         })  # fmt: skip
 
     def refused(self, refusal):
@@ -129,3 +137,37 @@ class Bitbucket(GitServer):
         self._need(asked, ADMIN)
         self.hooks = [hook for hook in self.hooks if hook["uuid"] != uuid]
         return Answer(204)
+
+    # --- a workspace ------------------------------------------------------------------------------
+
+    def _of_workspace(self, asked):
+        self._need(asked, READ)
+        assert asked.query["sort"] == "-updated_on"
+        return self.values(
+            asked, sorted(self.organised.values(), key=lambda one: one["updated_on"], reverse=True)
+        )
+
+    def _known_here(self, asked, path):
+        self._need(asked, READ)
+        if path not in self.organised:
+            raise Refusal(404, f"Repository {path} not found")
+        return self.organised[path]
+
+    def _organised(self, asked, path):
+        return Answer(200, self._known_here(asked, path))
+
+    def _branches(self, asked, path):
+        main = self._known_here(asked, path)["mainbranch"]["name"]
+        assert asked.query["q"] == f'name="{main}"'
+        return self.values(asked, [{"name": main, "target": {"hash": TIP}}])
+
+    def _files(self, asked, path, commit):
+        files = self._known_here(asked, path)["files"]
+        assert commit == TIP
+        if self.costly:
+            raise Refusal(555, "The listing took too long.")
+        depth = int(asked.query.get("max_depth", 1))
+        folders = {one.rpartition("/")[0] for one in files} - {""}
+        listed = [{"type": "commit_directory", "path": one} for one in sorted(folders)]
+        listed += [{"type": "commit_file", "path": one} for one in files]
+        return self.values(asked, [one for one in listed if one["path"].count("/") < depth])

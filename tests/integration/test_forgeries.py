@@ -26,6 +26,18 @@ def picked(kind: str, name: str) -> Recorded:
 PUSH = b'{"pusher": "ann", "changes": [{"ref": "refs/heads/main", "before": "0", "after": "1"}]}'
 ORDER = b'{"command": "rollback", "target": "wine/production"}'
 EVENT = b'{"specversion": "1.0", "id": "1", "source": "/a", "type": "b", "data": {"command": "start"}}'
+# Harbor's two forms of one push, after its documentation; the second is sent with the secret alone.
+_PUSHED = (
+    b'{"resources": [{"digest": "sha256:0a", "tag": "v7", "resource_url": "hub.example/ml/churn:v7"}],'
+    b' "repository": {"name": "churn", "namespace": "ml", "repo_full_name": "ml/churn", "repo_type": "private"}}'
+)
+HARBOR = (
+    b'{"type": "PUSH_ARTIFACT", "occur_at": 1795415906, "operator": "ci", "event_data": ' + _PUSHED + b"}"
+)
+HARBOR_EVENT = (
+    b'{"specversion": "1.0", "id": "4d1f", "source": "/projects/2/webhook/policies/1",'
+    b' "type": "harbor.artifact.pushed", "operator": "ci", "data": ' + _PUSHED + b"}"
+)
 STRUCTURED = {"Content-Type": "application/cloudevents+json"}
 
 
@@ -41,15 +53,21 @@ def carrying(body: bytes, **more: str) -> Recorded:
     return Recorded("carrying", {"Authorization": f"Bearer {SECRET.decode()}", **more}, body, SECRET)
 
 
+def alone(body: bytes) -> Recorded:
+    """With the secret and no word before it."""
+    return Recorded("alone", {"Authorization": SECRET.decode()}, body, SECRET)
+
+
 GOOD = {
     "bare": ("bare", signed(PUSH)),
     "hook": ("hook", signed(ORDER)),
     "cloudevents": ("cloudevents", carrying(EVENT, **STRUCTURED)),
     "cloudevents-signed": ("cloudevents", signed(EVENT, **STRUCTURED)),
     "alertmanager": ("alertmanager", carrying(b'{"version": "4", "alerts": []}')),
-    "harbor": ("harbor", carrying(b'{"type": "PULL_ARTIFACT"}')),
+    "harbor": ("harbor", carrying(HARBOR)),
+    "harbor-events": ("harbor", alone(HARBOR_EVENT)),
     "mlflow": ("mlflow", picked("mlflow", "model_version_alias.created")),
-    "registry": ("registry", carrying(b'{"events": []}')),
+    "registry": ("registry", picked("registry", "001")),
     "gitea": ("gitea", picked("gitea", "031-issue_comment-created")),
     "github": ("github", picked("github", "issue_comment-command")),
     "github-form": ("github", picked("github", "push-form")),
@@ -59,6 +77,7 @@ GOOD = {
     "gitlab": ("gitlab", picked("gitlab", "note-merge-request")),
     "gitlab-signed": ("gitlab", picked("gitlab", "note-signed")),
     "bitbucket": ("bitbucket", picked("bitbucket", "cloud-push")),
+    "bitbucket-workspace": ("bitbucket-workspace", picked("bitbucket", "cloud-commit-comment")),
     "bitbucket-server": ("bitbucket", picked("bitbucket", "server-push")),
 }
 TIMED = ("bare", "hook", "cloudevents-signed", "mlflow", "gitlab-signed")
@@ -67,6 +86,7 @@ CARRIED = (
     "alertmanager",
     "cloudevents",
     "harbor",
+    "harbor-events",
     "gitlab",
     "gitlab-group",
 )  # the secret itself is sent, and nothing of the body is signed

@@ -66,9 +66,9 @@ SAID = {
     ("gitlab", "note-issue"): (gitlab_comment("/segue rollback fraud", "issue/17"),),
     ("gitlab", "note-commit"): (gitlab_comment("/segue abort rel-1", f"commit/{OLD}"),),
     ("bitbucket", "cloud-push"): (
-        RefHint("refs/heads/main", OLD, NEW, ACCOUNT),
-        RefHint("refs/tags/v1.4.0", ZERO, NEW, ACCOUNT),
-        RefHint("refs/heads/feature/old", OLD, ZERO, ACCOUNT),
+        RefHint("refs/heads/main", OLD, NEW, ACCOUNT, "ml/fraud"),
+        RefHint("refs/tags/v1.4.0", ZERO, NEW, ACCOUNT, "ml/fraud"),
+        RefHint("refs/heads/feature/old", OLD, ZERO, ACCOUNT, "ml/fraud"),
     ),
     ("bitbucket", "cloud-pull-request-comment"): (cloud_comment(GOOD, "pull/7", "pull"),),
     ("bitbucket", "cloud-issue-comment"): (cloud_comment("/segue abort rel-1", "issue/17", "issue"),),

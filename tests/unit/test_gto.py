@@ -77,6 +77,26 @@ STANDS = {
         ("churn#prod#3", "v1.0.0"),
     ),
     "the model is deprecated": ({"churn#prod#1": A, "churn@deprecated#2": B}, None),
+    "its version was taken back, of which GTO writes no number": (
+        {"churn@v1.0.0": A, "churn#prod#1": A, "churn@v1.0.0!": A},
+        None,
+    ),
+    "it was registered once more, which takes a number": (
+        {"churn@v1.0.0": A, "churn@v1.0.0!": A, "churn@v1.0.0#1": A, "churn#prod#2": A},
+        ("churn#prod#2", "v1.0.0"),
+    ),
+    "the model is deprecated without a number at its newest version": (
+        {"churn@v1.9.0": A, "churn#prod#1": A, "churn@v1.10.0": B, "churn@deprecated": B},
+        None,
+    ),
+    "it was, and a later version is assigned": (
+        {"churn@v1.9.0": A, "churn@deprecated": A, "churn@v1.10.0+gpu": B, "churn#prod#2": B},
+        ("churn#prod#2", "v1.10.0+gpu"),
+    ),
+    "it was at a commit that is no version": (
+        {"churn@v1.0.0": A, "churn#prod#1": A, "churn@deprecated": B},
+        ("churn#prod#1", "v1.0.0"),
+    ),
     "it was, and was assigned again": (
         {"churn@deprecated#1": B, "churn#prod#2": A},
         ("churn#prod#2", None),

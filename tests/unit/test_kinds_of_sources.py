@@ -18,7 +18,8 @@ GIT = "https://git.example"
         ("gitea", f"{GIT}/code/acme", True, "gitea-org"),
         ("gitlab", f"{GIT}/acme/ml", False, "gitlab"),
         ("gitlab", f"{GIT}/acme/ml", True, "gitlab-group"),
-        ("bitbucket", "https://bitbucket.org/acme", False, "bitbucket"),
+        ("bitbucket", "https://bitbucket.org/acme", False, "bitbucket-workspace"),
+        ("bitbucket", "https://bitbucket.org/acme/models", False, "bitbucket"),
         ("git", "/srv/models.git", False, "bare"),
         ("mlflow", "http://127.0.0.1:5000", False, "mlflow"),
     ],
@@ -30,8 +31,8 @@ def test_an_address_of_one_part_is_an_organisations_and_a_longer_one_where_it_is
 
 
 def test_what_has_no_organisations_says_what_has():
-    with pytest.raises(click.UsageError, match="gitea, github, gitlab; connect each repository of bitbucket"):
-        _kind_of("bitbucket", "https://bitbucket.org/acme", organisation=True)
+    with pytest.raises(click.UsageError, match="gitea, github, gitlab; connect each repository of git"):
+        _kind_of("git", "/srv/models.git", organisation=True)
 
 
 @pytest.mark.parametrize(

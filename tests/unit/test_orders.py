@@ -224,6 +224,8 @@ def test_the_three_modes_are_the_same_orders_under_the_same_key():
         EVENT | {"id": "e2", "data": {"command": "pause", "target": "wine"}},
         kind="application/cloudevents-batch+json",
     )
+    untyped = {name: value for name, value in BINARY.items() if name != "Content-Type"}
+    assert cloudevents.parse(untyped, json.dumps(DATA).encode()) == (binary,), "as the SDKs send it"
     assert one == binary == first
     assert (one.verb, one.subject, one.arguments) == ("start", "churn", (("version", "7"),))
     assert (second.verb, second.subject) == ("pause", "wine/production")
@@ -269,6 +271,9 @@ def test_events_that_are_no_orders_concern_nothing_here():
     assert structured(EVENT | {"data": {"weather": "fine"}}) == ()
     assert structured(EVENT | {"data": [1]}) == ()
     assert cloudevents.parse(BINARY | {"Content-Type": "text/xml"}, b"<a/>") == ()
+    untyped = {name: value for name, value in BINARY.items() if name != "Content-Type"}
+    assert cloudevents.parse(untyped, b"\x00\x01") == ()
+    assert cloudevents.parse({}, json.dumps(DATA).encode()) == ()
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,12 @@ def test_days_that_are_no_days_are_refused_with_the_name_of_the_setting(text):
         ("SEGUE_GIT_ROOTS", "/srv/git:git", "whole path such as /"),
         ("SEGUE_DATABASE", "mysql://u:secret@db/x", "postgresql://"),
         ("SEGUE_BROKER", "localhost", "redis://"),
+        (
+            "SEGUE_BROKER",
+            "amqps://u:secret@mq//?ssl_ca_cert=/x",
+            "ssl_ca_cert is not known; known: ssl_ca_certs",
+        ),
+        ("SEGUE_BROKER", "rediss://:secret@r/0?ssl_cert_reqs=optional", "required or none"),
         ("SEGUE_IMAGES", "ftp://u:secret@host", "https://"),
         ("SEGUE_BUILD_SECRETS", "pip.conf,a b", "keys of a Secret"),
         ("SEGUE_BUILD_SECRETS", "pip.conf,signing-key", "no Dockerfile may ever read"),

@@ -8,15 +8,16 @@ API: bitbucket_server.py. Source: developer.atlassian.com/cloud/bitbucket/rest.
 import hashlib
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote
 
 from handlers.hints import CommentHint
 from service.adapters.hosts import login as logins
 from service.adapters.hosts import remarks
-from service.adapters.hosts.address import parse
+from service.adapters.hosts.address import Address, parse
+from service.adapters.hosts.bitbucket_hooks import BitbucketHooks
 from service.adapters.hosts.bitbucket_server import BitbucketServerHost, server_address
 from service.adapters.hosts.comments import line
 from service.adapters.hosts.host import Host, Said, connection, place
+from service.adapters.hosts.login import Login
 from service.adapters.hosts.rest import Rest
 from service.adapters.understood import understood
 from service.ports.connections import Source
@@ -25,7 +26,6 @@ from service.ports.outcomes import Refused
 from service.settings import Settings
 
 ROOTS = {"https://bitbucket.org": "https://api.bitbucket.org/2.0"}
-EVENTS = ["repo:push", "pullrequest:comment_created", "repo:commit_comment_created"]
 _STATES = {
     CommitState.PENDING: "INPROGRESS",
     CommitState.SUCCESS: "SUCCESSFUL",
@@ -38,10 +38,9 @@ _MOST_TITLE = 255
 
 
 @understood
-class BitbucketHost(Host):
+class BitbucketHost(BitbucketHooks, Host):
     """One repository at Bitbucket Cloud."""
 
-    HOOK = "repository push, commit comment created, pull request comment created"
     ON_COMMITS = True
     fine_times = True
 
@@ -58,13 +57,16 @@ class BitbucketHost(Host):
                 " address such as https://bitbucket.org/acme/models or"
                 " https://bitbucket.example/scm/acme/models.git"
             )
-        login = logins.token(settings, source, "x-token-auth", "Bitbucket")
-        rest = Rest(ROOTS[address.base], source.name, login.rest)
+        login, rest = rest_of(settings, source, address)
         return cls(connection(settings, source, address, login, rest))
 
     @property
     def _repository(self) -> str:
         return f"/repositories/{self._address.path}"
+
+    @property
+    def _told_of(self) -> str:
+        return self._repository
 
     def default_branch(self) -> str:
         return self._branch((self._facts(self._repository).get("mainbranch") or {}).get("name"))
@@ -84,27 +86,6 @@ class BitbucketHost(Host):
         """Its groups have no API of this version."""
         del login, group
         return False
-
-    def register_webhook(self, address: str, secret: str) -> None:
-        wanted = {"description": "Segue", "url": address, "active": True, "secret": secret, "events": EVENTS}
-        ours = [str(hook["uuid"]) for hook in self._hooks() if hook.get("url") == address]
-        if ours:
-            self._rest.send("PUT", f"{self._repository}/hooks/{quote(ours[0])}", wanted)
-        else:
-            self._rest.send("POST", f"{self._repository}/hooks", wanted)
-        for surplus in ours[1:]:
-            self._rest.send("DELETE", f"{self._repository}/hooks/{quote(surplus)}")
-
-    def has_webhook(self, address: str) -> bool:
-        return any(
-            hook.get("url") == address
-            and hook.get("active") is True
-            and "repo:push" in hook.get("events", ())
-            for hook in self._hooks()
-        )
-
-    def _hooks(self) -> Iterator[dict[str, Any]]:
-        return self._rest.values(f"{self._repository}/hooks", pagelen=_PAGE)
 
     def _author(self, commit: str) -> str | None:
         """An account's id would tell people nothing: the commit's own name stands."""
@@ -153,3 +134,9 @@ class BitbucketHost(Host):
                 return f"{self._repository}/issues/{number}/comments"
             case _, number:
                 return f"{self._repository}/pullrequests/{number}/comments"
+
+
+def rest_of(settings: Settings, source: Source, address: Address) -> tuple[Login, Rest]:
+    """The source's login and the API. Raises `Refused`."""
+    login = logins.token(settings, source, "x-token-auth", "Bitbucket")
+    return login, Rest(ROOTS[address.base], source.keyring, login.rest)

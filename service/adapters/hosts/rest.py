@@ -24,6 +24,7 @@ _LONGEST_WAIT = 3_600.0
 _SECONDARY_WAIT = 60.0  # what GitHub asks for where a secondary limit says nothing: at least a minute
 _NEXT = re.compile(r'<[^>]*[?&]cursor=([^&>]+)[^>]*>; rel="next"')
 _UNPERMITTED = b"AuthorisationException"  # Bitbucket Data Center's 401 to a login that it knows
+_TOO_COSTLY = 555  # Bitbucket Cloud's
 _HERE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -41,6 +42,14 @@ class Moved(Refused):
 
 class Outdated(Refused):
     """What lies there was changed since it was read."""
+
+
+class TooLong(Refused):
+    """A list that has more pages than are read."""
+
+
+class Costly(Retry):
+    """An answer that takes the host longer than it allows itself: what is asked for must be less."""
 
 
 class Rest:
@@ -93,7 +102,7 @@ class Rest:
             yield from (one for one in found if isinstance(one, dict))
             if not found or 'rel="next"' not in links:
                 return
-        raise Refused(f"{self.root}{path} has more than {_PAGES} pages")
+        raise TooLong(f"{self.root}{path} has more than {_PAGES} pages")
 
     def following(
         self, path: str, most: int, login: str | None = None, **query: str
@@ -118,7 +127,7 @@ class Rest:
             yield from (one for one in found if isinstance(one, dict))
             if not found:
                 return
-        raise Refused(f"{self.root}{path} has more than {_PAGES} pages")
+        raise TooLong(f"{self.root}{path} has more than {_PAGES} pages")
 
     def values(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
         """The same where the object says whether another page follows, as Bitbucket's does."""
@@ -130,7 +139,7 @@ class Rest:
             yield from (one for one in listed if isinstance(one, dict))
             if not listed or not found.get("next"):
                 return
-        raise Refused(f"{self.root}{path} has more than {_PAGES} pages")
+        raise TooLong(f"{self.root}{path} has more than {_PAGES} pages")
 
     def starting(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
         """The same where the object says at which place the next page starts, as a Data Center's does."""
@@ -144,7 +153,7 @@ class Rest:
             if found.get("isLastPage") is not False or not isinstance(following, int) or following <= start:
                 return
             start = following
-        raise Refused(f"{self.root}{path} has more than {_PAGES} pages")
+        raise TooLong(f"{self.root}{path} has more than {_PAGES} pages")
 
     def _answered(self, method: str, path: str, login: str | None = None, **given: Any) -> tuple[Any, str]:
         value = self._login() if login is None else login
@@ -184,7 +193,8 @@ class Rest:
         if wait is not None:
             return Retry(f"{self.root} limits how often it is asked ({status}: {said})", after=wait)
         if status >= 500:
-            return Retry(f"{place} answered {status}: {said}", after=10)
+            later = Costly if status == _TOO_COSTLY else Retry
+            return later(f"{place} answered {status}: {said}", after=10)
         if 300 <= status < 400:
             return Moved(
                 f"{place} answered {status}: it moved; connect the repository at its present address"

@@ -127,7 +127,7 @@ class OciBuilder:
             fcntl.flock(running, fcntl.LOCK_EX)
             with (folder / "log").open("wb") as log:
                 process = subprocess.Popen(
-                    [sys.executable, "-m", "service.adapters.oci.build", str(folder)],
+                    [sys.executable, "-P", "-m", "service.adapters.oci.build", str(folder)],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
