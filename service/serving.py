@@ -7,12 +7,15 @@ from typing import Any
 from flask import Flask
 from waitress.server import create_server
 
+# A proxy keeps connections that nobody uses (NGINX and AWS 60 s, Traefik 90 s, Google 600 s). Closed here
+# first, they would lose the delivery that is being sent: a POST is not sent again, its sender gets a 502.
+KEPT_SECONDS = 620
 OPTIONS: dict[str, Any] = {
     "threads": 32,
     "asyncore_use_poll": True,  # select() fails for good beyond 1,024 open files
     "connection_limit": 2_000,
     "backlog": 2_048,
-    "channel_timeout": 30,
+    "channel_timeout": KEPT_SECONDS,
     "cleanup_interval": 10,
     "max_request_header_size": 16_384,
     "max_request_body_size": 8 << 20,

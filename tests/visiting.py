@@ -4,6 +4,20 @@ import re
 from html import unescape
 
 
+def words(page):
+    """What a person reads on a page: without tags, and with single spaces."""
+    body = re.sub(r"<head>.*?</head>", "", page, flags=re.DOTALL)
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+def fields(page, verb):
+    """What the page's form for a command sends."""
+    found = re.search(rf'<details class="command" id="do-{verb}">.*?</details>', page, re.DOTALL)
+    assert found, f"there is no form for {verb}"
+    pairs = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', found[0])
+    return {name: unescape(value) for name, value in pairs}
+
+
 class Visitor:
     """One login of a World's person."""
 
@@ -18,20 +32,14 @@ class Visitor:
         return self.answer
 
     def text(self, path):
-        """What a person reads there: without tags, and with single spaces."""
+        """What a person reads there."""
         answer = self.get(path)
         assert answer.status_code == 200, answer.text
-        body = re.sub(r"<head>.*?</head>", "", answer.text, flags=re.DOTALL)
-        return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
+        return words(answer.text)
 
     def form(self, verb):
         """The fields of the form for a command on the page that was read last."""
-        found = re.search(
-            rf'<details class="command" id="do-{verb}">.*?</details>', self.answer.text, re.DOTALL
-        )
-        assert found, f"there is no form for {verb}"
-        pairs = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', found[0])
-        return {name: unescape(value) for name, value in pairs}
+        return fields(self.answer.text, verb)
 
     def press(self, verb, path=None, **changed):
         """Read the page, give its command, and follow to what it was answered."""

@@ -25,10 +25,10 @@ RECORD = "server.json"  # which process it is
 _PASSED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 
 
-def argv(python: Path, folder: Path, port: int) -> list[str]:
+def argv(python: Path, folder: Path, port: int, host: str = "127.0.0.1") -> list[str]:
     """The command: one worker, a database file, artifacts handed out by the server itself."""
     options = {
-        "--host": "127.0.0.1",
+        "--host": host,
         "--port": str(port),
         "--workers": "1",
         "--backend-store-uri": f"sqlite:///{folder / 'mlflow.db'}",
@@ -66,12 +66,13 @@ class MlflowServer:
     python: Path
     folder: Path
     port: int
+    host: str = "127.0.0.1"
     _process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         """Where it answers."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     def start(self) -> None:
         """Start it and wait until it answers. Raises `NotStarted` with what it printed."""
@@ -84,7 +85,7 @@ class MlflowServer:
         end_former(self.folder)
         with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
-                argv(self.python, self.folder, self.port),
+                argv(self.python, self.folder, self.port, self.host),
                 env=environ(os.environ, self.folder, _key(self.folder / "webhook-key")),
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,

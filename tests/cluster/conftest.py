@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import audit, buildah, definitions, logins, traefik
+from tests.cluster import audit, beside, buildah, definitions, logins, traefik
 from tests.cluster.gitops.argocd import ArgoCd
 from tests.cluster.gitops.flux import Flux
 from tests.cluster.gitops.serving import GitServer
@@ -122,6 +122,20 @@ def git_server(tmp_path_factory):
     """Repositories below its `root` can be read over HTTP."""
     with GitServer(tmp_path_factory.mktemp("git")) as server:
         yield server
+
+
+@pytest.fixture
+def database(postgres, outside):
+    """A new database's URL for pods."""
+    with beside.database(postgres, outside) as url:
+        yield url
+
+
+@pytest.fixture
+def broker(tmp_path, outside):
+    """A broker's URL for pods."""
+    with beside.broker(tmp_path, outside) as url:
+        yield url
 
 
 @pytest.fixture

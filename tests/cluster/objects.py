@@ -1,5 +1,6 @@
 """Manifests for tests on a cluster: small ones that pass restricted pod security."""
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
@@ -63,3 +64,10 @@ def http_route(
             "rules": [{"backendRefs": backends}],
         },
     }
+
+
+def secret(namespace: str, name: str, **values: str) -> Manifest:
+    """A Secret with these texts by key."""
+    coded = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+    metadata = {"namespace": namespace, "name": name}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": coded}

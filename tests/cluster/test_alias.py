@@ -6,6 +6,7 @@ import pytest
 import requests
 from uv import find_uv_bin
 
+from tests.cluster.aliases import declared, follows, move
 from tests.cluster.load import Load
 from tests.cluster.whole import SETTLED, Control, eventually
 from tests.registering import Publisher, constant, new_name
@@ -21,18 +22,6 @@ dwell: 2s
 warm_up: 0s
 watch: 5s
 """
-
-
-def move(publisher, model, alias, version):
-    """What a person does in MLflow's page."""
-    publisher.post("registered-models/alias", name=model, alias=alias, version=version)
-
-
-def alias(server, model, name):
-    """The version that the alias names; None where there is no such alias."""
-    asked = {"name": model, "alias": name}
-    told = requests.get(f"{server.url}/api/2.0/mlflow/registered-models/alias", params=asked, timeout=10)
-    return told.json().get("model_version", {}).get("version")
 
 
 def predicted(address):
@@ -53,11 +42,11 @@ def test_an_alias_that_moves_is_built_and_shifted_in_the_cluster_and_champion_fo
     with Control(tmp_path, kubeconfig, namespace, images, gateway, UV_CACHE_DIR=packages()) as control:
         control.say("connect", "mlflow", mlflow_server.url)
         control.declare(FILE.format(model=model))
-        eventually(lambda: declared(control), "the declaration is not read")
+        declared(control, "churn")
         move(publisher, model, "challenger", first_version)
         first = control.outcome(control.next_release("churn"))
         assert first["phase"] == "promoted", control.say("show", first["name"])
-        follows(mlflow_server, model, first_version)
+        follows(mlflow_server.url, model, first_version)
         address = control.target("churn/production")["address"]
         with Load(address, path="/ping", version_header="X-Model-Version") as load:
             eventually(lambda: load.counts()[first["backend"], 200] > 50, "the first version does not answer")
@@ -71,15 +60,10 @@ def test_an_alias_that_moves_is_built_and_shifted_in_the_cluster_and_champion_fo
             after = load.now()
             eventually(lambda: load.now() > after + 2 * SETTLED, "time stands still")
             assert predicted(address) == [2, 2]
-        follows(mlflow_server, model, second_version)
+        follows(mlflow_server.url, model, second_version)
         assert load.story(begun) == ""
         assert set(load.counts(begun)) == {(first["backend"], 200), (second["backend"], 200)}
         assert set(load.counts(after + SETTLED)) == {(second["backend"], 200)}
-
-
-def follows(server, model, version):
-    """Wait until the alias champion names the version."""
-    eventually(lambda: alias(server, model, "champion") == version, f"champion does not name {version}")
 
 
 def packages():
@@ -87,8 +71,3 @@ def packages():
     return subprocess.run(
         [find_uv_bin(), "cache", "dir"], check=True, capture_output=True, text=True
     ).stdout.strip()
-
-
-def declared(control):
-    """Whether the model is known; from then on a move of its alias is a release."""
-    return any(model["name"] == "churn" for model in control.client.get("models")["models"])

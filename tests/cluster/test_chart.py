@@ -1,79 +1,14 @@
 """The chart installed for real: in one pod, and as processes of their own on PostgreSQL and a broker."""
 
-import base64
-import socket
-import socketserver
-import subprocess
-import threading
-from contextlib import contextmanager
-
 import pytest
 import requests
 
-from service.adapters.valkey import ValkeyDaemon
-from service.settings import Settings
 from tests.cluster.installed import reached
-from tests.cluster.objects import deployment, http_route, service
-from tests.running import free_port, wait_until
+from tests.cluster.objects import deployment, http_route, secret, service
+from tests.running import wait_until
 
 TOKEN = "the-token-of-the-operator-of-this-test"
 HOME = "/var/lib/segue"
-
-
-@pytest.fixture
-def database(postgres, outside):
-    """A new database's URL for pods: PostgreSQL listens on a socket, and a port passes on to it."""
-    url = postgres.new_database()
-    name, path = url.rpartition("@/")[2].split("?unix_sock=")
-    with _passed_on(outside, path) as port:
-        yield f"postgresql://segue@{outside}:{port}/{name}"
-
-
-@pytest.fixture
-def broker(tmp_path, outside):
-    """A broker's URL for pods."""
-    program, port = ValkeyDaemon.open(Settings(home=tmp_path)).program(), free_port()
-    options = ["--bind", outside, "--port", str(port), "--requirepass", "broker", "--save", ""]
-    process = subprocess.Popen([program, *options, "--dir", str(tmp_path)], stdout=subprocess.DEVNULL)
-    yield f"redis://:broker@{outside}:{port}/0"
-    process.kill()
-    process.wait()
-
-
-@contextmanager
-def _passed_on(host, path):
-    """A port of this machine whose connections go on to a unix socket."""
-
-    class Pass(socketserver.BaseRequestHandler):
-        def handle(self):
-            with socket.socket(socket.AF_UNIX) as there:
-                there.connect(path)
-                back = threading.Thread(target=_copy, args=(there, self.request), daemon=True)
-                back.start()
-                _copy(self.request, there)
-                back.join()
-
-    with socketserver.ThreadingTCPServer((host, 0), Pass) as server:
-        server.daemon_threads = True
-        server.block_on_close = False
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_address[1]
-        server.shutdown()
-
-
-def _copy(source, target):
-    try:
-        while chunk := source.recv(1 << 16):
-            target.sendall(chunk)
-        target.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass  # either side ended; so does the other
-
-
-def secret(kubectl, namespace, name, **values):
-    coded = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
-    metadata = {"namespace": namespace, "name": name}
-    kubectl.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": coded})
 
 
 # --- one pod ---------------------------------------------------------------------------------
@@ -140,7 +75,7 @@ def test_a_pod_whose_secrets_are_mounted_takes_the_token_and_says_where_to_put_t
     kubectl, release, segue_image
 ):
     where = release.namespace
-    secret(kubectl, where, "files", **{"operator-token": TOKEN})
+    kubectl.apply(secret(where, "files", **{"operator-token": TOKEN}))
     values = {"image": segue_image, "persistence": {"enabled": False}, "secrets": {"existingSecret": "files"}}
     release.install(values)
     address = reached(kubectl, where, "segue", 8471)
@@ -158,9 +93,9 @@ def test_split_processes_obey_a_command_on_a_database_and_a_broker_and_survive_a
     kubectl, release, database, broker, segue_image
 ):
     where = release.namespace
-    secret(kubectl, where, "files", **{"operator-token": TOKEN})
-    secret(kubectl, where, "database", url=database)
-    secret(kubectl, where, "broker", url=broker)
+    kubectl.apply(secret(where, "files", **{"operator-token": TOKEN}))
+    kubectl.apply(secret(where, "database", url=database))
+    kubectl.apply(secret(where, "broker", url=broker))
     once = {"intake": 1, "web": 1, "worker-urgent": 1}
     values = {
         "image": segue_image,

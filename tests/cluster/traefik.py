@@ -1,4 +1,4 @@
-"""Traefik in the cluster, as the controller of a GatewayClass and the data plane of one Gateway."""
+"""Traefik in the cluster: the controller of a GatewayClass, the data plane of one Gateway, and of an Ingress class."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +10,16 @@ NAMESPACE = "segue-gateway"
 NAME = "traefik"
 _WEB, _ADMIN = 8000, 9000
 _OURS = "segue-test-gateway"
+INGRESS_CLASS = "segue-test"
 Manifest = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """`url` takes requests from this machine (say the Host), `metrics` is for Prometheus."""
+    """`url` takes requests from this machine (say the Host), `metrics` is for Prometheus.
+
+    Ingresses of INGRESS_CLASS are served at the same address.
+    """
 
     namespace: str
     name: str
@@ -70,6 +74,12 @@ def _objects(image: str) -> list[Manifest]:
             },
         },
         {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "IngressClass",
+            "metadata": {"name": INGRESS_CLASS},
+            "spec": {"controller": "traefik.io/ingress-controller"},
+        },
+        {
             "apiVersion": "gateway.networking.k8s.io/v1",
             "kind": "GatewayClass",
             "metadata": {"name": f"segue-{NAME}", "labels": {_OURS: "yes"}},
@@ -100,6 +110,8 @@ def _deployment(image: str) -> Manifest:
             f"--providers.kubernetesgateway.labelselector={_OURS}=yes",  # there may be other Traefiks
             "--providers.kubernetesgateway.statusaddress.service.namespace=" + NAMESPACE,
             "--providers.kubernetesgateway.statusaddress.service.name=" + NAME,
+            "--providers.kubernetesingress=true",
+            f"--providers.kubernetesingress.ingressclass={INGRESS_CLASS}",
             "--ping=true",
             "--metrics.prometheus=true",
             "--metrics.prometheus.addServicesLabels=true",
@@ -140,6 +152,11 @@ def _rights() -> list[Manifest]:
             "verbs": read,
         },
         {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": read},
+        {
+            "apiGroups": ["networking.k8s.io"],
+            "resources": ["ingresses", "ingressclasses"],
+            "verbs": read,
+        },
         {"apiGroups": [gateway], "resources": kinds, "verbs": read},
         {
             "apiGroups": [gateway],

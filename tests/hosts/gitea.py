@@ -15,10 +15,10 @@ RUN_MODE = prod
 
 [server]
 PROTOCOL = http
-HTTP_ADDR = 127.0.0.1
+HTTP_ADDR = {address}
 HTTP_PORT = {port}
 ROOT_URL = http://git.example.test/
-LOCAL_ROOT_URL = http://127.0.0.1:{port}/
+LOCAL_ROOT_URL = http://{address}:{port}/
 PUBLIC_URL_DETECTION = never
 DISABLE_SSH = true
 OFFLINE_MODE = true
@@ -36,7 +36,7 @@ PASSWORD_HASH_ALGO = pbkdf2_v2
 DISABLE_REGISTRATION = true
 
 [webhook]
-ALLOWED_HOST_LIST = loopback
+ALLOWED_HOST_LIST = loopback, private
 
 [repository]
 DEFAULT_BRANCH = main
@@ -68,12 +68,13 @@ SCOPES = "write:repository,write:issue,read:organization"  # as docs/how-to/conn
 
 class Gitea:
     """The server; `ada` is its administrator. Repositories and hooks have addresses that nobody can reach, as
-    behind a proxy: only the one that is listened on leads there."""
+    behind a proxy: only the one that is listened on, at `address`, leads there."""
 
-    def __init__(self, built: Path, folder: Path) -> None:
+    def __init__(self, built: Path, folder: Path, address: str = "127.0.0.1") -> None:
         self.url = ""
         self._program = built / "gitea"
         self._built = built
+        self._address = address
         self._folder = folder
         self._process = None
         self._numbers = itertools.count(1)
@@ -86,8 +87,10 @@ class Gitea:
             shutil.copytree(self._built / name, self._folder / name)
         port = free_port()
         (self._folder / "custom" / "conf").mkdir(parents=True)
-        (self._folder / "custom" / "conf" / "app.ini").write_text(CONFIG.format(port=port))
-        self.url = f"http://127.0.0.1:{port}"
+        (self._folder / "custom" / "conf" / "app.ini").write_text(
+            CONFIG.format(address=self._address, port=port)
+        )
+        self.url = f"http://{self._address}:{port}"
         self.run("migrate")
         self.user("ada", "--admin")
         return self.run_on()
