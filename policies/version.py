@@ -92,10 +92,12 @@ def content_key(
 
 
 def _measuring(evaluate: Evaluate) -> dict[str, Any]:
-    """How it is evaluated; `pod` only where it says something: keys made before there was one stand."""
+    """How it is evaluated; what came later only where it says something: keys made before stand."""
     said = asdict(evaluate)
     if evaluate.pod == PodNeeds():
         del said["pod"]
+    if evaluate.results is None:
+        del said["results"]
     return said
 
 

@@ -22,6 +22,7 @@ from service.ports.organisations import Organisation
 from service.ports.others import Others
 from service.ports.outcomes import Refused
 from service.ports.registries import ImageRegistry, ModelRegistry
+from service.ports.run_metrics import RunMetrics
 from service.ports.signatures import ImageSignatures
 from service.ports.traffic import TrafficRouter
 from service.ports.workloads import Adoption, Room, Workload
@@ -81,6 +82,10 @@ def _no_counters(source: Source) -> CounterSource:
     raise Refused(f"nothing here can read the counters at {source.url}")
 
 
+def _no_runs(source: Source) -> RunMetrics:
+    raise Refused(f"nothing here can read what jobs log at {source.url}")
+
+
 @dataclass(slots=True)
 class Parts:
     """What a worker acts with. Source adapters are opened when they are first asked for."""
@@ -100,6 +105,7 @@ class Parts:
     open_signatures: Callable[[Source], ImageSignatures] = _no_signatures
     open_counters: Callable[[Source], CounterSource] = _no_counters
     open_tables: Callable[[Source], LabelTables] = _no_tables
+    open_runs: Callable[[Source], RunMetrics] = _no_runs
     looked: dict[str, int] = field(default_factory=dict)  # the newest delivery before a source was last asked
     read: dict[str, float] = field(default_factory=dict)  # when what a run prints was read last
     _opened: dict[str, tuple[Source, Any]] = field(default_factory=dict)
@@ -128,6 +134,13 @@ class Parts:
         """A host or an organisation there that sends again what it could not deliver."""
         host: Redelivering = self._source(name, GIT_KINDS | ORGANISATION_KINDS.keys())
         return host
+
+    def run_metrics(self, name: str) -> RunMetrics:
+        """Where jobs log their numbers at a source. Raises `Refused` for one that is no MLflow server."""
+        source = self.source(name)
+        if source.kind not in REGISTRY_KINDS:
+            raise Refused(f"source {name!r} is of kind {source.kind}; jobs log their numbers to MLflow alone")
+        return self.open_runs(source)
 
     def registry(self, name: str) -> ModelRegistry:
         """The model registry behind a source."""
@@ -233,6 +246,7 @@ def build(settings: Settings) -> Parts:
         open_signatures=lambda source: plugins.load("image_signatures", source.kind).open(settings, source),
         open_counters=lambda source: plugins.load("counter_sources", source.kind).open(settings, source),
         open_tables=lambda source: plugins.load("label_tables", source.kind).open(settings, source),
+        open_runs=lambda source: plugins.load("run_metrics", source.kind).open(settings, source),
         open_site=lambda cluster, place: plugins.load("sites", "kubernetes")(settings, cluster, place),
     )
 

@@ -180,7 +180,8 @@ def _evaluate(values: Values) -> Evaluate:
     gates = tuple(Gate(metric, *bound) for metric, bound in values.get("gates", {}).items())
     resources = Resources(limits["cpu"], limits["memory"], limits["time"])
     pod = _pod(values.get("pod", {}), limits)
-    return Evaluate(values.get("run", ()), values.get("image"), resources, gates, pod)
+    run, image = values.get("run", ()), values.get("image")
+    return Evaluate(run, image, resources, gates, pod, values.get("results"))
 
 
 def _pod(values: Values, resources: Values) -> PodNeeds:

@@ -252,13 +252,17 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class Evaluate:
-    """`evaluate:`; `image` None runs it in the version's own image, empty `run` its own command."""
+    """`evaluate:`; `image` None runs it in the version's own image, empty `run` its own command.
+
+    `results` names a source and an experiment, where the numbers are those of a run; None: those of a file.
+    """
 
     run: tuple[str, ...]
     image: str | None
     resources: Resources
     gates: tuple[Gate, ...]
     pod: PodNeeds = field(default_factory=PodNeeds)
+    results: str | None = field(default=None, metadata=LATER)
 
 
 # --- what starts a release -------------------------------------------------------------------

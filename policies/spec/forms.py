@@ -97,6 +97,11 @@ ROUTE = Form(
 PATTERN = pattern("pattern", "a name or a pattern with `*`, such as v*", r"[^\s!\x00-\x1f][^\s\x00-\x1f]*")
 STAGE = pattern("stage", "a GTO stage, such as prod", r"[a-z][a-z0-9-]*")
 SEGMENT = pattern("label", "a metric label, such as country", r"[A-Za-z_][A-Za-z0-9_]*", longest=60)
+RESULTS = pattern(
+    "experiment",
+    "a source and an experiment of MLflow, such as mlflow.churn-evaluation",
+    r"[a-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+",
+)
 LABELS = pattern(
     "table", "a source and a table, such as warehouse.labels", r"[a-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+"
 )

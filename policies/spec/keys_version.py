@@ -155,6 +155,13 @@ _EVALUATE = (
         note="with `image`: the image's own",
     ),
     Key(
+        "results",
+        (Section.EVALUATE,),
+        Plain(forms.RESULTS),
+        "Where else the metrics are: of the MLflow run that the command logs in this experiment.",
+        note="the file `$SEGUE_RESULT`",
+    ),
+    Key(
         "image",
         (Section.EVALUATE,),
         Plain(forms.EXACT_IMAGE),

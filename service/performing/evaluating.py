@@ -2,6 +2,8 @@
 
 from policies.effects import RunEvaluation
 from policies.events import EffectFailed, EvaluationFinished
+from policies.spec.declaration import Evaluate
+from policies.version import Version
 from service import places
 from service.bootstrap import Parts
 from service.performing.images import image_of, job_name
@@ -25,15 +27,36 @@ def evaluate(parts: Parts, effect: RunEvaluation, now: float) -> Done | Again:
         keep_printed(parts, Run("evaluation", name), jobs, ended=not isinstance(state, Working))
     match state:
         case Result(metrics=metrics):
-            return Done(EvaluationFinished(effect.step, metrics, now))
+            found = metrics if evaluate.results is None else _logged(parts, evaluate.results, name)
+            return Done(EvaluationFinished(effect.step, found, now))
         case Working(progress=progress):
             return Again(pause(home), f"the evaluation: {progress}")
         case Failed(reason=reason, log=log):
             return Done(EffectFailed(effect.step, with_tail(f"evaluation: {reason}", log), now))
         case Gone():
-            wanted = evaluate.resources
-            limits = Limits(wanted.cpu, wanted.memory, wanted.seconds)
             image = evaluate.image or image_of(parts, version, home.cluster)
-            weights = weights_of(parts, version)
-            jobs.start(Job(name, image, evaluate.run, limits, told(weights), evaluate.pod, weights))
+            jobs.start(_job(parts, version, evaluate, name, image))
             return Again(pause(home))
+
+
+def _job(parts: Parts, version: Version, evaluate: Evaluate, name: str, image: str) -> Job:
+    wanted, weights = evaluate.resources, weights_of(parts, version)
+    env = told(weights)
+    if evaluate.results is not None:
+        source, _, experiment = evaluate.results.partition(".")
+        env += parts.run_metrics(source).environment(experiment, name)
+    return Job(
+        name,
+        image,
+        evaluate.run,
+        Limits(wanted.cpu, wanted.memory, wanted.seconds),
+        env,
+        evaluate.pod,
+        weights,
+        writes=evaluate.results is None,
+    )
+
+
+def _logged(parts: Parts, results: str, job: str) -> tuple[tuple[str, float], ...]:
+    source, _, experiment = results.partition(".")
+    return parts.run_metrics(source).metrics(experiment, job)

@@ -21,7 +21,8 @@ class Limits:
 class Job:
     """One run to completion inside an image. The command writes its result to `$SEGUE_RESULT`.
 
-    `weights` are mounted, those of one version.
+    `weights` are mounted, those of one version. `writes` False: its numbers are elsewhere, and a job that
+    ends well has an empty result.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Job:
     env: tuple[tuple[str, str], ...] = field(default=())
     pod: PodNeeds = field(default_factory=PodNeeds)
     weights: Weights | None = None
+    writes: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from tests.contracts.test_job_runner import (  # noqa: F401  the contract, run h
     test_a_cancelled_job_has_failed,
     test_a_failed_job_says_why_and_may_start_anew,
     test_a_job_ends_with_its_numbers_and_is_not_run_twice,
+    test_a_job_whose_numbers_are_elsewhere_ends_well_without_any,
     test_an_unknown_job_is_gone,
     test_start_may_be_repeated_while_it_runs,
     test_what_a_job_prints_is_read_while_it_runs_and_each_word_once,

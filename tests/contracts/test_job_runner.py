@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -170,6 +170,17 @@ def test_what_a_job_prints_is_read_while_it_runs_and_each_word_once(world):
     assert text == world.jobs.logs("job")
     assert world.jobs.read_on("job", mark).text == ""
     assert isinstance(world.jobs.state("job"), Working)
+
+
+def test_a_job_whose_numbers_are_elsewhere_ends_well_without_any(world):
+    world.jobs.start(replace(world.well(), run=elsewhere(world), writes=False))
+    assert end(world) == Result(())
+
+
+def elsewhere(world):
+    """A command that fails where it is told of a file for its result."""
+    *python, _ = world.well().run
+    return (*python, "import os, sys; sys.exit('SEGUE_RESULT' in os.environ)")
 
 
 def test_it_opens_from_settings_alone(tmp_path):

@@ -41,6 +41,7 @@ evaluate:
   pod: {queue: gpus, tolerations: spot}
   run: python evaluate.py
   image: ghcr.io/acme/eval:3
+  results: mlflow.churn-evaluation
   resources: {cpu: "2", memory: 4 Gi, time: 10m, amd.com/gpu: 2}
   gates: {accuracy: ">= 0.9", mape: "<= 12%"}
 on: {schedule: 0 3 * * 1}

@@ -15,6 +15,7 @@ from service.adapters.memory.jobs import MemoryJobs
 from service.adapters.memory.metrics import MemoryMetrics
 from service.adapters.memory.registry import MemoryRegistry
 from service.adapters.memory.router import MemoryRouter
+from service.adapters.memory.runs import MemoryRuns
 from service.adapters.memory.tables import MemoryTables
 from service.adapters.memory.workloads import MemoryWorkloads
 from service.bootstrap import Parts
@@ -88,7 +89,7 @@ class World:
         self.router, self.workloads = MemoryRouter(), MemoryWorkloads()
         self.builder, self.jobs = MemoryBuilder(clock=self.clock), MemoryJobs()
         self.metrics = MemoryMetrics(self.clock)
-        self.tables = MemoryTables()
+        self.tables, self.runs = MemoryTables(), MemoryRuns()
         self.parts = Parts(
             self.settings,
             self.store,
@@ -101,6 +102,7 @@ class World:
             lambda source: self.hosts[source.name],
             lambda url, address, backend, health: f"{health} answers 200",
             open_tables=lambda source: self.tables,
+            open_runs=lambda source: self.runs,
         )
         self.reconciler = Reconciler(self.settings, self.store, self.inbox, None)
         self.observer = Observer(self.parts, self.series, "observer", self.clock)

@@ -32,6 +32,7 @@ _COPY = ("python3", "-m", "service.adapters.buckets.copy")
 RESULT = "/dev/termination-log"
 RESULT_BYTES = 4096
 WANTED = "segue.dev/limits"
+ELSEWHERE = "segue.dev/no-result"  # the annotation of a Job whose numbers are no result of its own
 QUEUE = "kueue.x-k8s.io/queue-name"
 KEEP_SECONDS = 86_400  # a Job that has ended is there for a day: what it printed, and why it failed
 GRACE_SECONDS = 10
@@ -86,6 +87,8 @@ def manifest(job: Job, labels: dict[str, str], patience: float) -> Object:
     }
     limits = json.dumps([job.limits.memory, job.limits.seconds])
     body["metadata"]["annotations"] = {labelling.SPEC: labelling.digest(body), WANTED: limits}
+    if not job.writes:
+        body["metadata"]["annotations"][ELSEWHERE] = "true"
     return body
 
 
@@ -118,7 +121,9 @@ def _pod(job: Job) -> Object:
 
 
 def _container(job: Job) -> Object:
-    env = {"HOME": "/tmp", "SEGUE_RESULT": RESULT, **dict(job.env)}  # noqa: S108  a volume of the pod's own
+    env = {"HOME": "/tmp", **dict(job.env)}  # noqa: S108  a volume of the pod's own
+    if job.writes:
+        env["SEGUE_RESULT"] = RESULT
     container: Object = {
         "name": CONTAINER,
         "image": job.image,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from service.adapters.kubernetes import reasons
+from service.adapters.kubernetes import job_manifest, reasons
 from service.adapters.kubernetes.job_manifest import CONTAINER, QUEUE, RESULT_BYTES, limits_of
 from service.adapters.process import results
 from service.ports.outcomes import Failed, Working
@@ -155,6 +155,9 @@ def _well(job: Object, pods: Sequence[Object], form: Form[T]) -> Seen[T]:
     state, name = _state(first, "terminated"), first["metadata"]["name"]
     if (begun := _begun(first)) and _late(job, begun, _seconds(state["finishedAt"])):
         return Seen(_not_in_time(job), name, going=False)  # nobody was there to end it
+    elsewhere = job_manifest.ELSEWHERE in (job["metadata"].get("annotations") or {})
+    if elsewhere:
+        return Seen(form.read(b"{}"), name, going=False)
     outcome: T | Failed = _result(state, form)
     return Seen(outcome, name, going=False)
 

@@ -15,6 +15,7 @@ from service.ports.printing import Printed
 from service.settings import Settings
 
 _NICE = 10  # serving goes first
+_VARIABLE = "SEGUE_RESULT"
 
 
 class ProcessJobs:
@@ -38,7 +39,7 @@ class ProcessJobs:
         with self._sandbox.alone(job.name) as folder:
             if isinstance(self.state(job.name), Working | Result):
                 return
-            env = (*job.env, ("SEGUE_RESULT", str(_result(folder))))
+            env = (*job.env, (_VARIABLE, str(_result(folder)))) if job.writes else job.env
             wish = Wish(job.name, job.image, job.run, job.limits, env)
             order = self._sandbox.order(wish, restart=False, nice=_NICE)
             shim.keep(folder, order)
@@ -82,7 +83,8 @@ class ProcessJobs:
             case shim.Status(exit_code=None):
                 return Failed("the job's end was not seen, because its shim was killed; run it again", log)
             case shim.Status(exit_code=0):
-                found = results.read(_result(folder))
+                writes = any(name == _VARIABLE for name, _ in order.env)
+                found = results.read(_result(folder)) if writes else Result(())
                 return Failed(found.reason, log) if isinstance(found, Failed) else found
         return Failed(f"the job {ending(status.exit_code)}", log)
 
