@@ -8,15 +8,13 @@ sends nothing at all: only the sweep sees it. Source: GitHub, "Webhook events an
 "Validating webhook deliveries".
 """
 
-from urllib.parse import parse_qsl
-
-from handlers import hosted, reasons, signing, strict_json
+from handlers import forms, hosted, reasons, signing, strict_json
 from handlers.errors import Malformed, Unverified
 from handlers.hints import CommentHint, Hint
 from handlers.signing import Headers, header
 
 PREFIX = "sha256="
-FORM = "application/x-www-form-urlencoded"
+MOST_FIELDS = 10
 
 
 def verify(headers: Headers, body: bytes, secrets: tuple[bytes, ...], now: float) -> None:
@@ -63,14 +61,9 @@ def nothing(headers: Headers, body: bytes) -> str:
 
 def _json(headers: Headers, body: bytes) -> bytes:
     """The JSON of the body. Raises `Malformed` for a form without it."""
-    if not header(headers, "Content-Type").lower().startswith(FORM):
+    if not forms.is_form(headers):
         return body
-    try:
-        fields = dict(
-            parse_qsl(body.decode("ascii"), strict_parsing=True, errors="strict", max_num_fields=10)
-        )
-    except ValueError as error:
-        raise Malformed(f"the body is no form: {error}") from None
+    fields = forms.fields(body, MOST_FIELDS)
     if "payload" not in fields:
         raise Malformed("the form has no field `payload`")
     return fields["payload"].encode()

@@ -92,4 +92,25 @@ class ResolvedHint:
     since: float
 
 
-Hint = RefHint | AliasHint | VersionHint | TagHint | CommentHint | OrderHint | ResolvedHint
+@dataclass(frozen=True, slots=True)
+class SaidHint:
+    """Somebody said something in a chat, or pressed a button there. Taken as it was sent: edited, it would be
+    a command that nobody saw.
+
+    `user` is the chat's own id of the person, never a name; `team` of the workspace, "" where there is one
+    only. `room` and `thread` are where it is answered ("" for no thread); `message` is what the chat knows it
+    by, the same on each retry. `seen` is what a button's message showed. `written` (Unix seconds) is when, by
+    the chat's clock; None where it does not say, or it was just now.
+    """
+
+    user: str
+    text: str
+    team: str
+    room: str
+    thread: str
+    message: str
+    seen: str = ""
+    written: float | None = None
+
+
+Hint = RefHint | AliasHint | VersionHint | TagHint | CommentHint | OrderHint | ResolvedHint | SaidHint

@@ -3,7 +3,8 @@
 Each effect is safe to repeat: it names its object and says the absolute state wanted. `step` is
 what the answer must name. An effect travels in a lane: traffic has one per target, where a newer
 wanted state replaces an unsent older one; work has one per version or release, in order;
-notifications have one per destination, so that a slow host delays nothing else.
+notifications have one per destination, so that a slow host delays nothing else. A chat's message has
+a lane of its own, in which the newest state is said.
 """
 
 from dataclasses import dataclass, field
@@ -191,12 +192,21 @@ class ReportCommit:
 
 @dataclass(frozen=True, slots=True)
 class WriteComment:
-    """Answer at a Git host, at the place where a command was said: one comment for each `key`."""
+    """Answer at a Git host or in a chat, where a command was said: one comment for each `key`."""
 
     source: str
     where: str
     key: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TellChat:
+    """Have the one message about a release, in a chat's room, say how it stands when this is performed."""
+
+    source: str
+    room: str
+    release: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +249,7 @@ Effect = (
     | HandBack
     | ReportCommit
     | WriteComment
+    | TellChat
     | MoveAlias
     | TagVersion
 )
@@ -253,6 +264,8 @@ def lane(effect: Effect, subject: str) -> str:
             return f"notify:{source}:{commit}"
         case WriteComment(source=source, where=where):
             return f"notify:{source}:{where}"
+        case TellChat(source=source, room=room, release=release):
+            return f"chat:{source}:{room}:{release}"
         case MoveAlias(source=source, model=model) | TagVersion(source=source, model=model):
             return f"notify:{source}:{model}"
         case Wake():

@@ -9,19 +9,24 @@ from dataclasses import replace
 from handlers.commands import render
 from policies.effects import WriteComment
 from policies.events import Command
-from service import beginning, commenting, dismissing, ordering, replaying, seen
+from service import beginning, commenting, dismissing, hearing, ordering, replaying, seen
 from service.beginning import Plan
 from service.bootstrap import Parts
 from service.deciding import Deciding, decide
 from service.obeying import admins, back, releases, starting
 from service.obeying.reply import Reply
 from service.queue import Work
+from service.sources import CHAT_KINDS
 from service.states import COMMAND, model_of
+
+OF_ALL = frozenset({"replay-event", "dismiss-event"})  # may be of any target
 
 
 def answer(parts: Parts, work: Work) -> None:
     """Obey a stored command and keep the reply, in one change."""
-    command = _with_groups(parts, COMMAND.load(work.body))
+    command = COMMAND.load(work.body)
+    in_chat = command.where is not None and parts.source(command.channel).kind in CHAT_KINDS
+    command = command if in_chat else _with_groups(parts, command)
     prepared = starting.plan(parts, command) if command.verb == "start" else admins.refusal(parts, command)
 
     def store(deciding: Deciding) -> None:
@@ -29,9 +34,8 @@ def answer(parts: Parts, work: Work) -> None:
         body = {"ok": reply.ok, "text": reply.text, "release": reply.release}
         deciding.change.save_answer(work.subject, body)
         if command.where is not None:
-            text = commenting.answer_text(
-                render(command), reply.text if reply.ok else f"not done: {reply.text}"
-            )
+            shown = commenting.plain_text if in_chat else commenting.answer_text
+            text = shown(render(command), reply.text if reply.ok else f"not done: {reply.text}")
             deciding.perform(work.subject, WriteComment(command.channel, command.where, work.subject, text))
         detail = {
             "verb": command.verb,
@@ -65,6 +69,8 @@ def _with_groups(parts: Parts, command: Command) -> Command:
 def obey(deciding: Deciding, command: Command, plan: Plan | None) -> Reply:
     """Do what the command says, or say why not."""
     why_not = ordering.outdated(deciding.change, command) or seen.changed(deciding.change, command)
+    if why_not is None and command.verb in OF_ALL:
+        why_not = hearing.no_say(deciding.change, command, "any/target")
     if why_not is not None:
         return Reply(ok=False, text=why_not)
     match command.verb:

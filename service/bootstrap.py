@@ -12,6 +12,7 @@ from policies.place import Place
 from service import plugins, preview
 from service.inbox import Inbox
 from service.ports.builds import ImageBuilder, Recipe
+from service.ports.chat import Chat
 from service.ports.connections import Cluster, Source
 from service.ports.counts import CounterSource
 from service.ports.git import GitHost, Redelivering
@@ -28,6 +29,7 @@ from service.ports.traffic import TrafficRouter
 from service.ports.workloads import Adoption, Room, Workload
 from service.settings import Settings
 from service.sources import (
+    CHAT_KINDS,
     COUNTING_KINDS,
     GIT_KINDS,
     IMAGE_KINDS,
@@ -146,6 +148,11 @@ class Parts:
         """The model registry behind a source."""
         registry: ModelRegistry = self._source(name, REGISTRY_KINDS)
         return registry
+
+    def chat(self, name: str) -> Chat:
+        """The chat behind a source."""
+        chat: Chat = self._source(name, CHAT_KINDS)
+        return chat
 
     def images(self, name: str) -> ImageRegistry:
         """The image registry behind a source."""

@@ -155,7 +155,8 @@ class Change(Reading):
 
     def save_source(self, source: Source) -> None:
         """Store a connection; one of the same name is replaced."""
-        self._put(tables.source, "name", {**asdict(source), "owns": list(source.owns)})
+        people = [list(pair) for pair in source.people] or None
+        self._put(tables.source, "name", {**asdict(source), "owns": list(source.owns), "people": people})
 
     def save_cluster(self, cluster: Cluster) -> None:
         """Store a connected cluster; one of the same name is replaced."""

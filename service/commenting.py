@@ -47,6 +47,7 @@ class Heard:
     actor: str
     where: str
     lines: tuple[tuple[str, str, Command | Wrong], ...]  # key, line, meaning
+    plain: bool = False  # whether answers there are shown as they are: no markup must be kept from them
 
 
 def hear(parts: Parts, source: Source, said: CommentHint, at: float) -> Heard | None:
@@ -67,21 +68,24 @@ def found(parts: Parts, source: Source, said: CommentHint, at: float) -> Heard |
         log.warning("comment of somebody who may not command", source=source.name, permission=permission)
         return None
     actor = f"{source.keyring}:{said.login}"
-    late = 0.0 if said.written is None else max(0.0, at - said.written)
-    return Heard(source.name, said.comment, actor, said.where, _lines(source.name, said, actor, at, late))
+    told = lines(source.name, said.comment, said.text, actor, at, written=said.written)
+    return Heard(source.name, said.comment, actor, said.where, told)
 
 
-def _lines(
-    source: str, said: CommentHint, actor: str, at: float, late: float
+def lines(
+    source: str, comment: str, text: str, actor: str, at: float, *, written: float | None
 ) -> tuple[tuple[str, str, Command | Wrong], ...]:
-    """A comment may come late, where its host was asked to send it again: then it counts as of when it was
-    written, and not at all where what it is about may have passed since."""
-    lines = commands.command_lines(said.text)[:MOST_COMMANDS]
-    meant = commands.parse(said.text, actor, source, at - late if late > NOTICEABLE_SECONDS else at)
+    """A comment's commands, each with its key, its line and its meaning.
+
+    It may come late, where its host was asked to send it again: then it counts as of when it was written,
+    and not at all where what it is about may have passed since."""
+    late = 0.0 if written is None else max(0.0, at - written)
+    said = commands.command_lines(text)[:MOST_COMMANDS]
+    meant = commands.parse(text, actor, source, at - late if late > NOTICEABLE_SECONDS else at)
     if late > LATE_SECONDS:
-        meant = tuple(_too_late(line, one, late) for line, one in zip(lines, meant, strict=False))
-    keys = (f"{source}:{said.comment}:{number}" for number in range(len(lines)))
-    return tuple(zip(keys, lines, meant, strict=False))
+        meant = tuple(_too_late(line, one, late) for line, one in zip(said, meant, strict=False))
+    keys = (f"{source}:{comment}:{number}" for number in range(len(said)))
+    return tuple(zip(keys, said, meant, strict=False))
 
 
 def _too_late(line: str, meaning: Command | Wrong, late: float) -> Command | Wrong:
@@ -121,12 +125,18 @@ def store(deciding: Deciding, heard: Heard) -> None:
 
 def _answer(deciding: Deciding, heard: Heard, key: str, line: str, text: str) -> None:
     deciding.change.save_answer(key, {"ok": False, "text": text, "release": None})
-    deciding.perform(key, WriteComment(heard.source, heard.where, key, answer_text(line, text)))
+    told = plain_text(line, text) if heard.plain else answer_text(line, text)
+    deciding.perform(key, WriteComment(heard.source, heard.where, key, told))
+
+
+def plain_text(line: str, text: str) -> str:
+    """The command and its answer, as it is."""
+    return f"{line[:MOST_LINE]}\n{text}"
 
 
 def answer_text(line: str, text: str) -> str:
-    """The command and its answer. In a fence: nothing in it is markup, names anybody, or is a command."""
-    told = f"{line[:MOST_LINE]}\n{text}"
+    """The same in a fence: nothing in it is markup, names anybody, or is a command."""
+    told = plain_text(line, text)
     longest = max((len(ticks) for ticks in _TICKS.findall(told)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{told}\n{fence}"

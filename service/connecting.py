@@ -41,7 +41,7 @@ def connect(settings: Settings, store: Store, source: Source, hooks: str) -> lis
     Raises `Refused` or `Retry` where the source does not answer as it should; nothing is stored then.
     """
     check_name(source.name)
-    _refuse_twice(store, source)
+    refuse_twice(store, source)
     adapter: Any = None if source.kind in sources.HOOK_KINDS else sources.opened(settings, source)
     if source.kind in sources.IMAGE_KINDS | sources.METRIC_KINDS:
         adapter.check()
@@ -92,7 +92,7 @@ def check_name(name: str) -> None:
         )
 
 
-def _refuse_twice(store: Store, source: Source) -> None:
+def refuse_twice(store: Store, source: Source) -> None:
     """One address is one source: under two names each of its changes would count twice."""
     for known in store.sources():
         same = (known.kind, known.url.rstrip("/")) == (source.kind, source.url.rstrip("/"))

@@ -28,7 +28,7 @@ from policies.events import (
 from policies.limits import Live
 from policies.release import Phase, Release, Target
 from policies.version import Version, VersionPhase
-from service import firing
+from service import firing, telling
 from service.change import Change
 from service.codec import canonical
 from service.queue import Work
@@ -138,7 +138,7 @@ class Deciding:
         if decision.target != target:
             here = held or TargetRow(before.target, {})
             self.change.save_target(replace(here, state=TARGET.dump(decision.target)))
-        self._add(name, saved.rev, decision.effects, after.model)
+        self._add(name, saved.rev, (*decision.effects, *self._told(before, after)), after.model)
         self._record(before, after, event)
         if after.phase is Phase.STARTING and before.phase is not Phase.STARTING:
             return self._held_by_alert(after, event.at) or after
@@ -279,8 +279,15 @@ class Deciding:
                 )
             )
 
+    def _told(self, before: Release, after: Release) -> tuple[Effect, ...]:
+        """That the release's room is told, where something changed that people are shown."""
+        if not _shows(before, after):
+            return ()
+        effect = telling.effect(self.change, after)
+        return () if effect is None else (effect,)
+
     def _record(self, before: Release, after: Release, event: ReleaseEvent) -> None:
-        if all(getattr(before, name) == getattr(after, name) for name in SHOWN):
+        if not _shows(before, after):
             return
         evidence = after.evidence or before.evidence
         detail: dict[str, Any] = {
@@ -295,6 +302,11 @@ class Deciding:
             "unproven": list(after.unproven),
         }
         self.change.record(after.name, getattr(event, "actor", "segue"), after.phase.value, detail)
+
+
+def _shows(before: Release, after: Release) -> bool:
+    """Whether something changed that people are shown."""
+    return any(getattr(before, name) != getattr(after, name) for name in SHOWN)
 
 
 def _live(release: Release) -> Live:

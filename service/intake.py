@@ -81,11 +81,10 @@ def _for_senders(app: Flask, desk: "_Desk", doors: Doors) -> None:
         body = _body(request, desk.settings.body_bytes)
         headers = dict(request.headers)
         handler = _verified(desk.settings, doors(source), headers, body, desk.clock())
-        reply = getattr(handler, "reply", None)
-        own = reply(headers, body) if reply is not None else None
-        if own is not None:
-            return Response(own[1], status=own[0], content_type="text/plain")
-        return desk.take(source, _named(handler, headers, body), body, _kept(headers))
+        try:
+            return _taken(desk, source, handler, headers, body)
+        except Malformed as error:
+            raise Refusal(400, str(error)) from None
 
     @app.route("/hooks/<source>", methods=["OPTIONS"])
     def handshake(source: str) -> Response:
@@ -93,6 +92,22 @@ def _for_senders(app: Flask, desk: "_Desk", doors: Doors) -> None:
         del source
         allowed = {"WebHook-Allowed-Origin": "*", "WebHook-Allowed-Rate": "*", "Allow": "POST, OPTIONS"}
         return Response(status=200, headers=allowed)
+
+
+def _taken(desk: "_Desk", source: str, handler: Any, headers: Mapping[str, str], body: bytes) -> Response:
+    """The answer to a verified delivery, stored unless it only asks for one. Raises `Malformed` where a
+    sender's own form of answer, or what must not be stored of it, cannot be told."""
+    reply = getattr(handler, "reply", None)
+    own = reply(headers, body) if reply is not None else None
+    if own is not None:
+        return Response(own[1], status=own[0], content_type="text/plain")
+    name, kept = _named(handler, headers, body), getattr(handler, "kept", None)
+    acknowledge = getattr(handler, "acknowledge", None)
+    shown = None if acknowledge is None else acknowledge(headers, body)
+    taken = desk.take(source, name, body if kept is None else kept(headers, body), _kept(headers))
+    if shown is None:
+        return taken
+    return Response(shown[2], status=shown[0], content_type=shown[1])
 
 
 def _for_people(app: Flask, desk: "_Desk", actors: Actors) -> None:

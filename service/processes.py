@@ -165,16 +165,20 @@ def run_worker(chosen: Settings, name: str) -> None:
 
 
 def run_reconciler(chosen: Settings) -> None:
-    """Take deliveries in, ask for sweeps, send hints."""
-    from service import reconciler
+    """Take deliveries in, listen to chats, ask for sweeps, send hints."""
+    from service import reconciler, sources
     from service.inbox import Inbox
+    from service.listening import Listeners
     from service.reconciler import Reconciler
     from service.store import Store
 
     store, inbox = Store.open(chosen.store_url("engine")), Inbox.open(chosen.store_url("inbox"))
     port = _open_probe(chosen, "reconciler", store.answers)
     installation.write_down(chosen.home, "reconciler", port)
-    reconciler.run(Reconciler(chosen, store, inbox, _hint(chosen)), ending.stop_on_signals())
+    listeners = Listeners(store, inbox, lambda source: sources.opened(chosen, source))
+    rounds = Reconciler(chosen, store, inbox, _hint(chosen), listeners)
+    reconciler.run(rounds, ending.stop_on_signals())
+    listeners.stop()
 
 
 def _hint(chosen: Settings) -> "Hint | None":

@@ -1,8 +1,8 @@
 """Work to be done to the world, in lanes: claimed by one, fenced by an epoch, ended once.
 
-A lane named `traffic:…` holds wanted states and one named `evidence:…` what is known now, so there a newer
-row replaces an older one that nobody is at. A claim counts the attempt in its own transaction: work that
-kills its worker is seen again with a higher count, not for ever.
+A lane named `traffic:…` holds wanted states, one named `evidence:…` what is known now and one named `chat:…`
+what a message is to say, so there a newer row replaces an older one that nobody is at. A claim counts the
+attempt in its own transaction: work that kills its worker is seen again with a higher count, not for ever.
 Every function here runs inside the caller's transaction and decides nothing about the work itself.
 """
 
@@ -19,8 +19,9 @@ from service.tables import work
 TRAFFIC = "traffic:"
 NOTIFY = "notify:"
 EVIDENCE = "evidence:"
-NEWEST = (TRAFFIC, EVIDENCE)  # only the newest there counts
-ABSOLUTE = (TRAFFIC, NOTIFY)  # what is written there, newer work writes anew
+CHAT = "chat:"
+NEWEST = (TRAFFIC, EVIDENCE, CHAT)  # only the newest there counts
+ABSOLUTE = (TRAFFIC, NOTIFY, CHAT)  # what is written there, newer work writes anew
 LEASE_SECONDS = 30.0
 ATTEMPTS = 5
 OUTLIVED = 2 * ATTEMPTS  # claims in a row that count for nothing because whoever made them lives
@@ -209,7 +210,7 @@ def say_again(connection: Connection, lost: Work, now: float) -> int:
 
     Whoever stood still until its lease had ended may have written over what others told since.
     """
-    if not lost.lane.startswith(NOTIFY):
+    if not lost.lane.startswith((NOTIFY, CHAT)):
         return 0
     newer = and_(
         work.c.lane == lost.lane, work.c.kind == lost.kind, work.c.id > lost.id, work.c.state == "done"

@@ -99,7 +99,10 @@ class Reading:
     def sources(self) -> list[Source]:
         """All connections, by name."""
         rows = self.connection.execute(select(source).order_by(source.c.name))
-        return [Source(row.name, row.kind, row.url, tuple(row.owns)) for row in rows]
+        return [
+            Source(row.name, row.kind, row.url, tuple(row.owns), tuple((i, n) for i, n in row.people or ()))
+            for row in rows
+        ]
 
     def clusters(self) -> list[Cluster]:
         """All connected clusters, by name."""
@@ -117,6 +120,12 @@ class Reading:
         """The last values seen at a source, by reference."""
         query = select(cursor).where(cursor.c.source == source).order_by(cursor.c.reference)
         return [Cursor(**_fields(row)) for row in self.connection.execute(query)]
+
+    def cursor(self, source: str, reference: str) -> str | None:
+        """The value last seen of one reference; None where none was."""
+        here = (cursor.c.source == source, cursor.c.reference == reference)
+        found: str | None = self.connection.scalar(select(cursor.c.value).where(*here))
+        return found
 
     def tokens(self) -> list[Token]:
         """All API tokens, by name."""

@@ -11,9 +11,9 @@ from typing import Any
 
 from handlers import labels
 from handlers.errors import HandlerError
-from handlers.hints import CommentHint, OrderHint, RefHint, ResolvedHint
+from handlers.hints import CommentHint, OrderHint, RefHint, ResolvedHint, SaidHint
 from policies.events import Command
-from service import commenting, ordering, organisations, plugins, watching
+from service import commenting, hearing, ordering, organisations, plugins, watching
 from service.bootstrap import Parts
 from service.change import Change
 from service.commenting import Heard
@@ -82,6 +82,7 @@ def receive(parts: Parts, work: Work) -> None:
         source = member
     orders = [hint for hint in hints if isinstance(hint, OrderHint | ResolvedHint)]
     said = [hint for hint in hints if isinstance(hint, CommentHint)]
+    spoken = [hint for hint in hints if isinstance(hint, SaidHint)]
     pushed = [hint for hint in hints if isinstance(hint, RefHint)]
     if source.kind in HOOK_KINDS and orders:
         with parts.store.change() as change:
@@ -90,6 +91,9 @@ def receive(parts: Parts, work: Work) -> None:
         nothing = getattr(handler, "nothing", None)
         why = NOTHING if nothing is None else nothing(delivery.headers, delivery.body)
         _handled(parts, work, why)
+    elif spoken:
+        at, told = delivery.received, dict(delivery.headers)
+        _heard(parts, work, [hearing.hear(parts.settings, source, hint, told, at) for hint in spoken])
     elif said:
         _heard(parts, work, [commenting.hear(parts, source, hint, delivery.received) for hint in said])
     elif parts.looked.get(source.name, 0) < delivery.id or work.body.get("again"):
@@ -108,7 +112,7 @@ def _heard(parts: Parts, work: Work, heard: Sequence[Heard | None]) -> None:
     def store(deciding: Deciding) -> None:
         for one in filter(None, heard):
             commenting.store(deciding, one)
-        taken = "a comment's commands were taken" if any(heard) else "its author may not command here"
+        taken = "its commands were taken" if any(heard) else "its author may not command here"
         _finish(deciding.change, work, taken)
 
     decide(parts.store, store)

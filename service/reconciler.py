@@ -16,10 +16,11 @@ from service import owners, receiving, redelivering
 from service.bell import Ear
 from service.housekeeping import EVERY_SECONDS
 from service.inbox import Inbox
+from service.listening import Listeners
 from service.ports.connections import Source
 from service.queue import Work
 from service.settings import Settings
-from service.sources import HOOK_KINDS, METRIC_KINDS
+from service.sources import CHAT_KINDS, HOOK_KINDS, METRIC_KINDS
 from service.states import target_of
 from service.store import Store
 from service.work import PATIENT, QUEUES, URGENT
@@ -42,13 +43,22 @@ Hint = Callable[[str, int], None]  # queue, number of the work
 
 
 class Reconciler:
-    """One process's rounds. `hint` None: workers find the work by themselves."""
+    """One process's rounds. `hint` None: workers find the work by themselves; `listeners` None: no chat is
+    listened to here."""
 
-    def __init__(self, settings: Settings, store: Store, inbox: Inbox, hint: Hint | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        inbox: Inbox,
+        hint: Hint | None,
+        listeners: Listeners | None = None,
+    ) -> None:
         self.settings = settings
         self.store = store
         self.inbox = inbox
         self.hint = hint
+        self.listeners = listeners
         self._to_hint: dict[int, float] = {}  # due work, and from when on a hint is sent
         self._holders: list[str] = []
         self._sources: list[Source] = []
@@ -64,6 +74,8 @@ class Reconciler:
                 self._holders, self._sources = read.owners(), read.sources()
                 due = self.hint is not None and bool(read.due(1, (*URGENT, *PATIENT)))
         now, sources = self.store.now(), self._sources
+        if self.listeners is not None:
+            self.listeners.follow(sources)
         self.free_the_dead(self._holders)
         self.sweep(now, sources)
         self.look_for_lost(now, sources)
@@ -89,7 +101,7 @@ class Reconciler:
         with self.store.change() as change:
             waiting = {work.subject for work in change.unfinished("look")}
             for source in sources:
-                if source.kind in HOOK_KINDS | METRIC_KINDS or source.name in waiting:
+                if source.kind in HOOK_KINDS | METRIC_KINDS | CHAT_KINDS or source.name in waiting:
                     continue  # nobody to ask; or away: the look that waits for it will see all
                 # A period is one that is not the last: it may be an earlier one after a clock was set back.
                 turn = change.observe("sweep", source.name, str(period), change.now)

@@ -35,6 +35,7 @@ HOOK_KINDS = frozenset({"alertmanager", "cloudevents", "hook"})  # they tell, an
 METRIC_KINDS = frozenset(
     {"prometheus", "metrics", "json", "csv"}
 )  # asked by guards alone; nothing begins there
+CHAT_KINDS = frozenset({"slack", "mattermost", "matrix"})  # people are told and answer there
 COUNTING_KINDS = METRIC_KINDS | REGISTRY_KINDS  # what a guard's `query` can be asked of
 
 
@@ -56,7 +57,16 @@ def load(home: Path) -> tuple[Source, ...]:
     if not path.is_file():
         return ()
     rows = json.loads(path.read_text())
-    return tuple(Source(row["name"], row["kind"], row["url"], tuple(row["owns"])) for row in rows)
+    return tuple(
+        Source(
+            row["name"],
+            row["kind"],
+            row["url"],
+            tuple(row["owns"]),
+            tuple((who, name) for who, name in row.get("people", ())),
+        )
+        for row in rows
+    )
 
 
 def folder(source: Source) -> Path | None:
@@ -79,9 +89,12 @@ def opened(settings: Settings, source: Source) -> Any:
         port = "image_registries"
     elif source.kind in METRIC_KINDS:
         port = "counter_sources"
+    elif source.kind in CHAT_KINDS:
+        port = "chats"
     else:
-        known = ", ".join(
-            sorted(GIT_KINDS | ORGANISATION_KINDS.keys() | REGISTRY_KINDS | IMAGE_KINDS | METRIC_KINDS)
+        kinds = (
+            GIT_KINDS | ORGANISATION_KINDS.keys() | REGISTRY_KINDS | IMAGE_KINDS | METRIC_KINDS | CHAT_KINDS
         )
+        known = ", ".join(sorted(kinds))
         raise Refused(f"source {source.name!r} is of kind {source.kind!r}; known kinds: {known}")
     return plugins.load(port, source.kind).open(settings, source)

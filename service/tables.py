@@ -49,6 +49,7 @@ source = Table(
     Column("kind", Text, nullable=False),
     Column("url", Text, nullable=False),
     Column("owns", _JSON, nullable=False),
+    Column("people", _JSON),  # of a chat; NULL for any other source
 )
 
 cluster = Table(

@@ -51,8 +51,8 @@ URGENT = (
 )  # fmt: skip
 PATIENT = (
     "delivery", "event", "look", "declare", "Build", "CheckImage", "RunEvaluation", "StopWorkload",
-    "ReportCommit", "WriteComment", "MoveAlias", "TagVersion", "housekeeping", "drift", "Adopt", "HandBack",
-    "Settle", "redeliver", "join", "Follow",
+    "ReportCommit", "WriteComment", "TellChat", "MoveAlias", "TagVersion", "housekeeping", "drift", "Adopt",
+    "HandBack", "Settle", "redeliver", "join", "Follow",
 )  # fmt: skip
 QUEUES = {"urgent": URGENT, "patient": PATIENT}
 
@@ -248,6 +248,8 @@ def _finish(parts: Parts, work: Work, done: Done) -> None:
             # Our own write is not news: the cursor knows it before any sweep or webhook tells of it.
             reference = f"{ours.model}@{ours.alias}"
             deciding.change.observe(ours.source, reference, ours.version, deciding.now)
+        if (message := done.posted) is not None:
+            deciding.change.observe(message.source, message.reference, message.value, deciding.now)
         if done.freed is not None:
             handing_back.end(deciding, done.freed)
         if done.follows is not None:

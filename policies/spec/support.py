@@ -133,6 +133,7 @@ EMBEDDED = frozenset(
         "guards.latency",
         "approvals",
         "approvals.groups",
+        "approvals.chat",
         "observe",
     }
 )

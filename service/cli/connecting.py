@@ -1,15 +1,16 @@
 """`connect`, `cluster`, `token`, `signing-key`: who may tell Segue something, where it may act, as whom."""
 
 import os
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 import click
 
-from service import clusters, connecting, installation, signing_key, tokens
+from service import chats, clusters, connecting, installation, signing_key, tokens
 from service.cli.context import as_json, chosen, console, print_json
 from service.ports.connections import Cluster, Source
-from service.sources import HOOK_KINDS, ORGANISATION_KINDS
+from service.sources import CHAT_KINDS, HOOK_KINDS, ORGANISATION_KINDS
 from service.store import Store
 
 KINDS = {
@@ -18,7 +19,9 @@ KINDS = {
     "mlflow": "mlflow", "registry": "registry", "harbor": "harbor",
     "prometheus": "prometheus", "metrics": "metrics", "json": "json", "csv": "csv",
     "alertmanager": "alertmanager", "cloudevents": "cloudevents", "hook": "hook",
+    "slack": "slack", "mattermost": "mattermost", "matrix": "matrix",
 }  # fmt: skip
+SLACK = "https://slack.com"
 ORGANISATIONS = {kind: one for one, kind in ORGANISATION_KINDS.items()}
 
 
@@ -39,6 +42,13 @@ ORGANISATIONS = {kind: one for one, kind in ORGANISATION_KINDS.items()}
     is_flag=True,
     help="URL is an organisation's or a group's: all its repositories that hold a segue.yaml.",
 )
+@click.option(
+    "--person",
+    "people",
+    metavar="ID=NAME",
+    multiple=True,
+    help="Who may command in a chat: its id of the person, and the name here; may be given several times.",
+)
 @as_json
 def connect(
     kind: str,
@@ -46,10 +56,11 @@ def connect(
     name: str | None,
     owns: tuple[str, ...],
     *,
+    people: tuple[str, ...],
     organisation: bool,
     wants_json: bool,
 ) -> None:
-    """Connect a repository, a registry, senders of events, or metrics.
+    """Connect a repository, registry, chat, senders of events, or metrics.
 
     Makes a secret, sets the sender's hook where that can be done from here, and looks at the source
     from then on. What is there already starts nothing; the next push, tag or alias does.
@@ -62,6 +73,7 @@ def connect(
       segue connect registry https://ghcr.io
       segue connect alertmanager --name alerts
       segue connect prometheus http://prometheus:9090 --name prom
+      segue connect slack --person U024BE7LH=ann --person U0G9QF9C6=bob
 
     Alertmanager, a sender of CloudEvents and a signed hook have no URL: they tell, and cannot be asked.
     The login of a host is a token in the secret file login-NAME, written before. A source of metrics is a
@@ -71,12 +83,16 @@ def connect(
     A repository on this machine must lie below a folder named in SEGUE_GIT_ROOTS, here and for `segue up`.
     """
     source = _source_of(_kind_of(kind, url, organisation=organisation), url, name, owns)
+    if people and source.kind not in CHAT_KINDS:
+        raise click.UsageError(f"--person is for chats; {kind} knows its people itself")
+    source = replace(source, people=tuple(chats.person(text) for text in people))
     connecting.check_name(source.name)
     settings = installation.with_ports(chosen())
     installation.make_folders(settings.home)
     installation.check_store(settings)
     store = Store.open(settings.store_url("engine"))
-    told = connecting.connect(settings, store, source, installation.place(settings).intake)
+    connected = chats.connect if source.kind in CHAT_KINDS else connecting.connect
+    told = connected(settings, store, source, installation.place(settings).intake)
     store.close()
     if wants_json:
         print_json(
@@ -101,6 +117,9 @@ def _source_of(kind: str, url: str | None, name: str | None, owns: tuple[str, ..
         if url is not None:
             raise click.UsageError(f"{kind} cannot be asked, so it has no URL; leave out {url}")
         return Source(kind if name is None else name, kind, "", owns)
+    if kind in CHAT_KINDS:
+        name = kind if name is None else name
+        url = SLACK if kind == "slack" and url is None else url
     if url is None:
         raise click.UsageError("write its URL, too")
     url = connecting.one_address(kind, url)

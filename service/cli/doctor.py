@@ -177,8 +177,8 @@ def _dockerfiles(chosen: Settings, connected: list[str]) -> Finding:
 
 def _source(chosen: Settings, source: Source, models: list[Model]) -> Finding:
     name = f"source {source.name}"
-    if source.kind in sources.METRIC_KINDS:
-        return _counters(chosen, source)
+    if source.kind in sources.METRIC_KINDS | sources.CHAT_KINDS:
+        return _checked(chosen, source)
     if chosen.secret(f"hook-{source.keyring}") is None and not chosen.allow_unsigned:
         return Finding(name, ok=False, detail="has no hook secret", mend=f"connect {source.url} again")
     if source.kind in sources.HOOK_KINDS:
@@ -201,8 +201,8 @@ def _source(chosen: Settings, source: Source, models: list[Model]) -> Finding:
     return Finding(name, ok=True, detail=f"{source.url}, {count} {what}")
 
 
-def _counters(chosen: Settings, source: Source) -> Finding:
-    """Whether a metric source answers."""
+def _checked(chosen: Settings, source: Source) -> Finding:
+    """Whether a metric source or a chat answers."""
     name = f"source {source.name}"
     try:
         sources.opened(chosen, source).check()

@@ -6,6 +6,7 @@ from service import tokens
 from service.bootstrap import Parts
 from service.obeying.reply import Reply
 from service.ports.git import Permission
+from service.sources import CHAT_KINDS
 
 
 def refusal(parts: Parts, command: Command) -> Reply | None:
@@ -23,5 +24,7 @@ def _is_admin(parts: Parts, command: Command) -> bool:
     if command.where is None:
         known = tokens.valid(parts.store, command.actor, parts.store.now())
         return command.channel in BY_TOKEN and known
+    if parts.source(command.channel).kind in CHAT_KINDS:
+        return False  # a chat's list says who may command, and not who is an admin
     login = command.actor.partition(":")[2]
     return parts.git(command.channel).may(login) is Permission.ADMIN

@@ -2,6 +2,7 @@
 
 from policies.events import Command
 from policies.release import HOLDING, JUDGED, Phase, Release, Target
+from service import hearing
 from service.deciding import Deciding
 from service.obeying.reply import Reply
 from service.states import number_of, release_of, target_of
@@ -58,6 +59,7 @@ def target(deciding: Deciding, command: Command) -> Target | Reply:
     rows = deciding.change.targets()
     fitting = [row for row in rows if subject in {row.name, row.name.partition("/")[0]}]
     if len(fitting) == 1:
-        return target_of(fitting[0], fitting[0].name)
+        no_say = hearing.no_say(deciding.change, command, fitting[0].name)
+        return target_of(fitting[0], fitting[0].name) if no_say is None else Reply(ok=False, text=no_say)
     known = ", ".join(row.name for row in fitting or rows) or "none yet"
     return Reply(ok=False, text=f"which target is {subject!r}? known: {known}")

@@ -8,7 +8,7 @@ from policies import approvals, bonds
 from policies.approvals import OVERRIDE_SECONDS
 from policies.events import Command
 from policies.release import HOLDING, Phase, Release
-from service import commenting, meters, people
+from service import commenting, hearing, meters, people
 from service.deciding import Deciding
 from service.obeying import naming
 from service.obeying.naming import MIDDLE
@@ -25,7 +25,11 @@ def tell(deciding: Deciding, command: Command) -> Reply:
     if command.groups and release.model not in {row.name for row in deciding.change.models(command.channel)}:
         command = replace(command, groups=())  # another host may have groups of the same names
     command = replace(command, accounts=people.accounts(deciding.change, command.actor))
-    wrong = _why_not(release, command) or _not_theirs(deciding, release, command)
+    wrong = (
+        hearing.why_not(deciding.change, release, command)
+        or _why_not(release, command)
+        or _not_theirs(deciding, release, command)
+    )
     if wrong:
         return Reply(ok=False, text=wrong, release=release.name)
     after = deciding.release_event(release.name, command)
@@ -79,7 +83,7 @@ def _not_theirs(deciding: Deciding, release: Release, command: Command) -> str |
     known = commenting.pushed(deciding.change, cause)
     if any(approvals.same_person(command.actor, who, command.accounts) for who in known):
         return f"{command.actor}: who pushed a commit cannot approve it"
-    if command.where is not None and not known:
+    if command.where is not None and not known and not hearing.known_by_name(deciding.change, command, cause):
         return f"nobody told who pushed {cause.commit[:12]}; approve by: segue approve {release.name}"
     return None
 

@@ -2,7 +2,7 @@
 
 from policies.events import Command
 from policies.spec.declaration import FromImage, FromModel
-from service import planning
+from service import hearing, planning
 from service.beginning import Plan
 from service.bootstrap import Parts
 from service.obeying.reply import Reply
@@ -20,6 +20,10 @@ def plan(parts: Parts, command: Command) -> Reply | Plan:
     if row is None:
         known = ", ".join(r.name for r in parts.store.models()) or "none is declared yet"
         return Reply(ok=False, text=f"there is no model {command.subject!r}; known: {known}")
+    with parts.store.read() as read:
+        no_say = hearing.no_say(read, command, f"{row.name}/*")
+    if no_say is not None:
+        return Reply(ok=False, text=no_say)
     given = dict(command.arguments)
     try:
         if isinstance(model_of(row).source, FromModel):

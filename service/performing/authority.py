@@ -12,6 +12,7 @@ from service import commenting, people, tokens
 from service.bootstrap import Parts
 from service.performing.outcomes import Done
 from service.ports.outcomes import Refused
+from service.sources import CHAT_KINDS
 from service.states import model_of, number_of, release_of
 
 
@@ -48,6 +49,10 @@ def _still(
         return given if tokens.valid(parts.store, given.actor, now) else "has no valid token any more"
     if given.source not in sources:
         return f"{given.source} is not connected any more"
+    if parts.source(given.source).kind in CHAT_KINDS:
+        person = given.actor.partition(":")[2]
+        named = any(person == name for _, name in parts.source(given.source).people)
+        return given if named else f"may not command at {given.source} any more"
     host, login = parts.git(given.source), given.actor.partition(":")[2]
     if host.may(login) not in commenting.MAY_COMMAND:
         return f"may not write at {given.source} any more"

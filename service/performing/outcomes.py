@@ -42,6 +42,15 @@ _LATE = 0.2  # how much later than it happened, in parts of the time it took, so
 
 
 @dataclass(frozen=True, slots=True)
+class Posted:
+    """A chat's message: the reference under which it is remembered, and its room and id."""
+
+    source: str
+    reference: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """Performed; the answer, where the machine waits for one. `moved`: a registry's alias, by us.
 
@@ -52,6 +61,7 @@ class Done:
     moved: MoveAlias | None = None
     freed: str | None = None  # a target that was handed back
     follows: HandBack | None = None
+    posted: Posted | None = None
 
 
 @dataclass(frozen=True, slots=True)

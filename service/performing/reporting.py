@@ -1,10 +1,15 @@
-"""What the world is told: a commit's status, a command's answer, a version's tags, what an alias names."""
+"""What the world is told: a commit's status, a command's answer, a chat's message, a version's tags, what an
+alias names."""
 
-from policies.effects import MoveAlias, ReportCommit, TagVersion, WriteComment
-from service import watching
+from policies.effects import MoveAlias, ReportCommit, TagVersion, TellChat, WriteComment
+from service import telling, watching
 from service.bootstrap import Parts
-from service.performing.outcomes import Done
+from service.performing.outcomes import Done, Posted
+from service.ports.chat import Message
 from service.ports.git import CommitState, CommitStatus
+from service.ports.outcomes import Refused
+from service.sources import CHAT_KINDS
+from service.states import number_of, release_of
 
 
 def report(parts: Parts, effect: ReportCommit) -> Done:
@@ -17,8 +22,27 @@ def report(parts: Parts, effect: ReportCommit) -> Done:
 
 def comment(parts: Parts, effect: WriteComment) -> Done:
     """Say it where the command was said."""
-    parts.git(effect.source).comment(effect.where, effect.key, effect.text)
+    if parts.source(effect.source).kind in CHAT_KINDS:
+        room, _, thread = effect.where.partition("/")
+        parts.chat(effect.source).put(room, effect.key, Message("", effect.text), under=thread)
+    else:
+        parts.git(effect.source).comment(effect.where, effect.key, effect.text)
     return Done()
+
+
+def tell_chat(parts: Parts, effect: TellChat) -> Done:
+    """The release's message, as it stands now; where it is is remembered with the end of the work."""
+    reference = telling.reference(effect.room, effect.release)
+    with parts.store.read() as read:
+        row, known = read.release(number_of(effect.release)), read.cursor(effect.source, reference)
+    if row is None:
+        raise Refused(f"{effect.release} is not known any more")
+    release, chat = release_of(row), parts.chat(effect.source)
+    room = chat.room(effect.room)
+    before, _, posted = (known or "").partition("/")
+    posted = posted if before == room else ""
+    posted = chat.put(room, telling.key(release), telling.message(release), posted)
+    return Done(posted=Posted(effect.source, reference, f"{room}/{posted}"))
 
 
 def tag(parts: Parts, effect: TagVersion) -> Done:

@@ -19,6 +19,7 @@ class Source:
     kind: str  # the event source's and adapter's name: bare, gitea, github, gitlab, mlflow, registry
     url: str
     owns: tuple[str, ...] = ("*",)
+    people: tuple[tuple[str, str], ...] = ()  # of a chat: the ids of those who may command, and who they are
 
     @property
     def keyring(self) -> str:

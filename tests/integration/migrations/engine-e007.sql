@@ -1,4 +1,4 @@
-INSERT INTO source VALUES ('wine-git', 'bare', '/srv/git/wine.git', '["wine/*"]');
+INSERT INTO source (name, kind, url, owns) VALUES ('wine-git', 'bare', '/srv/git/wine.git', '["wine/*"]');
 INSERT INTO cursor VALUES ('wine-git', 'refs/heads/main', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', 3, 1700000000.25);
 INSERT INTO cursor VALUES ('wine-git', 'refs/tags/gone', NULL, 2, 1700000001);
 INSERT INTO model VALUES ('wine', 'wine-git', '', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', '{"schema": 1, "name": "wine"}');

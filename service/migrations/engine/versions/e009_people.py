@@ -1,0 +1,11 @@
+"""Who may command from a chat: its ids of people, and who they are."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "e009"
+down_revision = "e013"
+
+
+def upgrade() -> None:
+    op.add_column("source", sa.Column("people", sa.JSON(none_as_null=True)))
