@@ -10,6 +10,7 @@ class Limits:
 
     per_model: int | None = None
     per_cluster: int | None = None
+    freeze: tuple[str, ...] = ()  # windows in which nothing begins or gets more traffic
 
     @property
     def any(self) -> bool:

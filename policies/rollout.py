@@ -6,7 +6,7 @@ row says that nothing happens, because late, repeated and misplaced events are n
 
 from dataclasses import replace
 
-from policies import approving, bonds, ending, gates, observing, settle, shifting, split, strategy
+from policies import approving, bonds, ending, freezing, gates, observing, settle, shifting, split, strategy
 from policies.effects import Adopt, CheckPreview, StartWorkload
 from policies.events import (
     Adopted,
@@ -30,23 +30,29 @@ from policies.events import (
 from policies.place import Place
 from policies.release import HOLDING, Phase, Release, Serving, Target
 from policies.split import Decision
+from policies.windows import Frozen
 
 WAITING = (Phase.PENDING, Phase.QUEUED)  # for nothing that answers to a step
 
 
-def advance(release: Release, target: Target, event: ReleaseEvent, ahead: str = "") -> Decision:
+def advance(
+    release: Release, target: Target, event: ReleaseEvent, ahead: str = "", freeze: Frozen | None = None
+) -> Decision:
     """The machine. `target` is the release's own target as it is stored now.
 
-    `ahead` says what takes the target, or its room, before this release may; "": it is first.
+    `ahead` says what takes the target, or its room, before this release may; "": it is first. `freeze`:
+    nothing begins or gets more traffic until then; going back does not wait for it.
     """
     same = Decision(release, target)
+    if freeze is not None and freezing.passes(release, event.at):
+        freeze = None
     if release.final or (release.phase in HOLDING and target.holder != release.name):
         return same
     if release.only_watched and release.phase in HOLDING:
         return observing.advance(release, target, event)
     match event, release.phase:
         case VersionReady(), Phase.PENDING:
-            return _judge_gates(release, target, event, ahead)
+            return _judge_gates(release, target, event, ahead, freeze)
         case VersionFailed(reason=reason, at=at), Phase.PENDING:
             return ending.end(release, target, Phase.FAILED, reason, at)
         case Superseded(by=by, at=at), Phase.PENDING | Phase.APPROVAL | Phase.QUEUED:
@@ -54,7 +60,7 @@ def advance(release: Release, target: Target, event: ReleaseEvent, ahead: str = 
         case Command(verb="approve"), Phase.APPROVAL:
             approved = approving.approve(release, event)
             return (
-                _queue(approved, target, event.at, ahead)
+                _queue(approved, target, event.at, ahead, freeze)
                 if approved
                 else approving.noted(release, target, event)
             )
@@ -67,12 +73,17 @@ def advance(release: Release, target: Target, event: ReleaseEvent, ahead: str = 
         case Tick(at=at), Phase.APPROVAL if at >= release.since + release.environment.approvals.expires:
             return ending.end(release, target, Phase.REJECTED, "nobody approved it in time", at)
         case TurnCame(at=at), Phase.QUEUED:
-            return _take_turn(release, target, at)
+            return _take_turn(release, target, at, freeze)
+        case Tick(at=at), Phase.QUEUED if target.holder is None and not (ahead or release.step):
+            return _take_turn(release, target, at, freeze)
+        case Command(verb="override"), Phase.QUEUED:
+            overridden = approving.override(release, event)
+            return _queue(overridden, target, event.at, ahead) if overridden else same
         case AuthorityChecked(step=release.step), Phase.QUEUED:
-            return _authorised(release, target, event, ahead)
+            return _authorised(release, target, event, ahead, freeze)
         case EffectFailed(step=release.step, reason=reason, at=at), Phase.QUEUED:
             nobody = AuthorityChecked(release.step, release.environment.approvals, (), (reason,), at)
-            return _authorised(release, target, nobody, ahead)
+            return _authorised(release, target, nobody, ahead, freeze)
         case Command(verb="abort"), Phase.PENDING | Phase.APPROVAL | Phase.QUEUED:
             return ending.end(release, target, Phase.ABORTED, ending.by(event, "aborted"), event.at)
         case Command(
@@ -86,14 +97,16 @@ def advance(release: Release, target: Target, event: ReleaseEvent, ahead: str = 
         case TrafficObserved(step=release.step, epoch=release.epoch), Phase.CHECKING:
             return _look_at_preview(release, target)
         case CheckFinished(step=release.step, at=at), Phase.CHECKING:
-            return _checked(replace(release, step="", position=0), target, at)
+            return _checked(replace(release, step="", position=0), target, at, freeze)
+        case Tick(at=at), Phase.CHECKING if not release.step:
+            return _checked(release, target, at, freeze)
         case EffectFailed(step=release.step, reason=reason, at=at), Phase.STARTING | Phase.CHECKING:
             return ending.restore(release, target, Phase.FAILED, reason, at)
         case (
             TrafficObserved(step=release.step, epoch=release.epoch),
             Phase.SHADOWING | Phase.SHIFTING | Phase.WATCHING | Phase.RESTORING,
         ):
-            return shifting.confirmed(release, target, event)
+            return shifting.confirmed(release, target, event, freeze)
         case (
             EffectFailed(step=release.step),
             Phase.SHADOWING | Phase.SHIFTING | Phase.WATCHING | Phase.RESTORING,
@@ -109,17 +122,19 @@ def advance(release: Release, target: Target, event: ReleaseEvent, ahead: str = 
         case Drifted(what=what), Phase.SHADOWING | Phase.SHIFTING | Phase.WATCHING if release.settled:
             return _stop_for_drift(release, target, what)
         case EvidenceChanged(), Phase.SHADOWING | Phase.SHIFTING | Phase.WATCHING:
-            return shifting.weigh(release, target, event)
+            return shifting.weigh(release, target, event, freeze)
         case Tick(at=at), Phase.SHADOWING | Phase.SHIFTING | Phase.WATCHING:
-            return shifting.progress(release, target, at)
+            return shifting.progress(release, target, at, freeze)
         case Command(
             verb="pause"
         ), Phase.STARTING | Phase.CHECKING | Phase.SHADOWING | Phase.SHIFTING | Phase.WATCHING:
             return Decision(replace(release, paused=True, reason=ending.by(event, "paused")), target)
         case Command(verb="resume", at=at), Phase.STARTING | Phase.CHECKING if release.paused:
-            return _unheld(replace(release, paused=False, reason=""), target, at)
+            return _unheld(replace(release, paused=False, reason=""), target, at, freeze)
         case Command(verb="resume"), Phase.SHADOWING | Phase.SHIFTING | Phase.WATCHING:
-            return shifting.resume(release, target, event)
+            return shifting.resume(release, target, event, freeze)
+        case Command(verb="promote"), _ if freeze is not None:
+            return same
         case Command(verb="promote" | "override"), Phase.SHADOWING | Phase.SHIFTING | Phase.WATCHING:
             return shifting.promote_by_hand(release, target, event)
         case _:
@@ -129,7 +144,9 @@ def advance(release: Release, target: Target, event: ReleaseEvent, ahead: str = 
 # --- before any traffic ----------------------------------------------------------------------
 
 
-def _judge_gates(release: Release, target: Target, event: VersionReady, ahead: str) -> Decision:
+def _judge_gates(
+    release: Release, target: Target, event: VersionReady, ahead: str, freeze: Frozen | None
+) -> Decision:
     release = replace(release, image=event.image, metrics=event.metrics, waits="")
     release, refused = _gated(release, target)
     if refused:
@@ -139,7 +156,7 @@ def _judge_gates(release: Release, target: Target, event: VersionReady, ahead: s
     release = _planned(release, target)
     if approving.needed(release):
         return approving.ask(release, target, event.at)
-    return _queue(release, target, event.at, ahead)
+    return _queue(release, target, event.at, ahead, freeze)
 
 
 def _serves_already(release: Release, target: Target) -> bool:
@@ -169,29 +186,35 @@ def _planned(release: Release, target: Target) -> Release:
     return replace(release, plan=bonds.bond(release, release.asked[-1].step if release.asked else "").plan)
 
 
-def _queue(release: Release, target: Target, at: float, ahead: str) -> Decision:
+def _queue(release: Release, target: Target, at: float, ahead: str, freeze: Frozen | None = None) -> Decision:
     release = replace(release, phase=Phase.QUEUED, since=at, waits=ahead)
     if target.holder is not None or ahead:
         return Decision(release, target)
-    return _take_turn(release, target, at)
+    return _take_turn(release, target, at, freeze)
 
 
-def _authorised(release: Release, target: Target, event: AuthorityChecked, ahead: str) -> Decision:
+def _authorised(
+    release: Release, target: Target, event: AuthorityChecked, ahead: str, freeze: Frozen | None
+) -> Decision:
     """Take the turn that the check was for, if approvals that still count are enough; else ask anew."""
     release = approving.checked(release, event)
     if target.holder is not None or ahead:
         return Decision(replace(release, waits=ahead), target)
-    return _take_turn(release, target, event.at, checked=event)
+    return _take_turn(release, target, event.at, freeze, checked=event)
 
 
 def _take_turn(
-    release: Release, target: Target, at: float, checked: AuthorityChecked | None = None
+    release: Release,
+    target: Target,
+    at: float,
+    freeze: Frozen | None = None,
+    checked: AuthorityChecked | None = None,
 ) -> Decision:
     """Handover: holder and epoch change together, and an absolute write begins the new epoch. Who approved is
     asked for right before."""
     if target.holder is not None:
         return Decision(release, target)
-    release = replace(release, waits="")
+    waited, release = release.waits, replace(release, waits="")
     if release.number <= target.newest:
         return ending.end(release, target, Phase.SUPERSEDED, "a newer release has held the target", at)
     if target.place.watched and target.place != release.place:
@@ -209,6 +232,8 @@ def _take_turn(
     if asks and planned.plan != release.plan:
         return approving.ask(planned, target, at)  # what was approved has changed
     release = planned
+    if freeze is not None:
+        return freezing.wait(replace(release, step="", waits=waited), target, freeze)
     if asks and checked is None:
         return approving.check(release, target)
     if asks and checked is not None and not approving.granted(release, at):
@@ -269,15 +294,19 @@ def _show_preview(release: Release, target: Target, event: WorkloadReady) -> Dec
     return Decision(release, target, (split.split_of(release, target, release.step, 0.0),))
 
 
-def _checked(release: Release, target: Target, at: float) -> Decision:
-    """All that goes before traffic is done; a release that is paused waits here."""
-    return Decision(release, target) if release.paused else shifting.enter(release, target, at)
+def _checked(release: Release, target: Target, at: float, freeze: Frozen | None) -> Decision:
+    """All that goes before traffic is done; a release that is paused, or frozen, waits here."""
+    if release.paused:
+        return Decision(release, target)
+    if freeze is not None:
+        return freezing.wait(release, target, freeze)
+    return shifting.enter(replace(release, waits=""), target, at)
 
 
-def _unheld(release: Release, target: Target, at: float) -> Decision:
+def _unheld(release: Release, target: Target, at: float, freeze: Frozen | None) -> Decision:
     """Go on after a pause before any traffic, from where it is by now."""
     done = release.phase is Phase.CHECKING and not release.step
-    return shifting.enter(release, target, at) if done else Decision(release, target)
+    return _checked(release, target, at, freeze) if done else Decision(release, target)
 
 
 def _look_at_preview(release: Release, target: Target) -> Decision:

@@ -7,7 +7,7 @@ Unknown never advances: without fresh evidence of the present weight a guarded s
 from dataclasses import replace
 from typing import assert_never
 
-from policies import ending, settle, split
+from policies import ending, freezing, settle, split
 from policies.approvals import Override
 from policies.effects import Effect, Wake
 from policies.events import Command, EvidenceChanged, TrafficObserved
@@ -16,6 +16,7 @@ from policies.release import Phase, Release, Target
 from policies.spec.declaration import WhenUndecided
 from policies.split import Decision
 from policies.strategy import Shadow, Shift, Watch
+from policies.windows import Frozen
 
 STALE_AFTER = 15.0  # seconds after which evidence says nothing about now
 SHARE_TOLERANCE = 10.0  # percent points by which the seen share may miss the weight
@@ -60,7 +61,9 @@ def _shift(release: Release, target: Target, weight: float, at: float) -> Decisi
     return split.write(release, target)
 
 
-def confirmed(release: Release, target: Target, event: TrafficObserved) -> Decision:
+def confirmed(
+    release: Release, target: Target, event: TrafficObserved, freeze: Frozen | None = None
+) -> Decision:
     """The router confirmed a split: one that is not wanted is written anew, else it goes on from there."""
     if event.candidate != release.wanted:
         return split.write(release, target)
@@ -70,7 +73,7 @@ def confirmed(release: Release, target: Target, event: TrafficObserved) -> Decis
     if release.phase is Phase.RESTORING:
         return ending.restored(release, target, event.at)
     release = replace(release, evidence=None)
-    decision = progress(release, target, event.at)
+    decision = progress(release, target, event.at, freeze)
     return replace(decision, effects=(*_wakes(release), *decision.effects))
 
 
@@ -84,7 +87,7 @@ def _wakes(release: Release) -> tuple[Effect, ...]:
     return (Wake(release.since + dwell), Wake(release.since + dwell + patience))
 
 
-def weigh(release: Release, target: Target, event: EvidenceChanged) -> Decision:
+def weigh(release: Release, target: Target, event: EvidenceChanged, freeze: Frozen | None = None) -> Decision:
     """Take in what the observer says; harm of this epoch takes the candidate back at once."""
     evidence, at = event.evidence, event.at
     judged = at if event.judged is None else event.judged
@@ -98,13 +101,16 @@ def weigh(release: Release, target: Target, event: EvidenceChanged) -> Decision:
         return Decision(release, target)
     if release.evidence is not None and evidence.sequence <= release.evidence.sequence:
         return Decision(release, target)
-    return progress(replace(release, evidence=evidence, evidence_at=judged), target, at)
+    return progress(replace(release, evidence=evidence, evidence_at=judged), target, at, freeze)
 
 
-def progress(release: Release, target: Target, at: float) -> Decision:
+def progress(release: Release, target: Target, at: float, freeze: Frozen | None = None) -> Decision:
     """Go on if time and evidence allow; otherwise say when to look again."""
     if not release.settled:
         return Decision(release, target)
+    if freeze is not None and not release.paused:
+        return freezing.wait(release, target, freeze)
+    release = replace(release, waits="")
     step = release.steps[release.position]
     match step:
         case Shadow():
@@ -241,15 +247,15 @@ def _gives_up_waiting(release: Release, at: float, late: float) -> bool:
     return finish and at >= late and not suspicious
 
 
-def resume(release: Release, target: Target, command: Command) -> Decision:
+def resume(release: Release, target: Target, command: Command, freeze: Frozen | None = None) -> Decision:
     """Go on after a pause, and with copies that had ended. A split that somebody else changed is written once
     more: what is seen under theirs would never be evidence for ours."""
     release = replace(release, paused=False, reason="")
-    if _copied_enough(release) and release.settled:
+    if _copied_enough(release) and release.settled and freeze is None:
         return enter(release, target, command.at)
     if target.drift and release.settled:
         return split.write(release, target)
-    return progress(release, target, command.at)
+    return progress(release, target, command.at, freeze)
 
 
 def _hold(release: Release, target: Target, at: float, late: float) -> Decision:
@@ -279,7 +285,7 @@ def promote_by_hand(release: Release, target: Target, command: Command) -> Decis
         given = Override(command.actor, command.reason or "", release.plan, command.at)
         against = ending.by(command, "overrode its rules")
         release = replace(release, override=given, unproven=(*release.unproven, against))
-    release = replace(release, paused=False, reason="")
+    release = replace(release, paused=False, reason="", waits="")
     ahead = _ahead(release) if release.phase is Phase.SHIFTING else []
     if ahead and _allowed(release, command.at) >= ahead[0]:
         return _move(release, target, ahead[0], command.at)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from policies import limits, messages, rollout, turns, version
+from policies import limits, messages, rollout, turns, version, windows
 from policies.effects import Effect, Wake, lane
 from policies.events import (
     AuthorityChecked,
@@ -19,6 +19,7 @@ from policies.events import (
     Overtaken,
     ReleaseEvent,
     Superseded,
+    Tick,
     TurnCame,
     VersionEvent,
     VersionFailed,
@@ -28,6 +29,7 @@ from policies.events import (
 from policies.limits import Live
 from policies.release import Phase, Release, Target
 from policies.version import Version, VersionPhase
+from policies.windows import Frozen
 from service import firing, telling
 from service.change import Change
 from service.codec import canonical
@@ -130,7 +132,8 @@ class Deciding:
         before = release_of(row)
         held = self.change.target(before.target)
         target = target_of(held, before.target)
-        decision = rollout.advance(before, target, event, self._ahead(before, target, event))
+        ahead, freeze = self._ahead(before, target, event), self._freeze(before, event)
+        decision = rollout.advance(before, target, event, ahead, freeze)
         after = decision.release
         if (after, decision.target, decision.effects) == (before, target, ()):
             return before
@@ -155,7 +158,7 @@ class Deciding:
         known: list[ReleaseRow] = []
         for row, before, target in self._held_together([number_of(name) for name in events]):
             event = events[row.name]
-            decision = rollout.advance(before, target, event)
+            decision = rollout.advance(before, target, event, freeze=self._freeze(before, event))
             after = decision.release
             if decision.effects or decision.target != target or after.phase is not before.phase:
                 self.release_event(row.name, event)
@@ -182,10 +185,16 @@ class Deciding:
         self.change.record(release.name, source, "command", {"verb": "pause", "reason": pause.reason})
         return self.release_event(release.name, pause)
 
+    def _freeze(self, release: Release, event: ReleaseEvent) -> Frozen | None:
+        """Until when the policy's or the operator's freeze holds it."""
+        return windows.frozen((*release.environment.freeze, *self.change.limits.freeze), event.at)
+
     def _ahead(self, release: Release, target: Target, event: ReleaseEvent) -> str:
         """What takes the target before the release may, where this event could let it have it; or ""."""
         waits = release.phase in {Phase.PENDING, Phase.APPROVAL, Phase.QUEUED}
-        if not waits or not isinstance(event, VersionReady | Command | AuthorityChecked | EffectFailed):
+        if not waits or not isinstance(
+            event, VersionReady | Command | AuthorityChecked | EffectFailed | Tick
+        ):
             return ""
         return self._before(release, target)
 
@@ -245,8 +254,7 @@ class Deciding:
         first = turns.first(waiting) if held.holder is None else None
         if first is not None and self._no_room(first):
             first = None
-        if first is not None:
-            self.release_event(first.name, TurnCame(self.now))
+        after = None if first is None else self.release_event(first.name, TurnCame(self.now))
         for release in waiting:
             if first is not None and release.number < first.number:
                 self.release_event(release.name, Superseded(first.name, self.now))
@@ -254,7 +262,7 @@ class Deciding:
                 why = self._before(release, target_of(self.change.target(target), target))
                 if why != release.waits:
                     self.release_event(release.name, Waits("", why, self.now))
-        return first is not None
+        return after is not None and (after.phase is not Phase.QUEUED or bool(after.step))
 
     # --- what follows --------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Approvals, gates, guards and budgets come from the protected branch, whatever a commit says of them."""
+"""Approvals, gates, guards, freezes and budgets come from the protected branch, whatever a commit says."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -48,4 +48,5 @@ def _ruled(environment: Environment, known: Model) -> Environment:
         when_undecided=rules.when_undecided,
         when_newer=rules.when_newer,
         mode=rules.mode,
+        freeze=rules.freeze,
     )

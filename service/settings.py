@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from policies import trust
+from policies import trust, windows
 from policies.limits import Limits
+from policies.windows import NoWindow
 from service import broker_tls
 
 YES, NO = frozenset({"yes", "true", "1"}), frozenset({"no", "false", "0"})
@@ -61,6 +62,7 @@ class Settings:
     web_url: str | None = None  # SEGUE_WEB_URL: where people reach the API
     most_per_model: int | None = None  # SEGUE_MOST_PER_MODEL: the most rollouts at once; None: no limit
     most_per_cluster: int | None = None  # SEGUE_MOST_PER_CLUSTER: the same, in each cluster and here
+    freeze: tuple[str, ...] = ()  # SEGUE_FREEZE: windows in which nothing begins or gets more traffic
 
     segments: tuple[tuple[str, str], ...] = ()  # SEGUE_SEGMENTS: labels of this machine's router, and headers
 
@@ -70,8 +72,8 @@ class Settings:
 
     @property
     def limits(self) -> Limits:
-        """How many rollouts may be on at once."""
-        return Limits(self.most_per_model, self.most_per_cluster)
+        """How many rollouts may be on at once, and when none goes on."""
+        return Limits(self.most_per_model, self.most_per_cluster, self.freeze)
 
     def secret(self, name: str) -> bytes | None:
         """The secret of that name, or None where none was made."""
@@ -120,6 +122,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         web_url=_address(environ, "SEGUE_WEB_URL", WEB, "https://segue.example"),
         most_per_model=_whole(environ, "SEGUE_MOST_PER_MODEL", 0, ROLLOUTS) or None,
         most_per_cluster=_whole(environ, "SEGUE_MOST_PER_CLUSTER", 0, ROLLOUTS) or None,
+        freeze=_windows(environ, "SEGUE_FREEZE"),
         segments=_segments(environ, "SEGUE_SEGMENTS"),
     )
     _check_builder(environ)
@@ -157,9 +160,18 @@ def environ_of(settings: Settings) -> dict[str, str]:
         "SEGUE_WEB_URL": settings.web_url or "",
         "SEGUE_MOST_PER_MODEL": str(settings.most_per_model or ""),
         "SEGUE_MOST_PER_CLUSTER": str(settings.most_per_cluster or ""),
+        "SEGUE_FREEZE": "; ".join(settings.freeze),
         "SEGUE_SEGMENTS": ",".join(f"{label}={header}" for label, header in settings.segments),
     }
     return {name: value for name, value in told.items() if value}
+
+
+def _windows(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    try:
+        return tuple(windows.parse(text).text for text in environ.get(name, "").split(";") if text.strip())
+    except NoWindow as error:
+        wanted = "windows with `;` between them, such as Fri 16:00 - Mon 08:00 Europe/Berlin"
+        raise SettingsError(f"{name} is {environ[name]!r}, which {error}; write {wanted}") from None
 
 
 def _check_builder(environ: Mapping[str, str]) -> None:

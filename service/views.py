@@ -6,6 +6,7 @@ The API, `--json` and the terminal show these and nothing else, so they are one 
 from typing import Any
 
 from policies import messages
+from policies.approvals import Override
 from policies.evidence import Evidence, Finding
 from policies.place import Place, served_by
 from policies.release import Release, Serving, Target
@@ -51,8 +52,9 @@ def release(shown: Release) -> dict[str, Any]:
         "gates": list(shown.gates),
         "metrics": dict(shown.metrics),
         "plan": shown.plan or None,
-        "evidence_digest": shown.asked[-1].evidence if shown.asked else None,
+        "results": shown.asked[-1].evidence if shown.asked else None,
         "approvals": [{"actor": a.actor, "at": a.at} for a in shown.approvals],
+        "override": _override(shown.override) if shown.override else None,
         "evidence": evidence(shown.evidence) if shown.evidence else None,
         "began": shown.began,
         "ended": shown.ended,
@@ -182,6 +184,10 @@ def message(shown: Message) -> dict[str, Any]:
         "size": shown.size,
         "body": shown.body,
     }
+
+
+def _override(given: Override) -> dict[str, Any]:
+    return {"actor": given.actor, "reason": given.reason, "at": given.at}
 
 
 def _step(step: Step) -> dict[str, Any]:

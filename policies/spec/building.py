@@ -94,6 +94,7 @@ def environment(name: str, values: Values, *, batch: bool) -> Environment:
         when_newer=WhenNewer(values["when_newer"]),
         warm_up=values.get("warm_up", WARM_UP if values["strategy"] == Strategy.CANARY else 0.0),
         shadow=_shadow(values.get("shadow", {})),
+        freeze=values.get("freeze", ()),
     )
 
 

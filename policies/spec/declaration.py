@@ -444,6 +444,7 @@ class Environment:
     when_newer: WhenNewer = field(default=WhenNewer.LATEST_WINS, metadata=LATER)
     warm_up: float = field(default=0.0, metadata=LATER)
     shadow: Shadow = field(default=Shadow(), metadata=LATER)
+    freeze: tuple[str, ...] = field(default=(), metadata=LATER)  # windows: see `policies.windows`
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from policies import windows
 from policies.spec import selector
 from policies.spec.declaration import Comparison, FromImage, FromModel
 from policies.spec.mistakes import listed, nearest
 from policies.spec.words import split
 from policies.spec.wrong import Wrong
+from policies.windows import NoWindow
 
 LONGEST = 4000  # characters of any one text
 _NUMBER = r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?(?:[eE][+-]?[0-9]{1,3})?"
@@ -121,6 +123,19 @@ HEALTH = pattern("URL path", "a path that begins with `/`", r"/[A-Za-z0-9_./~%-]
 CRON = pattern("cron", "five fields, such as 0 3 * * 1 (UTC)", r"[0-9*,/-]+(?: [0-9*,/-]+){4}", longest=100)
 
 
+def _window(text: str) -> str:
+    try:
+        return windows.parse(text).text
+    except NoWindow as error:
+        raise Wrong(str(error)) from None
+
+
+WINDOW = Form(
+    "window",
+    "a time such as `Fri 16:00 - Mon 08:00 Europe/Berlin`, `22:00 - 06:00` or `2026-12-20 - 2027-01-02`",
+    _window,
+    {"type": "string", "pattern": "^.+ - .+$"},
+)
 QUERY = Form(
     "counter",
     'a counter of a metric source, such as lost_total{model="churn"}',

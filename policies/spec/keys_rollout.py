@@ -183,6 +183,13 @@ _ROLL = (
         merges=True,
     ),
     Key(
+        "freeze",
+        _ROLLOUT,
+        Many(Plain(forms.WINDOW), 50, single=True),
+        "Times at which nothing begins or gets more traffic. Going back never waits.",
+        note="never",
+    ),
+    Key(
         "count",
         (Section.APPROVALS,),
         Plain(forms.whole("a number of people", 0, 20)),

@@ -12,7 +12,7 @@ MIDDLE = {
     "pause": {Phase.STARTING, Phase.CHECKING, *JUDGED},
     "resume": {Phase.STARTING, Phase.CHECKING, *JUDGED},
     "approve": {Phase.APPROVAL},
-    "override": {Phase.APPROVAL, *JUDGED},
+    "override": {Phase.APPROVAL, Phase.QUEUED, *JUDGED},
     "reject": {Phase.APPROVAL},
 }
 

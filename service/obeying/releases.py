@@ -93,6 +93,8 @@ def _unchanged(release: Release, command: Command) -> str:
         now, since = release.plan[:19], bonds.since(release, command.digest or "")
         why = f" ({since})" if since else ""
         return f"you saw {command.digest}, and {now} waits now{why}; look again: segue show {release.name}"
+    if command.verb == "promote" and release.waits.startswith("the freeze"):
+        return f"{release.name} waits for {release.waits}; nothing changed"
     if release.only_watched and release.phase in HOLDING:
         return f"{release.name} is only watched: whoever shifts its traffic decides; nothing changed"
     if release.evidence is not None and command.verb == "promote":

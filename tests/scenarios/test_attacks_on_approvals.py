@@ -333,7 +333,8 @@ def claimed_place(world):
 @attack("a machine's order to approve")
 def ordered(world):
     name = world.waiting()
-    world.connect(Source("ci", "hook", "", ("*",)), None)
+    with world.store.change() as change:
+        change.save_source(Source("ci", "hook", "", ("*",)))
     body = json.dumps({"command": "approve", "target": "wine/production"}).encode()
     stamp = f"{world.clock.now:.0f}"
     signature = signing.sign(SECRET, f"m1.{stamp}.".encode() + body)
@@ -671,6 +672,59 @@ def author_by_page(world):
         }
     )
     return again
+
+
+# --- break glass -------------------------------------------------------------------------------
+
+
+@attack("an override by somebody who may write, and is no admin")
+def override_by_writer(world):
+    name = world.waiting()
+    (answer,) = world.ask(f"/segue override {name} I am in a hurry")
+    assert "only admins override" in answer
+    return name
+
+
+@attack("an admin's override without a reason")
+def override_without_reason(world):
+    name = world.waiting()
+    (answer,) = world.ask(f"/segue override {name}", who="ann")
+    assert "say why" in answer
+    return name
+
+
+@attack("an admin's override of another release's plan")
+def override_of_other_plan(world):
+    first = world.waiting()
+    plan = world.release(first).plan
+    name = world.waiting()
+    world.ask(f"/segue override {name} {plan[:19]} INC-812", who="ann")
+    return name
+
+
+@attack("an override that was given an hour ago")
+def override_over(world):
+    holder, name = world.waiting(), None
+    world.ask(f"/segue approve {holder}")
+    name = world.waiting()
+    world.ask(f"/segue override {name} INC-812", who="ann")
+    assert world.phase(name) is Phase.QUEUED
+    world.clock.now += 3700
+    turn_comes(world, holder)
+    return name
+
+
+def test_without_an_attack_an_approval_and_an_override_let_a_release_begin(world):
+    name = world.waiting()
+    world.ask(f"/segue approve {name}")
+    assert world.phase(name) in BEGUN
+    world.say("abort", name, who="ann")
+    name = world.waiting()
+    world.ask(f"/segue override {name} INC-812", who="ann")
+    assert world.phase(name) in BEGUN
+    (entry,) = [e for e in world.store.record_of(name) if e.action == "rules overridden"]
+    assert (entry.actor, entry.detail["reason"]) == ("code:ann", "INC-812")
+    assert any("rules overridden by code:ann" in report.title for report in world.host.reports)
 
 
 @pytest.mark.parametrize("name", ATTACKS)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from policies import bonds
+from policies import bonds, windows
 from policies.effects import (
     CheckAuthority,
     CheckPreview,
@@ -712,3 +712,125 @@ def test_only_an_override_goes_on_under_suspicion_and_harm_still_takes_it_back()
     run.confirm(17)
     run.evidence(Verdict.HARM, 0, at=18)
     assert run.release.phase is Phase.RESTORING
+
+
+class Frozen(Run):
+    """The same within a freeze until a moment."""
+
+    until = 0.0
+
+    def see(self, event) -> Decision:
+        freeze = windows.Frozen(self.until, "the freeze") if event.at < self.until else None
+        decision = advance(self.release, self.target, event, "", freeze)
+        self.release, self.target = decision.release, decision.target
+        self.effects = list(decision.effects)
+        self.writes += [e for e in decision.effects if isinstance(e, SetTraffic)]
+        return decision
+
+
+def test_nothing_begins_in_a_freeze_and_it_goes_on_by_itself_when_that_is_over():
+    run = Frozen(make_release(), make_target())
+    run.until = 50.0
+    run.see(ready())
+    assert (run.release.phase, run.release.waits) == (Phase.QUEUED, "the freeze")
+    assert run.effects == [Wake(50.0)]
+    run.see(TurnCame(20))
+    assert (run.release.phase, run.effects) == (Phase.QUEUED, [])
+    run.see(Tick(50.0))
+    assert (run.release.phase, run.release.waits) == (Phase.STARTING, "")
+
+
+def test_approvals_are_looked_at_once_more_when_the_freeze_is_over():
+    run = Frozen(make_release(replace(ENVIRONMENT, approvals=Approvals(1))), make_target())
+    run.until = 50.0
+    run.see(ready())
+    approve(run, "bob", 5)
+    assert (run.release.phase, run.release.waits) == (Phase.QUEUED, "the freeze")
+    run.see(Tick(50.0))
+    assert run.effects == [CheckAuthority(run.release.step, "rel-2")]
+    run.authorise(51)
+    assert run.release.phase is Phase.STARTING
+
+
+def shifting_in_a_freeze() -> Frozen:
+    run = Frozen(make_release(), make_target())
+    run.to_shifting()
+    run.until = 1000.0
+    return run
+
+
+def test_traffic_does_not_grow_in_a_freeze_and_does_once_it_is_over():
+    run = shifting_in_a_freeze()
+    run.evidence(Verdict.CLEARED, 100, at=15)
+    assert (run.release.wanted, run.release.waits) == (10, "the freeze")
+    assert run.effects == [Wake(1000.0)]
+    run.see(Command("promote", "rel-2", None, None, "bob", "cli", 16))
+    assert run.release.wanted == 10
+    run.evidence(Verdict.CLEARED, 100, at=1001)
+    assert (run.release.wanted, run.release.waits) == (100, "")
+
+
+@pytest.mark.parametrize("how", ["harm", "abort"])
+def test_going_back_waits_for_no_freeze(how):
+    run = shifting_in_a_freeze()
+    if how == "harm":
+        run.evidence(Verdict.HARM, 0, at=15)
+    else:
+        run.see(Command("abort", "rel-2", None, None, "bob", "cli", 15))
+    assert run.release.phase is Phase.RESTORING
+    run.confirm(16)
+    assert run.release.final
+
+
+def test_a_rollback_by_people_waits_for_no_freeze():
+    run = Frozen(make_release(switch=True, steps=(SWITCH,)), make_target())
+    run.until = 50.0
+    run.see(ready())
+    assert run.release.phase is Phase.STARTING
+
+
+def test_nothing_is_promoted_in_a_freeze():
+    run = Frozen(make_release(), make_target())
+    run.to_shifting()
+    run.evidence(Verdict.CLEARED, 100, at=15)
+    run.confirm(16)
+    run.see(Tick(30))
+    assert run.release.phase is Phase.WATCHING
+    run.until = 1000.0
+    run.evidence(Verdict.CLEARED, 100, at=90, share=100)
+    assert (run.release.phase, run.release.waits) == (Phase.WATCHING, "the freeze")
+    run.evidence(Verdict.CLEARED, 100, at=1001, share=100)
+    assert run.release.phase is Phase.PROMOTED
+
+
+def test_a_candidate_that_was_checked_in_a_freeze_gets_traffic_after_it():
+    run = Frozen(make_release(), make_target())
+    run.see(ready())
+    run.see(WorkloadReady(run.release.step, "http://127.0.0.1:2", 2.0))
+    run.confirm(2.5)
+    run.until = 50.0
+    run.see(CheckFinished(run.release.step, "ok", 3.0))
+    assert (run.release.phase, run.release.waits) == (Phase.CHECKING, "the freeze")
+    run.see(Command("pause", "rel-2", None, None, "bob", "cli", 4))
+    run.see(Tick(50.0))
+    assert run.release.phase is Phase.CHECKING
+    run.see(Command("resume", "rel-2", None, None, "bob", "cli", 51))
+    assert (run.release.phase, run.release.waits) == (Phase.SHIFTING, "")
+
+
+def test_an_override_lets_a_release_begin_in_a_freeze():
+    run = Frozen(make_release(), make_target())
+    run.until = 5000.0
+    run.see(ready())
+    override(run, 5)
+    assert run.release.phase is Phase.STARTING
+
+
+def test_an_override_lets_traffic_grow_in_a_freeze_for_its_hour():
+    run = shifting_in_a_freeze()
+    run.until = 9000.0
+    override(run, 15)
+    assert run.release.wanted == 50
+    run.confirm(16)
+    run.evidence(Verdict.CLEARED, 100, at=27)
+    assert run.release.wanted == 100

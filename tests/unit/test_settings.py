@@ -36,6 +36,7 @@ OTHER = Settings(
     web_url="https://segue.example",
     most_per_model=2,
     most_per_cluster=10,
+    freeze=("Fri 16:00 - Mon 08:00 Europe/Berlin", "2026-12-20 - 2027-01-02"),
     segments=(("country", "X-Country"), ("tier", "X-Tier")),
 )
 
