@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "e010"
-down_revision = "e013"
+down_revision = "e009"
 
 
 def upgrade() -> None:
