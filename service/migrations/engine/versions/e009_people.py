@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "e009"
-down_revision = "e013"
+down_revision = "e010"
 
 
 def upgrade() -> None:

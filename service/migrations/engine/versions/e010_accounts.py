@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "e010"
-down_revision = "e009"
+down_revision = "e013"
 
 
 def upgrade() -> None:
