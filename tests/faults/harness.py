@@ -5,6 +5,7 @@ inbox, a worker's `work_once`, the reconciler's `round`, the observer's `look`. 
 production. The parent opens no database while it forks: a child that inherits an open SQLite file breaks it.
 """
 
+import faulthandler
 import gc
 import os
 import random
@@ -28,7 +29,7 @@ from service.settings import Settings
 from service.store import Store
 from service.work import PATIENT, URGENT, work_once
 from tests.faults import beside, outside
-from tests.faults.outside import SECRET, Far, SharedClock
+from tests.faults.outside import KINDS, LONGEST_STEP, SECRET, Far, SharedClock
 
 SLOTS = ("intake", "urgent", "urgent", "patient", "patient", "reconciler", "observer")
 # These look when the clock has moved, the others also when somebody did something.
@@ -51,6 +52,10 @@ def scaled(slice_, whole):
     return whole if WHOLE else slice_
 
 
+# Seconds of the machine's clock for one installation; less than its test may take.
+LONGEST = scaled(840, 6600)
+
+
 def told(name, **facts):
     """Print what a harness did and saw, on a line of its own that no capture hides."""
     line = f"{name}: " + ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in facts.items())
@@ -71,6 +76,7 @@ class Harness:
         models=4,
         trouble=0.0,
         wide=False,
+        longest=None,
         mutate=None,
         mutate_world=None,
     ):
@@ -84,6 +90,7 @@ class Harness:
         self.children = {}  # pid: slot
         self.slots = {}  # pid: the slot that it had
         self.failed = []  # bodies that ended by themselves
+        self._ends, self._first = time.monotonic() + (longest or LONGEST), self.clock()
         self._world = outside.begin(
             self.address, self.clock, seed, models, trouble, wide=wide, mutate=mutate_world
         )
@@ -160,6 +167,28 @@ class Harness:
         self.people = Told(self.address, "people", told)
         self._reach(parts, lambda name: Told(self.address, name, told))
 
+    def patient(self, awaited):
+        """Called while something is waited for. Raises `AssertionError`, with the reason, where that is in vain."""
+        if os.waitpid(self._world, os.WNOHANG)[0]:
+            self._world = None
+            raise AssertionError(f"the world outside ended while {awaited} was waited for; it printed why")
+        if time.monotonic() > self._ends:
+            raise AssertionError(f"the time was over while {awaited} was waited for: {self._silence()}")
+
+    def _silence(self):
+        """Who does not get on, and where each of them is."""
+        before = self.clock.beats()
+        time.sleep(3 * LONGEST_STEP)
+        silent = {kind for kind, a, b in zip(KINDS, before, self.clock.beats(), strict=True) if a == b}
+        asked = {pid: slot for pid, slot in self.children.items() if slot in silent}
+        for pid in asked:
+            os.kill(pid, signal.SIGUSR1)
+        time.sleep(1.0)
+        went = f"the clock went {self.clock() - self._first:.0f} s"
+        if not silent:
+            return f"{went}; everybody gets on, so the machine has little time for us"
+        return f"{went}; {sorted(silent)} do not get on ({asked}):\n{self.log.read_text()[-8000:]}"
+
     # --- bodies ------------------------------------------------------------------------------
 
     def round_of(self, slot):
@@ -205,6 +234,7 @@ class Harness:
             return pid
         try:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
+            faulthandler.register(signal.SIGUSR1, self._printed)
             if self.mutate is not None:
                 self.mutate(self)
             if before is not None:
@@ -253,6 +283,7 @@ class Harness:
                 self.fork(self.kill(self.dice.choice(sorted(self.children))))
                 number += 1
             while not self.clock.go_on(step):
+                self.patient(f"kill {number}")
                 time.sleep(0.002)
             lasted = time.monotonic() - began
         self.clock.run(step)
@@ -269,6 +300,7 @@ class Harness:
                     return pid
                 self._gone(pid, status)
                 return pid
+            self.patient("whoever comes to a point")
             time.sleep(0.002)
         return None
 
@@ -276,6 +308,7 @@ class Harness:
         """So many seconds of the shared clock."""
         ends = self.clock() + seconds
         while self.clock() < ends:
+            self.patient("time to pass")
             time.sleep(0.002)
 
     def settle(self, seconds):
@@ -289,6 +322,7 @@ class Harness:
         while in_a_row < SETTLED:
             if self.clock() > ends:
                 return False
+            self.patient("the end of all releases")
             time.sleep(0.2)
             in_a_row = in_a_row + 1 if self.settled() else 0
         return True
@@ -325,8 +359,9 @@ class Harness:
         gc.unfreeze()
 
     def _end_world(self):
-        os.kill(self._world, signal.SIGKILL)
-        os.waitpid(self._world, 0)
+        if self._world is not None:
+            os.kill(self._world, signal.SIGKILL)
+            os.waitpid(self._world, 0)
         structlog.reset_defaults()
         self._printed.close()
 

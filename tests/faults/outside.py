@@ -14,6 +14,7 @@ import signal
 import struct
 import threading
 import time
+import traceback
 from collections import Counter
 from dataclasses import dataclass, field
 from multiprocessing.connection import Client, Listener
@@ -85,6 +86,10 @@ class SharedClock:
         if did:
             self._count(16)
 
+    def beats(self):
+        """How often bodies have got on, by `KINDS`."""
+        return struct.unpack(f"{len(KINDS)}q", self._memory[24:])
+
     def _count(self, at):
         count = struct.unpack("q", self._memory[at : at + 8])[0]
         self._memory[at : at + 8] = struct.pack("q", count + 1)
@@ -110,7 +115,7 @@ class SharedClock:
 
     def go_on(self, step):
         """Make one step, unless somebody has not got on yet; whether it was made."""
-        beats = struct.unpack(f"{len(KINDS)}q", self._memory[24:])
+        beats = self.beats()
         self._seen = self._seen or beats
         late = time.monotonic() - self._moved > LONGEST_STEP
         if not (late or all(a != b for a, b in zip(beats, self._seen, strict=True))):
@@ -472,12 +477,15 @@ def begin(address, clock, seed, models, trouble, *, wide=False, mutate=None):
 
 
 def _turns(world, parent):
-    while os.getppid() == parent:
-        with world._lock:
-            world.people.turn()
-        time.sleep(TURN)
-        world.clock.turn()
-    os._exit(0)
+    try:
+        while os.getppid() == parent:
+            with world._lock:
+                world.people.turn()
+            time.sleep(TURN)
+            world.clock.turn()
+    except BaseException:  # noqa: BLE001  time would stand still for whoever waits, and nobody would say why
+        traceback.print_exc()
+    os._exit(70)
 
 
 def _serve(world, connection):

@@ -5,11 +5,13 @@ kind of work in hand, the queue's own, intake's inbox, the observer's series, an
 A point is armed through memory that all processes share; who comes to it first kills or stops itself.
 """
 
+import fcntl
 import mmap
 import os
 import signal
 import struct
 import threading
+import weakref
 from contextlib import contextmanager
 from functools import partial
 
@@ -67,7 +69,9 @@ class Points:
     """Which point is armed, shared by all processes."""
 
     def __init__(self):
-        self._renewing = threading.RLock()
+        self._renewing, self._deciding = threading.RLock(), threading.Lock()
+        self._lock = os.memfd_create("points")
+        weakref.finalize(self, os.close, self._lock)
         self._memory = mmap.mmap(-1, _ARMED.size)
         self.disarm()
 
@@ -80,24 +84,48 @@ class Points:
         self._set(NAMES.index(name), BEFORE, signal.SIGKILL, _FIRST)
 
     def disarm(self):
-        """Let everybody pass."""
-        self._set(_IDLE, 0, 0, _ONCE)
+        """Let everybody pass; False where somebody has come to a point already, and will end there."""
+        with self._alone():
+            armed = _ARMED.unpack(self._memory[: _ARMED.size])[0] != _IDLE
+            self._set(_IDLE, 0, 0, _ONCE)
+        return armed
 
     def pass_by(self, name, when):
         """Called at every point."""
-        at, wanted, signal_, victim = _ARMED.unpack(self._memory[: _ARMED.size])
-        if at == _IDLE or NAMES[at] != name or wanted != when:
+        if not self._armed(name, when):
             return
+        with self._alone():  # two may come there at once
+            signal_ = self._taken(name, when)
+        if signal_ is not None:
+            log.info("ends here", point=name)
+            with self._renewing:
+                os.kill(os.getpid(), signal_)
+
+    def _armed(self, name, when):
+        at, wanted, _, _ = _ARMED.unpack(self._memory[: _ARMED.size])
+        return at != _IDLE and NAMES[at] == name and wanted == when
+
+    def _taken(self, name, when):
+        """The signal for who has come there; None where it is for somebody else."""
+        at, _, signal_, victim = _ARMED.unpack(self._memory[: _ARMED.size])
         mine = structlog.contextvars.get_contextvars().get("work", _FIRST)
+        if not self._armed(name, when) or victim not in {_ONCE, _FIRST, mine}:
+            return None
         if victim == _ONCE:
-            self.disarm()
-        elif victim == _FIRST:
+            self._set(_IDLE, 0, 0, _ONCE)
+        else:
             self._set(at, when, signal_, mine)
-        elif victim != mine:
-            return
-        log.info("ends here", point=name)
-        with self._renewing:
-            os.kill(os.getpid(), signal_)
+        return signal_
+
+    @contextmanager
+    def _alone(self):
+        """One process and thread at a time; whoever is killed meanwhile lets go."""
+        with self._deciding:
+            fcntl.lockf(self._lock, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.lockf(self._lock, fcntl.LOCK_UN)
 
     def _set(self, *armed):
         self._memory[: _ARMED.size] = _ARMED.pack(*armed)

@@ -77,13 +77,15 @@ def stand_still(folder, seed, names, *, settling=SETTLING, **options):
             points.arm(name, when, signal.SIGSTOP)
             harness.people.fill()
             fallen = harness.fallen(COMING, os.WIFSTOPPED)
-            points.disarm()
+            if not points.disarm() and fallen is None:
+                fallen = harness.fallen(COMING, os.WIFSTOPPED)  # it came there in the last moment
             if fallen is not None:
                 asleep.append((harness.clock() + LONGEST_STOP, fallen))
                 run.hit.append((name, when))
                 harness.fork(harness.children[fallen], points.install)
             run.woken += _wake(harness, asleep)
         while asleep:
+            harness.patient("who stands still")
             time.sleep(0.05)
             run.woken += _wake(harness, asleep)
         harness.wait(10.0)
@@ -134,7 +136,8 @@ def _die(run, harness, points, order, seconds):
         points.arm(name, when)
         harness.people.fill()
         fallen = harness.fallen(seconds)
-        points.disarm()
+        if not points.disarm() and fallen is None:
+            fallen = harness.fallen(seconds)  # it came there in the last moment
         (missed if fallen is None else run.hit).append((name, when))
         if fallen is not None:
             harness.fork(harness.slots[fallen], points.install)

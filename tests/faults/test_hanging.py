@@ -93,7 +93,7 @@ IN_SLICE = CASES[0::8] + CASES[5::8]  # each of them once; both ways to hang, an
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(("who", "how", "phase"), scaled(IN_SLICE, CASES))
 def test_whoever_hangs_weights_go_on_and_a_bad_version_is_taken_back(tmp_path, who, how, phase):
     seed = seed_of_this_run()
@@ -130,6 +130,7 @@ def all_wait(harness, server):
             harness.fork(slot)
     harness.clock.move(harness.settings.sweep_seconds)
     while not server.asked:
+        harness.patient("a call of whoever hangs")
         time.sleep(0.02)
     for slot in SLOTS:
         if slot not in {"patient", "reconciler"}:
@@ -141,6 +142,7 @@ def goes_on(harness, phase):
     before, until = harness.count(phase), harness.clock() + LONGEST
     while harness.clock() < until:
         while not harness.clock.go_on(PACE):
+            harness.patient(f"a release that is {phase}")
             harness.clock.beat("patient")  # they hang; time goes on for everybody else
             time.sleep(0.005)
         if harness.count(phase) > before:

@@ -76,7 +76,7 @@ def test_a_process_that_stood_still_past_its_lease_writes_nothing_when_it_wakes(
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(900)
 def test_what_ends_its_worker_each_time_is_given_up_and_everything_else_goes_on(tmp_path):
     seed = seed_of_this_run()
     run = poison(tmp_path / "segue", seed, "perform Build", 3 * MOST_TRIES)

@@ -16,7 +16,7 @@ PATIENCE = 300.0  # seconds of Segue's clock: far more than a rollout takes
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("method", ["git.refs", "builder.state"])
 def test_whoever_hangs_outside_delays_no_weight(tmp_path, method):
     """A rollout on its way ends, though the patient workers wait for an answer that never comes."""
@@ -27,6 +27,7 @@ def test_whoever_hangs_outside_delays_no_weight(tmp_path, method):
         for slot in SLOTS:
             harness.fork(slot)
         while not harness.writing():
+            harness.patient("a rollout")
             time.sleep(0.05)
         harness.world.break_(method, "hang")
         harness.people.push()  # so that somebody has to ask
@@ -76,8 +77,8 @@ def test_clocks_that_jump_by_hours_and_a_day_promote_nothing_early_and_lose_noth
 def test_a_database_that_is_killed_and_comes_back_loses_nothing(tmp_path, postgres):
     """PostgreSQL's postmaster gets SIGKILL or SIGQUIT while releases go on, and is started again."""
     seed, wanted, killed, began = seed_of_this_run(), scaled(20, 1_000), 0, time.monotonic()
-    url, models = postgres.new_database(), scaled(8, 40)
-    with running(tmp_path / "segue", seed, database=url, models=models) as harness:
+    url, models, longest = postgres.new_database(), scaled(8, 40), scaled(840, 13_800)
+    with running(tmp_path / "segue", seed, database=url, models=models, longest=longest) as harness:
         harness.clock.run(PACE)
         harness.people.go_on(True)
         for slot in SLOTS:

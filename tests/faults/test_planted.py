@@ -28,7 +28,7 @@ BY_KILLS = {
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(scaled(300, 1800))
+@pytest.mark.timeout(scaled(900, 7200))
 @pytest.mark.parametrize(
     "fault",
     [pytest.param(f, marks=[] if f.__name__ in IN_SLICE else only_whole, id=f.__name__) for f in BY_KILLS],
@@ -47,7 +47,7 @@ def test_random_kills_find(tmp_path, fault):
 @only_whole
 @pytest.mark.faults
 @pytest.mark.postgres
-@pytest.mark.timeout(scaled(300, 1800))
+@pytest.mark.timeout(scaled(900, 7200))
 def test_random_kills_find_keys_by_chance(tmp_path, postgres):
     """On PostgreSQL, where deliveries are looked back at; on SQLite none is ever seen twice."""
     fault, seed = planted.keys_by_chance, seed_of_this_run()
@@ -59,7 +59,7 @@ def test_random_kills_find_keys_by_chance(tmp_path, postgres):
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(scaled(300, 1800))
+@pytest.mark.timeout(scaled(900, 7200))
 def test_zombies_find_a_router_that_compares_no_epoch(tmp_path):
     run = stand_still(
         tmp_path / "segue",
@@ -74,22 +74,23 @@ def test_zombies_find_a_router_that_compares_no_epoch(tmp_path):
 
 @only_whole
 @pytest.mark.faults
-@pytest.mark.timeout(scaled(300, 1800))
+@pytest.mark.timeout(scaled(900, 7200))
 def test_zombies_find_a_late_answer_that_is_believed(tmp_path):
-    run = stand_still(
-        tmp_path / "segue",
-        seed_of_this_run(),
-        ["git.refs"] * 4,
-        mutate=planted.a_late_answer_is_believed,
-        settling=SHORT,
-    )
-    told("planted a_late_answer_is_believed", seed=run.seed, found=run.wrong[:2])
-    assert [one for one in run.wrong if "older push" in one]
+    """It shows where somebody wakes with an answer that is older than what others have acted on since."""
+    found, seed, fault = [], seed_of_this_run(), planted.a_late_answer_is_believed
+    for number in range(MOST_RUNS):
+        points, folder = ["git.refs"] * 4, tmp_path / f"segue-{number}"
+        run = stand_still(folder, seed + number, points, mutate=fault, settling=SHORT)
+        told("planted a_late_answer_is_believed", seed=run.seed, found=run.wrong[:2])
+        found = [one for one in run.wrong if "older push" in one]
+        if found:
+            break
+    assert found
 
 
 @only_whole
 @pytest.mark.faults
-@pytest.mark.timeout(scaled(300, 1800))
+@pytest.mark.timeout(scaled(900, 7200))
 def test_zombies_find_a_queue_that_compares_no_epoch(tmp_path):
     """Nobody is told that its lease is lost, who is told so without the fault."""
     seed, fault = seed_of_this_run(), planted.the_queue_compares_no_epoch
@@ -108,7 +109,7 @@ def test_zombies_find_a_queue_that_compares_no_epoch(tmp_path):
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(scaled(300, 1800))
+@pytest.mark.timeout(scaled(900, 7200))
 def test_poison_finds_attempts_that_are_not_counted(tmp_path):
     fault = planted.attempts_are_not_counted
     run = poison(tmp_path / "segue", seed_of_this_run(), "perform Build", 18, mutate=fault, settling=SHORT)
@@ -117,7 +118,7 @@ def test_poison_finds_attempts_that_are_not_counted(tmp_path):
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(scaled(300, 1800))
+@pytest.mark.timeout(scaled(900, 7200))
 def test_named_points_find_an_acknowledgement_before_the_commit(tmp_path):
     run = die_at(
         tmp_path / "segue",
@@ -133,7 +134,7 @@ def test_named_points_find_an_acknowledgement_before_the_commit(tmp_path):
 
 @only_whole
 @pytest.mark.faults
-@pytest.mark.timeout(scaled(300, 1800))
+@pytest.mark.timeout(scaled(900, 7200))
 def test_named_points_find_a_state_that_is_stored_without_its_effects(tmp_path):
     run = die_at(
         tmp_path / "segue",

@@ -61,7 +61,7 @@ def one_installation(folder, seed, times):
 
 @pytest.mark.faults
 @pytest.mark.postgres
-@pytest.mark.timeout(scaled(600, 7200))
+@pytest.mark.timeout(scaled(900, 7200))
 def test_the_same_holds_on_postgresql(tmp_path, postgres):
     seed, times = seed_of_this_run(), scaled(60, 2_000)
     run = kill_bodies(tmp_path / "segue", seed, times, density=DENSE, database=postgres.new_database())
