@@ -76,7 +76,7 @@ def test_clocks_that_jump_by_hours_and_a_day_promote_nothing_early_and_lose_noth
 @pytest.mark.timeout(scaled(900, 14_400))
 def test_a_database_that_is_killed_and_comes_back_loses_nothing(tmp_path, postgres):
     """PostgreSQL's postmaster gets SIGKILL or SIGQUIT while releases go on, and is started again."""
-    seed, wanted, killed, began = seed_of_this_run(), scaled(20, 1_000), 0, time.monotonic()
+    seed, wanted, killed, began = seed_of_this_run(), scaled(12, 1_000), 0, time.monotonic()
     url, models, longest = postgres.new_database(), scaled(8, 40), scaled(840, 13_800)
     with running(tmp_path / "segue", seed, database=url, models=models, longest=longest) as harness:
         harness.clock.run(PACE)

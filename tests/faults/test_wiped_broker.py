@@ -31,7 +31,7 @@ class Wiping(threading.Thread):
 @pytest.mark.faults
 @pytest.mark.timeout(scaled(600, 3600))
 def test_with_a_broker_that_is_wiped_all_the_time_every_release_ends(tmp_path):
-    seed, began, count = seed_of_this_run(), time.monotonic(), scaled(3, 50)
+    seed, began, count = seed_of_this_run(), time.monotonic(), scaled(2, 50)
     installed = Installation(tmp_path / "segue").start()
     wiping = Wiping(installed.place.home / "valkey" / "valkey.sock")
     try:
