@@ -9,6 +9,9 @@ WORKERS ?= 2
 # The MLflow server that tests and the demo start has an environment of its own.
 MLFLOW := .venvs/mlflow
 MLFLOW_READY := $(MLFLOW)/.ready
+# So have programs of others that send to Segue or write what it reads, for tests with real ones.
+SENDERS := .venvs/senders
+SENDERS_READY := $(SENDERS)/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-labels image check test fuzz test-faults test-faults-whole test-hosts test-browser test-cluster test-cluster-whole bench bench-guards bench-guards-whole bench-peers lock clean
@@ -31,6 +34,12 @@ $(MLFLOW_READY): requirements/mlflow.txt | $(READY)
 	@echo "Setting up $(MLFLOW), a real MLflow server (650 MB; a minute on a fast network) ..."
 	@$(PYTHON) -m venv --clear --without-pip $(MLFLOW)
 	@$(UV) pip install --quiet --python $(MLFLOW)/bin/python --require-hashes -r requirements/mlflow.txt
+	@touch $@
+
+$(SENDERS_READY): requirements/senders.txt | $(READY)
+	@echo "Setting up $(SENDERS): GTO, and the libraries of CloudEvents and of Standard Webhooks ..."
+	@$(PYTHON) -m venv --clear --without-pip $(SENDERS)
+	@$(UV) pip install --quiet --python $(SENDERS)/bin/python --require-hashes -r requirements/senders.txt
 	@touch $@
 
 demo: $(READY) $(MLFLOW_READY) ## nine releases, played on this machine; KEEP=1 leaves it running
@@ -64,7 +73,7 @@ fuzz: $(READY) ## a million changed inputs over all parsers, 50,000 malformed re
 
 ON_POSTGRESQL = $(addprefix tests/scenarios/test_,$(addsuffix .py,lost_webhooks when_newer orders parked upgrades trust))
 
-test-hosts: $(READY) $(MLFLOW_READY) ## tests with real servers beside Segue: Gitea, Alertmanager (built once, minutes), MLflow, Distribution, Prometheus, brokers, PostgreSQL
+test-hosts: $(READY) $(MLFLOW_READY) $(SENDERS_READY) ## tests with real servers beside Segue: Gitea, Alertmanager (built once, minutes), MLflow, Distribution, Prometheus, brokers, PostgreSQL
 	$(BIN)/python -m tests.hosts.packages
 	$(BIN)/python -m tests.hosts.building
 	$(BIN)/python -m tests.hosts.alerting
@@ -97,7 +106,7 @@ bench-peers: $(READY) ## Segue beside Argo Rollouts and Flagger on a real cluste
 	$(BIN)/python -m tests.cluster.local run $(BIN)/python -m bench.peers --rounds $(or $(ROUNDS),1)
 
 lock: $(READY) ## write the hashed requirements anew from pyproject.toml
-	for name in bootstrap mlflow; do $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/$$name.in -o requirements/$$name.txt; done
+	for name in bootstrap mlflow senders; do $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/$$name.in -o requirements/$$name.txt; done
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --only-binary :all: --no-emit-index-url --no-header -c requirements/mlflow.txt examples/diabetes/requirements.in -o examples/diabetes/requirements.lock
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded --extra postgres pyproject.toml -o requirements/app.txt
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded --extra postgres --extra pictures --group dev -c requirements/app.txt pyproject.toml requirements/build.in -o requirements/dev.txt

@@ -65,6 +65,7 @@ class Installation:
         self._options = options
         self._environ = self.place.environ()
         self._up = None
+        self.program = program()  # which Segue is started; another version's where a test says so
 
     # --- the whole of it ---------------------------------------------------------------------
 
@@ -73,8 +74,8 @@ class Installation:
         self.place.root.mkdir(parents=True, exist_ok=True)
         with self.place.log.open("ab") as log:
             self._up = subprocess.Popen(
-                [program(), "up", *self._options], env=self._environ, stdout=log, stderr=log,
-                stdin=subprocess.DEVNULL, start_new_session=True,
+                [self.program, "up", *self._options], env=self._environ, stdout=log, stderr=log,
+                stdin=subprocess.DEVNULL, start_new_session=True, cwd=self.place.root,
             )  # fmt: skip
         until = time.monotonic() + READY_SECONDS
         while not self.is_up():
@@ -90,6 +91,11 @@ class Installation:
         """End everything, the router and the models too."""
         segue(self.place, "down", "--all", "--yes")
         self._up.wait(30)
+
+    def end_up(self):
+        """End `segue up` alone: what serves goes on."""
+        self._up.terminate()
+        self._up.wait(60)
 
     @property
     def settings(self):
@@ -152,7 +158,8 @@ class Installation:
         examples = self.place.root / "examples"
         examples.mkdir()
         self.repository.make(examples)
-        segue(self.place, "connect", "git", str(self.place.bare))
+        command = [self.program, "connect", "git", str(self.place.bare)]
+        subprocess.run(command, env=self._environ, cwd=self.place.root, check=True, capture_output=True)
 
     def push(self, number, *, status=200, quality=0.9, more=""):
         """Push another version; its commit."""
