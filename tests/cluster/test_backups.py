@@ -57,7 +57,7 @@ def test_an_upgrade_from_former_values_keeps_what_is_known_and_a_lost_volume_is_
 
 def helper(image):
     """The pod that the docs give people, with the image in it."""
-    found = re.search(r"```yaml restore\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    found = re.search(r"```yml restore\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert found, f"{PAGE} shows no pod to restore with"
     return found[1].replace("registry.example/segue@sha256:...", image)
 
