@@ -7,6 +7,7 @@ from policies.spec.declaration import LATER, Environment, Model, ServeDeployment
 
 _LONGEST = 52  # a Service has 63 characters at most; what is derived from its name needs a few of them
 _KEY = 10
+SERVED_BY = "X-Segue-Served-By"  # the header that says which version answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def counted(place: Place, service: str) -> str:
 
 
 def served_by(backend: str) -> str:
-    """A workload's name as its answers and requests carry it, in the header X-Segue-Served-By.
+    """A workload's name as its answers and requests carry it, in the header SERVED_BY.
 
     Whoever asks by the workload's own name gets that version, so it is not told to everybody.
     """

@@ -18,7 +18,7 @@ from policies.spec.declaration import (
 from policies.spec.mistakes import Mistake, mistake
 from policies.spec.node import Place as Position
 from policies.spec.support import in_cluster, recorded, refused
-from service.ports.connections import KEEPING, Cluster
+from service.ports.connections import MARKING, Cluster
 
 EXISTING = (ServeDeployment, ServeServices)  # what is in a cluster before Segue comes
 
@@ -90,9 +90,9 @@ def _keeping(clusters: Sequence[Cluster], model: Model, environment: Environment
     found = _fitting(clusters, model, environment)
     if environment.sticky == "none" or found is None or isinstance(model.serve, ServeDeployment):
         return
-    if found.plane not in KEEPING:
+    if found.plane not in MARKING:
         message = (
-            f"`sticky: {environment.sticky}` was seen to work with {', '.join(sorted(KEEPING))} only, and"
+            f"`sticky: {environment.sticky}` was seen to work with {', '.join(sorted(MARKING))} only, and"
             f" the cluster {found.name} is connected with --plane {found.plane}; leave it out there"
         )
         path = f"environments.{environment.name}.sticky"

@@ -47,7 +47,7 @@ def postgres():
 
 def postgres_server(fsync):
     """One that runs until it is not needed any more; `fsync` "on" where what survives its death is the point."""
-    programs = _programs()
+    programs = postgres_programs()
     if programs is None:
         pytest.skip("PostgreSQL is not installed: no initdb in PATH or /usr/lib/postgresql/*/bin")
     user = _unprivileged()
@@ -154,7 +154,8 @@ class Postgres:
         return done.returncode
 
 
-def _programs() -> Path | None:
+def postgres_programs() -> Path | None:
+    """The folder of PostgreSQL's programs, of its newest version here; None where there is none."""
     places = [Path(found).resolve().parent] if (found := shutil.which("initdb")) else []
     places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     return next((place for place in places if (place / "postgres").exists()), None)

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-# Data planes of which it was seen that routes of Segue's own keep users on a version there.
-KEEPING = frozenset({"traefik"})
+# Data planes of which it was seen that they mark what a single version is asked and answers, as routes of
+# Segue's own tell them: which version it is, and which users to keep there.
+MARKING = frozenset({"traefik"})
 
 
 @dataclass(frozen=True, slots=True)

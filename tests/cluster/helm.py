@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 CHART = Path(__file__).parents[2] / "charts/segue"
+FORMER = sorted((Path(__file__).parent / "chart_values").glob("*.yaml"))  # values of releases so far
 OLDEST, NEWEST = "1.34.0", "1.37.0"
 
 

@@ -108,7 +108,7 @@ def test_split_processes_obey_a_command_on_a_database_and_a_broker_and_survive_a
     release.install(values)
     for name, port in (("segue-intake", 8470), ("segue-web", 8471)):
         reached(kubectl, where, name, port)
-    assert _obeyed(kubectl, where) == (False, "there is no release rel-7; see: segue releases")
+    assert obeyed(kubectl, where)[1] == "there is no release rel-7; see: segue releases"
 
     release.upgrade({"replicas": {**once, "intake": 2}, "broker": {"existingSecret": ""}})
     ready = {
@@ -119,13 +119,13 @@ def test_split_processes_obey_a_command_on_a_database_and_a_broker_and_survive_a
         "segue-intake": 2, "segue-web": 1, "segue-worker-urgent": 1, "segue-worker-patient": 1,
         "segue-reconciler": 1, "segue-observer": 1,
     }  # fmt: skip
-    assert _obeyed(kubectl, where) == (False, "there is no release rel-7; see: segue releases")
+    assert obeyed(kubectl, where)[1] == "there is no release rel-7; see: segue releases"
     budgets = kubectl.get("poddisruptionbudgets", "-n", where)["items"]
     assert [one["metadata"]["name"] for one in budgets] == ["segue-intake"]
 
 
-def _obeyed(kubectl, namespace):
-    """Give a command to intake, and wait until web has the worker's answer."""
+def obeyed(kubectl, namespace):
+    """Give a command to intake, and wait until web has the worker's answer: the delivery, and what it says."""
     intake, web = (
         kubectl.get("service", name, "-n", namespace)["spec"]["clusterIP"]
         for name in ("segue-intake", "segue-web")
@@ -134,7 +134,9 @@ def _obeyed(kubectl, namespace):
     login = {"Authorization": f"Bearer {TOKEN}"}
     stored = requests.post(f"http://{intake}:8470/api/v1/commands", json=told, headers=login, timeout=10)
     assert stored.status_code == 202
-    url = f"http://{web}:8471/api/v1/commands/{stored.json()['delivery']}"
+    delivery = stored.json()["delivery"]
+    url = f"http://{web}:8471/api/v1/commands/{delivery}"
     wait_until(lambda: requests.get(url, headers=login, timeout=10).json()["answer"] is not None, seconds=60)
     answer = requests.get(url, headers=login, timeout=10).json()["answer"]
-    return answer["ok"], answer["text"]
+    assert not answer["ok"]
+    return delivery, answer["text"]

@@ -4,9 +4,10 @@ import json
 import subprocess
 
 import pytest
+import yaml
 
 from service.adapters.kubernetes import looking
-from tests.cluster.helm import NEWEST, OLDEST, rendered
+from tests.cluster.helm import FORMER, NEWEST, OLDEST, rendered
 
 IMAGE = {"image": {"repository": "registry.example/segue"}}
 SPLIT = {
@@ -44,6 +45,8 @@ SETS = {
         "priorityClassName": "system-cluster-critical",
     },
     "cluster-wide": {**SPLIT, "rbac": {"clusterWide": True}},
+    **{f"values of {path.stem}": {**yaml.safe_load(path.read_text()), **IMAGE} for path in FORMER},
+    **{f"values of {path.stem}, split": {**yaml.safe_load(path.read_text()), **SPLIT} for path in FORMER},
 }
 ROUTE = {"enabled": True, "parentRefs": [{"name": "web"}], "hostnames": ["segue.example"], "web": True}
 

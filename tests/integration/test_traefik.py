@@ -12,13 +12,12 @@ from dataclasses import replace
 import pytest
 import requests
 
-from policies.place import served_by
+from policies.place import SERVED_BY, served_by
 from service import plugins, shim
 from service.adapters.exposition import Strange
 from service.adapters.traefik.daemon import TraefikDaemon
 from service.adapters.traefik.layout import Layout
 from service.adapters.traefik.metrics import TraefikMetrics, parse
-from service.adapters.traefik.rendering import SERVED_BY
 from service.adapters.traefik.router import TraefikRouter
 from service.ports.metrics import Counters, NoData, Sample
 from service.ports.outcomes import Refused, Retry

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from policies.place import Place
 from service.adapters import routes
-from service.adapters.kubernetes import claims, drift, labels, own_route, records, splits
+from service.adapters.kubernetes import claims, drift, labels, own_route, records, splits, stamps
 from service.adapters.kubernetes.answers import NoSuchKind
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import HTTP_ROUTE, Kind
@@ -19,7 +19,7 @@ from service.adapters.kubernetes.recorded import Object, Recorded, address_of, n
 from service.adapters.kubernetes.records import Record
 from service.adapters.kubernetes.routes_manifest import service_of
 from service.adapters.kubernetes.shapes.known import SHAPES
-from service.ports.connections import KEEPING, Cluster
+from service.ports.connections import MARKING, Cluster
 from service.ports.outcomes import Refused
 from service.ports.traffic import Route
 
@@ -41,7 +41,7 @@ class GatewayRouter(Recorded):
         self.fields = self._shape.fields
         self._kind: Kind | None = None if place.route else HTTP_ROUTE
         self.capabilities = _OWN if place.route is None else frozenset({"weights"}) | self._shape.keeps
-        if place.route is None and cluster.plane in KEEPING:
+        if place.route is None and cluster.plane in MARKING:
             self.capabilities |= {"sticky:cookie", "sticky:header"}
 
     def set(self, route: Route) -> Route:
@@ -160,11 +160,12 @@ class GatewayRouter(Recorded):
             )
         name = own_route.own_name(target)
         marks = labels.labels(target, "", self._cluster.owner)
+        spec = own_route.own_spec(route, self._cluster.gateway, namespace)
         return {
             "apiVersion": HTTP_ROUTE.api_version,
             "kind": "HTTPRoute",
             "metadata": {"name": name, "namespace": namespace, "labels": marks},
-            "spec": own_route.own_spec(route, self._cluster.gateway, namespace),
+            "spec": stamps.stamped(spec, namespace) if self._cluster.plane in MARKING else spec,
         }
 
     def _without(self, live: Object | None, target: str, tombstone: Record | None) -> Object | None:

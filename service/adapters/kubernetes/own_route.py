@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from policies.place import served_by
-from service.adapters.kubernetes import routes_manifest, splits
+from service.adapters.kubernetes import routes_manifest, splits, stamps
 from service.adapters.kubernetes.planes import OWN_SUFFIX
 from service.adapters.kubernetes.routes_manifest import GROUP, parent
 from service.adapters.kubernetes.shapes import WHOLE, part
@@ -124,7 +124,12 @@ def _ref(backend: Backend, namespace: str) -> dict[str, Any]:
 def _essence(rule: Mapping[str, Any], namespace: str) -> Any:
     said = rule.get("backendRefs") or []
     refs = [
-        (routes_manifest.key_of(ref, namespace), ref.get("port"), ref.get("weight"), ref.get("filters") or [])
+        (
+            routes_manifest.key_of(ref, namespace),
+            ref.get("port"),
+            ref.get("weight"),
+            stamps.unstamped(ref, namespace),
+        )
         for ref in said
     ]
     return rule.get("matches"), rule.get("filters") or [], refs

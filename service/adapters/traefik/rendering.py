@@ -8,13 +8,12 @@ through the services of `recorded`.
 
 from typing import Any
 
-from policies.place import served_by
+from policies.place import SERVED_BY, served_by
 from service.adapters.traefik import recorded
 from service.ports.traffic import Backend, Route
 from service.preview import PREVIEW_HEADER
 
 WHOLE = 1_000_000  # a split's weights as whole numbers: a ten-thousandth of a percent is 1
-SERVED_BY = "X-Segue-Served-By"
 NOBODY = "nobody"  # answers 503 for a preview of a version that the target does not have
 TRANSPORT = "backends"
 _ENTRY = ["models"]
