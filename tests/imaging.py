@@ -26,21 +26,24 @@ def program():
 class ImageServer:
     """One registry with all its files in one folder.
 
-    `secured` wants LOGIN, `tokens` (what its configuration says of them) wants a token of a service, `tells` is a
+    `tls` are the files of its certificate and key, and of who signed it. `secured` wants LOGIN, `tokens` (what its configuration says of them) wants a token of a service, `tells` is a
     hook's URL and secret.
     """
 
-    def __init__(self, folder, *, secured=False, tells=None, tokens=None, address="127.0.0.1"):
+    def __init__(self, folder, *, secured=False, tells=None, tokens=None, address="127.0.0.1", tls=None):
         self.folder = folder
         self.port = free_port()
         self.host = f"{address}:{self.port}"
-        self.url = f"http://{self.host}"
+        self.url = f"{'https' if tls else 'http'}://{self.host}"
+        self._verify = str(tls[2]) if tls else True
         self._config = {
             "version": "0.1",
             "log": {"level": "warn"},
             "storage": {"filesystem": {"rootdirectory": str(folder / "data")}, "delete": {"enabled": True}},
             "http": {"addr": self.host},
         }
+        if tls:
+            self._config["http"]["tls"] = {"certificate": str(tls[0]), "key": str(tls[1])}
         if secured:
             self._config["auth"] = {"htpasswd": {"realm": "images", "path": str(folder / "htpasswd")}}
         if tokens is not None:
@@ -75,7 +78,7 @@ class ImageServer:
     def _answers(self):
         assert self._process.poll() is None, (self.folder / "log").read_text()
         try:
-            return requests.get(f"{self.url}/v2/", timeout=5).status_code in {200, 401}
+            return requests.get(f"{self.url}/v2/", timeout=5, verify=self._verify).status_code in {200, 401}
         except requests.ConnectionError:
             return False
 

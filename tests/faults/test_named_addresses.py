@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from service.adapters.hosts.mirror import Mirror
+from service.adapters.hosts.mirror import Mirror, Way
 from service.adapters.hosts.rest import Rest
 from service.bootstrap import Site
 from service.ports.connections import Cluster, Source
@@ -152,7 +152,7 @@ def test_a_host_that_sends_elsewhere_is_not_followed(tmp_path, trap, status):
                 ask()
         mirror = Mirror(tmp_path / "mirror", f"{host.url}/acme/x.git", host.url, "git")
         with pytest.raises(PortError):
-            mirror.fetch("Bearer a-login")
+            mirror.fetch(Way("Bearer a-login"))
         assert len(host.asked) >= 4
         assert trap.asked == []
     finally:

@@ -62,6 +62,7 @@ def test_its_pod_has_a_home_that_can_be_written_and_sees_the_logins_it_needs_and
                     "items": [
                         {"key": "login-images", "path": "login-images"},
                         {"key": "netrc", "path": "netrc"},
+                        {"key": "authorities.pem", "path": "authorities.pem"},
                         {"key": "login-mlflow", "path": "login-mlflow"},
                     ],
                     "optional": True,

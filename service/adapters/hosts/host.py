@@ -15,8 +15,9 @@ from handlers.hints import CommentHint
 from service.adapters.hosts import comments
 from service.adapters.hosts.address import Address
 from service.adapters.hosts.login import Login
-from service.adapters.hosts.mirror import Mirror
+from service.adapters.hosts.mirror import Mirror, Way
 from service.adapters.hosts.rest import Forbidden, Missing, Rest
+from service.adapters.repository.running import Ended
 from service.ports.connections import Source
 from service.ports.git import CommitStatus, Permission, TreeEntry
 from service.ports.outcomes import Refused, Retry
@@ -106,6 +107,18 @@ class Host(ABC):
         self._need(commit)
         yield from self._mirror.archive(commit, folder)
 
+    # --- written through the mirror, for `writing` --------------------------------------------
+
+    def push(self, branch: str, tip: str, made: bytes) -> str | None:
+        """Make a commit in the mirror and have the host's branch name it instead of `tip`; its id, or None
+        where the host has another tip. Raises `Refused` where the host does not take it."""
+        proxy, certificates = self._rest.around()
+        return self._mirror.push(branch, tip, made, Way(self._login.git(), proxy, certificates))
+
+    def command(self, *words: str, data: bytes = b"") -> Ended:
+        """A git command in the mirror."""
+        return self._mirror.command(*words, data=data)
+
     def _facts(self, path: str) -> dict[str, Any]:
         """What the host says of the repository itself. Raises `Retry` where it is not there now."""
         try:
@@ -126,7 +139,7 @@ class Host(ABC):
 
     def _fetch(self) -> None:
         proxy, certificates = self._rest.around()
-        self._mirror.fetch(self._login.git(), proxy, certificates)
+        self._mirror.fetch(Way(self._login.git(), proxy, certificates))
 
     def _need(self, commit: str) -> None:
         """Fetch a commit that is not here. Raises `Refused` where it is not at the host either."""

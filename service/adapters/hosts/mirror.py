@@ -9,10 +9,11 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from service.adapters.repository.reading import Reader, checked
-from service.adapters.repository.running import Reach, run
+from service.adapters.repository.running import Ended, Reach, run
 from service.ports.outcomes import Refused, Retry
 
 LARGEST = 8 << 30  # bytes of one pack
@@ -23,8 +24,20 @@ _PATIENCE = 60.0  # until another process has fetched
 _REFS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 _FETCH = ("fetch", "--quiet", "--prune", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head",
           "--no-auto-maintenance", "--force")  # fmt: skip
+_PUSH = ("push", "--quiet", "--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no")
+_MOVED = ("failed to update ref", "cannot lock ref", "fetch first")
+_MOST_SAID = 500
 _GONE = ("not found", "error: 404", "error: 410")
 _DENIED = ("Authentication failed", "error: 401", "error: 403", "could not read Username")
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How the host is reached: a header's value, a proxy's address, a file of authorities; "" for none."""
+
+    authorization: str
+    proxy: str = ""
+    certificates: str = ""
 
 
 class Mirror(Reader):
@@ -51,9 +64,9 @@ class Mirror(Reader):
             return False
         return super().has(commit)
 
-    def fetch(self, authorization: str, proxy: str = "", certificates: str = "") -> None:
+    def fetch(self, way: Way) -> None:
         """Have it hold what the host holds now. Raises `Retry`, and `Refused` for what is too large."""
-        with self.alone("fetching"), _config(authorization, proxy, certificates) as config:
+        with self.alone("fetching"), _config(way) as config:
             self._prepare()
             ended = run(
                 self._there(), *_FETCH, "--", self._url, *_REFS, reach=Reach(config, SECONDS, LARGEST)
@@ -61,6 +74,46 @@ class Mirror(Reader):
             if ended.status != 0:
                 raise self._failed(ended.said)
             self._pack()
+
+    def push(self, branch: str, tip: str, made: bytes, way: Way) -> str | None:
+        """Make a commit, as `fast-import` reads it, and push it to a branch that still names `tip` there; its
+        id, or None where the branch names something else. Raises `Refused` or `Retry`, as the host does."""
+        with self.alone("fetching"), _config(way) as config:
+            ended = self.command("fast-import", "--quiet", "--done", data=made)
+            commit, name = ended.out.decode().strip(), f"refs/heads/{branch}"
+            if not commit:
+                raise Retry(f"no commit can be made in {self._folder_on_disk}: {ended.said[-500:]}", 5.0)
+            only = (f"--force-with-lease={name}:{tip}", "--", self._url, f"{commit}:{name}")
+            told = run(self._there(), *_PUSH, *only, reach=Reach(config, SECONDS, LARGEST))
+        if told.status == 0:
+            return commit
+        if (why := self._refusal(branch, told)) is not None:
+            raise why
+        return None
+
+    def command(self, *words: str, data: bytes = b"") -> Ended:
+        """A git command that speaks to nobody."""
+        return run(self._there(), *words, data=data)
+
+    def _refusal(self, branch: str, told: Ended) -> Refused | Retry | None:
+        """What the host meant; None where others were first.
+
+        Contract: `git push --porcelain`, whose line for a branch ends with the reason.
+        """
+        lines = told.out.decode("utf-8", "replace").splitlines()
+        line = next((one for one in lines if one.startswith("!")), "")
+        if "[rejected]" in line or any(word in line for word in _MOVED):
+            return None
+        said = [one.removeprefix("remote:").strip() for one in told.said.splitlines() if "remote:" in one]
+        why = "; ".join(one for one in said if one)[:_MOST_SAID] or line.rpartition("\t")[2]
+        if "[remote rejected]" in line:
+            return Refused(f"{self._page} does not take a commit to {branch} from Segue: {why}")
+        if any(word in told.said for word in _DENIED):
+            return Refused(
+                f"{self._page} does not let the login of {self._source} push to it; write a token that may"
+                f" into the secret file login-{self._source}"
+            )
+        return self._failed(told.said)
 
     def _prepare(self) -> None:
         """Make it where it is not there, and take away what a killed fetch left."""
@@ -128,16 +181,16 @@ def _locked(descriptor: int) -> bool:
 
 
 @contextmanager
-def _config(authorization: str, proxy: str, certificates: str) -> Iterator[str]:
+def _config(way: Way) -> Iterator[str]:
     """A file of git's settings that exists in memory alone: a login is in no argument and on no disk."""
     lines = [
         "[http]",
         "followRedirects = false",
         "lowSpeedLimit = 1",
         f"lowSpeedTime = {SILENT}",
-        *([f"extraHeader = {_quoted('Authorization: ' + authorization)}"] if authorization else []),
-        *([f"proxy = {_quoted(proxy)}"] if proxy else []),
-        *([f"sslCAInfo = {_quoted(certificates)}"] if certificates else []),
+        *([f"extraHeader = {_quoted('Authorization: ' + way.authorization)}"] if way.authorization else []),
+        *([f"proxy = {_quoted(way.proxy)}"] if way.proxy else []),
+        *([f"sslCAInfo = {_quoted(way.certificates)}"] if way.certificates else []),
         "[credential]",
         "helper =",
         "[fetch]",

@@ -10,7 +10,7 @@ from typing import Any
 from service.adapters.kubernetes import job_manifest, reasons
 from service.adapters.kubernetes import labels as labelling
 from service.adapters.oci.build import write_recipe
-from service.adapters.oci.build_away import VARIABLE, Order, write_order
+from service.adapters.oci.build_away import AUTHORITIES, VARIABLE, Order, write_order
 from service.ports.jobs import Job, Limits
 from service.ports.outcomes import Refused
 from service.settings import Settings
@@ -90,7 +90,8 @@ def environment(installer: Mapping[str, str]) -> dict[str, str]:
 
 def _secret(name: str, order: Order) -> Object:
     """Of the Secret only what this build needs; what is not in it needs no login."""
-    keys: Sequence[str] = ["login-images", _NETRC, *(f"login-{source.keyring}" for source in order.sources)]
+    logins = (f"login-{source.keyring}" for source in order.sources)
+    keys: Sequence[str] = ["login-images", _NETRC, AUTHORITIES, *logins]
     items = [{"key": key, "path": key} for key in keys]
     return {"secret": {"secretName": name, "items": items, "optional": True, "defaultMode": _READABLE}}
 

@@ -8,14 +8,14 @@ that SEGUE_RESULT names, what is printed is the log.
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from service import settings as settings_of
 from service import sources
-from service.adapters.oci import handing
+from service.adapters.oci import handing, installing
 from service.adapters.oci.blobs import Layout, canonical
 from service.adapters.oci.build import Log, build, opener, read_recipe, where, write_recipe
 from service.adapters.oci.push import SECONDS, STORE
@@ -25,6 +25,7 @@ from service.ports.connections import Source
 from service.settings import Settings
 
 VARIABLE = "SEGUE_BUILD"
+AUTHORITIES = "authorities.pem"  # the secret file of those that sign the certificates of registry and MLflow
 LONGEST = 600  # characters of a reason: a pod can tell 4096 bytes
 
 
@@ -77,5 +78,13 @@ def _opener(order: Order, settings: Settings) -> Callable[[str], Any]:
     return open_source
 
 
+def trust(environ: MutableMapping[str, str]) -> None:
+    """Have authorities of the Secret's count, instead of those that the image has, where it names some."""
+    file = Path(environ["SEGUE_HOME"]) / "secrets" / AUTHORITIES
+    if file.is_file():
+        environ[installing.AUTHORITIES] = environ["SSL_CERT_FILE"] = str(file)
+
+
 if __name__ == "__main__":
+    trust(os.environ)
     main(read_order(os.environ[VARIABLE]), settings_of.read(os.environ), Path(os.environ["SEGUE_RESULT"]))

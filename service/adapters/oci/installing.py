@@ -33,6 +33,7 @@ _NEVER = {"UV_NO_VERIFY_HASHES", "UV_WORKING_DIR", "UV_PROJECT", "UV_PYTHON", "U
 _SYSTEM_CERTIFICATES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
 _SECONDS = 1800
 _TAIL = 4000
+AUTHORITIES = "REQUESTS_CA_BUNDLE"  # a file; for registries and MLflow, of which the installer needs none
 
 Log = Callable[[str], None]
 
@@ -44,7 +45,7 @@ def passed(environ: Mapping[str, str]) -> dict[str, str]:
         for name, value in environ.items()
         if (name.startswith(_PASSED) and name not in _NEVER)
         or name.upper().endswith("_PROXY")
-        or name in {"HOME", "PATH", "LANG", "NETRC"}
+        or name in {"HOME", "PATH", "LANG", "NETRC", AUTHORITIES}
     }
 
 

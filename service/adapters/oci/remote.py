@@ -131,7 +131,7 @@ class Remote:
                 method, url, timeout=self._seconds, allow_redirects=False, stream=method != "HEAD", **given
             )
         except requests.RequestException as error:
-            reason = f"the registry {self.url} cannot be reached: {type(error).__name__}"
+            reason = f"the registry {self.url} cannot be reached: {_trouble(error)}"
             raise Retry(reason, after=5) from error
 
     def _checked(
@@ -238,3 +238,13 @@ def _wait(retry_after: str) -> float:
     if retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 6:
         return min(_LONGEST_WAIT, max(1.0, float(retry_after)))
     return 30.0 if retry_after else 5.0
+
+
+def _trouble(error: requests.RequestException) -> str:
+    """What went wrong, by its kind; a text of the library's may hold an address with a login."""
+    if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return (
+            "its certificate is of no authority that is known here, or for another name; a file with the"
+            " authorities of a company is named by REQUESTS_CA_BUNDLE"
+        )
+    return type(error).__name__
