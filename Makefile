@@ -73,10 +73,11 @@ fuzz: $(READY) ## a million changed inputs over all parsers, 50,000 malformed re
 
 ON_POSTGRESQL = $(addprefix tests/scenarios/test_,$(addsuffix .py,lost_webhooks when_newer orders parked upgrades trust))
 
-test-hosts: $(READY) $(MLFLOW_READY) $(SENDERS_READY) ## tests with real servers beside Segue: Gitea, Alertmanager (built once, minutes), MLflow, Distribution, Prometheus, brokers, PostgreSQL
+test-hosts: $(READY) $(MLFLOW_READY) $(SENDERS_READY) ## tests with real servers beside Segue: Gitea, Alertmanager, a Matrix server (built or installed once, minutes), MLflow, Distribution, Prometheus, brokers, PostgreSQL
 	$(BIN)/python -m tests.hosts.packages
 	$(BIN)/python -m tests.hosts.building
 	$(BIN)/python -m tests.hosts.alerting
+	$(BIN)/python -m tests.hosts.matrix
 	$(BIN)/pytest -q tests/hosts tests/contracts/test_counter_source.py --timeout 300 --durations 5
 	SEGUE_TEST_SCENARIOS=postgres $(BIN)/pytest -q $(ON_POSTGRESQL) --timeout 300
 

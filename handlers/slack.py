@@ -152,7 +152,7 @@ def _event(told: Told) -> tuple[SaidHint, ...]:
     Slack's own field takes no message that begins with `/`."""
     event = _part(told, "event")
     odd = any(event.get(key) for key in ("subtype", "bot_id", "edited", "hidden"))
-    if event.get("type") not in {"message", "app_mention"} or odd:
+    if event.get("type") not in ("message", "app_mention") or odd:
         return ()
     text = strict_json.text(event, "text", MOST_TEXT)
     if event["type"] == "app_mention":

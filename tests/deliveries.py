@@ -19,7 +19,8 @@ class Recorded:
     @property
     def sent(self) -> float:
         """When its sender says that it was, where it says so."""
-        return float(self.headers.get("X-MLflow-Timestamp") or self.headers.get("webhook-timestamp", "0"))
+        names = ("X-MLflow-Timestamp", "X-Slack-Request-Timestamp", "webhook-timestamp")
+        return float(next((self.headers[name] for name in names if name in self.headers), "0"))
 
 
 def recorded(kind: str) -> tuple[Recorded, ...]:

@@ -1,4 +1,4 @@
-"""What else a wide world holds: a registry whose alias moves, a host whose people comment, a Deployment to take over.
+"""What else a wide world holds: a registry whose alias moves, a host whose people comment, a chat, a Deployment to take over.
 
 Only those who die or stop at named points ask for it: there every kind of effect must be come to.
 """
@@ -13,6 +13,7 @@ from service.ports.git import Permission
 GIT = Source("git", "bare", "memory")
 REGISTRY = Source("mlflow", "mlflow", "memory")
 FORGE = Source("forge", "gitea", "https://git.example/ml/forge")
+CHAT = Source("chat", "slack", "https://slack.example/T1")
 CLUSTER = Cluster("prod", namespace="ml")
 SECRET = b"a-secret-of-the-forge"
 ALIASED, TAKEN, FOUND = "aliased", "taken", "taken.ml"
@@ -22,6 +23,7 @@ ALIASED_YAML = f"""\
 name: {ALIASED}
 model: models:/{ALIASED}@challenger
 serve: none
+approvals: {{count: 0, in: "chat:#ml-release"}}
 """
 TAKEN_YAML = f"""\
 name: {TAKEN}

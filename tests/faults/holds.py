@@ -6,8 +6,10 @@ Each check returns sentences; none means that it holds. They know nothing of how
 from collections import Counter, defaultdict
 from itertools import pairwise
 
+from policies import messages
 from policies.release import Phase
 from policies.version import VersionPhase
+from service import telling
 from service.performing.images import job_name
 from service.states import number_of, release_of, target_of, version_of
 from tests.faults.beside import FOUND
@@ -90,6 +92,10 @@ def twice(harness, seen):
     if set(seen.running) != warm:
         wrong.append(f"running: {sorted(seen.running)}; wanted: {sorted(warm)}")
     wrong += [f"{count} answers to the comment {key}" for key, count in seen.answers.items() if count > 1]
+    for release in (r for r in _releases(harness) if telling.place(r) is not None):
+        told, wanted = seen.messages.get(telling.key(release), []), [messages.title(release)]
+        if told != wanted:
+            wrong.append(f"the chat was told {told} of {release.name}, wanted {wanted}")
     promoted = sorted(
         (r for r in _releases(harness) if r.phase is Phase.PROMOTED), key=lambda one: number_of(one.name)
     )

@@ -21,6 +21,7 @@ from multiprocessing.connection import Client, Listener
 
 from handlers import signing
 from service.adapters.memory.builder import MemoryBuilder
+from service.adapters.memory.chat import MemoryChat
 from service.adapters.memory.deployment import MemoryDeployment
 from service.adapters.memory.git import MAIN, MemoryGit
 from service.adapters.memory.jobs import MemoryJobs
@@ -53,7 +54,9 @@ TURN = 0.005  # seconds of the machine's clock, as the next
 LONGEST_STEP = 2.0
 NAP, LONGEST_NAP = 0.005, 0.1  # the same, of who found nothing to do
 KINDS = ("intake", "urgent", "patient", "reconciler", "observer")  # of bodies
-INSIDE = frozenset({"git", "forge", "builder", "jobs", "workloads", "deployment", "router", "registry"})
+INSIDE = frozenset(
+    {"git", "forge", "builder", "jobs", "workloads", "deployment", "router", "registry", "chat"}
+)
 SENT_AGAIN = 4.0  # seconds after which a sender that heard nothing sends once more
 
 
@@ -150,6 +153,7 @@ class Seen:
     aliases: dict[tuple[str, str], str] = field(default_factory=dict)
     comments: set[str] = field(default_factory=set)  # keys of the answers that commands in comments get
     answers: dict[str, int] = field(default_factory=dict)  # by key: how many stand at the host
+    messages: dict[str, list[str]] = field(default_factory=dict)  # of the chat, by key: what each says
     pushes: list[tuple[str, str]] = field(default_factory=list)  # commit and model, in order
     tips: dict[str, bytes] = field(default_factory=dict)  # by model: what its newest serve.py says
     contents: dict[tuple[str, str], bytes] = field(default_factory=dict)  # by commit and model
@@ -172,7 +176,7 @@ class World:
         self.git, self.builder, self.jobs = MemoryGit(), MemoryBuilder(clock=clock), MemoryJobs()
         self.jobs.results[""] = {"quality": 0.9}
         self.workloads, self.router = MemoryWorkloads(), MemoryRouter()
-        self.registry, self.forge = MemoryRegistry(), MemoryGit()
+        self.registry, self.forge, self.chat = MemoryRegistry(), MemoryGit(), MemoryChat()
         self.deployment = MemoryDeployment(beside.FOUND, beside.FOUND_IMAGE)
         self.counters = MemoryMetrics(clock)
         self.people = People(self, models, wide)
@@ -259,10 +263,17 @@ class World:
         seen.running = tuple(name for name in self._running() if name != beside.FOUND)
         seen.aliases = self.registry.aliases()
         seen.answers = Counter(key for _, key in self.forge.comments)
+        seen.messages = self._messages()
         seen.notes = {commit: self.git.note(commit) for commit, _ in seen.pushes}
         seen.served = {name: one.requests for name, one in self.counters._counters.items()}
         seen.unacknowledged = len(self.people.waiting)
         return seen
+
+    def _messages(self):
+        found = {}
+        for one in self.chat.posted.values():
+            found.setdefault(one.key, []).append(one.message.title)
+        return found
 
     def names(self):
         """What sources name now, by source and reference."""

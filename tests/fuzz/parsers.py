@@ -1,5 +1,7 @@
 """Every parser of what strangers send, with seeds that it understands and what must hold for anything else."""
 
+import hashlib
+import hmac
 import json
 import random
 from collections.abc import Callable
@@ -7,8 +9,9 @@ from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from handlers import commands, labels, signing, strict_json
+from handlers import commands, forms, labels, pressing, signing, strict_json
 from handlers.commands import Wrong
 from handlers.errors import HandlerError, Unverified
 from policies import gto, tags
@@ -22,6 +25,7 @@ from tests.fuzz.mutating import mutated, mutated_headers
 ROOT = Path(__file__).resolve().parents[2]
 MOST_HINTS = 5_000
 CARRIED = {
+    "mattermost",
     "registry",
     "harbor",
     "gitlab",
@@ -89,7 +93,35 @@ ARTIFACT = (
     b'{"repo_full_name": "acme/fraud"}}}'
 )
 CLOUD_ARTIFACT = ARTIFACT.replace(b"PUSH_ARTIFACT", b"harbor.artifact.pushed").replace(b"event_data", b"data")
+SLASH = b"team_id=T1&channel_id=C1&user_id=U1&command=%2Fsegue&text=approve+rel-1&trigger_id=1&token=t"
+PRESS = (
+    b'{"type": "block_actions", "team": {"id": "T1"}, "user": {"id": "U1"}, "channel": {"id": "C1"}, "message": {"ts": '
+    b'"1.1"}, "actions": [{"type": "button", "action_ts": "2.1", "value": "{\\"line\\": \\"/segue abort rel-1\\", '
+    b'\\"seen\\": \\"\\"}"}]}'
+)
+MENTION = (
+    b'{"type": "event_callback", "team_id": "T1", "event_id": "Ev1", "event": {"type": "app_mention", "user": "U1", '
+    b'"channel": "C1", "ts": "1700000000.1", "text": "<@U2> approve rel-1 &gt; &lt;x"}}'
+)
+POST = "p" * 26
+TYPED = f"channel_id={POST}&user_id={POST}&command=%2Fsegue&text=abort+rel-1&trigger_id=1&token={SECRET.decode()}".encode()
+PRESSED = json.dumps(
+    {
+        "user_id": POST,
+        "channel_id": POST,
+        "post_id": POST,
+        "context": pressing.signed(SECRET, POST, "/segue abort rel-1", "shifting", 1795415906.0),
+    }
+).encode()
+SAID = (
+    b'{"type": "m.room.message", "event_id": "$e1", "sender": "@ann:x.test", "room_id": "!r:x.test", "origin_server_ts": '
+    b'1700000000000, "content": {"msgtype": "m.text", "body": "/segue approve rel-1"}}'
+)
+FORM = {"Content-Type": forms.FORM}
 MADE = {
+    "slack": ((SLASH, FORM), (b"payload=" + quote(PRESS).encode(), FORM), (PRESS, {}), (MENTION, {})),
+    "mattermost": ((TYPED, FORM), (PRESSED, {})),
+    "matrix": ((SAID, {}),),
     "harbor": ((ARTIFACT, {}), (CLOUD_ARTIFACT, {})),
     "bare": ((PUSH, {}),),
     "registry": ((TAGGED, {}),),
@@ -130,6 +162,8 @@ def _kept(kind: str) -> tuple[Recorded, ...]:
 def _signed(kind: str, body: bytes, headers: dict[str, str]) -> Recorded:
     signature = signing.sign(SECRET, b"one.1795415906." + body)
     names = {"webhook-id": "one", "webhook-timestamp": "1795415906", "webhook-signature": signature}
+    slack = hmac.new(SECRET, b"v0:1795415906:" + body, hashlib.sha256).hexdigest()
+    names |= {"X-Slack-Request-Timestamp": "1795415906", "X-Slack-Signature": f"v0={slack}"}
     return Recorded(kind, {**headers, **names, "Authorization": "Bearer " + SECRET.decode()}, body, SECRET)
 
 
@@ -174,6 +208,9 @@ def _handler(kind: str) -> Callable[[random.Random], str]:
                 raise Broken("a body that nobody signed was verified")
             _storable(handler.delivery_id(headers, body))  # must be there for what is verified
         try:
+            if hasattr(handler, "kept"):
+                handler.acknowledge(headers, body)
+                _check_hints(handler.parse(headers, handler.kept(headers, body)))  # what is stored is read
             hints = handler.parse(headers, body)
         except HandlerError:
             return "refused"

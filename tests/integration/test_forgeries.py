@@ -3,6 +3,8 @@
 Whoever guesses learns nothing: not which source exists, of which kind it is, or what was wrong.
 """
 
+import hashlib
+import hmac
 import http.client
 from dataclasses import dataclass, replace
 
@@ -58,7 +60,19 @@ def alone(body: bytes) -> Recorded:
     return Recorded("alone", {"Authorization": SECRET.decode()}, body, SECRET)
 
 
+def of_slack(body: bytes, **more: str) -> Recorded:
+    """As Slack signs it, with the time."""
+    mark = hmac.new(SECRET, b"v0:1795415906:" + body, hashlib.sha256).hexdigest()
+    headers = {"X-Slack-Request-Timestamp": "1795415906", "X-Slack-Signature": f"v0={mark}"}
+    return Recorded("slack", {**headers, **more}, body, SECRET)
+
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+SLASH = b"channel_id=C1&command=%2Fsegue&team_id=T1&text=abort+rel-1&trigger=1&user_id=U1"
+MENTION = b'{"event": {"type": "app_mention"}, "event_id": "Ev1", "team_id": "T1", "type": "event_callback"}'
 GOOD = {
+    "slack": ("slack", of_slack(SLASH, **FORM)),
+    "slack-event": ("slack", of_slack(MENTION)),
     "bare": ("bare", signed(PUSH)),
     "hook": ("hook", signed(ORDER)),
     "cloudevents": ("cloudevents", carrying(EVENT, **STRUCTURED)),
@@ -80,7 +94,9 @@ GOOD = {
     "bitbucket-workspace": ("bitbucket-workspace", picked("bitbucket", "cloud-commit-comment")),
     "bitbucket-server": ("bitbucket", picked("bitbucket", "server-push")),
 }
-TIMED = ("bare", "hook", "cloudevents-signed", "mlflow", "gitlab-signed")
+# Matrix takes nothing over HTTP; what proves a delivery of Mattermost stands in its body: test_chat_deliveries.py.
+OTHERS = {"matrix", "mattermost"}
+TIMED = ("slack", "slack-event", "bare", "hook", "cloudevents-signed", "mlflow", "gitlab-signed")
 CARRIED = (
     "registry",
     "alertmanager",
@@ -190,7 +206,7 @@ def refusal(world):
 
 
 def test_there_are_enough_of_them_and_of_every_kind_of_sender():
-    assert {kind for kind, _ in GOOD.values()} == set(plugins.names("event_sources"))
+    assert {kind for kind, _ in GOOD.values()} == set(plugins.names("event_sources")) - OTHERS
     print(f"{len(FORGERIES)} forgeries over {len(GOOD)} senders")
     assert len(FORGERIES) >= 60
 
@@ -207,7 +223,7 @@ def test_every_forgery_gets_the_one_answer_and_is_not_stored(world, refusal, nam
 def test_what_they_imitate_is_stored_without_any_login(world, source):
     _, one = GOOD[source]
     status, _, _ = world.send(source, one)
-    assert status == 202
+    assert status == (200 if source.startswith("slack") else 202)
     kept = world.inbox.get(world.inbox.newest())
     assert kept is not None
     assert kept.body == one.body
