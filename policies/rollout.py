@@ -72,7 +72,7 @@ def advance(
             return ending.end(release, target, Phase.REJECTED, said, at)
         case Tick(at=at), Phase.APPROVAL if at >= release.since + release.environment.approvals.expires:
             return ending.end(release, target, Phase.REJECTED, "nobody approved it in time", at)
-        case TurnCame(at=at), Phase.QUEUED:
+        case TurnCame(at=at), Phase.QUEUED if not release.step:
             return _take_turn(release, target, at, freeze)
         case Tick(at=at), Phase.QUEUED if target.holder is None and not (ahead or release.step):
             return _take_turn(release, target, at, freeze)

@@ -445,11 +445,16 @@ def test_a_check_that_cannot_be_made_lets_nobody_through():
 def test_an_answer_to_an_earlier_check_changes_nothing():
     run = waiting_for(1)
     approve(run, "bob", 5)
-    late = AuthorityChecked(run.release.step, Approvals(), run.release.approvals, (), 7)
-    run.see(TurnCame(6))
+    late = AuthorityChecked(run.release.step, Approvals(), run.release.approvals, (), 8)
+    run.target = make_target(holder="rel-1")
+    run.authorise(6)
+    run.target = make_target()
+    run.see(TurnCame(7))
     before = run.release
+    assert before.step not in {"", late.step}
     run.see(late)
-    assert run.release == before
+    run.see(TurnCame(9))
+    assert (run.release, run.effects) == (before, [])
 
 
 def test_an_approval_that_expired_before_the_turn_came_is_asked_for_again():
