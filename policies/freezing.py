@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from policies import approving
+from policies import approving, settle
 from policies.effects import Wake
 from policies.release import Release, Target
 from policies.split import Decision
@@ -18,4 +18,5 @@ def wait(release: Release, target: Target, freeze: Frozen) -> Decision:
     """Stay as it is, say until when, and come back then."""
     if release.waits == freeze.why:
         return Decision(release, target)
-    return Decision(replace(release, waits=freeze.why), target, (Wake(freeze.until),))
+    release = replace(release, waits=freeze.why)
+    return Decision(release, target, (Wake(freeze.until), *settle.announce(release)))

@@ -72,9 +72,7 @@ def advance(
             return ending.end(release, target, Phase.REJECTED, said, at)
         case Tick(at=at), Phase.APPROVAL if at >= release.since + release.environment.approvals.expires:
             return ending.end(release, target, Phase.REJECTED, "nobody approved it in time", at)
-        case TurnCame(at=at), Phase.QUEUED:
-            return _take_turn(release, target, at, freeze)
-        case Tick(at=at), Phase.QUEUED if target.holder is None and not (ahead or release.step):
+        case TurnCame(at=at), Phase.QUEUED if not release.step:
             return _take_turn(release, target, at, freeze)
         case Command(verb="override"), Phase.QUEUED:
             overridden = approving.override(release, event)

@@ -132,6 +132,10 @@ class Deciding:
         before = release_of(row)
         held = self.change.target(before.target)
         target = target_of(held, before.target)
+        if isinstance(event, Tick) and before.phase is Phase.QUEUED and target.holder is None:
+            self.next_turn(before.target)  # a freeze is over
+            row = self.change.release(number_of(name))
+            return None if row is None else release_of(row)
         ahead, freeze = self._ahead(before, target, event), self._freeze(before, event)
         decision = rollout.advance(before, target, event, ahead, freeze)
         after = decision.release
@@ -192,9 +196,7 @@ class Deciding:
     def _ahead(self, release: Release, target: Target, event: ReleaseEvent) -> str:
         """What takes the target before the release may, where this event could let it have it; or ""."""
         waits = release.phase in {Phase.PENDING, Phase.APPROVAL, Phase.QUEUED}
-        if not waits or not isinstance(
-            event, VersionReady | Command | AuthorityChecked | EffectFailed | Tick
-        ):
+        if not waits or not isinstance(event, VersionReady | Command | AuthorityChecked | EffectFailed):
             return ""
         return self._before(release, target)
 
