@@ -13,14 +13,14 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
 
-from service import sessions
+from service import access, sessions
+from service.access import Denied
 from service.settings import Settings
 from service.store import Store
 
 ROOT = "/-/"
 LOGINS, WINDOW = 10, 60.0  # so many wrong tokens from one address in so many seconds
 ADDRESSES = 1000  # that are remembered
-OPEN = frozenset({"page.login", "page.logged_in", "page.link", "page.linked", "page.static"})
 
 
 class Attempts:
@@ -52,7 +52,8 @@ def guard(page: Blueprint, store: Store, settings: Settings) -> None:
     def known() -> Response | None:
         if request.method == "POST" and not _ours(settings):
             return _refused("This form came from another site, so nothing was done.")
-        if request.endpoint in OPEN:
+        needs = access.needed(request)
+        if needs == access.OPEN:
             return None
         secret = request.cookies.get(cookie, "")
         visitor = sessions.visitor(store, secret) if secret else None
@@ -61,7 +62,8 @@ def guard(page: Blueprint, store: Store, settings: Settings) -> None:
         g.visitor = visitor
         if request.method == "POST" and not _proves(visitor.proof):
             return _refused("This form belongs to another login. Go back, load the page anew, and try again.")
-        return None
+        why_not = access.denied(store, visitor.rights, needs, request.view_args or {})
+        return None if why_not is None else _not_theirs(why_not)
 
 
 def routes(page: Blueprint, store: Store, settings: Settings) -> None:
@@ -121,6 +123,13 @@ def _asked() -> Response:
         return response
     to = request.full_path.removesuffix("?") if request.method == "GET" else ROOT
     return make_response(render_template("login.html", to=_inside(to)), 401)
+
+
+def _not_theirs(why: Denied) -> Response:
+    title = "Not for you" if why.status == 403 else "There is nothing here"
+    return make_response(
+        render_template("wrong.html", title=title, why=f"{why.why[:1].upper()}{why.why[1:]}."), why.status
+    )
 
 
 def _refused(why: str) -> Response:
