@@ -131,7 +131,10 @@ def _revoke(store: Store, name: str, *, wants_json: bool) -> None:
 @click.command("tokens")
 @as_json
 def listed(*, wants_json: bool) -> None:
-    """List all tokens: whose, what each may do, when it was made, when it ends. Never the token itself."""
+    """List all tokens: whose, what each may do, and until when.
+
+    The tokens themselves are stored nowhere.
+    """
     with _store() as store:
         now = store.now()
         found = tokens.all_of(store)
@@ -217,7 +220,10 @@ def _granted(who: str, role: str | None, places: tuple[str, ...], *, revoke: boo
 @click.command("grants")
 @as_json
 def given(*, wants_json: bool) -> None:
-    """List who was given which role, where, when and by whom; a token's stand with the tokens."""
+    """List who was given which role, where and when.
+
+    What tokens may do stands in: segue tokens
+    """
     with _store() as store, store.read() as read:
         found = [one for one in callers.all_given(read) if not one.holder.startswith(OF_TOKEN)]
     if wants_json:
