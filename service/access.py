@@ -78,6 +78,8 @@ ROUTES: dict[str, Needed] = {
     f"POST {PAGE}/logout": _OWN,
     f"GET {PAGE}/login": OPEN,
     f"POST {PAGE}/login": OPEN,
+    f"GET {PAGE}/login/provider": OPEN,
+    f"GET {PAGE}/login/back": OPEN,
     f"GET {PAGE}/links/<code>": OPEN,
     f"POST {PAGE}/links/<code>": OPEN,
     f"GET {PAGE}/static/<name>": OPEN,

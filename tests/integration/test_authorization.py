@@ -30,6 +30,8 @@ ANYBODY = {
     "GET /metrics": 200,
     "GET /-/login": 200,
     "POST /-/login": 401,  # without a token that is known
+    "GET /-/login/provider": 401,  # there is none
+    "GET /-/login/back": 401,
     "GET /-/links/<code>": 200,
     "POST /-/links/<code>": 401,
     "GET /-/static/<name>": 404,
