@@ -24,6 +24,8 @@ class Approval:
     source: str = field(default="", metadata={"later": True})  # whose host let the actor in; "": a token
     # All accounts of the same person, as the operator told them; none where nothing is told.
     accounts: tuple[str, ...] = field(default=(), metadata={"later": True})
+    # Whose grants let the actor approve, where no host did.
+    authority: tuple[str, ...] = field(default=(), metadata={"later": True})
 
 
 @dataclass(frozen=True, slots=True)

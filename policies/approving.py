@@ -54,6 +54,7 @@ def _with(release: Release, command: Command) -> Release:
         bond.step,
         "" if command.where is None else command.channel,
         command.accounts,
+        command.authority,
     )
     return replace(release, approvals=(*release.approvals, given))
 

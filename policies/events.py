@@ -136,6 +136,8 @@ class Command:
         default=(), metadata={"later": True}
     )  # of its source that the actor is in
     accounts: tuple[str, ...] = field(default=(), metadata={"later": True})  # of the same person
+    # Whose grants must allow it when it takes effect; none: who may was checked on its way in.
+    authority: tuple[str, ...] = field(default=(), metadata={"later": True})
 
 
 # --- answers to a version's effects ---------------------------------------------------------

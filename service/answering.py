@@ -13,7 +13,7 @@ from service import beginning, commenting, dismissing, hearing, ordering, replay
 from service.beginning import Plan
 from service.bootstrap import Parts
 from service.deciding import Deciding, decide
-from service.obeying import admins, back, releases, starting
+from service.obeying import admins, authority, back, releases, starting
 from service.obeying.reply import Reply
 from service.queue import Work
 from service.sources import CHAT_KINDS
@@ -27,7 +27,7 @@ def answer(parts: Parts, work: Work) -> None:
     command = COMMAND.load(work.body)
     in_chat = command.where is not None and parts.source(command.channel).kind in CHAT_KINDS
     command = command if in_chat else _with_groups(parts, command)
-    prepared = starting.plan(parts, command) if command.verb == "start" else admins.refusal(parts, command)
+    prepared = _prepared(parts, command) if command.verb == "start" else admins.refusal(parts, command)
 
     def store(deciding: Deciding) -> None:
         reply = prepared if isinstance(prepared, Reply) else obey(deciding, command, prepared)
@@ -66,9 +66,19 @@ def _with_groups(parts: Parts, command: Command) -> Command:
     return replace(command, groups=tuple(who for who in sorted(named) if host.belongs(login, who[1:])))
 
 
+def _prepared(parts: Parts, command: Command) -> Reply | Plan:
+    with parts.store.read() as read:
+        why_not = authority.why_no_start(read, command)
+    return starting.plan(parts, command) if why_not is None else Reply(ok=False, text=why_not)
+
+
 def obey(deciding: Deciding, command: Command, plan: Plan | None) -> Reply:
     """Do what the command says, or say why not."""
-    why_not = ordering.outdated(deciding.change, command) or seen.changed(deciding.change, command)
+    why_not = (
+        authority.why_not(deciding, command, plan)
+        or ordering.outdated(deciding.change, command)
+        or seen.changed(deciding.change, command)
+    )
     if why_not is None and command.verb in OF_ALL:
         why_not = hearing.no_say(deciding.change, command, "any/target")
     if why_not is not None:

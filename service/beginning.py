@@ -29,9 +29,13 @@ class Plan:
 def start(deciding: Deciding, plan: Plan) -> tuple[str, ...]:
     """The planned version, received once, and a release of it for each first environment."""
     key = _receive(deciding, plan)
+    return tuple(_release(deciding, plan.model, one, key, plan.cause) for one in first_environments(plan))
+
+
+def first_environments(plan: Plan) -> list[Environment]:
+    """Those that the plan releases to at once."""
     wanted = plan.environment
-    first = [e for e in plan.model.environments if (e.name == wanted if wanted else e.after is None)]
-    return tuple(_release(deciding, plan.model, environment, key, plan.cause) for environment in first)
+    return [e for e in plan.model.environments if (e.name == wanted if wanted else e.after is None)]
 
 
 def _receive(deciding: Deciding, plan: Plan) -> str:

@@ -199,6 +199,12 @@ class Change(Reading):
         gone = self.connection.execute(delete(tables.token).where(tables.token.c.name == name))
         return gone.rowcount == 1
 
+    def add_row(self, table: Table, values: dict[str, Any]) -> bool:
+        """Store a row unless there is one with its key; whether there was none."""
+        return (
+            self.connection.execute(self._insert(table).values(values).on_conflict_do_nothing()).rowcount == 1
+        )
+
     # --- effects and the record -------------------------------------------------------------
 
     def add_work(self, work: Work) -> None:

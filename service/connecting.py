@@ -23,7 +23,7 @@ from service.store import Store
 WHSEC = frozenset(
     {"hook", "cloudevents"}
 )  # whose secret is written as the Standard Webhooks specification has it
-TAKEN = frozenset({"people", "labels", "inbox", "sweep"})
+TAKEN = frozenset({"people", "labels", "inbox", "sweep", "token", "oidc"})
 HOW = {
     "alertmanager": "see docs/how-to/alerts.md",
     "cloudevents": "see docs/how-to/other-events.md",

@@ -21,7 +21,9 @@ from handlers import labels
 from handlers.commands import BY_VERB
 from handlers.errors import Malformed, Unverified
 from handlers.strict_json import load as load_json
+from policies import roles
 from service import plugins
+from service.callers import Caller
 from service.errors import StoreError
 from service.inbox import Delivery, Inbox, Stored
 from service.settings import Settings
@@ -49,7 +51,7 @@ class Door:
 
 
 Doors = Callable[[str], Door | None]
-Actors = Callable[[str], str | None]
+Actors = Callable[[str], Caller | None]
 
 
 class Refusal(Exception):
@@ -113,19 +115,21 @@ def _taken(desk: "_Desk", source: str, handler: Any, headers: Mapping[str, str],
 def _for_people(app: Flask, desk: "_Desk", actors: Actors) -> None:
     @app.post("/api/v1/commands")
     def command() -> Response:
-        actor = _actor(actors)
-        told = _command(_body(request, desk.settings.body_bytes), actor)
-        return desk.take(PEOPLE, _asked_once(), json.dumps(told, sort_keys=True).encode())
+        caller = _caller(actors)
+        told = _command(_body(request, desk.settings.body_bytes), caller)
+        return desk.take(PEOPLE, _asked_once(caller), json.dumps(told, sort_keys=True).encode())
 
     @app.post("/api/v1/labels")
     def true_labels() -> Response:
-        _actor(actors)
+        caller = _caller(actors)
         body = _body(request, desk.settings.body_bytes)
         try:
-            labels.parse(body)
+            batch = labels.parse(body)
         except Malformed as error:
             raise Refusal(400, str(error)) from None
-        return desk.take(LABELS, _asked_once(), body)
+        if not caller.rights.may_of_model("label", batch.model):
+            raise _denied("label", batch.model)
+        return desk.take(LABELS, _asked_once(caller), body)
 
 
 def _for_operators(app: Flask, desk: "_Desk") -> None:
@@ -149,17 +153,21 @@ def _for_operators(app: Flask, desk: "_Desk") -> None:
 # --- what a request must be ------------------------------------------------------------------
 
 
-def _actor(actors: Actors) -> str:
+def _caller(actors: Actors) -> Caller:
     """Whose token it is."""
-    actor = actors(request.headers.get("Authorization", ""))
-    if actor is None:
+    caller = actors(request.headers.get("Authorization", ""))
+    if caller is None:
         raise Refusal(401, "a token is needed: Authorization: Bearer <token>")
-    return actor
+    return caller
 
 
-def _asked_once() -> str:
-    """The name under which the same request sent twice is one."""
-    return (request.headers.get("Idempotency-Key", "") or secrets.token_hex(16))[:100]
+def _denied(action: str, where: str) -> Refusal:
+    return Refusal(403, f"this needs the role {roles.who_may(action)} on {where}; see: segue whoami")
+
+
+def _asked_once(caller: Caller) -> str:
+    """The name under which the same request of somebody sent twice is one; others' keys are their own."""
+    return f"{caller.name}:{(request.headers.get('Idempotency-Key', '') or secrets.token_hex(16))[:100]}"
 
 
 def _body(asked: Request, most: int) -> bytes:
@@ -201,7 +209,7 @@ def _named(handler: Any, headers: Mapping[str, str], body: bytes) -> str:
     return found
 
 
-def _command(body: bytes, actor: str) -> dict[str, Any]:
+def _command(body: bytes, caller: Caller) -> dict[str, Any]:
     try:
         told = load_json(body)
     except Malformed as error:
@@ -209,6 +217,8 @@ def _command(body: bytes, actor: str) -> dict[str, Any]:
     verb = told.get("verb")
     if not isinstance(verb, str) or verb not in BY_VERB:
         raise Refusal(400, f"`verb` must be one of {', '.join(BY_VERB)}")
+    if not caller.rights.may_somewhere(verb):
+        raise _denied(verb, "something")
     for key in ("subject", "digest", "reason", "channel"):
         value = told.get(key)
         if value is not None and (not isinstance(value, str) or len(value) > 2000):
@@ -219,7 +229,8 @@ def _command(body: bytes, actor: str) -> dict[str, Any]:
     if not isinstance(arguments, dict) or not all(isinstance(v, str) for v in arguments.values()):
         raise Refusal(400, "`arguments` must be an object of texts")
     known = ("verb", "subject", "digest", "reason", "channel", "arguments")
-    return {**{key: told[key] for key in known if key in told}, "actor": actor}
+    given = {key: told[key] for key in known if key in told}
+    return {**given, "actor": caller.name, "authority": list(caller.holders)}
 
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:

@@ -38,9 +38,11 @@ class Reading:
         final: bool | None = None,
         before: int | None = None,
         begun: float | None = None,
+        among: str | None = None,
         limit: int = 1000,
     ) -> list[ReleaseRow]:
-        """Newest first; with `begun` those that had begun by that time. Next page: `before=<the last id>`."""
+        """Newest first; with `begun` those that had begun by that time, with `among` those whose target that
+        regular expression matches. Next page: `before=<the last id>`."""
         wanted = {"model": model, "target": target, "version_key": version_key, "phase": phase}
         query = select(release).order_by(release.c.id.desc()).limit(limit)
         for column, value in wanted.items():
@@ -53,6 +55,8 @@ class Reading:
             query = query.where(release.c.id < before)
         if begun is not None:
             query = query.where(release.c.created <= begun)
+        if among is not None:
+            query = query.where(release.c.target.regexp_match(among))
         return [_release(row) for row in self.connection.execute(query)]
 
     def releases_of(self, numbers: Sequence[int]) -> list[ReleaseRow]:

@@ -177,4 +177,5 @@ def command_of(delivery: Delivery) -> Command:
         channel=told.get("channel", "api"),
         at=delivery.received,
         arguments=arguments,
+        authority=tuple(str(holder) for holder in told.get("authority", ())),
     )

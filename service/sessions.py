@@ -1,19 +1,26 @@
-"""Who is logged in to the page: sessions and one-time links, each standing for a token.
+"""Who is logged in to the page: sessions and one-time links that stand for a token, and logins by a
+provider of identities.
 
 Secrets are random and given out once; what is stored are their digests. A session ends after
 `LONGEST_SECONDS`, when nobody has used it for `IDLE_SECONDS`, when it is ended, and with its token.
+What its owner may do is read anew each time.
 """
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Table, delete, insert, select, update
 
+from policies.roles import Rights
+from service import callers
+from service.callers import Caller
 from service.change import Change
+from service.reading import Reading
 from service.rows import Token
 from service.store import Store
-from service.tables import session, token
-from service.tokens import OPERATOR, digest_of
+from service.tables import login, session, token
+from service.tokens import digest_of, owner
 
 LINK_SECONDS = 600.0  # in which a one-time link must be followed
 LONGEST_SECONDS = 12 * 3600.0
@@ -25,17 +32,32 @@ NOTED_SECONDS = 60.0  # a use is written down this long after the last one: not 
 class Visitor:
     """Somebody who is logged in. `proof` must come with what they send: only their own pages know it."""
 
-    name: str
+    caller: Caller
     proof: str
+
+    @property
+    def name(self) -> str:
+        return self.caller.name
+
+    @property
+    def rights(self) -> Rights:
+        return self.caller.rights
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A session that goes on, and the table that it stands in."""
+
+    table: Table
+    caller: Caller
+    used: float
 
 
 def offer(store: Store, token_secret: str) -> str | None:
     """The code of a link that logs the token's owner in, once and soon; None for an unknown token."""
     with store.change() as change:
-        owner = _owner(change, digest_of(token_secret))
-        if owner is None:
-            return None
-        return _add(change, owner.hash, link=True)
+        known = owner(change, digest_of(token_secret))
+        return None if known is None else _add(change, known.hash, link=True)
 
 
 def redeem(store: Store, code: str) -> str | None:
@@ -48,48 +70,72 @@ def redeem(store: Store, code: str) -> str | None:
 
 
 def begin(store: Store, token_secret: str) -> str | None:
-    """A new session's secret for a token; None for an unknown one, and for one for verdicts alone."""
+    """A new session's secret for a token; None for an unknown one, and for one that may see nothing."""
     if store.token(digest_of(token_secret)) is None:  # a wrong one costs no transaction that writes
         return None
     with store.change() as change:
         return _begin(change, digest_of(token_secret), "token")
 
 
+def begin_for(store: Store, name: str, groups: Sequence[str]) -> str | None:
+    """A new session's secret for whom a provider of identities named; None where nobody gave them a role
+    with which they may see anything."""
+    with store.change() as change:
+        caller = callers.of_login(change, name, groups)
+        if not caller.rights.may_somewhere("see"):
+            return None
+        change.record(f"login-{name}", name, "logged in", {"by": "provider", "groups": list(groups)})
+        change.connection.execute(delete(login).where(login.c.until < change.now))
+        secret, until = secrets.token_urlsafe(32), change.now + LONGEST_SECONDS
+        values = {"digest": digest_of(secret), "name": name, "groups": list(groups)}
+        change.connection.execute(insert(login).values(**values, used=change.now, until=until))
+        return secret
+
+
 def visitor(store: Store, secret: str) -> Visitor | None:
     """Whose session it is; None for one that has ended."""
     digest = digest_of(secret)
-    joined = session.join(token, token.c.hash == session.c.token)
-    columns = (token.c.name, token.c.expires, session.c.used, session.c.until)
     with store.read() as read:
-        wanted = select(*columns).select_from(joined).where(session.c.digest == digest, ~session.c.link)
-        row, now = read.connection.execute(wanted).one_or_none(), read.now
-    if row is None or now >= min(row.until, row.used + IDLE_SECONDS, row.expires or row.until):
+        found, now = _by_token(read, digest) or _by_provider(read, digest), read.now
+    if found is None:
         return None
-    if now >= row.used + NOTED_SECONDS:
+    if now >= found.used + NOTED_SECONDS:
         with store.change() as change:
-            used = update(session).where(session.c.digest == digest).values(used=now)
-            change.connection.execute(used)
-    return Visitor(row.name, digest_of(f"proof:{secret}"))
+            noted = update(found.table).where(found.table.c.digest == digest).values(used=now)
+            change.connection.execute(noted)
+    return Visitor(found.caller, digest_of(f"proof:{secret}"))
 
 
 def end(store: Store, secret: str) -> None:
     """Log out."""
     with store.change() as change:
-        change.connection.execute(delete(session).where(session.c.digest == digest_of(secret)))
+        for table in (session, login):
+            change.connection.execute(delete(table).where(table.c.digest == digest_of(secret)))
+
+
+def _by_token(read: Reading, digest: str) -> _Found | None:
+    joined = session.join(token, token.c.hash == session.c.token)
+    wanted = select(token, session.c.used, session.c.until).select_from(joined)
+    row = read.connection.execute(wanted.where(session.c.digest == digest, ~session.c.link)).one_or_none()
+    if row is None or read.now >= min(row.until, row.used + IDLE_SECONDS, row.expires or row.until):
+        return None
+    known = Token(row.name, row.hash, row.role, row.created, row.expires)
+    return _Found(session, callers.of_token(read, known), row.used)
+
+
+def _by_provider(read: Reading, digest: str) -> _Found | None:
+    row = read.connection.execute(select(login).where(login.c.digest == digest)).one_or_none()
+    if row is None or read.now >= min(row.until, row.used + IDLE_SECONDS):
+        return None
+    return _Found(login, callers.of_login(read, row.name, tuple(row.groups)), row.used)
 
 
 def _begin(change: Change, stands_for: str, by: str) -> str | None:
-    owner = _owner(change, stands_for)
-    if owner is None:
+    known = owner(change, stands_for)
+    if known is None:
         return None
-    change.record(f"token-{owner.name}", owner.name, "logged in", {"by": by})
-    return _add(change, owner.hash, link=False)
-
-
-def _owner(change: Change, stands_for: str) -> Token | None:
-    """The token, if it may do more than ask for verdicts."""
-    found = change.token(stands_for)
-    return None if found is None or found.role != OPERATOR else found
+    change.record(f"token-{known.name}", known.name, "logged in", {"by": by})
+    return _add(change, known.hash, link=False)
 
 
 def _add(change: Change, stands_for: str, *, link: bool) -> str:

@@ -7,7 +7,9 @@ belong to, and read by `secret` when they are needed.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from policies import trust, windows
 from policies.limits import Limits
@@ -21,6 +23,7 @@ PROBES = range(1, 65_532)  # the first of four
 BODY_BYTES = range(1, (1 << 30) + 1)
 DATABASES = ("postgresql://", "postgres://")
 WEB = ("https://", "http://")
+HERE = frozenset({"127.0.0.1", "::1", "localhost"})  # this machine
 OWN_SECRETS = ("signing-key", "operator-token", "hook-")  # the secret files that speak for the installation
 _COUNTED_BY = frozenset({"code", "method", "protocol", "service", "entrypoint", "router"})
 BROKERS = ("redis://", "rediss://", "redis+socket://", "unix://", "amqp://", "amqps://", "memory://")
@@ -64,6 +67,12 @@ class Settings:
     most_per_cluster: int | None = None  # SEGUE_MOST_PER_CLUSTER: the same, in each cluster and here
     freeze: tuple[str, ...] = ()  # SEGUE_FREEZE: windows in which nothing begins or gets more traffic
 
+    oidc_issuer: str | None = None  # SEGUE_OIDC_ISSUER: the provider that people log in to the page by
+    oidc_client: str | None = None  # SEGUE_OIDC_CLIENT: the id under which it knows this installation
+    oidc_scopes: str = "openid profile"  # SEGUE_OIDC_SCOPES: what it is asked for
+    oidc_name: str = "preferred_username"  # SEGUE_OIDC_NAME: the claim that names somebody
+    oidc_groups: str = "groups"  # SEGUE_OIDC_GROUPS: the claim that lists their groups
+    proxies: tuple[str, ...] = ()  # SEGUE_PROXIES: networks whose X-Forwarded-For is believed
     segments: tuple[tuple[str, str], ...] = ()  # SEGUE_SEGMENTS: labels of this machine's router, and headers
 
     def store_url(self, owner: str) -> str:
@@ -123,8 +132,15 @@ def read(environ: Mapping[str, str]) -> Settings:
         most_per_model=_whole(environ, "SEGUE_MOST_PER_MODEL", 0, ROLLOUTS) or None,
         most_per_cluster=_whole(environ, "SEGUE_MOST_PER_CLUSTER", 0, ROLLOUTS) or None,
         freeze=_windows(environ, "SEGUE_FREEZE"),
+        oidc_issuer=_address(environ, "SEGUE_OIDC_ISSUER", WEB, "https://login.example/realms/ml"),
+        oidc_client=environ.get("SEGUE_OIDC_CLIENT") or None,
+        oidc_scopes=environ.get("SEGUE_OIDC_SCOPES") or default.oidc_scopes,
+        oidc_name=environ.get("SEGUE_OIDC_NAME") or default.oidc_name,
+        oidc_groups=environ.get("SEGUE_OIDC_GROUPS") or default.oidc_groups,
+        proxies=_networks(environ, "SEGUE_PROXIES"),
         segments=_segments(environ, "SEGUE_SEGMENTS"),
     )
+    _check_provider(found)
     _check_builder(environ)
     return found
 
@@ -161,6 +177,12 @@ def environ_of(settings: Settings) -> dict[str, str]:
         "SEGUE_MOST_PER_MODEL": str(settings.most_per_model or ""),
         "SEGUE_MOST_PER_CLUSTER": str(settings.most_per_cluster or ""),
         "SEGUE_FREEZE": "; ".join(settings.freeze),
+        "SEGUE_OIDC_ISSUER": settings.oidc_issuer or "",
+        "SEGUE_OIDC_CLIENT": settings.oidc_client or "",
+        "SEGUE_OIDC_SCOPES": settings.oidc_scopes,
+        "SEGUE_OIDC_NAME": settings.oidc_name,
+        "SEGUE_OIDC_GROUPS": settings.oidc_groups,
+        "SEGUE_PROXIES": ",".join(settings.proxies),
         "SEGUE_SEGMENTS": ",".join(f"{label}={header}" for label, header in settings.segments),
     }
     return {name: value for name, value in told.items() if value}
@@ -172,6 +194,30 @@ def _windows(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     except NoWindow as error:
         wanted = "windows with `;` between them, such as Fri 16:00 - Mon 08:00 Europe/Berlin"
         raise SettingsError(f"{name} is {environ[name]!r}, which {error}; write {wanted}") from None
+
+
+def _check_provider(found: Settings) -> None:
+    """A client of its own, and HTTPS to anywhere but this machine: else a login could be read or changed."""
+    if (found.oidc_issuer is None) != (found.oidc_client is None):
+        there, other = "SEGUE_OIDC_ISSUER", "SEGUE_OIDC_CLIENT"
+        there, other = (there, other) if found.oidc_client is None else (other, there)
+        raise SettingsError(f"{there} is set, and {other} is not: they need each other")
+    where = urlsplit(found.oidc_issuer or "https:")
+    if where.scheme != "https" and where.hostname not in HERE:
+        raise SettingsError("SEGUE_OIDC_ISSUER must begin with https:// unless it is on this machine")
+    if "openid" not in found.oidc_scopes.split():
+        raise SettingsError(f"SEGUE_OIDC_SCOPES is {found.oidc_scopes!r}; write one with openid in it")
+
+
+def _networks(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Addresses and networks, as 10.0.0.0/8."""
+    told = tuple(text.strip() for text in environ.get(name, "").split(",") if text.strip())
+    for text in told:
+        try:
+            ip_network(text)
+        except ValueError:
+            raise SettingsError(f"{name} has {text!r}; write addresses or networks: 10.0.0.0/8") from None
+    return told
 
 
 def _check_builder(environ: Mapping[str, str]) -> None:

@@ -201,9 +201,10 @@ class Store:
         phase: str | None = None,
         final: bool | None = None,
         before: int | None = None,
+        among: str | None = None,
         limit: int = 50,
     ) -> list[ReleaseRow]:
-        """Releases, newest first. The next page is `before=<the last one's id>`."""
+        """Newest first; `among`: of targets that it matches. Next page: `before=<the last id>`."""
         with self.read() as read:
             return read.releases(
                 model=model,
@@ -212,6 +213,7 @@ class Store:
                 phase=phase,
                 final=final,
                 before=before,
+                among=among,
                 limit=limit,
             )
 

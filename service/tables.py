@@ -200,6 +200,29 @@ session = Table(
     Index("session_by_end", "until"),
 )
 
+# Who may do what where. A holder is a token (token:ann), a login (oidc:ann, github:ann), a group (@ml).
+role_grant = Table(
+    "role_grant",
+    ENGINE,
+    Column("holder", Text, primary_key=True),
+    Column("role", Text, primary_key=True),
+    Column("place", Text, primary_key=True),
+    Column("given_by", Text, nullable=False),
+    Column("at", Double, nullable=False),
+)
+
+# Who is logged in to the page by a provider of identities, and the groups that it named then.
+login = Table(
+    "login",
+    ENGINE,
+    Column("digest", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("groups", _JSON, nullable=False),
+    Column("used", Double, nullable=False),
+    Column("until", Double, nullable=False),
+    Index("login_by_end", "until"),
+)
+
 answer = Table(
     "answer",
     ENGINE,

@@ -47,7 +47,7 @@ def key(release: Release) -> str:
 
 def message(release: Release) -> Message:
     """How the release stands, with what can be done about it."""
-    buttons = tuple(_button(release, one) for one in actions.of_release(release, ""))
+    buttons = tuple(_button(release, one) for one in actions.as_things_stand(release))
     return Message(messages.title(release), _text(release), buttons)
 
 

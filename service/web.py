@@ -7,13 +7,25 @@ by the intake. Views translate HTTP to a read and back.
 from dataclasses import asdict
 from typing import Any
 
-from flask import Blueprint, Flask, Response, jsonify, request
+from flask import Blueprint, Flask, Response, g, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
 
 from policies.effects import HandBack
 from policies.release import Release
-from service import estimating, happened, parked, printed, recorded, sessions, tokens, views, web_verdicts
+from service import (
+    answers,
+    estimating,
+    happened,
+    parked,
+    printed,
+    recorded,
+    sessions,
+    tokens,
+    views,
+    web_verdicts,
+)
 from service.addresses import Addresses
+from service.api_door import guard, problem
 from service.bootstrap import Parts
 from service.installation import place
 from service.pages import door, frame
@@ -31,12 +43,13 @@ def create_web(parts: Parts, series: Series) -> Flask:
     registry = CollectorRegistry()
     requests = Counter("segue_web_requests", "Requests to the API", ["status"], registry=registry)
     api = Blueprint("api", __name__, url_prefix="/api/v1")
-    api.before_request(lambda: _refuse_unknown(parts.store))
+    guard(api, parts.store, tokens.actor)
+    _callers(api)
     _releases(api, parts, series)
     _evidence(api, parts.store, series)
     _targets(api, parts)
     _events(api, parts)
-    _installation(api, parts.store)
+    _installation(api, parts)
     _links(api, parts)
     app.register_blueprint(api)
     app.register_blueprint(web_verdicts.blueprint(parts))
@@ -72,28 +85,13 @@ def _wrong(status: int, detail: str) -> Response:
     return frame.wrong(status, detail) if frame.holds(request.path) else problem(status, detail)
 
 
-def problem(status: int, detail: str) -> Response:
-    """An error as `application/problem+json` (RFC 9457)."""
-    response = jsonify(status=status, title=detail)
-    response.status_code = status
-    response.content_type = "application/problem+json"
-    return response
-
-
-def _refuse_unknown(store: Store) -> Response | None:
-    if tokens.actor(store, request.headers.get("Authorization", "")) is not None:
-        return None
-    response = problem(401, "a token is needed: Authorization: Bearer <token>")
-    response.headers["WWW-Authenticate"] = "Bearer"
-    return response
-
-
 def _releases(api: Blueprint, parts: Parts, series: Series) -> None:
     store = parts.store
 
     @api.get("/releases")
     def releases() -> Response:
         wanted: dict[str, Any] = {k: request.args[k] for k in ("target", "model") if k in request.args}
+        wanted["among"] = g.caller.rights.targets("see")
         if "open" in request.args:
             wanted["final"] = False
         if "before" in request.args:
@@ -166,7 +164,7 @@ def _targets(api: Blueprint, parts: Parts) -> None:
 
     @api.get("/targets")
     def targets() -> Response:
-        shown = [target_of(row, row.name) for row in store.targets()]
+        shown = [target_of(row, row.name) for row in store.targets() if g.caller.rights.may("see", row.name)]
         waits = {work.subject: work.error for work in store.unfinished(HandBack.__name__)}
         return jsonify(targets=[views.target(t, addresses.of(t), waits.get(t.name)) for t in shown])
 
@@ -211,13 +209,22 @@ def _links(api: Blueprint, parts: Parts) -> None:
         )
 
 
-def _installation(api: Blueprint, store: Store) -> None:
+def _callers(api: Blueprint) -> None:
+    """Who one is, for whoever asks."""
+
+    @api.get("/me")
+    def me() -> Response:
+        grants = [{"role": one.role.value, "on": one.where} for one in g.caller.rights.grants]
+        return jsonify(name=g.caller.name, roles=grants)
+
+
+def _installation(api: Blueprint, parts: Parts) -> None:
     """What was said to it and answered, what is connected and declared, and the record."""
+    store = parts.store
 
     @api.get("/commands/<delivery>")
     def command(delivery: str) -> Response:
-        answer = store.answer(delivery)
-        return jsonify(answer=answer)
+        return jsonify(answer=answers.of(parts, g.caller, delivery))
 
     @api.get("/sources")
     def sources() -> Response:
@@ -233,6 +240,7 @@ def _installation(api: Blueprint, store: Store) -> None:
             models=[
                 {"name": m.name, "source": m.source, "folder": m.folder, "commit": m.commit}
                 for m in store.models()
+                if g.caller.rights.may_of_model("see", m.name)
             ]
         )
 

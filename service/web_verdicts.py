@@ -1,7 +1,7 @@
 """Verdicts over HTTP, for tools that shift traffic themselves: one address to read, one for Flagger's gates.
 
-Any token may ask, also one made for nothing else (`segue token NAME --only verdicts`). What cannot be
-answered is never a yes: `wait`, or a status that is no success.
+Any token may ask about what it may see, also one made for nothing else (`segue token NAME --role
+verdicts`). What cannot be answered is never a yes: `wait`, or a status that is no success.
 """
 
 import math
@@ -11,6 +11,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from policies.asking import Gate
 from service import tokens, verdicts, views
+from service.api_door import guard, problem
 from service.bootstrap import Parts
 
 HELD = 409  # not yet, or no: whoever asks again may be told otherwise
@@ -19,22 +20,17 @@ HELD = 409  # not yet, or no: whoever asks again may be told otherwise
 def blueprint(parts: Parts) -> Blueprint:
     """The routes below `/api/v1`."""
     asking = Blueprint("asking", __name__, url_prefix="/api/v1")
-
-    @asking.before_request
-    def refuse_unknown() -> Response | None:
-        if tokens.asker(parts.store, request.headers.get("Authorization", "")) is not None:
-            return None
-        return _problem(401, "a token is needed: Authorization: Bearer <token>")
+    guard(asking, parts.store, tokens.asker)
 
     @asking.get("/verdicts/<model>/<environment>")
     def verdict(model: str, environment: str) -> Response:
         target = f"{model}/{environment}"
         if not verdicts.known(parts, target):
-            return _problem(404, f"there is no target {target}")
+            return problem(404, f"there is no target {target}")
         try:
             weight = _percent("weight")
         except ValueError as wrong:
-            return _problem(400, str(wrong))
+            return problem(400, str(wrong))
         image = request.args.get("image") or None
         return jsonify(views.verdict(verdicts.ask(parts, target, weight=weight, image=image)))
 
@@ -42,13 +38,13 @@ def blueprint(parts: Parts) -> Blueprint:
     def flagger(gate: str, model: str, environment: str) -> Response:
         target = f"{model}/{environment}"
         if gate not in {one.value for one in Gate}:
-            return _problem(404, f"there is no gate {gate}; known: {', '.join(Gate)}")
+            return problem(404, f"there is no gate {gate}; known: {', '.join(Gate)}")
         if not verdicts.known(parts, target):
-            return _problem(404, f"there is no target {target}")
+            return problem(404, f"there is no target {target}")
         try:
             step = _percent("step")
         except ValueError as wrong:
-            return _problem(400, str(wrong))
+            return problem(400, str(wrong))
         is_open, asked = verdicts.gate(parts, Gate(gate), target, step)
         return _answered(views.verdict(asked), 200 if is_open else HELD)
 
@@ -72,12 +68,4 @@ def _percent(name: str) -> float | None:
 def _answered(body: dict[str, Any], status: int) -> Response:
     response = jsonify(body)
     response.status_code = status
-    return response
-
-
-def _problem(status: int, detail: str) -> Response:
-    response = _answered({"status": status, "title": detail}, status)
-    response.content_type = "application/problem+json"
-    if status == 401:
-        response.headers["WWW-Authenticate"] = "Bearer"
     return response

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from service import chats, clusters, connecting, installation, signing_key, tokens
+from service import chats, clusters, connecting, installation, signing_key
 from service.cli.context import as_json, chosen, console, print_json
 from service.ports.connections import Cluster, Source
 from service.sources import CHAT_KINDS, HOOK_KINDS, ORGANISATION_KINDS
@@ -177,37 +177,6 @@ def cluster(
         console().print(line)
 
 
-@click.command()
-@click.argument("name")
-@click.option(
-    "--only",
-    type=click.Choice([tokens.VERDICTS]),
-    help="A token that may ask for verdicts, and nothing else.",
-)
-@as_json
-def token(name: str, only: str | None, *, wants_json: bool) -> None:
-    """Make an API token for a person or for CI, and show it once.
-
-    NAME is what `approvals: {from: …}` and the record call them; one that commits has the commit author's
-    name, so that nobody approves their own release. A token of that name from before ends. It is given to
-    `segue` in SEGUE_TOKEN.
-    """
-    if name == tokens.OPERATOR:
-        raise click.ClickException("the operator's token is made by `segue up`; choose another name")
-    if not name.strip():
-        raise click.BadParameter("a token needs its owner's name, as Git calls them: segue token ann")
-    settings = chosen()
-    installation.make_folders(settings.home)
-    installation.check_store(settings)
-    store = Store.open(settings.store_url("engine"))
-    made = tokens.make(store, name, role=only or tokens.OPERATOR)
-    store.close()
-    if wants_json:
-        print_json({"name": name, "token": made})
-    else:
-        click.echo(made)
-
-
 @click.command("signing-key")
 @click.option("--replace", is_flag=True, help="Make a new key. What the old one signed stays trusted.")
 @as_json
@@ -230,4 +199,4 @@ def own_key(*, replace: bool, wants_json: bool) -> None:
         click.echo(made.decode(), nl=False)
 
 
-COMMANDS = (connect, cluster, token, own_key)
+COMMANDS = (connect, cluster, own_key)

@@ -16,8 +16,9 @@ FORESEEN = (Refusal, Unreachable, StoreError, UnknownAdapter, PortError, Setting
 # Which module holds a command. Imported when it is typed: what starts everything is slow to import.
 PLACES = {
     "up": "running", "down": "running", "doctor": "running", "connect": "connecting",
-    "cluster": "connecting", "token": "connecting", "person": "naming",
-    "signing-key": "connecting",
+    "cluster": "connecting", "person": "naming", "signing-key": "connecting",
+    "token": "granting", "tokens": "granting", "grant": "granting", "grants": "granting",
+    "whoami": "granting",
     "init": "checking", "check": "checking", "simulate": "simulating",
     "open": "opening", "releases": "showing", "show": "showing", "watch": "showing",
     "logs": "showing", "report": "reporting", "replay": "replaying", "targets": "showing",

@@ -2,8 +2,10 @@
 
 from handlers.commands import BY_TOKEN
 from policies.events import Command
-from service import tokens
+from service import callers
 from service.bootstrap import Parts
+from service.callers import OF_TOKEN
+from service.obeying import authority
 from service.obeying.reply import Reply
 from service.ports.git import Permission
 from service.sources import CHAT_KINDS
@@ -20,10 +22,13 @@ def refusal(parts: Parts, command: Command) -> Reply | None:
 
 
 def _is_admin(parts: Parts, command: Command) -> bool:
-    """By the host's own word where it was said there; every token that commands is an admin's by now."""
-    if command.where is None:
-        known = tokens.valid(parts.store, command.actor, parts.store.now())
-        return command.channel in BY_TOKEN and known
+    """By the host's own word where it was said there, unless its author was given roles here."""
+    with parts.store.read() as read:
+        if command.authority or callers.has_roles(read, command.actor):
+            return authority.rights_of(read, command).may_somewhere("override")
+        if command.where is None:  # it came before commands said whose grants count
+            known = callers.rights_of(read, [OF_TOKEN + command.actor], command.at)
+            return command.channel in BY_TOKEN and known.may_everywhere("override")
     if parts.source(command.channel).kind in CHAT_KINDS:
         return False  # a chat's list says who may command, and not who is an admin
     login = command.actor.partition(":")[2]

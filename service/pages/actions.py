@@ -1,10 +1,12 @@
 """What a person can do as things stand: buttons as values. Whether it may be done, the engine says."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from policies import approvals
+from policies import approvals, roles
 from policies.release import FINAL, JUDGED, Phase, Release, Target
+from policies.roles import Rights
 from service import seen
+from service.callers import Caller
 from service.happened import Happened, State
 
 MIDDLE = frozenset({Phase.STARTING, Phase.CHECKING, *JUDGED})
@@ -32,8 +34,19 @@ class Action:
 REJECT = Action("reject", "Reject", "The release ends. No user has met it, and none will.", harsh=True)
 
 
-def of_release(release: Release, who: str, accounts: tuple[str, ...] = ()) -> tuple[Action, ...]:
-    """In the order in which they are offered."""
+def of_release(release: Release, who: Caller, accounts: tuple[str, ...] = ()) -> tuple[Action, ...]:
+    """In the order in which they are offered. Who may not approve is told why; what else they may not do is
+    left out."""
+    found = as_things_stand(release, who.name, accounts)
+    return tuple(
+        _allowed(one, who.rights, release.target) for one in found if _shown(one, who.rights, release)
+    )
+
+
+def as_things_stand(
+    release: Release, who: str = "", accounts: tuple[str, ...] = ()
+) -> tuple[Action, ...]:
+    """The same where nobody knows who will press, as in a chat's room."""
     if release.phase is Phase.APPROVAL:
         return (_approve(release, who, accounts), REJECT, _abort(release))
     if release.phase in MIDDLE:
@@ -45,9 +58,13 @@ def of_release(release: Release, who: str, accounts: tuple[str, ...] = ()) -> tu
     return () if release.phase in FINAL or release.phase is Phase.RESTORING else (_abort(release),)
 
 
-def of_target(target: Target) -> Action | None:
+def of_target(target: Target, rights: Rights) -> Action | None:
     """Back to the version before, where there is one to go back to."""
-    if target.place.watched or (target.holder is None and (target.stable is None or target.previous is None)):
+    if (
+        not rights.may("rollback", target.name)
+        or target.place.watched
+        or (target.holder is None and (target.stable is None or target.previous is None))
+    ):
         return None
     before = target.previous.release if target.previous is not None else ""
     about = (
@@ -58,8 +75,10 @@ def of_target(target: Target) -> Action | None:
     return Action("rollback", "Roll back", about, harsh=True, seen=seen.of_target(target))
 
 
-def of_event(shown: Happened) -> tuple[Action, ...]:
+def of_event(shown: Happened, rights: Rights) -> tuple[Action, ...]:
     """Have it done again, or leave it: what was given up, and a delivery that was handled."""
+    if not rights.may_everywhere("replay-event"):
+        return ()
     if shown.state is State.DEAD:
         mended = "It is done once more. If its cause is not mended, it will be given up again."
         left = "It stays undone, and is counted as given up no more."
@@ -71,6 +90,16 @@ def of_event(shown: Happened) -> tuple[Action, ...]:
         about = "It is handled once more. What it started already does not start twice."
         return (Action("replay-event", "Do it again", about),)
     return ()
+
+
+def _shown(action: Action, rights: Rights, release: Release) -> bool:
+    return action.verb == "approve" or rights.may(action.verb, release.target)
+
+
+def _allowed(action: Action, rights: Rights, target: str) -> Action:
+    if rights.may(action.verb, target):
+        return action
+    return replace(action, why_not=f"needs the role {roles.who_may(action.verb)} on {target}")
 
 
 def _approve(release: Release, who: str, accounts: tuple[str, ...]) -> Action:

@@ -7,7 +7,9 @@ import time
 from flask import Blueprint, Response, g, make_response, redirect, render_template, request
 
 from handlers.commands import BY_VERB
+from service import answers
 from service.bootstrap import Parts
+from service.callers import Caller
 from service.errors import StoreError
 from service.inbox import Delivery
 from service.pages.door import ROOT
@@ -34,7 +36,7 @@ def routes(page: Blueprint, parts: Parts) -> None:
             why = "This is no command that the page has. Go back and load the page anew."
             return make_response(render_template("wrong.html", title="Not done", why=why), 400)
         name = f"page-{request.form.get('once', '')[:40] or secrets.token_hex(12)}"
-        body = json.dumps(_body(told, g.visitor.name), sort_keys=True).encode()
+        body = json.dumps(_body(told, g.visitor.caller), sort_keys=True).encode()
         try:
             stored = parts.inbox.store(Delivery(PEOPLE, name, {}, body, time.time()))
         except StoreError:
@@ -46,19 +48,22 @@ def routes(page: Blueprint, parts: Parts) -> None:
 
     @page.get("/answers/<delivery>")
     def answer(delivery: str) -> str:
-        return render_template("_answer.html", told=delivery, answer=parts.store.answer(delivery))
+        return render_template(
+            "_answer.html", told=delivery, answer=answers.of(parts, g.visitor.caller, delivery)
+        )
 
     @page.context_processor
     def told() -> dict[str, object]:
         """What the command that the address names was answered, where it names one."""
         number = request.args.get("told", "")
-        if not (number.isascii() and number.isdigit() and len(number) < 10):
+        if "visitor" not in g or not (number.isascii() and number.isdigit() and len(number) < 10):
             return {"told": ""}
-        return {"told": number, "answer": parts.store.answer(number)}
+        return {"told": number, "answer": answers.of(parts, g.visitor.caller, number)}
 
 
-def _body(told: dict[str, str], actor: str) -> dict[str, object]:
+def _body(told: dict[str, str], caller: Caller) -> dict[str, object]:
     """The command as the intake stores it."""
     given = {key: told[key] for key in ("verb", "subject", "digest", "reason") if told[key]}
     arguments = {SEEN: told[SEEN]} if told[SEEN] else {}
-    return {**given, "arguments": arguments, "channel": CHANNEL, "actor": actor}
+    who = {"actor": caller.name, "authority": list(caller.holders)}
+    return {**given, "arguments": arguments, "channel": CHANNEL, **who}

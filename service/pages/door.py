@@ -13,18 +13,18 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
 
-from service import sessions
+from service import access, forwarded, sessions
+from service.access import Denied
 from service.settings import Settings
 from service.store import Store
 
 ROOT = "/-/"
 LOGINS, WINDOW = 10, 60.0  # so many wrong tokens from one address in so many seconds
 ADDRESSES = 1000  # that are remembered
-OPEN = frozenset({"page.login", "page.logged_in", "page.link", "page.linked", "page.static"})
 
 
 class Attempts:
-    """Wrong tokens of late, by address. Who is let in by a link is never held up by them."""
+    """Wrong tokens of late, by address. They hold up further wrong ones, and nobody who has a right one."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -46,51 +46,56 @@ class Attempts:
 
 def guard(page: Blueprint, store: Store, settings: Settings) -> None:
     """Let nobody see or do anything without a login."""
-    cookie = _cookie(settings)
+    named = cookie(settings)
 
     @page.before_request
     def known() -> Response | None:
         if request.method == "POST" and not _ours(settings):
             return _refused("This form came from another site, so nothing was done.")
-        if request.endpoint in OPEN:
+        needs = access.needed(request)
+        if needs == access.OPEN:
             return None
-        secret = request.cookies.get(cookie, "")
+        secret = request.cookies.get(named, "")
         visitor = sessions.visitor(store, secret) if secret else None
         if visitor is None:
             return _asked()
         g.visitor = visitor
         if request.method == "POST" and not _proves(visitor.proof):
             return _refused("This form belongs to another login. Go back, load the page anew, and try again.")
-        return None
+        why_not = access.denied(store, visitor.rights, needs, request.view_args or {})
+        return None if why_not is None else _not_theirs(why_not)
 
 
 def routes(page: Blueprint, store: Store, settings: Settings) -> None:
     """Logging in and out."""
-    cookie, attempts = _cookie(settings), Attempts()
+    named, attempts = cookie(settings), Attempts()
 
     def let_in(secret: str, to: str) -> Response:
         response = make_response(redirect(to, 303))
-        response.set_cookie(cookie, secret, **_kept(settings))
+        response.set_cookie(named, secret, **kept(settings))
         return response
 
     @page.get("/login")
     def login() -> Response:
-        return make_response(render_template("login.html", to=_inside(request.args.get("to", ""))))
+        return make_response(render_template("login.html", to=inside(request.args.get("to", ""))))
 
     @page.post("/login")
     def logged_in() -> Response:
-        to, address = _inside(request.form.get("to", "")), request.remote_addr or ""
+        to = inside(request.form.get("to", ""))
+        secret = sessions.begin(store, request.form.get("token", "").strip())
+        if secret is not None:  # whoever else tried from there: nobody can lock out who knows a token
+            return let_in(secret, to)
+        address = forwarded.client(
+            request.remote_addr or "", request.headers.get("X-Forwarded-For", ""), settings.proxies
+        )
         if (wait := attempts.wait(address)) > 0:
             wrong = f"Too many wrong tokens came from your address. Try again in {wait:.0f} s, or use a link."
             response = make_response(render_template("login.html", to=to, wrong=wrong), 429)
             response.headers["Retry-After"] = f"{wait:.0f}"
             return response
-        secret = sessions.begin(store, request.form.get("token", "").strip())
-        if secret is None:
-            attempts.failed(address)
-            wrong = "Segue does not know this token."
-            return make_response(render_template("login.html", to=to, wrong=wrong), 401)
-        return let_in(secret, to)
+        attempts.failed(address)
+        wrong = "Segue does not know this token, or it may see nothing here."
+        return make_response(render_template("login.html", to=to, wrong=wrong), 401)
 
     @page.get("/links/<code>")
     def link(code: str) -> Response:
@@ -107,9 +112,9 @@ def routes(page: Blueprint, store: Store, settings: Settings) -> None:
 
     @page.post("/logout")
     def logout() -> Response:
-        sessions.end(store, request.cookies.get(cookie, ""))
+        sessions.end(store, request.cookies.get(named, ""))
         response = make_response(redirect(url_for("page.login"), 303))
-        response.delete_cookie(cookie, path=_kept(settings)["path"], secure=_kept(settings)["secure"])
+        response.delete_cookie(named, path=kept(settings)["path"], secure=kept(settings)["secure"])
         return response
 
 
@@ -120,14 +125,21 @@ def _asked() -> Response:
         response.headers["HX-Redirect"] = url_for("page.login")
         return response
     to = request.full_path.removesuffix("?") if request.method == "GET" else ROOT
-    return make_response(render_template("login.html", to=_inside(to)), 401)
+    return make_response(render_template("login.html", to=inside(to)), 401)
+
+
+def _not_theirs(why: Denied) -> Response:
+    title = "Not for you" if why.status == 403 else "There is nothing here"
+    return make_response(
+        render_template("wrong.html", title=title, why=f"{why.why[:1].upper()}{why.why[1:]}."), why.status
+    )
 
 
 def _refused(why: str) -> Response:
     return make_response(render_template("wrong.html", title="Not done", why=why), 403)
 
 
-def _inside(address: str) -> str:
+def inside(address: str) -> str:
     """Where to go after the login: an address of the page, never elsewhere."""
     plain = address.isascii() and address.isprintable() and "\\" not in address
     return address if address.startswith(ROOT) and plain else ROOT
@@ -150,12 +162,12 @@ def _https(settings: Settings) -> bool:
     return (settings.web_url or "").startswith("https://")
 
 
-def _cookie(settings: Settings) -> str:
+def cookie(settings: Settings) -> str:
     """By its name a browser refuses it from others and without HTTPS, where that is spoken."""
     return "__Host-segue" if _https(settings) else "segue-page"
 
 
-def _kept(settings: Settings) -> dict[str, Any]:
+def kept(settings: Settings) -> dict[str, Any]:
     secure = _https(settings)
     return {
         "path": "/" if secure else ROOT,

@@ -1,6 +1,6 @@
 """What came in and what became of it; what was given up."""
 
-from flask import Blueprint, abort, render_template, request
+from flask import Blueprint, abort, g, render_template, request
 
 from service import happened, views
 from service.bootstrap import Parts
@@ -43,5 +43,5 @@ def routes(page: Blueprint, parts: Parts) -> None:
             "event.html",
             one=views.event(found),
             message=views.message(message) if message else None,
-            actions=actions.of_event(found),
+            actions=actions.of_event(found, g.visitor.rights),
         )

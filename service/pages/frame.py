@@ -5,11 +5,12 @@ import hashlib
 import time
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, abort, g, make_response, render_template, request, url_for
 
 from service.bootstrap import Parts
-from service.pages import commands, door, events, record, releases, targets
+from service.pages import commands, door, events, provider_login, record, releases, targets
 from service.pages.words import FILTERS
 from service.series import Series
 
@@ -36,6 +37,7 @@ def add(app: Flask, parts: Parts, series: Series) -> None:
     )
     door.guard(page, parts.store, parts.settings)
     door.routes(page, parts.store, parts.settings)
+    provider_login.routes(page, parts.store, parts.settings)
     targets.routes(page, parts)
     releases.routes(page, parts, series)
     events.routes(page, parts)
@@ -43,7 +45,8 @@ def add(app: Flask, parts: Parts, series: Series) -> None:
     commands.routes(page, parts)
     _files(page)
     page.after_request(_safe)
-    page.app_context_processor(_known)
+    provider = urlsplit(parts.settings.oidc_issuer or "").hostname
+    page.app_context_processor(lambda: _known() | {"provider": provider})
     page.register_error_handler(404, lambda _error: wrong(404, "there is nothing here"))
     for name, used in FILTERS.items():
         app.add_template_filter(used, name)

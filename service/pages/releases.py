@@ -24,9 +24,8 @@ def routes(page: Blueprint, parts: Parts, series: Series) -> None:
     @page.get("/releases")
     def releases() -> str:
         before, opened = paging.before(), "open" in request.args
-        rows = parts.store.releases(
-            final=False if opened else None, before=before, limit=paging.SIZE + 1
-        )  # fmt: skip
+        final, among = False if opened else None, g.visitor.rights.targets("see")
+        rows = parts.store.releases(final=final, before=before, among=among, limit=paging.SIZE + 1)
         listed = [release_of(row) for row in rows]
         return render_template("releases.html", opened=opened, **paging.page(listed, before))
 
@@ -91,7 +90,7 @@ def _all_of(parts: Parts, series: Series, name: str) -> dict[str, Any]:
         "building": state.phase.value if state is not None and shown.phase is Phase.PENDING else "",
         "stops": journey.stops(shown),
         "guards": standing.rows(shown.evidence) if shown.evidence else (),
-        "actions": actions.of_release(shown, g.visitor.name, accounts),
+        "actions": actions.of_release(shown, g.visitor.caller, accounts),
         "rule": shown.environment.approvals,
         "record": [views.entry(entry) for entry in record],
         "cut": len(record) == ENTRIES,

@@ -5,9 +5,10 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, abort, render_template, request
+from flask import Blueprint, abort, g, render_template, request
 
 from policies.release import Phase, Release, Serving, Target
+from policies.roles import Rights
 from service import seen, views
 from service.addresses import Addresses
 from service.bootstrap import Parts
@@ -49,8 +50,8 @@ def routes(page: Blueprint, parts: Parts) -> None:
     @page.get("/")
     def overview() -> str:
         with parts.store.read() as read:
-            shown = _all(read)
-            known = bool(shown) or bool(read.sources())
+            shown = _all(read, g.visitor.rights)
+            known = bool(shown) or bool(read.sources()) or bool(g.visitor.rights.targets("see"))
         coming = [release for one in shown for release in one.coming]
         asks = [release for release in coming if release.phase in WAITING]
         return render_template("overview.html", targets=shown, asks=asks, connected=known)
@@ -71,16 +72,17 @@ def routes(page: Blueprint, parts: Parts) -> None:
             shown=shown,
             one=views.target(shown.target, addresses.of(shown.target)),
             moment=moment,
-            back=actions.of_target(shown.target),
+            back=actions.of_target(shown.target, g.visitor.rights),
             asked=request.args.get("at", ""),
             **paging.page(listed, before),
         )
 
 
-def _all(read: Reading) -> list[Shown]:
+def _all(read: Reading, rights: Rights) -> list[Shown]:
     """Three queries, however many there are."""
-    found = [target_of(row, row.name) for row in read.targets()]
-    coming = [release_of(row) for row in read.releases(final=False, limit=OPEN)]
+    found = [target_of(row, row.name) for row in read.targets() if rights.may("see", row.name)]
+    among = rights.targets("see")
+    coming = [release_of(row) for row in read.releases(final=False, among=among, limit=OPEN)]
     numbers = [number_of(one.stable.release) for one in found if one.stable is not None]
     serving = {row.name: release_of(row) for row in read.releases_of(numbers)}
     shown = [_joined(one, serving, coming) for one in found]

@@ -8,8 +8,9 @@ from policies.effects import CheckAuthority
 from policies.events import AuthorityChecked
 from policies.release import Release
 from policies.spec.declaration import Approvals
-from service import commenting, people, tokens
+from service import callers, commenting, people
 from service.bootstrap import Parts
+from service.callers import OF_TOKEN
 from service.performing.outcomes import Done
 from service.ports.outcomes import Refused
 from service.sources import CHAT_KINDS
@@ -26,7 +27,7 @@ def check_authority(parts: Parts, effect: CheckAuthority, now: float) -> Done:
     with parts.store.read() as read:
         known, pushers = {source.name for source in read.sources()}, commenting.pushed(read, release.cause)
         given = [replace(one, accounts=people.accounts(read, one.actor)) for one in release.approvals]
-    looked = [(one, _still(parts, known, pushers, one, now)) for one in given]
+    looked = [(one, _still(parts, known, pushers, one, now, target=release.target)) for one in given]
     lost = tuple(f"{one.actor}: {found}" for one, found in looked if isinstance(found, str))
     still = tuple(found for _, found in looked if isinstance(found, Approval))
     return Done(AuthorityChecked(effect.step, _rule(parts, release), still, lost, now))
@@ -40,15 +41,17 @@ def _rule(parts: Parts, release: Release) -> Approvals:
 
 
 def _still(
-    parts: Parts, sources: set[str], pushers: frozenset[str], given: Approval, now: float
+    parts: Parts, sources: set[str], pushers: frozenset[str], given: Approval, now: float, *, target: str
 ) -> Approval | str:
     """The approval as it stands now, or why it counts no more."""
     if any(approvals.same_person(given.actor, who, given.accounts) for who in pushers):
         return "who pushed a commit cannot approve it"
     if not given.source:
-        return given if tokens.valid(parts.store, given.actor, now) else "has no valid token any more"
+        return given if _may(parts, given, target, now) else "has no valid token, or no role for it, any more"
     if given.source not in sources:
         return f"{given.source} is not connected any more"
+    if not _may(parts, given, target, now):
+        return "has no role for it any more"
     if parts.source(given.source).kind in CHAT_KINDS:
         person = given.actor.partition(":")[2]
         named = any(person == name for _, name in parts.source(given.source).people)
@@ -57,3 +60,12 @@ def _still(
     if host.may(login) not in commenting.MAY_COMMAND:
         return f"may not write at {given.source} any more"
     return replace(given, groups=tuple(who for who in given.groups if host.belongs(login, who[1:])))
+
+
+def _may(parts: Parts, given: Approval, target: str, now: float) -> bool:
+    """By the grants of whoever approved, where no host let them in, or where they were given roles here."""
+    with parts.store.read() as read:
+        if given.source and not callers.has_roles(read, given.actor):
+            return True
+        holders = given.authority or ((given.actor,) if given.source else (OF_TOKEN + given.actor,))
+        return callers.rights_of(read, holders, now).may("approve", target)

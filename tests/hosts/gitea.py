@@ -17,7 +17,7 @@ RUN_MODE = prod
 PROTOCOL = http
 HTTP_ADDR = {address}
 HTTP_PORT = {port}
-ROOT_URL = http://git.example.test/
+ROOT_URL = {root}/
 LOCAL_ROOT_URL = http://{address}:{port}/
 PUBLIC_URL_DETECTION = never
 DISABLE_SSH = true
@@ -70,8 +70,11 @@ class Gitea:
     """The server; `ada` is its administrator. Repositories and hooks have addresses that nobody can reach, as
     behind a proxy: only the one that is listened on, at `address`, leads there."""
 
-    def __init__(self, built: Path, folder: Path, address: str = "127.0.0.1") -> None:
+    def __init__(
+        self, built: Path, folder: Path, address: str = "127.0.0.1", root: str = "http://git.example.test"
+    ) -> None:
         self.url = ""
+        self._root = root  # with {port} in it for the address that it listens on, as logins need
         self._program = built / "gitea"
         self._built = built
         self._address = address
@@ -88,7 +91,7 @@ class Gitea:
         port = free_port()
         (self._folder / "custom" / "conf").mkdir(parents=True)
         (self._folder / "custom" / "conf" / "app.ini").write_text(
-            CONFIG.format(address=self._address, port=port)
+            CONFIG.format(address=self._address, port=port, root=self._root.format(port=port))
         )
         self.url = f"http://{self._address}:{port}"
         self.run("migrate")

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from handlers import signing
+from policies.roles import OWNER
+from service.callers import Caller
 from service.hook_script import install
 from service.inbox import Delivery, Inbox
 from service.intake import Door, create_intake
@@ -27,7 +29,7 @@ def intake(tmp_path):
     settings = Settings(home=tmp_path, body_bytes=10_000)
     inbox = Inbox.open(settings.store_url("inbox"))
     doors = {"git": Door("bare", (SECRET,)), "bare-no-secret": Door("bare", ())}
-    actors = {"Bearer good": "ann"}
+    actors = {"Bearer good": Caller("ann", OWNER, ("token:ann",))}
     app = create_intake(settings, inbox, doors.get, actors.get)
     server = Served(app)
     yield server.port, inbox

@@ -65,7 +65,7 @@ def test_each_address_that_is_read_is_among_those_that_are_tested(world):
         .replace("events/1", "events/<name>").replace("answers/1", "answers/<delivery>")
         for one in told
     }  # fmt: skip
-    free = {"/-/login", "/-/links/<code>", "/-/static/<name>"}
+    free = {"/-/login", "/-/login/provider", "/-/login/back", "/-/links/<code>", "/-/static/<name>"}
     assert {rule for rule in rules if rule.startswith("/-/")} == named | free
 
 
@@ -216,13 +216,34 @@ def test_links_are_made_for_who_has_a_token_alone(world):
         assert answer.status_code == 401
 
 
-def test_whoever_guesses_tokens_waits_and_holds_up_nobody_who_has_a_link(world):
+def test_whoever_guesses_tokens_waits_and_holds_up_nobody_who_has_a_link_or_a_token(world):
     wrong = [world.web.post("/-/login", data={"token": "guess"}).status_code for _ in range(door.LOGINS + 1)]
     assert wrong == [401] * door.LOGINS + [429]
-    answer = world.web.post("/-/login", data={"token": world.people["bob"]})
-    assert answer.status_code == 429
+    answer = world.web.post("/-/login", data={"token": "guess"})
     assert int(answer.headers["Retry-After"]) > 0
+    assert world.web.post("/-/login", data={"token": world.people["bob"]}).status_code == 303
     assert world.web.post(link(world)).status_code == 303
+
+
+def test_behind_a_proxy_that_is_believed_one_guesser_is_held_up_and_others_are_not(tmp_path):
+    world = World(tmp_path, proxies=("127.0.0.1",))
+
+    def guess(forwarded):
+        headers = {"X-Forwarded-For": forwarded}
+        return world.web.post("/-/login", data={"token": "guess"}, headers=headers).status_code
+
+    told = [guess(f"198.51.100.{n}, 192.0.2.1") for n in range(door.LOGINS + 1)]
+    assert told == [401] * door.LOGINS + [429], "what a client writes before is nobody's address"
+    assert guess("192.0.2.2") == 401
+    world.close()
+
+
+def test_a_header_of_a_proxy_that_nobody_named_changes_nothing(world):
+    told = [
+        world.web.post("/-/login", data={"token": "guess"}, headers={"X-Forwarded-For": f"192.0.2.{n}"})
+        for n in range(door.LOGINS + 1)
+    ]
+    assert [one.status_code for one in told] == [401] * door.LOGINS + [429]
 
 
 def test_wrong_tokens_of_one_address_are_forgotten_after_a_minute_and_concern_no_other():

@@ -28,7 +28,7 @@ def actor(home, token):
     store = Store.open(Settings(home=home).store_url("engine"))
     found = tokens.actor(store, f"Bearer {token}")
     store.close()
-    return found
+    return found and found.name
 
 
 def test_migrate_makes_the_stores_and_a_token_once(tmp_path):

@@ -18,6 +18,7 @@ def get(world, path, token=None):
 
 
 PATHS = [
+    "me",
     "releases",
     "releases/rel-1",
     "releases/rel-1/logs",

@@ -581,7 +581,7 @@ def claimed_channel(world):
 def verdicts_token(world):
     name = world.waiting()
     secret = tokens.make(world.store, "kim", role=tokens.VERDICTS)
-    assert api(world, name, {"Authorization": f"Bearer {secret}"}) == 401
+    assert api(world, name, {"Authorization": f"Bearer {secret}"}) == 403
     return name
 
 

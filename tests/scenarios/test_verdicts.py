@@ -145,9 +145,9 @@ def test_what_a_gate_or_an_approver_refused_is_back_once_it_runs_there(others):
 
 def test_a_token_for_verdicts_opens_nothing_else_and_without_one_nothing_is_told(others):
     headers = {"Authorization": f"Bearer {others.token}"}
-    assert others.web.get("/api/v1/releases", headers=headers).status_code == 401
+    assert others.web.get("/api/v1/releases", headers=headers).status_code == 403
     told = {"verb": "abort", "subject": "rel-1"}
-    assert others.intake.post("/api/v1/commands", json=told, headers=headers).status_code == 401
+    assert others.intake.post("/api/v1/commands", json=told, headers=headers).status_code == 403
     for wrong in ("", "Bearer segue_wrong", "Basic !!!", "Basic Zm9v", f"Digest {others.token}"):
         answered = others.web.get(f"/api/v1/verdicts/{TARGET}", headers={"Authorization": wrong})
         assert answered.status_code == 401

@@ -7,9 +7,11 @@ import pytest
 
 from policies.evidence import Evidence, Finding, Verdict
 from policies.release import Cause, Phase, Release, Serving, Target
+from policies.roles import OWNER, Rights, grant
 from policies.spec.declaration import Approvals, Environment
 from policies.strategy import Shadow, Shift, Watch
 from service import drawing, seen
+from service.callers import Caller
 from service.obeying import back, naming
 from service.pages import actions, journey, plot, standing, words
 from service.pages.frame import FOLDER
@@ -19,6 +21,7 @@ STEPS = (Shift((5.0, 25.0, 100.0), 3.0, guarded=True), Watch(600.0, guarded=True
 RELEASE = Release(
     "rel-2", 2, "wine", "wine/production", Environment(), "v2", "wine-v2", Cause("push", "ann"), steps=STEPS
 )
+ANN, BOB = (Caller(name, OWNER, (f"token:{name}",)) for name in ("ann", "bob"))
 
 
 def marks(release):
@@ -192,7 +195,7 @@ def test_the_page_has_the_colours_of_reports():
 @pytest.mark.parametrize("paused", [False, True])
 def test_only_what_the_engine_would_do_is_offered(phase, paused):
     release = replace(RELEASE, phase=phase, paused=paused, plan="sha256:" + "1" * 64)
-    for action in actions.of_release(release, "bob"):
+    for action in actions.of_release(release, BOB):
         if action.verb == "retry":
             assert phase in back.RETRIABLE
         elif action.verb == "abort":
@@ -203,9 +206,22 @@ def test_only_what_the_engine_would_do_is_offered(phase, paused):
 
 def test_who_may_not_approve_is_told_so():
     asked = replace(RELEASE, phase=Phase.APPROVAL, plan="sha256:" + "1" * 64)
-    approve = actions.of_release(asked, "ann")[0]
+    approve = actions.of_release(asked, ANN)[0]
     assert "author" in approve.why_not
-    assert actions.of_release(asked, "bob")[0].why_not == ""
+    assert actions.of_release(asked, BOB)[0].why_not == ""
+
+
+def test_who_has_no_role_for_it_is_offered_nothing_and_told_why_they_cannot_approve():
+    asked = replace(RELEASE, phase=Phase.APPROVAL, plan="sha256:" + "1" * 64)
+    viewer = Caller("eve", Rights((grant("viewer", "wine"),)), ("token:eve",))
+    (approve,) = actions.of_release(asked, viewer)
+    assert approve.why_not == "needs the role approver or admin on wine/production"
+    operator = Caller("eve", Rights((grant("operator", "wine"),)), ("token:eve",))
+    assert [one.verb for one in actions.of_release(asked, operator)] == ["approve", "reject", "abort"]
+    assert actions.of_release(replace(asked, phase=Phase.SHIFTING), viewer) == ()
+    serving = Serving("rel-1", 1, "v", "i", "b", "u", 0.0)
+    both = Target("wine/production", stable=replace(serving, release="rel-2"), previous=serving)
+    assert actions.of_target(both, viewer.rights) is None
 
 
 def test_what_was_seen_changes_with_what_matters_and_with_nothing_else():
@@ -217,10 +233,10 @@ def test_what_was_seen_changes_with_what_matters_and_with_nothing_else():
 
 def test_a_target_can_go_back_only_where_there_is_something_to_go_back_to():
     serving = Serving("rel-1", 1, "v", "i", "b", "u", 0.0)
-    assert actions.of_target(Target("wine/production", stable=serving)) is None
+    assert actions.of_target(Target("wine/production", stable=serving), OWNER) is None
     both = Target("wine/production", stable=replace(serving, release="rel-2"), previous=serving)
-    assert actions.of_target(both).seen == "serving rel-2"
-    assert "rel-1" in actions.of_target(both).about
+    assert actions.of_target(both, OWNER).seen == "serving rel-2"
+    assert "rel-1" in actions.of_target(both, OWNER).about
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,12 @@ OTHER = Settings(
     most_per_model=2,
     most_per_cluster=10,
     freeze=("Fri 16:00 - Mon 08:00 Europe/Berlin", "2026-12-20 - 2027-01-02"),
+    oidc_issuer="https://login.example/realms/ml",
+    oidc_client="segue",
+    oidc_scopes="openid email",
+    oidc_name="email",
+    oidc_groups="roles",
+    proxies=("10.0.0.0/8", "::1"),
     segments=(("country", "X-Country"), ("tier", "X-Tier")),
 )
 
@@ -61,6 +67,11 @@ def test_days_that_are_no_days_are_refused_with_the_name_of_the_setting(text):
     ("name", "text", "said"),
     [
         ("SEGUE_SEGMENTS", "country", "country=X-Country"),
+        ("SEGUE_OIDC_ISSUER", "login.example", "https://login.example/realms/ml"),
+        ("SEGUE_OIDC_ISSUER", "https://login.example", "need each other"),
+        ("SEGUE_OIDC_CLIENT", "segue", "need each other"),
+        ("SEGUE_OIDC_SCOPES", "email", "openid in it"),
+        ("SEGUE_PROXIES", "10.0.0.1/8", "10.0.0.0/8"),
         ("SEGUE_SEGMENTS", "country=X-A,country=X-B", "twice"),
         ("SEGUE_SEGMENTS", "code=X-Code", "counts by that already"),
         ("SEGUE_INTAKE_PORT", "65536", "from 0 to 65535"),
@@ -119,3 +130,11 @@ def test_of_a_secret_that_is_being_changed_the_present_one_comes_first_and_the_o
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "hook-git").write_text("the new one\n\n  old\n")
     assert settings.live("hook-git") == (b"the new one", b"old")
+
+
+def test_a_provider_elsewhere_needs_https():
+    told = {"SEGUE_OIDC_ISSUER": "http://login.example", "SEGUE_OIDC_CLIENT": "segue"}
+    with pytest.raises(SettingsError, match="must begin with https://"):
+        read(told)
+    here = read({**told, "SEGUE_OIDC_ISSUER": "http://127.0.0.1:3000/"})
+    assert here.oidc_issuer == "http://127.0.0.1:3000"

@@ -1,0 +1,259 @@
+"""Who may do what: tokens, roles for people, who one is. All but `whoami` work on the machine itself."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from policies import roles
+from policies.roles import Grant, Role
+from policies.spec.forms import DURATION
+from service import callers, installation, tokens
+from service.callers import OF_TOKEN
+from service.cli.amounts import Amount
+from service.cli.context import api, as_json, chosen, console, print_json
+from service.cli.pictures import ago
+from service.store import Store
+
+OWNER = "segue"  # who gives roles: whoever has the machine
+
+
+class Where(click.ParamType[str]):
+    """A pattern of targets."""
+
+    name = "where"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The pattern as it is stored; what is none is wrong usage."""
+        try:
+            return roles.grant(Role.VIEWER, str(value)).where
+        except ValueError as wrong:
+            self.fail(str(wrong), param, ctx)
+
+
+on = click.option(
+    "--on",
+    "places",
+    type=Where(),
+    multiple=True,
+    metavar="WHERE",
+    help="Only at these targets: wine, wine/production, '*/staging'. Default: all. Again for more.",
+)
+
+
+@contextmanager
+def _store() -> Iterator[Store]:
+    settings = chosen()
+    installation.make_folders(settings.home)
+    installation.check_store(settings)
+    store = Store.open(settings.store_url("engine"))
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--role", "given", type=click.Choice([one.value for one in Role]), multiple=True, help="Again for more."
+)
+@on
+@click.option("--expires", type=Amount(DURATION), metavar="TIME", help="It ends after so long, as 90d.")
+@click.option("--only", type=click.Choice([tokens.VERDICTS]), help="The same as --role verdicts.")
+@click.option("--revoke", is_flag=True, help="End the token of that name, its logins and its links.")
+@as_json
+def token(
+    name: str,
+    given: tuple[str, ...],
+    places: tuple[str, ...],
+    expires: float | None,
+    only: str | None,
+    *,
+    revoke: bool,
+    wants_json: bool,
+) -> None:
+    """Make an API token for a person or for CI, and show it once.
+
+    NAME is what `approvals: {from: …}` and the record call them; one that commits has the commit author's
+    name, so that nobody approves their own release. A token of that name from before ends. It is given to
+    `segue` in SEGUE_TOKEN. Without --role it may do everything.
+
+    \b
+      segue token ann --role viewer --role approver --on wine
+      segue token ci --role operator --on '*/staging' --expires 90d
+      segue token ann --revoke
+    """
+    if name == tokens.OPERATOR:
+        raise click.ClickException("the operator's token is made by `segue up`; choose another name")
+    if not name.strip():
+        raise click.BadParameter("a token needs its owner's name, as Git calls them: segue token ann")
+    wanted = _grants(given, places, only)
+    with _store() as store:
+        if revoke:
+            _revoke(store, name, wants_json=wants_json)
+            return
+        until = None if expires is None else store.now() + expires
+        made = tokens.make(store, name, expires=until, grants=wanted)
+    if wants_json:
+        print_json(
+            {
+                "name": name,
+                "token": made,
+                "roles": _listed(tuple(wanted) or roles.OWNER.grants),
+                "expires": until,
+            }
+        )
+    else:
+        click.echo(made)
+
+
+def _grants(given: tuple[str, ...], places: tuple[str, ...], only: str | None) -> list[Grant]:
+    named = (*given, *((only,) if only else ()))
+    if places and not named:
+        raise click.UsageError("write which role, too: --role operator --on wine")
+    return [roles.grant(role, where) for role in named for where in places or (roles.EVERYWHERE,)]
+
+
+def _revoke(store: Store, name: str, *, wants_json: bool) -> None:
+    if not tokens.revoke(store, name):
+        raise click.ClickException(f"there is no token {name!r}; see: segue tokens")
+    if wants_json:
+        print_json({"name": name, "revoked": True})
+    else:
+        click.echo(f"{name}'s token is no more")
+
+
+@click.command("tokens")
+@as_json
+def listed(*, wants_json: bool) -> None:
+    """List all tokens: whose, what each may do, and until when.
+
+    The tokens themselves are stored nowhere.
+    """
+    with _store() as store:
+        now = store.now()
+        found = tokens.all_of(store)
+    if wants_json:
+        told = [
+            {"name": one.name, "roles": _listed(may.grants), "created": one.created, "expires": one.expires}
+            for one, may in found
+        ]
+        print_json({"tokens": told})
+        return
+    rows = [(one.name, str(may), ago(one.created), _end(one.expires, now)) for one, may in found]
+    console().print(_table(("name", "may", "made", "ends"), rows))
+
+
+def _end(expires: float | None, now: float) -> str:
+    if expires is None:
+        return "never"
+    when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(expires))
+    return when if expires > now else f"ended {when}"
+
+
+def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+@click.command()
+@click.argument("who")
+@click.argument(
+    "role", type=click.Choice([one.value for one in Role if one is not Role.VERDICTS]), required=False
+)
+@on
+@click.option("--revoke", is_flag=True, help="Take it back; without ROLE, every role of theirs.")
+@as_json
+def grant(who: str, role: str | None, places: tuple[str, ...], *, revoke: bool, wants_json: bool) -> None:
+    """Give somebody a role, or take it back.
+
+    WHO is a login at a source, as github:ann, at the provider of identities, as oidc:ann, or a group that it
+    names, as @ml-team. A login at a Git host that has a role here may do in comments what its roles say, and
+    no more; one that has none may what the host lets it. A token's roles are its own: segue token
+
+    \b
+      segue grant @ml-team operator --on '*/staging'
+      segue grant oidc:ann approver --on wine/production
+      segue grant oidc:ann --revoke
+    """
+    wanted = _granted(_holder(who), role, places, revoke=revoke)
+    with _store() as store, store.change() as change:
+        if revoke:
+            gone = [callers.take_back(change, who, OWNER, one) for one in wanted]
+            count = sum(gone) if wanted else callers.take_back(change, who, OWNER)
+        else:
+            count = sum(callers.give(change, who, one, OWNER) for one in wanted)
+        rights = callers.granted(change, [who])
+    if wants_json:
+        print_json({"who": who, "changed": count, "roles": _listed(rights.grants)})
+    else:
+        click.echo(f"{who} has {rights}")
+
+
+def _listed(grants: tuple[Grant, ...]) -> list[dict[str, str]]:
+    return [{"role": one.role.value, "on": one.where} for one in grants]
+
+
+def _holder(who: str) -> str:
+    source, colon, login = who.partition(":")
+    group = who.startswith("@") and len(who) > 1
+    if who.startswith(OF_TOKEN) or not (group or (source and colon and login)):
+        raise click.BadParameter("write a login as github:ann or oidc:ann, or a group as @ml-team")
+    return who
+
+
+def _granted(who: str, role: str | None, places: tuple[str, ...], *, revoke: bool) -> list[Grant]:
+    if role is None and (places or not revoke):
+        raise click.UsageError(f"write which role, too: segue grant {who} operator")
+    return [roles.grant(role, where) for where in places or (roles.EVERYWHERE,)] if role else []
+
+
+@click.command("grants")
+@as_json
+def given(*, wants_json: bool) -> None:
+    """List who was given which role, where and when.
+
+    What tokens may do stands in: segue tokens
+    """
+    with _store() as store, store.read() as read:
+        found = [one for one in callers.all_given(read) if not one.holder.startswith(OF_TOKEN)]
+    if wants_json:
+        told = [
+            {
+                "who": one.holder,
+                "role": one.grant.role.value,
+                "on": one.grant.where,
+                "by": one.by,
+                "at": one.at,
+            }
+            for one in found
+        ]
+        print_json({"grants": told})
+        return
+    rows = [(one.holder, one.grant.role.value, one.grant.where, ago(one.at)) for one in found]
+    console().print(_table(("who", "role", "on", "given"), rows) if rows else "nobody was given a role yet")
+
+
+@click.command()
+@as_json
+def whoami(*, wants_json: bool) -> None:
+    """Say who the API takes you for, and what you may do where."""
+    found = api().get("me")
+    if wants_json:
+        print_json(found)
+        return
+    console().print(Text(found["name"]))
+    for one in found["roles"]:
+        console().print(Text(f"  {one['role']} on {one['on']}"))
+
+
+COMMANDS = (token, listed, grant, given, whoami)

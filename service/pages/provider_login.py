@@ -1,0 +1,104 @@
+"""Login by the provider of identities: there and back, bound to the browser that began it.
+
+A cookie holds one random secret; all that the provider sees follows from it by a digest. Nothing is stored
+here before somebody is known, so that strangers cannot fill anything.
+"""
+
+import hashlib
+import secrets
+from typing import Any
+
+import structlog
+from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
+
+from service import plugins, sessions
+from service.installation import place
+from service.pages import door
+from service.ports.identity import Attempt, Identity, IdentityProvider
+from service.ports.outcomes import Refused, Retry
+from service.settings import Settings
+from service.store import Store
+
+log = structlog.get_logger()
+SECONDS = 600  # in which a login that was begun must come back
+ACTOR = "oidc:"  # begins the names of those whom the provider knows
+_BETWEEN = "."  # the secret, and where to go afterwards
+
+
+def routes(page: Blueprint, store: Store, settings: Settings) -> None:
+    """There and back; without a provider neither is there for anybody."""
+    kept: list[IdentityProvider] = []
+
+    def provider() -> IdentityProvider:
+        if not kept:  # opened by the first login: it reads what is needed only then
+            kept.append(plugins.load("identity_providers", "oidc").open(settings))
+        return kept[0]
+
+    @page.get("/login/provider")
+    def there() -> Response:
+        secret = secrets.token_urlsafe(32)
+        try:
+            where = provider().address(_attempt(secret, settings))
+        except (Refused, Retry) as reason:
+            return _not_in(reason)
+        response = make_response(redirect(where, 303))
+        to = door.inside(request.args.get("to", ""))
+        response.set_cookie(_cookie(settings), f"{secret}{_BETWEEN}{to}", max_age=SECONDS, **_kept(settings))
+        return response
+
+    @page.get("/login/back")
+    def back() -> Response:
+        secret, _, to = request.cookies.get(_cookie(settings), "").partition(_BETWEEN)
+        if not secret:
+            return _not_in(Refused("this browser began no login in the last ten minutes"))
+        try:
+            found = provider().identify(_attempt(secret, settings), request.args)
+        except (Refused, Retry) as reason:
+            return _forgotten(_not_in(reason), settings)
+        return _forgotten(_let_in(store, settings, found, door.inside(to)), settings)
+
+
+def _let_in(store: Store, settings: Settings, found: Identity, to: str) -> Response:
+    name = f"{ACTOR}{found.name}"
+    session = sessions.begin_for(store, name, found.groups)
+    if session is None:
+        log.info("login without a role", name=name)
+        return make_response(render_template("stranger.html", name=name), 403)
+    # No redirect: a browser sends a strict cookie only where a page of ours leads, and the provider led here.
+    response = make_response(render_template("arrived.html", to=to))
+    response.set_cookie(door.cookie(settings), session, **door.kept(settings))
+    return response
+
+
+def _not_in(reason: Refused | Retry) -> Response:
+    log.warning("login by the provider failed", reason=str(reason))
+    status = 503 if isinstance(reason, Retry) else 401
+    wrong = f"{str(reason)[:1].upper()}{str(reason)[1:]}. Try again, or use a token."
+    return make_response(render_template("login.html", to=door.ROOT, wrong=wrong), status)
+
+
+def _attempt(secret: str, settings: Settings) -> Attempt:
+    def follows(what: str) -> str:
+        return hashlib.sha256(f"{what}:{secret}".encode()).hexdigest()
+
+    where = place(settings).web + url_for("page.back")
+    return Attempt(follows("state"), follows("nonce"), follows("verifier"), where)
+
+
+def _cookie(settings: Settings) -> str:
+    return f"{door.cookie(settings)}-login"
+
+
+def _kept(settings: Settings) -> dict[str, Any]:
+    """As the session's, but sent where the provider leads back: that comes from its site."""
+    return {key: value for key, value in door.kept(settings).items() if key != "max_age"} | {
+        "samesite": "Lax"
+    }
+
+
+def _forgotten(response: Response, settings: Settings) -> Response:
+    kept = _kept(settings)
+    response.delete_cookie(
+        _cookie(settings), **{key: kept[key] for key in ("path", "secure", "httponly", "samesite")}
+    )
+    return response

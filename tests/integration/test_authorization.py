@@ -1,0 +1,386 @@
+"""The authorization matrix: every address and every command, by each role, for one's own model and another's.
+
+Over real HTTP. What must hold is written here a second time, by hand: an address that is in no list below,
+or a verb, makes this fail.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import get_args
+
+import pytest
+import requests
+
+from policies import roles
+from policies.events import Verb
+from policies.roles import Role
+from service import access, tokens
+from tests.scenarios.conftest import WINE, World
+from tests.serving import Served
+
+SEEING = {"viewer", "operator", "approver", "admin"}
+OWN, FOREIGN = "wine", "beer"
+NAMES = {OWN: "rel-1", FOREIGN: "rel-2"}
+CALLERS = [(role, where) for role in Role for where in ("wine/*", "*")]
+
+ANYBODY = {
+    "GET /": 303,
+    "GET /healthz": 200,
+    "GET /readyz": 200,
+    "GET /metrics": 200,
+    "GET /-/login": 200,
+    "POST /-/login": 401,  # without a token that is known
+    "GET /-/login/provider": 401,  # there is none
+    "GET /-/login/back": 401,
+    "GET /-/links/<code>": 200,
+    "POST /-/links/<code>": 401,
+    "GET /-/static/<name>": 404,
+}
+# Shows what one may see of it, and refuses who may see nothing.
+LISTS = {
+    "GET /api/v1/releases",
+    "GET /api/v1/targets",
+    "GET /api/v1/models",
+    "GET /api/v1/commands/<delivery>",
+    "POST /api/v1/links",
+    "GET /-/",
+    "GET /-/releases",
+    "GET /-/answers/<delivery>",
+    "POST /-/commands",
+    "POST /-/logout",
+}
+# Belongs to no single target, so it needs a role everywhere.
+WHOLE = {
+    "GET /api/v1/sources",
+    "GET /api/v1/events",
+    "GET /api/v1/events/<name>",
+    "GET /api/v1/record",
+    "GET /-/events",
+    "GET /-/events/<name>",
+    "GET /-/record",
+}
+# About one model: not there for whom it does not concern.
+SINGLE = {
+    "GET /api/v1/releases/<name>",
+    "GET /api/v1/releases/<name>/logs",
+    "GET /api/v1/releases/<name>/report",
+    "GET /api/v1/releases/<name>/increments",
+    "GET /api/v1/models/<name>/labels",
+    "GET /-/targets/<model>/<environment>",
+    "GET /-/releases/<name>",
+    "GET /-/releases/<name>/live",
+    "GET /-/releases/<name>/pictures",
+    "GET /-/releases/<name>/logs",
+}
+ASKING = {
+    "GET /api/v1/verdicts/<model>/<environment>",
+    "POST /api/v1/gates/<gate>/<model>/<environment>",
+}
+ANY_TOKEN = {"GET /api/v1/me"}
+INTAKE = {"POST /api/v1/commands", "POST /api/v1/labels"}
+INTAKE_OPEN = {
+    "POST /hooks/<source>",
+    "OPTIONS /hooks/<source>",
+    "GET /healthz",
+    "GET /readyz",
+    "GET /metrics",
+}
+# What `service.access` says of each list, so that neither is changed alone.
+SCOPES = {"open": set(ANYBODY), "all": WHOLE, "own": LISTS | ANY_TOKEN}
+
+
+@dataclass
+class Http:
+    """The servers of an installation with two models, and ten people."""
+
+    world: World
+    web: str
+    intake: str
+    tokens: dict[tuple[str, str], str]
+    pages: dict[tuple[str, str], requests.Session]
+
+    def ask(self, route, who, model):
+        """The answer of an address to one of them; on the page by their login."""
+        method, rule = route.split(" ")
+        path = filled(rule, model)
+        if rule.startswith("/-/"):
+            asking = self.pages.get(who, requests)
+            data = {"proof": self.proof(asking)} if method == "POST" else None
+            return asking.request(method, self.web + path, data=data, allow_redirects=False, timeout=10)
+        headers = {"Authorization": f"Bearer {self.tokens[who]}"} if who in self.tokens else {}
+        return requests.request(method, self.web + path, headers=headers, allow_redirects=False, timeout=10)
+
+    def proof(self, session):
+        found = re.search(r'name="proof" value="([0-9a-f]+)"', session.get(f"{self.web}/-/", timeout=10).text)
+        return found[1] if found else ""
+
+    def command(self, who, verb, subject):
+        """What the intake says to a command: its delivery's number, or the status that refused it."""
+        headers = {"Authorization": f"Bearer {self.tokens[who]}"}
+        body = {"verb": verb, "subject": subject}
+        told = requests.post(f"{self.intake}/api/v1/commands", json=body, headers=headers, timeout=10)
+        return told.json()["delivery"] if told.status_code == 202 else told.status_code
+
+
+def filled(rule, model):
+    event = "1"
+    names = {"model": model, "environment": "production", "gate": "rollback", "delivery": "1", "code": "x"}
+    name = event if "/events/" in rule else model if "/models/" in rule else NAMES[model]
+    for key, value in {**names, "name": name}.items():
+        rule = rule.replace(f"<{key}>", value)
+    return rule
+
+
+@pytest.fixture(scope="module")
+def http(tmp_path_factory):
+    world = World(tmp_path_factory.mktemp("world"))
+    declared = WINE + "approvals: {count: 1}\n"
+    for model in (OWN, FOREIGN):
+        text = declared.replace("name: wine", f"name: {model}")
+        files = {"segue.yaml": text, "requirements.lock": "", "serve.py": "1"}
+        world.push({f"{model}/{name}": content for name, content in files.items()})
+        world.settle()
+        assert world.say("approve", NAMES[model]).ok
+    assert [release.model for release in world.releases()] == [OWN, FOREIGN]
+    made = {
+        (role.value, where): tokens.make(world.store, f"{role}-{where}", grants=[roles.grant(role, where)])
+        for role, where in CALLERS
+    }
+    web, intake = Served(world.web.application), Served(world.intake.application)
+    address = f"http://127.0.0.1:{web.port}"
+    pages = {who: logged_in(address, token) for who, token in made.items() if who[0] in SEEING}
+    yield Http(world, address, f"http://127.0.0.1:{intake.port}", made, pages)
+    for session in pages.values():
+        session.close()  # first: a server waits for the connections that are kept
+    web.end()
+    intake.end()
+    world.close()
+
+
+def logged_in(address, token):
+    session = requests.Session()
+    data = {"token": token}
+    assert session.post(f"{address}/-/login", data=data, allow_redirects=False, timeout=10).status_code == 303
+    return session
+
+
+def rules(application):
+    return {
+        f"{method} {rule.rule}"
+        for rule in application.url_map.iter_rules()
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+    }
+
+
+# --- no address and no verb is forgotten -----------------------------------------------------
+
+
+def test_every_address_is_in_one_list_and_in_the_table(http):
+    lists = [set(ANYBODY), LISTS, WHOLE, SINGLE, ASKING, ANY_TOKEN]
+    assert sum(map(len, lists)) == len(set.union(*lists))
+    assert rules(http.world.web.application) - {"GET /static/<path:filename>"} == set.union(*lists)
+    assert set(access.ROUTES) == set.union(*lists)
+    assert rules(http.world.intake.application) - {"GET /static/<path:filename>"} == INTAKE | INTAKE_OPEN - {
+        "OPTIONS /hooks/<source>"
+    }
+
+
+def test_the_table_says_of_each_what_the_lists_say():
+    for scope, wanted in SCOPES.items():
+        assert {route for route, needs in access.ROUTES.items() if needs.scope == scope} == wanted
+    assert {route for route, needs in access.ROUTES.items() if needs.action == "ask"} == ASKING
+
+
+def test_an_address_that_nobody_thought_of_answers_nobody(tmp_path):
+    world = World(tmp_path)
+    blueprint = world.web.application.blueprints["api"]
+    world.web.application._got_first_request = False
+    blueprint._got_registered_once = False
+    blueprint.get("/forgotten")(lambda: "everything")
+    world.web.application.register_blueprint(blueprint, name="again", url_prefix="/api/v2")
+    token = tokens.make(world.store, "owner")
+    answer = world.web.get("/api/v2/forgotten", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 403
+    world.close()
+
+
+# --- addresses -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("route", sorted(ANYBODY))
+def test_anybody_may_come_where_nothing_is_shown(http, route):
+    assert http.ask(route, None, OWN).status_code == ANYBODY[route]
+
+
+@pytest.mark.parametrize("route", sorted(LISTS | WHOLE | SINGLE | ASKING | ANY_TOKEN))
+def test_nobody_unknown_may_come_anywhere_else(http, route):
+    for model in (OWN, FOREIGN):
+        assert http.ask(route, None, model).status_code == 401
+
+
+def expected(route, role, where, model):
+    """The status that somebody with this role there must get."""
+    page = "/-/" in route
+    if page and role not in SEEING:
+        return 401  # such a token does not log in
+    theirs = model == OWN or where == "*"
+    if route in ANY_TOKEN:
+        return 200
+    if route in ASKING:
+        return {200, 409} if theirs else 404
+    if route in LISTS:
+        good = {"POST /-/commands": 400, "POST /-/logout": 303}.get(route, 200)
+        return good if role in SEEING else 403
+    if route in WHOLE:
+        return 200 if role in SEEING and where == "*" else 403
+    return 200 if role in SEEING and theirs else 404
+
+
+@pytest.mark.parametrize("model", [OWN, FOREIGN])
+@pytest.mark.parametrize("route", sorted((LISTS | WHOLE | SINGLE | ASKING | ANY_TOKEN) - {"POST /-/logout"}))
+def test_every_role_gets_what_is_theirs_and_nothing_else(http, route, model):
+    for role, where in CALLERS:
+        wanted = expected(route, role.value, where, model)
+        got = http.ask(route, (role.value, where), model).status_code
+        assert got in (wanted if isinstance(wanted, set) else {wanted}), (role, where)
+
+
+def test_everybody_may_log_out(http):
+    for role, where in CALLERS:
+        if role.value not in SEEING:
+            continue
+        other = logged_in(http.web, http.tokens[role.value, where])
+        data = {"proof": http.proof(other)}
+        assert (
+            other.post(f"{http.web}/-/logout", data=data, allow_redirects=False, timeout=10).status_code
+            == 303
+        )
+        assert other.get(f"{http.web}/-/", timeout=10).status_code == 401
+        other.close()
+
+
+@pytest.mark.parametrize("route", ["GET /api/v1/releases", "GET /api/v1/targets", "GET /api/v1/models", "GET /-/", "GET /-/releases"])  # fmt: skip
+def test_lists_name_nothing_foreign(http, route):
+    for role in sorted(SEEING):
+        some = http.ask(route, (role, "wine/*"), OWN).text
+        assert OWN in some
+        assert FOREIGN not in some
+        assert NAMES[FOREIGN] not in some
+        assert FOREIGN in http.ask(route, (role, "*"), OWN).text
+
+
+def test_what_is_foreign_looks_like_what_is_not_there(http):
+    who = ("admin", "wine/*")
+    for route in sorted(SINGLE | ASKING):
+        foreign = http.ask(route, who, FOREIGN)
+        names = {"beer": "nothing", NAMES[FOREIGN]: "rel-99"}
+        method, rule = route.split(" ")
+        path = filled(rule, FOREIGN)
+        for name, other in names.items():
+            path = path.replace(name, other)
+        session = http.pages[who] if "/-/" in route else requests
+        headers = {} if "/-/" in route else {"Authorization": f"Bearer {http.tokens[who]}"}
+        missing = session.request(method, http.web + path, headers=headers, timeout=10)
+        said = missing.text.replace("nothing/", "beer/").replace("rel-99", NAMES[FOREIGN])
+        assert missing.status_code == foreign.status_code == 404
+        assert said.replace("model nothing", "model beer") == foreign.text
+
+
+# --- commands --------------------------------------------------------------------------------
+
+STEERING = {"start", "promote", "pause", "resume", "abort", "retry", "rollback"}
+BY_ROLE = {
+    "viewer": set(),
+    "operator": STEERING | {"reject"},
+    "approver": {"approve", "reject"},
+    "admin": STEERING | {"approve", "reject", "hand-back", "override"},
+    "verdicts": set(),
+}
+EVENTS = {"replay-event", "dismiss-event"}
+MAY_EVENTS = {"operator", "admin"}
+
+
+def subject_of(verb, model):
+    if verb in EVENTS:
+        return "1"
+    if verb in {"rollback", "hand-back"}:
+        return f"{model}/production"
+    return model if verb == "start" else NAMES[model]
+
+
+def test_every_verb_is_in_the_matrix():
+    assert {verb for may in BY_ROLE.values() for verb in may} | EVENTS | {"help"} == set(get_args(Verb))
+
+
+def test_every_role_may_command_its_own_and_nothing_else(http):
+    told = {}
+    for role, where in CALLERS:
+        for verb in sorted(set(get_args(Verb)) - {"help"}):
+            for model in (OWN, FOREIGN):
+                delivery = http.command((role.value, where), verb, subject_of(verb, model))
+                told[role.value, where, verb, model] = delivery
+    http.world.settle(1)
+    for (role, where, verb, model), delivery in told.items():
+        nowhere = verb not in BY_ROLE[role] and not (verb in EVENTS and role in MAY_EVENTS)
+        if nowhere:
+            assert delivery == 403, (role, where, verb, model)
+            continue
+        text = http.world.store.answer(delivery)["text"]
+        refused = "may not" in text or "there is nothing named" in text
+        may = where == "*" if verb in EVENTS else model == OWN or where == "*"
+        assert refused != may, (role, where, verb, model, text)
+
+
+@pytest.mark.parametrize("model", [OWN, FOREIGN])
+def test_labels_are_taken_from_who_operates_the_model(http, model):
+    row = {"request": "r", "at": 1_700_000_000, "wrong": True, "version": "v"}
+    body = {"model": model, "table": "t.labels", "labels": [row]}
+    for role, where in CALLERS:
+        headers = {"Authorization": f"Bearer {http.tokens[role.value, where]}"}
+        got = requests.post(
+            f"{http.intake}/api/v1/labels", json=body, headers=headers, timeout=10
+        ).status_code
+        theirs = role.value in MAY_EVENTS and (model == OWN or where == "*")
+        assert got == (202 if theirs else 403), (role, where)
+
+
+def test_an_answer_is_for_who_asked(http):
+    mine, others = ("operator", "wine/*"), ("approver", "wine/*")
+    delivery = http.command(mine, "pause", "rel-1")
+    http.world.settle(1)
+    asked = {who: requests.get(f"{http.web}/api/v1/commands/{delivery}", timeout=10, headers={"Authorization": f"Bearer {http.tokens[who]}"}).json()
+             for who in (mine, others, ("viewer", "*"))}  # fmt: skip
+    assert asked[mine]["answer"]
+    assert asked[others]["answer"] is None
+    assert asked["viewer", "*"] == asked[mine]
+
+
+# --- between the command and its effect ------------------------------------------------------
+
+
+def test_who_lost_a_role_or_their_token_in_between_is_refused(tmp_path):
+    world = World(tmp_path)
+    world.push({"segue.yaml": WINE + "approvals: {count: 1}\n", "requirements.lock": "", "serve.py": "1"})
+    world.settle()
+    said = {}
+    for name in ("less", "gone", "still"):
+        token = tokens.make(world.store, name, grants=[roles.grant("approver", "wine")])
+        told = {"verb": "reject" if name == "still" else "approve", "subject": "rel-1"}
+        answer = world.intake.post(
+            "/api/v1/commands", json=told, headers={"Authorization": f"Bearer {token}"}
+        )
+        said[name] = answer.json["delivery"]
+    tokens.make(world.store, "less", grants=[roles.grant("viewer", "wine")])
+    assert tokens.revoke(world.store, "gone")
+    world.settle()
+    texts = {name: world.store.answer(delivery)["text"] for name, delivery in said.items()}
+    assert (
+        texts["less"]
+        == "less may not approve: it needs approver or admin on something, and they have viewer on wine/*"
+    )
+    assert (
+        texts["gone"]
+        == "gone may not approve: it needs approver or admin on something, and they have nothing"
+    )
+    assert texts["still"] == "rel-1 is rejected"
+    world.close()
