@@ -43,9 +43,7 @@ def of_release(release: Release, who: Caller, accounts: tuple[str, ...] = ()) ->
     )
 
 
-def as_things_stand(
-    release: Release, who: str = "", accounts: tuple[str, ...] = ()
-) -> tuple[Action, ...]:
+def as_things_stand(release: Release, who: str = "", accounts: tuple[str, ...] = ()) -> tuple[Action, ...]:
     """The same where nobody knows who will press, as in a chat's room."""
     if release.phase is Phase.APPROVAL:
         return (_approve(release, who, accounts), REJECT, _abort(release))
