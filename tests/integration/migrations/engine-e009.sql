@@ -17,4 +17,5 @@ INSERT INTO label (model, source, request, version, at, hour, wrong, came, truth
 INSERT INTO label (model, source, request, version, at, hour, wrong, came, truth) VALUES ('wine', 'warehouse.labels', 'request-2', NULL, 1700000017, 1699999200, (1 = 0), 1700003600, NULL);
 INSERT INTO session VALUES ('5e55', 'c0ffee', (1 = 0), 1700000018, 1700043218);
 INSERT INTO printed (run, start, until, text, mark, at) VALUES ('build/wine-v1-1', 0, 6, 'STEP 1', '6', 1000.0);
+INSERT INTO account VALUES ('slack:ann', 'ann');
 INSERT INTO source (name, kind, url, owns, people) VALUES ('slack', 'slack', 'https://slack.com/T1', '["*"]', '[["U1", "ann"]]');
