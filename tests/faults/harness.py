@@ -41,6 +41,8 @@ SOURCES = {
     "forge": beside.FORGE,
     "chat": beside.CHAT,
 }  # by adapter
+# Work in somebody's hand is not due, and a release may still come of it.
+TAKEN_IN = ("delivery", "event", "command")
 SETTLED = 3  # looks in a row that must find everything ended
 
 
@@ -337,6 +339,7 @@ class Harness:
         try:
             with self.parts.store.read() as read:
                 opened, due = read.releases(final=False), read.due()
+                in_hand = [one for kind in TAKEN_IN for one in read.unfinished(kind)]
                 cursors = [
                     cursor
                     for source in SOURCES.values()
@@ -347,7 +350,7 @@ class Harness:
             return False
         seen = {(one.source, one.reference): one.value for one in cursors if one.value is not None}
         known = bool(seen) and seen == self.world.names()
-        return known and not opened and not due and not self.people.delivery()
+        return known and not (opened or due or in_hand or self.people.delivery())
 
     def writing(self):
         """Whether traffic is being shifted now. Asked while nobody is forked any more."""

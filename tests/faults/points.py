@@ -32,8 +32,7 @@ KINDS = (
 # Work that comes with a new connection, or where a host is asked to send again what it could not deliver: nobody
 # dies in it here.
 # `Follow` only looks at what others shift: there are no others here. Nobody need approve here: `CheckAuthority`.
-# There is no chat here either: `TellChat`.
-LEFT_OUT = ("declare", "join", "redeliver", "Follow", "CheckAuthority", "TellChat")
+LEFT_OUT = ("declare", "join", "redeliver", "Follow", "CheckAuthority")
 HOUSEKEEPING = 20.0  # seconds of the shared clock between two, in place of an hour
 EFFECTS = tuple(kind for kind in KINDS if hasattr(effects, kind))
 CALLS = (
