@@ -18,8 +18,10 @@ from pathlib import Path
 
 import structlog
 
-from service import database, owners
+from policies.roles import OWNER
+from service import database, owners, tokens
 from service.bootstrap import Parts, Site
+from service.callers import Caller
 from service.inbox import INBOX, Inbox
 from service.intake import Door, create_intake
 from service.observer import Observer
@@ -43,6 +45,7 @@ SOURCES = {
 }  # by adapter
 # Work in somebody's hand is not due, and a release may still come of it.
 TAKEN_IN = ("delivery", "event", "command")
+ANN = Caller("ann", OWNER, ("token:ann",))  # who gives all commands
 SETTLED = 3  # looks in a row that must find everything ended
 
 
@@ -139,6 +142,7 @@ class Harness:
                 change.save_source(source)
             if self.wide:
                 change.save_cluster(beside.CLUSTER)
+        tokens.take(self.parts.store, ANN.name, "ann")
         self.people.begin()
         self.by_hand(self.settled)
         self.round_of("intake")
@@ -216,7 +220,7 @@ class Harness:
         inbox = Inbox(self.parts.inbox._engine)
         doors = {"git": Door("bare", (SECRET,)), "forge": Door("gitea", (beside.SECRET,))}
         app = create_intake(
-            self.settings, inbox, doors.get, lambda told: told.removeprefix("Bearer "), self.clock
+            self.settings, inbox, doors.get, {"Bearer ann": ANN}.get, self.clock
         ).test_client()
 
         def once():
