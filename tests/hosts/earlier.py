@@ -22,7 +22,7 @@ def commit() -> str:
     named = os.environ.get("SEGUE_TEST_EARLIER")
     if named:
         return _git("rev-parse", "--verify", f"{named}^{{commit}}").strip()
-    found = _before_the_newest_form()
+    found = _before_the_newest_form() if (HERE / ".git").exists() else None
     if found is None:
         pytest.skip(
             "no state with an earlier form of the stores is in this clone's history: the processes of an"

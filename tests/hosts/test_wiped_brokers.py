@@ -13,7 +13,7 @@ from tests.hosts import brokers
 from tests.installation import TARGET, Installation
 
 EVERY = 2.0  # seconds
-RELEASES = 3
+RELEASES = 2
 SECONDS = 240  # that a release may take beside other work on this machine
 
 
