@@ -16,11 +16,16 @@ _ETCD = "http://127.0.0.1:2379"
 
 def start_all(place: Place) -> None:
     """Start it; the API server answers when this returns."""
+    start_api(place)
+    start(place, "kube-controller-manager", controller_manager(place))
+    start(place, "kube-scheduler", scheduler(place))
+
+
+def start_api(place: Place) -> None:
+    """Start etcd and the API server, which answers when this returns."""
     (place.folder / "audit.json").write_text(json.dumps(_audit_policy()))
     start(place, "etcd", etcd(place))
     start(place, "kube-apiserver", api_server(place)).wait_for(lambda: ready(place))
-    start(place, "kube-controller-manager", controller_manager(place))
-    start(place, "kube-scheduler", scheduler(place))
 
 
 def ready(place: Place) -> bool:
