@@ -30,7 +30,7 @@ class Call:
 
 # Everybody who is logged in may ask what oneself may do; and, without any object, for version and health.
 EVERYBODYS = {"selfsubjectaccessreviews"}
-_SEGUES = re.compile(r'"system:serviceaccount:segue-test-[0-9a-f]+:segue"')
+_SEGUES = r"system:serviceaccount:segue-test-[0-9a-f]+:"
 
 
 def log_of(kubeconfig):
@@ -53,9 +53,9 @@ def calls(log, namespace, account):
     return _calls(log, re.compile(f'"system:serviceaccount:{namespace}:{account}"'))
 
 
-def used(log):
-    """What the workers of all tests used so far, as in "get pods/log": also those that ran before."""
-    return {str(call.right) for call in _calls(log, _SEGUES) if call.allowed}
+def used(log, account="segue"):
+    """What this account of all tests used so far, as in "get pods/log": also of those that ran before."""
+    return {str(call.right) for call in _calls(log, re.compile(f'"{_SEGUES}{account}"')) if call.allowed}
 
 
 def _calls(log, who):

@@ -141,6 +141,7 @@ def test_pushes_to_a_git_host_are_released_by_processes_of_their_own_on_a_databa
     played(control)
     taken_back(control, Page(gateway.url, control.say("open").strip()))
     control.say("doctor", "--cluster", "here")
+    assert "--- workload ---" in control.say("logs")  # which web reads at the pods
     if (log := audit.log_of(kubeconfig)).is_file():
         objects = rendered(given, where)
         for account in ("segue", "segue-observer", "segue-web"):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import audit, logins
+from tests.cluster.helm import rendered
 
 pytestmark = pytest.mark.whole
 
@@ -30,7 +31,44 @@ def test_each_right_is_used(kubeconfig, gateway):
     assert unused <= ELSEWHERE.keys(), "run test_installed, test_releases and test_takeover before this"
 
 
-@pytest.mark.parametrize(("right", "test"), ELSEWHERE.items())
+# The same for the two processes that only read, where each has an account of its own.
+READERS = {
+    "segue-observer": {
+        "get pods/log": "test_workloads.py::test_a_model_that_crashes_fails_with_its_last_words",
+        "get services": "test_others.py::test_it_sees_the_images_that_run_and_what_the_route_says",
+        "list events": "test_workloads.py::test_an_image_that_is_not_there_is_said_by_name",
+        "patch deployments": "test_workloads.py::test_restarts_are_counted_and_survive_the_pod",
+    },
+    "segue-web": {
+        "get grpcroutes": ELSEWHERE["get grpcroutes"],
+        "get services": "test_selector_contract.py::test_handing_back_leaves_the_service_as_it_was_found",
+        "list services": "test_selector_contract.py::test_handing_back_leaves_the_service_as_it_was_found",
+    },
+}
+SPLIT = {
+    "image": {"repository": "registry.example/segue"},
+    "split": True,
+    "database": {"existingSecret": "database"},
+    "broker": {"existingSecret": "broker"},
+    "secrets": {"existingSecret": "files"},
+}
+
+
+@pytest.mark.parametrize(("account", "elsewhere"), READERS.items())
+def test_each_right_of_a_process_that_reads_is_used(kubeconfig, gateway, account, elsewhere):
+    log = audit.log_of(kubeconfig)
+    if not log.is_file() or not (used := audit.used(log, account)):
+        pytest.skip(f"no audit log of this cluster at {log}, or test_installed did not run before")
+    objects = rendered({**SPLIT, "cluster": {"gateway": "/".join(gateway.reference)}}, "ops")
+    unused = {str(right) for _, right in audit.granted(objects, account)} - used
+    print(*sorted(f"{right}: {elsewhere.get(right, 'nobody')}" for right in unused), sep="\n")
+    assert unused <= elsewhere.keys()
+
+
+@pytest.mark.parametrize(
+    ("right", "test"),
+    [pair for told in (ELSEWHERE, *READERS.values()) for pair in told.items()],
+)
 def test_what_is_used_elsewhere_has_a_test_that_is_there(right, test):
     file, _, name = test.partition("::")
     assert name in (Path(__file__).parent / file).read_text(), right
