@@ -157,9 +157,21 @@ def _stored(chosen: Settings) -> list[Finding]:
     found = [_source(chosen, source, models) for source in known]
     if not known:
         found = [Finding("sources", ok=False, detail="nothing is connected", mend="segue connect git URL")]
+    found += _rooms(known, models)
     given_up = Finding("work", not dead, f"{len(dead)} given up", "see why: segue events --failed")
     store.close()
     return [*found, _dockerfiles(chosen, connected), given_up]
+
+
+def _rooms(known: list[Source], models: list[Model]) -> list[Finding]:
+    """Rooms that declarations name of chats that are not connected: nobody is asked there."""
+    chats = {source.name for source in known if source.kind in sources.CHAT_KINDS}
+    asked = {e.approvals.channel for model in models for e in model.environments if e.approvals.channel}
+    missing = sorted(room for room in asked if room.partition(":")[0] not in chats)
+    mend = "segue connect slack|mattermost|matrix ... --name NAME, or leave `in` out"
+    return [
+        Finding(f"room {room}", ok=False, detail="its chat is not connected", mend=mend) for room in missing
+    ]
 
 
 def _dockerfiles(chosen: Settings, connected: list[str]) -> Finding:

@@ -3,7 +3,10 @@
 import click
 import pytest
 
+from service import segue_yaml
 from service.cli.connecting import _kind_of, _source_of
+from service.cli.doctor import _rooms
+from service.ports.connections import Source
 
 GIT = "https://git.example"
 
@@ -50,3 +53,21 @@ def test_a_repository_at_a_data_center_is_one_source_by_its_page_and_by_what_git
     source = _source_of("bitbucket", GIT + shown, None, ("*",))
     assert (source.name, source.url) == ("wine", GIT + cloned)
     assert _source_of("gitea", GIT + shown, "wine", ("*",)).url == GIT + shown
+
+
+@pytest.mark.parametrize(
+    ("connected", "missing"), [((), ["room slack:#ml"]), (("git",), ["room slack:#ml"]), (("slack",), [])]
+)
+def test_doctor_names_a_room_whose_chat_is_not_connected(connected, missing):
+    text = b'name: a\nmodel: models:/a@b\nserve: none\napprovals: {count: 1, from: ann, in: "slack:#ml"}\n'
+    kinds = {"git": "bare", "slack": "slack"}
+    known = [Source(name, kinds[name], "x") for name in connected]
+    found = _rooms(known, list(segue_yaml.check(text, "").models))
+    assert [(one.check, one.ok) for one in found] == [(name, False) for name in missing]
+
+
+def test_a_chat_is_named_by_its_kind_and_slack_needs_no_address():
+    assert _source_of("slack", None, None, ("*",)) == Source("slack", "slack", "https://slack.com")
+    assert _source_of("matrix", GIT, None, ("*",)).name == "matrix"
+    with pytest.raises(click.UsageError, match="URL"):
+        _source_of("mattermost", None, None, ("*",))
