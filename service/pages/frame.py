@@ -52,6 +52,9 @@ def add(app: Flask, parts: Parts, series: Series) -> None:
         app.add_template_filter(used, name)
     app.register_blueprint(page)
 
+    if (parts.settings.web_url or "").startswith("https://"):
+        app.after_request(_by_https_alone)
+
     @app.get("/")
     def first() -> Response:
         response = make_response("", 303)
@@ -73,6 +76,12 @@ def wrong(status: int, detail: str) -> Response:
 def _known() -> dict[str, object]:
     """What templates may use besides what they are given."""
     return {"visitor": g.get("visitor"), "now": time.time(), "file": _address_of}
+
+
+def _by_https_alone(response: Response) -> Response:
+    """Whoever was here once by HTTPS never comes without, whatever link they follow."""
+    response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    return response
 
 
 def _safe(response: Response) -> Response:

@@ -238,6 +238,14 @@ def test_behind_a_proxy_that_is_believed_one_guesser_is_held_up_and_others_are_n
     world.close()
 
 
+def test_behind_https_every_answer_says_that_nothing_else_is_used_and_without_it_none_does(tmp_path, world):
+    https = World(tmp_path / "https", web_url="https://segue.example")
+    for path in ("/", "/-/login", "/-/nothing", "/api/v1/me", "/healthz"):
+        assert https.web.get(path).headers["Strict-Transport-Security"] == "max-age=31536000"
+        assert "Strict-Transport-Security" not in world.web.get(path).headers
+    https.close()
+
+
 def test_a_header_of_a_proxy_that_nobody_named_changes_nothing(world):
     told = [
         world.web.post("/-/login", data={"token": "guess"}, headers={"X-Forwarded-For": f"192.0.2.{n}"})
