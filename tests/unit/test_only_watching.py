@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule, run_state_machine_as_test
 
 from policies import seen_share
-from policies.effects import Follow, ReportCommit, Wake
+from policies.effects import CheckAuthority, Follow, ReportCommit, Wake
 from policies.events import (
     Adopted,
     CheckFinished,
@@ -44,7 +44,7 @@ WATCHED = Environment(mode=Mode.OBSERVE)
 
 def harmless(effect):
     """A look, a time to look again, and a report that keeps nobody from anything."""
-    return isinstance(effect, Wake | Follow) or (
+    return isinstance(effect, Wake | Follow | CheckAuthority) or (
         isinstance(effect, ReportCommit) and effect.state == "success"
     )
 
