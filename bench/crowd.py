@@ -18,12 +18,12 @@ from policies.evidence import Evidence, Finding, Verdict
 from policies.place import Place, backend_name
 from policies.release import HOLDING, Cause, Phase, Release, Serving, Target
 from policies.spec.declaration import Environment, Guard, GuardKind
-from service import tables
-from service.due import LONGEST_LEASE
-from service.queue import Work
-from service.rows import ReleaseRow, TargetRow
-from service.states import EFFECT, EVIDENCE, TARGET, number_of, release_row
-from service.store import Store
+from service.store import tables
+from service.store.due import LONGEST_LEASE
+from service.store.queue import Work
+from service.store.rows import ReleaseRow, TargetRow
+from service.store.states import EFFECT, EVIDENCE, TARGET, number_of, release_row
+from service.store.store import Store
 
 # How many are at what: a target has one that holds it, and up to two that wait.
 LIVE = {

@@ -21,7 +21,7 @@ from bench.openloop import Answer, percentile, send
 from bench.report import Row, report
 from bench.repository import Repository
 from handlers import signing
-from service.inbox import Inbox
+from service.store.inbox import Inbox
 
 LIMITS = ((200, 0.020), (1_000, 0.050))  # deliveries a second, seconds allowed for 99 of 100
 ROUNDS, SECONDS, WARM = 5, 4.0, 200

@@ -24,22 +24,24 @@ from bench import crowd
 from bench.installed import free_ports
 from bench.report import Row, report
 from policies.release import Release
-from service import serving, tables, tokens
 from service.adapters.memory.builder import MemoryBuilder
 from service.adapters.memory.jobs import MemoryJobs
 from service.adapters.memory.metrics import MemoryMetrics
 from service.adapters.memory.router import MemoryRouter
 from service.adapters.memory.workloads import MemoryWorkloads
-from service.bell import DEAF_SECONDS
 from service.bootstrap import Parts
-from service.inbox import Inbox
-from service.judging import TELL_SECONDS
+from service.identity import tokens
+from service.machine import serving
+from service.observing.judging import TELL_SECONDS
+from service.observing.watched import Scenes
 from service.reconciler import DRIFT_SECONDS, ROUND_SECONDS, Reconciler
-from service.series import Series
 from service.settings import Settings
-from service.states import number_of, release_of
-from service.store import Store
-from service.watched import Scenes
+from service.store import tables
+from service.store.bell import DEAF_SECONDS
+from service.store.inbox import Inbox
+from service.store.series import Series
+from service.store.states import number_of, release_of
+from service.store.store import Store
 from service.web import create_web
 from service.work import URGENT
 from service.worker import drain

@@ -18,9 +18,9 @@ from urllib.parse import urlsplit
 import psutil
 
 from policies.recording import Keep, Recording
-from service import shim
 from service.adapters.recorder import RecorderDaemon
 from service.adapters.traefik.router import TraefikRouter
+from service.machine import shim
 from service.ports.traffic import Backend, Route
 from tests.running import Model, Traefik
 

@@ -21,9 +21,9 @@ from bench.report import Row, report
 from bench.repository import Repository
 from policies.guards.increment import from_json
 from service.client import Client, client_of
-from service.series import Series
-from service.states import EVIDENCE
-from service.store import Store
+from service.store.series import Series
+from service.store.states import EVIDENCE
+from service.store.store import Store
 
 ROUNDS, RATE, THREADS, PATIENCE = 7, 100.0, 4, 60.0
 CALM = 3.0  # seconds between two versions, so that no scrape sees two

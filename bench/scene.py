@@ -16,13 +16,14 @@ from bench.repository import Repository, git
 from bench.rollback import DECLARED, push
 from policies.guards.fed import from_json
 from policies.guards.increment import Increment
-from service import installation as installed
-from service import shim, up
+from service import up
 from service.client import Client, Refusal, Unreachable, client_of
-from service.database import reading
-from service.series import Series
-from service.store import Store
-from service.tables import work
+from service.machine import installation as installed
+from service.machine import shim
+from service.store.database import reading
+from service.store.series import Series
+from service.store.store import Store
+from service.store.tables import work
 
 PATIENCE, OFTEN = 90.0, 0.002
 WAITING = DECLARED.replace(b"dwell: 5s", b"dwell: 30m")  # a rollout that is judged for the whole time

@@ -2,7 +2,7 @@
 
 Headers `webhook-id`, `webhook-timestamp`, `webhook-signature: v1,<base64 HMAC-SHA256>` over
 `<id>.<timestamp>.<body>`; body `{"pusher": …, "changes": [{"ref", "before", "after"}]}`. The hook that
-sends it is made by `service.hook_script`. Source: Standard Webhooks specification, 1.0.
+sends it is made by `service.arrivals.hook_script`. Source: Standard Webhooks specification, 1.0.
 """
 
 from typing import Any

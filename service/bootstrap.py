@@ -10,7 +10,6 @@ from typing import Any
 
 from policies.place import Place
 from service import plugins, preview
-from service.inbox import Inbox
 from service.ports.builds import ImageBuilder, Recipe
 from service.ports.chat import Chat
 from service.ports.connections import Cluster, Source
@@ -38,7 +37,8 @@ from service.sources import (
     REGISTRY_KINDS,
 )
 from service.sources import opened as source_opened
-from service.store import Store
+from service.store.inbox import Inbox
+from service.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import requests
 
-from service import installation
-from service.installation import TOKEN, place
+from service.machine import installation
+from service.machine.installation import TOKEN, place
 from service.settings import Settings
 
 TIMEOUT = (2.0, 10.0)

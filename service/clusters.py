@@ -6,13 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from policies.place import Place
-from service import commits, connecting, plugins
-from service.change import Change
+from service import commits, plugins
+from service.arrivals import connecting
 from service.ports.clusters import ClusterView
 from service.ports.connections import Cluster
 from service.ports.outcomes import Refused
 from service.settings import Settings
-from service.store import Store
+from service.store.change import Change
+from service.store.store import Store
 
 PLANES = ("traefik", "envoy", "istio", "nginx")
 

@@ -23,10 +23,10 @@ from handlers.errors import Malformed, Unverified
 from handlers.strict_json import load as load_json
 from policies import roles
 from service import plugins
-from service.callers import Caller
 from service.errors import StoreError
-from service.inbox import Delivery, Inbox, Stored
+from service.identity.callers import Caller
 from service.settings import Settings
+from service.store.inbox import Delivery, Inbox, Stored
 
 log = structlog.get_logger()
 PEOPLE = "people"

@@ -13,20 +13,20 @@ from dataclasses import dataclass, field
 import structlog
 
 from policies.place import Place
-from service import meters
-from service.bell import Ear
 from service.bootstrap import Parts
+from service.engine.housekeeping import DAY, EVERY_SECONDS
 from service.errors import Conflict
-from service.housekeeping import DAY, EVERY_SECONDS
-from service.judging import Judging
+from service.machine import meters
+from service.observing.judging import Judging
+from service.observing.recordings import Recordings
+from service.observing.served import ServedSoFar
+from service.observing.watched import Scene, Scenes
 from service.ports.metrics import NoData, Sample
 from service.ports.outcomes import PortError
-from service.recorded_rows import Assignment
-from service.recordings import Recordings
-from service.series import Held, Series
-from service.served import ServedSoFar
-from service.states import number_of
-from service.watched import Scene, Scenes
+from service.store.bell import Ear
+from service.store.recorded_rows import Assignment
+from service.store.series import Held, Series
+from service.store.states import number_of
 
 log = structlog.get_logger()
 LEASE = "observer"

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from service import ending, installation, logs, settings
+from service import settings
+from service.machine import ending, installation, logs
 from service.settings import Settings
 
 if TYPE_CHECKING:
     from service.intake import Doors
     from service.reconciler import Hint
-    from service.store import Store
+    from service.store.store import Store
 
 log = structlog.get_logger()
 PR_SET_PDEATHSIG = 1  # from <linux/prctl.h>
@@ -81,9 +82,11 @@ def _run(name: str, chosen: Settings) -> None:
 
 def run_intake(chosen: Settings) -> None:
     """Take deliveries and commands."""
-    from service import intake, serving, tokens
-    from service.inbox import Inbox
-    from service.store import Store
+    from service import intake
+    from service.identity import tokens
+    from service.machine import serving
+    from service.store.inbox import Inbox
+    from service.store.store import Store
 
     store, inbox = Store.open(chosen.store_url("engine")), Inbox.open(chosen.store_url("inbox"))
     app = intake.create_intake(
@@ -118,9 +121,10 @@ def _doors(chosen: Settings, store: "Store") -> "Doors":
 
 def run_web(chosen: Settings) -> None:
     """Serve what can be read."""
-    from service import serving, web
+    from service import web
     from service.bootstrap import build
-    from service.series import Series
+    from service.machine import serving
+    from service.store.series import Series
 
     app = web.create_web(build(chosen), Series.open(chosen.store_url("series")))
     installation.write_down(chosen.home, "web", chosen.web_port)
@@ -129,7 +133,7 @@ def run_web(chosen: Settings) -> None:
 
 def _open_probe(chosen: Settings, name: str, ready: Callable[[], bool]) -> int:
     """The small port: a loopback one that is free, or where `SEGUE_PROBE_PORT` says, for others to ask."""
-    from service.probe import open_probe
+    from service.machine.probe import open_probe
 
     if chosen.probe_port is None:
         return open_probe(ready)
@@ -167,10 +171,10 @@ def run_worker(chosen: Settings, name: str) -> None:
 def run_reconciler(chosen: Settings) -> None:
     """Take deliveries in, listen to chats, ask for sweeps, send hints."""
     from service import reconciler, sources
-    from service.inbox import Inbox
-    from service.listening import Listeners
+    from service.arrivals.listening import Listeners
     from service.reconciler import Reconciler
-    from service.store import Store
+    from service.store.inbox import Inbox
+    from service.store.store import Store
 
     store, inbox = Store.open(chosen.store_url("engine")), Inbox.open(chosen.store_url("inbox"))
     port = _open_probe(chosen, "reconciler", store.answers)
@@ -192,10 +196,11 @@ def _hint(chosen: Settings) -> "Hint | None":
 
 def run_observer(chosen: Settings) -> None:
     """Read the counters and judge."""
-    from service import observer, owners
+    from service import observer
     from service.bootstrap import build
     from service.observer import Observer
-    from service.series import Series
+    from service.store import owners
+    from service.store.series import Series
 
     watching = Observer(
         build(chosen),

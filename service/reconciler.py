@@ -12,17 +12,18 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from policies.release import Target
-from service import owners, receiving, redelivering
-from service.bell import Ear
-from service.housekeeping import EVERY_SECONDS
-from service.inbox import Inbox
-from service.listening import Listeners
+from service.arrivals import receiving, redelivering
+from service.arrivals.listening import Listeners
+from service.engine.housekeeping import EVERY_SECONDS
 from service.ports.connections import Source
-from service.queue import Work
 from service.settings import Settings
 from service.sources import CHAT_KINDS, HOOK_KINDS, METRIC_KINDS
-from service.states import target_of
-from service.store import Store
+from service.store import owners
+from service.store.bell import Ear
+from service.store.inbox import Inbox
+from service.store.queue import Work
+from service.store.states import target_of
+from service.store.store import Store
 from service.work import PATIENT, QUEUES, URGENT
 
 log = structlog.get_logger()

@@ -8,10 +8,11 @@ import os
 import tempfile
 from pathlib import Path
 
-from service import installation, keys
+from service import keys
+from service.engine.trusting import KEY, KEYS_BEFORE
 from service.errors import StartError
+from service.machine import installation
 from service.settings import Settings
-from service.trusting import KEY, KEYS_BEFORE
 
 
 def public(settings: Settings) -> bytes:

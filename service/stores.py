@@ -10,12 +10,13 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from service import installation, tokens
 from service.errors import StartError
-from service.inbox import Inbox
-from service.series import Series
+from service.identity import tokens
+from service.machine import installation
 from service.settings import Settings
-from service.store import Store
+from service.store.inbox import Inbox
+from service.store.series import Series
+from service.store.store import Store
 
 # In this order: what a later copy has more is taken up or told again. Increments of a release that the
 # engine's copy does not know would be taken for those of the next one with its number; deliveries that

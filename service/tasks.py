@@ -10,8 +10,9 @@ from celery import Celery
 from celery.signals import worker_ready, worker_shutting_down
 from celery.worker import state
 
-from service import broker_tls, owners
+from service import broker_tls
 from service.bootstrap import Parts
+from service.store import owners
 from service.work import QUEUES, work_once
 from service.worker import drain
 

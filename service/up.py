@@ -15,9 +15,10 @@ from typing import Any, Literal
 import requests
 import structlog
 
-from service import installation, plugins, processes, shim, stores
-from service.children import Children
+from service import plugins, processes, stores
 from service.errors import StartError
+from service.machine import installation, shim
+from service.machine.children import Children
 from service.settings import Settings, environ_of
 
 log = structlog.get_logger()

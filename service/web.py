@@ -12,27 +12,20 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, g
 
 from policies.effects import HandBack
 from policies.release import Release
-from service import (
-    answers,
-    estimating,
-    happened,
-    parked,
-    printed,
-    recorded,
-    sessions,
-    tokens,
-    views,
-    web_verdicts,
-)
+from service import web_verdicts
 from service.addresses import Addresses
-from service.api_door import guard, problem
 from service.bootstrap import Parts
-from service.installation import place
+from service.engine import estimating, happened, parked
+from service.identity import answers, sessions, tokens
+from service.identity.api_door import guard, problem
+from service.machine.installation import place
 from service.pages import door, frame
 from service.reporting import data
-from service.series import Series
-from service.states import ENVIRONMENT, number_of, release_of, target_of, version_of
-from service.store import Store
+from service.showing import printed, views
+from service.store import recorded
+from service.store.series import Series
+from service.store.states import ENVIRONMENT, number_of, release_of, target_of, version_of
+from service.store.store import Store
 
 PAGE = 50
 

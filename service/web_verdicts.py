@@ -10,9 +10,11 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from policies.asking import Gate
-from service import tokens, verdicts, views
-from service.api_door import guard, problem
 from service.bootstrap import Parts
+from service.identity import tokens
+from service.identity.api_door import guard, problem
+from service.observing import verdicts
+from service.showing import views
 
 HELD = 409  # not yet, or no: whoever asks again may be told otherwise
 

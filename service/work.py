@@ -12,35 +12,30 @@ import structlog
 
 from policies.effects import SetTraffic, StartWorkload, StopWorkload, lane
 from policies.events import BuildFinished, EffectFailed, EvaluationFinished, ImageTrusted, Waits
-from service import (
-    answering,
+from service.arrivals import label_sweep, organisations, receiving, redelivering, remarks, watching
+from service.bootstrap import Parts
+from service.engine import (
     beginning,
     declaring,
     handing_back,
     housekeeping,
     keeping,
-    label_sweep,
-    meters,
-    organisations,
     patience,
     planning,
-    receiving,
-    redelivering,
-    remarks,
     room,
-    watching,
     weighing,
 )
-from service.bootstrap import Parts
-from service.codec import Unknown
-from service.deciding import Deciding, decide
+from service.engine.deciding import Deciding, decide
 from service.errors import Conflict, StoreUnavailable
+from service.machine import meters
+from service.obeying import answering
 from service.performing import dispatch
 from service.performing.outcomes import Again, Answer, Done
 from service.ports.outcomes import Refused, Retry
-from service.queue import Lost, Work
 from service.sources import ORGANISATION_KINDS
-from service.states import EFFECT, SOURCE_EVENT, number_of, target_of
+from service.store.codec import Unknown
+from service.store.queue import Lost, Work
+from service.store.states import EFFECT, SOURCE_EVENT, number_of, target_of
 
 log = structlog.get_logger()
 NEWER_SECONDS = 30.0  # between two looks at what only newer code can read

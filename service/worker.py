@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import structlog
 
-from service import owners
-from service.bell import DEAF_SECONDS, Ear
 from service.bootstrap import Parts
+from service.store import owners
+from service.store.bell import DEAF_SECONDS, Ear
 from service.work import work_once
 
 log = structlog.get_logger()

@@ -6,10 +6,11 @@ import subprocess
 import time
 from pathlib import Path
 
-from service import installation, settings, shim, up
+from service import settings, up
 from service.client import Refusal, Unreachable, client_of
 from service.demo.place import Place, program, segue
 from service.demo.repository import Repository
+from service.machine import installation, shim
 
 SEGUE_YAML = """
 name: echo

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from waitress.server import create_server
 
-from service.serving import OPTIONS
+from service.machine.serving import OPTIONS
 
 
 class Served:

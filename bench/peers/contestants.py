@@ -17,9 +17,9 @@ from bench.peers.objects import APP, Rule
 from bench.peers.plane import GATEWAY, NAMESPACE, Plane
 from bench.peers.trial import Trial
 from bench.up import family, named
-from service import installation
 from service.adapters.kubernetes.kinds import HTTP_ROUTE, Kind
-from service.store import Store
+from service.machine import installation
+from service.store.store import Store
 from tests.cluster.images import Images
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.load import Load

@@ -6,12 +6,12 @@ import time
 from pathlib import Path
 from typing import Self
 
-from service import shim
 from service.adapters.process import ports
+from service.machine import shim
+from service.machine.shim import Order
 from service.ports.outcomes import Retry
 from service.recorder.orders import ALIVE, Home
 from service.settings import Settings
-from service.shim import Order
 
 READY_SECONDS = 15.0  # a machine that is busy takes seconds to import
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
+from service.machine.shim import Order
 from service.ports.outcomes import Refused
 from service.settings import Settings
-from service.shim import Order
 
 _LONGEST = 107  # bytes of a unix socket's path on Linux, without the final zero
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}

@@ -13,8 +13,9 @@ from policies import forecast
 from policies.forecast import Forecast, Traffic
 from policies.spec.declaration import Mode, Model
 from policies.spec.schema import schema
-from service import clusters, mistakes_shown, segue_yaml, tokens
+from service import clusters, mistakes_shown, segue_yaml
 from service.cli.context import EXIT_FAILED, as_json, chosen, console, print_json
+from service.identity import tokens
 from service.ports.clusters import Existing
 from service.ports.connections import Cluster
 

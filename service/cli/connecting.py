@@ -7,11 +7,13 @@ from urllib.parse import urlsplit
 
 import click
 
-from service import chats, clusters, connecting, installation, signing_key
+from service import clusters, signing_key
+from service.arrivals import chats, connecting
 from service.cli.context import as_json, chosen, console, print_json
+from service.machine import installation
 from service.ports.connections import Cluster, Source
 from service.sources import CHAT_KINDS, HOOK_KINDS, ORGANISATION_KINDS
-from service.store import Store
+from service.store.store import Store
 
 KINDS = {
     "git": "bare",

@@ -7,28 +7,18 @@ import sys
 from policies import trust
 from policies.spec.declaration import Model
 from policies.trust import Trust
-from service import (
-    clusters,
-    connecting,
-    installation,
-    keys,
-    newest,
-    plugins,
-    processes,
-    shim,
-    sources,
-    trusting,
-    up,
-    watching,
-)
+from service import clusters, keys, plugins, processes, sources, up
+from service.arrivals import connecting, watching
+from service.engine import newest, trusting
 from service.errors import StartError, StoreError
+from service.machine import installation, shim
 from service.ports.clusters import Finding, Served
 from service.ports.connections import Source
 from service.ports.outcomes import PortError, Refused
 from service.ports.registries import ImageRegistry
 from service.settings import Settings
-from service.states import model_of, target_of
-from service.store import Store
+from service.store.states import model_of, target_of
+from service.store.store import Store
 
 LEAST_FREE = 1 << 30
 

@@ -12,12 +12,13 @@ from rich.text import Text
 from policies import roles
 from policies.roles import Grant, Role
 from policies.spec.forms import DURATION
-from service import callers, installation, tokens
-from service.callers import OF_TOKEN
 from service.cli.amounts import Amount
 from service.cli.context import api, as_json, chosen, console, print_json
-from service.cli.pictures import ago
-from service.store import Store
+from service.identity import callers, tokens
+from service.identity.callers import OF_TOKEN
+from service.machine import installation
+from service.showing.terminal import ago
+from service.store.store import Store
 
 OWNER = "segue"  # who gives roles: whoever has the machine
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
-from service import installation, stores
+from service import stores
 from service.cli.context import chosen, console
+from service.machine import installation
 
 
 @click.command()

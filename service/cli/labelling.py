@@ -11,8 +11,8 @@ from rich.progress import track
 
 from handlers.errors import Malformed
 from handlers.labels import MOST, Batch, Label, body_of, rows_of_csv, rows_of_lines
-from service.cli import pictures
 from service.cli.context import api, as_json, console, print_json
+from service.showing import terminal
 
 _READERS: dict[str, Callable[[str], Iterator[tuple[int, Label]]]] = {
     ".csv": rows_of_csv,
@@ -35,7 +35,7 @@ def labels(model: str, *, wants_json: bool) -> None:
     if wants_json:
         print_json(found)
     else:
-        console().print(pictures.labels(found["labels"]))
+        console().print(terminal.labels(found["labels"]))
 
 
 @click.command("add-labels")

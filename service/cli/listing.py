@@ -2,9 +2,9 @@
 
 import click
 
-from service.cli import pictures
 from service.cli.acting import obey, reason
 from service.cli.context import api, as_json, console, print_json
+from service.showing import terminal
 
 
 @click.command()
@@ -33,14 +33,14 @@ def events(
         if wants_json:
             print_json(found)
         else:
-            console().print(pictures.event(found))
+            console().print(terminal.event(found))
         return
     query = {"source": source, "before": before, "failed": "1" if failed else None}
     found = api().get("events", **{key: value for key, value in query.items() if value is not None})
     if wants_json:
         print_json(found)
         return
-    console().print(pictures.events(found["events"]))
+    console().print(terminal.events(found["events"]))
     if found["next"]:
         console().print(f"older ones: segue events --before {found['next']}")
 

@@ -2,9 +2,10 @@
 
 import click
 
-from service import installation, people
 from service.cli.context import as_json, chosen, console, print_json
-from service.store import Store
+from service.identity import people
+from service.machine import installation
+from service.store.store import Store
 
 
 @click.command()

@@ -15,12 +15,14 @@ from policies.spec import forms, selector
 from policies.spec.declaration import Environment
 from policies.spec.selector import Selector
 from policies.spec.wrong import Wrong
-from service import histories, intervals_csv, recorded, replays, segue_yaml, sources
+from service import segue_yaml, sources
 from service.cli.context import api, as_json, chosen, console, print_json
 from service.cli.reporting import drawn_by, output
 from service.ports.outcomes import PortError
+from service.rehearsing import histories, intervals_csv, replays
 from service.reporting import data, panels, words
-from service.states import ENVIRONMENT
+from service.store import recorded
+from service.store.states import ENVIRONMENT
 
 
 def _when(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
@@ -188,7 +190,7 @@ def _drawn(output: Path, environment: Environment, history: Recorded, found: dic
     pictures = panels.of(told)
     if not pictures:
         raise click.ClickException("there is nothing to draw")
-    drawing = drawn_by("service.drawing")
+    drawing = drawn_by("service.showing.drawing")
     draw = drawing.png if output.suffix.lower() == ".png" else drawing.svg
     drawn: bytes = draw(
         "A policy, tried on recorded history", _told({"replay": found, "splits": None})[0], pictures

@@ -72,7 +72,7 @@ def _drawn(kind: str, found: dict[str, Any]) -> bytes:
         return page.encode()
     if not pictures:
         raise click.ClickException(f"{one['name']} has nothing to draw: {found['sentence']}")
-    drawing = drawn_by("service.drawing")
+    drawing = drawn_by("service.showing.drawing")
     draw = drawing.png if kind == ".png" else drawing.svg
     drawn: bytes = draw(title, found["sentence"], pictures)
     return drawn

@@ -8,11 +8,12 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from service import installation, shim, up
+from service import up
 from service.cli import doctor
 from service.cli.context import EXIT_FAILED, as_json, chosen, console, print_json
 from service.client import client_of
-from service.ending import stop_on_signals
+from service.machine import installation, shim
+from service.machine.ending import stop_on_signals
 from service.settings import Settings
 
 DOWN_SECONDS = 20.0

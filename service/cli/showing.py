@@ -7,9 +7,9 @@ import click
 from rich.console import RenderableType
 from rich.live import Live
 
-from service.cli import pictures
 from service.cli.context import EXIT_FAILED, api, as_json, console, print_json
 from service.client import Client
+from service.showing import terminal
 
 WATCH_SECONDS = 0.5
 FOLLOW_SECONDS = 1.0
@@ -30,7 +30,7 @@ def releases(target: str | None, *, only_open: bool, wants_json: bool) -> None:
     elif query and not found["releases"]:
         console().print("no release is like that; see all with: segue releases")
     else:
-        console().print(pictures.releases(found["releases"]))
+        console().print(terminal.releases(found["releases"]))
 
 
 @click.command()
@@ -46,7 +46,7 @@ def show(release: str | None, *, wants_json: bool) -> None:
     if wants_json:
         print_json(found)
     else:
-        console().print(pictures.release(found))
+        console().print(terminal.release(found))
 
 
 def _newest() -> str:
@@ -71,7 +71,7 @@ def watch(release: str | None) -> None:
                 live.update(_board(client))
             else:
                 found = client.get(f"releases/{release}")
-                live.update(pictures.release(found))
+                live.update(terminal.release(found))
                 if found["release"]["final"]:
                     break
             time.sleep(WATCH_SECONDS)
@@ -80,7 +80,7 @@ def watch(release: str | None) -> None:
 
 
 def _board(client: Client) -> RenderableType:
-    return pictures.board(client.get("releases")["releases"], client.get("targets")["targets"])
+    return terminal.board(client.get("releases")["releases"], client.get("targets")["targets"])
 
 
 @click.command()
@@ -133,7 +133,7 @@ def targets(*, wants_json: bool) -> None:
     if wants_json:
         print_json(found)
     else:
-        console().print(pictures.targets(found["targets"]))
+        console().print(terminal.targets(found["targets"]))
 
 
 COMMANDS = (releases, show, watch, logs, targets)

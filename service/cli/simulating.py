@@ -8,11 +8,12 @@ import click
 
 from policies.spec.declaration import Environment, Model, Strategy
 from policies.spec.forms import DURATION, GROWTH, SHARE
-from service import segue_yaml, simulated_shown
+from service import segue_yaml
 from service.cli.amounts import Amount
 from service.cli.context import as_json, chosen, console, print_json
 from service.cli.reporting import drawn_by
-from service.simulating import Expected, Forecast, kinds_of, simulate
+from service.rehearsing import simulated_shown
+from service.rehearsing.simulating import Expected, Forecast, kinds_of, simulate
 from service.worlds.latency import Latency
 
 
@@ -166,7 +167,7 @@ def _progress(words: str, share: float) -> None:
 
 
 def _draw(output: Path, title: str, forecasts: list[Forecast]) -> None:
-    drawing = drawn_by("service.drawing")
+    drawing = drawn_by("service.showing.drawing")
     draw = drawing.png if output.suffix.lower() == ".png" else drawing.svg
     output.write_bytes(
         draw(title, "Simulated rollouts: what became of them, and when.", simulated_shown.panels(forecasts))

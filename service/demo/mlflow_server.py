@@ -16,7 +16,7 @@ from pathlib import Path
 
 import requests
 
-from service import proc
+from service.machine import proc
 
 PYTHON = Path(".venvs/mlflow/bin/python")  # below the clone's root
 READY_SECONDS = 120.0  # the first start makes the database

@@ -12,7 +12,7 @@ from typing import TypeVar
 from rich.console import Console
 from rich.markup import escape
 
-from service import installation, settings
+from service import settings
 from service.client import Client, Refusal, Unreachable, client_of
 from service.demo import place as places
 from service.demo import report
@@ -23,6 +23,7 @@ from service.demo.place import CommandFailed, Place, segue
 from service.demo.repository import Repository
 from service.demo.screen import Screen
 from service.demo.stage import Late, Stage
+from service.machine import installation
 
 UP_SECONDS = 60.0
 On = TypeVar("On")  # what acts are played on

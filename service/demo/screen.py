@@ -9,8 +9,8 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from service.cli import pictures
 from service.demo.traffic import Second
+from service.showing import terminal
 
 LINES = 3  # of what was said last
 
@@ -79,7 +79,7 @@ class Screen:
         parts.append(Text(""))
         parts += [users(target, second) for target, second in self.lately()]
         if self._targets:
-            parts += [Text(""), pictures.targets(self._targets)]
+            parts += [Text(""), terminal.targets(self._targets)]
         if self._release is not None:
             parts += [Text(""), *rollout(self._release["release"])]
         return Group(*parts)
@@ -97,12 +97,12 @@ def users(target: str, second: Second) -> RenderableType:
 def rollout(one: dict[str, Any]) -> list[RenderableType]:
     """The release in short: its line, its weight, its evidence."""
     parts: list[RenderableType] = [
-        Text.assemble((one["name"], "bold"), "  ", pictures.coloured(one["phase"]), f"  {one['cause']}")
+        Text.assemble((one["name"], "bold"), "  ", terminal.coloured(one["phase"]), f"  {one['cause']}")
     ]
     if one["phase"] in {"shifting", "watching", "restoring"}:
-        parts.append(Text("weight   ") + pictures.bar(one["observed"]))
+        parts.append(Text("weight   ") + terminal.bar(one["observed"]))
     if one["reason"]:
         parts.append(Text(f"reason   {one['reason']}"))
     if one["evidence"]:
-        parts.append(pictures.evidence(one["evidence"]))
+        parts.append(terminal.evidence(one["evidence"]))
     return parts

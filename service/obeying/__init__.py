@@ -1,1 +1,1 @@
-"""What commands of people do, and why not; `service.answering` is the way in."""
+"""What commands of people do, and why not; `service.obeying.answering` is the way in."""

@@ -2,9 +2,9 @@
 
 from handlers.commands import BY_TOKEN
 from policies.events import Command
-from service import callers
 from service.bootstrap import Parts
-from service.callers import OF_TOKEN
+from service.identity import callers
+from service.identity.callers import OF_TOKEN
 from service.obeying import authority
 from service.obeying.reply import Reply
 from service.ports.git import Permission

@@ -9,13 +9,14 @@ from policies import roles
 from policies.events import Command
 from policies.release import Release, Target
 from policies.roles import OWNER, Rights
-from service import beginning, callers
-from service.beginning import Plan
-from service.deciding import Deciding
+from service.engine import beginning
+from service.engine.beginning import Plan
+from service.engine.deciding import Deciding
+from service.identity import callers
 from service.obeying import naming
 from service.obeying.reply import Reply
-from service.reading import Reading
-from service.states import number_of
+from service.store.reading import Reading
+from service.store.states import number_of
 
 _TARGETS = frozenset({"rollback", "hand-back"})
 _ALL = frozenset({"replay-event", "dismiss-event"})

@@ -2,11 +2,11 @@
 
 from policies.events import Command
 from policies.release import Cause, Phase, Serving
-from service import beginning, handing_back, ruling
-from service.deciding import Deciding
+from service.engine import beginning, handing_back, ruling
+from service.engine.deciding import Deciding
 from service.obeying import naming
 from service.obeying.reply import Reply
-from service.states import number_of, release_of
+from service.store.states import number_of, release_of
 
 RETRIABLE = {Phase.FAILED, Phase.REFUSED, Phase.ROLLED_BACK, Phase.ABORTED, Phase.REJECTED}
 

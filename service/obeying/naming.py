@@ -2,10 +2,10 @@
 
 from policies.events import Command
 from policies.release import HOLDING, JUDGED, Phase, Release, Target
-from service import hearing
-from service.deciding import Deciding
+from service.arrivals import hearing
+from service.engine.deciding import Deciding
 from service.obeying.reply import Reply
-from service.states import number_of, release_of, target_of
+from service.store.states import number_of, release_of, target_of
 
 MIDDLE = {
     "promote": set(JUDGED),

@@ -8,8 +8,10 @@ from policies import approvals, bonds
 from policies.approvals import OVERRIDE_SECONDS
 from policies.events import Command
 from policies.release import HOLDING, Phase, Release
-from service import commenting, hearing, meters, people
-from service.deciding import Deciding
+from service.arrivals import commenting, hearing
+from service.engine.deciding import Deciding
+from service.identity import people
+from service.machine import meters
 from service.obeying import naming
 from service.obeying.naming import MIDDLE
 from service.obeying.reply import Reply

@@ -2,14 +2,15 @@
 
 from policies.events import Command
 from policies.spec.declaration import FromImage, FromModel
-from service import hearing, planning
-from service.beginning import Plan
+from service.arrivals import hearing
 from service.bootstrap import Parts
+from service.engine import planning
+from service.engine.beginning import Plan
 from service.obeying.reply import Reply
 from service.ports.outcomes import Refused
-from service.rows import ModelRow
 from service.sources import REGISTRY_KINDS
-from service.states import model_of
+from service.store.rows import ModelRow
+from service.store.states import model_of
 
 WHOLE_DIGEST = len("sha256:") + 64
 

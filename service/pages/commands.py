@@ -7,13 +7,13 @@ import time
 from flask import Blueprint, Response, g, make_response, redirect, render_template, request
 
 from handlers.commands import BY_VERB
-from service import answers
 from service.bootstrap import Parts
-from service.callers import Caller
+from service.engine.seen import SEEN
 from service.errors import StoreError
-from service.inbox import Delivery
+from service.identity import answers
+from service.identity.callers import Caller
 from service.pages.door import ROOT
-from service.seen import SEEN
+from service.store.inbox import Delivery
 
 PEOPLE = "people"  # the inbox's name for what people say, whichever way they say it
 CHANNEL = "page"

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
 
-from service import access, forwarded, sessions
-from service.access import Denied
+from service.identity import access, forwarded, sessions
+from service.identity.access import Denied
 from service.settings import Settings
-from service.store import Store
+from service.store.store import Store
 
 ROOT = "/-/"
 LOGINS, WINDOW = 10, 60.0  # so many wrong tokens from one address in so many seconds

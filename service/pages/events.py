@@ -2,9 +2,9 @@
 
 from flask import Blueprint, abort, g, render_template, request
 
-from service import happened, views
 from service.bootstrap import Parts
-from service.pages import actions
+from service.engine import actions, happened
+from service.showing import views
 
 
 def routes(page: Blueprint, parts: Parts) -> None:

@@ -12,7 +12,7 @@ from flask import Blueprint, Flask, Response, abort, g, make_response, render_te
 from service.bootstrap import Parts
 from service.pages import commands, door, events, provider_login, record, releases, targets
 from service.pages.words import FILTERS
-from service.series import Series
+from service.store.series import Series
 
 FOLDER = Path(__file__).parent
 # Everything from here, nothing inline, no frame around it, no form elsewhere.

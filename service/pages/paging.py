@@ -6,7 +6,7 @@ from typing import Any
 from flask import abort, request
 
 from policies.release import Release
-from service.states import number_of
+from service.store.states import number_of
 
 SIZE = 50
 

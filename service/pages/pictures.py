@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from policies.release import Release
-from service import recorded
 from service.pages import plot
 from service.pages.plot import Plot
 from service.reporting import data, panels
-from service.series import Series
+from service.store import recorded
+from service.store.series import Series
 
 KEPT = 32
 REST = 20.0

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from service.panel import Axis, Panel
+from service.showing.panel import Axis, Panel
 
 WIDTH, HEIGHT = 440.0, 230.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 10.0, 12.0, 24.0

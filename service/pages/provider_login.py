@@ -11,13 +11,14 @@ from typing import Any
 import structlog
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 
-from service import plugins, sessions
-from service.installation import place
+from service import plugins
+from service.identity import sessions
+from service.machine.installation import place
 from service.pages import door
 from service.ports.identity import Attempt, Identity, IdentityProvider
 from service.ports.outcomes import Refused, Retry
 from service.settings import Settings
-from service.store import Store
+from service.store.store import Store
 
 log = structlog.get_logger()
 SECONDS = 600  # in which a login that was begun must come back

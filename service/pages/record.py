@@ -2,9 +2,9 @@
 
 from flask import Blueprint, abort, render_template, request
 
-from service import views
 from service.bootstrap import Parts
-from service.states import number_of
+from service.showing import views
+from service.store.states import number_of
 
 ENTRIES = 100
 

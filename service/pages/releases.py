@@ -6,12 +6,14 @@ from typing import Any
 from flask import Blueprint, Response, abort, g, make_response, render_template, request
 
 from policies.release import Phase, Release
-from service import estimating, parked, people, printed, views
 from service.bootstrap import Parts
-from service.pages import actions, journey, paging, standing
+from service.engine import actions, estimating, parked
+from service.identity import people
+from service.pages import journey, paging, standing
 from service.pages.pictures import Pictures
-from service.series import Series
-from service.states import number_of, release_of, target_of, version_of
+from service.showing import printed, views
+from service.store.series import Series
+from service.store.states import number_of, release_of, target_of, version_of
 
 AGES = 20.0  # seconds after which "2 min ago" is written anew although nothing has happened
 ENTRIES = 100  # of its record that are shown

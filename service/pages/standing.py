@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from policies import ramp
 from policies.evidence import Evidence, Finding
 from policies.guards.budget import SUSPICION
-from service.counted import said
 from service.reporting import words
+from service.showing.counted import said
 
 LEAST = 0.1  # what speaks for the candidate is shown down to a tenth
 _ON_THE_GAUGE = frozenset({"evidence", "harm_at", "p_value"})

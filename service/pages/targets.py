@@ -9,12 +9,13 @@ from flask import Blueprint, abort, g, render_template, request
 
 from policies.release import Phase, Release, Serving, Target
 from policies.roles import Rights
-from service import seen, views
 from service.addresses import Addresses
 from service.bootstrap import Parts
-from service.pages import actions, paging
-from service.reading import Reading
-from service.states import number_of, release_of, target_of
+from service.engine import actions, seen
+from service.pages import paging
+from service.showing import views
+from service.store.reading import Reading
+from service.store.states import number_of, release_of, target_of
 
 OPEN = 200  # releases on their way that are shown with their targets
 WAITING = frozenset({Phase.APPROVAL})

@@ -8,13 +8,14 @@ from policies.effects import CheckAuthority
 from policies.events import AuthorityChecked
 from policies.release import Release
 from policies.spec.declaration import Approvals
-from service import callers, commenting, people
+from service.arrivals import commenting
 from service.bootstrap import Parts
-from service.callers import OF_TOKEN
+from service.identity import callers, people
+from service.identity.callers import OF_TOKEN
 from service.performing.outcomes import Done
 from service.ports.outcomes import Refused
 from service.sources import CHAT_KINDS
-from service.states import model_of, number_of, release_of
+from service.store.states import model_of, number_of, release_of
 
 
 def check_authority(parts: Parts, effect: CheckAuthority, now: float) -> Done:

@@ -6,13 +6,14 @@ from policies.effects import Build, CheckImage
 from policies.events import BuildFinished, EffectFailed, ImageTrusted
 from policies.spec.declaration import FromImage, ImageWeights, Model, ServeMlflow, ServeRun
 from policies.version import Version
-from service import sources, trusting
+from service import sources
 from service.bootstrap import Parts
+from service.engine import trusting
+from service.engine.trusting import Untrusted
 from service.performing.outcomes import LOOKS, LOOKS_AT_CLUSTER, Again, Done, known_version, with_tail
 from service.performing.printing import Run, keep_printed
 from service.ports.builds import CodeReference, Image, ModelReference, Recipe
 from service.ports.outcomes import Failed, Gone, Refused, Working
-from service.trusting import Untrusted
 
 SIGNED_LATER = 300.0  # seconds in which CI may still sign what it has pushed
 LOOKS_FOR_SIGNATURE = 10.0

@@ -21,7 +21,7 @@ from policies.place import Place
 from policies.version import Version
 from service.bootstrap import Parts
 from service.ports.outcomes import Refused
-from service.states import version_of
+from service.store.states import version_of
 
 Answer = (
     BuildFinished

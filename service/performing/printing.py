@@ -3,10 +3,10 @@
 import time
 from dataclasses import dataclass
 
-from service import kept_logs
 from service.bootstrap import Parts
 from service.ports.outcomes import PortError
 from service.ports.printing import Printing
+from service.store import kept_logs
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,15 @@
 alias names."""
 
 from policies.effects import MoveAlias, ReportCommit, TagVersion, TellChat, WriteComment
-from service import telling, watching
+from service.arrivals import watching
 from service.bootstrap import Parts
+from service.engine import telling
 from service.performing.outcomes import Done, Posted
 from service.ports.chat import Message
 from service.ports.git import CommitState, CommitStatus
 from service.ports.outcomes import Refused
 from service.sources import CHAT_KINDS
-from service.states import number_of, release_of
+from service.store.states import number_of, release_of
 
 
 def report(parts: Parts, effect: ReportCommit) -> Done:

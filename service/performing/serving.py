@@ -6,15 +6,15 @@ from policies.effects import Adopt, CheckPreview, HandBack, Returning, StartWork
 from policies.events import Adopted, CheckFinished, EffectFailed, WorkloadReady
 from policies.spec.declaration import ServeMlflow, ServeRun
 from policies.version import Version
-from service import trusting
 from service.bootstrap import Parts
+from service.engine import trusting
 from service.performing.images import image_of
 from service.performing.outcomes import Again, Done, known_version, pause, with_tail
 from service.performing.weights import told, weights_of
 from service.ports.jobs import Limits
 from service.ports.outcomes import Failed, Gone, Refused, Working
 from service.ports.workloads import Serving, WorkloadOrder
-from service.states import release_of, target_of
+from service.store.states import release_of, target_of
 
 START_SECONDS = 180.0  # a workload that is not ready by then has failed
 

@@ -17,8 +17,8 @@ from policies.guards.judge import Judge
 from policies.guards.trail import Look, Recorded
 from policies.release import Release
 from policies.spec.declaration import Environment
-from service import views
 from service.reporting import words
+from service.showing import views
 
 POINTS = 240  # at most so many moments are shown of a line; a picture has no more pixels for them
 MOST_E = 1e12  # evidence above this is drawn as this: JSON and pictures know no infinity

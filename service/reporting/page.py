@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from service import drawing
-from service.panel import Panel
 from service.reporting import words
+from service.showing import drawing
+from service.showing.panel import Panel
 
 _STYLE = """
 *{box-sizing:border-box}

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from service.panel import Axis, Band, Level, Line, Moment, Panel, Tone
 from service.reporting import words
+from service.showing.panel import Axis, Band, Level, Line, Moment, Panel, Tone
 
 BEFORE, AFTER = "The version before", "The new version"
 LEAST_E = 0.1  # what speaks for the candidate is drawn down to a tenth: it is never needed more exactly

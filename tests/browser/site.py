@@ -6,8 +6,8 @@ import time
 from waitress.server import create_server
 
 from service.adapters.memory.git import MemoryGit
+from service.machine.serving import OPTIONS
 from service.ports.connections import Source
-from service.serving import OPTIONS
 from tests.running import free_port
 from tests.scenarios.conftest import CHURN, World
 

@@ -12,8 +12,8 @@ import pytest
 from bench.peers import building, contestants, controllers
 from bench.peers.objects import APP
 from bench.peers.plane import GATEWAY, NAMESPACE, plane
-from service import installation
-from service.store import Store
+from service.machine import installation
+from service.store.store import Store
 from tests.cluster import asking, logins
 from tests.cluster.load import Load
 from tests.cluster.whole import Control, eventually

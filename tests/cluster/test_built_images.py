@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from service import plugins, shim
+from service import plugins
+from service.machine import shim
 from service.ports.builds import Image, Recipe
 from service.ports.jobs import Job, Limits, Result
 from service.ports.outcomes import Working

@@ -14,7 +14,6 @@ from policies.guards import readings
 from policies.guards.increment import Increment
 from policies.spec import selector
 from policies.spec.declaration import Environment, Guard, GuardKind
-from service import histories, replays
 from service.adapters.counters.asking import Asking
 from service.adapters.counters.exported import JsonCounters, ScrapedCounters
 from service.adapters.counters.prometheus import PrometheusCounters
@@ -23,6 +22,7 @@ from service.adapters.memory.counters import MemoryCounters
 from service.adapters.mlflow.counters import MlflowCounters
 from service.ports.connections import Source
 from service.ports.outcomes import PortError, Refused, Retry
+from service.rehearsing import histories, replays
 from service.settings import Settings
 from tests.misbehaving import Misbehaving, answer, drip, half, hang, reset
 from tests.registering import Publisher, new_name

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from service import proc, shim
 from service.adapters.memory.jobs import MemoryJobs
 from service.adapters.process import results
 from service.adapters.process.jobs import ProcessJobs
+from service.machine import proc, shim
 from service.ports.jobs import Job, Limits, Result
 from service.ports.outcomes import Failed, Gone, Refused, Working
 from service.settings import Settings

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from service import proc, shim
 from service.adapters.memory.workloads import MemoryWorkloads
 from service.adapters.process.workloads import ProcessWorkloads
+from service.machine import proc, shim
 from service.ports.jobs import Limits
 from service.ports.outcomes import Failed, Gone, Refused, Working
 from service.ports.workloads import Serving, WorkloadOrder

@@ -21,16 +21,18 @@ from policies.spec.declaration import (
     Triggers,
 )
 from policies.version import Version, VersionPhase
-from service import intake, meters, processes, settings, views, web
+from service import intake, processes, settings, web
 from service.bootstrap import Parts
 from service.cli.main import PLACES, group
-from service.estimating import Estimate
-from service.happened import Happened, Message, State
+from service.engine.estimating import Estimate
+from service.engine.happened import Happened, Message, State
 from service.intake import create_intake
+from service.machine import meters
+from service.observing.verdicts import Asked
 from service.plugins import load
-from service.record import Entry
 from service.settings import Settings
-from service.verdicts import Asked
+from service.showing import views
+from service.store.record import Entry
 from tests.docs.pages import PAGES, ROOT, cells, name, section, text
 from tests.docs.reference import anchor
 

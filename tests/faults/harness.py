@@ -19,16 +19,17 @@ from pathlib import Path
 import structlog
 
 from policies.roles import OWNER
-from service import database, owners, tokens
 from service.bootstrap import Parts, Site
-from service.callers import Caller
-from service.inbox import INBOX, Inbox
+from service.identity import tokens
+from service.identity.callers import Caller
 from service.intake import Door, create_intake
 from service.observer import Observer
 from service.reconciler import Reconciler
-from service.series import Series
 from service.settings import Settings
-from service.store import Store
+from service.store import database, owners
+from service.store.inbox import INBOX, Inbox
+from service.store.series import Series
+from service.store.store import Store
 from service.work import PATIENT, URGENT, work_once
 from tests.faults import beside, outside
 from tests.faults.outside import KINDS, LONGEST_STEP, SECRET, Far, SharedClock

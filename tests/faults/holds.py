@@ -9,9 +9,9 @@ from itertools import pairwise
 from policies import messages
 from policies.release import Phase
 from policies.version import VersionPhase
-from service import telling
+from service.engine import telling
 from service.performing.images import job_name
-from service.states import number_of, release_of, target_of, version_of
+from service.store.states import number_of, release_of, target_of, version_of
 from tests.faults.beside import FOUND
 
 
@@ -196,7 +196,7 @@ def _releases(harness):
 
 def _all_work(store):
     with store.read() as read:
-        from service import queued  # noqa: PLC0415
+        from service.store import queued  # noqa: PLC0415
 
         return queued.listed(read.connection)
 

@@ -12,10 +12,10 @@ import sys
 import threading
 from pathlib import Path
 
-from service import database
-from service.inbox import INBOX, Inbox
 from service.intake import Door, create_intake
 from service.settings import Settings
+from service.store import database
+from service.store.inbox import INBOX, Inbox
 from tests.faults import planted
 
 MOST = 60

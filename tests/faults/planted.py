@@ -13,16 +13,18 @@ from dataclasses import replace
 from sqlalchemy import update
 
 from policies import rollout
-from service import due, inbox, owners, queue, receiving, store, watching, work
+from service import work
 from service.adapters import routes
 from service.adapters.kubernetes import records
-from service.change import Change
-from service.database import writing
-from service.inbox import Inbox, Stored
+from service.arrivals import receiving, watching
 from service.performing import dispatch, evaluating, images
 from service.performing.outcomes import Done
-from service.queue import Work
-from service.tables import work as work_table
+from service.store import due, inbox, owners, queue, store
+from service.store.change import Change
+from service.store.database import writing
+from service.store.inbox import Inbox, Stored
+from service.store.queue import Work
+from service.store.tables import work as work_table
 
 
 def names_by_chance(_harness):

@@ -18,9 +18,12 @@ from functools import partial
 import structlog
 
 from policies import effects
-from service import adding, inbox, judging, queue, receiving, reconciler, series, store, work
-from service.change import Change
+from service import reconciler, work
+from service.arrivals import receiving
+from service.observing import judging
 from service.performing import dispatch
+from service.store import adding, inbox, queue, series, store
+from service.store.change import Change
 
 BEFORE, AFTER = 0, 1
 WHEN = ("before", "after")

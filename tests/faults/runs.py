@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from service.queue import ATTEMPTS
+from service.store.queue import ATTEMPTS
 from tests.faults import holds
 from tests.faults.harness import SLOTS, running
 from tests.faults.points import INSIDE, NAMES, Points

@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from service import database
-from service.inbox import INBOX, Inbox
 from service.intake import Door, create_intake
 from service.settings import Settings
+from service.store import database
+from service.store.inbox import INBOX, Inbox
 from tests import conftest
 from tests.faults.harness import scaled, seed_of_this_run, told
 

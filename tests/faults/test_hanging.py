@@ -13,10 +13,10 @@ import pytest
 from policies.effects import ReportCommit, TagVersion, WriteComment, lane
 from policies.spec.declaration import FromImage
 from service.ports.connections import Source
-from service.queue import Work
-from service.rows import ModelRow
 from service.sources import opened
-from service.states import EFFECT, MODEL, model_of
+from service.store.queue import Work
+from service.store.rows import ModelRow
+from service.store.states import EFFECT, MODEL, model_of
 from tests.faults.harness import SLOTS, running, scaled, seed_of_this_run, told
 from tests.faults.outside import Far
 from tests.faults.runs import PACE

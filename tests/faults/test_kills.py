@@ -10,8 +10,8 @@ import pytest
 
 from service.client import Unreachable
 from service.demo.traffic import Traffic, request_of
-from service.inbox import Inbox
-from service.store import Store
+from service.store.inbox import Inbox
+from service.store.store import Store
 from tests.faults.harness import scaled, seed_of_this_run, told
 from tests.installation import TARGET, Installation
 

@@ -20,8 +20,8 @@ LIMIT = 0.1  # seconds that the slowest of a hundred good requests may take; pri
 SERVED = """
 import sys, threading
 from pathlib import Path
-from service import ending, serving
-from service.inbox import Inbox
+from service.machine import ending, serving
+from service.store.inbox import Inbox
 from service.intake import Door, create_intake
 from service.settings import Settings
 

@@ -8,17 +8,17 @@ import time
 import pytest
 from sqlalchemy import text
 
-from service.database import reading
-from service.queue import Work
-from service.store import Store
+from service.store.database import reading
+from service.store.queue import Work
+from service.store.store import Store
 
 # Takes work, and with its answer stores a new row, a record entry and the next work: all or nothing.
 # It prints what it has committed, and only then.
 WORKER = """
 import sys
-from service.queue import Work
-from service.rows import VersionRow
-from service.store import Store
+from service.store.queue import Work
+from service.store.rows import VersionRow
+from service.store.store import Store
 
 url, name = sys.argv[1:]
 store = Store.open(url)

@@ -14,17 +14,18 @@ import requests
 from requests.adapters import BaseAdapter
 
 from policies.trust import Signature
-from service import intervals_csv, plugins
+from service import plugins
 from service.adapters import exposition
 from service.adapters.exposition import Names, Strange
 from service.adapters.hosts import address
 from service.adapters.oci import remote
 from service.adapters.process import results
-from service.connecting import name_of
+from service.arrivals.connecting import name_of
 from service.ports.connections import Source
 from service.ports.git import CommitState, CommitStatus
 from service.ports.jobs import Result
 from service.ports.outcomes import PortError, Refused
+from service.rehearsing import intervals_csv
 from service.settings import Settings
 from tests.fuzz.mutating import mutated
 

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from handlers import signing
-from service import processes, settings, tokens
+from service import processes, settings
+from service.identity import tokens
 from service.ports.connections import Source
 from service.settings import Settings
-from service.store import Store
+from service.store.store import Store
 from tests.running import free_port, wait_until
 
 TOKEN = "a-token-of-the-fuzz-harness"

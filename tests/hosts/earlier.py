@@ -13,7 +13,7 @@ import pytest
 from uv import find_uv_bin
 
 HERE = Path(__file__).resolve().parents[2]
-MIGRATIONS = "service/migrations"
+MIGRATIONS = ("service/store/migrations", "service/migrations")  # today's place, and that of before
 SECONDS = 600  # for packages on a slow network
 
 
@@ -59,13 +59,13 @@ def install(earlier: str, folder: Path) -> Path:
 def _before_the_newest_form() -> str | None:
     """One whose revisions are among today's: what had others was on its way, and never ran anywhere."""
     today = _revisions("HEAD")
-    states = _git("rev-list", "--first-parent", "HEAD", "--", MIGRATIONS).split()
+    states = _git("rev-list", "--first-parent", "HEAD", "--", *MIGRATIONS).split()
     return next((one for one in states if _revisions(one) < today), None)
 
 
 def _revisions(state: str) -> set[str]:
-    listed = _git("ls-tree", "-r", "--name-only", state, "--", MIGRATIONS).split()
-    return {name for name in listed if "/versions/" in name}
+    listed = _git("ls-tree", "-r", "--name-only", state, "--", *MIGRATIONS).split()
+    return {Path(name).name for name in listed if "/versions/" in name}
 
 
 def _git(*words: str) -> str:

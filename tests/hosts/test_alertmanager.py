@@ -3,7 +3,7 @@
 import pytest
 
 from service.demo.place import segue
-from service.installation import place
+from service.machine.installation import place
 from tests.hosts.alerting import Alertmanager
 from tests.installation import TARGET, Installation
 from tests.running import wait_until

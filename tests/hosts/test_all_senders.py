@@ -11,9 +11,9 @@ import pytest
 import requests
 from uv import find_uv_bin
 
-from service import installation
 from service.demo.place import segue
-from service.store import Store
+from service.machine import installation
+from service.store.store import Store
 from tests import imaging
 from tests.hosts.whole import NEVER, SECONDS, OnGitea, eventually
 from tests.imaging import Images, ImageServer

@@ -9,16 +9,16 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import func, select
 
-from service import tables
 from service.adapters.valkey import ValkeyDaemon
 from service.client import Client
-from service.database import open_database, reading
 from service.demo.place import program
 from service.demo.traffic import Traffic, request_of
-from service.installation import TOKEN, place, running
+from service.machine.installation import TOKEN, place, running
 from service.processes import NAMES
 from service.settings import environ_of
-from service.store import Store
+from service.store import tables
+from service.store.database import open_database, reading
+from service.store.store import Store
 from service.up import kept, ready
 from tests.hosts import earlier
 from tests.installation import TARGET, Installation

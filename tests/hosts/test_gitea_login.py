@@ -7,8 +7,8 @@ import pytest
 import requests
 
 from policies import roles
-from service import callers
 from service.adapters.oidc import OidcProvider
+from service.identity import callers
 from service.settings import Settings
 from tests.contracts.test_identity_provider import BACK, Contract
 from tests.hosts import building

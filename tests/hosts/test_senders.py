@@ -4,7 +4,7 @@ import pytest
 
 from service.demo.place import segue
 from service.demo.traffic import Traffic, request_of
-from service.installation import place
+from service.machine.installation import place
 from tests.hosts.senders import sent
 from tests.installation import TARGET, Installation
 from tests.running import wait_until

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.store import Store
+from service.store.store import Store
 
 
 class Clock:

@@ -12,13 +12,14 @@ from policies import version
 from policies.events import BuildFinished
 from policies.trust import STATEMENT, signed_bytes
 from policies.version import CodeOrigin
-from service import keys, trusting
+from service import keys
 from service.adapters.oci import bill
 from service.adapters.oci.attaching import Document, attach
 from service.adapters.oci.attestations import ENVELOPE
 from service.adapters.oci.builder import OciBuilder
 from service.adapters.oci.remote import Remote
 from service.adapters.oci.signatures import OciSignatures
+from service.engine import trusting
 from service.ports.builds import Image, Recipe
 from service.ports.connections import Source
 from service.ports.outcomes import Refused, Retry, Working

@@ -14,7 +14,7 @@ import requests
 from policies import roles
 from policies.events import Verb
 from policies.roles import Role
-from service import access, tokens
+from service.identity import access, tokens
 from tests.scenarios.conftest import WINE, World
 from tests.serving import Served
 
@@ -85,7 +85,7 @@ INTAKE_OPEN = {
     "GET /readyz",
     "GET /metrics",
 }
-# What `service.access` says of each list, so that neither is changed alone.
+# What `service.identity.access` says of each list, so that neither is changed alone.
 SCOPES = {"open": set(ANYBODY), "all": WHOLE, "own": LISTS | ANY_TOKEN}
 
 

@@ -12,11 +12,11 @@ import pytest
 from sqlalchemy import event
 
 from handlers import signing
-from service import tokens
-from service.inbox import Inbox
+from service.identity import tokens
 from service.intake import RETRY_AFTER, Door, create_intake
 from service.settings import Settings
-from service.store import Store
+from service.store.inbox import Inbox
+from service.store.store import Store
 from tests.serving import Served
 
 SECRET = b"a secret of at least thirty-two bytes"
@@ -90,7 +90,7 @@ SERVING = """
 import resource, signal, sys
 import structlog
 from pathlib import Path
-from service.inbox import Inbox
+from service.store.inbox import Inbox
 from service.intake import Door, create_intake
 from service.settings import Settings
 from tests.serving import Served

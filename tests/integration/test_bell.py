@@ -5,11 +5,11 @@ import threading
 import pytest
 
 from service import reconciler
-from service.bell import Ear, ring
-from service.inbox import Delivery, Inbox
-from service.queue import Work
 from service.settings import Settings
-from service.store import Store
+from service.store.bell import Ear, ring
+from service.store.inbox import Delivery, Inbox
+from service.store.queue import Work
+from service.store.store import Store
 from tests.running import wait_until
 
 PATIENCE = 20.0

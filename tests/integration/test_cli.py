@@ -13,10 +13,11 @@ import requests
 from click.testing import CliRunner
 
 from policies.release import Phase
-from service import installation, serving, tokens
 from service.cli.main import PLACES, group
-from service.installation import TOKEN
-from service.states import release_of, release_row
+from service.identity import tokens
+from service.machine import installation, serving
+from service.machine.installation import TOKEN
+from service.store.states import release_of, release_row
 from tests.running import free_port, wait_until
 from tests.scenarios.conftest import WINE, World
 

@@ -5,9 +5,9 @@ import pytest
 from service import clusters
 from service.ports.connections import Cluster, Source
 from service.ports.outcomes import Refused
-from service.rows import ModelRow
 from service.settings import Settings
-from service.store import Store
+from service.store.rows import ModelRow
+from service.store.store import Store
 from tests.repositories import Repository
 
 

@@ -5,7 +5,7 @@ import base64
 import click
 import pytest
 
-from service import connecting
+from service.arrivals import connecting
 from service.cli.main import group
 from service.ports.connections import Source
 from service.ports.outcomes import Refused

@@ -6,11 +6,12 @@ import threading
 import pytest
 from sqlalchemy import event, text
 
-from service import database, host
-from service.database import open_database, reading, writing
 from service.errors import Conflict, StoreBroken, StoreRefused, StoreUnavailable
-from service.queue import Work
-from service.store import Store
+from service.machine import host
+from service.store import database
+from service.store.database import open_database, reading, writing
+from service.store.queue import Work
+from service.store.store import Store
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 from collections import Counter
 
-from service.queue import Work
-from service.store import Store
+from service.store.queue import Work
+from service.store.store import Store
 
 
 def add(store: Store, party: str, count: int, lane: str = "work:{}:{}") -> None:

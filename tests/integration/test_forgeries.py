@@ -12,9 +12,9 @@ import pytest
 
 from handlers import signing
 from service import plugins
-from service.inbox import Inbox
 from service.intake import Door, create_intake
 from service.settings import Settings
+from service.store.inbox import Inbox
 from tests.deliveries import Recorded, recorded
 from tests.serving import Served
 

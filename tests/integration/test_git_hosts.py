@@ -14,13 +14,14 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from handlers import bitbucket
-from service import commenting, connecting, plugins
+from service import plugins
 from service.adapters.hosts import mirror
+from service.arrivals import commenting, connecting
 from service.ports.connections import Source
 from service.ports.git import CommitState, CommitStatus, Permission
 from service.ports.outcomes import PortError, Refused, Retry
 from service.settings import Settings
-from service.store import Store
+from service.store.store import Store
 from tests.hosting.github import APP_HOOK
 from tests.hosting.server import READ, WRITE, Refusal
 from tests.hosting.worlds import TOKEN, OnBitbucket, OnBitbucketServer, OnGitHub, OnGitLab

@@ -9,16 +9,16 @@ import time
 import pytest
 
 from service.adapters.valkey import ValkeyDaemon
-from service.queue import Work
 from service.settings import Settings
-from service.store import Store
+from service.store.queue import Work
+from service.store.store import Store
 from tests.running import Daemon
 
 WORKER = """
 import os, sys, time
 from pathlib import Path
 from service import work
-from service.deciding import decide
+from service.engine.deciding import decide
 
 def slow(parts, mine):
     (Path(sys.argv[1]) / mine.subject).touch()

@@ -3,11 +3,12 @@
 import pytest
 
 from policies.events import RefChanged
-from service import happened, receiving, replaying
-from service.happened import State
-from service.inbox import Delivery, Inbox
-from service.queue import Work
-from service.states import SOURCE_EVENT
+from service.arrivals import receiving
+from service.engine import happened, replaying
+from service.engine.happened import State
+from service.store.inbox import Delivery, Inbox
+from service.store.queue import Work
+from service.store.states import SOURCE_EVENT
 
 
 @pytest.fixture

@@ -7,14 +7,15 @@ from dataclasses import replace
 import pytest
 
 from handlers import bare_hook
-from service import connecting, hook_script, sources
+from service import sources
+from service.arrivals import connecting, hook_script
+from service.arrivals.watching import look
 from service.bootstrap import Parts
-from service.inbox import Inbox
-from service.installation import make_folders
 from service.intake import Door, create_intake
+from service.machine.installation import make_folders
 from service.ports.outcomes import Refused, Retry
-from service.store import Store
-from service.watching import look
+from service.store.inbox import Inbox
+from service.store.store import Store
 from tests.repositories import Repository, git, push
 from tests.serving import Served
 

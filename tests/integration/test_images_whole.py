@@ -3,7 +3,7 @@
 import pytest
 
 from service.demo.place import segue
-from service.store import Store
+from service.store.store import Store
 from tests import imaging
 from tests.imaging import Images, ImageServer
 from tests.installation import Installation

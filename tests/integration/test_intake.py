@@ -14,11 +14,11 @@ import pytest
 
 from handlers import signing
 from policies.roles import OWNER
-from service.callers import Caller
-from service.hook_script import install
-from service.inbox import Delivery, Inbox
+from service.arrivals.hook_script import install
+from service.identity.callers import Caller
 from service.intake import Door, create_intake
 from service.settings import Settings
+from service.store.inbox import Delivery, Inbox
 from tests.serving import Served
 
 SECRET = b"a secret of at least thirty-two bytes"
@@ -159,8 +159,8 @@ def test_health_readiness_and_metrics_answer(intake):
 
 STORING = """
 import sys
-from service.hook_script import install
-from service.inbox import Delivery, Inbox
+from service.arrivals.hook_script import install
+from service.store.inbox import Delivery, Inbox
 inbox = Inbox.open(sys.argv[1])
 for number in range(100_000):
     stored = inbox.store(Delivery("git", str(number), {}, b"x" * 500, 1.0))
@@ -185,8 +185,8 @@ def test_what_was_acknowledged_is_there_after_kill_9(tmp_path):
 FULL = """
 import resource, signal, sys
 from service.errors import StoreError
-from service.hook_script import install
-from service.inbox import Delivery, Inbox
+from service.arrivals.hook_script import install
+from service.store.inbox import Delivery, Inbox
 inbox = Inbox.open(sys.argv[1])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))

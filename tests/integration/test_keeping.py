@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from service import keeping
-from service.queue import LEASE_SECONDS, Lost, Work
+from service.engine import keeping
+from service.store.queue import LEASE_SECONDS, Lost, Work
 
 
 def claimed(store, kind="event"):

@@ -2,10 +2,10 @@
 
 import pytest
 
-from service import kept_logs
 from service.adapters import log_file
-from service.kept_logs import Tail
 from service.ports.printing import Printed
+from service.store import kept_logs
+from service.store.kept_logs import Tail
 
 
 class File:

@@ -10,10 +10,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
 
-from service import migrate, tables
-from service.database import open_database, reading, writing
 from service.errors import StoreRefused
-from service.migrate import upgrade, upgrade_engine
+from service.store import migrate, tables
+from service.store.database import open_database, reading, writing
+from service.store.migrate import upgrade, upgrade_engine
 
 DATA = Path(__file__).parent / "migrations"
 NAMES = {"engine": tables.ENGINE, "series": tables.SERIES}
@@ -79,7 +79,7 @@ def written(rows):
 
 
 def test_processes_that_start_together_migrate_once(database_url):
-    code = f"from service.migrate import upgrade; upgrade({database_url!r}, 'engine')"
+    code = f"from service.store.migrate import upgrade; upgrade({database_url!r}, 'engine')"
     starters = [
         subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) for _ in range(3)
     ]

@@ -13,20 +13,22 @@ from uv import find_uv_bin
 from waitress.server import create_server
 
 from policies.events import AliasChanged
-from service import connecting, installation, plugins, receiving, shim, sources, watching
+from service import plugins, sources
 from service.adapters.oci.blobs import exclusive
+from service.arrivals import connecting, receiving, watching
 from service.bootstrap import Parts
-from service.inbox import Inbox
 from service.intake import Door, create_intake
+from service.machine import installation, shim
+from service.machine.serving import OPTIONS
 from service.ports.builds import Image, ModelReference, Recipe
 from service.ports.connections import Source
 from service.ports.jobs import Limits
 from service.ports.outcomes import Working
 from service.ports.workloads import Serving, WorkloadOrder
-from service.serving import OPTIONS
 from service.settings import Settings
-from service.states import SOURCE_EVENT
-from service.store import Store
+from service.store.inbox import Inbox
+from service.store.states import SOURCE_EVENT
+from service.store.store import Store
 from tests.conftest import MLFLOW
 from tests.registering import Publisher, new_name
 from tests.running import wait_until

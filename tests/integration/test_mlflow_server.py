@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from service import proc
 from service.demo import mlflow_server
 from service.demo.mlflow_server import MlflowServer, NotStarted
+from service.machine import proc
 from tests.running import free_port, wait_until
 
 # Stands in for MLflow: two processes of one session that answer /health, slow to see that they shall end.

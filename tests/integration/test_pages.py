@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event
 
 from policies.release import Phase
-from service import sessions, tokens
+from service.identity import sessions, tokens
 from service.pages import door
 from tests.scenarios.conftest import CHURN, World
 from tests.visiting import Visitor

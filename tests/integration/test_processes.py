@@ -4,8 +4,8 @@ import os
 import subprocess
 import sys
 
-from service import installation
-from service.children import Children
+from service.machine import installation
+from service.machine.children import Children
 from tests.running import wait_until
 
 

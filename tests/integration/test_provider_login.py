@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from policies import roles
-from service import callers, sessions
+from service.identity import callers, sessions
 from tests.identity import CLIENT, SECRET, Provider
 from tests.scenarios.conftest import WINE, World
 

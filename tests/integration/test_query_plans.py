@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy import event, text
 
-from service.database import writing
-from service.queue import Work
+from service.store.database import writing
+from service.store.queue import Work
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
-from service.queue import ATTEMPTS, LEASE_SECONDS, OUTLIVED, Lost, Work
-from service.store import Store
+from service.store.queue import ATTEMPTS, LEASE_SECONDS, OUTLIVED, Lost, Work
+from service.store.store import Store
 
 
 def add(store, *keys, lane="release:1", kind="job"):

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from sqlalchemy import text
 
-from service.adding import TURN_SECONDS
-from service.database import writing
-from service.queue import ATTEMPTS, LEASE_SECONDS, OUTLIVED, Lost, Work
+from service.store.adding import TURN_SECONDS
+from service.store.database import writing
+from service.store.queue import ATTEMPTS, LEASE_SECONDS, OUTLIVED, Lost, Work
 
 LANES = ["release:1", "release:2", "traffic:wine", "evidence:rel-1"]
 NEWEST = ("traffic:", "evidence:")

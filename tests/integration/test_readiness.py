@@ -7,8 +7,9 @@ import threading
 import psutil
 import pytest
 
-from service import installation, processes, up
-from service.probe import open_probe
+from service import processes, up
+from service.machine import installation
+from service.machine.probe import open_probe
 from service.settings import Settings
 from tests.installation import Installation
 

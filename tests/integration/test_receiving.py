@@ -5,13 +5,14 @@ import json
 import pytest
 
 from handlers.labels import MOST, Batch, Label, body_of
-from service import plugins, receiving
+from service import plugins
 from service.adapters.memory.git import MemoryGit
+from service.arrivals import receiving
 from service.bootstrap import Parts
-from service.inbox import Delivery, Inbox
-from service.labels import Cohort
 from service.ports.connections import Source
 from service.settings import Settings
+from service.store.inbox import Delivery, Inbox
+from service.store.labels import Cohort
 
 SOURCE = Source("code", "bare", "/srv/code.git", ("*",))
 BODY = json.dumps({"pusher": "ann", "changes": [{"ref": "refs/heads/main", "before": "0", "after": "1"}]})

@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from service.database import writing
-from service.record import FIRST
-from service.store import Store
+from service.store.database import writing
+from service.store.record import FIRST
+from service.store.store import Store
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import pytest
 import requests
 
 from policies.recording import Keep, Recording
-from service import shim
 from service.adapters.recorder import RecorderDaemon
 from service.adapters.traefik.metrics import TraefikMetrics
 from service.adapters.traefik.router import TraefikRouter
+from service.machine import shim
 from service.ports.outcomes import Refused
 from service.ports.traffic import Backend, Route
 from service.recorder import answers

@@ -9,9 +9,9 @@ from policies.limits import Limits
 from policies.place import Place
 from policies.release import HOLDING, Cause, Phase, Release
 from policies.spec.declaration import Environment
-from service.deciding import decide
-from service.states import release_of
-from service.store import Store
+from service.engine.deciding import decide
+from service.store.states import release_of
+from service.store.store import Store
 
 
 def start(store, model, environment="production", cluster=None):

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from service.errors import Conflict
-from service.series import Increment, Judge, Series, Served
+from service.store.series import Increment, Judge, Series, Served
 
 
 @pytest.fixture

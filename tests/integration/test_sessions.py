@@ -2,7 +2,7 @@
 
 import threading
 
-from service import sessions, tokens
+from service.identity import sessions, tokens
 
 
 def test_a_link_becomes_a_session_that_ends(store):

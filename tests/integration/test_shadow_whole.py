@@ -2,8 +2,9 @@
 
 import pytest
 
-from service import shim, up
+from service import up
 from service.demo.traffic import Traffic, request_of
+from service.machine import shim
 from tests.installation import TARGET, Installation
 from tests.running import wait_until
 

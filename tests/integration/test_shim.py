@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from service import proc, shim
+from service.machine import proc, shim
+from service.machine.shim import Order
 from service.ports.outcomes import Refused
-from service.shim import Order
 
 ENV = (("PATH", "/usr/bin:/bin"), ("LANG", "C.UTF-8"))
 SLEEP = "import time\nprint('here', flush=True)\ntime.sleep(600)"
@@ -112,7 +112,7 @@ def test_shim_and_child_both_killed_are_started_anew_by_keep(folder):
 def test_it_outlives_the_killed_parent_and_its_whole_session(folder):
     """The parent is killed together with its process group, as a terminal or a supervisor would."""
     code = (
-        "import sys, time; from pathlib import Path; from service import shim\n"
+        "import sys, time; from pathlib import Path; from service.machine import shim\n"
         f"shim.keep(Path({str(folder)!r}), shim.Order('test', {python(SLEEP).argv!r}, {ENV!r}, '/'))\n"
         "print('kept', flush=True); time.sleep(600)"
     )
@@ -254,7 +254,7 @@ def test_the_wall_clock_ends_the_process_and_says_so(folder):
 def test_however_keepers_and_shims_are_killed_there_is_one_process_or_none(folder, tmp_path):
     order = Order("test", (sys.executable, "-I", "-S", "-c", SLEEP), (*ENV, ("MARK", str(folder))), "/")
     code = (
-        "from pathlib import Path; from service import shim; print('ready', flush=True); input()\n"
+        "from pathlib import Path; from service.machine import shim; print('ready', flush=True); input()\n"
         f"shim.keep(Path({str(folder)!r}), shim.{order!r})"
     )
     chance = random.Random(7)

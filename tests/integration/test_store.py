@@ -6,9 +6,9 @@ import pytest
 
 from service.errors import Conflict
 from service.ports.connections import Source
-from service.queue import Work
-from service.rows import ModelRow, ReleaseRow, TargetRow, Token, VersionRow
-from service.store import Store
+from service.store.queue import Work
+from service.store.rows import ModelRow, ReleaseRow, TargetRow, Token, VersionRow
+from service.store.store import Store
 
 
 def new_release(change, target="wine/production"):

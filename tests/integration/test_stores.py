@@ -9,12 +9,13 @@ import threading
 import pytest
 from click.testing import CliRunner
 
-from service import stores, tokens
+from service import stores
 from service.cli.main import group
 from service.errors import StartError
-from service.inbox import Delivery, Inbox
+from service.identity import tokens
 from service.settings import Settings
-from service.store import Store
+from service.store.inbox import Delivery, Inbox
+from service.store.store import Store
 from tests.running import wait_until
 
 TOKEN = "a-token-that-somebody-else-made-for-us"

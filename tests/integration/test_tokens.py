@@ -7,10 +7,10 @@ import pytest
 from click.testing import CliRunner
 
 from policies.roles import OWNER, Role
-from service import callers, sessions, tokens
 from service.cli.main import group
-from service.rows import Token
-from service.store import Store
+from service.identity import callers, sessions, tokens
+from service.store.rows import Token
+from service.store.store import Store
 
 
 def typed(home, *words, code=0):

@@ -13,12 +13,13 @@ import pytest
 import requests
 
 from policies.place import SERVED_BY, served_by
-from service import plugins, shim
+from service import plugins
 from service.adapters.exposition import Strange
 from service.adapters.traefik.daemon import TraefikDaemon
 from service.adapters.traefik.layout import Layout
 from service.adapters.traefik.metrics import TraefikMetrics, parse
 from service.adapters.traefik.router import TraefikRouter
+from service.machine import shim
 from service.ports.metrics import Counters, NoData, Sample
 from service.ports.outcomes import Refused, Retry
 from service.ports.traffic import Backend, Route

@@ -29,9 +29,9 @@ from policies.events import (
 )
 from policies.release import HOLDING, Cause, Phase, Release
 from policies.spec.declaration import Approvals, Environment, Strategy, WhenNewer
-from service.database import writing
-from service.deciding import decide
-from service.states import release_of, target_of
+from service.engine.deciding import decide
+from service.store.database import writing
+from service.store.states import release_of, target_of
 
 TARGET = "wine/production"
 WAITING = {Phase.PENDING, Phase.APPROVAL, Phase.QUEUED}

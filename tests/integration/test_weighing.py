@@ -10,21 +10,21 @@ from policies.evidence import Evidence, Finding, Verdict
 from policies.release import Cause, Phase, Release, Target
 from policies.spec.declaration import Environment
 from policies.strategy import plan
-from service import tables
 from service.adapters.memory.builder import MemoryBuilder
 from service.adapters.memory.jobs import MemoryJobs
 from service.adapters.memory.metrics import MemoryMetrics
 from service.adapters.memory.router import MemoryRouter
 from service.adapters.memory.workloads import MemoryWorkloads
 from service.bootstrap import Parts
-from service.change import Change
-from service.database import writing
-from service.inbox import Inbox
-from service.queue import Lost, Work
-from service.rows import TargetRow
+from service.engine.weighing import TOGETHER
 from service.settings import Settings
-from service.states import EVIDENCE, TARGET, release_of, release_row
-from service.weighing import TOGETHER
+from service.store import tables
+from service.store.change import Change
+from service.store.database import writing
+from service.store.inbox import Inbox
+from service.store.queue import Lost, Work
+from service.store.rows import TargetRow
+from service.store.states import EVIDENCE, TARGET, release_of, release_row
 from service.work import URGENT, work_once
 
 STEPS = plan(Environment("production"), first=False)

@@ -8,7 +8,7 @@ import pytest
 
 from handlers import signing
 from policies.release import Phase
-from service import tokens, watching, worker
+from service import worker
 from service.adapters.memory.builder import MemoryBuilder
 from service.adapters.memory.git import MAIN, MemoryGit
 from service.adapters.memory.jobs import MemoryJobs
@@ -18,16 +18,18 @@ from service.adapters.memory.router import MemoryRouter
 from service.adapters.memory.runs import MemoryRuns
 from service.adapters.memory.tables import MemoryTables
 from service.adapters.memory.workloads import MemoryWorkloads
+from service.arrivals import watching
 from service.bootstrap import Parts
-from service.inbox import Inbox
+from service.identity import tokens
 from service.intake import Door, create_intake
 from service.observer import Observer
 from service.ports.connections import Source
 from service.reconciler import Reconciler
-from service.series import Series
 from service.settings import Settings
-from service.states import release_of, target_of
-from service.store import Store
+from service.store.inbox import Inbox
+from service.store.series import Series
+from service.store.states import release_of, target_of
+from service.store.store import Store
 from service.web import create_web
 
 SECRET = b"a-secret-of-the-test"

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from policies.release import Phase
-from service import people
+from service.identity import people
 from tests.scenarios.test_chat import ASKED, SLACK, TWICE, Chatting
 
 BEGUN = {Phase.STARTING, Phase.CHECKING, Phase.SHADOWING, Phase.SHIFTING, Phase.WATCHING, Phase.PROMOTED}

@@ -14,12 +14,12 @@ import pytest
 from handlers import signing
 from policies.events import Command
 from policies.release import Phase
-from service import people, sessions, tokens
 from service.adapters.memory.git import MemoryGit
+from service.identity import people, sessions, tokens
 from service.ports.connections import Source
 from service.ports.git import Permission
-from service.queue import Work
-from service.states import COMMAND
+from service.store.queue import Work
+from service.store.states import COMMAND
 from tests.scenarios.conftest import SECRET, WINE
 from tests.scenarios.test_comments import GROUPED, Hosted
 from tests.visiting import Visitor

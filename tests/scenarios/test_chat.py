@@ -9,16 +9,16 @@ import pytest
 
 from policies.effects import TellChat, lane
 from policies.release import Phase
-from service import receiving
 from service.adapters.memory.chat import MemoryChat
-from service.hearing import LISTENED
-from service.inbox import Delivery
+from service.arrivals import receiving
+from service.arrivals.hearing import LISTENED
+from service.arrivals.listening import Listeners
 from service.intake import Door
-from service.listening import Listeners
 from service.ports.chat import Told
 from service.ports.connections import Source
-from service.queue import Work
-from service.states import EFFECT
+from service.store.inbox import Delivery
+from service.store.queue import Work
+from service.store.states import EFFECT
 from tests.running import wait_until
 from tests.scenarios.conftest import SECRET, WINE, World
 

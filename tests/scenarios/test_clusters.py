@@ -8,9 +8,9 @@ from structlog.testing import capture_logs
 from policies.release import Phase
 from service.adapters.memory.deployment import MemoryDeployment
 from service.bootstrap import Site
-from service.cli import pictures
 from service.ports.connections import Cluster
 from service.ports.outcomes import Retry
+from service.showing import terminal
 from tests.scenarios.conftest import World
 
 FRAUD = """\
@@ -286,5 +286,5 @@ def test_a_change_by_somebody_else_is_told_while_no_release_is_on_its_way(cluste
     headers = {"Authorization": f"Bearer {cluster.people['ann']}"}
     shown = Console(width=200)
     with shown.capture() as printed:
-        shown.print(pictures.targets(cluster.web.get("/api/v1/targets", headers=headers).json["targets"]))
+        shown.print(terminal.targets(cluster.web.get("/api/v1/targets", headers=headers).json["targets"]))
     assert "was changed by somebody else: kubectl-edit set fraud to 0" in printed.get()

@@ -12,16 +12,16 @@ import pytest
 from handlers.hints import CommentHint, RefHint
 from policies.events import Command
 from policies.release import Phase
-from service import commenting, remarks
 from service.adapters.memory.git import MAIN, MemoryGit
-from service.commenting import LATE_SECONDS
+from service.arrivals import commenting, remarks
+from service.arrivals.commenting import LATE_SECONDS
+from service.arrivals.redelivering import EVERY_SECONDS
 from service.intake import Door
 from service.ports.connections import Source
 from service.ports.git import Permission
 from service.ports.outcomes import Retry
-from service.queue import Work
-from service.redelivering import EVERY_SECONDS
-from service.states import COMMAND
+from service.store.queue import Work
+from service.store.states import COMMAND
 from tests.scenarios.conftest import SECRET, WINE, World
 
 APPROVED = WINE + "approvals: {count: 1}\n"

@@ -116,7 +116,7 @@ def test_a_change_that_was_given_up_comes_back_only_while_nothing_newer_was_seen
         raise Refused("not today")
 
     with monkeypatch.context() as patched:
-        patched.setattr("service.planning.plan", refuse)
+        patched.setattr("service.engine.planning.plan", refuse)
         world.push(FILES)
         world.settle()
     (dead,) = shown(world, "events?failed=1")["events"]
@@ -125,7 +125,7 @@ def test_a_change_that_was_given_up_comes_back_only_while_nothing_newer_was_seen
     world.settle()
     assert len(world.releases()) == 1
     with monkeypatch.context() as patched:
-        patched.setattr("service.planning.plan", refuse)
+        patched.setattr("service.engine.planning.plan", refuse)
         world.push({"serve.py": "2"})
         world.settle()
     (dead,) = shown(world, "events?failed=1")["events"]

@@ -6,7 +6,7 @@ from policies.evidence import Verdict
 from policies.release import Phase
 from service.performing import dispatch
 from service.performing.outcomes import Done
-from service.queue import LEASE_SECONDS
+from service.store.queue import LEASE_SECONDS
 from service.work import work_once
 from tests.scenarios.conftest import WINE
 

@@ -6,7 +6,7 @@ from policies.release import Phase
 from service.adapters.memory.images import MemoryImages
 from service.bootstrap import Site
 from service.ports.connections import Cluster, Source
-from service.states import version_of
+from service.store.states import version_of
 
 FRAUD = """\
 name: fraud

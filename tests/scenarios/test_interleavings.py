@@ -3,7 +3,7 @@
 import pytest
 
 from policies.release import Phase
-from service import watching
+from service.arrivals import watching
 from service.ports.outcomes import Refused, Retry
 from service.work import PATIENT, work_once
 from tests.scenarios.conftest import CHURN, LTV, WINE

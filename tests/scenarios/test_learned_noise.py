@@ -8,8 +8,8 @@ from policies.guards import stretch, trail
 from policies.guards.increment import Arm, Increment
 from policies.guards.judge import Judge
 from policies.guards.noise import BLOCK
-from service import recorded
-from service.series import Stretch
+from service.store import recorded
+from service.store.series import Stretch
 
 TARGET = "wine/production"
 

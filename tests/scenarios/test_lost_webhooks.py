@@ -9,7 +9,7 @@ from handlers import signing
 from service.adapters.memory.images import MemoryImages
 from service.bootstrap import Site
 from service.ports.connections import Cluster, Source
-from service.states import SOURCE_EVENT, release_of, version_of
+from service.store.states import SOURCE_EVENT, release_of, version_of
 from tests.scenarios.conftest import MAIN, SECRET, WINE
 
 LOST = 0.3

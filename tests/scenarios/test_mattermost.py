@@ -6,7 +6,8 @@ from urllib.parse import urlencode
 import pytest
 
 from policies.release import Phase
-from service import chats, plugins
+from service import plugins
+from service.arrivals import chats
 from service.ports.connections import Source
 from service.ports.outcomes import Refused
 from tests.chatting.mattermost import Mattermost, name

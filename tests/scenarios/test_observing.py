@@ -7,8 +7,9 @@ import os
 
 import pytest
 
-from service import observer, owners
-from service.states import EVIDENCE
+from service import observer
+from service.store import owners
+from service.store.states import EVIDENCE
 
 
 def readings(world):

@@ -10,9 +10,9 @@ from rich.console import Console
 
 from handlers import signing
 from policies.release import Phase
-from service.cli import pictures
-from service.housekeeping import DAY, EVERY_SECONDS
+from service.engine.housekeeping import DAY, EVERY_SECONDS
 from service.ports.connections import Source
+from service.showing import terminal
 from tests.scenarios.conftest import SECRET, WINE
 
 ALERTS = Source("alerts", "alertmanager", "", ("wine/*",))
@@ -241,7 +241,7 @@ def test_a_terminal_says_which_alert_held_a_release_and_why_it_was_ordered(world
     fire(world, alert(world))
     release = begin(world)
     out = io.StringIO()
-    Console(file=out, width=200).print(pictures.release(asked(world, f"releases/{release.name}")))
+    Console(file=out, width=200).print(terminal.release(asked(world, f"releases/{release.name}")))
     assert "pause (alert ErrorBudget fires, since before it began)" in out.getvalue()
     orders = [event for event in asked(world, "events?source=alerts")["events"] if event["kind"] == "command"]
     assert [one["what"] for one in orders] == ["alerts: pause wine/production (alert ErrorBudget fires)"]

@@ -7,10 +7,11 @@ import json
 import pytest
 
 from policies.release import Phase
-from service import happened, organisations
 from service.adapters.memory.git import MAIN, MemoryGit
 from service.adapters.memory.organisation import MemoryOrganisation
-from service.organisations import MOST_ASKED, WHOLE_SECONDS
+from service.arrivals import organisations
+from service.arrivals.organisations import MOST_ASKED, WHOLE_SECONDS
+from service.engine import happened
 from service.ports.connections import Source
 from service.ports.git import Permission
 from tests.scenarios.conftest import SECRET, WINE, World

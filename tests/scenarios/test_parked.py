@@ -3,7 +3,7 @@
 import pytest
 
 from policies.release import Phase
-from service import patience, planning
+from service.engine import patience, planning
 from service.errors import Conflict, StoreUnavailable
 from service.ports.outcomes import Retry
 from tests.scenarios.conftest import LTV, WINE

@@ -1,7 +1,7 @@
 """Aliases of registered models: each move is a release, and results are written back."""
 
 from policies.release import Phase
-from service.states import version_of
+from service.store.states import version_of
 from tests.scenarios.conftest import CHURN, LTV
 
 FILES = {"MLmodel": b"flavors: {}", "requirements.txt": b""}

@@ -8,7 +8,8 @@ from policies.guards import trail
 from policies.guards.increment import Gap
 from policies.guards.judge import Judge
 from policies.release import Phase
-from service import recorded, replays
+from service.rehearsing import replays
+from service.store import recorded
 from tests.scenarios.conftest import World
 
 HARMED = "rel-2"

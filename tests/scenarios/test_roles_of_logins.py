@@ -4,7 +4,7 @@ import pytest
 
 from policies import roles
 from policies.release import Phase
-from service import callers
+from service.identity import callers
 from tests.scenarios.test_comments import Hosted
 
 

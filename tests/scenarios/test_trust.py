@@ -7,13 +7,14 @@ import pytest
 from policies import trust
 from policies.release import Phase
 from policies.trust import SIMPLE, Signature
-from service import keys, plugins, sources, trusting
+from service import keys, plugins, sources
 from service.adapters.memory.images import MemoryImages
 from service.adapters.memory.signatures import MemorySignatures
 from service.bootstrap import Site
+from service.engine import trusting
 from service.performing.images import SIGNED_LATER
 from service.ports.connections import Cluster, Source
-from service.states import version_of
+from service.store.states import version_of
 from tests.imaging import Images
 from tests.registering import new_name
 from tests.scenarios.conftest import WINE, World

@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy import select, update
 
 from policies.release import Phase
-from service import tables
-from service.database import writing
-from service.states import RELEASE, release_of
+from service.store import tables
+from service.store.database import writing
+from service.store.states import RELEASE, release_of
 from service.work import work_once
 from tests.scenarios.conftest import WINE
 

@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from policies.release import Phase
-from service import tokens
+from service.identity import tokens
 from tests.scenarios.test_only_watching import CANARY, FRAUD, ONE, TARGET, THREE, TWO, Watching, begun
 
 GATES = ["confirm-rollout", "pre-rollout", "rollout", "confirm-traffic-increase", "confirm-promotion"]

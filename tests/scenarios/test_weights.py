@@ -5,7 +5,7 @@ import pytest
 from policies.release import Phase
 from policies.spec.declaration import BucketWeights, ClaimWeights, ImageWeights
 from service import keys
-from service.states import version_of
+from service.store.states import version_of
 from tests.scenarios.test_registry import FILES
 from tests.scenarios.test_trust import KEY, Trusting, last
 

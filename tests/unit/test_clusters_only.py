@@ -4,10 +4,10 @@ import pytest
 import requests
 
 from policies.place import Place
-from service import installation
 from service.bootstrap import build
+from service.machine import installation
+from service.machine.probe import open_probe
 from service.ports.outcomes import Refused
-from service.probe import open_probe
 from service.settings import Settings
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from policies.events import ReleaseEvent, SourceEvent, VersionEvent
 from policies.spec.declaration import Model
-from service.codec import Codec, Malformed, Unknown, canonical, decode, encode
+from service.store.codec import Codec, Malformed, Unknown, canonical, decode, encode
 
 st.register_type_strategy(float, st.floats(allow_nan=False))
 

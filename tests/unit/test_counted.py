@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.counted import said
+from service.showing.counted import said
 
 COMPARED = {"bad": 4.0, "requests": 78.0, "stable_bad": 0.0, "stable_requests": 1481.0}
 AGAINST = {"evidence": 36.87, "harm_at": 26.67, "p_value": 0.02712}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from service import declaring, planning
 from service.adapters.memory.git import MemoryGit
+from service.engine import declaring, planning
 from service.ports.connections import Source
 from service.ports.outcomes import Refused
 

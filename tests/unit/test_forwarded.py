@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.forwarded import client
+from service.identity.forwarded import client
 
 NEAR = ("10.0.0.0/8", "127.0.0.1", "2001:db8:1::/48")
 

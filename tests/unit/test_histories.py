@@ -9,10 +9,11 @@ from policies.guards.increment import Gap, Increment
 from policies.guards.readings import Series, Versions
 from policies.spec import selector
 from policies.spec.declaration import Environment, Guard, GuardKind
-from service import histories, replays, sources
+from service import sources
 from service.cli import replaying
 from service.cli.main import group
 from service.ports.connections import Source
+from service.rehearsing import histories, replays
 
 VERSIONS = Versions("version", frozenset({"new"}), frozenset({"old"}))
 ENVIRONMENT = Environment(guards=(Guard("errors", GuardKind.ERRORS), Guard("alive", GuardKind.ALIVE)))

@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from service import host
 from service.errors import StoreRefused
+from service.machine import host
 
 MOUNTS = """\
 22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
@@ -68,7 +68,7 @@ def test_processes_of_one_kernel_share_the_stores_and_another_kernel_is_refused(
 @pytest.mark.usefixtures("impatient")
 def test_a_killed_process_does_not_hold_the_stores(tmp_path):
     code = (
-        "import sys, time; from pathlib import Path; from service import host;"
+        "import sys, time; from pathlib import Path; from service.machine import host;"
         f"host.stay(Path({str(tmp_path)!r}), 'kernel-a'); print('here', flush=True); time.sleep(60)"
     )
     other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from service import installation
 from service.errors import StartError
+from service.machine import installation
 from service.settings import Settings
 
 

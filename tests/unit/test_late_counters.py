@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 from policies.guards.increment import Gap, Increment
-from service.judging import Judged, Judging
+from service.observing.judging import Judged, Judging
 from service.ports.metrics import Counters, Sample
 
 

@@ -1,6 +1,6 @@
 """Which repositories of an organisation are asked for their files: those that were pushed to, and the rest once."""
 
-from service.organisations import MOST_ASKED, Candidate, candidates
+from service.arrivals.organisations import MOST_ASKED, Candidate, candidates
 from service.ports.organisations import Repository
 
 

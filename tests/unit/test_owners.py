@@ -3,11 +3,11 @@
 import subprocess
 import sys
 
-from service import owners
+from service.store import owners
 
 
 def named_by_a_process(*, ended):
-    code = "import sys; from service import owners; print(owners.name_of_this_process('w'), flush=True); sys.stdin.read()"
+    code = "import sys; from service.store import owners; print(owners.name_of_this_process('w'), flush=True); sys.stdin.read()"
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

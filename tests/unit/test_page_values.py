@@ -10,12 +10,13 @@ from policies.release import Cause, Phase, Release, Serving, Target
 from policies.roles import OWNER, Rights, grant
 from policies.spec.declaration import Approvals, Environment
 from policies.strategy import Shadow, Shift, Watch
-from service import drawing, seen
-from service.callers import Caller
+from service.engine import actions, seen
+from service.identity.callers import Caller
 from service.obeying import back, naming
-from service.pages import actions, journey, plot, standing, words
+from service.pages import journey, plot, standing, words
 from service.pages.frame import FOLDER
-from service.panel import Axis, Band, Level, Line, Moment, Panel, Tone
+from service.showing import drawing
+from service.showing.panel import Axis, Band, Level, Line, Moment, Panel, Tone
 
 STEPS = (Shift((5.0, 25.0, 100.0), 3.0, guarded=True), Watch(600.0, guarded=True))
 RELEASE = Release(

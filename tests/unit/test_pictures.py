@@ -8,8 +8,7 @@ from rich.console import Console
 from policies.evidence import Evidence, Finding, Verdict
 from policies.release import Cause, Phase, Release, Serving, Target
 from policies.spec.declaration import Environment
-from service import views
-from service.cli import pictures
+from service.showing import terminal, views
 
 STABLE = Serving("rel-1", 1, "v1", "sha256:1", "wine-v1", "http://127.0.0.1:1", 0.0)
 FINDING = Finding(
@@ -50,7 +49,7 @@ def test_releases_are_a_table():
         release(phase=Phase.SHIFTING, observed=25.0),
         release(name="rel-1", phase=Phase.FAILED, reason="no [wheel]\nlog"),
     ]
-    assert drawn(pictures.releases(shown)) == snapshot("""\
+    assert drawn(terminal.releases(shown)) == snapshot("""\
 release  target           state     weight             why                     began
 rel-2    wine/production  shifting  ███░░░░░░░░░ 25 %  push of c0ffee to main  0 s ago
 rel-1    wine/production  failed                       no [wheel]              0 s ago\
@@ -58,9 +57,9 @@ rel-1    wine/production  failed                       no [wheel]              0
 
 
 def test_nothing_yet_says_what_to_do():
-    assert drawn(pictures.releases([])) == snapshot("no release yet: push a commit, or see: segue doctor")
-    assert drawn(pictures.targets([])) == snapshot("nothing serves yet")
-    assert drawn(pictures.events([])) == snapshot("nothing is like that")
+    assert drawn(terminal.releases([])) == snapshot("no release yet: push a commit, or see: segue doctor")
+    assert drawn(terminal.targets([])) == snapshot("nothing serves yet")
+    assert drawn(terminal.events([])) == snapshot("nothing is like that")
 
 
 def test_a_release_explains_itself():
@@ -73,7 +72,7 @@ def test_a_release_explains_itself():
         gates=("accuracy is 0.95, wanted >= 0.9",),
     )
     assert drawn(
-        pictures.release({"release": shown, "version": None, "parked": [], "record": []})
+        terminal.release({"release": shown, "version": None, "parked": [], "record": []})
     ) == snapshot("""\
 rel-2 on wine/production  shifting
 rel-2 on wine/production takes traffic: 25 % of requests, 50 % wanted
@@ -94,7 +93,7 @@ when  who  what\
 def test_a_release_that_waits_for_approval_says_what_to_type():
     shown = release(phase=Phase.APPROVAL, plan="sha256:" + "a" * 64)
     assert drawn(
-        pictures.release({"release": shown, "version": None, "parked": [], "record": []})
+        terminal.release({"release": shown, "version": None, "parked": [], "record": []})
     ) == snapshot("""\
 rel-2 on wine/production  approval
 rel-2 on wine/production waits for approval
@@ -109,7 +108,7 @@ when  who  what\
 def test_a_promotion_that_is_not_proven_says_why():
     shown = release(phase=Phase.PROMOTED, unproven=("there was no stable version to compare with",))
     assert drawn(
-        pictures.release({"release": shown, "version": None, "parked": [], "record": []})
+        terminal.release({"release": shown, "version": None, "parked": [], "record": []})
     ) == snapshot("""\
 rel-2 on wine/production  promoted
 rel-2 on wine/production is promoted (not proven)
@@ -125,7 +124,7 @@ def test_targets_show_what_serves_and_what_is_kept_warm():
     target = views.target(
         Target("wine/production", 3, "rel-2", 2, STABLE, None), "http://127.0.0.1:8480/wine"
     )
-    assert drawn(pictures.targets([target])) == snapshot("""\
+    assert drawn(terminal.targets([target])) == snapshot("""\
 target           stable  kept warm  holder  address
 wine/production  rel-1   -          rel-2   http://127.0.0.1:8480/wine\
 """)
@@ -134,19 +133,19 @@ wine/production  rel-1   -          rel-2   http://127.0.0.1:8480/wine\
 def test_a_target_that_is_handed_back_says_what_it_waits_for():
     waits = "a copy still answers"
     target = views.target(Target("wine/production", 3, "hand-back", 2, STABLE, None), None, waits)
-    assert drawn(pictures.targets([target])).endswith("wine/production waits: a copy still answers")
+    assert drawn(terminal.targets([target])).endswith("wine/production waits: a copy still answers")
 
 
 def test_a_weight_that_is_small_is_still_seen():
-    assert pictures.bar(0.5, 10).plain == snapshot("█░░░░░░░░░ 0.5 %")
-    assert pictures.bar(0, 10).plain == snapshot("░░░░░░░░░░ 0 %")
-    assert pictures.bar(100, 10).plain == snapshot("██████████ 100 %")
+    assert terminal.bar(0.5, 10).plain == snapshot("█░░░░░░░░░ 0.5 %")
+    assert terminal.bar(0, 10).plain == snapshot("░░░░░░░░░░ 0 %")
+    assert terminal.bar(100, 10).plain == snapshot("██████████ 100 %")
 
 
 def test_the_record_shows_what_a_person_said_and_was_told():
     told = {"verb": "approve", "subject": "rel-2", "reply": "rel-2 is starting", "channel": "cli"}
     said = [{"at": 0.0, "actor": "bob", "action": "command", "detail": {**told, "reason": reason}}
             for reason in ("looks good", "")]  # fmt: skip
-    lines = [line.rstrip() for line in drawn(pictures.record(said)).splitlines()[2:]]
+    lines = [line.rstrip() for line in drawn(terminal.record(said)).splitlines()[2:]]
     assert lines[0].endswith("approve (looks good): rel-2 is starting")
     assert lines[1].endswith("approve: rel-2 is starting")

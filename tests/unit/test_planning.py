@@ -2,10 +2,10 @@
 
 import pytest
 
-from service.declaring import declared
+from service.engine.declaring import declared
 from service.ports.connections import Cluster, Source
 from service.ports.git import TreeEntry
-from service.rows import ModelRow
+from service.store.rows import ModelRow
 
 FILE = b"name: wine\nbuild: {lock: a.txt}\nserve: {run: a}\n"
 

@@ -3,7 +3,7 @@
 from policies.guards.heartbeat import Alive
 from policies.guards.increment import Gap
 from policies.guards.trail import Recorded
-from service import recorded
+from service.store import recorded
 
 
 def test_health_is_read_as_it_was_written_with_its_words_and_without():

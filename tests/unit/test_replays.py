@@ -7,7 +7,7 @@ import pytest
 from policies.guards.heartbeat import Alive
 from policies.guards.increment import Gap
 from policies.guards.trail import Recorded
-from service import intervals_csv, replays
+from service.rehearsing import intervals_csv, replays
 from tests.unit.guard_worlds import ENVIRONMENT, World, intervals
 
 

@@ -15,10 +15,10 @@ from policies.guards.heartbeat import Alive
 from policies.guards.plan import History
 from policies.guards.trail import Recorded
 from policies.release import Cause, Phase, Release
-from service import drawing
 from service.cli import reporting
-from service.panel import Axis, Line, Panel, Tone
 from service.reporting import data, page, panels, words
+from service.showing import drawing
+from service.showing.panel import Axis, Line, Panel, Tone
 from tests.unit.guard_worlds import ENVIRONMENT, World, intervals
 
 RELEASE = Release(
@@ -198,8 +198,8 @@ def test_no_process_of_an_installation_loads_what_draws(process):
 
 def test_without_the_extra_a_picture_is_refused_with_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.delitem(sys.modules, "service.drawing")
+    monkeypatch.delitem(sys.modules, "service.showing.drawing")
     with pytest.raises(reporting.click.ClickException, match=r"pip install 'segue\[pictures\]'"):
-        reporting.drawn_by("service.drawing")
+        reporting.drawn_by("service.showing.drawing")
     monkeypatch.undo()
-    importlib.import_module("service.drawing")
+    importlib.import_module("service.showing.drawing")

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.effects import Effect
-from service import patience
-from service.due import LONGEST_LEASE
-from service.queue import Work
+from service.engine import patience
+from service.store.due import LONGEST_LEASE
+from service.store.queue import Work
 from service.work import _KINDS, PATIENT, URGENT
 
 KINDS = sorted({*URGENT, *PATIENT})

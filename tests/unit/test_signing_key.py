@@ -6,10 +6,11 @@ import pytest
 from click.testing import CliRunner
 
 from policies.trust import SIMPLE, Signature, Trust, payload
-from service import keys, signing_key, trusting
+from service import keys, signing_key
 from service.adapters.memory.signatures import MemorySignatures
 from service.cli import doctor
 from service.cli.main import group
+from service.engine import trusting
 from service.errors import StartError
 from service.ports.connections import Source
 from service.ports.outcomes import Refused

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service import connecting
+from service.arrivals import connecting
 from service.ports.connections import Source
 from service.ports.outcomes import Refused
 from service.settings import Settings

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from service import connecting, sources
+from service import sources
+from service.arrivals import connecting
 from service.ports.connections import Source
 from service.ports.outcomes import Refused
 from service.settings import Settings

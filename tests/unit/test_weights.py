@@ -19,7 +19,7 @@ from service.ports.outcomes import Refused
 from service.ports.workloads import WorkloadOrder
 from service.segue_yaml import load
 from service.settings import Settings
-from service.states import VERSION
+from service.store.states import VERSION
 
 FILE = "name: ranker\nmodel: models:/rank@challenger\nserve: mlflow\nweights: {WEIGHTS}\n"
 SETTINGS = Settings(

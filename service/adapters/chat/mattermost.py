@@ -12,9 +12,9 @@ from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
 from handlers import pressing
-from service import installation
 from service.adapters.chat.answers import Missing, Server
 from service.adapters.chat.words import cut, fenced, plain
+from service.machine import installation
 from service.ports.chat import Button, Message
 from service.ports.connections import Source
 from service.ports.outcomes import Refused

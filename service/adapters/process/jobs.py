@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Self
 
-from service import plugins, shim
+from service import plugins
 from service.adapters import log_file
 from service.adapters.process import results
 from service.adapters.process.sandbox import Sandbox, Unpack, Wish
 from service.adapters.process.users import Users
+from service.machine import shim
 from service.ports.connections import Source
 from service.ports.jobs import Job, Result
 from service.ports.outcomes import Failed, Gone, Working

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Protocol
 
 from service.adapters.process.users import Users
+from service.machine.shim import Order
 from service.ports.jobs import Limits
 from service.ports.outcomes import Refused
-from service.shim import Order
 
 TRUSTED_ONLY = "jobs and models run as Segue's own user: for trusted repositories only"
 OWN_USER = "each job and model runs as a user of its own"

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from service.machine.proc import OWN_USERS
 from service.ports.outcomes import Retry
-from service.proc import OWN_USERS
 
 REGISTER = Path("/run/segue/users.json")
 

@@ -11,16 +11,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from service import codec, plugins, shim
+from service import plugins
 from service.adapters.process import ports
 from service.adapters.process.jobs import ending
 from service.adapters.process.sandbox import Sandbox, Unpack, Wish
 from service.adapters.process.users import Users
+from service.machine import shim
+from service.machine.shim_main import read_json, write_json
 from service.ports.connections import Source
 from service.ports.outcomes import Failed, Gone, Refused, Working
 from service.ports.workloads import Serving, WorkloadOrder
 from service.settings import Settings
-from service.shim_main import read_json, write_json
+from service.store import codec
 
 _LIVES = 5  # ends without ever having been healthy, after which it has failed
 _PATIENCE = 2.0  # seconds for a health check

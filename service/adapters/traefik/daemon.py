@@ -17,9 +17,9 @@ from service.adapters.traefik import truth
 from service.adapters.traefik.layout import Layout, Unanswered
 from service.adapters.traefik.rendering import NOBODY
 from service.adapters.traefik.router import render
+from service.machine.shim import Order
 from service.ports.outcomes import Refused
 from service.settings import Settings
-from service.shim import Order
 
 _STARTING = 3.0  # seconds in which a process that holds our port may still turn out to be ours
 

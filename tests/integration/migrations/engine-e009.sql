@@ -19,4 +19,3 @@ INSERT INTO session VALUES ('5e55', 'c0ffee', (1 = 0), 1700000018, 1700043218);
 INSERT INTO printed (run, start, until, text, mark, at) VALUES ('build/wine-v1-1', 0, 6, 'STEP 1', '6', 1000.0);
 INSERT INTO account VALUES ('slack:ann', 'ann');
 INSERT INTO source (name, kind, url, owns, people) VALUES ('slack', 'slack', 'https://slack.com/T1', '["*"]', '[["U1", "ann"]]');
-INSERT INTO account VALUES ('slack:ann', 'ann');

@@ -1,0 +1,77 @@
+"""What people in a chat are told of a release: one message, which says how it stands and what can be done.
+
+It is made from what is stored when it is said, so that the newest is said however late that is. Which room:
+where the release's environment asks for approvals (`approvals: {in: …}`).
+"""
+
+from handlers.commands import PREFIX
+from policies import messages
+from policies.effects import TellChat
+from policies.release import Phase, Release
+from service.engine import actions
+from service.engine.actions import Action
+from service.ports.chat import Button, Message
+from service.sources import CHAT_KINDS
+from service.store.change import Change
+
+MOST_TEXT = 2800  # characters of a message's text: Slack takes 3,000
+UNASKED = frozenset({"pause", "resume"})  # done at once: nothing is lost by them
+
+
+def place(release: Release) -> tuple[str, str] | None:
+    """The chat and the room that the release is told in; None where its rules name none."""
+    channel = release.environment.approvals.channel
+    if channel is None:
+        return None
+    source, _, room = channel.partition(":")
+    return source, room
+
+
+def effect(change: Change, release: Release) -> TellChat | None:
+    """That its room is told of it; None where there is none, or its chat is not connected."""
+    where = place(release)
+    if where is None or not any(s.name == where[0] and s.kind in CHAT_KINDS for s in change.sources()):
+        return None
+    return TellChat(*where, release.name)
+
+
+def reference(room: str, release: str) -> str:
+    """Under which the message of a release is remembered: its room's id and its own, `<room>/<message>`."""
+    return f"message:{room}:{release}"
+
+
+def key(release: Release) -> str:
+    """What its message is found by: another installation may use its name in the same room."""
+    return f"{release.name}-{release.began:.3f}"
+
+
+def message(release: Release) -> Message:
+    """How the release stands, with what can be done about it."""
+    buttons = tuple(_button(release, one) for one in actions.as_things_stand(release))
+    return Message(messages.title(release), _text(release), buttons)
+
+
+def _text(release: Release) -> str:
+    lines = [messages.explanation(release)]
+    if release.phase is Phase.APPROVAL:
+        lines.append(_approvals(release))
+    text = "\n".join(lines)
+    return text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT]}\n… see: segue show {release.name}"
+
+
+def _approvals(release: Release) -> str:
+    rule = release.environment.approvals
+    who = f" from {', '.join(rule.people)}" if rule.people else ""
+    given = ", ".join(one.actor for one in release.approvals if one.plan == release.plan) or "nobody yet"
+    return f"approvals: {rule.count} needed{who}; given by {given}"
+
+
+def _button(release: Release, action: Action) -> Button:
+    digest = f" {action.digest[:19]}" if action.digest else ""
+    return Button(
+        words=action.words,
+        line=f"{PREFIX} {action.verb} {release.name}{digest}",
+        seen=action.seen,
+        asked="" if action.verb in UNASKED else action.about,
+        harsh=action.harsh,
+    )

@@ -1,0 +1,1 @@
+"""Who asks, and what they may: callers, tokens, sessions, the table of addresses, who is one person."""

@@ -1,0 +1,32 @@
+"""Who may come in to the API: a token everywhere, and what it is asked for must be allowed to it."""
+
+from collections.abc import Callable
+
+from flask import Blueprint, Response, g, jsonify, request
+
+from service.identity import access
+from service.identity.callers import Caller
+from service.store.store import Store
+
+
+def guard(routes: Blueprint, store: Store, who: Callable[[Store, str], Caller | None]) -> None:
+    """Let nobody in whom `who` does not know by the header `Authorization`, nor to what is not theirs."""
+
+    @routes.before_request
+    def known() -> Response | None:
+        caller = who(store, request.headers.get("Authorization", ""))
+        if caller is None:
+            return problem(401, "a token is needed: Authorization: Bearer <token>")
+        g.caller = caller
+        why_not = access.denied(store, caller.rights, access.needed(request), request.view_args or {})
+        return None if why_not is None else problem(why_not.status, why_not.why)
+
+
+def problem(status: int, detail: str) -> Response:
+    """An error as `application/problem+json` (RFC 9457)."""
+    response = jsonify(status=status, title=detail)
+    response.status_code = status
+    response.content_type = "application/problem+json"
+    if status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response

@@ -1,0 +1,148 @@
+"""Who is logged in to the page: sessions and one-time links that stand for a token, and logins by a
+provider of identities.
+
+Secrets are random and given out once; what is stored are their digests. A session ends after
+`LONGEST_SECONDS`, when nobody has used it for `IDLE_SECONDS`, when it is ended, and with its token.
+What its owner may do is read anew each time.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Table, delete, insert, select, update
+
+from policies.roles import Rights
+from service.identity import callers
+from service.identity.callers import Caller
+from service.identity.tokens import digest_of, owner
+from service.store.change import Change
+from service.store.reading import Reading
+from service.store.rows import Token
+from service.store.store import Store
+from service.store.tables import login, session, token
+
+LINK_SECONDS = 600.0  # in which a one-time link must be followed
+LONGEST_SECONDS = 12 * 3600.0
+IDLE_SECONDS = 3600.0
+NOTED_SECONDS = 60.0  # a use is written down this long after the last one: not each request writes
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody who is logged in. `proof` must come with what they send: only their own pages know it."""
+
+    caller: Caller
+    proof: str
+
+    @property
+    def name(self) -> str:
+        return self.caller.name
+
+    @property
+    def rights(self) -> Rights:
+        return self.caller.rights
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A session that goes on, and the table that it stands in."""
+
+    table: Table
+    caller: Caller
+    used: float
+
+
+def offer(store: Store, token_secret: str) -> str | None:
+    """The code of a link that logs the token's owner in, once and soon; None for an unknown token."""
+    with store.change() as change:
+        known = owner(change, digest_of(token_secret))
+        return None if known is None else _add(change, known.hash, link=True)
+
+
+def redeem(store: Store, code: str) -> str | None:
+    """A new session's secret for the code of a link, which is no code any more; None for any other text."""
+    with store.change() as change:
+        found = (session.c.digest == digest_of(code), session.c.link, session.c.until > change.now)
+        # Removed and read by one statement: of two who follow it at once, one is let in.
+        stands_for = change.connection.scalar(delete(session).where(*found).returning(session.c.token))
+        return None if stands_for is None else _begin(change, stands_for, "link")
+
+
+def begin(store: Store, token_secret: str) -> str | None:
+    """A new session's secret for a token; None for an unknown one, and for one that may see nothing."""
+    if store.token(digest_of(token_secret)) is None:  # a wrong one costs no transaction that writes
+        return None
+    with store.change() as change:
+        return _begin(change, digest_of(token_secret), "token")
+
+
+def begin_for(store: Store, name: str, groups: Sequence[str]) -> str | None:
+    """A new session's secret for whom a provider of identities named; None where nobody gave them a role
+    with which they may see anything."""
+    with store.change() as change:
+        caller = callers.of_login(change, name, groups)
+        if not caller.rights.may_somewhere("see"):
+            return None
+        change.record(f"login-{name}", name, "logged in", {"by": "provider", "groups": list(groups)})
+        change.connection.execute(delete(login).where(login.c.until < change.now))
+        secret, until = secrets.token_urlsafe(32), change.now + LONGEST_SECONDS
+        values = {"digest": digest_of(secret), "name": name, "groups": list(groups)}
+        change.connection.execute(insert(login).values(**values, used=change.now, until=until))
+        return secret
+
+
+def visitor(store: Store, secret: str) -> Visitor | None:
+    """Whose session it is; None for one that has ended."""
+    digest = digest_of(secret)
+    with store.read() as read:
+        found, now = _by_token(read, digest) or _by_provider(read, digest), read.now
+    if found is None:
+        return None
+    if now >= found.used + NOTED_SECONDS:
+        with store.change() as change:
+            noted = update(found.table).where(found.table.c.digest == digest).values(used=now)
+            change.connection.execute(noted)
+    return Visitor(found.caller, digest_of(f"proof:{secret}"))
+
+
+def end(store: Store, secret: str) -> None:
+    """Log out."""
+    with store.change() as change:
+        for table in (session, login):
+            change.connection.execute(delete(table).where(table.c.digest == digest_of(secret)))
+
+
+def _by_token(read: Reading, digest: str) -> _Found | None:
+    joined = session.join(token, token.c.hash == session.c.token)
+    wanted = select(token, session.c.used, session.c.until).select_from(joined)
+    row = read.connection.execute(wanted.where(session.c.digest == digest, ~session.c.link)).one_or_none()
+    if row is None or read.now >= min(row.until, row.used + IDLE_SECONDS, row.expires or row.until):
+        return None
+    known = Token(row.name, row.hash, row.role, row.created, row.expires)
+    return _Found(session, callers.of_token(read, known), row.used)
+
+
+def _by_provider(read: Reading, digest: str) -> _Found | None:
+    row = read.connection.execute(select(login).where(login.c.digest == digest)).one_or_none()
+    if row is None or read.now >= min(row.until, row.used + IDLE_SECONDS):
+        return None
+    return _Found(login, callers.of_login(read, row.name, tuple(row.groups)), row.used)
+
+
+def _begin(change: Change, stands_for: str, by: str) -> str | None:
+    known = owner(change, stands_for)
+    if known is None:
+        return None
+    change.record(f"token-{known.name}", known.name, "logged in", {"by": by})
+    return _add(change, known.hash, link=False)
+
+
+def _add(change: Change, stands_for: str, *, link: bool) -> str:
+    """One more; those that have ended are removed on the way."""
+    change.connection.execute(delete(session).where(session.c.until < change.now))
+    secret = secrets.token_urlsafe(32)
+    until = change.now + (LINK_SECONDS if link else LONGEST_SECONDS)
+    values = {"digest": digest_of(secret), "token": stands_for, "link": link}
+    change.connection.execute(insert(session).values(**values, used=change.now, until=until))
+    return secret

@@ -1,0 +1,103 @@
+"""API tokens: random, shown once, stored only as a digest; each may do what its roles say, until it ends."""
+
+import base64
+import binascii
+import hashlib
+import secrets
+from collections.abc import Sequence
+
+from policies.roles import Grant, Rights
+from service.identity import callers
+from service.identity.callers import ASKING, OF_TOKEN, SCOPED, WHOLE, Caller
+from service.store.change import Change
+from service.store.rows import Token
+from service.store.store import Store
+
+OPERATOR = "operator"  # the name of the owner's token, which lies beside the stores
+VERDICTS = ASKING  # may ask for verdicts, and for nothing else: some tools keep it where many can read
+
+
+def digest_of(token: str) -> str:
+    """What is stored of a token."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def make(
+    store: Store,
+    name: str,
+    role: str = WHOLE,
+    expires: float | None = None,
+    grants: Sequence[Grant] = (),
+) -> str:
+    """A new token of that name; one that had the name before is revoked by it. With `grants` it may do what
+    these say; without, everything, or what `role` says."""
+    secret = "segue_" + secrets.token_urlsafe(32)
+    with store.change() as change:
+        callers.take_back(change, OF_TOKEN + name, "segue")
+        kind = SCOPED if grants else role
+        change.save_token(Token(name, digest_of(secret), kind, change.now, expires))
+        for grant in dict.fromkeys(grants):
+            callers.give(change, OF_TOKEN + name, grant, "segue")
+        change.record(f"token-{name}", "segue", "token made", {"role": kind, "expires": expires})
+    return secret
+
+
+def take(store: Store, name: str, secret: str, role: str = WHOLE) -> None:
+    """Let a token that was made elsewhere be valid, in place of the one that had the name before."""
+    with store.change() as change:
+        change.save_token(Token(name, digest_of(secret), role, change.now, None))
+        change.record(f"token-{name}", "segue", "token taken", {"role": role})
+
+
+def revoke(store: Store, name: str) -> bool:
+    """End a token, and with it its sessions and links; whether there was one of that name."""
+    with store.change() as change:
+        callers.take_back(change, OF_TOKEN + name, "segue")
+        there = change.remove_token(name)
+        if there:
+            change.record(f"token-{name}", "segue", "token revoked")
+    return there
+
+
+def all_of(store: Store) -> list[tuple[Token, Rights]]:
+    """All tokens by name, those that have expired, too, each with what it may do."""
+    with store.read() as read:
+        return [(one, callers.of_token(read, one).rights) for one in read.tokens()]
+
+
+def secret_in(authorization: str) -> str:
+    """The token of an `Authorization: Bearer …` header; empty where there is none."""
+    scheme, _, secret = authorization.partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else ""
+
+
+def actor(store: Store, authorization: str) -> Caller | None:
+    """Whose token an `Authorization: Bearer …` header has; None for an unknown one."""
+    return _named(store, secret_in(authorization))
+
+
+def asker(store: Store, authorization: str) -> Caller | None:
+    """The same for who asks for a verdict; also as the password of `Authorization: Basic …`, which is what
+    a URL with a login becomes."""
+    scheme, _, given = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return actor(store, authorization)
+    try:
+        secret = base64.b64decode(given, validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return _named(store, secret)
+
+
+def owner(change: Change, digest: str) -> Token | None:
+    """The token of that digest, if who has it may see anything: others have no business on the page."""
+    found = change.token(digest)
+    return found if found and callers.of_token(change, found).rights.may_somewhere("see") else None
+
+
+def _named(store: Store, secret: str) -> Caller | None:
+    if not secret.strip():
+        return None
+    with store.read() as read:
+        found = read.token(digest_of(secret.strip()))
+        return None if found is None else callers.of_token(read, found)

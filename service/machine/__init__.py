@@ -1,0 +1,1 @@
+"""Processes of this machine: kept running, kept apart, found again; their logs and small ports."""

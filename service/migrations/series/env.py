@@ -1,5 +1,0 @@
-"""Alembic asks for this file; the work is done in `service.migrate`."""
-
-from service.migrate import run
-
-run("series")

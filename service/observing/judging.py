@@ -1,0 +1,316 @@
+"""Judges the rollouts of one process: takes intervals in, stores them, tells the engine what guards conclude.
+
+What is taken in waits a few seconds in memory and is stored together, but always before any verdict that
+rests on it is told. Who dies meanwhile has told nothing of what is lost; the next one begins a new interval.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from policies import seen_share, shifting
+from policies.events import EvidenceChanged
+from policies.evidence import Evidence
+from policies.guards import fixed
+from policies.guards import state as states
+from policies.guards.fed import Fed, to_json
+from policies.guards.heartbeat import Alive
+from policies.guards.increment import Gap, Increment, difference
+from policies.guards.judge import Judge
+from policies.guards.noise import Noise
+from policies.guards.plan import History
+from policies.guards.state import JudgeState
+from policies.release import Release
+from policies.seen_share import SeenShare
+from service.bootstrap import Parts
+from service.errors import Conflict
+from service.machine import meters
+from service.observing import counting, late_labels
+from service.observing.copies import Copies
+from service.observing.counting import Counting
+from service.observing.recordings import Recordings
+from service.observing.watched import Watched
+from service.ports.metrics import NoData, Sample
+from service.ports.outcomes import Failed, Gone, PortError, Working
+from service.ports.workloads import Serving
+from service.store import recorded, series
+from service.store.queue import Work
+from service.store.series import Held, Series
+from service.store.states import EVIDENCE
+
+log = structlog.get_logger()
+ALIVE_SECONDS = 3.0  # a look at a candidate's process or pods holds so long: it costs as much as a scrape
+TELL_SECONDS = (
+    7.0  # unchanged evidence is told again after so long, before half of what it is good for is over
+)
+LABELS_SECONDS = 30.0  # between two looks for labels; they come late anyway
+STORE_SECONDS = 5.0  # what was taken in waits so long to be stored with what follows
+
+Past = Callable[[Watched], History | None]  # what stable served before
+Learned = Callable[[Watched], dict[str, Noise]]  # the noise of its guards, by name
+
+
+@dataclass(slots=True)
+class Judged:
+    """A rollout's judge as this process knows it; all of it can be loaded again."""
+
+    judge: Judge
+    history: History | None
+    noise: dict[str, Noise]  # as it was known when it began; it is not learned anew amid a rollout
+    started: tuple[float, int]  # when it began, with how many restarts: what `Judge.start` was given
+    state: JudgeState
+    moment: tuple[int, int, float, bool] | None = None
+    moved: float = 0.0  # since when this process has seen that moment
+    told: Evidence | None = None
+    told_at: float = 0.0
+    alive: Alive = field(default_factory=Alive)
+    alive_at: float = -math.inf
+    labelled_at: float = -math.inf
+    counted_at: float = -math.inf
+    unsaved: list[series.Increment] = field(default_factory=list)
+    saved_at: float = -math.inf
+    share: SeenShare = field(default_factory=SeenShare)  # of one whose traffic somebody else shifts
+    copies: Copies = field(default_factory=Copies)
+
+    def row(self) -> series.Judge:
+        """The state after the last increment, which is not stored yet either."""
+        last = self.unsaved[-1]
+        body = fixed.to_json(self.history, self.noise)
+        body |= {"started": list(self.started), "guards": states.to_json(self.state)}
+        if self.judge.plan.shadows:
+            body["copies"] = self.copies.row()
+        return series.Judge(last.release, body, last.sequence, last.epoch)
+
+
+@dataclass(slots=True)
+class Judging:
+    """All that are judged by this process. `past` tells what limits are made of, `learned` the noise."""
+
+    parts: Parts
+    series: Series
+    past: Past
+    learned: Learned
+    recordings: Recordings
+    clock: Callable[[], float] = time.time
+    _judged: dict[str, Judged] = field(default_factory=dict)
+    _counting: Counting = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._counting = Counting(self.parts, self.clock)
+
+    def keep(self, names: Iterable[str]) -> None:
+        """Forget all but these; what waits is not stored, as nobody is told of it any more."""
+        kept = frozenset(names)
+        for name in self._judged.keys() - kept:
+            del self._judged[name]
+        self._counting.keep(kept)
+
+    def heard(self) -> list[int]:
+        """Up to which file of notes each rollout with copies has stored what it heard."""
+        return [known.copies.stored for known in self._judged.values() if known.judge.plan.shadows]
+
+    def save(self, held: Held) -> None:
+        """Store what waits."""
+        self._store(held, [known for known in self._judged.values() if known.unsaved])
+
+    def take_in(
+        self, held: Held, watched: Sequence[Watched], before: Sample | None, sample: Sample | NoData
+    ) -> bool:
+        """One reading for all of these, and what follows. Whether anything was stored under the lease.
+
+        Raises `Conflict` where another observer went on with one of them: what is known here is then old.
+        """
+        looked = self.clock()
+        known = [(one, self._observed(one, before, sample, looked)) for one in watched]
+        news = [(one, it) for one, it in known if self._is_news(one, it)]
+        told = {one.release.name for one, _ in news}
+        stale = [(one, it) for one, it in known if looked - it.saved_at >= STORE_SECONDS]
+        due = news + [pair for pair in stale if pair[0].release.name not in told]
+        if due:
+            self._store(held, [it for _, it in due])
+        if news:
+            self._tell(news)
+        return bool(due)
+
+    # --- one rollout, in memory --------------------------------------------------------------
+
+    def _observed(
+        self, one: Watched, before: Sample | None, sample: Sample | NoData, looked: float
+    ) -> Judged:
+        name = one.release.name
+        known = self._judged.get(name)
+        if known is None:
+            known = self._judged[name] = self._load(one)
+        what = self._interval(one, known, before, sample)
+        if known.moment != one.moment:
+            # Counting begins anew at each weight, so at once: what was gained is known the sooner.
+            known.moment, known.moved, known.counted_at = one.moment, looked, -math.inf
+        if not 0 <= looked - known.alive_at < ALIVE_SECONDS:
+            known.alive, known.alive_at = self._alive(one), looked
+        found = known.state.harm
+        self._feed(one, known, what)
+        if known.judge.plan.shadows:
+            self._hear_copies(one, known, looked)
+        if known.judge.plan.qualities and not 0 <= looked - known.labelled_at < LABELS_SECONDS:
+            known.labelled_at = looked
+            self._hear_labels(one, known)
+        plan = known.judge.plan
+        harmed = known.state.harm != found  # then it is also told where, before anybody acts on it
+        due = not 0 <= looked - known.counted_at < counting.SECONDS
+        if (plan.asked or plan.drifts) and (due or harmed):
+            fresh = harmed or math.isinf(known.counted_at)
+            known.counted_at = looked
+            self._hear_counters(one, known, fresh=fresh)
+        return known
+
+    def _feed(self, one: Watched, known: Judged, what: Fed) -> None:
+        known.state = known.judge.observe(known.state, what, known.alive)
+        seen = to_json(what) | recorded.of_health(known.alive)
+        known.unsaved.append(series.Increment(one.release.name, what.sequence, one.release.epoch, seen))
+
+    def _hear_copies(self, one: Watched, known: Judged, now: float) -> None:
+        plan, sequence = known.judge.plan, known.state.sequence + 1
+        for what in known.copies.hear(self.recordings, one, plan, sequence, now):
+            self._feed(one, known, what)
+
+    def _hear_labels(self, one: Watched, known: Judged) -> None:
+        """By the store's clock: labels came by that one, and so did the release."""
+        late_labels.say_who_answered(self.parts.store, self.series, one)
+        plan = known.judge.plan
+        with self.parts.store.read() as read:
+            found = late_labels.news(read, one, plan.qualities, known.state, read.now)
+            truths = late_labels.truths(read, one, plan.qualities)
+        for what in found:
+            self._feed(one, known, what)
+        for guard, labels in truths.items():
+            pairs = self.series.pairs(one.release.name, list(labels))
+            judged = late_labels.judged(labels, pairs, self.recordings.secret())
+            paired = late_labels.paired_news(plan.qualities, known.state, guard, judged, self.clock())
+            if paired is not None:
+                self._feed(one, known, paired)
+
+    def _hear_counters(self, one: Watched, known: Judged, *, fresh: bool) -> None:
+        guards = counting.asked(one.release.environment.guards)
+        found = self._counting.news(one, guards, moved=known.moved, after=known.state.sequence, fresh=fresh)
+        for what in found:
+            self._feed(one, known, what)
+
+    def _load(self, one: Watched) -> Judged:
+        """The judge with everything fixed at its start; a state that was stored goes on."""
+        release = one.release
+        stored = self.series.judge(release.name)
+        if stored is not None:
+            history, noise = fixed.from_json(stored.state)
+            judge = Judge.of(release.environment, history=history, noise=noise)
+            at, restarts = stored.state.get("started", (0.0, 0))  # older code did not store it
+            copies = Copies.of(stored.state.get("copies", {}))
+            state = states.from_json(stored.state["guards"])
+            share = SeenShare(state.weight)
+            return Judged(judge, history, noise, (at, restarts), state, share=share, copies=copies)
+        history, noise = self.past(one), self.learned(one)
+        judge = Judge.of(release.environment, history=history, noise=noise)
+        at, restarts = self.clock(), self._alive(one).restarts
+        return Judged(judge, history, noise, (at, restarts), judge.start(at, restarts=restarts))
+
+    def _interval(
+        self, one: Watched, known: Judged, before: Sample | None, sample: Sample | NoData
+    ) -> Increment | Gap:
+        """What happened since the last reading, or why it says nothing."""
+        sequence = known.state.sequence + 1
+        if isinstance(sample, NoData):
+            return Gap(sequence, self.clock(), sample.reason, silent=True)
+        if one.release.only_watched:
+            return self._shifted_by_others(one, known, before, sample, sequence)
+        if known.moment != one.moment or one.release.wanted != one.release.observed:
+            return Gap(sequence, sample.at, "the weight was moving", silent=False)
+        if before is not None and before.at < known.moved:  # a Prometheus tells what it counted a while ago
+            return Gap(sequence, sample.at, "it was counted before the weight moved", silent=False)
+        return difference(
+            before,
+            sample,
+            candidate=one.release.backend,
+            stable=one.stable,
+            weight=one.release.observed,
+            sequence=sequence,
+        )
+
+    def _shifted_by_others(
+        self, one: Watched, known: Judged, before: Sample | None, sample: Sample, sequence: int
+    ) -> Increment | Gap:
+        """The same at whatever weight the counters show: nobody says when it moves."""
+        backend, stable = one.release.backend, one.stable
+        what = difference(
+            before, sample, candidate=backend, stable=stable, weight=known.share.weight, sequence=sequence
+        )
+        if isinstance(what, Gap):
+            return what
+        known.share = seen_share.after(known.share, what)
+        return replace(what, weight=known.share.weight)
+
+    def _alive(self, one: Watched) -> Alive:
+        try:
+            found = self.parts.at(one.release.place).workloads.state(one.release.backend)
+        except PortError:
+            return Alive()
+        match found:
+            case Serving():
+                return Alive(found.restarts, answers=True, ended=found.ended, unwell=found.unwell)
+            case Working(progress=words) | Failed(reason=words):
+                return Alive(answers=False, unwell=words)
+            case Gone():
+                return Alive(answers=False)
+
+    # --- storing and telling -----------------------------------------------------------------
+
+    def _is_news(self, one: Watched, known: Judged) -> bool:
+        """Whether something changed, or what the engine knows will soon be stale."""
+        now = self.clock()
+        if known.told is None or not 0 <= now - known.told_at < TELL_SECONDS:
+            return True
+        seen = known.judge.evidence(known.state, epoch=one.release.epoch, at=now, needs=False)
+        return differs(one.release, known.told, seen)
+
+    def _store(self, held: Held, due: Sequence[Judged]) -> None:
+        with self.series.change(held) as change:
+            for known in due:
+                for new in known.unsaved:
+                    if not change.add(new):
+                        raise Conflict(f"increment {new.sequence} of {new.release} is stored already")
+                row = known.row()
+                change.add_pairs(row.release, known.copies.unsaved)
+                change.save_judge(row)
+        now = self.clock()
+        for known in due:
+            known.unsaved, known.saved_at = [], now
+            known.copies.saved()
+
+    def _tell(self, news: Sequence[tuple[Watched, Judged]]) -> None:
+        """Evidence for the engine; all of it rests on what is stored."""
+        now = self.clock()
+        evidence = [
+            (one.release.name, known, known.judge.evidence(known.state, epoch=one.release.epoch, at=now))
+            for one, known in news
+        ]
+        with self.parts.store.change() as change:
+            for name, _, found in evidence:
+                # Its age will be told by the store's clock, so it begins by that one.
+                body = EVIDENCE.dump(EvidenceChanged(found, change.now))
+                key = f"evidence:{name}:{found.epoch}:{found.sequence}"
+                change.add_work(Work(f"evidence:{name}", "evidence", key, name, body))
+        for _, known, found in evidence:
+            meters.VERDICTS.labels(found.verdict.value).inc()
+            known.told, known.told_at = found, now
+
+
+def differs(release: Release, told: Evidence, now: Evidence) -> bool:
+    """Whether a decision could come out otherwise than with what was told."""
+    return (
+        (told.verdict, told.allowed, told.weight) != (now.verdict, now.allowed, now.weight)
+        or told.epoch != now.epoch
+        or (told.share is None) != (now.share is None)
+        or (release.only_watched and told.current != now.current)
+        or shifting.shared(release, told) != shifting.shared(release, now)
+    )
