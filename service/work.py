@@ -159,7 +159,7 @@ def _do(parts: Parts, work: Work) -> None:
 
 def _event(parts: Parts, work: Work) -> None:
     """A change at a source: what it starts, stored together with its end."""
-    planned = planning.plan(parts, SOURCE_EVENT.load(work.body))
+    planned = planning.plan(parts, SOURCE_EVENT.load(work.body), work)
 
     def store(deciding: Deciding) -> None:
         releases = [name for plan in planned.plans for name in beginning.start(deciding, plan)]
@@ -184,7 +184,7 @@ def _look(parts: Parts, work: Work) -> None:
 
 def _declare(parts: Parts, work: Work) -> None:
     """A new connection: learn what is there without starting anything."""
-    declaring.declare(parts, work.subject)
+    declaring.declare(parts, work.subject, work)
     decide(parts.store, lambda deciding: deciding.change.finish(work))
 
 

@@ -85,14 +85,22 @@ def read(parts: Parts, host: GitHost, source: Source, commit: str, tree: Sequenc
     return declared(host, source, known, commit, tree, clusters=clusters, capabilities=can)
 
 
-def declare(parts: Parts, source: str) -> None:
-    """Learn the models of a source's default branch without starting anything."""
+def declare(parts: Parts, source: str, work: Work) -> None:
+    """Learn the models of a source's default branch without starting anything.
+
+    Raises `Lost` where somebody else goes on with this `work`: what was read here is old then.
+    """
     host = parts.git(source)
     commit = host.refs().get(host.default_branch())
     if commit is None:
         return
     found = read(parts, host, parts.source(source), commit, host.tree(commit))
-    decide(parts.store, lambda deciding: keep(deciding, source, commit, found.models))
+
+    def store(deciding: Deciding) -> None:
+        deciding.change.renew(work)
+        keep(deciding, source, commit, found.models)
+
+    decide(parts.store, store)
 
 
 def keep(deciding: Deciding, source: str, commit: str, models: tuple[Model, ...]) -> None:

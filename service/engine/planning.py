@@ -30,6 +30,7 @@ from service.engine.newest import Tagged
 from service.ports.git import TreeEntry
 from service.ports.outcomes import Refused
 from service.ports.registries import ModelVersion
+from service.store.queue import Work
 from service.store.rows import ModelRow
 from service.store.states import model_of, version_of
 
@@ -44,11 +45,15 @@ class Planned:
     idle: str
 
 
-def plan(parts: Parts, event: SourceEvent) -> Planned:
-    """What the event starts. Declarations of the default branch are stored on the way."""
+def plan(parts: Parts, event: SourceEvent, work: Work) -> Planned:
+    """What the event starts. Declarations of the default branch are stored on the way, under the lease of
+    this `work`: an older commit's, read by who then stood still, must not come back over newer ones.
+
+    Raises `Lost` where somebody else goes on with it.
+    """
     match event:
         case RefChanged(after=str(commit)):
-            return _plan_ref(parts, event, commit)
+            return _plan_ref(parts, event, commit, work)
         case AliasChanged(version=str(number)):
             return Planned(_plan_alias(parts, event, number), idle.why(event))
         case ImageChanged(digest=str(digest)):
@@ -57,7 +62,7 @@ def plan(parts: Parts, event: SourceEvent) -> Planned:
             return Planned((), idle.why(event))  # something was removed, or only told
 
 
-def _plan_ref(parts: Parts, event: RefChanged, commit: str) -> Planned:
+def _plan_ref(parts: Parts, event: RefChanged, commit: str, work: Work) -> Planned:
     host = parts.git(event.source)
     default = host.default_branch()
     tree = host.tree(commit)
@@ -66,6 +71,7 @@ def _plan_ref(parts: Parts, event: RefChanged, commit: str) -> Planned:
     author = host.author(commit)
 
     def store(deciding: Deciding) -> None:
+        deciding.change.renew(work)
         for broken in found.broken:
             deciding.perform(event.source, declaring.report(event.source, commit, broken))
             told = {"commit": commit, "file": broken.file}

@@ -211,6 +211,10 @@ class Change(Reading):
         """Have this done once the change is stored; the same key is done once."""
         self._work.append(work)
 
+    def renew(self, work: Work) -> None:
+        """Keep the lease, so that what else is written here counts only while it is ours. Raises `Lost`."""
+        queue.renew(self.connection, work, self.now)
+
     def finish(self, work: Work) -> None:
         """The work is done and this change holds its answer. Raises `Lost`."""
         queue.finish(self.connection, work, self.now)

@@ -110,7 +110,7 @@ class Taken:
 @contextmanager
 def server(folder=None):
     """A PostgreSQL of our own, not started yet."""
-    programs, user = conftest._programs(), conftest._unprivileged()
+    programs, user = conftest.postgres_programs(), conftest._unprivileged()
     if programs is None or user is None:
         pytest.skip("PostgreSQL is not installed, or there is no user that it may run as")
     made = conftest.Postgres(programs, user, folder)

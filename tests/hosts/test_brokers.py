@@ -13,7 +13,7 @@ from kombu import Connection, Queue
 from kombu.exceptions import OperationalError
 
 from service import tasks
-from tests.conftest import Postgres, _programs, _unprivileged
+from tests.conftest import Postgres, _unprivileged, postgres_programs
 from tests.hosts import brokers
 from tests.installation import Installation
 from tests.running import wait_until
@@ -23,7 +23,7 @@ KINDS = {"redis": brokers.Redis, "valkey": brokers.Redis, "rabbitmq": brokers.Ra
 
 @pytest.fixture(scope="module")
 def postgres():
-    server = Postgres(_programs(), _unprivileged())
+    server = Postgres(postgres_programs(), _unprivileged())
     server.start()
     yield server
     server.remove()

@@ -254,6 +254,26 @@ def test_a_workload_that_is_started_long_after_its_lease_does_not_run_for_nobody
     assert world.release("rel-2").backend not in world.workloads.running
 
 
+def test_a_declaration_that_is_stored_long_after_its_lease_does_not_come_back_over_a_newer_one(
+    world, monkeypatch
+):
+    """Its worker stands still after it has read a push, and wakes when the next push is done."""
+    world.live()
+    real, commits = world.git.author, []
+
+    def late(commit):
+        monkeypatch.setattr(world.git, "author", real)
+        world.clock.now += LEASE_SECONDS + 1
+        commits.append(world.push({"segue.yaml": f"{FILES['segue.yaml']}# again\n"}))
+        world.play(60, until="rel-3")
+        return real(commit)
+
+    monkeypatch.setattr(world.git, "author", late)
+    world.push({"serve.py": "2"})
+    world.settle(10)
+    assert [row.commit for row in world.store.models()] == commits
+
+
 def test_a_delivery_that_waits_for_its_source_is_not_forgotten_however_old(world):
     world.drain()
     world.git.gone = "moved house"
