@@ -142,7 +142,7 @@ def test_logins_are_files_of_one_secret_and_never_in_the_job(tmp_path, made, wor
     (job,) = world.api.list(JOB, world.namespace)
     assert ":".join(LOGIN) not in json.dumps(job)
     (volume,) = (one for one in job["spec"]["template"]["spec"]["volumes"] if one["name"] == "secrets")
-    assert [item["key"] for item in volume["secret"]["items"]] == ["login-images", "netrc"]
+    assert [item["key"] for item in volume["secret"]["items"]] == ["login-images", "netrc", "authorities.pem"]
 
 
 def test_an_index_with_a_login_is_reached_by_a_file_of_the_secret(tmp_path, made, world, outside, images):

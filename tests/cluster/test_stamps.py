@@ -1,5 +1,6 @@
 """What answers and requests say of the version that is asked, through a real Traefik, and who may change it."""
 
+import contextlib
 import copy
 
 import pytest
@@ -7,6 +8,7 @@ import requests
 
 from policies.place import SERVED_BY, Place, served_by
 from service.adapters.kubernetes import own_route
+from service.adapters.kubernetes.answers import Stale
 from service.adapters.kubernetes.gateway import GatewayRouter
 from service.adapters.kubernetes.kinds import HTTP_ROUTE
 from service.ports.traffic import Route
@@ -64,12 +66,21 @@ def test_a_route_of_an_earlier_segue_is_nobodys_change_and_a_wrong_name_is(gatew
     where = (HTTP_ROUTE, gateway.namespace, own_route.own_name(TARGET))
     written = gateway.api.get(*where)
     bare = own_route.own_spec(split(gateway, 2), gateway.cluster.gateway, gateway.namespace)
-    gateway.api.replace(*where, {**written, "spec": bare})
+    rewrite(gateway, where, bare)
     assert router.drift(TARGET) is None
     wrong = copy.deepcopy(written["spec"])
     (_, answers) = wrong["rules"][0]["backendRefs"][0]["filters"]
     answers["responseHeaderModifier"]["set"][0]["value"] = stamp(gateway, "candidate")
-    gateway.api.replace(*where, {**gateway.api.get(*where), "spec": wrong})
+    rewrite(gateway, where, wrong)
     assert "was changed by" in router.drift(TARGET)
     router.set(split(gateway, 3))
     assert gateway.api.get(*where)["spec"] == written["spec"]
+
+
+def rewrite(gateway, where, spec):
+    """The route with that spec, whatever its gateway says of it meanwhile."""
+    for _ in range(20):
+        with contextlib.suppress(Stale):
+            gateway.api.replace(*where, {**gateway.api.get(*where), "spec": spec})
+            return
+    raise AssertionError("somebody else writes it all the time")
