@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import pytest
@@ -261,6 +262,16 @@ def test_a_chat_has_no_say_beyond_what_it_may_own(world):
     assert "has no say about wine/*" in world.slash("start wine")[-1]
     assert "has no say" in world.slash("replay-event 1")[-1]
     assert world.phase(name) is Phase.PROMOTED
+
+
+@pytest.mark.parametrize("subject", ["{name}", "wine", "wine/production"])
+def test_a_chat_tries_nothing_again_that_it_may_not_own(world, subject):
+    name = world.waiting()
+    assert world.say("reject", name).ok
+    world.connect_chat(replace(SLACK, owns=("beer/*",)))
+    told = world.slash("retry " + subject.format(name=name))[-1]
+    assert "slack has no say about wine/production" in told
+    assert len(world.releases()) == 1
 
 
 def _rolled_back(world):
