@@ -9,7 +9,7 @@ from dataclasses import replace
 from handlers.commands import render
 from policies.effects import WriteComment
 from policies.events import Command
-from service.arrivals import commenting, hearing
+from service.arrivals import commenting, say
 from service.bootstrap import Parts
 from service.engine import beginning, dismissing, ordering, replaying, seen
 from service.engine.beginning import Plan
@@ -81,7 +81,7 @@ def obey(deciding: Deciding, command: Command, plan: Plan | None) -> Reply:
         or seen.changed(deciding.change, command)
     )
     if why_not is None and command.verb in OF_ALL:
-        why_not = hearing.no_say(deciding.change, command, "any/target")
+        why_not = say.no_say_about_all(deciding.change, command)
     if why_not is not None:
         return Reply(ok=False, text=why_not)
     match command.verb:

@@ -8,7 +8,7 @@ from policies import approvals, bonds
 from policies.approvals import OVERRIDE_SECONDS
 from policies.events import Command
 from policies.release import HOLDING, Phase, Release
-from service.arrivals import commenting, hearing
+from service.arrivals import commenting, hearing, say
 from service.engine.deciding import Deciding
 from service.identity import people
 from service.machine import meters
@@ -28,7 +28,8 @@ def tell(deciding: Deciding, command: Command) -> Reply:
         command = replace(command, groups=())  # another host may have groups of the same names
     command = replace(command, accounts=people.accounts(deciding.change, command.actor))
     wrong = (
-        hearing.why_not(deciding.change, release, command)
+        say.no_say(deciding.change, command, release.target)
+        or hearing.wrong_room(deciding.change, release, command)
         or _why_not(release, command)
         or _not_theirs(deciding, release, command)
     )

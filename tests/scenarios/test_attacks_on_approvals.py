@@ -448,10 +448,10 @@ def same_name_elsewhere(world):
     return name
 
 
-def said_elsewhere(world, name, actor, groups=()):
+def said_elsewhere(world, name, actor, groups=(), verb="approve", reason=None):
     """What a comment at another host becomes."""
     where, now = "pull/7", world.clock.now
-    command = Command("approve", name, None, None, actor, "other", now, (), where, groups)
+    command = Command(verb, name, None, reason, actor, "other", now, (), where, groups)
     with world.store.change() as change:
         change.add_work(Work("command", "command", "command:x", "x", COMMAND.dump(command)))
     world.settle()
@@ -463,6 +463,24 @@ def same_group_elsewhere(world):
     other = world.connect(Source("other", "gitea", "https://elsewhere.example/ml/beer"), MemoryGit())
     other.groups["ml/leads"] = {"bob"}
     said_elsewhere(world, name, "other:bob", ("@ml/leads",))
+    return name
+
+
+@attack("who may write to another connected repository")
+def writer_elsewhere(world):
+    name = world.waiting()
+    other = world.connect(Source("other", "gitea", "https://elsewhere.example/ml/beer"), MemoryGit())
+    other.people["mallory"] = Permission.ADMIN
+    said_elsewhere(world, name, "other:mallory")
+    return name
+
+
+@attack("an override by an admin of another connected repository")
+def admin_elsewhere(world):
+    name = world.waiting()
+    other = world.connect(Source("other", "gitea", "https://elsewhere.example/ml/beer"), MemoryGit())
+    other.people["mallory"] = Permission.ADMIN
+    said_elsewhere(world, name, "other:mallory", verb="override", reason="INC-812")
     return name
 
 
