@@ -46,6 +46,10 @@ class Override:
     reason: str
     plan: str
     at: float
+    source: str = field(default="", metadata={"later": True})  # whose host let the actor in; "": a token
+    authority: tuple[str, ...] = field(
+        default=(), metadata={"later": True}
+    )  # whose grants, where no host did
 
     def holds(self, plan: str, at: float) -> bool:
         """Whether it is for this plan, and not over."""

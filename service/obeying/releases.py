@@ -39,15 +39,20 @@ def tell(deciding: Deciding, command: Command) -> Reply:
     if after is None or after == release:
         return Reply(ok=False, text=_unchanged(release, command), release=release.name)
     if command.verb == "override":
-        _tell_loudly(deciding, after, command)
+        _record_loudly(deciding, after, command)
     return Reply(ok=True, text=_done(after, command), release=release.name)
 
 
-def _tell_loudly(deciding: Deciding, release: Release, command: Command) -> None:
-    """An override stands in the record by itself, is counted, and is a warning in the log."""
+def _record_loudly(deciding: Deciding, release: Release, command: Command) -> None:
+    """An override stands in the record by itself."""
     until = command.at + OVERRIDE_SECONDS
     told = {"reason": command.reason or "", "plan": release.plan, "until": until, "channel": command.channel}
     deciding.change.record(release.name, command.actor, "rules overridden", told)
+
+
+def tell_loudly(release: Release, command: Command) -> None:
+    """Once an override is stored it is counted, and is a warning in the log. Not before: a decision may be
+    run again, and would be told twice."""
     meters.OVERRIDES.labels(release.target).inc()
     log.warning("rules overridden", release=release.name, actor=command.actor, reason=command.reason)
 

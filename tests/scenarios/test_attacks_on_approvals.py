@@ -10,14 +10,18 @@ import json
 import time
 
 import pytest
+from structlog.testing import capture_logs
 
 from handlers import signing
 from policies.events import Command
 from policies.release import Phase
 from service.adapters.memory.git import MemoryGit
+from service.errors import Conflict
 from service.identity import people, sessions, tokens
+from service.machine import meters
 from service.ports.connections import Source
 from service.ports.git import Permission
+from service.store.change import Change
 from service.store.queue import Work
 from service.store.states import COMMAND
 from tests.scenarios.conftest import SECRET, WINE
@@ -730,6 +734,65 @@ def override_over(world):
     world.clock.now += 3700
     turn_comes(world, holder)
     return name
+
+
+def overridden_in_queue(world):
+    """The one on its way, and one behind it that an admin at the host overrides; both names."""
+    holder = world.waiting()
+    world.ask(f"/segue approve {holder}")
+    name = world.waiting()
+    world.ask(f"/segue override {name} INC-812", who="ann")
+    assert world.phase(name) is Phase.QUEUED
+    return holder, name
+
+
+@attack("an override by somebody who is no admin any more when the turn comes")
+def override_by_former_admin(world):
+    holder, name = overridden_in_queue(world)
+    world.host.people["ann"] = Permission.WRITE
+    assert world.say("abort", holder, who="bob").ok
+    world.settle()
+    assert "code:ann: may not override any more" in world.release(name).reason
+    return name
+
+
+@attack("an override by a token that was revoked before the turn came")
+def override_by_revoked_token(world):
+    holder = world.waiting()
+    world.ask(f"/segue approve {holder}")
+    name = world.waiting()
+    assert world.say("override", name, who="bob", reason="INC-812").ok
+    assert world.phase(name) is Phase.QUEUED
+    tokens.revoke(world.store, "bob")
+    turn_comes(world, holder)
+    assert "bob: may not override any more" in world.release(name).reason
+    return name
+
+
+def test_an_override_that_still_is_one_begins_when_its_turn_comes(world):
+    holder, name = overridden_in_queue(world)
+    turn_comes(world, holder)
+    assert world.phase(name) in BEGUN
+
+
+def test_an_override_that_is_decided_twice_is_counted_and_told_once(world, monkeypatch):
+    name, count = world.waiting(), meters.OVERRIDES.labels("wine/production")._value
+    before, real, decided = count.get(), Change.finish, []
+
+    def overtaken(change, work):
+        """Somebody else's change comes first, the first time."""
+        if work.kind == "command" and not decided:
+            decided.append(work)
+            raise Conflict("another change came first")
+        return real(change, work)
+
+    monkeypatch.setattr(Change, "finish", overtaken)
+    with capture_logs() as logs:
+        assert world.say("override", name, reason="INC-812").ok
+    assert decided
+    assert count.get() == before + 1
+    assert [one["event"] for one in logs].count("rules overridden") == 1
+    assert [e.action for e in world.store.record_of(name)].count("rules overridden") == 1
 
 
 def test_without_an_attack_an_approval_and_an_override_let_a_release_begin(world):
