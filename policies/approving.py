@@ -45,6 +45,7 @@ def noted(release: Release, target: Target, command: Command) -> Decision:
 
 
 def _with(release: Release, command: Command) -> Release:
+    """With this approval; one that its author gave before is replaced."""
     bond = release.asked[-1] if release.asked else bonds.bond(release)
     given = Approval(
         command.actor,
@@ -57,13 +58,19 @@ def _with(release: Release, command: Command) -> Release:
         command.accounts,
         command.authority,
     )
-    return replace(release, approvals=(*release.approvals, given))
+    others = tuple(one for one in release.approvals if one.actor != command.actor)
+    return replace(release, approvals=(*others, given))
+
+
+def missing(release: Release, at: float) -> int:
+    """How many people more must approve."""
+    rule, author = release.environment.approvals, release.cause.author
+    return approvals.standing(rule, author, release.approvals, release.plan, at).missing
 
 
 def granted(release: Release, at: float) -> bool:
     """Whether the approvals are enough now."""
-    rule, author = release.environment.approvals, release.cause.author
-    return approvals.standing(rule, author, release.approvals, release.plan, at).granted
+    return missing(release, at) == 0
 
 
 def override(release: Release, command: Command) -> Release | None:

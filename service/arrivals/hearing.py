@@ -90,5 +90,12 @@ def _stranger(source: Source, said: SaidHint, line: str) -> Wrong:
     return Wrong(
         line,
         f"{said.user} may not command here; {known} may. An operator adds people:"
-        f" segue connect {source.kind} ... --person {said.user}=NAME",
+        f" {_connected(source)} --person {said.user}=NAME",
     )
+
+
+def _connected(source: Source) -> str:
+    """The command that changes the connection."""
+    url = "" if source.kind == "slack" else f" {source.url}"
+    name = "" if source.name == source.kind else f" --name {source.name}"
+    return f"segue connect {source.kind}{url}{name}"

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import structlog
 
-from policies import approvals, bonds
+from policies import approvals, approving, bonds
 from policies.approvals import OVERRIDE_SECONDS
 from policies.events import Command
 from policies.release import HOLDING, Phase, Release
@@ -97,7 +97,7 @@ def _not_theirs(deciding: Deciding, release: Release, command: Command) -> str |
 
 
 def _unchanged(release: Release, command: Command) -> str:
-    if command.verb in {"approve", "override"} and release.phase is Phase.APPROVAL:
+    if command.digest and not bonds.names(command.digest, release.plan):
         now, since = release.plan[:19], bonds.since(release, command.digest or "")
         why = f" ({since})" if since else ""
         return f"you saw {command.digest}, and {now} waits now{why}; look again: segue show {release.name}"
@@ -112,8 +112,8 @@ def _unchanged(release: Release, command: Command) -> str:
 
 def _done(after: Release, command: Command) -> str:
     if command.verb == "approve" and after.phase is Phase.APPROVAL:
-        count = after.environment.approvals.count
-        return f"{after.name}: approval noted, {count} needed in all"
+        more = approving.missing(after, command.at)
+        return f"{after.name}: approval noted; {more} more must approve"
     if command.verb == "approve" and after.phase is Phase.QUEUED:
         return f"{after.name} is approved, and begins when its turn comes"
     if command.verb == "override":

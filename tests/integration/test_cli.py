@@ -211,7 +211,7 @@ def test_releases_are_shown_and_approved(served, tmp_path):
     assert code == 1
     assert "an author cannot approve" in wrong
     code, said, _ = segue(tmp_path, "approve", "rel-1", release["plan"][:19])
-    assert (code, said) == (0, "rel-1 is starting\n")
+    assert (code, said) == (0, "rel-1 is approved, and begins when its turn comes\n")
     code, said, _ = segue(tmp_path, "retry", "rel-1", "--json")
     assert code == 1
     assert json.loads(said)["ok"] is False

@@ -366,6 +366,13 @@ def author_in_capitals(world):
     return name
 
 
+@attack("its author, with letters that only look the same to people")
+def author_composed(world):
+    name = world.waiting(author="\uff42o\u0062", pusher="sue")  # a wide b
+    world.say("approve", name, who="bob")
+    return name
+
+
 @attack("its author, by a comment")
 def author_by_comment(world):
     name = world.waiting(author="bob", pusher="sue")
@@ -402,6 +409,19 @@ def twice_by_two_ways(world):
     name = world.waiting(TWO)
     world.ask(f"/segue approve {name}")
     world.say("approve", name, who="bob")
+    return name
+
+
+@attack("one person whose accounts were told twice, in other letters")
+def told_twice(world):
+    people.name(world.store, "Robert", ("code:bob", "code:kim"))
+    people.name(world.store, "robert", ("code:sue", "code:kim"))
+    with world.store.read() as read:
+        assert people.everybody(read) == {"robert": ("code:kim", "code:sue", "robert")}
+    people.name(world.store, "ROBERT", ("code:bob", "code:sue"))
+    name = world.waiting(TWO)
+    world.ask(f"/segue approve {name}", who="bob")
+    world.ask(f"/segue approve {name}", who="sue")
     return name
 
 
