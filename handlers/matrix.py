@@ -60,14 +60,16 @@ def parse(headers: Headers, body: bytes) -> tuple[SaidHint, ...]:
     text = strict_json.text(content, "body", MOST_TEXT)
     if not commands.command_lines(text):
         return ()
-    said = _id(event, "event_id")
+    said, room = _id(event, "event_id"), _id(event, "room_id")
+    if "/" in room:
+        raise Malformed("`room_id` is none of any server")  # a place is written `<room>/<message>`
     root = related.get("event_id") if related.get("rel_type") == "m.thread" else None
     return (
         SaidHint(
             user=_id(event, "sender"),
             text=text,
             team="",
-            room=_id(event, "room_id"),
+            room=room,
             thread=_id(related, "event_id") if root is not None else said,
             message=said,
             written=_time(event),

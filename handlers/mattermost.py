@@ -48,7 +48,7 @@ def delivery_id(headers: Headers, body: bytes) -> str:
 def acknowledge(headers: Headers, body: bytes) -> tuple[int, str, str]:
     """What Mattermost is answered once a delivery is stored: it shows its author the text."""
     del body
-    text = "Taken. The answer comes here."
+    text = "Taken. The answer comes here. If it does not, Segue's bot is not in this channel: add it."
     shown = (
         {"response_type": "ephemeral", "text": text} if forms.is_form(headers) else {"ephemeral_text": text}
     )

@@ -22,7 +22,11 @@ VERSION = "v0"
 MOST_FIELDS = 40
 MOST_TEXT = 40_000  # of a message, which is what Slack takes
 MOST_ID = 60
-_MENTION = re.compile(rf"(?m)^[ \t]*<@[A-Z0-9]{{1,60}}>[ \t]+(?:{commands.PREFIX}[ \t]+)?(?=\S)")
+TAKEN = "Taken. The answer comes here. If it does not, Segue is not in this channel: /invite it."
+_MENTION = re.compile(rf"(?m)^[ \t]*<@([A-Z0-9]{{1,60}})>[ \t]+(?:{commands.PREFIX}[ \t]+)?(?=\S)")
+_NAMED = re.compile(r"<@([A-Z0-9]{1,60})")
+# Code may begin within a line here, and `>>>` quotes everything behind it.
+_NOT_SAID = re.compile(r"```.*?(?:```|\Z)|^&gt;&gt;&gt;.*\Z", re.DOTALL | re.MULTILINE)
 _ENTITIES = {"&lt;": "<", "&gt;": ">", "&amp;": "&"}
 _ENTITY = re.compile("|".join(_ENTITIES))
 Told = dict[str, Any]
@@ -67,7 +71,7 @@ def acknowledge(headers: Headers, body: bytes) -> tuple[int, str, str]:
     told = _told(headers, body)
     if "command" not in told:
         return 200, "text/plain", ""
-    shown = {"response_type": "ephemeral", "text": "Taken. The answer comes here."}
+    shown = {"response_type": "ephemeral", "text": TAKEN}
     return 200, "application/json", json.dumps(shown)
 
 
@@ -154,9 +158,9 @@ def _event(told: Told) -> tuple[SaidHint, ...]:
     odd = any(event.get(key) for key in ("subtype", "bot_id", "edited", "hidden"))
     if event.get("type") not in ("message", "app_mention") or odd:
         return ()
-    text = strict_json.text(event, "text", MOST_TEXT)
+    text = _NOT_SAID.sub("`", strict_json.text(event, "text", MOST_TEXT))
     if event["type"] == "app_mention":
-        text = _MENTION.sub(f"{commands.PREFIX} ", text)
+        text = _addressed(text, _ours(told))
     text = _plain(text)
     if not commands.command_lines(text):
         return ()
@@ -173,6 +177,22 @@ def _event(told: Told) -> tuple[SaidHint, ...]:
             written=_time(stamp),
         ),
     )
+
+
+def _addressed(text: str, ours: frozenset[str]) -> str:
+    """The text whose lines to us are commands. A line to somebody else, who is told it while we are named
+    elsewhere in it, is none; where nobody says who we are, that is so unless only one is named."""
+    ours = ours or frozenset(_NAMED.findall(text))
+    known = ours if len(ours) == 1 else frozenset()
+    return _MENTION.sub(lambda found: f"{commands.PREFIX} " if found[1] in known else found[0], text)
+
+
+def _ours(told: Told) -> frozenset[str]:
+    """The app's own account in that workspace, as Slack says it with each event."""
+    told_for = told.get("authorizations")
+    found = told_for if isinstance(told_for, list) else []
+    names = [one.get("user_id") for one in found if isinstance(one, dict) and one.get("is_bot") is True]
+    return frozenset(name for name in names if isinstance(name, str))
 
 
 def _plain(text: str) -> str:

@@ -3,6 +3,7 @@
 Who is who, and who may approve at all, is known to the caller; here stands what counts.
 """
 
+import unicodedata
 from dataclasses import dataclass, field
 
 from policies.spec.declaration import Approvals
@@ -46,6 +47,10 @@ class Override:
     reason: str
     plan: str
     at: float
+    source: str = field(default="", metadata={"later": True})  # whose host let the actor in; "": a token
+    authority: tuple[str, ...] = field(
+        default=(), metadata={"later": True}
+    )  # whose grants, where no host did
 
     def holds(self, plan: str, at: float) -> bool:
         """Whether it is for this plan, and not over."""
@@ -127,7 +132,8 @@ def _names(actor: str, accounts: tuple[str, ...]) -> frozenset[str]:
 
 
 def _name(actor: str) -> str:
-    return actor.rpartition(":")[2].casefold()
+    """As it is compared: however its letters are composed, and whatever their width and case."""
+    return unicodedata.normalize("NFKC", actor.rpartition(":")[2]).casefold().strip()
 
 
 def why_not(rule: Approvals, author: str | None, approval: Approval, plan: str, at: float) -> str | None:

@@ -24,7 +24,8 @@ def ask(release: Release, target: Target, at: float) -> Decision:
 
 
 def _waiting(release: Release, target: Target, at: float) -> Decision:
-    waiting = replace(release, phase=Phase.APPROVAL, since=at, step="", waits="")
+    # An override that was good for it would not let it wait here.
+    waiting = replace(release, phase=Phase.APPROVAL, since=at, step="", waits="", override=None)
     wake = Wake(at + release.environment.approvals.expires)
     return Decision(waiting, target, (wake, *settle.announce(waiting)))
 
@@ -44,6 +45,7 @@ def noted(release: Release, target: Target, command: Command) -> Decision:
 
 
 def _with(release: Release, command: Command) -> Release:
+    """With this approval; one that its author gave before is replaced."""
     bond = release.asked[-1] if release.asked else bonds.bond(release)
     given = Approval(
         command.actor,
@@ -56,13 +58,19 @@ def _with(release: Release, command: Command) -> Release:
         command.accounts,
         command.authority,
     )
-    return replace(release, approvals=(*release.approvals, given))
+    others = tuple(one for one in release.approvals if one.actor != command.actor)
+    return replace(release, approvals=(*others, given))
+
+
+def missing(release: Release, at: float) -> int:
+    """How many people more must approve."""
+    rule, author = release.environment.approvals, release.cause.author
+    return approvals.standing(rule, author, release.approvals, release.plan, at).missing
 
 
 def granted(release: Release, at: float) -> bool:
     """Whether the approvals are enough now."""
-    rule, author = release.environment.approvals, release.cause.author
-    return approvals.standing(rule, author, release.approvals, release.plan, at).granted
+    return missing(release, at) == 0
 
 
 def override(release: Release, command: Command) -> Release | None:
@@ -70,8 +78,13 @@ def override(release: Release, command: Command) -> Release | None:
     plan, or says no reason."""
     if not (command.reason and bonds.names(command.digest, release.plan)):
         return None
-    given = Override(command.actor, command.reason, release.plan, command.at)
-    return replace(release, override=given, reason="")
+    return replace(release, override=said(command, release.plan), reason="")
+
+
+def said(command: Command, plan: str) -> Override:
+    """The override that a command is, of this plan."""
+    source = "" if command.where is None else command.channel
+    return Override(command.actor, command.reason or "", plan, command.at, source, command.authority)
 
 
 def waived(release: Release, at: float) -> bool:
@@ -79,17 +92,24 @@ def waived(release: Release, at: float) -> bool:
     return release.override is not None and release.override.holds(release.plan, at)
 
 
+def overridden_now(release: Release, at: float) -> bool:
+    """Whether the admin's word is this very event's, so that it was looked at just now."""
+    return release.override is not None and release.override.at == at
+
+
 def check(release: Release, target: Target) -> Decision:
-    """Ask whether those who approved still may, before anything is done on the strength of it."""
+    """Ask whether who approved, or overrode, still may, before anything is done on the strength of it."""
     attempt = release.attempt + 1
     release = replace(release, attempt=attempt, step=f"authority-{attempt}")
     return Decision(release, target, (CheckAuthority(release.step, release.name),))
 
 
 def checked(release: Release, event: AuthorityChecked) -> Release:
-    """The release under the rule of now, with the approvals that still are."""
+    """The release under the rule of now, with the approvals, and the override, that still are."""
     environment = replace(release.environment, approvals=event.rule)
-    return replace(release, environment=environment, approvals=event.approvals, step="", waits="")
+    override = release.override if event.overridden else None
+    release = replace(release, environment=environment, override=override)
+    return replace(release, approvals=event.approvals, step="", waits="")
 
 
 def go_back(release: Release, target: Target, event: AuthorityChecked) -> Decision:

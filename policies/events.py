@@ -319,7 +319,7 @@ class AuthorityChecked:
     """Who approved was looked at once more, right before the release takes its turn.
 
     `rule` is the protected branch's now, `approvals` those that were given by people who still may, as they
-    stand now, and `lost` says of the others why not.
+    stand now, and `lost` says of the others why not. `overridden`: an override that was given still is.
     """
 
     step: str
@@ -327,6 +327,7 @@ class AuthorityChecked:
     approvals: tuple[Approval, ...]
     lost: tuple[str, ...]
     at: float
+    overridden: bool = True
 
 
 VersionEvent = BuildFinished | ImageTrusted | EvaluationFinished | EffectFailed

@@ -9,9 +9,11 @@ from policies.split import Decision
 from policies.windows import Frozen
 
 
-def passes(release: Release, at: float) -> bool:
-    """Whether no freeze is for it: it goes back, changes nothing, or an admin lets it go on."""
-    return release.switch or release.only_watched or approving.waived(release, at)
+def of(release: Release, freeze: Frozen | None, at: float) -> Frozen | None:
+    """The freeze that is for this release; None for one that goes back, changes nothing, or that an admin
+    lets go on."""
+    passes = release.switch or release.only_watched or approving.waived(release, at)
+    return None if passes else freeze
 
 
 def wait(release: Release, target: Target, freeze: Frozen) -> Decision:

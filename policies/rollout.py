@@ -44,8 +44,7 @@ def advance(
     nothing begins or gets more traffic until then; going back does not wait for it.
     """
     same = Decision(release, target)
-    if freeze is not None and freezing.passes(release, event.at):
-        freeze = None
+    declared, freeze = freeze, freezing.of(release, freeze, event.at)
     if release.final or (release.phase in HOLDING and target.holder != release.name):
         return same
     if release.only_watched and release.phase in HOLDING:
@@ -78,10 +77,11 @@ def advance(
             overridden = approving.override(release, event)
             return _queue(overridden, target, event.at, ahead) if overridden else same
         case AuthorityChecked(step=release.step), Phase.QUEUED:
-            return _authorised(release, target, event, ahead, freeze)
+            return _authorised(release, target, event, ahead, declared)
         case EffectFailed(step=release.step, reason=reason, at=at), Phase.QUEUED:
-            nobody = AuthorityChecked(release.step, release.environment.approvals, (), (reason,), at)
-            return _authorised(release, target, nobody, ahead, freeze)
+            rule = release.environment.approvals
+            nobody = AuthorityChecked(release.step, rule, (), (reason,), at, overridden=False)
+            return _authorised(release, target, nobody, ahead, declared)
         case Command(verb="abort"), Phase.PENDING | Phase.APPROVAL | Phase.QUEUED:
             return ending.end(release, target, Phase.ABORTED, ending.by(event, "aborted"), event.at)
         case Command(
@@ -196,6 +196,7 @@ def _authorised(
 ) -> Decision:
     """Take the turn that the check was for, if approvals that still count are enough; else ask anew."""
     release = approving.checked(release, event)
+    freeze = freezing.of(release, freeze, event.at)  # which an override that is none any more passed
     if target.holder is not None or ahead:
         return Decision(replace(release, waits=ahead), target)
     return _take_turn(release, target, event.at, freeze, checked=event)
@@ -226,13 +227,14 @@ def _take_turn(
     if refused:
         return ending.end(release, target, Phase.REFUSED, refused, at)
     planned = _planned(release, target)
-    asks = approving.needed(release) and not approving.waived(planned, at)
+    waived = approving.waived(planned, at)
+    asks = approving.needed(release) and not waived
     if asks and planned.plan != release.plan:
         return approving.ask(planned, target, at)  # what was approved has changed
     release = planned
     if freeze is not None:
         return freezing.wait(replace(release, step="", waits=waited), target, freeze)
-    if asks and checked is None:
+    if checked is None and (asks or (waived and not approving.overridden_now(release, at))):
         return approving.check(release, target)
     if asks and checked is not None and not approving.granted(release, at):
         return approving.go_back(release, target, checked)

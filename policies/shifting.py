@@ -7,8 +7,7 @@ Unknown never advances: without fresh evidence of the present weight a guarded s
 from dataclasses import replace
 from typing import assert_never
 
-from policies import ending, freezing, settle, split
-from policies.approvals import Override
+from policies import approving, ending, freezing, settle, split
 from policies.effects import Effect, Wake
 from policies.events import Command, EvidenceChanged, TrafficObserved
 from policies.evidence import Evidence, Verdict
@@ -282,9 +281,11 @@ def promote_by_hand(release: Release, target: Target, command: Command) -> Decis
     if suspicious and command.verb != "override":
         return Decision(release, target)
     if command.verb == "override":
-        given = Override(command.actor, command.reason or "", release.plan, command.at)
+        overridden = approving.override(release, command)
+        if overridden is None:
+            return Decision(release, target)
         against = ending.by(command, "overrode its rules")
-        release = replace(release, override=given, unproven=(*release.unproven, against))
+        release = replace(overridden, unproven=(*release.unproven, against))
     release = replace(release, paused=False, reason="", waits="")
     ahead = _ahead(release) if release.phase is Phase.SHIFTING else []
     if ahead and _allowed(release, command.at) >= ahead[0]:

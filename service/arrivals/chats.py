@@ -17,11 +17,14 @@ HELP = "see docs/how-to/chat.md"
 def connect(settings: Settings, store: Store, source: Source, hooks: str) -> list[str]:
     """Make or change a connection. `hooks` is the intake's address. Says what was done, a line each.
 
+    People are added to those of before (one whose name is "" is taken off), and where `owns` names nothing
+    it stays as it is.
+
     Raises `Refused` or `Retry` where the chat does not let us in; nothing is stored then.
     """
     connecting.check_name(source.name)
     chat: Any = sources.opened(settings, source)
-    source = replace(source, url=chat.check())
+    source = _with_those_of_before(store, replace(source, url=chat.check()))
     connecting.refuse_twice(store, source)
     way = _way(settings, source, chat, hooks)
 
@@ -41,10 +44,20 @@ def connect(settings: Settings, store: Store, source: Source, hooks: str) -> lis
     ]
 
 
+def _with_those_of_before(store: Store, source: Source) -> Source:
+    at = (source.name, source.kind, source.url)
+    before = next((one for one in store.sources() if (one.name, one.kind, one.url) == at), None)
+    known = () if before is None else before.people
+    people = tuple((who, name) for who, name in (dict(known) | dict(source.people)).items() if name)
+    owns = source.owns or (connecting.ALL if before is None else before.owns)
+    return replace(source, people=people, owns=owns)
+
+
 def person(text: str) -> tuple[str, str]:
-    """`ID=NAME`: the chat's id of a person, and the name that Git and tokens call them. Raises `Refused`."""
+    """`ID=NAME`: the chat's id of a person, and the name that Git and tokens call them; "" for nobody any
+    more. Raises `Refused`."""
     who, equals, name = text.rpartition("=")
-    if not equals or not who.strip() or not name.strip() or not (who + name).isprintable():
+    if not equals or not who.strip() or not (who + name).isprintable():
         raise Refused(f"{text!r} says not who it is; write the chat's id and the name here: U024BE7LH=ann")
     return who.strip(), name.strip()
 

@@ -25,6 +25,7 @@ WHSEC = frozenset(
     {"hook", "cloudevents"}
 )  # whose secret is written as the Standard Webhooks specification has it
 TAKEN = frozenset({"people", "labels", "inbox", "sweep", "token", "oidc"})
+ALL = ("*",)  # of targets
 HOW = {
     "alertmanager": "see docs/how-to/alerts.md",
     "cloudevents": "see docs/how-to/other-events.md",

@@ -6,7 +6,6 @@ one. The text is the one that the chat told first; edited, it counts for nothing
 """
 
 from dataclasses import replace
-from fnmatch import fnmatchcase
 
 import structlog
 
@@ -14,7 +13,7 @@ from handlers.commands import Wrong
 from handlers.hints import SaidHint
 from policies.events import Command
 from policies.release import Cause, Release
-from service.arrivals import commenting
+from service.arrivals import commenting, say
 from service.arrivals.commenting import Heard
 from service.engine import telling
 from service.engine.seen import SEEN
@@ -50,16 +49,14 @@ def hear(
     return Heard(source.name, said.message, actor, where, lines, plain=True)
 
 
-def why_not(read: Reading, release: Release, command: Command) -> str | None:
-    """Why a command from a chat does not count for this release; None for any other channel.
+def wrong_room(read: Reading, release: Release, command: Command) -> str | None:
+    """Why an approval from a chat does not count for this release; None for any other command or channel.
 
-    An approval counts only in the room that the rules name, and only once the release was told there.
+    It counts only in the room that the rules name, and only once the release was told there.
     """
     source = _chat(read, command)
-    if source is None:
+    if source is None or command.verb not in ASKED_FOR:
         return None
-    if (no_say := _no_say(source, release.target)) is not None or command.verb not in ASKED_FOR:
-        return no_say
     where = telling.place(release)
     if where is not None and where[0] == source.name:
         told = read.cursor(source.name, telling.reference(where[1], release.name)) or ""
@@ -76,23 +73,10 @@ def known_by_name(read: Reading, command: Command, cause: Cause) -> bool:
     return bare and _chat(read, command) is not None
 
 
-def no_say(read: Reading, command: Command, target: str) -> str | None:
-    """Why a chat may not command this target, by its connection's `--owns`; None for any other channel."""
-    source = _chat(read, command)
-    return None if source is None else _no_say(source, target)
-
-
 def _chat(read: Reading, command: Command) -> Source | None:
     """The chat that the command was said in."""
-    if command.where is None:
-        return None
-    return next((s for s in read.sources() if s.name == command.channel and s.kind in CHAT_KINDS), None)
-
-
-def _no_say(source: Source, target: str) -> str | None:
-    if any(fnmatchcase(target, glob) for glob in source.owns):
-        return None
-    return f"{source.name} has no say about {target}; it may own {', '.join(source.owns)}"
+    source = say.spoken_at(read, command)
+    return source if source is not None and source.kind in CHAT_KINDS else None
 
 
 def _bound(meaning: Command | Wrong, seen: str) -> Command | Wrong:
@@ -106,5 +90,12 @@ def _stranger(source: Source, said: SaidHint, line: str) -> Wrong:
     return Wrong(
         line,
         f"{said.user} may not command here; {known} may. An operator adds people:"
-        f" segue connect {source.kind} ... --person {said.user}=NAME",
+        f" {_connected(source)} --person {said.user}=NAME",
     )
+
+
+def _connected(source: Source) -> str:
+    """The command that changes the connection."""
+    url = "" if source.kind == "slack" else f" {source.url}"
+    name = "" if source.name == source.kind else f" --name {source.name}"
+    return f"segue connect {source.kind}{url}{name}"

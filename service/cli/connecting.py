@@ -35,9 +35,8 @@ ORGANISATIONS = {kind: one for one, kind in ORGANISATION_KINDS.items()}
     "--owns",
     metavar="GLOB",
     multiple=True,
-    default=("*",),
-    show_default=True,
-    help="Targets that it may own, such as churn/*; may be given several times.",
+    help="Targets that it may own, such as churn/*; may be given several times. Default: all; of a chat that"
+    " is connected already, those of before.",
 )
 @click.option(
     "--organisation",
@@ -49,7 +48,8 @@ ORGANISATIONS = {kind: one for one, kind in ORGANISATION_KINDS.items()}
     "people",
     metavar="ID=NAME",
     multiple=True,
-    help="Who may command in a chat: its id of the person, and the name here; may be given several times.",
+    help="Who may command in a chat, as well as those of before: its id of the person, and the name here."
+    " ID= takes somebody off. May be given several times.",
 )
 @as_json
 def connect(
@@ -93,12 +93,15 @@ def connect(
     installation.make_folders(settings.home)
     installation.check_store(settings)
     store = Store.open(settings.store_url("engine"))
+    if source.kind not in CHAT_KINDS and not owns:
+        source = replace(source, owns=connecting.ALL)
     connected = chats.connect if source.kind in CHAT_KINDS else connecting.connect
     told = connected(settings, store, source, installation.place(settings).intake)
+    made = next((one for one in store.sources() if one.name == source.name), source)
     store.close()
     if wants_json:
         print_json(
-            {"name": source.name, "kind": source.kind, "url": source.url, "owns": list(owns), "told": told}
+            {"name": made.name, "kind": made.kind, "url": source.url, "owns": list(made.owns), "told": told}
         )
         return
     for line in told:

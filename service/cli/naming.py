@@ -16,13 +16,14 @@ from service.store.store import Store
 def person(name: str | None, accounts: tuple[str, ...], *, forget: bool, wants_json: bool) -> None:
     """Say which accounts are one person's, or show it.
 
-    NAME is the person, and their token's name. ACCOUNTS are all others: a login at a source or a chat as
-    SOURCE:LOGIN, another token's name, an author's name as Git knows it. Whoever has several counts once,
-    and approves nothing that another account of theirs wrote or pushed. What was said of NAME before is
-    replaced.
+    NAME is the person, and their token's name. ACCOUNTS are all others: a login at a source as
+    SOURCE:LOGIN, in a chat as CHAT:NAME by the name that `segue connect CHAT --person ID=NAME` gave, another
+    token's name, an author's name as Git knows it. One of the same name needs no word. Whoever has several
+    counts once, and approves nothing that another account of theirs wrote or pushed. What was said of NAME
+    before is replaced.
 
     \b
-      segue person ann "Ann Example" code:ann-x slack:U024BE7LH
+      segue person ann "Ann Example" code:ann-x slack:annie
     """
     if (accounts or forget) and not name:
         raise click.UsageError("whose accounts? write: segue person NAME ACCOUNT...")

@@ -36,7 +36,8 @@ def name(store: Store, person: str, theirs: tuple[str, ...]) -> None:
 
 
 def _replace(change: Change, person: str, named: list[str]) -> None:
-    gone = (account.c.person == person) | account.c.account.in_(named)
+    same = [known for known in everybody(change) if known.casefold() == person.casefold()]
+    gone = account.c.person.in_(same) | account.c.account.in_(named)
     change.connection.execute(delete(account).where(gone))
     if named:
         change.connection.execute(insert(account), [{"account": one, "person": person} for one in named])

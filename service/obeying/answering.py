@@ -9,7 +9,7 @@ from dataclasses import replace
 from handlers.commands import render
 from policies.effects import WriteComment
 from policies.events import Command
-from service.arrivals import commenting, hearing
+from service.arrivals import commenting, say
 from service.bootstrap import Parts
 from service.engine import beginning, dismissing, ordering, replaying, seen
 from service.engine.beginning import Plan
@@ -18,7 +18,7 @@ from service.obeying import admins, authority, back, releases, starting
 from service.obeying.reply import Reply
 from service.sources import CHAT_KINDS
 from service.store.queue import Work
-from service.store.states import COMMAND, model_of
+from service.store.states import COMMAND, model_of, number_of, release_of
 
 OF_ALL = frozenset({"replay-event", "dismiss-event"})  # may be of any target
 
@@ -30,7 +30,7 @@ def answer(parts: Parts, work: Work) -> None:
     command = command if in_chat else _with_groups(parts, command)
     prepared = _prepared(parts, command) if command.verb == "start" else admins.refusal(parts, command)
 
-    def store(deciding: Deciding) -> None:
+    def store(deciding: Deciding) -> Reply:
         reply = prepared if isinstance(prepared, Reply) else obey(deciding, command, prepared)
         body = {"ok": reply.ok, "text": reply.text, "release": reply.release}
         deciding.change.save_answer(work.subject, body)
@@ -47,8 +47,13 @@ def answer(parts: Parts, work: Work) -> None:
         }
         deciding.change.record(reply.release or command.subject or "segue", command.actor, "command", detail)
         deciding.change.finish(work)
+        return reply
 
-    decide(parts.store, store)
+    reply = decide(parts.store, store)
+    if reply.ok and command.verb == "override":
+        row = parts.store.release(number_of(reply.release or ""))
+        if row is not None:
+            releases.tell_loudly(release_of(row), command)
 
 
 def _with_groups(parts: Parts, command: Command) -> Command:
@@ -81,7 +86,7 @@ def obey(deciding: Deciding, command: Command, plan: Plan | None) -> Reply:
         or seen.changed(deciding.change, command)
     )
     if why_not is None and command.verb in OF_ALL:
-        why_not = hearing.no_say(deciding.change, command, "any/target")
+        why_not = say.no_say_about_all(deciding.change, command)
     if why_not is not None:
         return Reply(ok=False, text=why_not)
     match command.verb:

@@ -2,6 +2,7 @@
 
 from policies.events import Command
 from policies.release import Cause, Phase, Serving
+from service.arrivals import say
 from service.engine import beginning, handing_back, ruling
 from service.engine.deciding import Deciding
 from service.obeying import naming
@@ -72,6 +73,9 @@ def retry(deciding: Deciding, command: Command) -> Reply:
     )
     if isinstance(release, Reply):
         return release
+    no_say = say.no_say(deciding.change, command, release.target)
+    if no_say is not None:
+        return Reply(ok=False, text=no_say)
     if release.phase not in RETRIABLE:
         return Reply(
             ok=False,

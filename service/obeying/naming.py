@@ -2,7 +2,7 @@
 
 from policies.events import Command
 from policies.release import HOLDING, JUDGED, Phase, Release, Target
-from service.arrivals import hearing
+from service.arrivals import say
 from service.engine.deciding import Deciding
 from service.obeying.reply import Reply
 from service.store.states import number_of, release_of, target_of
@@ -32,6 +32,8 @@ def _only_open(deciding: Deciding, command: Command) -> Release | Reply:
     opened = [release_of(row) for row in deciding.change.releases(final=False)]
     wanted = MIDDLE.get(command.verb, set(HOLDING) | {Phase.PENDING, Phase.APPROVAL, Phase.QUEUED})
     fitting = [r for r in opened if r.phase in wanted and command.subject in {None, r.model, r.target}]
+    if command.subject is None:
+        fitting = [r for r in fitting if say.no_say(deciding.change, command, r.target) is None]
     if len(fitting) == 1:
         return fitting[0]
     if not fitting:
@@ -59,7 +61,7 @@ def target(deciding: Deciding, command: Command) -> Target | Reply:
     rows = deciding.change.targets()
     fitting = [row for row in rows if subject in {row.name, row.name.partition("/")[0]}]
     if len(fitting) == 1:
-        no_say = hearing.no_say(deciding.change, command, fitting[0].name)
+        no_say = say.no_say(deciding.change, command, fitting[0].name)
         return target_of(fitting[0], fitting[0].name) if no_say is None else Reply(ok=False, text=no_say)
     known = ", ".join(row.name for row in fitting or rows) or "none yet"
     return Reply(ok=False, text=f"which target is {subject!r}? known: {known}")

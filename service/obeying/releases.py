@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import structlog
 
-from policies import approvals, bonds
+from policies import approvals, approving, bonds
 from policies.approvals import OVERRIDE_SECONDS
 from policies.events import Command
 from policies.release import HOLDING, Phase, Release
-from service.arrivals import commenting, hearing
+from service.arrivals import commenting, hearing, say
 from service.engine.deciding import Deciding
 from service.identity import people
 from service.machine import meters
@@ -28,7 +28,8 @@ def tell(deciding: Deciding, command: Command) -> Reply:
         command = replace(command, groups=())  # another host may have groups of the same names
     command = replace(command, accounts=people.accounts(deciding.change, command.actor))
     wrong = (
-        hearing.why_not(deciding.change, release, command)
+        say.no_say(deciding.change, command, release.target)
+        or hearing.wrong_room(deciding.change, release, command)
         or _why_not(release, command)
         or _not_theirs(deciding, release, command)
     )
@@ -38,15 +39,20 @@ def tell(deciding: Deciding, command: Command) -> Reply:
     if after is None or after == release:
         return Reply(ok=False, text=_unchanged(release, command), release=release.name)
     if command.verb == "override":
-        _tell_loudly(deciding, after, command)
+        _record_loudly(deciding, after, command)
     return Reply(ok=True, text=_done(after, command), release=release.name)
 
 
-def _tell_loudly(deciding: Deciding, release: Release, command: Command) -> None:
-    """An override stands in the record by itself, is counted, and is a warning in the log."""
+def _record_loudly(deciding: Deciding, release: Release, command: Command) -> None:
+    """An override stands in the record by itself."""
     until = command.at + OVERRIDE_SECONDS
     told = {"reason": command.reason or "", "plan": release.plan, "until": until, "channel": command.channel}
     deciding.change.record(release.name, command.actor, "rules overridden", told)
+
+
+def tell_loudly(release: Release, command: Command) -> None:
+    """Once an override is stored it is counted, and is a warning in the log. Not before: a decision may be
+    run again, and would be told twice."""
     meters.OVERRIDES.labels(release.target).inc()
     log.warning("rules overridden", release=release.name, actor=command.actor, reason=command.reason)
 
@@ -91,7 +97,7 @@ def _not_theirs(deciding: Deciding, release: Release, command: Command) -> str |
 
 
 def _unchanged(release: Release, command: Command) -> str:
-    if command.verb in {"approve", "override"} and release.phase is Phase.APPROVAL:
+    if command.digest and not bonds.names(command.digest, release.plan):
         now, since = release.plan[:19], bonds.since(release, command.digest or "")
         why = f" ({since})" if since else ""
         return f"you saw {command.digest}, and {now} waits now{why}; look again: segue show {release.name}"
@@ -106,8 +112,8 @@ def _unchanged(release: Release, command: Command) -> str:
 
 def _done(after: Release, command: Command) -> str:
     if command.verb == "approve" and after.phase is Phase.APPROVAL:
-        count = after.environment.approvals.count
-        return f"{after.name}: approval noted, {count} needed in all"
+        more = approving.missing(after, command.at)
+        return f"{after.name}: approval noted; {more} more must approve"
     if command.verb == "approve" and after.phase is Phase.QUEUED:
         return f"{after.name} is approved, and begins when its turn comes"
     if command.verb == "override":

@@ -2,7 +2,7 @@
 
 from policies.events import Command
 from policies.spec.declaration import FromImage, FromModel
-from service.arrivals import hearing
+from service.arrivals import say
 from service.bootstrap import Parts
 from service.engine import planning
 from service.engine.beginning import Plan
@@ -22,7 +22,7 @@ def plan(parts: Parts, command: Command) -> Reply | Plan:
         known = ", ".join(r.name for r in parts.store.models()) or "none is declared yet"
         return Reply(ok=False, text=f"there is no model {command.subject!r}; known: {known}")
     with parts.store.read() as read:
-        no_say = hearing.no_say(read, command, f"{row.name}/*")
+        no_say = say.no_say(read, command, f"{row.name}/*")
     if no_say is not None:
         return Reply(ok=False, text=no_say)
     given = dict(command.arguments)

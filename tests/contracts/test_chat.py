@@ -1,5 +1,7 @@
 """What every chat must do: one message for each key, shown as it is, updated and never said twice."""
 
+import threading
+
 import pytest
 
 from service import plugins
@@ -222,3 +224,28 @@ def test_an_answer_of_another_form_never_passes_for_one(served, answer):
     with pytest.raises((Retry, Refused)):
         served.chat.put("room", "k", Message("said"))
     assert served.shown(served.room) == []
+
+
+def test_of_what_is_said_in_a_matrix_room_commands_alone_are_taken_and_the_place_is_kept(tmp_path):
+    with Matrix() as server:
+        chat, room = Served(server, tmp_path).chat, server.rooms[server.room]
+        heard, places = [], []
+
+        def take(said, place):
+            heard.extend(said)
+            places.append(place)
+            stop.set()
+
+        stop = threading.Event()
+        chat.listen(None, take, stop)
+        chat.put(room, "k", Message("rel-1 waits", "", (Button("Abort", "/segue abort rel-1"),)))
+        server.said(room, "@ann:chat.test", {"msgtype": "m.text", "body": "what shall we have for lunch?"})
+        stop.clear()
+        chat.listen(places[-1], take, stop)
+        assert heard == []
+        assert places[-1] != places[0], "what was talked about is not read again"
+        said = server.said(room, "@ann:chat.test", {"msgtype": "m.text", "body": "/segue help"})
+        server.said(room, "@ann:chat.test", {"msgtype": "m.text", "body": 7})
+        stop.clear()
+        chat.listen(places[-1], take, stop)
+        assert [one.name for one in heard] == [said]

@@ -10,14 +10,18 @@ import json
 import time
 
 import pytest
+from structlog.testing import capture_logs
 
 from handlers import signing
 from policies.events import Command
 from policies.release import Phase
 from service.adapters.memory.git import MemoryGit
+from service.errors import Conflict
 from service.identity import people, sessions, tokens
+from service.machine import meters
 from service.ports.connections import Source
 from service.ports.git import Permission
+from service.store.change import Change
 from service.store.queue import Work
 from service.store.states import COMMAND
 from tests.scenarios.conftest import SECRET, WINE
@@ -362,6 +366,13 @@ def author_in_capitals(world):
     return name
 
 
+@attack("its author, with letters that only look the same to people")
+def author_composed(world):
+    name = world.waiting(author="\uff42o\u0062", pusher="sue")  # a wide b
+    world.say("approve", name, who="bob")
+    return name
+
+
 @attack("its author, by a comment")
 def author_by_comment(world):
     name = world.waiting(author="bob", pusher="sue")
@@ -398,6 +409,19 @@ def twice_by_two_ways(world):
     name = world.waiting(TWO)
     world.ask(f"/segue approve {name}")
     world.say("approve", name, who="bob")
+    return name
+
+
+@attack("one person whose accounts were told twice, in other letters")
+def told_twice(world):
+    people.name(world.store, "Robert", ("code:bob", "code:kim"))
+    people.name(world.store, "robert", ("code:sue", "code:kim"))
+    with world.store.read() as read:
+        assert people.everybody(read) == {"robert": ("code:kim", "code:sue", "robert")}
+    people.name(world.store, "ROBERT", ("code:bob", "code:sue"))
+    name = world.waiting(TWO)
+    world.ask(f"/segue approve {name}", who="bob")
+    world.ask(f"/segue approve {name}", who="sue")
     return name
 
 
@@ -448,10 +472,10 @@ def same_name_elsewhere(world):
     return name
 
 
-def said_elsewhere(world, name, actor, groups=()):
+def said_elsewhere(world, name, actor, groups=(), verb="approve", reason=None):
     """What a comment at another host becomes."""
     where, now = "pull/7", world.clock.now
-    command = Command("approve", name, None, None, actor, "other", now, (), where, groups)
+    command = Command(verb, name, None, reason, actor, "other", now, (), where, groups)
     with world.store.change() as change:
         change.add_work(Work("command", "command", "command:x", "x", COMMAND.dump(command)))
     world.settle()
@@ -463,6 +487,24 @@ def same_group_elsewhere(world):
     other = world.connect(Source("other", "gitea", "https://elsewhere.example/ml/beer"), MemoryGit())
     other.groups["ml/leads"] = {"bob"}
     said_elsewhere(world, name, "other:bob", ("@ml/leads",))
+    return name
+
+
+@attack("who may write to another connected repository")
+def writer_elsewhere(world):
+    name = world.waiting()
+    other = world.connect(Source("other", "gitea", "https://elsewhere.example/ml/beer"), MemoryGit())
+    other.people["mallory"] = Permission.ADMIN
+    said_elsewhere(world, name, "other:mallory")
+    return name
+
+
+@attack("an override by an admin of another connected repository")
+def admin_elsewhere(world):
+    name = world.waiting()
+    other = world.connect(Source("other", "gitea", "https://elsewhere.example/ml/beer"), MemoryGit())
+    other.people["mallory"] = Permission.ADMIN
+    said_elsewhere(world, name, "other:mallory", verb="override", reason="INC-812")
     return name
 
 
@@ -712,6 +754,65 @@ def override_over(world):
     world.clock.now += 3700
     turn_comes(world, holder)
     return name
+
+
+def overridden_in_queue(world):
+    """The one on its way, and one behind it that an admin at the host overrides; both names."""
+    holder = world.waiting()
+    world.ask(f"/segue approve {holder}")
+    name = world.waiting()
+    world.ask(f"/segue override {name} INC-812", who="ann")
+    assert world.phase(name) is Phase.QUEUED
+    return holder, name
+
+
+@attack("an override by somebody who is no admin any more when the turn comes")
+def override_by_former_admin(world):
+    holder, name = overridden_in_queue(world)
+    world.host.people["ann"] = Permission.WRITE
+    assert world.say("abort", holder, who="bob").ok
+    world.settle()
+    assert "code:ann: may not override any more" in world.release(name).reason
+    return name
+
+
+@attack("an override by a token that was revoked before the turn came")
+def override_by_revoked_token(world):
+    holder = world.waiting()
+    world.ask(f"/segue approve {holder}")
+    name = world.waiting()
+    assert world.say("override", name, who="bob", reason="INC-812").ok
+    assert world.phase(name) is Phase.QUEUED
+    tokens.revoke(world.store, "bob")
+    turn_comes(world, holder)
+    assert "bob: may not override any more" in world.release(name).reason
+    return name
+
+
+def test_an_override_that_still_is_one_begins_when_its_turn_comes(world):
+    holder, name = overridden_in_queue(world)
+    turn_comes(world, holder)
+    assert world.phase(name) in BEGUN
+
+
+def test_an_override_that_is_decided_twice_is_counted_and_told_once(world, monkeypatch):
+    name, count = world.waiting(), meters.OVERRIDES.labels("wine/production")._value
+    before, real, decided = count.get(), Change.finish, []
+
+    def overtaken(change, work):
+        """Somebody else's change comes first, the first time."""
+        if work.kind == "command" and not decided:
+            decided.append(work)
+            raise Conflict("another change came first")
+        return real(change, work)
+
+    monkeypatch.setattr(Change, "finish", overtaken)
+    with capture_logs() as logs:
+        assert world.say("override", name, reason="INC-812").ok
+    assert decided
+    assert count.get() == before + 1
+    assert [one["event"] for one in logs].count("rules overridden") == 1
+    assert [e.action for e in world.store.record_of(name)].count("rules overridden") == 1
 
 
 def test_without_an_attack_an_approval_and_an_override_let_a_release_begin(world):

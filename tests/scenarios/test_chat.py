@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import pytest
@@ -263,6 +264,16 @@ def test_a_chat_has_no_say_beyond_what_it_may_own(world):
     assert world.phase(name) is Phase.PROMOTED
 
 
+@pytest.mark.parametrize("subject", ["{name}", "wine", "wine/production"])
+def test_a_chat_tries_nothing_again_that_it_may_not_own(world, subject):
+    name = world.waiting()
+    assert world.say("reject", name).ok
+    world.connect_chat(replace(SLACK, owns=("beer/*",)))
+    told = world.slash("retry " + subject.format(name=name))[-1]
+    assert "slack has no say about wine/production" in told
+    assert len(world.releases()) == 1
+
+
 def _rolled_back(world):
     world.say("approve", world.releases()[-1].name)
     world.play(40, until=world.releases()[-1].name)
@@ -287,9 +298,10 @@ def test_a_stale_button_says_what_it_was_and_what_is_now(world):
 def test_two_people_count_and_the_same_one_twice_does_not(world):
     name = world.waiting(TWICE)
     world.press("Approve", who="UBOB")
-    world.press("Approve", who="UBOB")
+    assert "approval noted; 1 more must approve" in world.press("Approve", who="UBOB")[-1]
     assert world.phase(name) is Phase.APPROVAL
-    assert "given by slack:bob" in world.shown().text
+    assert world.shown().text.endswith("given by slack:bob")
+    assert len(world.release(name).approvals) == 1
     world.press("Approve", who="USUE")
     assert world.phase(name) is not Phase.APPROVAL
 

@@ -10,18 +10,21 @@ from datetime import UTC, datetime
 import pytest
 
 from handlers.hints import CommentHint, RefHint
+from policies import roles
 from policies.events import Command
-from policies.release import Phase
+from policies.release import Phase, Target
 from service.adapters.memory.git import MAIN, MemoryGit
 from service.arrivals import commenting, remarks
 from service.arrivals.commenting import LATE_SECONDS
 from service.arrivals.redelivering import EVERY_SECONDS
+from service.identity import callers
 from service.intake import Door
 from service.ports.connections import Source
 from service.ports.git import Permission
 from service.ports.outcomes import Retry
 from service.store.queue import Work
-from service.store.states import COMMAND
+from service.store.rows import TargetRow
+from service.store.states import COMMAND, TARGET
 from tests.scenarios.conftest import SECRET, WINE, World
 
 APPROVED = WINE + "approvals: {count: 1}\n"
@@ -141,8 +144,41 @@ def test_a_group_of_another_host_approves_nothing_here(world):
     with world.store.change() as change:
         change.add_work(Work("command", "command", "command:x", "x", COMMAND.dump(command)))
     world.settle()
-    assert "is not among the people named" in world.store.answer("x")["text"]
+    assert "other has no say about wine/production; it is declared at code" in world.store.answer("x")["text"]
     assert world.phase(name) is Phase.APPROVAL
+    with world.store.change() as change:  # by their roles they speak anywhere, and the group is another still
+        callers.give(change, "other:bob", roles.grant("approver", "wine"), "segue")
+        change.add_work(Work("command", "command", "command:y", "y", COMMAND.dump(command)))
+    world.settle()
+    assert "is not among the people named" in world.store.answer("y")["text"]
+    assert world.phase(name) is Phase.APPROVAL
+
+
+@pytest.mark.parametrize("verb", ["abort", "retry", "rollback", "hand-back", "start", "replay-event"])
+def test_a_comment_has_no_say_about_what_another_repository_declares(world, verb):
+    name = world.waiting()
+    world.connect(Source("other", "gitea", "https://elsewhere.example/ml/beer"), MemoryGit())
+    subject = {"start": "wine", "rollback": "wine", "hand-back": "wine", "replay-event": "1"}.get(verb, name)
+    command = Command(verb, subject, None, None, "other:bob", "other", world.clock.now, (), "pull/7")
+    with world.store.change() as change:
+        change.save_target(TargetRow("wine/production", TARGET.dump(Target("wine/production"))))
+        change.add_work(Work("command", "command", "command:x", "x", COMMAND.dump(command)))
+    world.settle()
+    assert "other has no say about" in world.store.answer("x")["text"]
+    assert [one.name for one in world.releases()] == [name]
+    assert world.phase(name) is Phase.APPROVAL
+
+
+def test_a_comment_that_names_no_release_means_one_of_its_own_repository(world):
+    name = world.waiting()
+    world.connect(Source("other", "gitea", "https://elsewhere.example/ml/beer"), MemoryGit())
+    command = Command("abort", None, None, None, "other:bob", "other", world.clock.now, (), "pull/7")
+    with world.store.change() as change:
+        change.add_work(Work("command", "command", "command:x", "x", COMMAND.dump(command)))
+    world.settle()
+    assert world.store.answer("x")["text"] == "there is no release to abort; see: segue releases"
+    world.ask("/segue reject")
+    assert world.phase(name) is Phase.REJECTED
 
 
 @pytest.mark.every_store

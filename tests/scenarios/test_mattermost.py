@@ -1,6 +1,7 @@
 """Mattermost through intake, handler, adapter and its API: a typed command, a button, and who pressed it."""
 
 import json
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import pytest
@@ -147,3 +148,24 @@ def test_a_connection_says_who_may_command_and_where_to_send(world):
     )
     with pytest.raises(Refused, match="write the chat's id and the name here"):
         chats.person("ann")
+
+
+def test_connecting_again_adds_people_and_takes_off_whom_it_is_said_of_and_gives_no_more_targets(world):
+    def again(*people, owns=()):
+        source = replace(world.source, owns=owns, people=tuple(map(chats.person, people)))
+        chats.connect(world.settings, world.store, source, "https://hooks.example")
+        found = next(s for s in world.store.sources() if s.name == "mattermost")
+        return found.owns, dict(found.people)
+
+    assert again(owns=("wine/*",)) == (("wine/*",), {BOB: "bob", ANN: "ann"})
+    assert again(f"{EVE}=eve") == (("wine/*",), {BOB: "bob", ANN: "ann", EVE: "eve"})
+    assert again(f"{ANN}=", f"{BOB}=robert") == (("wine/*",), {BOB: "robert", EVE: "eve"})
+
+
+def test_a_connection_of_another_team_takes_over_nobody(world):
+    with world.store.change() as change:
+        change.save_source(replace(world.source, url="https://elsewhere.example/ml"))
+    source = replace(world.source, owns=(), people=((EVE, "eve"),))
+    chats.connect(world.settings, world.store, source, "https://hooks.example")
+    found = next(s for s in world.store.sources() if s.name == "mattermost")
+    assert (found.owns, found.people) == (("*",), ((EVE, "eve"),))

@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlencode
 import pytest
 
 from handlers import forms, matrix, mattermost, pressing, slack
+from handlers.commands import command_lines
 from handlers.errors import Malformed, Unverified
 
 SECRET = b"8f742231b10e8888abcd99yyyzzz85a5"
@@ -113,6 +114,49 @@ def test_the_characters_that_slack_escapes_are_what_was_typed():
 def test_a_mention_that_begins_a_line_is_a_command(text, wanted):
     found = slack.parse({}, event(type="app_mention", text=text))
     assert [hint.text for hint in found] == ([] if wanted is None else [wanted])
+
+
+BOT = {"authorizations": [{"team_id": "T1", "user_id": "U0BOT", "is_bot": True}]}
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("<@U0BOT> approve rel-1", ["/segue approve rel-1"]),
+        ("<@U0ANN> abort rel-1? I would not, cc <@U0BOT>", []),
+        ("<@U0ANN> look\n<@U0BOT> pause rel-1", ["/segue pause rel-1"]),
+    ],
+)
+def test_a_line_to_somebody_else_is_no_command(text, wanted):
+    told = json.loads(event(type="app_mention", text=text)) | BOT
+    lines = [one for hint in slack.parse({}, json.dumps(told).encode()) for one in command_lines(hint.text)]
+    assert lines == wanted
+
+
+def test_where_slack_does_not_say_who_we_are_only_one_may_be_named():
+    text = "<@U0ANN> abort rel-1? I would not, cc <@U0BOT>"
+    assert slack.parse({}, event(type="app_mention", text=text)) == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "look: ```\n/segue abort rel-1\n```",
+        "```one line``` ```\n/segue abort rel-1",
+        "&gt;&gt;&gt; he wrote\n/segue abort rel-1",
+        "so\n&gt;&gt;&gt;/segue abort rel-1\n\n/segue abort rel-1",
+        "``` x ```/segue abort rel-1",
+    ],
+)
+def test_what_slack_shows_as_code_or_as_a_quote_is_no_command(text):
+    assert slack.parse({}, event(text=text)) == ()
+    mention = text.replace("/segue", "<@U0BOT>")
+    assert slack.parse({}, event(type="app_mention", text=mention)) == ()
+
+
+def test_what_stands_behind_code_on_a_line_of_its_own_is_a_command():
+    (hint,) = slack.parse({}, event(text="```\ncode\n```\n/segue abort rel-1"))
+    assert command_lines(hint.text) == ("/segue abort rel-1",)
 
 
 def test_an_event_is_known_by_its_own_id_and_anything_else_by_what_it_is():
@@ -277,3 +321,15 @@ def test_nothing_comes_in_over_http():
     for call in (lambda: matrix.verify({}, body, (b"x",), 0.0), lambda: matrix.delivery_id({}, body)):
         with pytest.raises(Unverified):
             call()
+
+
+def test_a_room_of_matrix_whose_id_could_be_taken_for_a_rooms_and_a_messages_is_none():
+    said = {
+        "type": "m.room.message",
+        "event_id": "$e",
+        "sender": "@eve:evil.test",
+        "content": {"msgtype": "m.text", "body": "/segue help"},
+    }
+    assert matrix.parse({}, json.dumps(said | {"room_id": "!one:chat.test"}).encode())
+    with pytest.raises(Malformed):
+        matrix.parse({}, json.dumps(said | {"room_id": "!one:chat.test/x:evil.test"}).encode())

@@ -681,7 +681,7 @@ def test_an_override_without_a_reason_or_of_another_plan_is_none(how):
     assert run.release.override is None
 
 
-@pytest.mark.parametrize(("at", "phase"), [(3600, Phase.STARTING), (3606, Phase.QUEUED)])
+@pytest.mark.parametrize(("at", "phase"), [(3600, Phase.STARTING), (3606, Phase.APPROVAL)])
 def test_an_override_ends_by_itself(at, phase):
     run = waiting_for(1)
     run.target = make_target(holder="rel-1")
@@ -689,10 +689,24 @@ def test_an_override_ends_by_itself(at, phase):
     assert run.release.phase is Phase.QUEUED
     run.target = make_target()
     run.see(TurnCame(at))
+    assert run.effects == [CheckAuthority(run.release.step, "rel-2")]
+    run.authorise(at + 1)
     assert run.release.phase is phase
-    if phase is Phase.QUEUED:
-        run.authorise(at + 1)
-        assert run.release.phase is Phase.APPROVAL
+
+
+def test_an_override_of_somebody_who_is_no_admin_any_more_when_the_turn_comes_is_none():
+    run = waiting_for(1)
+    run.target = make_target(holder="rel-1")
+    override(run, 5)
+    run.target = make_target()
+    run.see(TurnCame(9))
+    run.see(
+        AuthorityChecked(run.release.step, run.release.environment.approvals, (), (), 10, overridden=False)
+    )
+    assert (run.release.phase, run.release.override) == (Phase.APPROVAL, None)
+    approve(run, "bob", 11)
+    run.authorise(12)
+    assert "rules overridden" not in title(run.release)
 
 
 def test_an_override_is_for_no_other_plan_than_the_one_of_then():
@@ -711,6 +725,8 @@ def test_only_an_override_goes_on_under_suspicion_and_harm_still_takes_it_back()
     run.evidence(Verdict.SUSPECT, 0, at=15)
     run.see(Command("promote", "rel-2", None, "now", "root", "cli", 16))
     assert run.release.wanted == 10
+    override(run, 16, digest="sha256:" + "0" * 12)
+    assert (run.release.wanted, run.release.override) == (10, None)
     override(run, 16)
     assert run.release.wanted == 50
     assert "root overrode its rules: INC-812" in run.release.unproven
@@ -829,6 +845,21 @@ def test_an_override_lets_a_release_begin_in_a_freeze():
     run.see(ready())
     override(run, 5)
     assert run.release.phase is Phase.STARTING
+
+
+@pytest.mark.parametrize("failed", [True, False])
+def test_in_a_freeze_an_override_that_is_none_any_more_lets_nothing_begin(failed):
+    run = Frozen(make_release(), make_target())
+    run.until = 50.0
+    run.see(ready())
+    run.target = make_target(holder="rel-1")
+    override(run, 5)
+    run.target = make_target()
+    run.see(TurnCame(9))
+    step, rule = run.release.step, run.release.environment.approvals
+    lost = AuthorityChecked(step, rule, (), ("root: may not",), 10, overridden=False)
+    run.see(EffectFailed(step, "the host does not answer", 10) if failed else lost)
+    assert (run.release.phase, run.release.waits) == (Phase.QUEUED, "the freeze")
 
 
 def test_an_override_lets_traffic_grow_in_a_freeze_for_its_hour():

@@ -10,6 +10,7 @@ import hashlib
 import json
 import secrets
 import threading
+from collections.abc import Iterator
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -91,9 +92,9 @@ class MatrixChat:
             if not isinstance(following, str):
                 raise Retry(f"{self._address} answered a sync in a form that nobody expects there", after=30)
             # What was said before we listened first is none of our business.
-            said = _said(answer) if since else []
-            if said or since is None:
-                take(said, following)
+            events = list(_events(answer)) if since else []
+            if events or since is None:
+                take(_said(events), following)
             since = following
 
     def _replace(self, room: str, posted: str, content: dict[str, Any]) -> None:
@@ -107,17 +108,25 @@ class MatrixChat:
         return str(self._server.call("PUT", path, content)["event_id"])
 
 
-def _said(answer: dict[str, Any]) -> list[Told]:
-    """The events of all rooms that can be read; whoever sent an odd one keeps nobody else's away."""
-    found: list[Told] = []
+def _events(answer: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The new events of all rooms that we are in, with the room of each."""
     joined = (answer.get("rooms") or {}).get("join") or {}
     for room, told in joined.items():
         for event in (told.get("timeline") or {}).get("events") or ():
-            try:
-                name = matrix.name_of(event)
-            except Malformed:
-                continue
-            found.append(Told(name, redacting.written(matrix.reduced(event, room))))
+            yield room, event
+
+
+def _said(events: list[tuple[str, dict[str, Any]]]) -> list[Told]:
+    """Those with commands in them: what people else talk about in a room is none of our business. Whoever
+    sent one that cannot be read keeps nobody else's away."""
+    found: list[Told] = []
+    for room, event in events:
+        try:
+            name, body = matrix.name_of(event), redacting.written(matrix.reduced(event, room))
+            if matrix.parse({}, body):
+                found.append(Told(name, body))
+        except Malformed:
+            continue
     return found
 
 

@@ -74,7 +74,9 @@ class MattermostChat:
         """Our own post of that key, "" where none of the newest is: others may write any property."""
         me = self._me = self._me or str(self._server.call("GET", "/users/me")["id"])
         found = (
-            self._server.call("GET", f"/channels/{room}/posts", query={"per_page": str(_NEWEST)}).get("posts")
+            self._server.call(
+                "GET", f"/channels/{quote(room, safe='')}/posts", query={"per_page": str(_NEWEST)}
+            ).get("posts")
             or {}
         )
         for name, post in found.items():
