@@ -5,12 +5,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+import requests
 from sqlalchemy import event
 
 from policies.release import Phase
 from service.identity import sessions, tokens
 from service.pages import door
 from tests.scenarios.conftest import CHURN, World
+from tests.serving import Served
 from tests.visiting import Visitor
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{ 7*7 }}\u202e\x1b[31m"
@@ -225,16 +227,24 @@ def test_whoever_guesses_tokens_waits_and_holds_up_nobody_who_has_a_link_or_a_to
     assert world.web.post(link(world)).status_code == 303
 
 
+def guessing(world, *, forwarded):
+    """Wrong tokens by way of the server that processes run, with what a header says of where from."""
+    served = Served(world.web.application, forwarded=forwarded)
+
+    def guess(header):
+        address, headers = f"http://127.0.0.1:{served.port}/-/login", {"X-Forwarded-For": header}
+        return requests.post(address, data={"token": "guess"}, headers=headers, timeout=10).status_code
+
+    return served, guess
+
+
 def test_behind_a_proxy_that_is_believed_one_guesser_is_held_up_and_others_are_not(tmp_path):
     world = World(tmp_path, proxies=("127.0.0.1",))
-
-    def guess(forwarded):
-        headers = {"X-Forwarded-For": forwarded}
-        return world.web.post("/-/login", data={"token": "guess"}, headers=headers).status_code
-
+    served, guess = guessing(world, forwarded=True)
     told = [guess(f"198.51.100.{n}, 192.0.2.1") for n in range(door.LOGINS + 1)]
     assert told == [401] * door.LOGINS + [429], "what a client writes before is nobody's address"
     assert guess("192.0.2.2") == 401
+    served.end()
     world.close()
 
 
@@ -246,12 +256,12 @@ def test_behind_https_every_answer_says_that_nothing_else_is_used_and_without_it
     https.close()
 
 
-def test_a_header_of_a_proxy_that_nobody_named_changes_nothing(world):
-    told = [
-        world.web.post("/-/login", data={"token": "guess"}, headers={"X-Forwarded-For": f"192.0.2.{n}"})
-        for n in range(door.LOGINS + 1)
-    ]
-    assert [one.status_code for one in told] == [401] * door.LOGINS + [429]
+@pytest.mark.parametrize("forwarded", [False, True])
+def test_a_header_of_a_proxy_that_nobody_named_changes_nothing(world, forwarded):
+    served, guess = guessing(world, forwarded=forwarded)
+    told = [guess(f"192.0.2.{n}") for n in range(door.LOGINS + 1)]
+    assert told == [401] * door.LOGINS + [429]
+    served.end()
 
 
 def test_wrong_tokens_of_one_address_are_forgotten_after_a_minute_and_concern_no_other():
