@@ -119,7 +119,7 @@ class OidcProvider:
 
     def _key(self, known: _Known, kid: str | None, algorithm: str) -> jwt.PyJWK:
         fitting = [
-            key for key in known.keys if key.get("use", "sig") == "sig" and kid in {None, key.get("kid")}
+            key for key in known.keys if key.get("use", "sig") == "sig" and kid in (None, key.get("kid"))
         ]
         if len(fitting) == 1:
             return jwt.PyJWK(dict(fitting[0]), algorithm)
@@ -175,7 +175,9 @@ class OidcProvider:
             raise Refused(f"the provider's answer does not hold: {_word(str(wrong))}") from wrong
         if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), attempt.nonce.encode()):
             raise Refused("the provider's answer is for another login")
-        if claims.get("azp", self._client) != self._client:
+        # One for several clients must say which of them asked (Core 3.1.3.7).
+        alone = claims["aud"] in (self._client, [self._client])
+        if claims.get("azp", self._client if alone else None) != self._client:
             raise Refused("the provider's answer is for another client")
         return claims
 
@@ -189,8 +191,7 @@ class OidcProvider:
     def _identity(self, claims: Mapping[str, Any]) -> Identity:
         wanted = self._settings.oidc_name
         name = claims.get(wanted)
-        odd = not isinstance(name, str) or not name.strip() or len(name) > MOST_NAME or not name.isprintable()
-        if odd or (wanted == "email" and claims.get("email_verified") is not True):
+        if not _usable(name) or (wanted == "email" and claims.get("email_verified") is not True):
             raise Refused(f"the provider says no `{wanted}` of you that could be used")
         groups = claims.get(self._settings.oidc_groups)
         named = [one for one in groups if isinstance(one, str)] if isinstance(groups, list) else []
@@ -218,6 +219,13 @@ class OidcProvider:
 
 def _no_login(asked: requests.PreparedRequest) -> requests.PreparedRequest:
     return asked
+
+
+def _usable(name: Any) -> bool:
+    """Whether it names somebody, and nobody could take it for another's name: ` ann` is not ann."""
+    return (
+        isinstance(name, str) and 0 < len(name) <= MOST_NAME and name.isprintable() and name == name.strip()
+    )
 
 
 def _word(text: str) -> str:
