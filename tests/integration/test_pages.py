@@ -146,6 +146,16 @@ def test_logging_out_ends_the_session_itself(world, bob):
     assert world.web.get("/-/").status_code == 401
 
 
+def test_another_login_in_the_same_browser_ends_the_one_before(world, bob):
+    before = bob.client.get_cookie("segue-page", path="/-/").value
+    bob.client.post("/-/login", data={"token": world.people["ann"]})
+    assert bob.client.get_cookie("segue-page", path="/-/").value != before
+    assert "ann" in bob.get("/-/").text
+    copied = world.web.application.test_client()
+    copied.set_cookie("segue-page", before, path="/-/")
+    assert copied.get("/-/").status_code == 401
+
+
 @pytest.mark.parametrize("seconds", [sessions.IDLE_SECONDS + 1, sessions.LONGEST_SECONDS + 1])
 def test_a_session_ends_by_itself(world, bob, seconds):
     world.clock.now += seconds
