@@ -127,8 +127,9 @@ def _for_people(app: Flask, desk: "_Desk", actors: Actors) -> None:
             batch = labels.parse(body)
         except Malformed as error:
             raise Refusal(400, str(error)) from None
-        if not caller.rights.may_of_model("label", batch.model):
-            raise _denied("label", batch.model)
+        # True labels judge a model wherever it serves, so a role in one environment is not enough.
+        if not caller.rights.may_throughout_model("label", batch.model):
+            raise _denied("label", f"{batch.model}/*")
         return desk.take(LABELS, _asked_once(caller), body)
 
 

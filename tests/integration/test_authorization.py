@@ -4,6 +4,7 @@ Over real HTTP. What must hold is written here a second time, by hand: an addres
 or a verb, makes this fail.
 """
 
+import os
 import re
 from dataclasses import dataclass
 from typing import get_args
@@ -132,8 +133,16 @@ def filled(rule, model):
 
 
 @pytest.fixture(scope="module")
-def http(tmp_path_factory):
-    world = World(tmp_path_factory.mktemp("world"))
+def stores(request):
+    """On PostgreSQL, too: `make test-hosts`."""
+    if os.environ.get("SEGUE_TEST_SCENARIOS") != "postgres":
+        return {}
+    return {"database": request.getfixturevalue("postgres").new_database()}
+
+
+@pytest.fixture(scope="module")
+def http(tmp_path_factory, stores):
+    world = World(tmp_path_factory.mktemp("world"), **stores)
     declared = WINE + "approvals: {count: 1}\n"
     for model in (OWN, FOREIGN):
         text = declared.replace("name: wine", f"name: {model}")
@@ -344,6 +353,16 @@ def test_labels_are_taken_from_who_operates_the_model(http, model):
         assert got == (202 if theirs else 403), (role, where)
 
 
+def test_labels_judge_a_model_everywhere_so_one_environment_is_too_little_for_them(http):
+    row = {"request": "r", "at": 1_700_000_000, "wrong": True, "version": "v"}
+    body = {"model": OWN, "table": "t.labels", "labels": [row]}
+    token = tokens.make(http.world.store, "staging", grants=[roles.grant("operator", "wine/staging")])
+    headers = {"Authorization": f"Bearer {token}"}
+    told = requests.post(f"{http.intake}/api/v1/labels", json=body, headers=headers, timeout=10)
+    assert told.status_code == 403
+    assert "operator or admin on wine/*" in told.json()["title"]
+
+
 def test_an_answer_is_for_who_asked(http):
     mine, others = ("operator", "wine/*"), ("approver", "wine/*")
     delivery = http.command(mine, "pause", "rel-1")
@@ -353,6 +372,21 @@ def test_an_answer_is_for_who_asked(http):
     assert asked[mine]["answer"]
     assert asked[others]["answer"] is None
     assert asked["viewer", "*"] == asked[mine]
+
+
+def test_whoever_names_what_is_not_there_is_not_told_what_else_there_is(http):
+    token = tokens.make(http.world.store, "some", grants=[roles.grant("operator", "w*")])
+    headers = {"Authorization": f"Bearer {token}"}
+    told = {}
+    for verb, subject in (("start", "water"), ("rollback", "water"), ("retry", "water"), ("pause", None)):
+        body = {"verb": verb} | ({} if subject is None else {"subject": subject})
+        answer = requests.post(f"{http.intake}/api/v1/commands", json=body, headers=headers, timeout=10)
+        told[verb] = answer.json()["delivery"]
+    http.world.settle(1)
+    texts = {verb: http.world.store.answer(delivery)["text"] for verb, delivery in told.items()}
+    assert texts["start"] == "there is no model 'water'; known: wine"
+    assert not [text for text in texts.values() if FOREIGN in text or NAMES[FOREIGN] in text], texts
+    assert "None" not in texts["pause"]
 
 
 # --- between the command and its effect ------------------------------------------------------
