@@ -5,7 +5,7 @@ import json
 import threading
 import time
 from base64 import urlsafe_b64encode
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import jwt
 import pytest
@@ -242,6 +242,33 @@ def test_a_provider_that_leads_elsewhere_is_refused(world, server, about):
         where, _ = server.log_in(answer.headers["Location"], "bob")
         answer = browser.get(f"{where.path}?{where.query}")
     assert answer.status_code == 401
+
+
+STRANGE = [
+    {"about": {"token_endpoint": "http://["}}, {"about": {"token_endpoint": "https://"}},
+    {"about": {"token_endpoint_auth_methods_supported": None}}, {"about": {"issuer": None}},
+    {"about": {"authorization_endpoint": ["http://127.0.0.1"]}}, {"about": {"jwks_uri": "http://127.0.0.1:x/"}},
+    {"about": {"userinfo_endpoint": 5}, "claims": {"groups": None}}, {"keys": {"keys": None}},
+    {"keys": {"keys": [{"kid": ["one"]}]}}, {"keys": {"keys": ["one"]}}, {"keys": {"keys": [{"kid": "one"}]}},
+    {"keys": {"keys": [{"kid": "one", "kty": "oct", "k": "c2VjcmV0"}]}}, {"keys": {}}, {"cut": True},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("lies", STRANGE, ids=str)
+def test_what_no_provider_should_answer_is_told_and_breaks_nothing(world, server, lies):
+    server.lies.update(lies)
+    browser = world.web.application.test_client()
+    answer = browser.get("/-/login/provider")
+    if answer.status_code == 303:
+        answer = browser.get(f"/-/login/back?code={code_for(server, answer.headers['Location'])}")
+    assert answer.status_code in {401, 503}
+    assert 'role="alert"' in answer.text, "by the login, and not as an error of ours"
+
+
+def code_for(server, address):
+    """The rest of the address by which a browser comes back, from a login that this provider let through."""
+    query = {key: values[0] for key, values in parse_qs(urlsplit(address).query).items()}
+    return urlencode(server.authorize({**query, "as": "bob"})).removeprefix("code=")
 
 
 def test_a_changed_key_is_fetched_and_a_forged_one_does_not_make_us_ask_without_end(world, server):
