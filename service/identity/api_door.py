@@ -18,7 +18,7 @@ def guard(routes: Blueprint, store: Store, who: Callable[[Store, str], Caller | 
         if caller is None:
             return problem(401, "a token is needed: Authorization: Bearer <token>")
         g.caller = caller
-        why_not = access.denied(store, caller.rights, access.needed(request), request.view_args or {})
+        why_not = access.denied(store, caller, request)
         return None if why_not is None else problem(why_not.status, why_not.why)
 
 

@@ -68,7 +68,7 @@ def guard(page: Blueprint, store: Store, settings: Settings) -> None:
         g.visitor = visitor
         if request.method == "POST" and not _proves(visitor.proof):
             return _refused("This form belongs to another login. Go back, load the page anew, and try again.")
-        why_not = access.denied(store, visitor.rights, needs, request.view_args or {})
+        why_not = access.denied(store, visitor.caller, request)
         return None if why_not is None else _not_theirs(why_not)
 
 

@@ -11,6 +11,7 @@ from typing import get_args
 
 import pytest
 import requests
+from structlog.testing import capture_logs
 
 from policies import roles
 from policies.events import Verb
@@ -293,6 +294,17 @@ def test_what_is_foreign_looks_like_what_is_not_there(http):
         said = missing.text.replace("nothing/", "beer/").replace("rel-99", NAMES[FOREIGN])
         assert missing.status_code == foreign.status_code == 404
         assert said.replace("model nothing", "model beer") == foreign.text
+
+
+def test_who_is_refused_stands_in_the_log_with_what_they_asked_for_and_not_with_its_name(http):
+    with capture_logs() as logs:
+        for route in ("GET /api/v1/record", "GET /-/releases/<name>", "GET /-/releases"):
+            http.ask(route, ("viewer", "wine/*"), FOREIGN)
+    told = [(one["event"], one["who"], one["asked"], one["status"]) for one in logs]
+    assert told == [
+        ("access denied", "viewer-wine/*", "GET /api/v1/record", 403),
+        ("access denied", "viewer-wine/*", "GET /-/releases/<name>", 404),
+    ]
 
 
 # --- commands --------------------------------------------------------------------------------
