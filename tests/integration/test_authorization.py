@@ -296,6 +296,38 @@ def test_what_is_foreign_looks_like_what_is_not_there(http):
         assert said.replace("model nothing", "model beer") == foreign.text
 
 
+@pytest.mark.parametrize(
+    "route",
+    sorted([*(set(access.ROUTES) - {"POST /-/logout"}), "GET /nothing", "GET /-/nothing", "DELETE /-/"]),
+)
+def test_no_answer_is_taken_for_a_page_that_it_is_not_or_shown_in_a_frame(http, route):
+    for who in (None, ("viewer", "wine/*")):
+        headers = http.ask(route, who, OWN).headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/hooks/git", "/api/v1/commands", "/nothing"])
+def test_the_same_of_the_intake(http, path):
+    for method in ("GET", "POST", "OPTIONS"):
+        headers = requests.request(method, http.intake + path, timeout=10).headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+
+
+def test_unknown_tokens_stand_in_the_log_and_not_themselves(http):
+    headers = {"Authorization": "Bearer segue_a-guess"}
+    with capture_logs() as logs:
+        assert requests.get(f"{http.web}/api/v1/me", headers=headers, timeout=10).status_code == 401
+        asked = requests.post(f"{http.intake}/api/v1/commands", json={}, headers=headers, timeout=10)
+    assert asked.status_code == 401
+    assert [(one["event"], one["asked"]) for one in logs] == [
+        ("unknown token", "GET /api/v1/me"), ("unknown token", "POST /api/v1/commands")
+    ]  # fmt: skip
+    assert "guess" not in str(logs)
+
+
 def test_who_is_refused_stands_in_the_log_with_what_they_asked_for_and_not_with_its_name(http):
     with capture_logs() as logs:
         for route in ("GET /api/v1/record", "GET /-/releases/<name>", "GET /-/releases"):
