@@ -304,6 +304,7 @@ def test_no_answer_is_taken_for_a_page_that_it_is_not_or_shown_in_a_frame(http, 
     for who in (None, ("viewer", "wine/*")):
         headers = http.ask(route, who, OWN).headers
         assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "same-origin"
         assert "default-src 'none'" in headers["Content-Security-Policy"]
         assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 import requests
 from sqlalchemy import event
+from structlog.testing import capture_logs
 
 from policies.release import Phase
 from service.identity import sessions, tokens
@@ -235,6 +236,14 @@ def test_whoever_guesses_tokens_waits_and_holds_up_nobody_who_has_a_link_or_a_to
     assert int(answer.headers["Retry-After"]) > 0
     assert world.web.post("/-/login", data={"token": world.people["bob"]}).status_code == 303
     assert world.web.post(link(world)).status_code == 303
+
+
+def test_wrong_tokens_at_the_page_stand_in_the_log_by_address_alone(world):
+    with capture_logs() as logs:
+        world.web.post("/-/login", data={"token": "segue_nobodys"})
+        world.web.post("/-/login", data={"token": world.people["bob"]})
+    assert [(one["event"], one["address"]) for one in logs] == [("login by a wrong token", "127.0.0.1")]
+    assert "nobodys" not in str(logs)
 
 
 def guessing(world, *, forwarded):
