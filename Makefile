@@ -71,7 +71,7 @@ test-faults-whole: $(READY) ## the same at full length: 10,000 kills of bodies, 
 fuzz: $(READY) ## a million changed inputs over all parsers, 50,000 malformed requests to intake and to web (a quarter of an hour or more); SLICE=60: so many seconds
 	$(BIN)/python -m tests.fuzz $(if $(SLICE),--seconds $(SLICE) --requests 3000)
 
-ON_POSTGRESQL = $(addprefix tests/scenarios/test_,$(addsuffix .py,lost_webhooks when_newer orders parked upgrades trust))
+ON_POSTGRESQL = $(addprefix tests/scenarios/test_,$(addsuffix .py,lost_webhooks when_newer orders parked upgrades trust)) tests/integration/test_authorization.py
 
 test-hosts: $(READY) $(MLFLOW_READY) $(SENDERS_READY) ## tests with real servers beside Segue: Gitea, Alertmanager, a Matrix server (built or installed once, minutes), MLflow, Distribution, Prometheus, brokers, PostgreSQL
 	$(BIN)/python -m tests.hosts.packages

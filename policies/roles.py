@@ -82,6 +82,11 @@ class Rights:
         """Whether it may be done to a model in at least one environment."""
         return any(_matches(place.partition("/")[0], model) for place in self._places(action))
 
+    def may_throughout_model(self, action: str, model: str) -> bool:
+        """Whether it may be done to a model in every environment, also those that are not there yet."""
+        parts = (place.partition("/") for place in self._places(action))
+        return any(environment == "*" and _matches(named, model) for named, _, environment in parts)
+
     def targets(self, action: str) -> str | None:
         """A regular expression of the targets where it may be done; None: all of them."""
         places = self._places(action)

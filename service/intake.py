@@ -33,6 +33,12 @@ PEOPLE = "people"
 LABELS = "labels"
 CHANNELS = ("api", "cli")  # that whoever has a token may say they speak by
 RETRY_AFTER = "5"
+# A browser must take no answer for a page, keep none, and frame none.
+PLAIN = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
 KEPT = ("user-agent", "content-type")  # headers that are kept beside those of the signature
 SIGNED = ("x-", "webhook-", "ce-")
 # Some senders put a login into a header of theirs: it is not kept. (`X-Event-Key` of Bitbucket is none.)
@@ -127,8 +133,9 @@ def _for_people(app: Flask, desk: "_Desk", actors: Actors) -> None:
             batch = labels.parse(body)
         except Malformed as error:
             raise Refusal(400, str(error)) from None
-        if not caller.rights.may_of_model("label", batch.model):
-            raise _denied("label", batch.model)
+        # True labels judge a model wherever it serves, so a role in one environment is not enough.
+        if not caller.rights.may_throughout_model("label", batch.model):
+            raise _denied("label", f"{batch.model}/*")
         return desk.take(LABELS, _asked_once(caller), body)
 
 
@@ -157,6 +164,7 @@ def _caller(actors: Actors) -> Caller:
     """Whose token it is."""
     caller = actors(request.headers.get("Authorization", ""))
     if caller is None:
+        log.info("unknown token", asked=f"{request.method} {request.path}")
         raise Refusal(401, "a token is needed: Authorization: Bearer <token>")
     return caller
 
@@ -321,4 +329,5 @@ def _errors(app: Flask, meters: _Meters) -> None:
         began = request.environ.get("segue.began")
         if began is not None and request.method == "POST":
             meters.seconds.observe(time.monotonic() - began)
+        response.headers.update(PLAIN)
         return response

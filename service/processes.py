@@ -128,7 +128,8 @@ def run_web(chosen: Settings) -> None:
 
     app = web.create_web(build(chosen), Series.open(chosen.store_url("series")))
     installation.write_down(chosen.home, "web", chosen.web_port)
-    serving.serve(app, chosen.host, chosen.web_port, ending.stop_on_signals(), threads=8)
+    forwarded = bool(chosen.proxies)
+    serving.serve(app, chosen.host, chosen.web_port, ending.stop_on_signals(), threads=8, forwarded=forwarded)
 
 
 def _open_probe(chosen: Settings, name: str, ready: Callable[[], bool]) -> int:

@@ -63,6 +63,8 @@ class Provider:
         return {**told, **self.lies.get("about", {})}
 
     def keys(self):
+        if "keys" in self.lies:
+            return self.lies["keys"]
         public = json.loads(RSAAlgorithm.to_jwk(self.key.public_key()))
         return {"keys": [{**public, "kid": self.kid, "use": "sig", "alg": "RS256"}]}
 
@@ -114,6 +116,8 @@ class Provider:
 
 def _handler(provider):
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
         def do_GET(self):
             where = urlsplit(self.path)
             provider.asked.append(where.path)
@@ -143,9 +147,15 @@ def _handler(provider):
             content = json.dumps(body).encode()
             self.send_response(provider.lies.get("status", status))
             self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
+            if "pieces" in provider.lies:
+                self.send_header("Transfer-Encoding", "chunked")
+                content = b"".join(b"1\r\n%c\r\n" % one for one in content) + b"0\r\n\r\n"
+            else:
+                more = 1 if "cut" in provider.lies else 0
+                self.send_header("Content-Length", str(len(content) + more))
             self.end_headers()
             self.wfile.write(content)
+            self.close_connection = True
 
         def log_message(self, *_):
             pass

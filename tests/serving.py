@@ -3,16 +3,14 @@
 import threading
 from contextlib import suppress
 
-from waitress.server import create_server
-
-from service.machine.serving import OPTIONS
+from service.machine.serving import server_of
 
 
 class Served:
     """Serves the application on a port of its own until `end`. Each has its own sockets to look after."""
 
-    def __init__(self, app):
-        self._server = create_server(app, map={}, host="127.0.0.1", port=0, **OPTIONS)
+    def __init__(self, app, *, forwarded=False):
+        self._server = server_of(app, "127.0.0.1", 0, forwarded=forwarded, map={})
         self.port = self._server.effective_port
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()

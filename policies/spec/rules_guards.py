@@ -178,7 +178,7 @@ def _check_segments(guard: Mapping, findings: Findings) -> None:
     if written is None:
         return
     by = written.get("by") if isinstance(written, Mapping) else written
-    if by is None:
+    if by is None or (isinstance(by, Scalar) and by.empty):
         message = "`segments` needs `by`, the label whose values are judged by themselves"
         findings.add(written.place, message, allowed=("by",))
     items = by.items if isinstance(by, Sequence) else ()

@@ -19,6 +19,7 @@ import requests
 
 from service.adapters.reach import Elsewhere, Own
 from service.adapters.steady import steady
+from service.adapters.understood import understood
 from service.ports.identity import Attempt, Identity
 from service.ports.outcomes import Refused, Retry
 from service.settings import HERE, Settings
@@ -27,7 +28,7 @@ ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "E
 CLOCKS = 60.0  # seconds that its clock and ours may differ
 KEPT_SECONDS = 600.0  # for which its addresses and keys are not asked for again
 KEYS_SECONDS = 10.0  # between two looks for a key that is not known
-MOST_BYTES = 1 << 20
+MOST_BYTES, PIECE = 1 << 20, 1 << 16
 MOST_GROUPS, MOST_NAME = 500, 200
 TIMEOUT = (3.0, 10.0)
 SECRET = "oidc-secret"  # noqa: S105  the file's name
@@ -42,13 +43,14 @@ class _Known:
     at: float
 
 
+@understood
 class OidcProvider:
     """One provider, of which this installation is a client."""
 
     def __init__(
         self, settings: Settings, issuer: str, client: str, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._settings, self._issuer, self._client, self._clock = settings, issuer, client, clock
+        self._settings, self.url, self._client, self._clock = settings, issuer, client, clock
         here = urlsplit(issuer).hostname in HERE
         own = Own()
         self._own = steady(requests.Session(), reach=own)
@@ -99,9 +101,9 @@ class OidcProvider:
 
     def _published(self) -> _Known:
         if self._known is None or self._clock() - self._known.at > KEPT_SECONDS:
-            about = self._json(self._own, "GET", f"{self._issuer}/.well-known/openid-configuration")
-            if str(about.get("issuer", "")).rstrip("/") != self._issuer:
-                raise Refused(f"{self._issuer} says that it is another provider")
+            about = self._json(self._own, "GET", f"{self.url}/.well-known/openid-configuration")
+            if str(about.get("issuer", "")).rstrip("/") != self.url:
+                raise Refused(f"{self.url} says that it is another provider")
             self._known = self._with_keys(about)
         return self._known
 
@@ -113,13 +115,13 @@ class OidcProvider:
     def _endpoint(self, known: _Known, name: str) -> str:
         """One of its addresses: by HTTPS, but where the provider itself is on this machine without."""
         found = str(known.about.get(name, ""))
-        if urlsplit(found).scheme not in {"https", urlsplit(self._issuer).scheme}:
+        if urlsplit(found).scheme not in {"https", urlsplit(self.url).scheme}:
             raise Refused(f"the provider's {name} is no address that can be trusted")
         return found
 
     def _key(self, known: _Known, kid: str | None, algorithm: str) -> jwt.PyJWK:
         fitting = [
-            key for key in known.keys if key.get("use", "sig") == "sig" and kid in {None, key.get("kid")}
+            key for key in known.keys if key.get("use", "sig") == "sig" and kid in (None, key.get("kid"))
         ]
         if len(fitting) == 1:
             return jwt.PyJWK(dict(fitting[0]), algorithm)
@@ -175,7 +177,9 @@ class OidcProvider:
             raise Refused(f"the provider's answer does not hold: {_word(str(wrong))}") from wrong
         if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), attempt.nonce.encode()):
             raise Refused("the provider's answer is for another login")
-        if claims.get("azp", self._client) != self._client:
+        # One for several clients must say which of them asked (Core 3.1.3.7).
+        alone = claims["aud"] in (self._client, [self._client])
+        if claims.get("azp", self._client if alone else None) != self._client:
             raise Refused("the provider's answer is for another client")
         return claims
 
@@ -189,8 +193,7 @@ class OidcProvider:
     def _identity(self, claims: Mapping[str, Any]) -> Identity:
         wanted = self._settings.oidc_name
         name = claims.get(wanted)
-        odd = not isinstance(name, str) or not name.strip() or len(name) > MOST_NAME or not name.isprintable()
-        if odd or (wanted == "email" and claims.get("email_verified") is not True):
+        if not _usable(name) or (wanted == "email" and claims.get("email_verified") is not True):
             raise Refused(f"the provider says no `{wanted}` of you that could be used")
         groups = claims.get(self._settings.oidc_groups)
         named = [one for one in groups if isinstance(one, str)] if isinstance(groups, list) else []
@@ -198,26 +201,48 @@ class OidcProvider:
 
     def _json(self, session: requests.Session, method: str, url: str, **given: Any) -> dict[str, Any]:
         """The JSON object that it answers, at this address and no other."""
+        given |= {"timeout": TIMEOUT, "allow_redirects": False, "stream": True}
         try:
-            with session.request(
-                method, url, timeout=TIMEOUT, allow_redirects=False, stream=True, **given
-            ) as answer:
-                content = answer.raw.read(MOST_BYTES + 1, decode_content=True)
-                body = json.loads(content) if len(content) <= MOST_BYTES else None
-        except (ValueError, RecursionError):
-            body = None
+            with session.request(method, url, **given) as answer:
+                body = _object(_content(answer))
         except (requests.RequestException, OSError) as error:
             raise Retry(f"the provider of identities does not answer: {type(error).__name__}") from error
         if answer.status_code >= 500:
             raise Retry(f"the provider of identities answers {answer.status_code}")
-        if answer.status_code != 200 or not isinstance(body, dict):
-            why = body.get("error", answer.status_code) if isinstance(body, dict) else answer.status_code
+        if answer.status_code != 200 or body is None:
+            why = (body or {}).get("error", answer.status_code)
             raise Refused(f"the provider refused: {_word(str(why))}")
         return body
 
 
+def _content(answer: requests.Response) -> bytes:
+    """Its body; of one that is too long no more than shows that."""
+    found = b""
+    for piece in answer.iter_content(PIECE):
+        found += piece
+        if len(found) > MOST_BYTES:
+            break
+    return found
+
+
+def _object(content: bytes) -> dict[str, Any] | None:
+    """The JSON object; None for anything else, and for what is too long."""
+    try:
+        found = json.loads(content) if len(content) <= MOST_BYTES else None
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
 def _no_login(asked: requests.PreparedRequest) -> requests.PreparedRequest:
     return asked
+
+
+def _usable(name: Any) -> bool:
+    """Whether it names somebody, and nobody could take it for another's name: ` ann` is not ann."""
+    return (
+        isinstance(name, str) and 0 < len(name) <= MOST_NAME and name.isprintable() and name == name.strip()
+    )
 
 
 def _word(text: str) -> str:

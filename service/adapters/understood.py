@@ -48,5 +48,5 @@ def _understanding(method: Callable[P, T]) -> Callable[P, T]:
 
 
 def _who(adapter: Any) -> str:
-    rest = adapter._rest  # noqa: SLF001 (the adapters that are understood have one)
+    rest = getattr(adapter, "_rest", adapter)  # where it is not a part of its own, it is the adapter itself
     return str(getattr(rest, "root", None) or rest.url)

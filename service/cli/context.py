@@ -2,11 +2,13 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from service import settings
 from service.client import Client, client_of
@@ -43,3 +45,13 @@ def traceback_wanted() -> bool:
 def print_json(body: Any) -> None:
     """One JSON document."""
     click.echo(json.dumps(body, indent=2, sort_keys=True))
+
+
+def table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
+    """Rows whose texts others may have written: shown as they are, and folded where they are too long."""
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table

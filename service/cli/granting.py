@@ -1,26 +1,21 @@
 """Who may do what: tokens, roles for people, who one is. All but `whoami` work on the machine itself."""
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import click
-from rich.table import Table
 from rich.text import Text
 
 from policies import roles
 from policies.roles import Grant, Role
 from policies.spec.forms import DURATION
 from service.cli.amounts import Amount
-from service.cli.context import api, as_json, chosen, console, print_json
+from service.cli.context import api, as_json, console, print_json, table
+from service.cli.storing import own_store
 from service.identity import callers, tokens
-from service.identity.callers import OF_TOKEN
-from service.machine import installation
+from service.identity.callers import MACHINE, OF_TOKEN
 from service.showing.terminal import ago
 from service.store.store import Store
-
-OWNER = "segue"  # who gives roles: whoever has the machine
 
 
 class Where(click.ParamType[str]):
@@ -44,18 +39,6 @@ on = click.option(
     metavar="WHERE",
     help="Only at these targets: wine, wine/production, '*/staging'. Default: all. Again for more.",
 )
-
-
-@contextmanager
-def _store() -> Iterator[Store]:
-    settings = chosen()
-    installation.make_folders(settings.home)
-    installation.check_store(settings)
-    store = Store.open(settings.store_url("engine"))
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 @click.command()
@@ -94,7 +77,7 @@ def token(
     if not name.strip():
         raise click.BadParameter("a token needs its owner's name, as Git calls them: segue token ann")
     wanted = _grants(given, places, only)
-    with _store() as store:
+    with own_store() as store:
         if revoke:
             _revoke(store, name, wants_json=wants_json)
             return
@@ -136,7 +119,7 @@ def listed(*, wants_json: bool) -> None:
 
     The tokens themselves are stored nowhere.
     """
-    with _store() as store:
+    with own_store() as store:
         now = store.now()
         found = tokens.all_of(store)
     if wants_json:
@@ -147,7 +130,7 @@ def listed(*, wants_json: bool) -> None:
         print_json({"tokens": told})
         return
     rows = [(one.name, str(may), ago(one.created), _end(one.expires, now)) for one, may in found]
-    console().print(_table(("name", "may", "made", "ends"), rows))
+    console().print(table(("name", "may", "made", "ends"), rows))
 
 
 def _end(expires: float | None, now: float) -> str:
@@ -155,15 +138,6 @@ def _end(expires: float | None, now: float) -> str:
         return "never"
     when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(expires))
     return when if expires > now else f"ended {when}"
-
-
-def _table(columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    return table
 
 
 @click.command()
@@ -187,12 +161,12 @@ def grant(who: str, role: str | None, places: tuple[str, ...], *, revoke: bool, 
       segue grant oidc:ann --revoke
     """
     wanted = _granted(_holder(who), role, places, revoke=revoke)
-    with _store() as store, store.change() as change:
+    with own_store() as store, store.change() as change:
         if revoke:
-            gone = [callers.take_back(change, who, OWNER, one) for one in wanted]
-            count = sum(gone) if wanted else callers.take_back(change, who, OWNER)
+            gone = [callers.take_back(change, who, MACHINE, one) for one in wanted]
+            count = sum(gone) if wanted else callers.take_back(change, who, MACHINE)
         else:
-            count = sum(callers.give(change, who, one, OWNER) for one in wanted)
+            count = sum(callers.give(change, who, one, MACHINE) for one in wanted)
         rights = callers.granted(change, [who])
     if wants_json:
         print_json({"who": who, "changed": count, "roles": _listed(rights.grants)})
@@ -225,7 +199,7 @@ def given(*, wants_json: bool) -> None:
 
     What tokens may do stands in: segue tokens
     """
-    with _store() as store, store.read() as read:
+    with own_store() as store, store.read() as read:
         found = [one for one in callers.all_given(read) if not one.holder.startswith(OF_TOKEN)]
     if wants_json:
         told = [
@@ -241,7 +215,7 @@ def given(*, wants_json: bool) -> None:
         print_json({"grants": told})
         return
     rows = [(one.holder, one.grant.role.value, one.grant.where, ago(one.at)) for one in found]
-    console().print(_table(("who", "role", "on", "given"), rows) if rows else "nobody was given a role yet")
+    console().print(table(("who", "role", "on", "given"), rows) if rows else "nobody was given a role yet")
 
 
 @click.command()

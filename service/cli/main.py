@@ -18,7 +18,7 @@ PLACES = {
     "up": "running", "down": "running", "doctor": "running", "connect": "connecting",
     "cluster": "connecting", "person": "naming", "signing-key": "connecting",
     "token": "granting", "tokens": "granting", "grant": "granting", "grants": "granting",
-    "whoami": "granting",
+    "whoami": "granting", "logins": "visiting",
     "init": "checking", "check": "checking", "simulate": "simulating",
     "open": "opening", "releases": "showing", "show": "showing", "watch": "showing",
     "logs": "showing", "report": "reporting", "replay": "replaying", "targets": "showing",

@@ -2,10 +2,9 @@
 
 import click
 
-from service.cli.context import as_json, chosen, console, print_json
+from service.cli.context import as_json, console, print_json
+from service.cli.storing import own_store
 from service.identity import people
-from service.machine import installation
-from service.store.store import Store
 
 
 @click.command()
@@ -27,15 +26,11 @@ def person(name: str | None, accounts: tuple[str, ...], *, forget: bool, wants_j
     """
     if (accounts or forget) and not name:
         raise click.UsageError("whose accounts? write: segue person NAME ACCOUNT...")
-    settings = chosen()
-    installation.make_folders(settings.home)
-    installation.check_store(settings)
-    store = Store.open(settings.store_url("engine"))
-    if name and (accounts or forget):
-        people.name(store, name, () if forget else accounts)
-    with store.read() as read:
-        known = people.everybody(read)
-    store.close()
+    with own_store() as store:
+        if name and (accounts or forget):
+            people.name(store, name, () if forget else accounts)
+        with store.read() as read:
+            known = people.everybody(read)
     shown = {one: list(theirs) for one, theirs in known.items() if name in {None, one}}
     if wants_json:
         print_json({"people": shown})

@@ -8,13 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+import structlog
 from flask import Request
 
 from policies import roles
 from policies.roles import Rights
+from service.identity.callers import Caller
 from service.store.states import number_of
 from service.store.store import Store
 
+log = structlog.get_logger()
 PAGE, API = "/-", "/api/v1"
 
 
@@ -105,8 +108,17 @@ def needed(asked: Request) -> Needed | None:
     )
 
 
-def denied(store: Store, rights: Rights, needs: Needed | None, named: Mapping[str, str]) -> Denied | None:
-    """Why somebody with these rights may not do what the address is for; None where they may."""
+def denied(store: Store, caller: Caller, asked: Request) -> Denied | None:
+    """Why the caller may not do what the address is for; None where they may. It is logged."""
+    found = why_not(store, caller.rights, needed(asked), asked.view_args or {})
+    if found is not None:
+        rule = asked.url_rule.rule if asked.url_rule is not None else ""
+        log.info("access denied", who=caller.name, asked=f"{asked.method} {rule}", status=found.status)
+    return found
+
+
+def why_not(store: Store, rights: Rights, needs: Needed | None, named: Mapping[str, str]) -> Denied | None:
+    """The same of somebody with these rights, and a row of the table."""
     if needs is None:
         return Denied(403, "nobody may do this here")
     if rights.may_everywhere(needs.action) or not needs.action:

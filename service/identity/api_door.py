@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 
+import structlog
 from flask import Blueprint, Response, g, jsonify, request
 
 from service.identity import access
 from service.identity.callers import Caller
 from service.store.store import Store
+
+log = structlog.get_logger()
 
 
 def guard(routes: Blueprint, store: Store, who: Callable[[Store, str], Caller | None]) -> None:
@@ -16,9 +19,11 @@ def guard(routes: Blueprint, store: Store, who: Callable[[Store, str], Caller | 
     def known() -> Response | None:
         caller = who(store, request.headers.get("Authorization", ""))
         if caller is None:
+            rule = request.url_rule.rule if request.url_rule is not None else ""
+            log.info("unknown token", asked=f"{request.method} {rule}")
             return problem(401, "a token is needed: Authorization: Bearer <token>")
         g.caller = caller
-        why_not = access.denied(store, caller.rights, access.needed(request), request.view_args or {})
+        why_not = access.denied(store, caller, request)
         return None if why_not is None else problem(why_not.status, why_not.why)
 
 

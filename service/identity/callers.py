@@ -16,6 +16,7 @@ from service.store.reading import Reading
 from service.store.rows import Token
 from service.store.tables import role_grant
 
+MACHINE = "segue"  # who gives roles and makes tokens, in the record: whoever has the machine
 OF_TOKEN, GROUP = "token:", "@"  # what the holder of a token's own grants begins with, and a group's
 # Of a token, `role` says which of these it is. Processes of versions before there were roles know the first
 # two, and refuse the third.

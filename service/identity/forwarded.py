@@ -5,7 +5,7 @@ taken from the right for as long as they are proxies themselves.
 """
 
 from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 
 def client(remote: str, forwarded: str, proxies: Sequence[str]) -> str:
@@ -14,28 +14,28 @@ def client(remote: str, forwarded: str, proxies: Sequence[str]) -> str:
     networks = [ip_network(text) for text in proxies]
     chain = [*(part.strip() for part in forwarded.split(",") if part.strip()), remote]
     while len(chain) > 1 and _within(chain[-1], networks):
-        if not _is_address(chain[-2]):
+        if _address(chain[-2]) is None:
             break
         chain.pop()
     return _counted(chain[-1])
 
 
 def _within(text: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
-    return _is_address(text) and any(ip_address(text) in network for network in networks)
+    found = _address(text)
+    return found is not None and any(found in network for network in networks)
 
 
-def _is_address(text: str) -> bool:
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """The address; of an IPv4 one that a socket for both writes as IPv6, that one."""
     try:
-        ip_address(text)
+        found = ip_address(text)
     except ValueError:
-        return False
-    return True
+        return None
+    return found.ipv4_mapped or found if isinstance(found, IPv6Address) else found
 
 
 def _counted(text: str) -> str:
-    if not _is_address(text):
-        return text
-    found = ip_address(text)
-    if not isinstance(found, IPv6Address):
-        return str(found)
-    return str(found.ipv4_mapped or ip_network((found, 64), strict=False).network_address)
+    found = _address(text)
+    if isinstance(found, IPv6Address):
+        return str(ip_network((found, 64), strict=False).network_address)
+    return text if found is None else str(found)

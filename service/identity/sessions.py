@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Table, delete, insert, select, update
+from sqlalchemy import Table, delete, insert, null, select, update
 
 from policies.roles import Rights
 from service.identity import callers
@@ -113,11 +113,52 @@ def end(store: Store, secret: str) -> None:
             change.connection.execute(delete(table).where(table.c.digest == digest_of(secret)))
 
 
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A login that goes on: whose, since when, and when it was used last, to a minute."""
+
+    name: str
+    since: float
+    used: float
+
+
+def all_open(read: Reading) -> list[Open]:
+    """All logins of the page, by name."""
+    by_token = select(token.c.name, session.c.used, session.c.until, token.c.expires)
+    rows = read.connection.execute(
+        by_token.join(token, token.c.hash == session.c.token).where(~session.c.link)
+    ).all()
+    theirs = [*rows, *read.connection.execute(select(login.c.name, login.c.used, login.c.until, null()))]
+    found = (
+        Open(name, until - LONGEST_SECONDS, used)
+        for name, used, until, expires in theirs
+        if read.now < _end(until, used, expires)
+    )
+    return sorted(found, key=lambda one: (one.name, one.since))
+
+
+def end_all(store: Store, name: str, by: str) -> int:
+    """End all logins of somebody, and the links that would make more; how many logins there were."""
+    with store.change() as change:
+        count = sum(one.name == name for one in all_open(change))
+        theirs = select(token.c.hash).where(token.c.name == name)
+        change.connection.execute(delete(session).where(session.c.token.in_(theirs)))
+        change.connection.execute(delete(login).where(login.c.name == name))
+        if count:
+            change.record(f"login-{name}", by, "logged out", {"logins": count})
+        return count
+
+
+def _end(until: float, used: float, expires: float | None) -> float:
+    """When a login ends that is not used any more."""
+    return min(until, used + IDLE_SECONDS, until if expires is None else expires)
+
+
 def _by_token(read: Reading, digest: str) -> _Found | None:
     joined = session.join(token, token.c.hash == session.c.token)
     wanted = select(token, session.c.used, session.c.until).select_from(joined)
     row = read.connection.execute(wanted.where(session.c.digest == digest, ~session.c.link)).one_or_none()
-    if row is None or read.now >= min(row.until, row.used + IDLE_SECONDS, row.expires or row.until):
+    if row is None or read.now >= _end(row.until, row.used, row.expires):
         return None
     known = Token(row.name, row.hash, row.role, row.created, row.expires)
     return _Found(session, callers.of_token(read, known), row.used)
@@ -125,7 +166,7 @@ def _by_token(read: Reading, digest: str) -> _Found | None:
 
 def _by_provider(read: Reading, digest: str) -> _Found | None:
     row = read.connection.execute(select(login).where(login.c.digest == digest)).one_or_none()
-    if row is None or read.now >= min(row.until, row.used + IDLE_SECONDS):
+    if row is None or read.now >= _end(row.until, row.used, None):
         return None
     return _Found(login, callers.of_login(read, row.name, tuple(row.groups)), row.used)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from policies.roles import Grant, Rights
 from service.identity import callers
-from service.identity.callers import ASKING, OF_TOKEN, SCOPED, WHOLE, Caller
+from service.identity.callers import ASKING, MACHINE, OF_TOKEN, SCOPED, WHOLE, Caller
 from service.store.change import Change
 from service.store.rows import Token
 from service.store.store import Store
@@ -33,12 +33,12 @@ def make(
     these say; without, everything, or what `role` says."""
     secret = "segue_" + secrets.token_urlsafe(32)
     with store.change() as change:
-        callers.take_back(change, OF_TOKEN + name, "segue")
+        callers.take_back(change, OF_TOKEN + name, MACHINE)
         kind = SCOPED if grants else role
         change.save_token(Token(name, digest_of(secret), kind, change.now, expires))
         for grant in dict.fromkeys(grants):
-            callers.give(change, OF_TOKEN + name, grant, "segue")
-        change.record(f"token-{name}", "segue", "token made", {"role": kind, "expires": expires})
+            callers.give(change, OF_TOKEN + name, grant, MACHINE)
+        change.record(f"token-{name}", MACHINE, "token made", {"role": kind, "expires": expires})
     return secret
 
 
@@ -46,16 +46,16 @@ def take(store: Store, name: str, secret: str, role: str = WHOLE) -> None:
     """Let a token that was made elsewhere be valid, in place of the one that had the name before."""
     with store.change() as change:
         change.save_token(Token(name, digest_of(secret), role, change.now, None))
-        change.record(f"token-{name}", "segue", "token taken", {"role": role})
+        change.record(f"token-{name}", MACHINE, "token taken", {"role": role})
 
 
 def revoke(store: Store, name: str) -> bool:
     """End a token, and with it its sessions and links; whether there was one of that name."""
     with store.change() as change:
-        callers.take_back(change, OF_TOKEN + name, "segue")
+        callers.take_back(change, OF_TOKEN + name, MACHINE)
         there = change.remove_token(name)
         if there:
-            change.record(f"token-{name}", "segue", "token revoked")
+            change.record(f"token-{name}", MACHINE, "token revoked")
     return there
 
 

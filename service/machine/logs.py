@@ -1,10 +1,9 @@
 """Where processes log: one JSON object per line, event name first, in files that never grow without end."""
 
 import logging
-import sys
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import structlog
 
@@ -18,11 +17,6 @@ def to_file(folder: Path, process: str) -> None:
     handler = RotatingFileHandler(folder / f"{process}.log", maxBytes=MOST_BYTES, backupCount=KEPT)
     _configure(handler)
     structlog.contextvars.clear_contextvars()
-
-
-def to_stream(stream: TextIO = sys.stderr) -> None:
-    """Log to a stream, for processes that somebody else supervises."""
-    _configure(logging.StreamHandler(stream))
 
 
 def _configure(handler: logging.Handler) -> None:

@@ -5,7 +5,7 @@ import threading
 from typing import Any
 
 from flask import Flask
-from waitress.server import create_server
+from waitress.server import BaseWSGIServer, create_server
 
 # A proxy keeps connections that nobody uses (NGINX and AWS 60 s, Traefik 90 s, Google 600 s). Closed here
 # first, they would lose the delivery that is being sent: a POST is not sent again, its sender gets a 502.
@@ -27,7 +27,23 @@ OPTIONS: dict[str, Any] = {
 HEARD_SECONDS = 5.0
 
 
-def serve(app: Flask, host: str, port: int, stop: threading.Event, threads: int = 32) -> None:
+def server_of(app: Flask, host: str, port: int, *, forwarded: bool = False, **changed: Any) -> BaseWSGIServer:
+    """A server that has a port. Without `forwarded` the application never sees what proxies write, or anybody
+    who pretends to be one: only who asks `service.identity.forwarded` may."""
+    options = {**OPTIONS, "clear_untrusted_proxy_headers": not forwarded, **changed}
+    made: BaseWSGIServer = create_server(app, host=host, port=port, **options)
+    return made
+
+
+def serve(
+    app: Flask,
+    host: str,
+    port: int,
+    stop: threading.Event,
+    threads: int = OPTIONS["threads"],
+    *,
+    forwarded: bool = False,
+) -> None:
     """Serve until told to stop; what is being answered then is answered.
 
     What was imported until now stays for good: looking through it for garbage, again and again, would
@@ -35,7 +51,7 @@ def serve(app: Flask, host: str, port: int, stop: threading.Event, threads: int 
     """
     gc.collect()
     gc.freeze()
-    server = create_server(app, host=host, port=port, **{**OPTIONS, "threads": threads})
+    server = server_of(app, host, port, forwarded=forwarded, threads=threads)
     running = threading.Thread(target=server.run, name="waitress", daemon=True)
     running.start()
     while not stop.wait(HEARD_SECONDS):

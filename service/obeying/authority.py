@@ -31,6 +31,8 @@ def why_not(deciding: Deciding, command: Command, plan: Plan | None) -> str | No
     if command.verb in _ALL or not rights.may_somewhere(command.verb):
         return _refused(command, rights, "everything" if command.verb in _ALL else "something")
     targets = _concerned(deciding, command, plan)
+    if command.subject is None and not targets:
+        return f"{command.verb} what? name a release or a target; {command.actor} has {rights}"
     if not targets or not all(rights.may("see", target) for target in targets):
         return f"there is nothing named {command.subject!r} that {command.actor} could {command.verb}"
     missing = next((target for target in targets if not rights.may(command.verb, target)), None)

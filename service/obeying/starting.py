@@ -6,6 +6,7 @@ from service.arrivals import say
 from service.bootstrap import Parts
 from service.engine import planning
 from service.engine.beginning import Plan
+from service.obeying import authority
 from service.obeying.reply import Reply
 from service.ports.outcomes import Refused
 from service.sources import REGISTRY_KINDS
@@ -19,7 +20,7 @@ def plan(parts: Parts, command: Command) -> Reply | Plan:
     """The plan, or why there is none. Raises `Retry` where a source cannot be asked now."""
     row = next((r for r in parts.store.models() if r.name == command.subject), None)
     if row is None:
-        known = ", ".join(r.name for r in parts.store.models()) or "none is declared yet"
+        known = ", ".join(_theirs(parts, command)) or "none is declared yet"
         return Reply(ok=False, text=f"there is no model {command.subject!r}; known: {known}")
     with parts.store.read() as read:
         no_say = say.no_say(read, command, f"{row.name}/*")
@@ -36,6 +37,13 @@ def plan(parts: Parts, command: Command) -> Reply | Plan:
         return _of_branch(parts, row, given, command.actor)
     except Refused as reason:
         return Reply(ok=False, text=str(reason))
+
+
+def _theirs(parts: Parts, command: Command) -> list[str]:
+    """The models that they may start; of others they are not told."""
+    with parts.store.read() as read:
+        rights = authority.rights_of(read, command)
+    return [row.name for row in parts.store.models() if rights.may_of_model(command.verb, row.name)]
 
 
 def _of_registry(parts: Parts, row: ModelRow, given: dict[str, str], actor: str) -> Plan:

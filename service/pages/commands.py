@@ -12,7 +12,7 @@ from service.engine.seen import SEEN
 from service.errors import StoreError
 from service.identity import answers
 from service.identity.callers import Caller
-from service.pages.door import ROOT
+from service.pages.door import inside
 from service.store.inbox import Delivery
 
 PEOPLE = "people"  # the inbox's name for what people say, whichever way they say it
@@ -42,8 +42,7 @@ def routes(page: Blueprint, parts: Parts) -> None:
         except StoreError:
             why = "The store does not answer, so nothing was done. Try again in some seconds."
             return make_response(render_template("wrong.html", title="Not done", why=why), 503)
-        back = request.form.get("back", "")
-        where = back if back.startswith(ROOT) and "?" not in back and "\\" not in back else ROOT
+        where = inside(request.form.get("back", "").partition("?")[0])
         return make_response(redirect(f"{where}?told={stored.id}", 303))
 
     @page.get("/answers/<delivery>")

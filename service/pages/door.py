@@ -5,12 +5,14 @@ A form carries its session's proof, which no other site knows, and comes from a 
 """
 
 import hmac
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+import structlog
 from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
 
 from service.identity import access, forwarded, sessions
@@ -18,6 +20,7 @@ from service.identity.access import Denied
 from service.settings import Settings
 from service.store.store import Store
 
+log = structlog.get_logger()
 ROOT = "/-/"
 LOGINS, WINDOW = 10, 60.0  # so many wrong tokens from one address in so many seconds
 ADDRESSES = 1000  # that are remembered
@@ -29,19 +32,22 @@ class Attempts:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._wrong: dict[str, deque[float]] = {}
+        self._alone = threading.Lock()
 
     def wait(self, address: str) -> float:
         """Seconds until that address may try again."""
-        wrong, now = self._wrong.get(address), self._clock()
-        while wrong and wrong[0] <= now - WINDOW:
-            wrong.popleft()
-        return wrong[0] + WINDOW - now if wrong and len(wrong) >= LOGINS else 0.0
+        with self._alone:
+            wrong, now = self._wrong.get(address), self._clock()
+            while wrong and wrong[0] <= now - WINDOW:
+                wrong.popleft()
+            return wrong[0] + WINDOW - now if wrong and len(wrong) >= LOGINS else 0.0
 
     def failed(self, address: str) -> None:
         """Remember a wrong one."""
-        if address not in self._wrong and len(self._wrong) >= ADDRESSES:
-            del self._wrong[next(iter(self._wrong))]
-        self._wrong.setdefault(address, deque()).append(self._clock())
+        with self._alone:
+            if address not in self._wrong and len(self._wrong) >= ADDRESSES:
+                del self._wrong[next(iter(self._wrong))]
+            self._wrong.setdefault(address, deque()).append(self._clock())
 
 
 def guard(page: Blueprint, store: Store, settings: Settings) -> None:
@@ -62,7 +68,7 @@ def guard(page: Blueprint, store: Store, settings: Settings) -> None:
         g.visitor = visitor
         if request.method == "POST" and not _proves(visitor.proof):
             return _refused("This form belongs to another login. Go back, load the page anew, and try again.")
-        why_not = access.denied(store, visitor.rights, needs, request.view_args or {})
+        why_not = access.denied(store, visitor.caller, request)
         return None if why_not is None else _not_theirs(why_not)
 
 
@@ -71,6 +77,10 @@ def routes(page: Blueprint, store: Store, settings: Settings) -> None:
     named, attempts = cookie(settings), Attempts()
 
     def let_in(secret: str, to: str) -> Response:
+        if before := request.cookies.get(
+            named
+        ):  # nobody has that cookie any more, but who may have copied it
+            sessions.end(store, before)
         response = make_response(redirect(to, 303))
         response.set_cookie(named, secret, **kept(settings))
         return response
@@ -94,6 +104,7 @@ def routes(page: Blueprint, store: Store, settings: Settings) -> None:
             response.headers["Retry-After"] = f"{wait:.0f}"
             return response
         attempts.failed(address)
+        log.warning("login by a wrong token", address=address)
         wrong = "Segue does not know this token, or it may see nothing here."
         return make_response(render_template("login.html", to=to, wrong=wrong), 401)
 

@@ -44,14 +44,13 @@ def add(app: Flask, parts: Parts, series: Series) -> None:
     record.routes(page, parts)
     commands.routes(page, parts)
     _files(page)
-    page.after_request(_safe)
     provider = urlsplit(parts.settings.oidc_issuer or "").hostname
     page.app_context_processor(lambda: _known() | {"provider": provider})
     page.register_error_handler(404, lambda _error: wrong(404, "there is nothing here"))
     for name, used in FILTERS.items():
         app.add_template_filter(used, name)
     app.register_blueprint(page)
-
+    app.after_request(_safe)  # the API's answers, too: a browser must take none of them for a page
     if (parts.settings.web_url or "").startswith("https://"):
         app.after_request(_by_https_alone)
 
@@ -70,7 +69,7 @@ def holds(path: str) -> bool:
 def wrong(status: int, detail: str) -> Response:
     """An error as a page."""
     title = f"{detail[:1].upper()}{detail[1:]}"
-    return _safe(make_response(render_template("wrong.html", title=title, why=""), status))
+    return make_response(render_template("wrong.html", title=title, why=""), status)
 
 
 def _known() -> dict[str, object]:

@@ -6,6 +6,9 @@ here before somebody is known, so that strangers cannot fill anything.
 
 import hashlib
 import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
@@ -23,23 +26,34 @@ from service.store.store import Store
 log = structlog.get_logger()
 SECONDS = 600  # in which a login that was begun must come back
 ACTOR = "oidc:"  # begins the names of those whom the provider knows
+# Conversations with the provider at a time: strangers can begin them, and while it hangs each holds one of
+# the page's threads, of which everybody else needs some.
+AT_ONCE = 3
 _BETWEEN = "."  # the secret, and where to go afterwards
 
 
 def routes(page: Blueprint, store: Store, settings: Settings) -> None:
     """There and back; without a provider neither is there for anybody."""
     kept: list[IdentityProvider] = []
+    talking = threading.BoundedSemaphore(AT_ONCE)
 
-    def provider() -> IdentityProvider:
-        if not kept:  # opened by the first login: it reads what is needed only then
-            kept.append(plugins.load("identity_providers", "oidc").open(settings))
-        return kept[0]
+    @contextmanager
+    def provider() -> Iterator[IdentityProvider]:
+        if not talking.acquire(blocking=False):
+            raise Retry("others are logging in just now")
+        try:
+            if not kept:  # opened by the first login: it reads what is needed only then
+                kept.append(plugins.load("identity_providers", "oidc").open(settings))
+            yield kept[0]
+        finally:
+            talking.release()
 
     @page.get("/login/provider")
     def there() -> Response:
         secret = secrets.token_urlsafe(32)
         try:
-            where = provider().address(_attempt(secret, settings))
+            with provider() as asked:
+                where = asked.address(_attempt(secret, settings))
         except (Refused, Retry) as reason:
             return _not_in(reason)
         response = make_response(redirect(where, 303))
@@ -53,7 +67,8 @@ def routes(page: Blueprint, store: Store, settings: Settings) -> None:
         if not secret:
             return _not_in(Refused("this browser began no login in the last ten minutes"))
         try:
-            found = provider().identify(_attempt(secret, settings), request.args)
+            with provider() as asked:
+                found = asked.identify(_attempt(secret, settings), request.args)
         except (Refused, Retry) as reason:
             return _forgotten(_not_in(reason), settings)
         return _forgotten(_let_in(store, settings, found, door.inside(to)), settings)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from service.adapters.oidc import OidcProvider
+from service.adapters.oidc import MOST_BYTES, OidcProvider
 from service.ports.identity import Attempt
 from service.ports.outcomes import Refused, Retry
 from service.settings import Settings
@@ -57,15 +57,31 @@ def server():
 
 class TestOurs(Contract):
     @pytest.fixture
-    def provider(self, server, tmp_path):
-        settings = Settings(home=tmp_path, oidc_issuer=server.issuer, oidc_client=CLIENT)
-        (tmp_path / "secrets").mkdir()
-        (tmp_path / "secrets" / "oidc-secret").write_text(SECRET)
-        return OidcProvider.open(settings)
+    def provider(self, asked):
+        return asked
 
     @pytest.fixture
     def logged_in(self, server):
         return lambda address, who: server.log_in(address, who)[1]
+
+
+@pytest.fixture
+def asked(server, tmp_path):
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "oidc-secret").write_text(SECRET)
+    return OidcProvider.open(Settings(home=tmp_path, oidc_issuer=server.issuer, oidc_client=CLIENT))
+
+
+def test_an_answer_may_come_in_pieces(server, asked):
+    server.lies["pieces"] = True
+    answer = server.log_in(asked.address(ATTEMPT), "ann")[1]
+    assert asked.identify(ATTEMPT, answer).groups == ("ml", "ops")
+
+
+def test_an_answer_without_end_is_not_read_to_its_end(server, asked):
+    server.lies["about"] = {"more": "x" * MOST_BYTES}
+    with pytest.raises(Refused):
+        asked.address(ATTEMPT)
 
 
 def test_where_nobody_answers_it_is_asked_again_later(tmp_path, server):

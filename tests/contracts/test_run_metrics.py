@@ -1,5 +1,6 @@
 """Numbers that a job logs to its run: MLflow's own client and a real server, and what stands in for both."""
 
+import json
 import math
 import os
 import subprocess
@@ -10,8 +11,9 @@ import pytest
 from service import plugins
 from service.adapters.memory.runs import MemoryRuns
 from service.ports.connections import Source
-from service.ports.outcomes import Refused
+from service.ports.outcomes import Refused, Retry
 from service.settings import Settings
+from tests.fuzz.answers import canned
 
 JOB = "churn-0123456789-1"
 
@@ -110,6 +112,22 @@ def test_a_run_that_did_not_end_well_counts_for_nothing(mlflow, experiment, how,
     )
     with pytest.raises(Refused, match=f"is {status}"):
         mlflow.runs.metrics(experiment, JOB)
+
+
+@pytest.mark.parametrize("run", [
+    {}, {"info": {}}, {"info": {"status": "FINISHED"}}, {"info": [], "data": {}}, "run", None,
+    {"info": {"status": "FINISHED"}, "data": {"metrics": [{"key": "accuracy"}]}},
+    {"info": {"status": "FINISHED"}, "data": {"metrics": [{"key": "accuracy", "value": "high"}]}},
+    {"info": {"status": "FINISHED"}, "data": {"metrics": {"accuracy": 1}}},
+])  # fmt: skip
+def test_an_answer_that_is_not_as_documented_is_asked_for_again_and_no_number(tmp_path, run):
+    source = Source("mlflow", "mlflow", "http://mlflow.example")
+    runs = plugins.load("run_metrics", "mlflow").open(Settings(home=tmp_path), source)
+    answers = {"experiments": {"experiment": {"experiment_id": "1"}}, "runs": {"runs": [run]}}
+    server = canned(runs._rest._session)
+    server.made = lambda path: (200, json.dumps(answers[path.split("/")[4]]).encode())
+    with pytest.raises(Retry, match="in a form that nobody expects"):
+        runs.metrics("churn", JOB)
 
 
 def test_no_login_of_segue_s_is_told_to_the_job(tmp_path):

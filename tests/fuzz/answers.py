@@ -167,6 +167,36 @@ FILES = json.dumps(
 ).encode()
 
 
+RUNS = json.dumps(
+    {
+        "runs": [
+            {"info": {"run_id": "r", "status": "FINISHED"}, "data": {"metrics": [{"key": "f1", "value": 1}]}}
+        ]
+    }
+).encode()
+
+
+@cache
+def _runs() -> tuple[Any, Canned]:
+    adapter = plugins.load("run_metrics", "mlflow")
+    runs = adapter.open(_settings(), Source("reg", "mlflow", "http://mlflow.example"))
+    return runs, canned(runs._rest._session)
+
+
+def logged(chance: random.Random) -> str:
+    """Asks for the numbers of a run."""
+    runs, server = _runs()
+    known = b'{"experiment": {"experiment_id": "1"}}'
+    of_run = chance.random() < 0.9
+
+    def made(path: str) -> tuple[int, bytes]:
+        whole = RUNS if "/runs/" in path else known
+        return 200, mutated(chance, whole) if ("/runs/" in path) == of_run else whole
+
+    server.made = made
+    return _outcome(lambda: runs.metrics("churn", "churn-1"))
+
+
 @cache
 def _mlflow() -> tuple[Any, Canned]:
     adapter = plugins.load("model_registries", "mlflow")
@@ -348,6 +378,7 @@ def _mlflow_address(url: str) -> str:
 BY_NAME: Mapping[str, Callable[[random.Random], str]] = {
     **{f"answers of {kind}": host_of(kind) for kind in HOSTS},
     "answers of mlflow": mlflow,
+    "answers of mlflow's runs": logged,
     "answers of registries": registry,
     "Prometheus text": prometheus,
     "results of jobs": result,

@@ -4,12 +4,14 @@ Over real HTTP. What must hold is written here a second time, by hand: an addres
 or a verb, makes this fail.
 """
 
+import os
 import re
 from dataclasses import dataclass
 from typing import get_args
 
 import pytest
 import requests
+from structlog.testing import capture_logs
 
 from policies import roles
 from policies.events import Verb
@@ -132,8 +134,16 @@ def filled(rule, model):
 
 
 @pytest.fixture(scope="module")
-def http(tmp_path_factory):
-    world = World(tmp_path_factory.mktemp("world"))
+def stores(request):
+    """On PostgreSQL, too: `make test-hosts`."""
+    if os.environ.get("SEGUE_TEST_SCENARIOS") != "postgres":
+        return {}
+    return {"database": request.getfixturevalue("postgres").new_database()}
+
+
+@pytest.fixture(scope="module")
+def http(tmp_path_factory, stores):
+    world = World(tmp_path_factory.mktemp("world"), **stores)
     declared = WINE + "approvals: {count: 1}\n"
     for model in (OWN, FOREIGN):
         text = declared.replace("name: wine", f"name: {model}")
@@ -286,6 +296,50 @@ def test_what_is_foreign_looks_like_what_is_not_there(http):
         assert said.replace("model nothing", "model beer") == foreign.text
 
 
+@pytest.mark.parametrize(
+    "route",
+    sorted([*(set(access.ROUTES) - {"POST /-/logout"}), "GET /nothing", "GET /-/nothing", "DELETE /-/"]),
+)
+def test_no_answer_is_taken_for_a_page_that_it_is_not_or_shown_in_a_frame(http, route):
+    for who in (None, ("viewer", "wine/*")):
+        headers = http.ask(route, who, OWN).headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "same-origin"
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/hooks/git", "/api/v1/commands", "/nothing"])
+def test_the_same_of_the_intake(http, path):
+    for method in ("GET", "POST", "OPTIONS"):
+        headers = requests.request(method, http.intake + path, timeout=10).headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+
+
+def test_unknown_tokens_stand_in_the_log_and_not_themselves(http):
+    headers = {"Authorization": "Bearer segue_a-guess"}
+    with capture_logs() as logs:
+        assert requests.get(f"{http.web}/api/v1/me", headers=headers, timeout=10).status_code == 401
+        asked = requests.post(f"{http.intake}/api/v1/commands", json={}, headers=headers, timeout=10)
+    assert asked.status_code == 401
+    assert [(one["event"], one["asked"]) for one in logs] == [
+        ("unknown token", "GET /api/v1/me"), ("unknown token", "POST /api/v1/commands")
+    ]  # fmt: skip
+    assert "guess" not in str(logs)
+
+
+def test_who_is_refused_stands_in_the_log_with_what_they_asked_for_and_not_with_its_name(http):
+    with capture_logs() as logs:
+        for route in ("GET /api/v1/record", "GET /-/releases/<name>", "GET /-/releases"):
+            http.ask(route, ("viewer", "wine/*"), FOREIGN)
+    told = [(one["event"], one["who"], one["asked"], one["status"]) for one in logs]
+    assert told == [
+        ("access denied", "viewer-wine/*", "GET /api/v1/record", 403),
+        ("access denied", "viewer-wine/*", "GET /-/releases/<name>", 404),
+    ]
+
+
 # --- commands --------------------------------------------------------------------------------
 
 STEERING = {"start", "promote", "pause", "resume", "abort", "retry", "rollback"}
@@ -344,6 +398,16 @@ def test_labels_are_taken_from_who_operates_the_model(http, model):
         assert got == (202 if theirs else 403), (role, where)
 
 
+def test_labels_judge_a_model_everywhere_so_one_environment_is_too_little_for_them(http):
+    row = {"request": "r", "at": 1_700_000_000, "wrong": True, "version": "v"}
+    body = {"model": OWN, "table": "t.labels", "labels": [row]}
+    token = tokens.make(http.world.store, "staging", grants=[roles.grant("operator", "wine/staging")])
+    headers = {"Authorization": f"Bearer {token}"}
+    told = requests.post(f"{http.intake}/api/v1/labels", json=body, headers=headers, timeout=10)
+    assert told.status_code == 403
+    assert "operator or admin on wine/*" in told.json()["title"]
+
+
 def test_an_answer_is_for_who_asked(http):
     mine, others = ("operator", "wine/*"), ("approver", "wine/*")
     delivery = http.command(mine, "pause", "rel-1")
@@ -353,6 +417,21 @@ def test_an_answer_is_for_who_asked(http):
     assert asked[mine]["answer"]
     assert asked[others]["answer"] is None
     assert asked["viewer", "*"] == asked[mine]
+
+
+def test_whoever_names_what_is_not_there_is_not_told_what_else_there_is(http):
+    token = tokens.make(http.world.store, "some", grants=[roles.grant("operator", "w*")])
+    headers = {"Authorization": f"Bearer {token}"}
+    told = {}
+    for verb, subject in (("start", "water"), ("rollback", "water"), ("retry", "water"), ("pause", None)):
+        body = {"verb": verb} | ({} if subject is None else {"subject": subject})
+        answer = requests.post(f"{http.intake}/api/v1/commands", json=body, headers=headers, timeout=10)
+        told[verb] = answer.json()["delivery"]
+    http.world.settle(1)
+    texts = {verb: http.world.store.answer(delivery)["text"] for verb, delivery in told.items()}
+    assert texts["start"] == "there is no model 'water'; known: wine"
+    assert not [text for text in texts.values() if FOREIGN in text or NAMES[FOREIGN] in text], texts
+    assert "None" not in texts["pause"]
 
 
 # --- between the command and its effect ------------------------------------------------------

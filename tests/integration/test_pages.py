@@ -5,12 +5,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+import requests
 from sqlalchemy import event
+from structlog.testing import capture_logs
 
 from policies.release import Phase
 from service.identity import sessions, tokens
 from service.pages import door
 from tests.scenarios.conftest import CHURN, World
+from tests.serving import Served
 from tests.visiting import Visitor
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{ 7*7 }}\u202e\x1b[31m"
@@ -144,6 +147,16 @@ def test_logging_out_ends_the_session_itself(world, bob):
     assert world.web.get("/-/").status_code == 401
 
 
+def test_another_login_in_the_same_browser_ends_the_one_before(world, bob):
+    before = bob.client.get_cookie("segue-page", path="/-/").value
+    bob.client.post("/-/login", data={"token": world.people["ann"]})
+    assert bob.client.get_cookie("segue-page", path="/-/").value != before
+    assert "ann" in bob.get("/-/").text
+    copied = world.web.application.test_client()
+    copied.set_cookie("segue-page", before, path="/-/")
+    assert copied.get("/-/").status_code == 401
+
+
 @pytest.mark.parametrize("seconds", [sessions.IDLE_SECONDS + 1, sessions.LONGEST_SECONDS + 1])
 def test_a_session_ends_by_itself(world, bob, seconds):
     world.clock.now += seconds
@@ -225,16 +238,32 @@ def test_whoever_guesses_tokens_waits_and_holds_up_nobody_who_has_a_link_or_a_to
     assert world.web.post(link(world)).status_code == 303
 
 
+def test_wrong_tokens_at_the_page_stand_in_the_log_by_address_alone(world):
+    with capture_logs() as logs:
+        world.web.post("/-/login", data={"token": "segue_nobodys"})
+        world.web.post("/-/login", data={"token": world.people["bob"]})
+    assert [(one["event"], one["address"]) for one in logs] == [("login by a wrong token", "127.0.0.1")]
+    assert "nobodys" not in str(logs)
+
+
+def guessing(world, *, forwarded):
+    """Wrong tokens by way of the server that processes run, with what a header says of where from."""
+    served = Served(world.web.application, forwarded=forwarded)
+
+    def guess(header):
+        address, headers = f"http://127.0.0.1:{served.port}/-/login", {"X-Forwarded-For": header}
+        return requests.post(address, data={"token": "guess"}, headers=headers, timeout=10).status_code
+
+    return served, guess
+
+
 def test_behind_a_proxy_that_is_believed_one_guesser_is_held_up_and_others_are_not(tmp_path):
     world = World(tmp_path, proxies=("127.0.0.1",))
-
-    def guess(forwarded):
-        headers = {"X-Forwarded-For": forwarded}
-        return world.web.post("/-/login", data={"token": "guess"}, headers=headers).status_code
-
+    served, guess = guessing(world, forwarded=True)
     told = [guess(f"198.51.100.{n}, 192.0.2.1") for n in range(door.LOGINS + 1)]
     assert told == [401] * door.LOGINS + [429], "what a client writes before is nobody's address"
     assert guess("192.0.2.2") == 401
+    served.end()
     world.close()
 
 
@@ -246,12 +275,12 @@ def test_behind_https_every_answer_says_that_nothing_else_is_used_and_without_it
     https.close()
 
 
-def test_a_header_of_a_proxy_that_nobody_named_changes_nothing(world):
-    told = [
-        world.web.post("/-/login", data={"token": "guess"}, headers={"X-Forwarded-For": f"192.0.2.{n}"})
-        for n in range(door.LOGINS + 1)
-    ]
-    assert [one.status_code for one in told] == [401] * door.LOGINS + [429]
+@pytest.mark.parametrize("forwarded", [False, True])
+def test_a_header_of_a_proxy_that_nobody_named_changes_nothing(world, forwarded):
+    served, guess = guessing(world, forwarded=forwarded)
+    told = [guess(f"192.0.2.{n}") for n in range(door.LOGINS + 1)]
+    assert told == [401] * door.LOGINS + [429]
+    served.end()
 
 
 def test_wrong_tokens_of_one_address_are_forgotten_after_a_minute_and_concern_no_other():

@@ -1,12 +1,16 @@
 """The processes of an installation, each by itself."""
 
 import os
+import socket
 import subprocess
 import sys
 
+import requests
+
 from service.machine import installation
 from service.machine.children import Children
-from tests.running import wait_until
+from service.pages import door
+from tests.running import free_port, wait_until
 
 
 def test_a_process_whose_parent_is_gone_before_it_could_ask_to_be_told_ends_at_once(tmp_path):
@@ -29,5 +33,30 @@ def test_a_folder_that_is_named_as_our_packages_is_not_imported_where_segue_is_s
     try:
         wait_until(lambda: installation.running(home, "reconciler") or (tmp_path / "printed").read_text(), 60)
         assert (tmp_path / "printed").read_text() == ""
+    finally:
+        children.end()
+
+
+def accepts(port):
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_the_page_of_an_installation_behind_a_proxy_sees_whom_the_proxy_names(tmp_path):
+    home = tmp_path / "home"
+    port = free_port()
+    environ = {"PATH": os.defpath, "SEGUE_HOME": str(home), "SEGUE_WEB_PORT": str(port)}
+    children = Children(("web",), {**environ, "SEGUE_PROXIES": "127.0.0.1"}, tmp_path / "printed")
+    children.start()
+    try:
+        wait_until(lambda: accepts(port), 60)
+        address = f"http://127.0.0.1:{port}/-/login"
+        told = [
+            requests.post(
+                address, {"token": "guess"}, headers={"X-Forwarded-For": f"192.0.2.{n}"}, timeout=60
+            )
+            for n in range(door.LOGINS + 1)
+        ]
+        assert {one.status_code for one in told} == {401}
     finally:
         children.end()

@@ -2,9 +2,10 @@
 
 import hmac
 import json
+import threading
 import time
 from base64 import urlsafe_b64encode
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import jwt
 import pytest
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from policies import roles
 from service.identity import callers, sessions
+from service.pages.provider_login import AT_ONCE
 from tests.identity import CLIENT, SECRET, Provider
 from tests.scenarios.conftest import WINE, World
 
@@ -199,6 +201,7 @@ LIES = {
     "for another client": lambda server: {"claims": {"aud": "another"}},
     "for nobody": lambda server: {"claims": {"aud": None}},
     "handed on by another client": lambda server: {"claims": {"aud": [CLIENT, "x"], "azp": "x"}},
+    "for several clients, of whom none asked": lambda server: {"claims": {"aud": [CLIENT, "x"]}},
     "of another issuer": lambda server: {"claims": {"iss": "https://elsewhere.example"}},
     "expired": lambda server: {"claims": {"exp": time.time() - 120}},
     "without an end": lambda server: {"claims": {"exp": None}},
@@ -207,6 +210,7 @@ LIES = {
     "without a subject": lambda server: {"claims": {"sub": None}},
     "without a name": lambda server: {"claims": {"preferred_username": None}},
     "with an empty name": lambda server: {"claims": {"preferred_username": " "}},
+    "with a name that only looks like another's": lambda server: {"claims": {"preferred_username": "bob "}},
     "with a name of many": lambda server: {"claims": {"preferred_username": ["bob"]}},
     "with a hostile name": lambda server: {"claims": {"preferred_username": "bob\u202e\n"}},
     "userinfo of somebody else": lambda server: {"claims": {"groups": None}, "userinfo": {"sub": "id-eve"}},
@@ -240,6 +244,33 @@ def test_a_provider_that_leads_elsewhere_is_refused(world, server, about):
     assert answer.status_code == 401
 
 
+STRANGE = [
+    {"about": {"token_endpoint": "http://["}}, {"about": {"token_endpoint": "https://"}},
+    {"about": {"token_endpoint_auth_methods_supported": None}}, {"about": {"issuer": None}},
+    {"about": {"authorization_endpoint": ["http://127.0.0.1"]}}, {"about": {"jwks_uri": "http://127.0.0.1:x/"}},
+    {"about": {"userinfo_endpoint": 5}, "claims": {"groups": None}}, {"keys": {"keys": None}},
+    {"keys": {"keys": [{"kid": ["one"]}]}}, {"keys": {"keys": ["one"]}}, {"keys": {"keys": [{"kid": "one"}]}},
+    {"keys": {"keys": [{"kid": "one", "kty": "oct", "k": "c2VjcmV0"}]}}, {"keys": {}}, {"cut": True},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("lies", STRANGE, ids=str)
+def test_what_no_provider_should_answer_is_told_and_breaks_nothing(world, server, lies):
+    server.lies.update(lies)
+    browser = world.web.application.test_client()
+    answer = browser.get("/-/login/provider")
+    if answer.status_code == 303:
+        answer = browser.get(f"/-/login/back?code={code_for(server, answer.headers['Location'])}")
+    assert answer.status_code in {401, 503}
+    assert 'role="alert"' in answer.text, "by the login, and not as an error of ours"
+
+
+def code_for(server, address):
+    """The rest of the address by which a browser comes back, from a login that this provider let through."""
+    query = {key: values[0] for key, values in parse_qs(urlsplit(address).query).items()}
+    return urlencode(server.authorize({**query, "as": "bob"})).removeprefix("code=")
+
+
 def test_a_changed_key_is_fetched_and_a_forged_one_does_not_make_us_ask_without_end(world, server):
     assert came_back(world, server)[1].status_code == 200
     server.lies["sign"] = lambda claims: jwt.encode(claims, OTHER, "RS256", {"kid": "two"})
@@ -263,6 +294,30 @@ def test_a_provider_that_is_away_is_said_so_and_tokens_still_work(world, server)
     assert "The provider of identities answers 502" in answer.text
     token = world.people["ann"]
     assert world.web.application.test_client().post("/-/login", data={"token": token}).status_code == 303
+
+
+def test_while_the_provider_hangs_strangers_hold_only_some_of_the_page(world, server):
+    reached, go_on, about = threading.Semaphore(0), threading.Event(), server.about
+
+    def hangs():
+        reached.release()
+        go_on.wait(30)
+        return about()
+
+    server.about = hangs
+    told = []
+    there = lambda: world.web.application.test_client().get("/-/login/provider").status_code  # noqa: E731
+    threads = [threading.Thread(target=lambda: told.append(there())) for _ in range(AT_ONCE)]
+    for thread in threads:
+        thread.start()
+    for _ in threads:
+        reached.acquire()
+    assert there() == 503
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    assert told == [303] * AT_ONCE
+    assert there() == 303
 
 
 def test_an_address_that_the_provider_says_is_verified_counts_as_a_name_and_no_other(tmp_path, server):

@@ -23,6 +23,17 @@ def test_a_token_becomes_a_session_and_a_wrong_one_none(store):
     assert sessions.offer(store, "segue_wrong") is None
 
 
+def test_a_login_that_has_ended_by_itself_is_listed_no_more(store, clock):
+    session = sessions.begin(store, tokens.make(store, "ann", expires=clock.now + 100))
+    with store.read() as read:
+        assert [(one.name, one.since) for one in sessions.all_open(read)] == [("ann", clock.now)]
+    clock.now += 100
+    with store.read() as read:
+        assert sessions.all_open(read) == []
+    assert sessions.visitor(store, session) is None
+    assert sessions.end_all(store, "ann", "segue") == 0
+
+
 def test_of_many_who_follow_a_link_at_once_one_is_let_in(store):
     code = sessions.offer(store, tokens.make(store, "ann"))
     let_in = []

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from policies.roles import Rights, grant
 from service.errors import Conflict
 from service.ports.connections import Source
 from service.store.queue import Work
@@ -30,6 +31,20 @@ def test_numbers_count_within_a_target_and_ids_over_all(store):
     with store.change() as change:
         rows = [new_release(change, target) for target in ("a/p", "a/p", "b/p")]
     assert [(row.id, row.number) for row in rows] == [(1, 1), (2, 2), (3, 1)]
+
+
+@pytest.mark.parametrize("places", [
+    ["wine"], ["*/staging"], ["wine-*/production", "a.b"], ["w*e/p*"], ["_*/*_", "A/*"], ["-/-"], ["*-*/*.*"], [],
+])  # fmt: skip
+def test_those_who_may_see_some_are_listed_exactly_these(store, places):
+    models = ("wine", "wines", "wine-red", "axb", "a.b", "a", "A", "_x", "-", "wi-ne")
+    targets = [f"{model}/{name}" for model in models for name in ("production", "staging", "p.1", "q_", "-")]
+    with store.change() as change:
+        for target in targets:
+            new_release(change, target)
+    rights = Rights(tuple(grant("viewer", place) for place in places))
+    listed = [row.target for row in store.releases(among=rights.targets("see"))]
+    assert listed[::-1] == [target for target in targets if rights.may("see", target)]
 
 
 def test_a_release_saved_from_an_old_reading_is_a_conflict_and_nothing_of_the_change_is_stored(store):

@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 from click.testing import CliRunner
 
-from policies.roles import OWNER, Role
+from policies.roles import OWNER, Role, grant
 from service.cli.main import group
 from service.identity import callers, sessions, tokens
 from service.store.rows import Token
@@ -136,3 +136,24 @@ def test_roles_are_given_once_listed_and_taken_back(tmp_path, store):
     assert [one.action for one in store.record_of("role-oidc:ann")] == ["role given"] * 2 + [
         "role taken back"
     ] * 2
+
+
+def test_logins_are_listed_and_ended_by_name_whichever_way_they_came(tmp_path, store):
+    with store.change() as change:
+        callers.give(change, "@ml", grant("viewer", "*"), "segue")
+    made = tokens.make(store, "ann")
+    mine = [sessions.begin(store, made), sessions.redeem(store, sessions.offer(store, made))]
+    link = sessions.offer(store, made)
+    others = {who: sessions.begin_for(store, who, ["ml"]) for who in ("oidc:ann", "oidc:bob")}
+    listed = json.loads(typed(tmp_path, "logins", "--json"))["logins"]
+    assert [one["name"] for one in listed] == ["ann", "ann", "oidc:ann", "oidc:bob"]
+    assert all(one["since"] <= one["used"] for one in listed)
+    assert typed(tmp_path, "logins", "oidc:ann", "--end") == "1 login of oidc:ann ended"
+    assert typed(tmp_path, "logins", "ann", "--end") == "2 logins of ann ended"
+    assert [sessions.visitor(store, one) for one in (*mine, others["oidc:ann"])] == [None] * 3
+    assert sessions.redeem(store, link) is None
+    assert sessions.visitor(store, others["oidc:bob"]) is not None
+    assert "oidc:bob" in typed(tmp_path, "logins")
+    assert typed(tmp_path, "logins", "oidc:ann") == "nobody is logged in"
+    assert [one.action for one in store.record_of("login-oidc:ann")] == ["logged in", "logged out"]
+    typed(tmp_path, "logins", "--end", code=2)

@@ -120,6 +120,7 @@ ONE_MISTAKE = {
     "a limit of no share": BUILD + "guards: {quality: {query: a_total, of: b_total, slo: '>= 5%'}}\n",
     "a source of labels": BUILD + "guards: {quality: {labels: b.c, within: 1d, drop: 1%, from: prom}}\n",
     "segments by nothing": BUILD + "guards: {errors: {segments: {most: 3}}}\n",
+    "segments of nothing": BUILD + "guards: {errors: {segments: }}\n",
     "segments by the version": BUILD
     + "guards: {quality: {query: a_total, of: b_total, drop: 1%, segments: version}}\n",
     "segments of a limit": BUILD
@@ -334,6 +335,9 @@ def test_each_mistake_is_told_once_and_in_words():
             "a source of labels": ["4:61 guards.quality.from: `from` means something only with `query`"],
             "segments by nothing": [
                 "4:29 guards.errors.segments: `segments` needs `by`, the label whose values are judged by themselves"
+            ],
+            "segments of nothing": [
+                "4:28 guards.errors.segments: `segments` needs `by`, the label whose values are judged by themselves"
             ],
             "segments by the version": [
                 "4:69 guards.quality.segments: `segments` names `version`, the label of the version: it has one value for each version"

@@ -11,6 +11,7 @@ import math
 from typing import Any, Self
 
 from service.adapters.mlflow.rest import Missing, Rest
+from service.adapters.understood import understood
 from service.ports.connections import Source
 from service.ports.outcomes import Refused
 from service.settings import Settings
@@ -20,6 +21,7 @@ _CHILD = "mlflow.parentRunId"
 MOST_RUNS = 100  # of one job
 
 
+@understood
 class MlflowRuns:
     """One MLflow server."""
 
