@@ -4,6 +4,7 @@ Reads only, and only with a token or a login; what people want done is stored be
 by the intake. Views translate HTTP to a read and back.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -12,14 +13,15 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, g
 
 from policies.effects import HandBack
 from policies.release import Release
-from service import web_verdicts
+from service import problems, web_verdicts
 from service.addresses import Addresses
 from service.bootstrap import Parts
 from service.engine import estimating, happened, parked
 from service.identity import answers, sessions, tokens
-from service.identity.api_door import guard, problem
+from service.identity.api_door import guard
 from service.machine.installation import place
 from service.pages import door, frame
+from service.problems import problem
 from service.reporting import data
 from service.showing import printed, views
 from service.store import recorded
@@ -67,15 +69,17 @@ def create_web(parts: Parts, series: Series) -> Flask:
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 
-    app.register_error_handler(404, lambda _error: _wrong(404, "there is nothing here"))
-    app.register_error_handler(405, lambda _error: _wrong(405, "this address is only read"))
-    app.register_error_handler(500, lambda _error: _wrong(503, "the store does not answer; try again"))
+    problems.answer(app, _wrong)
     return app
 
 
-def _wrong(status: int, detail: str) -> Response:
+def _wrong(status: int, detail: str, headers: Mapping[str, str]) -> Response:
     """An error in the form of what was asked for: a page, or a problem."""
-    return frame.wrong(status, detail) if frame.holds(request.path) else problem(status, detail)
+    if not frame.holds(request.path):
+        return problem(status, detail, headers)
+    response = frame.wrong(status, detail)
+    response.headers.update(headers)
+    return response
 
 
 def _releases(api: Blueprint, parts: Parts, series: Series) -> None:

@@ -13,7 +13,8 @@ from sqlalchemy import event
 
 from handlers import signing
 from service.identity import tokens
-from service.intake import RETRY_AFTER, Door, create_intake
+from service.intake import Door, create_intake
+from service.problems import RETRY_AFTER
 from service.settings import Settings
 from service.store.inbox import Inbox
 from service.store.store import Store
@@ -83,7 +84,7 @@ def test_a_store_that_may_only_be_read_is_503_with_when_to_come_again(tmp_path):
         assert inbox.after(0) == []
         assert push(port, "one")[0].status == 202
         assert command(port, token, "said")[0].status == 202
-        assert [row.delivery_id for row in inbox.after(0)] == ["one", "said"]
+        assert [row.delivery_id for row in inbox.after(0)] == ["one", "ann:said"]
 
 
 SERVING = """
@@ -149,4 +150,4 @@ def test_a_database_that_is_down_is_503_with_when_to_come_again(tmp_path, postgr
             postgres.start()
         assert push(port, "during")[0].status == 202
         assert command(port, token, "said")[0].status == 202
-        assert [row.delivery_id for row in inbox.after(0)] == ["before", "during", "said"]
+        assert [row.delivery_id for row in inbox.after(0)] == ["before", "during", "ann:said"]

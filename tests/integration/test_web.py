@@ -76,7 +76,7 @@ def test_health_needs_no_token_and_tells_nothing(world):
 def test_what_is_not_there_is_404_as_a_problem(world, path):
     answer = get(world, path)
     assert answer.status_code == 404
-    assert answer.json["title"]
+    assert answer.json["detail"]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_what_is_not_there_is_404_as_a_problem(world, path):
 def test_a_page_that_is_no_page_is_refused_with_what_to_write(world, path):
     answer = get(world, path)
     assert answer.status_code == 400
-    assert "must be" in answer.json["title"]
+    assert "must be" in answer.json["detail"]
 
 
 def test_writing_is_refused(world):
