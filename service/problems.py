@@ -47,6 +47,8 @@ def answer(app: Flask, wrong: Wrong = problem) -> None:
 
 
 def _words(error: HTTPException, allowed: str) -> str:
+    if error.description and error.description != type(error).description:
+        return error.description
     match error.code:
         case 404:
             return "there is nothing here"
@@ -57,4 +59,4 @@ def _words(error: HTTPException, allowed: str) -> str:
         case 500:
             return "something went wrong here; the log of this process says what"
         case _:
-            return error.description or "the request is not valid HTTP"
+            return "the request is not valid HTTP"
