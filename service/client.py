@@ -87,7 +87,7 @@ class Client:
         if answer.status_code == 401:
             raise Refusal("Segue does not know this token; make one for SEGUE_TOKEN with: segue token NAME")
         if not answer.ok:
-            raise Refusal(str(body.get("title", f"answered {answer.status_code}")))
+            raise Refusal(str(body.get("detail", f"answered {answer.status_code}")))
         return dict(body)
 
 

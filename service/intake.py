@@ -22,9 +22,10 @@ from handlers.commands import BY_VERB
 from handlers.errors import Malformed, Unverified
 from handlers.strict_json import load as load_json
 from policies import roles
-from service import plugins
+from service import plugins, problems
 from service.errors import StoreError
 from service.identity.callers import Caller
+from service.problems import RETRY_AFTER, problem
 from service.settings import Settings
 from service.store.inbox import Delivery, Inbox, Stored
 
@@ -32,7 +33,6 @@ log = structlog.get_logger()
 PEOPLE = "people"
 LABELS = "labels"
 CHANNELS = ("api", "cli")  # that whoever has a token may say they speak by
-RETRY_AFTER = "5"
 # A browser must take no answer for a page, keep none, and frame none.
 PLAIN = {
     "X-Content-Type-Options": "nosniff",
@@ -63,10 +63,10 @@ Actors = Callable[[str], Caller | None]
 class Refusal(Exception):
     """An answer other than 202, as problem+json."""
 
-    def __init__(self, status: int, title: str, **headers: str) -> None:
-        super().__init__(title)
+    def __init__(self, status: int, detail: str, **headers: str) -> None:
+        super().__init__(detail)
         self.status = status
-        self.title = title
+        self.detail = detail
         self.headers = headers
 
 
@@ -301,24 +301,16 @@ class _Desk:
 
 
 def _errors(app: Flask, meters: _Meters) -> None:
+    def wrong(status: int, detail: str, headers: Mapping[str, str]) -> Response:
+        # A name that nobody connected must not become a label: strangers choose it.
+        meters.deliveries.labels("any", str(status)).inc()
+        return problem(status, detail, headers)
+
+    problems.answer(app, wrong)
+
     @app.errorhandler(Refusal)
     def refused(refusal: Refusal) -> Response:
-        # A name that nobody connected must not become a label: strangers choose it.
-        meters.deliveries.labels("any", str(refusal.status)).inc()
-        response = jsonify(status=refusal.status, title=refusal.title)
-        response.status_code = refusal.status
-        response.content_type = "application/problem+json"
-        response.headers.update(refusal.headers)
-        return response
-
-    app.register_error_handler(404, lambda _e: refused(Refusal(404, "there is nothing here")))
-    app.register_error_handler(405, lambda _e: refused(Refusal(405, "this address takes POST")))
-    app.register_error_handler(413, lambda _e: refused(Refusal(413, "the body is too large")))
-    app.register_error_handler(400, lambda _e: refused(Refusal(400, "the request is not valid HTTP")))
-
-    @app.errorhandler(StoreError)
-    def away(_error: StoreError) -> Response:
-        return refused(Refusal(503, "the store does not answer; try again", **{"Retry-After": RETRY_AFTER}))
+        return wrong(refusal.status, refusal.detail, refusal.headers)
 
     @app.before_request
     def begin() -> None:

@@ -4,22 +4,26 @@ Reads only, and only with a token or a login; what people want done is stored be
 by the intake. Views translate HTTP to a read and back.
 """
 
+import re
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from flask import Blueprint, Flask, Response, g, jsonify, request
+from flask import Blueprint, Flask, Response, abort, g, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
 
 from policies.effects import HandBack
 from policies.release import Release
-from service import web_verdicts
+from service import problems, web_verdicts
 from service.addresses import Addresses
 from service.bootstrap import Parts
 from service.engine import estimating, happened, parked
 from service.identity import answers, sessions, tokens
-from service.identity.api_door import guard, problem
+from service.identity.api_door import guard
 from service.machine.installation import place
+from service.openapi import document
 from service.pages import door, frame
+from service.problems import problem
 from service.reporting import data
 from service.showing import printed, views
 from service.store import recorded
@@ -28,6 +32,8 @@ from service.store.states import ENVIRONMENT, number_of, release_of, target_of, 
 from service.store.store import Store
 
 PAGE = 50
+_ID = re.compile("[0-9]{1,9}")
+_NAME = re.compile("rel-[1-9][0-9]{0,8}")
 
 
 def create_web(parts: Parts, series: Series) -> Flask:
@@ -45,6 +51,12 @@ def create_web(parts: Parts, series: Series) -> Flask:
     _installation(api, parts)
     _links(api, parts)
     app.register_blueprint(api)
+    described = document.of(place(parts.settings))
+
+    @app.get("/api/v1/openapi.json")
+    def openapi() -> Response:
+        return jsonify(described)
+
     app.register_blueprint(web_verdicts.blueprint(parts))
     frame.add(app, parts, series)
 
@@ -67,15 +79,17 @@ def create_web(parts: Parts, series: Series) -> Flask:
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 
-    app.register_error_handler(404, lambda _error: _wrong(404, "there is nothing here"))
-    app.register_error_handler(405, lambda _error: _wrong(405, "this address is only read"))
-    app.register_error_handler(500, lambda _error: _wrong(503, "the store does not answer; try again"))
+    problems.answer(app, _wrong)
     return app
 
 
-def _wrong(status: int, detail: str) -> Response:
+def _wrong(status: int, detail: str, headers: Mapping[str, str]) -> Response:
     """An error in the form of what was asked for: a page, or a problem."""
-    return frame.wrong(status, detail) if frame.holds(request.path) else problem(status, detail)
+    if not frame.holds(request.path):
+        return problem(status, detail, headers)
+    response = frame.wrong(status, detail)
+    response.headers.update(headers)
+    return response
 
 
 def _releases(api: Blueprint, parts: Parts, series: Series) -> None:
@@ -85,21 +99,18 @@ def _releases(api: Blueprint, parts: Parts, series: Series) -> None:
     def releases() -> Response:
         wanted: dict[str, Any] = {k: request.args[k] for k in ("target", "model") if k in request.args}
         wanted["among"] = g.caller.rights.targets("see")
-        if "open" in request.args:
+        if _flag("open"):
             wanted["final"] = False
         if "before" in request.args:
+            if not _NAME.fullmatch(request.args["before"]):
+                abort(400, "`before` must be the last release of the page before, such as rel-42")
             wanted["before"] = number_of(request.args["before"])
-            if not wanted["before"]:
-                return problem(400, "`before` must be the last release of the page before, such as rel-42")
         rows = store.releases(limit=PAGE, **wanted)
         return jsonify(releases=[views.release(release_of(row)) for row in rows])
 
     @api.get("/releases/<name>")
     def release(name: str) -> Response:
-        row = store.release(number_of(name))
-        if row is None:
-            return problem(404, f"there is no release {name}")
-        shown = release_of(row)
+        shown = _release(store, name)
         version = store.version(shown.version)
         return jsonify(
             release=views.release(shown),
@@ -111,18 +122,32 @@ def _releases(api: Blueprint, parts: Parts, series: Series) -> None:
 
     @api.get("/releases/<name>/logs")
     def logs(name: str) -> Response:
-        row = store.release(number_of(name))
-        if row is None:
-            return problem(404, f"there is no release {name}")
+        shown = _release(store, name)
         marks = {kind: request.args[kind] for kind in printed.KINDS if kind in request.args}
         if not marks:
-            return jsonify(logs=printed.of_release(parts, release_of(row)))
+            return jsonify(logs=printed.of_release(parts, shown))
         try:
-            return jsonify(asdict(printed.behind(parts, release_of(row), marks)))
+            return jsonify(asdict(printed.behind(parts, shown, marks)))
         except ValueError:
-            return problem(
+            abort(
                 400, f"{' and '.join(map(repr, printed.KINDS))} must be marks of an answer before, or empty"
             )
+
+
+def _release(store: Store, name: str) -> Release:
+    """The release of exactly that name: 404 for others."""
+    row = store.release(number_of(name)) if _NAME.fullmatch(name) else None
+    if row is None:
+        abort(404, f"there is no release {name}")
+    return release_of(row)
+
+
+def _flag(name: str) -> bool:
+    """Whether the query says yes: 400 for anything but 1 and 0."""
+    said = request.args.get(name, "0")
+    if said not in {"0", "1"}:
+        abort(400, f"`{name}` is {said[:40]!r}, and must be 1 or 0")
+    return said == "1"
 
 
 def _estimate(store: Store, series: Series, shown: Release) -> dict[str, Any] | None:
@@ -135,18 +160,12 @@ def _evidence(api: Blueprint, store: Store, series: Series) -> None:
 
     @api.get("/releases/<name>/report")
     def report(name: str) -> Response:
-        row = store.release(number_of(name))
-        if row is None:
-            return problem(404, f"there is no release {name}")
-        return jsonify(report=data.of(release_of(row), recorded.of_release(series, name)))
+        return jsonify(report=data.of(_release(store, name), recorded.of_release(series, name)))
 
     @api.get("/releases/<name>/increments")
     def increments(name: str) -> Response:
-        row = store.release(number_of(name))
-        if row is None:
-            return problem(404, f"there is no release {name}")
         return jsonify(
-            environment=ENVIRONMENT.dump(release_of(row).environment),
+            environment=ENVIRONMENT.dump(_release(store, name).environment),
             recorded=recorded.written(recorded.of_release(series, name)),
         )
 
@@ -167,24 +186,24 @@ def _events(api: Blueprint, parts: Parts) -> None:
 
     @api.get("/events")
     def events() -> Response:
-        failed, before = "failed" in request.args, request.args.get("before")
+        failed, before = _flag("failed"), request.args.get("before")
         try:
             shown = happened.page(
                 parts.store, parts.inbox, source=request.args.get("source"), failed=failed, before=before
             )
         except ValueError as wrong:
-            return problem(400, str(wrong))
+            abort(400, str(wrong))
         return jsonify(events=[views.event(one) for one in shown.events], next=shown.next)
 
     @api.get("/events/<name>")
     def event(name: str) -> Response:
         found = happened.one(parts.store, parts.inbox, name)
         if found is None:
-            return problem(404, f"there is no event {name}")
+            abort(404, f"there is no event {name}")
         message = None
         if found.delivery is not None:
             hidden = happened.hidden(parts.settings, found.source)
-            message = happened.message(parts.inbox, found.delivery, hidden, body="body" in request.args)
+            message = happened.message(parts.inbox, found.delivery, hidden, body=_flag("body"))
         return jsonify(event=views.event(found), message=views.message(message) if message else None)
 
 
@@ -245,7 +264,7 @@ def _installation(api: Blueprint, parts: Parts) -> None:
     @api.get("/record")
     def record() -> Response:
         after = request.args.get("after", "0")
-        if after != "0" and not number_of(after):
-            return problem(400, "`after` must be the id of the page before's last entry, such as 200")
-        entries = store.record_of(after=number_of(after))
+        if not _ID.fullmatch(after):
+            abort(400, "`after` must be the id of the page before's last entry, such as 200")
+        entries = store.record_of(after=int(after))
         return jsonify(record=[views.entry(entry) for entry in entries])

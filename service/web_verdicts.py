@@ -12,8 +12,9 @@ from flask import Blueprint, Response, jsonify, request
 from policies.asking import Gate
 from service.bootstrap import Parts
 from service.identity import tokens
-from service.identity.api_door import guard, problem
+from service.identity.api_door import guard
 from service.observing import verdicts
+from service.problems import problem
 from service.showing import views
 
 HELD = 409  # not yet, or no: whoever asks again may be told otherwise

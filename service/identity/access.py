@@ -49,6 +49,7 @@ ROUTES: dict[str, Needed] = {
     "GET /healthz": OPEN,
     "GET /readyz": OPEN,
     "GET /metrics": OPEN,
+    f"GET {API}/openapi.json": OPEN,
     f"GET {API}/me": Needed("", Scope.OWN),
     f"GET {API}/releases": _OWN,
     f"GET {API}/releases/<name>": _RELEASE,

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 
 import structlog
-from flask import Blueprint, Response, g, jsonify, request
+from flask import Blueprint, Response, g, request
 
 from service.identity import access
 from service.identity.callers import Caller
+from service.problems import problem
 from service.store.store import Store
 
 log = structlog.get_logger()
@@ -25,13 +26,3 @@ def guard(routes: Blueprint, store: Store, who: Callable[[Store, str], Caller | 
         g.caller = caller
         why_not = access.denied(store, caller, request)
         return None if why_not is None else problem(why_not.status, why_not.why)
-
-
-def problem(status: int, detail: str) -> Response:
-    """An error as `application/problem+json` (RFC 9457)."""
-    response = jsonify(status=status, title=detail)
-    response.status_code = status
-    response.content_type = "application/problem+json"
-    if status == 401:
-        response.headers["WWW-Authenticate"] = "Bearer"
-    return response

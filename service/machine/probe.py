@@ -6,6 +6,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
+_NOTHING = b'{"type":"about:blank","title":"Not Found","status":404,"detail":"there is nothing here"}\n'
+
 
 def open_probe(ready: Callable[[], bool], host: str = "127.0.0.1", port: int = 0) -> int:
     """Serve the three paths until the process ends; the port, 0 being any that is free. `ready` may raise."""
@@ -38,7 +40,7 @@ def _answer(path: str, ready: Callable[[], bool]) -> tuple[int, str, bytes]:
         case "/metrics":
             return 200, CONTENT_TYPE_LATEST, generate_latest(REGISTRY)
         case _:
-            return 404, "application/json", b'{"status":404,"title":"there is nothing here"}\n'
+            return 404, "application/problem+json", _NOTHING
 
 
 def _readiness(ready: Callable[[], bool]) -> tuple[int, str, bytes]:

@@ -16,7 +16,7 @@ from service.store.states import version_of
 
 KINDS = ("build", "evaluation")  # whose output is kept while they run
 _ENDED = frozenset({VersionPhase.READY, VersionPhase.FAILED})
-_MARK = re.compile(r"(\d{1,9})\.(\d{1,12})")
+_MARK = re.compile(r"([0-9]{1,9})\.([0-9]{1,12})")
 
 
 @dataclass(frozen=True, slots=True)

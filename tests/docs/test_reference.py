@@ -29,6 +29,8 @@ from service.engine.happened import Happened, Message, State
 from service.intake import create_intake
 from service.machine import meters
 from service.observing.verdicts import Asked
+from service.openapi.operations import OPERATIONS
+from service.openapi.shapes import SHAPES
 from service.plugins import load
 from service.settings import Settings
 from service.showing import views
@@ -126,6 +128,17 @@ def test_no_route_needs_less_than_the_page_says(apps, heading):
             assert client.open(address, method=method, data=b"{}").status_code == 401
 
 
+@pytest.mark.parametrize("route", OPERATIONS)
+def test_each_row_of_the_api_says_what_its_description_says(route):
+    """The statuses that any address of its server may answer stand below the table."""
+    operation = OPERATIONS[route]
+    row = next(line for line in text(HTTP).splitlines() if line.startswith(f"| `{route}` |"))
+    own = {*operation.answers, *operation.refused} - {200, 403}
+    assert own <= {int(found) for found in re.findall(r"\b[24]\d\d\b", row)}
+    asked = set(operation.query)
+    assert set(re.findall(r"\?(\w+)=", row)) <= asked <= set(re.findall(r"[?`](\w+)[=`]", row))
+
+
 def test_each_status_that_the_intake_answers_is_described():
     answered = set(
         re.findall(r"(?:Refusal\(|status_code = |Response\(.*status=)(\d{3})", inspect.getsource(intake))
@@ -157,6 +170,10 @@ SHOWN = {
 
 @pytest.mark.parametrize("heading", SHOWN)
 def test_each_field_that_is_shown_is_described(heading):
+    """On the page and in the API's document."""
+    parts = {"### evidence": ("evidence", "finding"), "### target": ("target", "serving")}
+    shapes = [SHAPES[name] for name in parts.get(heading, (heading.removeprefix("### "),))]
+    assert set(SHOWN[heading]) == {field for shape in shapes for field in shape["properties"]}
     assert set(SHOWN[heading]) <= set(re.findall(r"`([a-z]+)`", section(HTTP, heading)))
 
 

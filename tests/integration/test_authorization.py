@@ -30,6 +30,7 @@ ANYBODY = {
     "GET /healthz": 200,
     "GET /readyz": 200,
     "GET /metrics": 200,
+    "GET /api/v1/openapi.json": 200,
     "GET /-/login": 200,
     "POST /-/login": 401,  # without a token that is known
     "GET /-/login/provider": 401,  # there is none

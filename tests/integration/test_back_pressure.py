@@ -13,7 +13,8 @@ from sqlalchemy import event
 
 from handlers import signing
 from service.identity import tokens
-from service.intake import RETRY_AFTER, Door, create_intake
+from service.intake import Door, create_intake
+from service.problems import RETRY_AFTER
 from service.settings import Settings
 from service.store.inbox import Inbox
 from service.store.store import Store

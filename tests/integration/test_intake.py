@@ -70,7 +70,7 @@ def test_an_unknown_source_a_wrong_signature_and_a_source_without_secret_answer_
     port, inbox = intake
     body, headers = push(secret=b"another secret")
     status, data, _ = ask(port, "POST", path, body, **headers)
-    assert (status, json.loads(data)["title"]) == (401, "the delivery is not signed by a known source")
+    assert (status, json.loads(data)["detail"]) == (401, "the delivery is not signed by a known source")
     assert inbox.after(0) == []
 
 
@@ -133,7 +133,7 @@ def test_labels_that_say_nothing_are_refused_with_what_to_write(intake):
     body = json.dumps({**LABELS, "labels": [{"request": "r-1", "at": "now", "wrong": True}]}).encode()
     status, data, _ = ask(port, "POST", "/api/v1/labels", body, Authorization="Bearer good")
     assert status == 400
-    assert "labels[0]: `at` must say when" in json.loads(data)["title"]
+    assert "labels[0]: `at` must say when" in json.loads(data)["detail"]
     assert inbox.after(0) == []
 
 

@@ -31,6 +31,7 @@ from service.store.series import Series
 from service.store.states import release_of, target_of
 from service.store.store import Store
 from service.web import create_web
+from tests import described
 
 SECRET = b"a-secret-of-the-test"
 WINE = """\
@@ -110,10 +111,11 @@ class World:
         self.observer = Observer(self.parts, self.series, "observer", self.clock)
         self.git = self.connect(Source("git", "bare", "memory"), MemoryGit())
         self.registry = self.connect(Source("mlflow", "mlflow", "memory"), MemoryRegistry())
-        self.intake = create_intake(
+        intake = create_intake(
             self.settings, self.inbox, self._door, lambda a: tokens.actor(self.store, a), self.clock
-        ).test_client()
-        self.web = create_web(self.parts, self.series).test_client()
+        )
+        self.intake = described.client(intake)
+        self.web = described.client(create_web(self.parts, self.series))
         self.people = {name: tokens.make(self.store, name) for name in ("ann", "bob", "eve")}
         self.deliveries = 0
         self.load = (1500, {})

@@ -14,7 +14,7 @@ def test_an_unknown_source_and_a_wrong_signature_get_the_same_answer(world):
     unknown = world.hook("nobody", CHANGE)
     forged = world.hook("git", CHANGE, secret=b"guessed")
     assert unknown.status_code == forged.status_code == 401
-    assert unknown.json == forged.json
+    assert unknown.json == {**forged.json, "instance": "/hooks/nobody"}
     assert world.inbox.newest() == 0
 
 
@@ -98,7 +98,7 @@ def test_a_command_of_strange_types_is_refused_by_the_intake(world, body):
     headers = {"Authorization": f"Bearer {world.people['bob']}"}
     answer = world.intake.post("/api/v1/commands", data=body, headers=headers)
     assert answer.status_code in {400, 411}
-    assert answer.json["title"]
+    assert answer.json["detail"]
     assert world.inbox.newest() == 0
 
 

@@ -1,0 +1,114 @@
+"""The OpenAPI 3.1 document of an installation, made from the table of operations."""
+
+import re
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+from service.identity.access import ROUTES, Scope
+from service.machine.installation import Place
+from service.openapi.operations import INTAKE, OPERATIONS, Operation
+from service.openapi.shapes import SHAPES, Schema, ref
+from service.problems import TYPE
+
+_ABOUT = (
+    "Event-driven progressive delivery for ML models. Answers have every field, null where there is nothing;"
+    " later versions may add fields. Errors are problems (RFC 9457)."
+)
+_SAID = {
+    200: "as asked for",
+    202: "stored, on the disk; what follows from it comes later",
+    400: "not what this address takes",
+    401: "no known token",
+    403: "the token has no role for it",
+    404: "not there, or not for this token to see",
+    409: "closed",
+    411: "no Content-Length",
+    413: "too large",
+    415: "an encoded body",
+    500: "a mistake of ours",
+    503: "the store does not answer",
+}
+_ONCE: Schema = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "the same sent twice by one caller is one; the first 100 characters count",
+    "schema": {"type": "string"},
+}
+_HEADERS: Mapping[int, Schema] = {
+    401: {"WWW-Authenticate": {"schema": {"type": "string"}, "required": True}},
+    503: {"Retry-After": {"schema": {"type": "string"}, "description": "seconds", "required": True}},
+}
+
+
+def of(place: Place) -> dict[str, Any]:
+    """The document; its servers are the addresses of that installation."""
+    paths: dict[str, dict[str, Any]] = {}
+    for route, operation in OPERATIONS.items():
+        method, rule = route.split(" ")
+        item = paths.setdefault(re.sub("<(.*?)>", r"{\1}", rule), {})
+        item[method.lower()] = _operation(
+            rule, operation, is_open=route in ROUTES and ROUTES[route].scope is Scope.OPEN
+        )
+        if operation.server == INTAKE:
+            item["servers"] = [{"url": place.intake, "description": "the intake"}]
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Segue",
+            "version": version("segue"),
+            "description": _ABOUT,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": place.web, "description": "the web"}],
+        "security": [{"token": []}],
+        "paths": paths,
+        "components": {"schemas": dict(SHAPES), "securitySchemes": _logins()},
+    }
+
+
+def _logins() -> dict[str, Any]:
+    about = "made by `segue token NAME`"
+    return {
+        "token": {"type": "http", "scheme": "bearer", "description": about},
+        "password": {"type": "http", "scheme": "basic", "description": f"any name, and a token {about}"},
+    }
+
+
+def _operation(rule: str, operation: Operation, *, is_open: bool) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "operationId": operation.id,
+        "summary": operation.about,
+        "tags": [rule.split("/")[3]],
+        "parameters": _parameters(operation),
+        "responses": {
+            str(status): said for status, said in sorted(_answers(operation, is_open=is_open).items())
+        },
+    }
+    if operation.body is not None:
+        found["requestBody"] = {"required": True, "content": {"application/json": {"schema": operation.body}}}
+    if is_open:
+        found["security"] = []
+    elif operation.basic:
+        found["security"] = [{"token": []}, {"password": []}]
+    return found
+
+
+def _parameters(operation: Operation) -> list[Schema]:
+    path = [{"name": k, "in": "path", "required": True, "schema": s} for k, s in operation.path.items()]
+    query = [{"name": k, "in": "query", "schema": s} for k, s in operation.query.items()]
+    return [*path, *query, *([_ONCE] if operation.server == INTAKE else [])]
+
+
+def _answers(operation: Operation, *, is_open: bool) -> dict[int, Schema]:
+    good = {
+        status: {"description": _SAID[status], "content": {"application/json": {"schema": schema}}}
+        for status, schema in operation.answers.items()
+    }
+    always = (500,) if is_open else (401, 500, 503)
+    return good | {status: _problem(status) for status in (*operation.refused, *always)}
+
+
+def _problem(status: int) -> Schema:
+    found: Schema = {"description": _SAID[status], "content": {TYPE: {"schema": ref("problem")}}}
+    return found | ({"headers": _HEADERS[status]} if status in _HEADERS else {})

@@ -1,0 +1,189 @@
+"""What every address of `/api/v1` takes and answers: one table, beside that of who may ask it.
+
+An address that is served and not here fails a test, and so does an answer that is not of its shape.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from policies.asking import Gate
+from service.openapi.shapes import (
+    ANYTHING,
+    COUNT,
+    PERCENT,
+    TEXT,
+    YES,
+    Schema,
+    among,
+    by_name,
+    many,
+    maybe,
+    of,
+    ref,
+)
+
+WEB, INTAKE = "web", "intake"
+API = "/api/v1"
+FLAG: Schema = among(("0", "1"))
+_RELEASE: Schema = {"type": "string", "pattern": "^rel-[1-9][0-9]{0,8}$", "examples": ["rel-1"]}
+_MARK: Schema = {"type": "string", "pattern": r"^([0-9]{1,9}\.[0-9]{1,12})?$"}
+_ID: Schema = {"type": "string", "pattern": "^[0-9]{1,9}$"}
+_OF_RELEASE: Mapping[str, Schema] = {"name": _RELEASE}
+_OF_TARGET: Mapping[str, Schema] = {"model": TEXT, "environment": TEXT}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What an address is for, and its shapes. `answers` are the good ones, by status; `refused` are statuses
+    beside those that every address of its server knows. `basic`: a token may also come as a password."""
+
+    id: str
+    about: str
+    answers: Mapping[int, Schema]
+    path: Mapping[str, Schema] = field(default_factory=dict)
+    query: Mapping[str, Schema] = field(default_factory=dict)
+    body: Schema | None = None
+    refused: tuple[int, ...] = (403,)
+    server: str = WEB
+    basic: bool = False
+
+
+def _sent(name: str, about: str, body: str) -> Operation:
+    """What the intake stores."""
+    refused = (400, 403, 411, 413, 415)
+    return Operation(name, about, {202: ref("stored")}, body=ref(body), refused=refused, server=INTAKE)
+
+
+_LOGS = of(logs=by_name(TEXT))
+_MORE_LOGS = of(logs=by_name(TEXT), marks=by_name(TEXT), over=YES)
+
+OPERATIONS: Mapping[str, Operation] = {
+    f"POST {API}/commands": _sent(
+        "give_command", "Store a command; its answer is read by its delivery", "command"
+    ),
+    f"POST {API}/labels": _sent("add_labels", "Store true labels of a model's answers", "labels"),
+    f"GET {API}/me": Operation(
+        "who_am_i",
+        "Whose token it is, and what it may do where",
+        {200: of(name=TEXT, roles=many(ref("grant")))},
+        refused=(),
+    ),
+    f"GET {API}/releases": Operation(
+        "list_releases",
+        "Releases, newest first, at most 50; the next page is `before` the last of them",
+        {200: of(releases=many(ref("release"), maxItems=50))},
+        query={"target": TEXT, "model": TEXT, "open": FLAG, "before": _RELEASE},
+        refused=(400, 403),
+    ),
+    f"GET {API}/releases/<name>": Operation(
+        "get_release",
+        "A release with its version, its record and its work that was given up",
+        {
+            200: of(
+                release=ref("release"),
+                estimate=maybe(ref("estimate")),
+                version=maybe(ref("version")),
+                record=many(ref("entry")),
+                parked=many(ref("parked")),
+            )
+        },
+        path=_OF_RELEASE,
+        refused=(404,),
+    ),
+    f"GET {API}/releases/<name>/logs": Operation(
+        "get_logs",
+        "What it printed last; what came behind marks of `build` and `evaluation`, which may be empty",
+        {200: {"anyOf": [_LOGS, _MORE_LOGS]}},
+        path=_OF_RELEASE,
+        query={"build": _MARK, "evaluation": _MARK},
+        refused=(400, 404),
+    ),
+    f"GET {API}/releases/<name>/report": Operation(
+        "get_report",
+        "Its evidence over time, computed anew",
+        {200: of(report=ref("report"))},
+        path=_OF_RELEASE,
+        refused=(404,),
+    ),
+    f"GET {API}/releases/<name>/increments": Operation(
+        "get_increments",
+        "The recorded intervals and the policy that judged them, in their stored form",
+        {200: of(environment=ANYTHING, recorded=ANYTHING)},
+        path=_OF_RELEASE,
+        refused=(404,),
+    ),
+    f"GET {API}/targets": Operation(
+        "list_targets", "What serves where", {200: of(targets=many(ref("target")))}
+    ),
+    f"GET {API}/commands/<delivery>": Operation(
+        "get_answer",
+        "What a command was answered; null while it is not obeyed, and for somebody else's",
+        {200: of(answer=maybe(ref("answer")))},
+        path={"delivery": TEXT},
+    ),
+    f"GET {API}/sources": Operation(
+        "list_sources", "What is connected", {200: of(sources=many(ref("source")))}
+    ),
+    f"GET {API}/models": Operation(
+        "list_models", "Models as the default branches declare them", {200: of(models=many(ref("model")))}
+    ),
+    f"GET {API}/models/<name>/labels": Operation(
+        "count_labels",
+        "How many true labels are known, by table and version",
+        {200: of(labels=many(ref("known")))},
+        path={"name": TEXT},
+        refused=(404,),
+    ),
+    f"GET {API}/events": Operation(
+        "list_events",
+        "What came in and was seen, newest first, at most 50; the next page is `before` this one's `next`",
+        {200: of(events=many(ref("event"), maxItems=50), next=maybe(TEXT))},
+        query={
+            "source": TEXT,
+            "failed": FLAG,
+            "before": {"type": "string", "pattern": r"^[0-9]{1,9}\.[0-9]{1,9}$"},
+        },
+        refused=(400, 403),
+    ),
+    f"GET {API}/events/<name>": Operation(
+        "get_event",
+        "One of them, and the delivery that it came in as, with its body if asked for",
+        {200: of(event=ref("event"), message=maybe(ref("message")))},
+        path={"name": {"type": "string", "pattern": "^(work-)?[0-9]{1,9}$"}},
+        query={"body": FLAG},
+        refused=(400, 403, 404),
+    ),
+    f"GET {API}/record": Operation(
+        "list_record",
+        "Who did what, oldest first, at most 200; the next page is `after` the last id",
+        {200: of(record=many(ref("entry"), maxItems=200))},
+        query={"after": _ID},
+        refused=(400, 403),
+    ),
+    f"POST {API}/links": Operation(
+        "make_link",
+        "A link that opens the page, logged in as the token's owner, once",
+        {200: of(link=TEXT, seconds=COUNT)},
+    ),
+    f"GET {API}/verdicts/<model>/<environment>": Operation(
+        "get_verdict",
+        "Whether the candidate may go on, for a tool that shifts traffic itself",
+        {200: ref("verdict")},
+        path=_OF_TARGET,
+        query={"weight": PERCENT, "image": TEXT},
+        refused=(400, 404),
+        basic=True,
+    ),
+    f"POST {API}/gates/<gate>/<model>/<environment>": Operation(
+        "ask_gate",
+        "Whether Flagger's gate of that name is open: 200, else 409",
+        {200: ref("verdict"), 409: ref("verdict")},
+        path={"gate": among(Gate), **_OF_TARGET},
+        query={"step": PERCENT},
+        refused=(400, 404),
+        basic=True,
+    ),
+    f"GET {API}/openapi.json": Operation(
+        "get_document", "This document; needs no token", {200: ANYTHING}, refused=()
+    ),
+}
