@@ -45,7 +45,7 @@ class Listeners:
     ) -> None:
         self._store, self._inbox, self._open, self._clock = store, inbox, open_source, clock
         self._running: dict[str, _Listener] = {}
-        self._silent: dict[str, tuple[Source, Any]] = {}
+        self._opened: dict[str, tuple[Source, Any]] = {}
 
     def follow(self, sources: Sequence[Source]) -> None:
         """Listen to these chats, as far as they can be listened to, and to no others."""
@@ -63,10 +63,10 @@ class Listeners:
 
     def _listening(self, source: Source) -> Any | None:
         """The chat, where it can be listened to: a secret that is written later counts, too."""
-        known = self._silent.get(source.name)
+        known = self._opened.get(source.name)
         if known is None or known[0] != source:
             try:
-                known = self._silent[source.name] = (source, self._open(source))
+                known = self._opened[source.name] = (source, self._open(source))
             except PortError as reason:
                 log.warning("chat not opened", source=source.name, reason=str(reason))
                 return None
