@@ -406,7 +406,7 @@ def test_labels_judge_a_model_everywhere_so_one_environment_is_too_little_for_th
     headers = {"Authorization": f"Bearer {token}"}
     told = requests.post(f"{http.intake}/api/v1/labels", json=body, headers=headers, timeout=10)
     assert told.status_code == 403
-    assert "operator or admin on wine/*" in told.json()["title"]
+    assert "operator or admin on wine/*" in told.json()["detail"]
 
 
 def test_an_answer_is_for_who_asked(http):

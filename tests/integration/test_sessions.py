@@ -2,7 +2,8 @@
 
 import threading
 
-from service.identity import sessions, tokens
+from policies.roles import grant
+from service.identity import callers, sessions, tokens
 
 
 def test_a_link_becomes_a_session_that_ends(store):
@@ -21,6 +22,23 @@ def test_a_token_becomes_a_session_and_a_wrong_one_none(store):
     assert sessions.visitor(store, first).proof != sessions.visitor(store, second).proof
     assert sessions.begin(store, "segue_wrong") is None
     assert sessions.offer(store, "segue_wrong") is None
+
+
+def test_a_login_by_a_provider_lasts_as_one_by_a_token_and_does_what_its_groups_may_now(store, clock):
+    assert sessions.begin_for(store, "oidc:ann", ["ml", "ops"]) is None
+    with store.change() as change:
+        callers.give(change, "@ops", grant("operator", "*/staging"), "segue")
+    session = sessions.begin_for(store, "oidc:ann", ["ml", "ops"])
+    visitor = sessions.visitor(store, session)
+    assert visitor.caller.holders == ("oidc:ann", "@ml", "@ops")
+    assert str(visitor.rights) == "operator on */staging"
+    clock.now += sessions.IDLE_SECONDS - 1
+    assert sessions.visitor(store, session) is not None
+    with store.change() as change:
+        callers.take_back(change, "@ops", "segue")
+    assert str(sessions.visitor(store, session).rights) == "nothing"
+    clock.now += sessions.IDLE_SECONDS
+    assert sessions.visitor(store, session) is None
 
 
 def test_a_login_that_has_ended_by_itself_is_listed_no_more(store, clock):
