@@ -32,6 +32,7 @@ from service.store.inbox import Delivery, Inbox, Stored
 log = structlog.get_logger()
 PEOPLE = "people"
 LABELS = "labels"
+_TOLD = ("verb", "subject", "digest", "reason", "channel", "arguments")
 CHANNELS = ("api", "cli")  # that whoever has a token may say they speak by
 # A browser must take no answer for a page, keep none, and frame none.
 PLAIN = {
@@ -222,6 +223,9 @@ def _command(body: bytes, caller: Caller) -> dict[str, Any]:
         told = load_json(body)
     except Malformed as error:
         raise Refusal(400, str(error)) from None
+    strange = next((key for key in told if key not in _TOLD), None)
+    if strange is not None:
+        raise Refusal(400, f"`{strange[:40]}` is no key of a command; known: {', '.join(_TOLD)}")
     verb = told.get("verb")
     if not isinstance(verb, str) or verb not in BY_VERB:
         raise Refusal(400, f"`verb` must be one of {', '.join(BY_VERB)}")
@@ -236,9 +240,7 @@ def _command(body: bytes, caller: Caller) -> dict[str, Any]:
     arguments = told.get("arguments", {})
     if not isinstance(arguments, dict) or not all(isinstance(v, str) for v in arguments.values()):
         raise Refusal(400, "`arguments` must be an object of texts")
-    known = ("verb", "subject", "digest", "reason", "channel", "arguments")
-    given = {key: told[key] for key in known if key in told}
-    return {**given, "actor": caller.name, "authority": list(caller.holders)}
+    return {**told, "actor": caller.name, "authority": list(caller.holders)}
 
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:

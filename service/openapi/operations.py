@@ -29,7 +29,11 @@ _RELEASE: Schema = {"type": "string", "pattern": "^rel-[1-9][0-9]{0,8}$", "examp
 _MARK: Schema = {"type": "string", "pattern": r"^([0-9]{1,9}\.[0-9]{1,12})?$"}
 _ID: Schema = {"type": "string", "pattern": "^[0-9]{1,9}$"}
 _OF_RELEASE: Mapping[str, Schema] = {"name": _RELEASE}
-_OF_TARGET: Mapping[str, Schema] = {"model": TEXT, "environment": TEXT}
+_MODEL: Schema = {"type": "string", "examples": ["wine"]}
+_OF_TARGET: Mapping[str, Schema] = {
+    "model": _MODEL,
+    "environment": {"type": "string", "examples": ["production"]},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,7 @@ OPERATIONS: Mapping[str, Operation] = {
         "count_labels",
         "How many true labels are known, by table and version",
         {200: of(labels=many(ref("known")))},
-        path={"name": TEXT},
+        path={"name": _MODEL},
         refused=(404,),
     ),
     f"GET {API}/events": Operation(
@@ -149,7 +153,7 @@ OPERATIONS: Mapping[str, Operation] = {
         "get_event",
         "One of them, and the delivery that it came in as, with its body if asked for",
         {200: of(event=ref("event"), message=maybe(ref("message")))},
-        path={"name": {"type": "string", "pattern": "^(work-)?[0-9]{1,9}$"}},
+        path={"name": {"type": "string", "pattern": "^(work-)?[0-9]{1,9}$", "examples": ["1"]}},
         query={"body": FLAG},
         refused=(400, 403, 404),
     ),

@@ -77,6 +77,7 @@ STEP: Schema = {
         of(watch=NUMBER, guarded=YES),
     ]
 }
+CLASS: Schema = {"type": ["string", "number", "boolean"]}
 ROW: Schema = {
     "type": "object",
     "required": ["request", "at"],
@@ -86,15 +87,18 @@ ROW: Schema = {
             "description": "when it was answered: seconds since 1970, or a time with its zone",
             "anyOf": [
                 {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 100_000_000_000},
+                {"type": "string", "pattern": r"^[1-9][0-9]{0,10}(\.[0-9]+)?$"},
                 {"type": "string", "format": "date-time", "pattern": "^(19[7-9]|[2-4][0-9]{2})[0-9]-"},
             ],
         },
         "version": {"type": ["string", "null"], "minLength": 1, "maxLength": 200},
-        "wrong": {"type": "boolean"},
-        "prediction": {"type": ["string", "number", "boolean"]},
-        "label": {"type": ["string", "number", "boolean"]},
+        "wrong": {"enum": [True, False, 0, 1, "true", "false", "yes", "no", "1", "0"]},
+        "label": maybe(CLASS),
     },
-    "anyOf": [{"required": ["wrong"]}, {"required": ["prediction", "label"]}],
+    "anyOf": [
+        {"required": ["wrong"]},
+        {"required": ["prediction", "label"], "properties": {"prediction": CLASS, "label": CLASS}},
+    ],
 }
 WORDS: Schema = {"type": ["string", "null"], "maxLength": 2000}
 
@@ -104,6 +108,7 @@ SHAPES: Mapping[str, Schema] = {
     "command": {
         "type": "object",
         "required": ["verb"],
+        "additionalProperties": False,
         "properties": {
             "verb": among(BY_VERB),
             "subject": WORDS,

@@ -95,7 +95,7 @@ def test_headers_that_are_no_ascii_are_refused_and_nothing_breaks(intake):
 
 def test_a_command_needs_a_token_and_is_stored_with_the_tokens_name(intake):
     port, inbox = intake
-    body = json.dumps({"verb": "approve", "subject": "rel-1", "actor": "somebody else"}).encode()
+    body = json.dumps({"verb": "approve", "subject": "rel-1"}).encode()
     assert ask(port, "POST", "/api/v1/commands", body)[0] == 401
     assert ask(port, "POST", "/api/v1/commands", body, Authorization="Bearer bad")[0] == 401
     assert ask(port, "POST", "/api/v1/commands", body, Authorization="Bearer good")[0] == 202
@@ -107,6 +107,17 @@ def test_a_command_that_is_none_is_refused_with_what_is_allowed(intake):
     port, _ = intake
     for body in (b"[]", b"{", b'{"verb": "fly"}', b'{"verb": "approve", "subject": 3}'):
         assert ask(port, "POST", "/api/v1/commands", body, Authorization="Bearer good")[0] == 400
+
+
+def test_a_key_that_no_command_has_is_refused_by_name(intake):
+    """A digest that is mistyped would bind nothing, and an actor cannot be claimed."""
+    port, inbox = intake
+    for key in ("digets", "actor", "authority"):
+        body = json.dumps({"verb": "approve", "subject": "rel-1", key: "sha256:0123456789ab"}).encode()
+        status, data, _ = ask(port, "POST", "/api/v1/commands", body, Authorization="Bearer good")
+        assert status == 400
+        assert f"`{key}` is no key of a command" in json.loads(data)["detail"]
+    assert inbox.newest() == 0
 
 
 LABELS = {

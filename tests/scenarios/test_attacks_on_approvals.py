@@ -606,7 +606,8 @@ def forwarded_header(world):
 def claimed_actor(world):
     name = world.waiting(LISTED)
     headers = {"Authorization": f"Bearer {world.people['eve']}"}
-    assert api(world, name, headers, actor="bob", accounts=["bob"], groups=["bob"]) == 202
+    for claim in ({"actor": "bob"}, {"accounts": ["bob"]}, {"authority": ["bob"]}):
+        assert api(world, name, headers, **claim) == 400
     return name
 
 
