@@ -383,6 +383,8 @@ def github_comment(world, text, written):
 def test_a_comment_whose_delivery_was_lost_is_asked_for_and_obeyed_once(forgetful):
     forgetful.live()
     release = forgetful.rollout()
+    with forgetful.store.change() as change:  # it is declared in another repository than the comment's
+        callers.give(change, "code:bob", roles.grant("operator", "wine"), "segue")
     lost = github_comment(forgetful, f"/segue abort {release.name}", forgetful.clock.now)
     forgetful.host.lost = [lost, lost]
     forgetful.settle()
