@@ -16,7 +16,7 @@ FORGE = Source("forge", "gitea", "https://git.example/ml/forge")
 CHAT = Source("chat", "slack", "https://slack.example/T1")
 CLUSTER = Cluster("prod", namespace="ml")
 SECRET = b"a-secret-of-the-forge"
-ALIASED, ASKED, TAKEN, FOUND = "aliased", "asked", "taken", "taken.ml"
+ALIASED, TAKEN, FOUND = "aliased", "taken", "taken.ml"
 IMAGES = {"images": "http://registry.invalid/models", "base": "http://registry.invalid/base"}
 FOUND_IMAGE = "registry.invalid/models/taken@sha256:found"
 ALIASED_YAML = f"""\
@@ -24,12 +24,6 @@ name: {ALIASED}
 model: models:/{ALIASED}@challenger
 serve: none
 approvals: {{count: 0, in: "chat:#ml-release"}}
-"""
-ASKED_YAML = f"""\
-name: {ASKED}
-model: models:/{ASKED}@challenger
-serve: none
-approvals: {{count: 1, from: [ann], expires: 25s}}
 """
 TAKEN_YAML = f"""\
 name: {TAKEN}
@@ -46,7 +40,6 @@ patience: 1m
 """
 EVERY = 15.0  # seconds of the shared clock between two things that somebody does here
 RELEASED = 40.0  # the same, in which what was pushed to the Deployment is promoted
-ANSWERED = 10.0  # the same, in which one is built and asked for; what nobody approved by then ends soon
 AGAIN = 80.0  # between two such pushes: in between it is handed back
 
 
@@ -54,7 +47,6 @@ def files():
     """What the repository declares of these models."""
     return {
         f"{ALIASED}/segue.yaml": ALIASED_YAML.encode(),
-        f"{ASKED}/segue.yaml": ASKED_YAML.encode(),
         f"{TAKEN}/segue.yaml": TAKEN_YAML.encode(),
         f"{TAKEN}/requirements.lock": b"",
         f"{TAKEN}/serve.py": b"0",
@@ -66,10 +58,9 @@ class Others:
 
     def __init__(self, people):
         self.people, self.number = people, 0
-        self._next, self._pushed, self._asked = people.world.clock(), 0.0, 0.0
+        self._next, self._pushed = people.world.clock(), 0.0
         people.world.forge.people = {"bob": Permission.WRITE}
-        for model in (ALIASED, ASKED):
-            people.world.registry.register(model, {"MLmodel": b"0"})
+        people.world.registry.register(ALIASED, {"MLmodel": b"0"})
 
     def turn(self):
         """The next thing, now and then."""
@@ -79,26 +70,19 @@ class Others:
             self.act()
 
     def act(self):
-        """A version's alias, a comment, an approval, and by turns a push to what was taken over and its hand-back, which
+        """A version's alias, a comment, and by turns a push to what was taken over and its hand-back, which
         is refused while a release is on its way there."""
         self.number += 1
         registry = self.people.world.registry
-        self._register(registry, ALIASED)
+        version = registry.register(ALIASED, {"MLmodel": b"%d" % self.number})
+        registry.set_alias(ALIASED, "challenger", version)
         self._comment("/segue abort rel-9999")
         now = self.people.world.clock()
-        if not 0 <= now - self._asked < ANSWERED:
-            self._asked = now
-            self.people.say("approve", f"{ASKED}/production")  # the one of before
-            self._register(registry, ASKED)
         if not 0 <= now - self._pushed < AGAIN:
             self._pushed = now
             self.people.push(TAKEN)
         elif now - self._pushed > RELEASED:
             self.people.say("hand-back", f"{TAKEN}/production")
-
-    def _register(self, registry, model):
-        version = registry.register(model, {"MLmodel": b"%d" % self.number})
-        registry.set_alias(model, "challenger", version)
 
     def _comment(self, text):
         person = {"id": 2, "login": "bob"}

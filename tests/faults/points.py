@@ -30,12 +30,12 @@ WHEN = ("before", "after")
 KINDS = (
     "delivery", "event", "look", "evidence", "command", "Wake", "Build", "CheckImage", "RunEvaluation",
     "StartWorkload", "CheckPreview", "SetTraffic", "StopWorkload", "ReportCommit", "Adopt", "HandBack", "Settle",
-    "WriteComment", "TellChat", "MoveAlias", "TagVersion", "CheckAuthority", "drift", "housekeeping",
+    "WriteComment", "TellChat", "MoveAlias", "TagVersion", "drift", "housekeeping",
 )  # fmt: skip
 # Work that comes with a new connection, or where a host is asked to send again what it could not deliver: nobody
 # dies in it here.
-# `Follow` only looks at what others shift: there are no others here.
-LEFT_OUT = ("declare", "join", "redeliver", "Follow")
+# `Follow` only looks at what others shift: there are no others here. Nobody need approve here: `CheckAuthority`.
+LEFT_OUT = ("declare", "join", "redeliver", "Follow", "CheckAuthority")
 HOUSEKEEPING = 20.0  # seconds of the shared clock between two, in place of an hour
 EFFECTS = tuple(kind for kind in KINDS if hasattr(effects, kind))
 CALLS = (
