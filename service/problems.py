@@ -9,7 +9,7 @@ from http import HTTPStatus
 from types import MappingProxyType
 from urllib.parse import quote
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, abort, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from service.errors import StoreError
@@ -35,6 +35,14 @@ def problem(status: int, detail: str, headers: Mapping[str, str] = _NOTHING) -> 
 def answer(app: Flask, wrong: Wrong = problem) -> None:
     """Let `wrong` give the answer wherever no view does: no such address, no such method, a broken store, a
     mistake of ours, which Flask has logged."""
+
+    @app.before_request
+    def readable() -> None:
+        """No name holds a NUL, and PostgreSQL would take it for a mistake of ours."""
+        if "\0" in request.path:
+            abort(404)
+        if any("\0" in text for text in request.args.values()):
+            abort(400, "the query holds a NUL, which no name holds")
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> Response:

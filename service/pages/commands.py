@@ -31,7 +31,9 @@ def routes(page: Blueprint, parts: Parts) -> None:
     @page.post("/commands")
     def command() -> Response:
         told = {name: request.form.get(name, "") for name in ("verb", "subject", "digest", "reason", SEEN)}
-        wrong = told["verb"] not in BY_VERB or any(len(text) > LONGEST for text in told.values())
+        wrong = told["verb"] not in BY_VERB or any(
+            len(text) > LONGEST or "\0" in text for text in told.values()
+        )
         if wrong or not told["subject"]:
             why = "This is no command that the page has. Go back and load the page anew."
             return make_response(render_template("wrong.html", title="Not done", why=why), 400)

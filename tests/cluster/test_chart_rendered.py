@@ -352,6 +352,18 @@ def test_the_api_server_takes_it_and_restricted_pod_security_has_no_complaint(
     assert "violate" not in done.stderr
 
 
+def test_what_intake_takes_of_the_api_goes_there_by_either_way_in(namespace):
+    given = {**SETS["split with everything"], "httpRoute": ROUTE}
+    kinds = {
+        o["kind"]: o["spec"] for o in rendered(given, namespace) if o["kind"] in {"HTTPRoute", "Ingress"}
+    }
+    to_intake = {match["path"]["value"] for match in kinds["HTTPRoute"]["rules"][0]["matches"]}
+    paths = kinds["Ingress"]["rules"][0]["http"]["paths"]
+    ports = {one["path"]: one["backend"]["service"]["port"]["number"] for one in paths}
+    assert to_intake == {path for path, port in ports.items() if port == 8470}
+    assert to_intake == {"/hooks", "/api/v1/commands", "/api/v1/labels"}
+
+
 def test_the_gateway_api_takes_the_route(kubectl, namespace, gateway):
     objects = [o for o in rendered({**IMAGE, "httpRoute": ROUTE}, namespace) if o["kind"] == "HTTPRoute"]
     given = json.dumps({**objects[0], "metadata": {**objects[0]["metadata"], "namespace": namespace}})

@@ -32,6 +32,7 @@ CASES = [
     ("web", "GET", "/api/v1/releases/rel-9", 404, "Not Found"),
     ("web", "GET", "/api/v1/nothing", 404, "Not Found"),
     ("web", "GET", "/api/v1/releases?before=x", 400, "Bad Request"),
+    ("web", "GET", "/api/v1/releases?model=%00", 400, "Bad Request"),
     ("web", "DELETE", "/api/v1/releases", 405, "Method Not Allowed"),
     ("web", "GET", "/api/v1/verdicts/wine/nowhere", 404, "Not Found"),
     ("intake", "GET", "/nothing", 404, "Not Found"),
