@@ -14,7 +14,7 @@ SENDERS := .venvs/senders
 SENDERS_READY := $(SENDERS)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-labels image check test fuzz test-faults test-faults-whole test-hosts test-browser test-cluster test-cluster-whole bench bench-guards bench-guards-whole bench-peers lock clean
+.PHONY: help setup demo demo-labels image check test fuzz test-faults test-faults-whole test-hosts test-hosts-whole test-browser test-cluster test-cluster-whole bench bench-guards bench-guards-whole bench-peers lock clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -78,8 +78,11 @@ test-hosts: $(READY) $(MLFLOW_READY) $(SENDERS_READY) ## tests with real servers
 	$(BIN)/python -m tests.hosts.building
 	$(BIN)/python -m tests.hosts.alerting
 	$(BIN)/python -m tests.hosts.matrix
-	$(BIN)/pytest -q tests/hosts tests/contracts/test_counter_source.py --timeout 300 --durations 5
+	$(BIN)/pytest -q tests/hosts tests/contracts/test_counter_source.py --timeout 300 --durations 5$(if $(HOSTS_WHOLE),, -m "not whole")
 	SEGUE_TEST_SCENARIOS=postgres $(BIN)/pytest -q $(ON_POSTGRESQL) --timeout 300
+
+test-hosts-whole: ## the same with each broker emptied in each way, and an earlier version beside today's on SQLite, too
+	$(MAKE) test-hosts HOSTS_WHOLE=1
 
 test-browser: $(READY) ## the page in Debian's Chromium: every page and command, with axe; what it looked like is in .screenshots
 	$(BIN)/python -m tests.browser.packages

@@ -36,7 +36,7 @@ def earlier_segue(tmp_path_factory):
     return earlier.install(earlier.commit(), tmp_path_factory.mktemp("earlier"))
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=[pytest.param("sqlite", marks=pytest.mark.whole), "postgres"])
 def installed(request, tmp_path, earlier_segue):
     """An installation of the earlier version, with one version promoted by it."""
     stores = {f"SEGUE_{name}_PORT": str(free_port()) for name in ("INTAKE", "WEB", "ROUTER")}

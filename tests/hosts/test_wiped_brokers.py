@@ -45,7 +45,7 @@ class Wiping(threading.Thread):
         self.server.start()
 
 
-@pytest.fixture(params=["redis", "valkey"])
+@pytest.fixture
 def server(request, tmp_path):
     program = brokers.program(request.param)
     if program is None:
@@ -59,7 +59,16 @@ def server(request, tmp_path):
         made.kill()
 
 
-@pytest.mark.parametrize("how", ["flushed", "killed"])
+@pytest.mark.parametrize(
+    ("server", "how"),
+    [
+        ("redis", "flushed"),
+        ("valkey", "killed"),
+        pytest.param("redis", "killed", marks=pytest.mark.whole),
+        pytest.param("valkey", "flushed", marks=pytest.mark.whole),
+    ],
+    indirect=["server"],
+)
 @pytest.mark.timeout(RELEASES * SECONDS)
 def test_every_release_ends_while_the_broker_forgets_everything_all_the_time(server, how, postgres, tmp_path):
     here = Installation(
