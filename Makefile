@@ -4,8 +4,8 @@ VENV := .venv
 UV := $(VENV)/bin/uv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# Processes that run tests.
-WORKERS ?= 2
+# Processes that run tests: they wait more than they work, so one more than the least machine has cores.
+WORKERS ?= 3
 # The MLflow server that tests and the demo start has an environment of its own.
 MLFLOW := .venvs/mlflow
 MLFLOW_READY := $(MLFLOW)/.ready

@@ -32,6 +32,7 @@ from service.store.inbox import Delivery, Inbox, Stored
 log = structlog.get_logger()
 PEOPLE = "people"
 LABELS = "labels"
+HOOKS = "/hooks/"
 _TOLD = ("verb", "subject", "digest", "reason", "channel", "arguments")
 CHANNELS = ("api", "cli")  # that whoever has a token may say they speak by
 # A browser must take no answer for a page, keep none, and frame none.
@@ -306,7 +307,9 @@ def _errors(app: Flask, meters: _Meters) -> None:
     def wrong(status: int, detail: str, headers: Mapping[str, str]) -> Response:
         # A name that nobody connected must not become a label: strangers choose it.
         meters.deliveries.labels("any", str(status)).inc()
-        return problem(status, detail, headers)
+        # Who is not known learns by no byte which sources there are.
+        unknown = status == 401 and request.path.startswith(HOOKS)
+        return problem(status, detail, headers, HOOKS if unknown else "")
 
     problems.answer(app, wrong)
 

@@ -20,9 +20,9 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 Wrong = Callable[[int, str, Mapping[str, str]], Response]
 
 
-def problem(status: int, detail: str, headers: Mapping[str, str] = _NOTHING) -> Response:
-    """The answer to a request that failed."""
-    title, instance = HTTPStatus(status).phrase, quote(request.path)
+def problem(status: int, detail: str, headers: Mapping[str, str] = _NOTHING, where: str = "") -> Response:
+    """The answer to a request that failed; `where` in place of the address that was asked."""
+    title, instance = HTTPStatus(status).phrase, where or quote(request.path)
     response = jsonify(type="about:blank", title=title, status=status, detail=detail, instance=instance)
     response.status_code = status
     response.content_type = TYPE

@@ -6,6 +6,7 @@ that says it gave it, so that afterwards each can be explained or not.
 
 import http.client
 import json
+import random
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -29,7 +30,7 @@ COUNTRIES = (
     "pt",
     "fr",
     "it",
-)  # whose users send one request each, in turn
+)  # of users, each as often as it stands here
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,11 @@ class Traffic:
     rate: float
     answers: list[Answer] = field(default_factory=list)
     _pace: Pace = field(init=False)
+    # In turn they would go in step with a router that deals in turn: one version might never meet a country.
+    _dice: list[random.Random] = field(init=False)
 
     def __post_init__(self) -> None:
+        self._dice = [random.Random(number) for number in range(THREADS)]  # noqa: S311  a play
         self._pace = Pace(self.request.url, self.rate, THREADS, self._ask)
 
     def start(self) -> None:
@@ -85,8 +89,8 @@ class Traffic:
         """The newest answers, more than enough for a summary of the last seconds."""
         return self.answers[-int(self.rate * 10) :]
 
-    def _ask(self, connection: http.client.HTTPConnection, number: int, count: int) -> None:
-        country = COUNTRIES[(number + count) % len(COUNTRIES)]
+    def _ask(self, connection: http.client.HTTPConnection, number: int, _count: int) -> None:
+        country = self._dice[number].choice(COUNTRIES)
         sent = time.time()
         status, version = 0, ""
         try:

@@ -12,6 +12,7 @@ from service.machine import installation
 from service.machine.probe import open_probe
 from service.settings import Settings
 from tests.installation import Installation
+from tests.running import wait_until
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2"])
@@ -34,8 +35,15 @@ def test_who_is_started_at_once_after_a_kill_has_the_same_ports_and_its_own_proc
         ending.start()
         installed.restart()
         assert installed.settings == before
-        parents = {psutil.Process(installed.pid(name)).ppid() for name in processes.NAMES}
-        assert parents == {installed.pid("up")}
+        wait_until(lambda: parents(installed) == {installed.pid("up")}, 60)
+        assert parents(installed) == {installed.pid("up")}
     finally:
         ending.join()
         installed.end()
+
+
+def parents(installed):
+    """Whose children the processes are that wrote themselves down; a worker that ends may still be there."""
+    return {
+        psutil.Process(pid).ppid() for name in processes.NAMES if (pid := installed.pid(name)) is not None
+    }

@@ -112,7 +112,7 @@ def test_what_was_not_given_up_is_not_dismissed(world, name):
 
 
 def test_a_change_that_was_given_up_comes_back_only_while_nothing_newer_was_seen(world, monkeypatch):
-    def refuse(_parts, _event):
+    def refuse(*_arguments):
         raise Refused("not today")
 
     with monkeypatch.context() as patched:
