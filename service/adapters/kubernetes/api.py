@@ -142,7 +142,7 @@ class Api:
         asked = Asked(self._server.name, "get", Kind("v1", "pods/log"), namespace, pod)
         path = Kind("v1", "pods").path(namespace, pod, "log")
         status, headers, content = self._server.answer(Call(asked, "GET", path, query))
-        if status in {400, 404}:  # not started yet, or gone
+        if status in {204, 400, 404}:  # on no node yet, not started yet, or gone
             return ""
         if status != 200:
             raise self._server.error(asked, status, headers, content)
