@@ -223,6 +223,8 @@ LIES = {
 def test_no_lie_of_a_provider_logs_anybody_in(world, server, lie):
     server.lies.update(LIES[lie](server))
     browser, answer = came_back(world, server)
+    if answer.status_code == 503:  # on a machine without time the provider did not answer: that is no lie
+        browser, answer = came_back(world, server)
     assert answer.status_code == 401
     assert browser.get("/-/").status_code == 401
     assert world.store.record_of("login-oidc:bob") == []
