@@ -88,7 +88,7 @@ class Listeners:
                 asked = reason.after if isinstance(reason, Retry) else LONGEST_SECONDS
                 wait = min(max(asked, 1.0), LONGEST_SECONDS)
                 log.warning("chat not heard", source=listener.source.name, reason=str(reason))
-            except Exception:
+            except Exception:  # one chat's strange answer must not end the thread that hears it
                 wait = ERROR_SECONDS
                 log.exception("listening failed", source=listener.source.name)
             listener.stop.wait(wait)
