@@ -57,13 +57,16 @@ check: $(READY) ## linters, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Tests on a busy machine: what failed is shown, run once more, and must not fail twice.
+twice = $(1) || { echo "once more, what failed:"; $(1) --last-failed --last-failed-no-failures none; }
+
 test: $(READY) $(MLFLOW_READY) ## all tests on this machine, but for those of minutes below; WORKERS=1: one after the other
-	$(BIN)/pytest -q -m "not faults" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(call twice,$(BIN)/pytest -q -m "not faults" -n $(WORKERS) --dist loadfile --no-loadscope-reorder)
 
 FAULTS_TESTS = $(BIN)/pytest -q -s tests/faults -m faults --durations 5
 
-test-faults: $(READY) ## kill, stop and break everything for some minutes; SEED=n plays a printed seed again, AGAIN=1 what failed
-	SEGUE_FAULTS_SEED=$(SEED) $(FAULTS_TESTS) $(if $(AGAIN),--last-failed)
+test-faults: $(READY) ## kill, stop and break everything for some minutes; SEED=n plays a printed seed again
+	$(call twice,SEGUE_FAULTS_SEED=$(SEED) $(FAULTS_TESTS))
 
 test-faults-whole: $(READY) ## the same at full length: 10,000 kills of bodies, 200 of processes, every point (about an hour)
 	SEGUE_FAULTS_SEED=$(SEED) SEGUE_FAULTS=whole $(FAULTS_TESTS)
@@ -78,21 +81,22 @@ test-hosts: $(READY) $(MLFLOW_READY) $(SENDERS_READY) ## tests with real servers
 	$(BIN)/python -m tests.hosts.building
 	$(BIN)/python -m tests.hosts.alerting
 	$(BIN)/python -m tests.hosts.matrix
-	$(BIN)/pytest -q tests/hosts tests/contracts/test_counter_source.py --timeout 300 --durations 5$(if $(HOSTS_WHOLE),, -m "not whole")
-	SEGUE_TEST_SCENARIOS=postgres $(BIN)/pytest -q $(ON_POSTGRESQL) --timeout 300
+	$(call twice,$(BIN)/pytest -q tests/hosts tests/contracts/test_counter_source.py --timeout 300 --durations 5$(if $(HOSTS_WHOLE),, -m "not whole"))
+	$(call twice,SEGUE_TEST_SCENARIOS=postgres $(BIN)/pytest -q $(ON_POSTGRESQL) --timeout 300)
 
 test-hosts-whole: ## the same with each broker emptied in each way, and an earlier version beside today's on SQLite, too
 	$(MAKE) test-hosts HOSTS_WHOLE=1
 
 test-browser: $(READY) ## the page in Debian's Chromium: every page and command, with axe; what it looked like is in .screenshots
 	$(BIN)/python -m tests.browser.packages
-	$(BIN)/pytest -q tests/browser --timeout 300 --durations 5
+	$(call twice,$(BIN)/pytest -q tests/browser --timeout 300 --durations 5)
 
 CLUSTER = $(BIN)/python -m tests.cluster.local $(if $(KUBERNETES),--kubernetes $(KUBERNETES)) $(if $(CONTAINERD),--containerd) run
 CLUSTER_TESTS = $(BIN)/pytest -q tests/cluster --durations 10
+CLUSTER_SLICE = $(CLUSTER_TESTS) --timeout 300 -m "not whole"
 
 test-cluster: $(READY) $(MLFLOW_READY) ## tests on a real Kubernetes, built (once), started and ended here; KUBERNETES=1.34.4 for another
-	$(CLUSTER) sh -c '$(CLUSTER_TESTS) --timeout 300 -m "not whole" || { echo "once more, alone:"; $(CLUSTER_TESTS) --timeout 300 -m "not whole" --last-failed; }'
+	$(CLUSTER) sh -c '$(call twice,$(CLUSTER_SLICE))'
 
 test-cluster-whole: $(READY) $(MLFLOW_READY) ## the same with what takes minutes: every seed, 10,000 generated specs (about an hour)
 	SEGUE_TEST_SEEDS=4 SEGUE_TEST_SPECS=10000 SEGUE_TEST_ORDERS=10000 $(CLUSTER) $(CLUSTER_TESTS) --timeout 3600

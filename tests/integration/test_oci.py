@@ -422,9 +422,9 @@ def plain_recipe(name="plain"):
 
 
 def test_a_killed_build_is_seen_as_dead_and_starts_anew(home, tmp_path):
-    builder, layout = OciBuilder.open(Settings(home=home)), Layout(home)
-    layout.prepare()
-    with layout.locked():  # it cannot finish before it is killed
+    builder, images = OciBuilder.open(Settings(home=home)), Layout(home)
+    images.prepare()
+    with images.locked():  # it cannot finish before it is killed
         builder.start(plain_recipe())
         process = json.loads((home / "builds" / "plain" / "process.json").read_bytes())
         os.kill(process["pid"], signal.SIGKILL)
