@@ -23,8 +23,8 @@ as_json = click.option(
 
 
 def console() -> Console:
-    """Where people read; no colours where nobody looks."""
-    return Console(highlight=False, soft_wrap=True)
+    """Where people read; no colours where nobody looks, and `[bold]` in a message is just that."""
+    return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def chosen() -> Settings:

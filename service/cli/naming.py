@@ -36,7 +36,7 @@ def person(name: str | None, accounts: tuple[str, ...], *, forget: bool, wants_j
         print_json({"people": shown})
         return
     for one, theirs in shown.items():
-        console().print(f"{one}  {', '.join(theirs)}", markup=False)
+        console().print(f"{one}  {', '.join(theirs)}")
 
 
 COMMANDS = (person,)

@@ -127,7 +127,7 @@ def replay(
         print_json(found)
         return
     for line in _told(found):
-        console().print(line, markup=False)
+        console().print(line)
 
 
 def _recorded(release: str | None, table: Path | None) -> tuple[Recorded, Environment]:

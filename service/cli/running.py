@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.text import Text
 
 from service import up
 from service.cli import doctor
@@ -38,7 +39,7 @@ def start(broker: str) -> None:
     began = time.monotonic()
 
     def tell(line: str) -> None:
-        out.print(f"[dim]{time.monotonic() - began:5.1f} s[/dim]  {line}")
+        out.print(Text.assemble((f"{time.monotonic() - began:5.1f} s", "dim"), f"  {line}"))
         if line == "ready":
             where = installation.place(installation.with_ports(settings))
             out.print(f"         hooks   {where.intake}/hooks/<source>")
@@ -119,10 +120,10 @@ def examine(cluster: str | None, *, wants_json: bool) -> None:
     else:
         out = console()
         for found in findings:
-            mark = "[green]ok[/green]     " if found.ok else "[red]trouble[/red]"
-            out.print(f"{mark}  {found.check}: {found.detail}")
+            mark = ("ok     ", "green") if found.ok else ("trouble", "red")
+            out.print(Text.assemble(mark, f"  {found.check}: {found.detail}"))
             if not found.ok:
-                out.print(f"         [bold]{found.mend}[/bold]")
+                out.print(Text(f"         {found.mend}", style="bold"))
     if not all(found.ok for found in findings):
         raise click.exceptions.Exit(EXIT_FAILED)
 

@@ -33,7 +33,7 @@ def logins(name: str | None, *, end: bool, wants_json: bool) -> None:
         told = [{"name": one.name, "since": one.since, "used": one.used} for one in found]
         print_json({"logins": told, "ended": ended})
     elif end:
-        console().print(f"{ended} login{'' if ended == 1 else 's'} of {name} ended", markup=False)
+        console().print(f"{ended} login{'' if ended == 1 else 's'} of {name} ended")
     else:
         rows = [(one.name, ago(one.since), ago(one.used)) for one in found]
         console().print(table(("name", "since", "used"), rows) if rows else "nobody is logged in")

@@ -4,7 +4,6 @@ import time
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -51,7 +50,7 @@ def releases(found: list[dict[str, Any]]) -> RenderableType:
     for column in ("release", "target", "state", "weight", "why", "began"):
         table.add_column(column, no_wrap=column != "why", overflow="fold")
     for one in found:
-        why = escape(_cut(one["would"] or one["reason"] or one["cause"]))
+        why = Text(_cut(one["would"] or one["reason"] or one["cause"]))
         table.add_row(
             one["name"],
             one["target"],
@@ -191,7 +190,7 @@ def record(entries: list[dict[str, Any]]) -> RenderableType:
             _clock(one["at"]),
             one["actor"],
             one["action"],
-            escape(_told(one["detail"])),
+            Text(_told(one["detail"])),
         )
     return table
 
@@ -226,9 +225,9 @@ def events(found: list[dict[str, Any]]) -> RenderableType:
         table.add_row(
             one["id"],
             one["source"],
-            escape(one["what"]),
+            Text(one["what"]),
             Text(one["state"], style=STATES[one["state"]]),
-            escape((one["text"] or "") + led),
+            Text((one["text"] or "") + led),
             ago(one["at"]),
         )
     return table
@@ -242,7 +241,7 @@ def event(found: dict[str, Any]) -> RenderableType:
     facts = {"sender's id": message["delivery"], "sha256": message["digest"], "bytes": str(message["size"])}
     table = Table(box=None, pad_edge=False, show_header=False)
     for name, value in (facts | message["headers"]).items():
-        table.add_row(Text(name, style="dim"), escape(value))
+        table.add_row(Text(name, style="dim"), Text(value))
     parts: list[RenderableType] = [events([found["event"]]), Text(""), table]
     if message["body"] is not None:
         parts += [Text(""), Text(message["body"])]
@@ -259,6 +258,6 @@ def labels(found: list[dict[str, Any]]) -> RenderableType:
     for one in found:
         wrong = f"{one['wrong']} ({100 * one['wrong'] / one['labels']:.1f} %)"
         answered = f"{ago(one['first'])} to {ago(one['last'])}"
-        version = escape(one["version"] or "unknown")
+        version = Text(one["version"] or "unknown")
         table.add_row(one["source"], version, str(one["labels"]), wrong, answered, ago(one["came"]))
     return table

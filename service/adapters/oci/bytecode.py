@@ -14,7 +14,7 @@ from service.adapters.oci.interpreter import host_interpreter
 from service.adapters.oci.layout import unpack
 
 _SECONDS = 600
-_NICE = 19  # what serves goes first
+_NICE = ("nice", "-n", "19")  # what serves goes first
 
 
 def warm(home: Path, digest: str) -> None:
@@ -27,7 +27,6 @@ def warm(home: Path, digest: str) -> None:
     with exclusive(home / "images" / "locks" / "bytecode"):
         if done.exists():
             return
-        os.nice(_NICE)
         _writable(folder, yes=True)
         try:
             _compile(folder)
@@ -39,8 +38,9 @@ def warm(home: Path, digest: str) -> None:
 
 
 def _compile(folder: Path) -> None:
+    python = [*_NICE, str(host_interpreter().path), "-I", "-S"]
     modes = ["-q", "-q", "-j", "1", "--invalidation-mode", "unchecked-hash"]
-    command = [str(host_interpreter().path), "-I", "-S", "-m", "compileall", *modes, str(folder)]
+    command = [*python, "-m", "compileall", *modes, str(folder)]
     # Some packages carry files that are no Python of this version; those are compiled by nobody.
     subprocess.run(command, check=False, capture_output=True, timeout=_SECONDS, env={}, cwd=folder)
 
