@@ -1,6 +1,5 @@
 """Segue's own Dockerfile, built by Buildah on a base with Python and git, and what is in the image."""
 
-import os
 import shutil
 import subprocess
 from functools import partial
@@ -49,7 +48,7 @@ def container(tmp_path_factory):
     subprocess.run([*debian, str(context / "base.tar")], check=True)
     (context / "Dockerfile").write_text("FROM scratch\nADD base.tar /\n")
     buildah("bud", "-t", "localhost/base", str(context))
-    seen = [word for path in OF_PIP if os.path.exists(path) for word in ("-v", f"{path}:{path}:ro")]
+    seen = [word for path in OF_PIP if Path(path).exists() for word in ("-v", f"{path}:{path}:ro")]
     trusting = ["--env", "PIP_CERT=/etc/ssl/certs/ca-certificates.crt"]
     buildah("bud", *seen, *trusting, "--build-arg", "BASE=localhost/base", "-t", "localhost/segue", str(ROOT))
     made = buildah("from", "localhost/segue")
