@@ -111,7 +111,7 @@ def _with_permission(
 
 
 def _hand_over(release: Release, target: Target, at: float) -> Decision:
-    """The target is its own from now on; a batch model is promoted at once, one that is only watched is seen."""
+    """The target is its own from now on; a batch model is promoted at once."""
     if release.batch:
         return ending.finish(release, replace(target, newest=release.number), at)
     if release.only_watched:
