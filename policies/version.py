@@ -13,7 +13,8 @@ from typing import Any
 
 from policies.effects import Build, CheckImage, Effect, RunEvaluation
 from policies.events import BuildFinished, EffectFailed, EvaluationFinished, ImageTrusted, VersionEvent
-from policies.spec.declaration import LATER, Evaluate, Model, PodNeeds
+from policies.spec.declaration import LATER, Evaluate, Model
+from policies.spec.declaration_cluster import PodNeeds
 
 
 class VersionPhase(StrEnum):

@@ -5,7 +5,7 @@ Whoever starts the version, to be evaluated or to serve, gets the same answer.
 
 from dataclasses import replace
 
-from policies.spec.declaration import VERSION, BucketWeights, ClaimWeights, ImageWeights, Weights
+from policies.spec.declaration_cluster import VERSION, BucketWeights, ClaimWeights, ImageWeights, Weights
 from policies.version import Version
 
 SUMS = "segue.sums"  # tag of a registered version: the SHA-256 of the SHA256SUMS of its weights

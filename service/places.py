@@ -9,12 +9,11 @@ from policies.spec.declaration import (
     FromBuild,
     FromImage,
     Model,
-    PodNeeds,
-    Replicas,
     ServeDeployment,
     ServeRun,
     ServeServices,
 )
+from policies.spec.declaration_cluster import PodNeeds, Replicas
 from policies.spec.mistakes import Mistake, mistake
 from policies.spec.node import Place as Position
 from policies.spec.support import in_cluster, recorded, refused

@@ -6,22 +6,16 @@ from policies.recording import Keep
 from policies.spec.declaration import (
     WARM_UP,
     Approvals,
-    BucketWeights,
-    ClaimWeights,
     Environment,
     Evaluate,
-    External,
     FromBuild,
     FromImage,
     FromModel,
     Gate,
     Guard,
     GuardKind,
-    ImageWeights,
     Mode,
     Model,
-    PodNeeds,
-    Replicas,
     Resources,
     Serve,
     ServeDeployment,
@@ -36,10 +30,18 @@ from policies.spec.declaration import (
     Strategy,
     Triggers,
     VersionSource,
-    Volume,
-    Weights,
     WhenNewer,
     WhenUndecided,
+)
+from policies.spec.declaration_cluster import (
+    BucketWeights,
+    ClaimWeights,
+    External,
+    ImageWeights,
+    PodNeeds,
+    Replicas,
+    Volume,
+    Weights,
 )
 from policies.spec.forms_cluster import BUILT
 from policies.spec.kinds import Section

@@ -8,8 +8,10 @@ https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/.
 import re
 from collections.abc import Callable
 
-from policies.spec.declaration import VERSION, Toleration
-from policies.spec.forms import EXACT_IMAGE, Form, number, pattern, share, whole
+from policies.spec.amounts import share
+from policies.spec.declaration_cluster import VERSION, Toleration
+from policies.spec.forms import Form, number, pattern, whole
+from policies.spec.forms_images import EXACT_IMAGE
 from policies.spec.mistakes import nearest
 from policies.spec.wrong import Wrong
 

@@ -1,6 +1,6 @@
 """The keys of a rollout: environments, the ramp, approvals and guards."""
 
-from policies.spec import forms
+from policies.spec import amounts, forms
 from policies.spec.kinds import Block, Key, Many, Named, OneOf, Plain, Section
 
 _ROLLOUT = (Section.MODEL, Section.ENVIRONMENT)
@@ -46,7 +46,7 @@ _ROLL = (
     Key(
         "steps",
         _ROLLOUT,
-        Many(OneOf((Plain(forms.WEIGHT), Block(Section.STEP))), 50),
+        Many(OneOf((Plain(amounts.WEIGHT), Block(Section.STEP))), 50),
         "Fixed weights instead of the risk-budget ramp; each still waits for evidence.",
         note="the ramp",
     ),
@@ -58,7 +58,9 @@ _ROLL = (
         note="10 minutes, whole answers",
         merges=True,
     ),
-    Key("for", (Section.SHADOW,), Plain(forms.DURATION), "Requests are copied for at least so long.", "10m"),
+    Key(
+        "for", (Section.SHADOW,), Plain(amounts.DURATION), "Requests are copied for at least so long.", "10m"
+    ),
     Key(
         "answer",
         (Section.SHADOW,),
@@ -82,22 +84,22 @@ _ROLL = (
     Key(
         "sample",
         (Section.SHADOW,),
-        Plain(forms.SHARE),
+        Plain(amounts.SHARE),
         "Of how many pairs the bodies are kept for a day, for people to look at.",
         "0%",
     ),
-    Key("weight", (Section.STEP,), Plain(forms.WEIGHT), "The candidate's share of requests."),
+    Key("weight", (Section.STEP,), Plain(amounts.WEIGHT), "The candidate's share of requests."),
     Key(
         "hold",
         (Section.STEP,),
-        OneOf((Plain(forms.word("promote")), Plain(forms.DURATION))),
+        OneOf((Plain(forms.word("promote")), Plain(amounts.DURATION))),
         "The least time at this weight; `promote` waits for that command.",
         note="`dwell`",
     ),
     Key(
         "ladder",
         _ROLLOUT,
-        Many(Plain(forms.WEIGHT), 50),
+        Many(Plain(amounts.WEIGHT), 50),
         "The weights that the ramp may use.",
         note="1, 2, 3, 5, 7.5, 10, 15, 20, 25, 35, 50, 75, 100%",
     ),
@@ -108,43 +110,43 @@ _ROLL = (
         "What keeps one user on one version.",
         "none",
     ),
-    Key("dwell", _ROLLOUT, Plain(forms.DURATION), "The least time at each weight.", "60s"),
+    Key("dwell", _ROLLOUT, Plain(amounts.DURATION), "The least time at each weight.", "60s"),
     Key(
         "warm_up",
         _ROLLOUT,
-        Plain(forms.DURATION),
+        Plain(amounts.DURATION),
         "How long from its first request a version may be cold: only a storm of errors takes it back.",
         note="5m with a canary, else 0s",
     ),
     Key(
         "watch",
         _ROLLOUT,
-        Plain(forms.DURATION),
+        Plain(amounts.DURATION),
         "How long all traffic is watched before it counts as promoted.",
         "5m",
     ),
     Key(
         "held_back",
         _ROLLOUT,
-        Plain(forms.share("a share up to 50%", most=50)),
+        Plain(amounts.share("a share up to 50%", most=50)),
         "The share of requests that stays on stable while the rest is watched.",
         "0%",
     ),
     Key(
         "risk",
         _ROLLOUT,
-        Plain(forms.share("a share above 0%", zero=False)),
+        Plain(amounts.share("a share above 0%", zero=False)),
         "The share of all requests that may fail because of the candidate.",
         note="the larger of 0.1% and half of stable's error rate",
     ),
     Key(
         "false_rollbacks",
         _ROLLOUT,
-        Plain(forms.share("a share above 0% up to 20%", most=20, zero=False)),
+        Plain(amounts.share("a share above 0% up to 20%", most=20, zero=False)),
         "How often a good version may be rolled back, all guards and looks together.",
         "1%",
     ),
-    Key("patience", _ROLLOUT, Plain(forms.DURATION), "How long to wait at one weight for evidence.", "30m"),
+    Key("patience", _ROLLOUT, Plain(amounts.DURATION), "How long to wait at one weight for evidence.", "30m"),
     Key(
         "when_undecided",
         _ROLLOUT,
@@ -210,10 +212,10 @@ _ROLL = (
         "Where to ask.",
         note="the page and the command line",
     ),
-    Key("expires", (Section.APPROVALS,), Plain(forms.DURATION), "An approval counts this long.", "24h"),
+    Key("expires", (Section.APPROVALS,), Plain(amounts.DURATION), "An approval counts this long.", "24h"),
 )
 
-_WORSE = Plain(forms.GROWTH)
+_WORSE = Plain(amounts.GROWTH)
 _GUARDS = (
     Key(
         "guards",
@@ -236,7 +238,7 @@ _GUARDS = (
         OneOf(
             (
                 Plain(forms.word("history", "off", json={"enum": ["history", "off", False]})),
-                Plain(forms.SHARE),
+                Plain(amounts.SHARE),
             )
         ),
         "Absolute limit on the share of failed requests; `history` takes it from stable's own past.",
@@ -266,14 +268,14 @@ _GUARDS = (
     Key(
         "slower_than",
         (Section.LATENCY,),
-        Plain(forms.DURATION),
+        Plain(amounts.DURATION),
         "Only requests that take longer are bad. Must be a bucket of the router's histogram.",
         note="all durations are compared",
     ),
     Key(
         "slo",
         (Section.LATENCY,),
-        OneOf((Plain(forms.word("history")), Plain(forms.SHARE))),
+        OneOf((Plain(forms.word("history")), Plain(amounts.SHARE))),
         "Absolute limit on the share of slow requests. With `slower_than`.",
         note="`history`",
     ),
@@ -286,7 +288,11 @@ _GUARDS = (
         "0%",
     ),
     Key(
-        "no_data_for", (Section.ALIVE,), Plain(forms.DURATION), "Counters missing for so long is harm.", "60s"
+        "no_data_for",
+        (Section.ALIVE,),
+        Plain(amounts.DURATION),
+        "Counters missing for so long is harm.",
+        "60s",
     ),
     Key(
         "restarts",
@@ -305,18 +311,18 @@ _GUARDS = (
     Key(
         "differ",
         (Section.ANSWERS,),
-        Plain(forms.share("a share above 0%", zero=False)),
+        Plain(amounts.share("a share above 0%", zero=False)),
         "Tolerated share of answers that differ.",
         note="any",
     ),
     Key(
         "flips",
         (Section.ANSWERS,),
-        Plain(forms.share("a share above 0%", zero=False)),
+        Plain(amounts.share("a share above 0%", zero=False)),
         "Tolerated share of any one class of stable's that gets another answer.",
         note="any",
     ),
-    Key("tolerance", (Section.SHARE,), Plain(forms.SHARE), "Tolerated difference, of all requests.", "5%"),
+    Key("tolerance", (Section.SHARE,), Plain(amounts.SHARE), "Tolerated difference, of all requests.", "5%"),
     Key(
         "query",
         (Section.GUARD,),
@@ -345,9 +351,13 @@ _GUARDS = (
         Plain(forms.LABELS),
         "True labels that come later: source and table; with `within` and `drop`.",
     ),
-    Key("slo", (Section.GUARD,), Plain(forms.LIMIT), "Absolute limit on the share `query` of `of`: `<= 5%`."),
+    Key(
+        "slo", (Section.GUARD,), Plain(amounts.LIMIT), "Absolute limit on the share `query` of `of`: `<= 5%`."
+    ),
     Key("worse_by", (Section.GUARD,), _WORSE, "Tolerated relative growth over stable, where less is better."),
-    Key("drop", (Section.GUARD,), Plain(forms.SHARE), "Tolerated loss against stable, where more is better."),
+    Key(
+        "drop", (Section.GUARD,), Plain(amounts.SHARE), "Tolerated loss against stable, where more is better."
+    ),
     Key(
         "drift",
         (Section.GUARD,),
@@ -362,7 +372,7 @@ _GUARDS = (
         " recorder notes. With `labels`.",
         note="`version`",
     ),
-    Key("within", (Section.GUARD,), Plain(forms.DURATION), "How late a label may come and still count."),
+    Key("within", (Section.GUARD,), Plain(amounts.DURATION), "How late a label may come and still count."),
     Key(
         "segments",
         (Section.ERRORS, Section.LATENCY, Section.GUARD),
@@ -381,14 +391,14 @@ _GUARDS = (
     Key(
         "least",
         (Section.SEGMENTS,),
-        Plain(forms.share("a share up to 50%", most=50)),
+        Plain(amounts.share("a share up to 50%", most=50)),
         "A value with a smaller share of the requests is judged with the others.",
         "1%",
     ),
     Key(
         "risk",
         (Section.SEGMENTS,),
-        Plain(forms.share("a share above 0%", zero=False)),
+        Plain(amounts.share("a share above 0%", zero=False)),
         "The share of one value's own requests that may fail because of the candidate.",
         "1%",
     ),

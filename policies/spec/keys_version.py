@@ -1,6 +1,6 @@
 """The keys of a file and a model: where versions come from, how they serve, are evaluated and started."""
 
-from policies.spec import forms, forms_cluster
+from policies.spec import amounts, forms, forms_cluster, forms_images
 from policies.spec.kinds import Block, Key, Many, Named, OneOf, Plain, Section
 
 _ANY = (Section.MODEL,)
@@ -51,13 +51,13 @@ _VERSION = (
     Key(
         "model",
         _ANY,
-        Plain(forms.REGISTERED),
+        Plain(forms_images.REGISTERED),
         "Version from a model registry: the alias that names the candidate. Moving it starts a release.",
     ),
     Key(
         "image",
         _ANY,
-        Plain(forms.IMAGE),
+        Plain(forms_images.IMAGE),
         "Version from an image that somebody else builds: the newest matching tag, deployed by digest.",
     ),
     Key("build", _ANY, Block(Section.BUILD), "Version that Segue builds from this repository."),
@@ -89,7 +89,7 @@ _SERVE = (
         "The command that serves. No shell runs it.",
         note="with `image` or a Dockerfile: the image's own",
     ),
-    Key("port", (Section.SERVE,), Plain(forms.PORT), "The port that it listens on.", "8080"),
+    Key("port", (Section.SERVE,), Plain(amounts.PORT), "The port that it listens on.", "8080"),
     Key("health", (Section.SERVE,), Plain(forms.HEALTH), "Answers 2xx once it is ready.", "/healthz"),
     Key(
         "deployment",
@@ -128,12 +128,12 @@ _SERVE = (
         "What one serving copy may use. In a cluster also devices, by their resource: `nvidia.com/gpu: 1`.",
         merges=True,
     ),
-    Key("cpu", (Section.RESOURCES, Section.JOB_RESOURCES), Plain(forms.CPU), "CPU cores.", "1"),
-    Key("memory", (Section.RESOURCES, Section.JOB_RESOURCES), Plain(forms.MEMORY), "Memory.", "1Gi"),
+    Key("cpu", (Section.RESOURCES, Section.JOB_RESOURCES), Plain(amounts.CPU), "CPU cores.", "1"),
+    Key("memory", (Section.RESOURCES, Section.JOB_RESOURCES), Plain(amounts.MEMORY), "Memory.", "1Gi"),
     Key(
         "time",
         (Section.JOB_RESOURCES,),
-        Plain(forms.DURATION),
+        Plain(amounts.DURATION),
         "The evaluation is ended after this time.",
         "10m",
     ),
@@ -164,7 +164,7 @@ _EVALUATE = (
     Key(
         "image",
         (Section.EVALUATE,),
-        Plain(forms.EXACT_IMAGE),
+        Plain(forms_images.EXACT_IMAGE),
         "The image that it runs in.",
         note="the version's own",
     ),
@@ -178,7 +178,7 @@ _EVALUATE = (
     Key(
         "gates",
         (Section.EVALUATE,),
-        Named(Plain(forms.GATE), forms.METRIC, 100),
+        Named(Plain(amounts.GATE), forms.METRIC, 100),
         "By metric: what the result must satisfy. A metric that is missing or not finite never passes.",
         merges=True,
     ),

@@ -4,7 +4,7 @@ Two versions serve at the same time. Where a file could have both read the same 
 would not be what serves, so such a file is refused.
 """
 
-from policies.spec.declaration import VERSION
+from policies.spec.declaration_cluster import VERSION
 from policies.spec.forms_cluster import BUILT
 from policies.spec.mistakes import Findings, listed
 from policies.spec.node import Mapping, Place

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from policies.spec.forms import DURATION, WEIGHT
+from policies.spec.amounts import DURATION, WEIGHT
 from service.cli.amounts import Amount
 from service.cli.context import api, as_json, console, print_json
 

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from policies import roles
 from policies.roles import Grant, Role
-from policies.spec.forms import DURATION
+from policies.spec.amounts import DURATION
 from service.cli.amounts import Amount
 from service.cli.context import api, as_json, console, print_json, table
 from service.cli.storing import own_store

@@ -11,7 +11,7 @@ import click
 from policies.guards.increment import Gap
 from policies.guards.readings import Versions
 from policies.guards.trail import Recorded
-from policies.spec import forms, selector
+from policies.spec import amounts, selector
 from policies.spec.declaration import Environment
 from policies.spec.selector import Selector
 from policies.spec.wrong import Wrong
@@ -28,7 +28,7 @@ from service.store.states import ENVIRONMENT
 def _when(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
     """A moment: `24h` (ago), or a time with its zone."""
     try:
-        return float(int(time.time() - forms.DURATION.read(value)))
+        return float(int(time.time() - amounts.DURATION.read(value)))
     except Wrong:
         pass
     try:

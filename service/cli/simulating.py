@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from policies.spec.amounts import DURATION, GROWTH, SHARE
 from policies.spec.declaration import Environment, Model, Strategy
-from policies.spec.forms import DURATION, GROWTH, SHARE
 from service import segue_yaml
 from service.cli.amounts import Amount
 from service.cli.context import as_json, chosen, console, print_json

@@ -12,13 +12,8 @@ from dataclasses import dataclass, replace
 from policies import idle, tags
 from policies.events import AliasChanged, ImageChanged, RefChanged, SourceEvent, VersionRegistered
 from policies.release import Cause
-from policies.spec.declaration import (
-    BucketWeights,
-    FromBuild,
-    FromImage,
-    FromModel,
-    Model,
-)
+from policies.spec.declaration import FromBuild, FromImage, FromModel, Model
+from policies.spec.declaration_cluster import BucketWeights
 from policies.triggers import Start
 from policies.version import CodeOrigin, ModelOrigin
 from policies.weights import SUMS

@@ -4,7 +4,8 @@ from typing import Literal
 
 from policies.effects import Build, CheckImage
 from policies.events import BuildFinished, EffectFailed, ImageTrusted
-from policies.spec.declaration import FromImage, ImageWeights, Model, ServeMlflow, ServeRun
+from policies.spec.declaration import FromImage, Model, ServeMlflow, ServeRun
+from policies.spec.declaration_cluster import ImageWeights
 from policies.version import Version
 from service import sources
 from service.bootstrap import Parts

@@ -1,7 +1,7 @@
 """What is mounted into a version's pods, to be evaluated and to serve."""
 
 from policies import weights
-from policies.spec.declaration import BucketWeights, Weights
+from policies.spec.declaration_cluster import BucketWeights, Weights
 from policies.version import Version
 from service.bootstrap import Parts
 from service.performing.images import repository_of

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from policies.spec.declaration import PodNeeds, Weights
+from policies.spec.declaration_cluster import PodNeeds, Weights
 from service.ports.outcomes import Failed, Gone, Working
 from service.ports.printing import Printing
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from policies.spec.declaration import PodNeeds, Replicas, Weights
+from policies.spec.declaration_cluster import PodNeeds, Replicas, Weights
 from service.ports.jobs import Limits
 from service.ports.outcomes import Failed, Gone, Working
 

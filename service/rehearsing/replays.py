@@ -12,7 +12,7 @@ import numpy as np
 
 from policies import ramp
 from policies.evidence import Verdict
-from policies.guards import trail, verdict
+from policies.guards import stakes, trail
 from policies.guards.heartbeat import Alive
 from policies.guards.increment import Arm, Increment
 from policies.guards.judge import Judge
@@ -36,7 +36,7 @@ def outcome(environment: Environment, recorded: Recorded) -> dict[str, Any]:
         if isinstance(look.what, Increment) and look.what.weight > 0:
             requests += look.what.candidate.requests
             failed += look.what.candidate.errors
-        together = verdict.combined(judge.plan, look.state)
+        together = stakes.combined(judge.plan, look.state)
         highest = max(highest, capped(together.log_e))
         held += together.suspect and not look.state.harm
         if look.state.harm:

@@ -11,7 +11,7 @@ from typing import Any
 
 from policies import ramp
 from policies.evidence import Evidence, Finding
-from policies.guards import allowed, budget, trail, verdict
+from policies.guards import allowed, budget, stakes, trail
 from policies.guards.increment import Arm, Gap, Increment
 from policies.guards.judge import Judge
 from policies.guards.trail import Look, Recorded
@@ -97,7 +97,7 @@ def _gaps(looks: Sequence[Look]) -> list[dict[str, Any]]:
 
 def _budget(judge: Judge, looks: Sequence[Look]) -> dict[str, Any]:
     """All betting guards together, against the evidence at which the release is taken back."""
-    found = [[look.state.at, capped(verdict.combined(judge.plan, look.state).log_e)] for look in looks]
+    found = [[look.state.at, capped(stakes.combined(judge.plan, look.state).log_e)] for look in looks]
     return {
         "false_rollbacks": judge.plan.false_rollbacks,
         "harm_at": 1 / judge.plan.false_rollbacks,

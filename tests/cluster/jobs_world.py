@@ -3,7 +3,7 @@
 import time
 
 from policies.place import Place
-from policies.spec.declaration import PodNeeds
+from policies.spec.declaration_cluster import PodNeeds
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.jobs import KubernetesJobs
 from service.adapters.kubernetes.kinds import POD, SERVICE_ACCOUNT

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from policies.place import Place, backend_name
-from policies.spec.declaration import (
+from policies.spec.declaration_cluster import (
     BucketWeights,
     ClaimWeights,
     External,

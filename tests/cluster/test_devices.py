@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from policies.spec.declaration import PodNeeds
+from policies.spec.declaration_cluster import PodNeeds
 from service.adapters.kubernetes.kinds import NODE
 from service.ports.jobs import Result
 from service.ports.outcomes import Working

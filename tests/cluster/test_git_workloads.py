@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from policies.place import Place
-from policies.spec.declaration import Replicas
+from policies.spec.declaration_cluster import Replicas
 from service.adapters.bare_writing import BareWriter
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.committing import Committed

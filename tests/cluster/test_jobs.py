@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from policies.spec.declaration import PodNeeds, Volume
+from policies.spec.declaration_cluster import PodNeeds, Volume
 from service.adapters.kubernetes import job_manifest
 from service.adapters.kubernetes.answers import Stale
 from service.adapters.kubernetes.kinds import JOB, NODE, POD, RESOURCE_QUOTA, SECRET, Kind

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from policies.place import Place
-from policies.spec.declaration import BucketWeights, ClaimWeights, ImageWeights
+from policies.spec.declaration_cluster import BucketWeights, ClaimWeights, ImageWeights
 from service.adapters.buckets.order import LIST
 from service.adapters.kubernetes.kinds import SECRET
 from service.adapters.kubernetes.workloads import KubernetesWorkloads

@@ -3,7 +3,7 @@
 import pytest
 
 from policies.place import Place
-from policies.spec.declaration import External, Replicas
+from policies.spec.declaration_cluster import External, Replicas
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.workloads import KubernetesWorkloads
 from service.ports.connections import Cluster

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from policies.place import Place
-from policies.spec.declaration import PodNeeds, Replicas
+from policies.spec.declaration_cluster import PodNeeds, Replicas
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import DEPLOYMENT, HPA, PDB, POD, SERVICE
 from service.adapters.kubernetes.workloads import KubernetesWorkloads

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from sqlalchemy import update
 
-from policies import rollout
+from policies import queueing
 from service import work
 from service.adapters import routes
 from service.adapters.kubernetes import records
@@ -50,14 +50,14 @@ def acknowledged_before_it_is_stored(_harness):
 
 def nothing_is_superseded(_harness):
     """A release may take its turn although a newer one has held the target."""
-    real = rollout._take_turn
+    real = queueing.take_turn
 
-    def take(release, target, at):
-        decision = real(release, replace(target, newest=0), at)
+    def take(release, target, *when, **asked):
+        decision = real(release, replace(target, newest=0), *when, **asked)
         newest = max(decision.target.newest, target.newest if decision.target.newest == 0 else 0)
         return replace(decision, target=replace(decision.target, newest=newest))
 
-    rollout._take_turn = take
+    queueing.take_turn = take
 
 
 def a_late_answer_is_believed(_harness):

@@ -3,7 +3,7 @@
 import pytest
 
 from policies.release import Phase
-from policies.spec.declaration import BucketWeights, ClaimWeights, ImageWeights
+from policies.spec.declaration_cluster import BucketWeights, ClaimWeights, ImageWeights
 from service import keys
 from service.store.states import version_of
 from tests.scenarios.test_registry import FILES

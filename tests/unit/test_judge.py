@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from policies.evidence import Verdict
 from policies.guards import state as states
-from policies.guards import verdict
+from policies.guards.findings.standing import SUSPECT
 from policies.guards.heartbeat import Alive
 from policies.guards.increment import Arm, Gap, Increment
 from policies.guards.judge import Judge
@@ -180,12 +180,12 @@ WARMING = Judge.of(ENVIRONMENT, warmup=30, noise=QUIET)
 def test_while_it_is_cold_a_version_is_held_and_only_a_storm_takes_it_back():
     cold = judged(WARMING, intervals(World(0.01, 0.03, 400, 10), 29, 4))
     found = WARMING.evidence(cold, epoch=1)
-    assert cold.comparisons[0].log_peak > verdict.SUSPECT
+    assert cold.comparisons[0].log_peak > SUSPECT
     assert not cold.harm
     assert found.verdict is Verdict.SUSPECT
     assert 0 < found.allowed <= 10
     warm = judged(WARMING, intervals(World(0.01, 0.01, 2000, 10), 60, 2, 31), cold)
-    assert warm.comparisons[0].log_e < verdict.SUSPECT
+    assert warm.comparisons[0].log_e < SUSPECT
     assert warm.candidate.requests < 61 * 200 * 1.1, "what was counted while it was cold is no evidence"
     assert WARMING.evidence(warm, epoch=1).verdict is Verdict.CLEARED
     storm = judged(WARMING, intervals(World(0.001, 0.05, 200, 10), 29, 1))
@@ -198,7 +198,7 @@ def test_while_it_is_cold_a_version_is_held_and_only_a_storm_takes_it_back():
 
 def test_what_a_warm_candidate_showed_in_its_warm_up_stays_counted_but_bets_begin_anew():
     before = judged(WARMING, intervals(World(0.01, 0.01, 400, 10), 30, 7))
-    assert max(before.comparisons[0].log_peak, before.distributions[0].log_peak) < verdict.SUSPECT
+    assert max(before.comparisons[0].log_peak, before.distributions[0].log_peak) < SUSPECT
     after = judged(WARMING, intervals(World(0.01, 0.01, 400, 10), 2, 5, 31), before)
     assert after.comparisons[0].seconds == pytest.approx(1.0, abs=1.0)
     assert after.candidate.requests > before.candidate.requests > 0

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from policies.spec.declaration import Replicas
+from policies.spec.declaration_cluster import Replicas
 from service.adapters.kubernetes import committing, labels, manifests
 from service.adapters.kubernetes.committing import Committed
 from service.adapters.memory.writing import MemoryWriter

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
-from policies.spec.declaration import PodNeeds, Toleration, Volume
+from policies.spec.declaration_cluster import PodNeeds, Toleration, Volume
 from service.adapters.kubernetes import job_states
 from service.adapters.kubernetes.job_manifest import manifest, object_name
 from service.adapters.kubernetes.jobs import FORM

@@ -3,7 +3,7 @@
 import pytest
 from inline_snapshot import snapshot
 
-from policies.spec.declaration import (
+from policies.spec.declaration_cluster import (
     BucketWeights,
     ClaimWeights,
     External,

@@ -8,7 +8,7 @@ import pytest
 from inline_snapshot import snapshot
 
 from policies.events import BuildFinished
-from policies.spec.declaration import BucketWeights, ClaimWeights, External, ImageWeights, Replicas
+from policies.spec.declaration_cluster import BucketWeights, ClaimWeights, External, ImageWeights, Replicas
 from policies.version import ModelOrigin, advance, begin, content_key
 from service.adapters.kubernetes import manifests, reasons, scaling
 from service.adapters.kubernetes.job_manifest import manifest

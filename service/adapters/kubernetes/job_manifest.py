@@ -12,7 +12,14 @@ import math
 import re
 from typing import Any
 
-from policies.spec.declaration import BucketWeights, ClaimWeights, ImageWeights, PodNeeds, Toleration, Weights
+from policies.spec.declaration_cluster import (
+    BucketWeights,
+    ClaimWeights,
+    ImageWeights,
+    PodNeeds,
+    Toleration,
+    Weights,
+)
 from service.adapters.buckets.order import VARIABLE, write_order
 from service.adapters.buckets.signing import is_azure
 from service.adapters.kubernetes import labels as labelling

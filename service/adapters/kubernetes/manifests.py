@@ -10,7 +10,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from policies.spec.declaration import BucketWeights, PodNeeds
+from policies.spec.declaration_cluster import BucketWeights, PodNeeds
 from service.adapters.kubernetes import job_manifest, scaling
 from service.adapters.kubernetes.labels import BACKEND, OWNER, SPEC, digest
 from service.ports.outcomes import Refused

@@ -10,7 +10,7 @@ What an autoscaler was before is in an annotation on it, and `settle` restores i
 import json
 from typing import Any
 
-from policies.spec.declaration import External, Replicas
+from policies.spec.declaration_cluster import External, Replicas
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import DEPLOYMENT, HPA
 from service.adapters.kubernetes.transport import Object

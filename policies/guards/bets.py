@@ -1,0 +1,152 @@
+"""What the guards bet on an interval: the candidate beside stable, alone, or during its warm-up.
+
+Beside stable it is compared; alone, the absolute limits decide. While it warms up all is bet on, but only the
+emergency guard may take it back: the other bets begin anew at the end of a warm-up.
+"""
+
+from dataclasses import replace
+
+from policies.guards import histogram, rate, slo, stakes
+from policies.guards.findings.standing import SUSPECT
+from policies.guards.histogram import HistogramState
+from policies.guards.increment import Arm, Increment
+from policies.guards.noise import PROVISIONAL
+from policies.guards.plan import EMERGENCY_LIMIT, Comparison, Limit, Plan, bad_of
+from policies.guards.rate import RateState
+from policies.guards.slo import SloState
+from policies.guards.state import Counts, JudgeState
+
+NOBODY = Arm(0.0, 0.0)
+
+
+def compared(plan: Plan, state: JudgeState, what: Increment) -> JudgeState:
+    """The candidate beside stable. Stable is held against the limits, too: what it breaks blames nobody."""
+    stable = what.stable or NOBODY
+    return replace(
+        state,
+        comparisons=tuple(
+            _rate(guard, one, what, stable)
+            for guard, one in zip(plan.comparisons, state.comparisons, strict=True)
+        ),
+        distributions=_durations(plan, state, what, stable),
+        limits=_limits(plan.limits, state.limits, what.candidate, what, written=True),
+        stable_limits=_limits(plan.limits, state.stable_limits, stable, what, written=False),
+        candidate=state.candidate.plus(what.candidate.requests, what.candidate.errors),
+        stable=state.stable.plus(stable.requests, stable.errors),
+    )
+
+
+def _rate(guard: Comparison, one: RateState, what: Increment, stable: Arm) -> RateState:
+    mine = bad_of(guard.slower_than, what.candidate, what.bounds)
+    theirs = bad_of(guard.slower_than, stable, what.bounds)
+    if mine is None or theirs is None:
+        return one
+    return rate.update(
+        one,
+        bad=mine[0],
+        requests=mine[1],
+        stable_bad=theirs[0],
+        stable_requests=theirs[1],
+        at=what.at,
+        seconds=what.seconds,
+        worse_by=guard.worse_by,
+        noise=guard.noise,
+    )
+
+
+def _durations(plan: Plan, state: JudgeState, what: Increment, stable: Arm) -> tuple[HistogramState, ...]:
+    return tuple(
+        histogram.update(
+            one,
+            what.candidate,
+            stable,
+            bounds=what.bounds,
+            at=what.at,
+            seconds=what.seconds,
+            worse_by=guard.worse_by,
+            noise=guard.noise,
+        )
+        for guard, one in zip(plan.distributions, state.distributions, strict=True)
+    )
+
+
+def alone(plan: Plan, state: JudgeState, what: Increment) -> JudgeState:
+    """The candidate with all traffic: its limits, of people or of stable's history."""
+    limits = _limits(stakes.limits(plan, state), state.limits, what.candidate, what, written=False)
+    candidate = state.candidate.plus(what.candidate.requests, what.candidate.errors)
+    return replace(state, limits=limits, candidate=candidate)
+
+
+def cold(plan: Plan, state: JudgeState, what: Increment) -> JudgeState:
+    """During a warm-up: all is bet on, but only the emergency guard may take the candidate back; the others
+    may hold it."""
+    if not state.together:
+        return replace(state, emergency=_emergency(state.emergency, what))
+    stable = what.stable or NOBODY
+    worse_by, noise = plan.storm
+    storm = rate.update(
+        state.storm,
+        bad=what.candidate.errors,
+        requests=what.candidate.requests,
+        stable_bad=stable.errors,
+        stable_requests=stable.requests,
+        at=what.at,
+        seconds=what.seconds,
+        worse_by=worse_by,
+        noise=noise,
+    )
+    return compared(plan, replace(state, storm=storm), what)
+
+
+def _emergency(state: SloState, what: Increment) -> SloState:
+    return slo.update(
+        state,
+        bad=what.candidate.errors,
+        requests=what.candidate.requests,
+        limit=EMERGENCY_LIMIT,
+        at=what.at,
+        seconds=what.seconds,
+        noise=PROVISIONAL,
+    )
+
+
+def warmed(state: JudgeState) -> JudgeState:
+    """The end of a warm-up: bets begin anew, and where it was cold the counts that risks rest on, too."""
+    state = replace(state, storm=rate.ended(state.storm))
+    peaks = [one.log_peak for one in state.comparisons]
+    peaks += [one.log_peak for one in state.distributions] + [one.log_peak for one in state.limits]
+    if any(peak >= SUSPECT for peak in peaks):
+        return replace(
+            state,
+            comparisons=tuple(rate.start() for _ in state.comparisons),
+            distributions=tuple(histogram.start(one.past) for one in state.distributions),
+            limits=tuple(slo.start() for _ in state.limits),
+            candidate=Counts(),
+            stable=Counts(),
+        )
+    return replace(
+        state,
+        comparisons=tuple(rate.again(one) for one in state.comparisons),
+        distributions=tuple(histogram.again(one) for one in state.distributions),
+        limits=tuple(slo.again(one) for one in state.limits),
+    )
+
+
+def _limits(
+    limits: tuple[Limit, ...], states: tuple[SloState, ...], arm: Arm, what: Increment, *, written: bool
+) -> tuple[SloState, ...]:
+    """Feed the absolute guards: those with a written limit, or all that have one."""
+    return tuple(
+        one
+        if guard.limit is None or (written and not guard.written)
+        else slo.update(
+            one,
+            bad=arm.errors,
+            requests=arm.requests,
+            limit=guard.limit,
+            at=what.at,
+            seconds=what.seconds,
+            noise=guard.noise,
+        )
+        for guard, one in zip(limits, states, strict=True)
+    )
