@@ -380,6 +380,18 @@ def test_who_may_not_approve_is_told_why_and_has_no_button(world):
         eve.form("approve")
 
 
+def test_an_admin_overrides_the_rules_with_a_reason_and_the_page_says_so_loudly(world, bob):
+    release = waiting(world)
+    path = f"/-/releases/{release.name}"
+    assert "say why" in bob.press("override", path, reason=" ")
+    assert world.release(release.name).phase is Phase.APPROVAL
+    assert "goes on against its rules" in bob.press("override", path, reason="the shop is down")
+    told = bob.text(path)
+    assert "Rules overridden bob: the shop is down" in told
+    actions = [entry.action for entry in world.store.record_of(release.name)]
+    assert "rules overridden" in actions
+
+
 def test_a_button_pressed_twice_is_one_command(world, bob):
     release = waiting(world)
     bob.get(f"/-/releases/{release.name}")
