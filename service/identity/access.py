@@ -77,6 +77,7 @@ ROUTES: dict[str, Needed] = {
     f"GET {PAGE}/events": _ALL,
     f"GET {PAGE}/events/<name>": _ALL,
     f"GET {PAGE}/record": _ALL,
+    f"GET {PAGE}/simulator": _OWN,
     f"GET {PAGE}/answers/<delivery>": _OWN,
     f"POST {PAGE}/commands": _OWN,  # the engine checks what the command needs when it obeys
     f"POST {PAGE}/logout": _OWN,

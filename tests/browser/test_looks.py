@@ -17,6 +17,9 @@ PAGES = {
     "given-up": "/-/events?failed=1",
     "event": "/-/events/1",
     "record": "/-/record?verify=1",
+    "simulator": "/-/simulator",
+    "simulator-wrong": "/-/simulator?try=1&rate=many&errors=1&worse=20",
+    "simulated": "/-/simulator?try=1&rate=5000&errors=1&worse=20&weights=50,100&dwell=0&false=1",
     "nothing": "/-/releases/rel-99",
     "login": "/-/login",
 }
@@ -27,6 +30,8 @@ def test_a_page_can_be_read_by_everyone(looking, name):
     looking.go(PAGES[name])
     if name in {"promoted", "rolled-back", "moving"}:
         looking.until("Is the new version worse?")
+    if name == "simulated":
+        looking.until("What becomes of a rollout")
     looking.shoot(f"{name}-{looking.look}")
     assert looking.violations() == []
     assert looking.overflow() <= 0

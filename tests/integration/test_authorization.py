@@ -48,6 +48,7 @@ LISTS = {
     "POST /api/v1/links",
     "GET /-/",
     "GET /-/releases",
+    "GET /-/simulator",
     "GET /-/answers/<delivery>",
     "POST /-/commands",
     "POST /-/logout",

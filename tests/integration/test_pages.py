@@ -32,6 +32,7 @@ PAGES = [
     "/-/events/1",
     "/-/record",
     "/-/record?verify=1",
+    "/-/simulator",
     "/-/answers/1",
 ]
 
