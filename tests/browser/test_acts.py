@@ -144,6 +144,43 @@ def test_a_policy_is_tried_by_sliders_and_the_address_says_what_was(site, browse
     browser.until("'many' is no number from 0.01 to 10000")
 
 
+def test_an_admin_makes_a_token_that_lets_somebody_in_and_ends_it(site, browser, tmp_path):
+    browser.log_in()
+    browser.go("/-/tokens")
+    browser.one("#make summary").click()
+    browser.one("#name").send_keys("cara")
+    browser.one("input[value=viewer]").click()
+    browser.one("#make form button").click()
+    browser.until("cara's token. It is shown this once")
+    site.world.people["cara"] = browser.one(".told code").text
+    browser.shoot("token-made")
+    assert browser.violations() == []
+    cara = Browser(site, tmp_path / "cara")
+    cara.log_in("cara")
+    cara.go("/-/tokens")
+    cara.until("viewer on */*")
+    browser.go("/-/tokens")
+    row = next(
+        one for one in browser.driver.find_elements("css selector", ".holders li") if "cara" in one.text
+    )
+    row.find_element("css selector", "summary").click()
+    row.find_element("css selector", "form button").click()
+    browser.until("The token is no more")
+    cara.go("/-/")
+    cara.until("Or paste a token")
+    cara.close()
+
+
+def test_an_admin_overrides_the_rules_loudly(site, browser):
+    release = site.waiting()
+    browser.log_in()
+    browser.go(f"/-/releases/{release.name}")
+    assert "against its rules" in browser.press("override", "the shop is down")
+    browser.until("Rules overridden bob: the shop is down")
+    assert browser.violations() == []
+    browser.shoot("overridden")
+
+
 @pytest.fixture
 def plain(site, tmp_path):
     browser = Browser(site, tmp_path / "plain", script=False)

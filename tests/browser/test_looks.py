@@ -20,6 +20,7 @@ PAGES = {
     "simulator": "/-/simulator",
     "simulator-wrong": "/-/simulator?try=1&rate=many&errors=1&worse=20",
     "simulated": "/-/simulator?try=1&rate=5000&errors=1&worse=20&weights=50,100&dwell=0&false=1",
+    "tokens": "/-/tokens",
     "nothing": "/-/releases/rel-99",
     "login": "/-/login",
 }
@@ -43,6 +44,14 @@ def test_a_form_can_be_read_by_everyone(looking):
     looking.open_form("approve")
     looking.until("You approve exactly the plan")
     looking.shoot(f"form-{looking.look}")
+    assert looking.violations() == []
+    assert looking.overflow() <= 0
+
+
+def test_the_form_for_a_token_can_be_read_by_everyone(looking):
+    looking.go("/-/tokens")
+    looking.one("#make summary").click()
+    looking.shoot(f"make-token-{looking.look}")
     assert looking.violations() == []
     assert looking.overflow() <= 0
 

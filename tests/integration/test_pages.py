@@ -33,6 +33,7 @@ PAGES = [
     "/-/record",
     "/-/record?verify=1",
     "/-/simulator",
+    "/-/tokens",
     "/-/answers/1",
 ]
 
@@ -85,7 +86,7 @@ def test_nothing_is_shown_without_a_login(served, path, cookie):
     assert "wine" not in answer.text.replace(f'value="{path}"', "")
 
 
-@pytest.mark.parametrize("path", ["/-/commands", "/-/logout"])
+@pytest.mark.parametrize("path", ["/-/commands", "/-/logout", "/-/tokens", "/-/tokens/end", "/-/logins/end"])
 def test_nothing_is_done_without_a_login(served, path):
     assert (
         served.web.application.test_client()
@@ -315,7 +316,18 @@ def test_a_flood_of_addresses_is_not_remembered_for_ever():
         {"Sec-Fetch-Site": "same-site"},
     ],
 )
-@pytest.mark.parametrize("path", ["/-/login", "/-/logout", "/-/commands", "/-/links/x"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/-/login",
+        "/-/logout",
+        "/-/commands",
+        "/-/links/x",
+        "/-/tokens",
+        "/-/tokens/end",
+        "/-/logins/end",
+    ],
+)
 def test_a_form_of_another_site_is_refused(served, headers, path):
     bob, before = Visitor(served), served.inbox.newest()
     bob.get("/-/")
@@ -612,7 +624,7 @@ def queries(world):
 def test_a_list_takes_at_most_three_queries_however_long_it_is(world, bob, queries):
     world.live()
     world.rollout()
-    for path in ("/-/", "/-/releases", "/-/releases?open=1", "/-/record"):
+    for path in ("/-/", "/-/releases", "/-/releases?open=1", "/-/record", "/-/simulator"):
         queries.clear()
         assert bob.get(path).status_code == 200
         assert len(queries) <= 3, queries
