@@ -46,6 +46,7 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "reject": _DECIDES | _STEERS,  # whoever may abort a release can end one that waits
     "hand-back": frozenset({Role.ADMIN}),
     "override": frozenset({Role.ADMIN}),
+    "admit": frozenset({Role.ADMIN}),  # make and end others' tokens, end logins
 }
 
 

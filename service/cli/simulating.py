@@ -1,19 +1,18 @@
 """`simulate`: a policy tried on simulated traffic, before it is trusted. Needs no server."""
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from policies.spec.amounts import DURATION, GROWTH, SHARE
-from policies.spec.declaration import Environment, Model, Strategy
+from policies.spec.declaration import Environment, Model
 from service import segue_yaml
 from service.cli.amounts import Amount
 from service.cli.context import as_json, chosen, console, print_json
 from service.cli.reporting import drawn_by
 from service.rehearsing import simulated_shown
-from service.rehearsing.simulating import Expected, Forecast, kinds_of, simulate
+from service.rehearsing.simulating import SHIFTING, Expected, Forecast, fed, kinds_of, simulate
 from service.worlds.latency import Latency
 
 
@@ -135,14 +134,11 @@ def _chosen(path: Path, model: str | None, place: str | None) -> tuple[str, Envi
     environment = found.environments[-1] if place is None else found.environment(place)
     if environment is None:
         raise click.BadParameter(f"{found.name} has no environment {place}; it has {', '.join(known)}")
-    if environment.strategy in {Strategy.SHADOW, Strategy.NONE}:
+    if environment.strategy not in SHIFTING:
         raise click.ClickException(
             f"strategy {environment.strategy} shifts no traffic by evidence: nothing to simulate"
         )
-    fed = {"errors", "latency", "slo", "alive", "share", "threshold"}
-    out = [g.name for g in environment.guards if g.kind.value not in fed or g.query is not None]
-    guards = tuple(g for g in environment.guards if g.name not in out)
-    return found.name, replace(environment, guards=guards), out
+    return found.name, *fed(environment)
 
 
 def _model(models: tuple[Model, ...], name: str | None) -> Model:

@@ -10,6 +10,12 @@ from service.engine.happened import Happened, State
 from service.identity.callers import Caller
 
 MIDDLE = frozenset({Phase.STARTING, Phase.CHECKING, *JUDGED})
+_ON = "It goes on to what comes next at once, even under suspicion; harm still takes it back."
+_OVERRIDDEN = {
+    Phase.APPROVAL: "It goes on without the approvals that it needs, and within a freeze.",
+    Phase.QUEUED: "It begins when its turn comes, within a freeze too, without its approvals being counted.",
+    **dict.fromkeys(JUDGED, _ON),
+}
 AGAIN = frozenset({Phase.FAILED, Phase.REFUSED, Phase.ROLLED_BACK, Phase.ABORTED, Phase.REJECTED})
 
 
@@ -37,14 +43,14 @@ REJECT = Action("reject", "Reject", "The release ends. No user has met it, and n
 def of_release(release: Release, who: Caller, accounts: tuple[str, ...] = ()) -> tuple[Action, ...]:
     """In the order in which they are offered. Who may not approve is told why; what else they may not do is
     left out."""
-    found = as_things_stand(release, who.name, accounts)
+    found = (*as_things_stand(release, who.name, accounts), *_against_rules(release))
     return tuple(
         _allowed(one, who.rights, release.target) for one in found if _shown(one, who.rights, release)
     )
 
 
 def as_things_stand(release: Release, who: str = "", accounts: tuple[str, ...] = ()) -> tuple[Action, ...]:
-    """The same where nobody knows who will press, as in a chat's room."""
+    """The same where nobody knows who will press, as in a chat's room: without what admins alone may."""
     if release.phase is Phase.APPROVAL:
         return (_approve(release, who, accounts), REJECT, _abort(release))
     if release.phase in MIDDLE:
@@ -56,8 +62,12 @@ def as_things_stand(release: Release, who: str = "", accounts: tuple[str, ...] =
     return () if release.phase in FINAL or release.phase is Phase.RESTORING else (_abort(release),)
 
 
-def of_target(target: Target, rights: Rights) -> Action | None:
-    """Back to the version before, where there is one to go back to."""
+def of_target(target: Target, rights: Rights) -> tuple[Action, ...]:
+    """Back to the version before, where there is one to go back to, and back to how a place was found."""
+    return tuple(one for one in (_roll_back(target, rights), _hand_back(target, rights)) if one is not None)
+
+
+def _roll_back(target: Target, rights: Rights) -> Action | None:
     if (
         not rights.may("rollback", target.name)
         or target.place.watched
@@ -71,6 +81,17 @@ def of_target(target: Target, rights: Rights) -> Action | None:
         else f"All traffic goes to {before or 'what was found there'}, which is kept running for this."
     )
     return Action("rollback", "Roll back", about, harsh=True, seen=seen.of_target(target))
+
+
+def _hand_back(target: Target, rights: Rights) -> Action | None:
+    taken = target.stable is not None and target.place.deployment is not None and not target.place.watched
+    if not taken or target.holder is not None or not rights.may("hand-back", target.name):
+        return None
+    about = (
+        f"The Deployment {target.place.namespace}/{target.place.deployment} is as it was found, and goes on"
+        " serving the version of now. What Segue made there is removed; the next release takes it over again."
+    )
+    return Action("hand-back", "Hand back", about, harsh=True, seen=seen.of_target(target))
 
 
 def of_event(shown: Happened, rights: Rights) -> tuple[Action, ...]:
@@ -135,3 +156,16 @@ def _promote(release: Release) -> Action:
 def _abort(release: Release) -> Action:
     back = "Its traffic goes back to the version before, and it ends." if release.peak > 0 else "It ends."
     return Action("abort", "Abort", back, harsh=True)
+
+
+def _against_rules(release: Release) -> tuple[Action, ...]:
+    """Break-glass. It is told everywhere, so whoever presses it hears that first."""
+    if release.only_watched or release.phase not in _OVERRIDDEN:
+        return ()
+    loud = (
+        "Everybody is told that you did, and why: in the record, the log, a counter that alarms, and wherever"
+        " the release is told of."
+    )
+    about = f"{_OVERRIDDEN[release.phase]} {loud}"
+    plan, saw = release.plan, seen.of_release(release)
+    return (Action("override", "Override rules", about, harsh=True, digest=plan, seen=saw, explained=True),)

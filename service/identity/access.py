@@ -77,6 +77,11 @@ ROUTES: dict[str, Needed] = {
     f"GET {PAGE}/events": _ALL,
     f"GET {PAGE}/events/<name>": _ALL,
     f"GET {PAGE}/record": _ALL,
+    f"GET {PAGE}/simulator": _OWN,
+    f"GET {PAGE}/tokens": _OWN,
+    f"POST {PAGE}/tokens": Needed("admit", Scope.ALL),
+    f"POST {PAGE}/tokens/end": _OWN,  # of others the view asks for more
+    f"POST {PAGE}/logins/end": _OWN,
     f"GET {PAGE}/answers/<delivery>": _OWN,
     f"POST {PAGE}/commands": _OWN,  # the engine checks what the command needs when it obeys
     f"POST {PAGE}/logout": _OWN,

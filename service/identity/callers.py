@@ -4,7 +4,7 @@ The grants are asked again when a command of theirs takes effect: by their holde
 command names. Who was given a role, or lost it, in between may do what they may do then.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import delete, select
@@ -46,6 +46,14 @@ def of_token(read: Reading, token: Token) -> Caller:
     """The caller whose token it is."""
     holder = OF_TOKEN + token.name
     return Caller(token.name, _of_token(read, token), (holder,))
+
+
+def of_tokens(read: Reading, tokens: Sequence[Token]) -> list[Rights]:
+    """What each of these tokens may do, by one query for all."""
+    given: dict[str, list[Grant]] = {}
+    for one in all_given(read):
+        given.setdefault(one.holder, []).append(one.grant)
+    return [_whole_or(one, lambda holder: Rights(tuple(given.get(holder, ())))) for one in tokens]
 
 
 def of_login(read: Reading, name: str, groups: Sequence[str]) -> Caller:
@@ -107,7 +115,11 @@ def take_back(change: Change, holder: str, by: str, grant: Grant | None = None) 
 
 
 def _of_token(read: Reading, token: Token) -> Rights:
+    return _whole_or(token, lambda holder: granted(read, [holder]))
+
+
+def _whole_or(token: Token, scoped: Callable[[str], Rights]) -> Rights:
     if token.role == SCOPED:
-        return granted(read, [OF_TOKEN + token.name])
+        return scoped(OF_TOKEN + token.name)
     # One of a newer version may do nothing, rather than too much.
     return {WHOLE: OWNER, ASKING: Rights((Grant(Role.VERDICTS, EVERYWHERE),))}.get(token.role, Rights())

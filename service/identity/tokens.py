@@ -5,11 +5,13 @@ import binascii
 import hashlib
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 
 from policies.roles import Grant, Rights
 from service.identity import callers
 from service.identity.callers import ASKING, MACHINE, OF_TOKEN, SCOPED, WHOLE, Caller
 from service.store.change import Change
+from service.store.reading import Reading
 from service.store.rows import Token
 from service.store.store import Store
 
@@ -31,14 +33,26 @@ def make(
 ) -> str:
     """A new token of that name; one that had the name before is revoked by it. With `grants` it may do what
     these say; without, everything, or what `role` says."""
-    secret = "segue_" + secrets.token_urlsafe(32)
     with store.change() as change:
-        callers.take_back(change, OF_TOKEN + name, MACHINE)
-        kind = SCOPED if grants else role
-        change.save_token(Token(name, digest_of(secret), kind, change.now, expires))
-        for grant in dict.fromkeys(grants):
-            callers.give(change, OF_TOKEN + name, grant, MACHINE)
-        change.record(f"token-{name}", MACHINE, "token made", {"role": kind, "expires": expires})
+        return _add(change, Token(name, "", SCOPED if grants else role, change.now, expires), grants, MACHINE)
+
+
+def add(store: Store, name: str, grants: Sequence[Grant], expires: float, by: str) -> str | None:
+    """A new token of a name that none has, with these grants and none more, made by somebody; None where one
+    has the name already."""
+    with store.change() as change:
+        if any(one.name == name for one in change.tokens()):
+            return None
+        return _add(change, Token(name, "", SCOPED, change.now, expires), grants, by)
+
+
+def _add(change: Change, token: Token, grants: Sequence[Grant], by: str) -> str:
+    secret = "segue_" + secrets.token_urlsafe(32)
+    callers.take_back(change, OF_TOKEN + token.name, by)
+    change.save_token(replace(token, hash=digest_of(secret)))
+    for grant in dict.fromkeys(grants):
+        callers.give(change, OF_TOKEN + token.name, grant, by)
+    change.record(f"token-{token.name}", by, "token made", {"role": token.role, "expires": token.expires})
     return secret
 
 
@@ -49,20 +63,26 @@ def take(store: Store, name: str, secret: str, role: str = WHOLE) -> None:
         change.record(f"token-{name}", MACHINE, "token taken", {"role": role})
 
 
-def revoke(store: Store, name: str) -> bool:
+def revoke(store: Store, name: str, by: str = MACHINE) -> bool:
     """End a token, and with it its sessions and links; whether there was one of that name."""
     with store.change() as change:
-        callers.take_back(change, OF_TOKEN + name, MACHINE)
+        callers.take_back(change, OF_TOKEN + name, by)
         there = change.remove_token(name)
         if there:
-            change.record(f"token-{name}", MACHINE, "token revoked")
+            change.record(f"token-{name}", by, "token revoked")
     return there
 
 
 def all_of(store: Store) -> list[tuple[Token, Rights]]:
     """All tokens by name, those that have expired, too, each with what it may do."""
     with store.read() as read:
-        return [(one, callers.of_token(read, one).rights) for one in read.tokens()]
+        return listed(read)
+
+
+def listed(read: Reading) -> list[tuple[Token, Rights]]:
+    """The same, of one moment: two queries, however many there are."""
+    found = read.tokens()
+    return list(zip(found, callers.of_tokens(read, found), strict=True))
 
 
 def secret_in(authorization: str) -> str:

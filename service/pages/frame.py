@@ -10,7 +10,17 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Flask, Response, abort, g, make_response, render_template, request, url_for
 
 from service.bootstrap import Parts
-from service.pages import commands, door, events, provider_login, record, releases, targets
+from service.pages import (
+    commands,
+    door,
+    events,
+    provider_login,
+    record,
+    releases,
+    simulator,
+    targets,
+    tokens,
+)
 from service.pages.words import FILTERS
 from service.store.series import Series
 
@@ -42,6 +52,8 @@ def add(app: Flask, parts: Parts, series: Series) -> None:
     releases.routes(page, parts, series)
     events.routes(page, parts)
     record.routes(page, parts)
+    simulator.routes(page, parts)
+    tokens.routes(page, parts)
     commands.routes(page, parts)
     _files(page)
     provider = urlsplit(parts.settings.oidc_issuer or "").hostname

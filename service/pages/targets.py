@@ -73,7 +73,7 @@ def routes(page: Blueprint, parts: Parts) -> None:
             shown=shown,
             one=views.target(shown.target, addresses.of(shown.target)),
             moment=moment,
-            back=actions.of_target(shown.target, g.visitor.rights),
+            actions=actions.of_target(shown.target, g.visitor.rights),
             asked=request.args.get("at", ""),
             **paging.page(listed, before),
         )

@@ -48,7 +48,7 @@ def _good(said: dict[str, Any], false_rollbacks: float) -> Iterator[str]:
     within = duration(full["nine_in_ten"])
     yield f"  has all traffic after {duration(full['median'])}; nine in ten within {within}"
     yield f"  promoted after {duration(said['seconds_to_promotion']['median'])}: {share(said['promoted'])}"
-    allowed = f"the file allows {100 * false_rollbacks:g} %"
+    allowed = f"the policy allows {100 * false_rollbacks:g} %"
     yield f"  rolled back by mistake: {share(said['rolled_back'])}; {allowed}"
 
 

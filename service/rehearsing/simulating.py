@@ -12,7 +12,7 @@ import numpy as np
 
 from policies.guards.judge import Judge
 from policies.guards.plan import History
-from policies.spec.declaration import Environment
+from policies.spec.declaration import Environment, GuardKind, Strategy
 from policies.spec.support import BOUNDS
 from service.worlds.latency import Latency
 from service.worlds.many import Many, knows
@@ -23,6 +23,13 @@ from service.worlds.traffic import Traffic, World
 # (horizon, seconds between two looks): the first in which nearly all good versions end is taken.
 SPANS = ((1800.0, 2.0), (7200.0, 10.0), (43_200.0, 60.0), (259_200.0, 360.0), (1_209_600.0, 1800.0))
 ENDED = 0.9
+SHIFTING = frozenset({Strategy.CANARY, Strategy.BLUEGREEN})  # others shift no traffic by evidence
+_FED = frozenset(
+    {
+        GuardKind.ERRORS, GuardKind.LATENCY, GuardKind.SLO, GuardKind.ALIVE, GuardKind.SHARE,
+        GuardKind.THRESHOLD,
+    }
+)  # fmt: skip
 Z = 1.959964
 
 
@@ -79,6 +86,13 @@ class Forecast:
         ):
             shown[name] = {"median": _quantile(values, 0.5), "nine_in_ten": _quantile(values, 0.9)}
         return shown
+
+
+def fed(environment: Environment) -> tuple[Environment, list[str]]:
+    """The policy with those guards that a simulated router feeds, and the names of the others."""
+    out = [one.name for one in environment.guards if one.kind not in _FED or one.query is not None]
+    guards = tuple(one for one in environment.guards if one.name not in out)
+    return replace(environment, guards=guards), out
 
 
 def kinds_of(expected: Expected, worse: tuple[float, ...], slower: tuple[float, ...]) -> list[Kind]:

@@ -127,6 +127,60 @@ def test_whose_session_has_ended_is_led_to_the_login(site, browser):
     browser.until("Or paste a token")
 
 
+def test_a_policy_is_tried_by_sliders_and_the_address_says_what_was(site, browser):
+    browser.log_in()
+    browser.go("/-/simulator?rate=5000&errors=1&worse=20&weights=50,100&dwell=0")
+    slider = browser.one("#worse + input[type=range]")
+    assert slider.accessible_name.startswith("A worse version fails")
+    slider.send_keys(Keys.END)
+    assert browser.one("#worse").get_attribute("value") == "100"
+    browser.until("a version with 100 times the errors")
+    browser.until("What becomes of a rollout")
+    link = browser.driver.find_element("partial link text", "This trial").get_attribute("href")
+    assert "worse=100" in link
+    field = browser.one("#rate")
+    field.clear()
+    field.send_keys("many", Keys.TAB)
+    browser.until("'many' is no number from 0.01 to 10000")
+
+
+def test_an_admin_makes_a_token_that_lets_somebody_in_and_ends_it(site, browser, tmp_path):
+    browser.log_in()
+    browser.go("/-/tokens")
+    browser.one("#make summary").click()
+    browser.one("#name").send_keys("cara")
+    browser.one("input[value=viewer]").click()
+    browser.one("#make form button").click()
+    browser.until("cara's token. It is shown this once")
+    site.world.people["cara"] = browser.one(".told code").text
+    browser.shoot("token-made")
+    assert browser.violations() == []
+    cara = Browser(site, tmp_path / "cara")
+    cara.log_in("cara")
+    cara.go("/-/tokens")
+    cara.until("viewer on */*")
+    browser.go("/-/tokens")
+    row = next(
+        one for one in browser.driver.find_elements("css selector", ".holders li") if "cara" in one.text
+    )
+    row.find_element("css selector", "summary").click()
+    row.find_element("css selector", "form button").click()
+    browser.until("The token is no more")
+    cara.go("/-/")
+    cara.until("Or paste a token")
+    cara.close()
+
+
+def test_an_admin_overrides_the_rules_loudly(site, browser):
+    release = site.waiting()
+    browser.log_in()
+    browser.go(f"/-/releases/{release.name}")
+    assert "against its rules" in browser.press("override", "the shop is down")
+    browser.until("Rules overridden bob: the shop is down")
+    assert browser.violations() == []
+    browser.shoot("overridden")
+
+
 @pytest.fixture
 def plain(site, tmp_path):
     browser = Browser(site, tmp_path / "plain", script=False)
@@ -151,3 +205,12 @@ def test_without_scripts_everything_is_there(site, plain):
     plain.until("Done:")
     plain.driver.find_element("partial link text", "Show the evidence").click()
     plain.until("Is the new version worse?")
+
+
+def test_without_scripts_a_policy_is_tried_by_numbers(site, plain):
+    plain.go(site.link())
+    plain.one("button.go").click()
+    plain.go("/-/simulator?rate=5000&errors=1&worse=20&weights=50,100&dwell=0")
+    assert not plain.driver.find_elements("css selector", "input[type=range]")
+    plain.one(".panel button").click()
+    plain.until("What becomes of a rollout")

@@ -17,6 +17,10 @@ PAGES = {
     "given-up": "/-/events?failed=1",
     "event": "/-/events/1",
     "record": "/-/record?verify=1",
+    "simulator": "/-/simulator",
+    "simulator-wrong": "/-/simulator?try=1&rate=many&errors=1&worse=20",
+    "simulated": "/-/simulator?try=1&rate=5000&errors=1&worse=20&weights=50,100&dwell=0&false=1",
+    "tokens": "/-/tokens",
     "nothing": "/-/releases/rel-99",
     "login": "/-/login",
 }
@@ -27,6 +31,8 @@ def test_a_page_can_be_read_by_everyone(looking, name):
     looking.go(PAGES[name])
     if name in {"promoted", "rolled-back", "moving"}:
         looking.until("Is the new version worse?")
+    if name == "simulated":
+        looking.until("What becomes of a rollout")
     looking.shoot(f"{name}-{looking.look}")
     assert looking.violations() == []
     assert looking.overflow() <= 0
@@ -38,6 +44,14 @@ def test_a_form_can_be_read_by_everyone(looking):
     looking.open_form("approve")
     looking.until("You approve exactly the plan")
     looking.shoot(f"form-{looking.look}")
+    assert looking.violations() == []
+    assert looking.overflow() <= 0
+
+
+def test_the_form_for_a_token_can_be_read_by_everyone(looking):
+    looking.go("/-/tokens")
+    looking.one("#make summary").click()
+    looking.shoot(f"make-token-{looking.look}")
     assert looking.violations() == []
     assert looking.overflow() <= 0
 

@@ -48,6 +48,10 @@ LISTS = {
     "POST /api/v1/links",
     "GET /-/",
     "GET /-/releases",
+    "GET /-/simulator",
+    "GET /-/tokens",
+    "POST /-/tokens/end",
+    "POST /-/logins/end",
     "GET /-/answers/<delivery>",
     "POST /-/commands",
     "POST /-/logout",
@@ -62,6 +66,8 @@ WHOLE = {
     "GET /-/events/<name>",
     "GET /-/record",
 }
+# Lets people in: for who is admin everywhere.
+ADMITS = {"POST /-/tokens"}
 # About one model: not there for whom it does not concern.
 SINGLE = {
     "GET /api/v1/releases/<name>",
@@ -89,7 +95,7 @@ INTAKE_OPEN = {
     "GET /metrics",
 }
 # What `service.identity.access` says of each list, so that neither is changed alone.
-SCOPES = {"open": set(ANYBODY), "all": WHOLE, "own": LISTS | ANY_TOKEN}
+SCOPES = {"open": set(ANYBODY), "all": WHOLE | ADMITS, "own": LISTS | ANY_TOKEN}
 
 
 @dataclass
@@ -187,7 +193,7 @@ def rules(application):
 
 
 def test_every_address_is_in_one_list_and_in_the_table(http):
-    lists = [set(ANYBODY), LISTS, WHOLE, SINGLE, ASKING, ANY_TOKEN]
+    lists = [set(ANYBODY), LISTS, WHOLE, ADMITS, SINGLE, ASKING, ANY_TOKEN]
     assert sum(map(len, lists)) == len(set.union(*lists))
     assert rules(http.world.web.application) - {"GET /static/<path:filename>"} == set.union(*lists)
     assert set(access.ROUTES) == set.union(*lists)
@@ -200,6 +206,7 @@ def test_the_table_says_of_each_what_the_lists_say():
     for scope, wanted in SCOPES.items():
         assert {route for route, needs in access.ROUTES.items() if needs.scope == scope} == wanted
     assert {route for route, needs in access.ROUTES.items() if needs.action == "ask"} == ASKING
+    assert {route for route, needs in access.ROUTES.items() if needs.action == "admit"} == ADMITS
 
 
 def test_an_address_that_nobody_thought_of_answers_nobody(tmp_path):
@@ -223,7 +230,7 @@ def test_anybody_may_come_where_nothing_is_shown(http, route):
     assert http.ask(route, None, OWN).status_code == ANYBODY[route]
 
 
-@pytest.mark.parametrize("route", sorted(LISTS | WHOLE | SINGLE | ASKING | ANY_TOKEN))
+@pytest.mark.parametrize("route", sorted(LISTS | WHOLE | ADMITS | SINGLE | ASKING | ANY_TOKEN))
 def test_nobody_unknown_may_come_anywhere_else(http, route):
     for model in (OWN, FOREIGN):
         assert http.ask(route, None, model).status_code == 401
@@ -241,14 +248,20 @@ def expected(route, role, where, model):
         return {200, 409} if theirs else 404
     if route in LISTS:
         good = {"POST /-/commands": 400, "POST /-/logout": 303}.get(route, 200)
+        if route in {"POST /-/tokens/end", "POST /-/logins/end"}:  # of nobody
+            good = 404 if (role, where) == ("admin", "*") else 403
         return good if role in SEEING else 403
+    if route in ADMITS:
+        return 400 if (role, where) == ("admin", "*") else 403
     if route in WHOLE:
         return 200 if role in SEEING and where == "*" else 403
     return 200 if role in SEEING and theirs else 404
 
 
 @pytest.mark.parametrize("model", [OWN, FOREIGN])
-@pytest.mark.parametrize("route", sorted((LISTS | WHOLE | SINGLE | ASKING | ANY_TOKEN) - {"POST /-/logout"}))
+@pytest.mark.parametrize(
+    "route", sorted((LISTS | WHOLE | ADMITS | SINGLE | ASKING | ANY_TOKEN) - {"POST /-/logout"})
+)
 def test_every_role_gets_what_is_theirs_and_nothing_else(http, route, model):
     for role, where in CALLERS:
         wanted = expected(route, role.value, where, model)

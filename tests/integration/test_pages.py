@@ -32,6 +32,8 @@ PAGES = [
     "/-/events/1",
     "/-/record",
     "/-/record?verify=1",
+    "/-/simulator",
+    "/-/tokens",
     "/-/answers/1",
 ]
 
@@ -84,7 +86,7 @@ def test_nothing_is_shown_without_a_login(served, path, cookie):
     assert "wine" not in answer.text.replace(f'value="{path}"', "")
 
 
-@pytest.mark.parametrize("path", ["/-/commands", "/-/logout"])
+@pytest.mark.parametrize("path", ["/-/commands", "/-/logout", "/-/tokens", "/-/tokens/end", "/-/logins/end"])
 def test_nothing_is_done_without_a_login(served, path):
     assert (
         served.web.application.test_client()
@@ -314,7 +316,18 @@ def test_a_flood_of_addresses_is_not_remembered_for_ever():
         {"Sec-Fetch-Site": "same-site"},
     ],
 )
-@pytest.mark.parametrize("path", ["/-/login", "/-/logout", "/-/commands", "/-/links/x"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/-/login",
+        "/-/logout",
+        "/-/commands",
+        "/-/links/x",
+        "/-/tokens",
+        "/-/tokens/end",
+        "/-/logins/end",
+    ],
+)
 def test_a_form_of_another_site_is_refused(served, headers, path):
     bob, before = Visitor(served), served.inbox.newest()
     bob.get("/-/")
@@ -378,6 +391,18 @@ def test_who_may_not_approve_is_told_why_and_has_no_button(world):
     assert "is not among the people" in eve.text(f"/-/releases/{release.name}")
     with pytest.raises(AssertionError, match="no form"):
         eve.form("approve")
+
+
+def test_an_admin_overrides_the_rules_with_a_reason_and_the_page_says_so_loudly(world, bob):
+    release = waiting(world)
+    path = f"/-/releases/{release.name}"
+    assert "say why" in bob.press("override", path, reason=" ")
+    assert world.release(release.name).phase is Phase.APPROVAL
+    assert "goes on against its rules" in bob.press("override", path, reason="the shop is down")
+    told = bob.text(path)
+    assert "Rules overridden bob: the shop is down" in told
+    actions = [entry.action for entry in world.store.record_of(release.name)]
+    assert "rules overridden" in actions
 
 
 def test_a_button_pressed_twice_is_one_command(world, bob):
@@ -599,7 +624,7 @@ def queries(world):
 def test_a_list_takes_at_most_three_queries_however_long_it_is(world, bob, queries):
     world.live()
     world.rollout()
-    for path in ("/-/", "/-/releases", "/-/releases?open=1", "/-/record"):
+    for path in ("/-/", "/-/releases", "/-/releases?open=1", "/-/record", "/-/simulator"):
         queries.clear()
         assert bob.get(path).status_code == 200
         assert len(queries) <= 3, queries

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from policies.evidence import Evidence, Finding, Verdict
+from policies.place import Place
 from policies.release import Cause, Phase, Release, Serving, Target
 from policies.roles import OWNER, Rights, grant
 from policies.spec.declaration import Approvals, Environment
@@ -222,7 +223,7 @@ def test_who_has_no_role_for_it_is_offered_nothing_and_told_why_they_cannot_appr
     assert actions.of_release(replace(asked, phase=Phase.SHIFTING), viewer) == ()
     serving = Serving("rel-1", 1, "v", "i", "b", "u", 0.0)
     both = Target("wine/production", stable=replace(serving, release="rel-2"), previous=serving)
-    assert actions.of_target(both, viewer.rights) is None
+    assert actions.of_target(both, viewer.rights) == ()
 
 
 def test_what_was_seen_changes_with_what_matters_and_with_nothing_else():
@@ -234,10 +235,37 @@ def test_what_was_seen_changes_with_what_matters_and_with_nothing_else():
 
 def test_a_target_can_go_back_only_where_there_is_something_to_go_back_to():
     serving = Serving("rel-1", 1, "v", "i", "b", "u", 0.0)
-    assert actions.of_target(Target("wine/production", stable=serving), OWNER) is None
+    assert actions.of_target(Target("wine/production", stable=serving), OWNER) == ()
     both = Target("wine/production", stable=replace(serving, release="rel-2"), previous=serving)
-    assert actions.of_target(both, OWNER).seen == "serving rel-2"
-    assert "rel-1" in actions.of_target(both, OWNER).about
+    (back,) = actions.of_target(both, OWNER)
+    assert back.seen == "serving rel-2"
+    assert "rel-1" in back.about
+
+
+def test_what_was_taken_over_can_be_handed_back_by_admins_while_nothing_is_on_its_way():
+    serving = Serving("rel-1", 1, "v", "i", "b", "u", 0.0)
+    taken = Target("wine/production", stable=serving, place=Place("prod", "ml", deployment="wine"))
+    (back,) = actions.of_target(taken, OWNER)
+    assert (back.verb, back.seen) == ("hand-back", "serving rel-1")
+    assert "ml/wine" in back.about
+    operator = Rights((grant("operator", "wine"),))
+    assert actions.of_target(taken, operator) == ()
+    assert [one.verb for one in actions.of_target(replace(taken, holder="rel-2"), OWNER)] == ["rollback"]
+    watched = replace(taken.place, stable="a", candidate="b")
+    assert actions.of_target(replace(taken, place=watched), OWNER) == ()
+
+
+def test_rules_are_overridden_by_admins_alone_with_a_reason_and_the_plan_that_was_seen():
+    plan = "sha256:" + "1" * 64
+    for phase in naming.MIDDLE["override"]:
+        shown = replace(RELEASE, phase=phase, plan=plan)
+        last = actions.of_release(shown, ANN)[-1]
+        assert (last.verb, last.digest, last.seen) == ("override", plan, seen.of_release(shown))
+        assert last.explained
+        assert last.harsh
+        operator = Caller("eve", Rights((grant("operator", "wine"), grant("approver", "wine"))), ("token:e",))
+        assert "override" not in [one.verb for one in actions.of_release(shown, operator)]
+        assert "override" not in [one.verb for one in actions.as_things_stand(shown)], "a chat takes none"
 
 
 @pytest.mark.parametrize(

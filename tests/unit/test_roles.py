@@ -15,7 +15,7 @@ def rights(*told):
 
 
 def test_every_command_has_a_row_of_its_own():
-    assert set(ALLOWED) == set(get_args(Verb)) | {"see", "ask", "label"}
+    assert set(ALLOWED) == set(get_args(Verb)) | {"see", "ask", "label", "admit"}
 
 
 def test_an_admin_may_do_everything_and_a_tool_only_ask():
