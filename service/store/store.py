@@ -15,6 +15,7 @@ from service.errors import Conflict
 from service.ports.connections import Cluster, Source
 from service.store import labels, leases, queue, record, tables
 from service.store.bell import ring
+from service.store.chain import Head, Proof, Tampered
 from service.store.change import Change
 from service.store.database import bell_of, open_database, reading, time_of, writing
 from service.store.migrate import upgrade_engine
@@ -175,15 +176,19 @@ class Store:
 
     # --- the record -------------------------------------------------------------------------
 
-    def record_head(self) -> tuple[int, str]:
+    def record_head(self) -> Head:
         """The record's last id and hash, to be kept elsewhere."""
         with reading(self.engine) as connection:
             return record.head(connection)
 
-    def verify(self, kept: tuple[int, str] | None = None) -> record.Tampered | None:
-        """The first entry of the record that is not as it was written."""
+    def prove(self, heads: Sequence[Head] = ()) -> Proof:
+        """What is proven of the record, held against heads that were kept elsewhere."""
         with reading(self.engine) as connection:
-            return record.verify(connection, kept)
+            return record.prove(connection, heads)
+
+    def verify(self) -> Tampered | None:
+        """The first entry of the record that is not as it was written, as far as the record itself tells."""
+        return self.prove().tampered
 
     # --- one read each; the words are those of `Reading` --------------------------------------
 
