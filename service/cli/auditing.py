@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
 from service import keys
-from service.cli.context import EXIT_FAILED, as_json, chosen, print_json
+from service.cli.amounts import moment
+from service.cli.context import EXIT_FAILED, api, as_json, chosen, print_json
 from service.cli.storing import own_store
 from service.engine import checkpoints, noting
 from service.engine.checkpoints import NoCheckpoint
@@ -84,6 +86,49 @@ def verify(
     with _lines(export) as lines:
         proof = prove(lines, heads, part=part)
     _tell(proof, part=part, wants_json=wants_json)
+
+
+@audit.command("export")
+@click.option("-o", "--output", type=OUT, help="Write this file (.jsonl, .csv) instead of printing it.")
+@click.option(
+    "--form", type=click.Choice([form.value for form in Form]), help="Default: after the file's name."
+)
+@click.option("--since", callback=moment, metavar="TIME", help="From then on: 2026-01-31T14:00:00Z, or 24h.")
+@click.option("--until", callback=moment, metavar="TIME", help="Up to then.")
+@click.option("--model", metavar="MODEL", help="Only what is about this model, its versions and releases.")
+@click.option("--release", metavar="RELEASE", help="Only what is about this release, and its version.")
+def export_record(output: Path | None, form: str | None, **asked: Any) -> None:
+    """Write the record into a file that can be proven anew.
+
+    JSON lines or CSV, an entry each, with all that its hash covers; `detail` is the stored text. Read in
+    pieces, as it was when the command was typed.
+
+    \b
+      segue audit export -o record.jsonl
+      segue audit verify --export record.jsonl
+      segue audit export -o wine.csv --model wine --since 2026-01-01T00:00:00Z
+    """
+    chosen_form = form or (_form_of(output).value if output else Form.JSONL.value)
+    query = {
+        name: f"{value:.0f}" if isinstance(value, float) else value for name, value in asked.items() if value
+    }
+    pieces = api().lines("record/export", form=chosen_form, **query)
+    if output is None:
+        for piece in pieces:
+            click.echo(piece, nl=False)
+    else:
+        _write_whole(output, pieces)
+
+
+def _write_whole(path: Path, pieces: Iterator[bytes]) -> None:
+    """Half a record under a good name would look like a whole one that was cut."""
+    begun = path.with_name(f".{path.name}.part")
+    try:
+        with begun.open("wb") as file:
+            file.writelines(pieces)
+        begun.replace(path)
+    finally:
+        begun.unlink(missing_ok=True)
 
 
 def _tell(proof: Proof, *, part: bool, wants_json: bool) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 from sqlalchemy import Connection, Table, select
 
 from service.ports.connections import Cluster, Source
-from service.store import due, labels, queued, record
+from service.store import due, labels, queued, record, record_parts
 from service.store.chain import Head, Line
 from service.store.labels import Cohort, Known
 from service.store.queue import Work
+from service.store.record_parts import Part
 from service.store.rows import Cursor, ModelRow, ReleaseRow, TargetRow, Token, VersionRow
 from service.store.tables import answer, cluster, cursor, model, release, source, target, token, version
 
@@ -218,6 +219,10 @@ class Reading:
     def record_lines(self) -> Iterator[Line]:
         """The whole record as it is stored, oldest first."""
         return record.lines(self.connection)
+
+    def knows(self, part: Part) -> bool:
+        """Whether there is, or was, what a part of the record is asked about."""
+        return record_parts.is_known(self.connection, part)
 
     def record_holds(self, head: Head) -> bool:
         """Whether that entry of the record still has that hash."""

@@ -12,13 +12,22 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from policies.release import Cause, Release
+from policies.spec.declaration import Environment
 from service import keys
+from service.bootstrap import Parts
 from service.cli.main import group
 from service.engine import checkpoints
+from service.settings import Settings
 from service.showing import exported
 from service.store import chain
+from service.store.record_parts import Part
+from service.store.states import release_row
 from service.store.store import Store
+from service.web import create_web
+from tests.serving import Served
 
+RELEASE = Release("rel-2", 1, "wine", "wine/production", Environment(), "v2", "b", Cause("push", None))
 TEXTS = [
     "",
     "ann",
@@ -217,6 +226,134 @@ def test_whatever_is_done_to_the_rows_a_checkpoint_of_all_shows_it(told, data):
     forge(told, rows)
     assert (found is None) is same
     assert same or found.id >= min(first, len(rows))
+
+
+# --- exports ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def served(told, monkeypatch):
+    """Its API over HTTP, which `segue audit export` asks."""
+    store = opened(told)
+    parts = Parts(Settings(home=told), store, *[None] * 6, open_source=None)
+    server = Served(create_web(parts, None))
+    monkeypatch.setenv("SEGUE_WEB_URL", f"http://127.0.0.1:{server.port}")
+    yield told
+    server.end()
+    store.close()
+
+
+def tell_more(home):
+    """What others wrote, in every column that holds their words."""
+    with closing(opened(home)) as store:
+        for text in TEXTS:
+            with store.change() as change:
+                change.record(text, text, text, {"said": text})
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_an_export_is_proven_without_the_installation_by_the_public_key(served, tmp_path, form):
+    tell_more(served)
+    file = tmp_path / f"record.{form}"
+    typed(served, "audit", "export", "-o", file)
+    (tmp_path / "segue.pub").write_text(typed(served, "signing-key"))
+    words = ("--export", file, "--key", tmp_path / "segue.pub", "--checkpoint", served / "four.json")
+    found = verified(tmp_path / "nowhere", *words)
+    assert (found["proven"], found["last"]) == (True, len(lines(served)))
+    with file.open(newline="") as read:
+        assert list(exported.read(read, exported.Form(form))) == lines(served)
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_a_changed_export_is_noticed_at_the_line(served, tmp_path, form):
+    file = tmp_path / f"record.{form}"
+    typed(served, "audit", "export", "-o", file)
+    text = file.read_text()
+    file.write_text(text.replace("rel-3", "rel-9", 1))
+    changed = next(line for line in lines(served) if line.subject == "rel-3").id
+    assert verified(served, "--export", file, code=1)["tampered"]["entry"] == changed
+
+
+def test_lines_in_another_order_are_noticed(served, tmp_path):
+    file = tmp_path / "record.jsonl"
+    typed(served, "audit", "export", "-o", file)
+    one, two, *others = file.read_text().splitlines(keepends=True)
+    file.write_text("".join([one, *others, two]))
+    assert verified(served, "--export", file, code=1)["tampered"] == {
+        "entry": 2,
+        "reason": "entry 2 is missing",
+    }
+
+
+def test_an_export_of_a_release_is_a_part_and_told_so(served, tmp_path):
+    file = tmp_path / "part.jsonl"
+    with closing(opened(served)) as store, store.change() as change:
+        change.save_release(release_row(RELEASE, 0, 1.0))
+    typed(served, "audit", "export", "-o", file, "--release", "rel-2")
+    assert {json.loads(line)["subject"] for line in file.read_text().splitlines()} == {"rel-2"}
+    assert verified(served, "--export", file, code=1)["tampered"]["reason"].endswith("is missing")
+    found = verified(served, "--export", file, "--part")
+    assert (found["entries"], found["gaps"], found["tampered"]) == (2, 1, None)
+    assert "whether entries are missing, it cannot show" in typed(
+        served, "audit", "verify", "--export", file, "--part"
+    )
+
+
+def test_an_export_of_a_model_holds_its_releases_versions_and_targets_and_of_no_other(served, tmp_path):
+    with closing(opened(served)) as store, store.change() as change:
+        change.save_release(release_row(RELEASE, 0, 1.0))
+        for subject in ("v1", "wine/production", "wine_2/production", "winey"):
+            change.record(subject, "segue", "seen")
+    file = tmp_path / "part.csv"
+    typed(served, "audit", "export", "-o", file, "--model", "wine")
+    with file.open(newline="") as read:
+        subjects = {line.subject for line in exported.read(read, exported.Form.CSV)}
+    assert subjects == {"rel-2", "wine/production"}
+
+
+def test_an_export_of_a_time_holds_what_was_written_in_it(served):
+    rows = lines(served)
+    with closing(opened(served)) as store:
+        found = list(store.record_part(Part(since=rows[2].at, until=rows[-1].at)))
+    assert found == [line for line in rows if rows[2].at <= line.at < rows[-1].at]
+
+
+def test_what_comes_while_it_is_read_is_not_in_it(served, monkeypatch):
+    monkeypatch.setattr("service.store.record_parts.PAGE", 2)
+    before = lines(served)
+    with closing(opened(served)) as store:
+        found = []
+        for line in store.record_part(Part()):
+            found.append(line)
+            with store.change() as change:
+                change.record("rel-9", "ann", "look")
+    assert found == before
+
+
+def test_a_release_that_nobody_knows_is_told_so_and_no_file_is_left(served, tmp_path):
+    file = tmp_path / "record.jsonl"
+    words = typed(served, "audit", "export", "-o", file, "--release", "rel-99", code=1)
+    assert "no such release" in words
+    assert list(tmp_path.glob("*record*")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("a.jsonl", "", "there is no entry"),
+        ("a.jsonl", "{}\n", "line 1 is no entry"),
+        ("a.jsonl", "[" * 100_000, "line 1 is no entry"),
+        ("a.jsonl", "é".encode("latin-1"), "codec can't decode"),
+        ("a.csv", "id,at\n", "the first line must be"),
+        ("a.csv", ",".join(exported.COLUMNS) + '\n1,"', "line 2 is no entry"),
+        ("a.csv", ",".join(exported.COLUMNS) + "\n1,2\n", "line 2 is no entry"),
+        ("a.csv", ",".join(exported.COLUMNS) + "\none,2,,,,,,\n", "line 2 is no entry"),
+    ],
+)
+def test_a_file_that_is_no_export_is_told_so(home, name, text, said):
+    (home / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    empty = said == "there is no entry"
+    assert said in typed(home, "audit", "verify", "--export", home / name, code=0 if empty else 1)
 
 
 # --- checkpoints -----------------------------------------------------------------------------
