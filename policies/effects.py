@@ -233,6 +233,16 @@ class TagVersion:
     tags: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class KeepCheckpoint:
+    """Have a place elsewhere keep the record's head of that moment, signed; nothing waits for it."""
+
+    place: str
+    size: int
+    hash: str
+    at: float
+
+
 Effect = (
     Build
     | CheckImage
@@ -252,6 +262,7 @@ Effect = (
     | TellChat
     | MoveAlias
     | TagVersion
+    | KeepCheckpoint
 )
 
 
@@ -268,6 +279,8 @@ def lane(effect: Effect, subject: str) -> str:
             return f"chat:{source}:{room}:{release}"
         case MoveAlias(source=source, model=model) | TagVersion(source=source, model=model):
             return f"notify:{source}:{model}"
+        case KeepCheckpoint(place=place):
+            return f"archive:{place}"
         case Wake():
             return f"clock:{subject}:{effect.at}"
         case StopWorkload(backend=backend):

@@ -9,7 +9,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from policies.place import Place
-from service import plugins, preview
+from service import archives, plugins, preview
+from service.ports.archives import Archive
 from service.ports.builds import ImageBuilder, Recipe
 from service.ports.chat import Chat
 from service.ports.connections import Cluster, Source
@@ -61,6 +62,10 @@ class Site:
     others: Others | None = None
 
 
+def _no_archive(place: str) -> Archive:
+    raise Refused(f"nothing here can keep files at {place}")
+
+
 def _no_signatures(source: Source) -> ImageSignatures:
     raise Refused(f"nothing here can read the signatures at {source.url}")
 
@@ -108,6 +113,7 @@ class Parts:
     open_counters: Callable[[Source], CounterSource] = _no_counters
     open_tables: Callable[[Source], LabelTables] = _no_tables
     open_runs: Callable[[Source], RunMetrics] = _no_runs
+    open_archive: Callable[[str], Archive] = _no_archive
     looked: dict[str, int] = field(default_factory=dict)  # the newest delivery before a source was last asked
     read: dict[str, float] = field(default_factory=dict)  # when what a run prints was read last
     _opened: dict[str, tuple[Source, Any]] = field(default_factory=dict)
@@ -254,6 +260,7 @@ def build(settings: Settings) -> Parts:
         open_counters=lambda source: plugins.load("counter_sources", source.kind).open(settings, source),
         open_tables=lambda source: plugins.load("label_tables", source.kind).open(settings, source),
         open_runs=lambda source: plugins.load("run_metrics", source.kind).open(settings, source),
+        open_archive=lambda place: archives.opened(settings, place),
         open_site=lambda cluster, place: plugins.load("sites", "kubernetes")(settings, cluster, place),
     )
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,6 +39,18 @@ class Client:
         """What `/api/v1/<path>` answers. Raises `Unreachable` or `Refusal`."""
         return self._ask("GET", f"{self.web}/api/v1/{path}", params=query)
 
+    def lines(self, path: str, **query: str) -> Iterator[bytes]:
+        """What `/api/v1/<path>` answers as a file, a piece at a time. Raises as `get` does, at any piece."""
+        once = {"Connection": "close"}  # else it stays open for as long as somebody holds what was raised
+        answer = self._answered("GET", f"{self.web}/api/v1/{path}", params=query, headers=once, stream=True)
+        with closing(answer):
+            if not answer.ok:
+                self._read(answer)
+            try:
+                yield from answer.iter_content(1 << 16)
+            except requests.RequestException as error:
+                raise Unreachable(f"Segue stopped answering at {self.web}; ask again") from error
+
     def command(
         self,
         verb: str,
@@ -71,19 +85,26 @@ class Client:
         return self._ask("POST", f"{self.intake}/api/v1/labels", data=batch, headers=headers)
 
     def _ask(self, method: str, url: str, **given: Any) -> dict[str, Any]:
+        return self._read(self._answered(method, url, **given))
+
+    def _answered(self, method: str, url: str, **given: Any) -> requests.Response:
         headers = {"Authorization": f"Bearer {self.token}"} | given.pop("headers", {})
         session = requests.Session()
         session.auth = _NoLogin()  # the token is a header; a .netrc file is none of our business
         session.trust_env = urlsplit(url).hostname not in _HERE  # proxies, certificates
         try:
-            answer = session.request(method, url, headers=headers, timeout=TIMEOUT, **given)
+            return session.request(method, url, headers=headers, timeout=TIMEOUT, **given)
         except requests.RequestException as error:
             way = "start it with: segue up" if urlsplit(url).hostname in _HERE else "is the address right?"
             raise Unreachable(f"Segue does not answer at {url}; {way}") from error
+
+    def _read(self, answer: requests.Response) -> dict[str, Any]:
         try:
             body = answer.json()
         except ValueError as error:
-            raise Refusal(f"{url} answered {answer.status_code} with something else than JSON") from error
+            raise Refusal(
+                f"{answer.url} answered {answer.status_code} with something else than JSON"
+            ) from error
         if answer.status_code == 401:
             raise Refusal("Segue does not know this token; make one for SEGUE_TOKEN with: segue token NAME")
         if not answer.ok:

@@ -14,6 +14,7 @@ import structlog
 from policies.release import Target
 from service.arrivals import receiving, redelivering
 from service.arrivals.listening import Listeners
+from service.engine import noting
 from service.engine.housekeeping import EVERY_SECONDS
 from service.ports.connections import Source
 from service.settings import Settings
@@ -82,6 +83,7 @@ class Reconciler:
         self.look_for_lost(now, sources)
         self.look_for_drift(now)
         self.keep_house(now)
+        self.keep_checkpoints(now)
         if self.hint is None or not due:
             self._to_hint.clear()
         else:
@@ -154,6 +156,16 @@ class Reconciler:
         self._kept = period
 
     _kept = -1
+
+    def keep_checkpoints(self, now: float) -> None:
+        """Have the record's head kept elsewhere, once per period whoever asks."""
+        period = int(now / self.settings.checkpoint_seconds)
+        if period != self._noted and self.settings.checkpoints:
+            with self.store.change() as change:
+                noting.note(change, self.settings.checkpoints)
+        self._noted = period
+
+    _noted = -1
 
     def send_hints(self, hint: Hint, now: float) -> None:
         """Tell the broker what is due; what workers hear of by themselves only where it stays undone."""

@@ -65,6 +65,8 @@ class Settings:
     web_url: str | None = None  # SEGUE_WEB_URL: where people reach the API
     most_per_model: int | None = None  # SEGUE_MOST_PER_MODEL: the most rollouts at once; None: no limit
     most_per_cluster: int | None = None  # SEGUE_MOST_PER_CLUSTER: the same, in each cluster and here
+    checkpoints: tuple[str, ...] = ()  # SEGUE_CHECKPOINTS: where heads of the record are kept, signed
+    checkpoint_seconds: float = 3600.0  # SEGUE_CHECKPOINT_SECONDS: how often
     freeze: tuple[str, ...] = ()  # SEGUE_FREEZE: windows in which nothing begins or gets more traffic
 
     oidc_issuer: str | None = None  # SEGUE_OIDC_ISSUER: the provider that people log in to the page by
@@ -131,6 +133,8 @@ def read(environ: Mapping[str, str]) -> Settings:
         web_url=_address(environ, "SEGUE_WEB_URL", WEB, "https://segue.example"),
         most_per_model=_whole(environ, "SEGUE_MOST_PER_MODEL", 0, ROLLOUTS) or None,
         most_per_cluster=_whole(environ, "SEGUE_MOST_PER_CLUSTER", 0, ROLLOUTS) or None,
+        checkpoints=_archives(environ, "SEGUE_CHECKPOINTS"),
+        checkpoint_seconds=_number(environ, "SEGUE_CHECKPOINT_SECONDS", default.checkpoint_seconds),
         freeze=_windows(environ, "SEGUE_FREEZE"),
         oidc_issuer=_address(environ, "SEGUE_OIDC_ISSUER", WEB, "https://login.example/realms/ml"),
         oidc_client=environ.get("SEGUE_OIDC_CLIENT") or None,
@@ -176,6 +180,8 @@ def environ_of(settings: Settings) -> dict[str, str]:
         "SEGUE_WEB_URL": settings.web_url or "",
         "SEGUE_MOST_PER_MODEL": str(settings.most_per_model or ""),
         "SEGUE_MOST_PER_CLUSTER": str(settings.most_per_cluster or ""),
+        "SEGUE_CHECKPOINTS": ",".join(settings.checkpoints),
+        "SEGUE_CHECKPOINT_SECONDS": str(settings.checkpoint_seconds),
         "SEGUE_FREEZE": "; ".join(settings.freeze),
         "SEGUE_OIDC_ISSUER": settings.oidc_issuer or "",
         "SEGUE_OIDC_CLIENT": settings.oidc_client or "",
@@ -186,6 +192,21 @@ def environ_of(settings: Settings) -> dict[str, str]:
         "SEGUE_SEGMENTS": ",".join(f"{label}={header}" for label, header in settings.segments),
     }
     return {name: value for name, value in told.items() if value}
+
+
+def _archives(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Places that keep files: a folder, an address, or a folder of a branch of a connected repository."""
+    told = tuple(text.strip().rstrip("/") for text in environ.get(name, "").split(",") if text.strip())
+    for text in told:
+        parts = urlsplit(text)
+        if parts.username or parts.password or parts.query or parts.fragment:
+            wanted = "an address alone, and its login into the file login-archive"
+            raise SettingsError(f"{name} has an address with more than host and path; write {wanted}")
+        web = text.startswith(WEB) and parts.hostname
+        if not (web or text.startswith("/") or re.fullmatch(r"[^:/\s]+:[^:\s]+:[^:\s]+", text)):
+            wanted = "folders as /mnt/audit, addresses, or places in Git as audit:main:segue"
+            raise SettingsError(f"{name} has {text!r}; write {wanted}, with commas between them")
+    return told
 
 
 def _windows(environ: Mapping[str, str], name: str) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ URGENT = (
 PATIENT = (
     "delivery", "event", "look", "declare", "Build", "CheckImage", "RunEvaluation", "StopWorkload",
     "ReportCommit", "WriteComment", "TellChat", "MoveAlias", "TagVersion", "housekeeping", "drift", "Adopt",
-    "HandBack", "Settle", "redeliver", "join", "Follow",
+    "HandBack", "Settle", "redeliver", "join", "Follow", "KeepCheckpoint",
 )  # fmt: skip
 QUEUES = {"urgent": URGENT, "patient": PATIENT}
 

@@ -7,6 +7,7 @@ from jsonschema import Draft202012Validator
 
 from service.machine.installation import Place
 from service.openapi import document
+from service.problems import TYPE
 
 DOCUMENT = document.of(Place("http://intake", "http://web", "http://router"))
 API = "/api/v1/"
@@ -34,8 +35,11 @@ def check(method, path, status, kind, body):
     if operation is None:
         return
     assert str(status) in operation["responses"], f"{method} {path} answered {status}, which is not described"
-    ((described, _),) = operation["responses"][str(status)]["content"].items()
-    assert kind == described, f"{method} {path} answered {status} as {kind}"
+    assert kind in operation["responses"][str(status)]["content"], (
+        f"{method} {path} answered {status} as {kind}"
+    )
+    if kind not in {"application/json", TYPE}:
+        return
     wrong = next(validator(operation["operationId"], str(status)).iter_errors(body()), None)
     assert wrong is None, f"{method} {path} answered {status}: {wrong.json_path}: {wrong.message}"
 
@@ -64,7 +68,7 @@ def validator(operation_id, status):
         one for item in DOCUMENT["paths"].values() for one in item.values() if isinstance(one, dict)
     ]
     operation = next(one for one in operations if one["operationId"] == operation_id)
-    ((_, content),) = operation["responses"][status]["content"].items()
+    content = next(iter(operation["responses"][status]["content"].values()))
     return Draft202012Validator(
         {**closed(content["schema"]), "components": closed(DOCUMENT["components"])},
         format_checker=Draft202012Validator.FORMAT_CHECKER,

@@ -28,6 +28,7 @@ PLACES = {
     "start": "acting", "approve": "acting", "override": "acting", "reject": "acting",
     "promote": "acting", "abort": "acting", "retry": "acting", "pause": "acting", "resume": "acting",
     "rollback": "acting", "hand-back": "acting", "demo": "demonstrating",
+    "audit": "auditing",
     "migrate": "keeping", "backup": "keeping", "restore": "keeping",
 }  # fmt: skip
 

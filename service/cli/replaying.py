@@ -1,8 +1,6 @@
 """`replay`: a policy over recorded history, before it is trusted. Changes nothing."""
 
-import time
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +9,12 @@ import click
 from policies.guards.increment import Gap
 from policies.guards.readings import Versions
 from policies.guards.trail import Recorded
-from policies.spec import amounts, selector
+from policies.spec import selector
 from policies.spec.declaration import Environment
 from policies.spec.selector import Selector
 from policies.spec.wrong import Wrong
 from service import segue_yaml, sources
+from service.cli.amounts import moment
 from service.cli.context import api, as_json, chosen, console, print_json
 from service.cli.reporting import drawn_by, output
 from service.ports.outcomes import PortError
@@ -23,21 +22,6 @@ from service.rehearsing import histories, intervals_csv, replays
 from service.reporting import data, panels, words
 from service.store import recorded
 from service.store.states import ENVIRONMENT
-
-
-def _when(_ctx: click.Context, _param: click.Parameter, value: str) -> float:
-    """A moment: `24h` (ago), or a time with its zone."""
-    try:
-        return float(int(time.time() - amounts.DURATION.read(value)))
-    except Wrong:
-        pass
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise click.BadParameter(f"{value!r} is no time; write 24h (ago) or 2026-01-31T14:00:00Z")
-    return float(int(moment.timestamp()))
 
 
 def _selector(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Selector | None:
@@ -66,10 +50,10 @@ def _selector(_ctx: click.Context, _param: click.Parameter, value: str | None) -
               help="With --from: the counters' label that names the version.")  # fmt: skip
 @click.option("--candidate", metavar="VALUE", help="With --from: what it says of the candidate.")
 @click.option("--stable", metavar="VALUE", help="With --from: what it says of stable.")
-@click.option("--since", callback=_when, default="24h", show_default=True, metavar="TIME",
+@click.option("--since", callback=moment, default="24h", show_default=True, metavar="TIME",
               help="With --from: the beginning, as 24h (ago) or 2026-01-31T14:00:00Z.")  # fmt: skip
 @click.option(
-    "--until", callback=_when, default="0s", metavar="TIME", help="With --from: the end. Default: now."
+    "--until", callback=moment, default="0s", metavar="TIME", help="With --from: the end. Default: now."
 )
 @click.option("--step", type=click.IntRange(1, 3600), default=15, show_default=True, metavar="SECONDS",
               help="With --from: the length of an interval; not less than it scrapes.")  # fmt: skip

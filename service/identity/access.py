@@ -64,6 +64,7 @@ ROUTES: dict[str, Needed] = {
     f"GET {API}/events": _ALL,
     f"GET {API}/events/<name>": _ALL,
     f"GET {API}/record": _ALL,
+    f"GET {API}/record/export": _ALL,
     f"POST {API}/links": _OWN,
     f"GET {API}/verdicts/<model>/<environment>": Needed("ask", Scope.TARGET),
     f"POST {API}/gates/<gate>/<model>/<environment>": Needed("ask", Scope.TARGET),

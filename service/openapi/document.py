@@ -102,7 +102,10 @@ def _parameters(operation: Operation) -> list[Schema]:
 
 def _answers(operation: Operation, *, is_open: bool) -> dict[int, Schema]:
     good = {
-        status: {"description": _SAID[status], "content": {"application/json": {"schema": schema}}}
+        status: {
+            "description": _SAID[status],
+            "content": {kind: {"schema": schema} for kind in operation.kinds},
+        }
         for status, schema in operation.answers.items()
     }
     always = (500,) if is_open else (401, 500, 503)

@@ -21,6 +21,7 @@ from service.openapi.shapes import (
     of,
     ref,
 )
+from service.showing.exported import KINDS, Form
 
 WEB, INTAKE = "web", "intake"
 API = "/api/v1"
@@ -28,6 +29,7 @@ FLAG: Schema = among(("0", "1"))
 _RELEASE: Schema = {"type": "string", "pattern": "^rel-[1-9][0-9]{0,8}$", "examples": ["rel-1"]}
 _MARK: Schema = {"type": "string", "pattern": r"^([0-9]{1,9}\.[0-9]{1,12})?$"}
 _ID: Schema = {"type": "string", "pattern": "^[0-9]{1,9}$"}
+_SECONDS: Schema = {"type": "string", "pattern": r"^[0-9]{1,10}(\.[0-9]{1,6})?$"}
 _OF_RELEASE: Mapping[str, Schema] = {"name": _RELEASE}
 _MODEL: Schema = {"type": "string", "examples": ["wine"]}
 _OF_TARGET: Mapping[str, Schema] = {
@@ -39,7 +41,8 @@ _OF_TARGET: Mapping[str, Schema] = {
 @dataclass(frozen=True, slots=True)
 class Operation:
     """What an address is for, and its shapes. `answers` are the good ones, by status; `refused` are statuses
-    beside those that every address of its server knows. `basic`: a token may also come as a password."""
+    beside those that every address of its server knows. `basic`: a token may also come as a password. `kinds`
+    are the media types of good answers."""
 
     id: str
     about: str
@@ -50,6 +53,7 @@ class Operation:
     refused: tuple[int, ...] = (403,)
     server: str = WEB
     basic: bool = False
+    kinds: tuple[str, ...] = ("application/json",)
 
 
 def _sent(name: str, about: str, body: str) -> Operation:
@@ -163,6 +167,20 @@ OPERATIONS: Mapping[str, Operation] = {
         {200: of(record=many(ref("entry"), maxItems=200))},
         query={"after": _ID},
         refused=(400, 403),
+    ),
+    f"GET {API}/record/export": Operation(
+        "export_record",
+        "The record as a file, whole or a part, each entry as it is stored",
+        {200: TEXT},
+        query={
+            "form": among(Form),
+            "since": _SECONDS,
+            "until": _SECONDS,
+            "model": _MODEL,
+            "release": _RELEASE,
+        },
+        refused=(400, 403, 404),
+        kinds=tuple(KINDS.values()),
     ),
     f"POST {API}/links": Operation(
         "make_link",

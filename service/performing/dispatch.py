@@ -9,6 +9,7 @@ from policies.effects import (
     Effect,
     Follow,
     HandBack,
+    KeepCheckpoint,
     MoveAlias,
     ReportCommit,
     RunEvaluation,
@@ -23,6 +24,7 @@ from policies.effects import (
 )
 from policies.events import Tick
 from service.bootstrap import Parts
+from service.performing.archiving import keep
 from service.performing.authority import check_authority
 from service.performing.evaluating import evaluate
 from service.performing.following import follow
@@ -75,3 +77,5 @@ def perform(parts: Parts, effect: Effect, now: float, since: float) -> Done | Ag
             return move_alias(parts, effect)
         case TagVersion():
             return tag(parts, effect)
+        case KeepCheckpoint():
+            return keep(parts, effect)

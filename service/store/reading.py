@@ -2,14 +2,17 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Table, select
 
 from service.ports.connections import Cluster, Source
-from service.store import due, labels, queued, record
+from service.store import due, labels, queued, record, record_parts
+from service.store.chain import Head, Line
 from service.store.labels import Cohort, Known
 from service.store.queue import Work
+from service.store.record_parts import Part
 from service.store.rows import Cursor, ModelRow, ReleaseRow, TargetRow, Token, VersionRow
 from service.store.tables import answer, cluster, cursor, model, release, source, target, token, version
 
@@ -208,6 +211,22 @@ class Reading:
     ) -> list[record.Entry]:
         """The record about a subject, or all of it, newest first."""
         return record.newest(self.connection, subject, before=before, limit=limit)
+
+    def record_head(self) -> Head:
+        """The record's last id and hash, noted now."""
+        return replace(record.head(self.connection), at=self.now)
+
+    def record_lines(self) -> Iterator[Line]:
+        """The whole record as it is stored, oldest first."""
+        return record.lines(self.connection)
+
+    def knows(self, part: Part) -> bool:
+        """Whether there is, or was, what a part of the record is asked about."""
+        return record_parts.is_known(self.connection, part)
+
+    def record_holds(self, head: Head) -> bool:
+        """Whether that entry of the record still has that hash."""
+        return record.holds(self.connection, head)
 
     def _chosen(self, table: Table, key: Any, wanted: Sequence[Any]) -> Iterator[Any]:
         """Rows by key; some at a time, because a statement has room for so many only."""

@@ -4,18 +4,17 @@ The hash covers every column, so that no byte of an entry can change unnoticed; 
 the end is noticed by whoever kept the head's hash. Triggers refuse changes on both databases.
 """
 
-import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
 
+from service.store import chain
+from service.store.chain import FIRST, Head, Line, Proof
 from service.store.codec import canonical
 from service.store.tables import record
-
-FIRST = "0" * 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,67 +31,45 @@ class Entry:
     hash: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Tampered:
-    """The first entry that is not as it was written, and how one can tell."""
-
-    id: int
-    reason: str
-
-
 def append(connection: Connection, entries: Sequence[Entry]) -> None:
     """Store entries at the end of the chain. Call it last: until the commit nobody else can append."""
     if not entries:
         return
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("segue-record", 0))))
-    last, previous = head(connection)
-    rows = []
-    for number, entry in enumerate(entries, last + 1):
+    end = head(connection)
+    rows, previous = [], end.hash
+    for number, entry in enumerate(entries, end.size + 1):
         detail = canonical(entry.detail)
-        digest = _digest(number, float(entry.at), entry.subject, entry.actor, entry.action, detail, previous)
-        rows.append(
-            {
-                "id": number,
-                "at": entry.at,
-                "subject": entry.subject,
-                "actor": entry.actor,
-                "action": entry.action,
-                "detail": detail,
-                "previous_hash": previous,
-                "hash": digest,
-            }
+        line = Line(
+            number, float(entry.at), entry.subject, entry.actor, entry.action, detail, previous, hash=""
         )
-        previous = digest
+        previous = chain.digest(line)
+        rows.append(asdict(line) | {"hash": previous})
     connection.execute(insert(record), rows)
 
 
-def head(connection: Connection) -> tuple[int, str]:
+def head(connection: Connection) -> Head:
     """The last entry's id and hash: keep it elsewhere to notice a record that was cut short."""
     last = select(record.c.id, record.c.hash).order_by(record.c.id.desc()).limit(1)
     row = connection.execute(last).one_or_none()
-    return (0, FIRST) if row is None else (row.id, row.hash)
+    return Head(0, FIRST) if row is None else Head(row.id, row.hash)
 
 
-def verify(connection: Connection, kept: tuple[int, str] | None = None) -> Tampered | None:
-    """The first bad entry, or None. `kept` is a head that was kept elsewhere."""
-    number, previous = 0, FIRST
-    for row in connection.execution_options(yield_per=500).execute(select(record).order_by(record.c.id)):
-        number += 1
-        if row.id != number:
-            return Tampered(number, f"entry {number} is missing")
-        if row.previous_hash != previous:
-            return Tampered(number, "it does not follow the entry before it")
-        if row.hash != _digest(
-            row.id, row.at, row.subject, row.actor, row.action, row.detail, row.previous_hash
-        ):
-            return Tampered(number, "its content is not what was written")
-        if kept is not None and kept[0] == number and kept[1] != row.hash:
-            return Tampered(number, "it is not the entry whose hash was kept")
-        previous = row.hash
-    if kept is not None and kept[0] > number:
-        return Tampered(number + 1, f"entries {number + 1} to {kept[0]} are missing")
-    return None
+def prove(connection: Connection, heads: Sequence[Head] = ()) -> Proof:
+    """Whether all entries are as they were written, held against heads that were kept elsewhere."""
+    return chain.prove(lines(connection), heads)
+
+
+def lines(connection: Connection) -> Iterator[Line]:
+    """All entries as they are stored, oldest first, some at a time."""
+    found = connection.execution_options(yield_per=500).execute(select(record).order_by(record.c.id))
+    return (_line(row) for row in found)
+
+
+def holds(connection: Connection, head: Head) -> bool:
+    """Whether the entry of that number has that hash."""
+    return head.hash == connection.scalar(select(record.c.hash).where(record.c.id == head.size))
 
 
 def entries(
@@ -117,8 +94,8 @@ def newest(
     return [_entry(row) for row in connection.execute(query)]
 
 
-def _digest(*columns: Any) -> str:
-    return hashlib.sha256(canonical(columns).encode()).hexdigest()
+def _line(row: Any) -> Line:
+    return Line(**row._mapping)  # noqa: SLF001  SQLAlchemy's own name for a row as a mapping
 
 
 def _entry(row: Any) -> Entry:

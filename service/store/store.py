@@ -13,13 +13,15 @@ from sqlalchemy import Connection, Engine, delete
 from policies.limits import Limits
 from service.errors import Conflict
 from service.ports.connections import Cluster, Source
-from service.store import labels, leases, queue, record, tables
+from service.store import labels, leases, queue, record, record_parts, tables
 from service.store.bell import ring
+from service.store.chain import Head, Line, Proof, Tampered
 from service.store.change import Change
 from service.store.database import bell_of, open_database, reading, time_of, writing
 from service.store.migrate import upgrade_engine
 from service.store.queue import LEASE_SECONDS, Work
 from service.store.reading import Reading
+from service.store.record_parts import Part
 from service.store.rows import Cursor, ModelRow, ReleaseRow, TargetRow, Token, VersionRow
 
 T = TypeVar("T")
@@ -175,15 +177,30 @@ class Store:
 
     # --- the record -------------------------------------------------------------------------
 
-    def record_head(self) -> tuple[int, str]:
+    def record_head(self) -> Head:
         """The record's last id and hash, to be kept elsewhere."""
         with reading(self.engine) as connection:
             return record.head(connection)
 
-    def verify(self, kept: tuple[int, str] | None = None) -> record.Tampered | None:
-        """The first entry of the record that is not as it was written."""
+    def prove(self, heads: Sequence[Head] = ()) -> Proof:
+        """What is proven of the record, held against heads that were kept elsewhere."""
         with reading(self.engine) as connection:
-            return record.verify(connection, kept)
+            return record.prove(connection, heads)
+
+    def record_part(self, part: Part) -> Iterator[Line]:
+        """The entries of a part that are there now, oldest first, read some at a time."""
+        upto, after = self.record_head().size, 0
+        while True:
+            with reading(self.engine) as connection:
+                found = record_parts.page(connection, part, after=after, upto=upto)
+            yield from found
+            if len(found) < record_parts.PAGE:
+                return
+            after = found[-1].id
+
+    def verify(self) -> Tampered | None:
+        """The first entry of the record that is not as it was written, as far as the record itself tells."""
+        return self.prove().tampered
 
     # --- one read each; the words are those of `Reading` --------------------------------------
 

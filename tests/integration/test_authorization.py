@@ -62,6 +62,7 @@ WHOLE = {
     "GET /api/v1/events",
     "GET /api/v1/events/<name>",
     "GET /api/v1/record",
+    "GET /api/v1/record/export",
     "GET /-/events",
     "GET /-/events/<name>",
     "GET /-/record",

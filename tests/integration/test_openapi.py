@@ -117,6 +117,7 @@ ASKED = {
     "get_logs": ["", "?build=&evaluation=", "?build=x"],
     "list_events": ["", "?failed=1", "?failed=yes", "?before=x"],
     "get_event": ["", "?body=1", "?body="],
+    "export_record": ["", "?form=csv&since=1&until=2.5", "?release=rel-1&model=wine", "?since=x", "?form=x"],
     "list_record": ["", "?after=1", "?after=rel-1"],
     "get_verdict": ["", "?weight=50", "?weight=200"],
     "ask_gate": ["", "?step=25", "?step=x"],
