@@ -27,14 +27,15 @@ _SAID = {
     411: "no Content-Length",
     413: "too large",
     415: "an encoded body",
+    422: "its `Idempotency-Key` was sent with another body",
     500: "a mistake of ours",
     503: "the store does not answer",
 }
 _ONCE: Schema = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "the same sent twice by one caller is one; the first 100 characters count",
-    "schema": {"type": "string"},
+    "description": "the same sent twice by one caller is one; another body with it is refused",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
 _KNOWN: Schema = {
     "name": "If-None-Match",

@@ -58,7 +58,7 @@ class Operation:
 
 def _sent(name: str, about: str, body: str) -> Operation:
     """What the intake stores."""
-    refused = (400, 403, 411, 413, 415)
+    refused = (400, 403, 411, 413, 415, 422)
     return Operation(name, about, {202: ref("stored")}, body=ref(body), refused=refused, server=INTAKE)
 
 
