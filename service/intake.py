@@ -27,7 +27,7 @@ from service.errors import StoreError
 from service.identity.callers import Caller
 from service.problems import RETRY_AFTER, problem
 from service.settings import Settings
-from service.store.inbox import Delivery, Inbox, Stored
+from service.store.inbox import Delivery, Inbox, KeyUsed, Stored
 
 log = structlog.get_logger()
 PEOPLE = "people"
@@ -45,6 +45,7 @@ KEPT = ("user-agent", "content-type")  # headers that are kept beside those of t
 SIGNED = ("x-", "webhook-", "ce-")
 # Some senders put a login into a header of theirs: it is not kept. (`X-Event-Key` of Bitbucket is none.)
 LOGINS = ("token", "secret", "auth", "cookie", "password", "api-key")
+LONGEST_KEY = 255  # characters of what makes a request the same one
 UNKNOWN = "the delivery is not signed by a known source"
 LEAST_FREE = 500 << 20
 LEAST_SHARE = 0.05
@@ -125,7 +126,7 @@ def _for_people(app: Flask, desk: "_Desk", actors: Actors) -> None:
     def command() -> Response:
         caller = _caller(actors)
         told = _command(_body(request, desk.settings.body_bytes), caller)
-        return desk.take(PEOPLE, _asked_once(caller), json.dumps(told, sort_keys=True).encode())
+        return desk.take_once(PEOPLE, caller, json.dumps(told, sort_keys=True).encode())
 
     @app.post("/api/v1/labels")
     def true_labels() -> Response:
@@ -138,7 +139,7 @@ def _for_people(app: Flask, desk: "_Desk", actors: Actors) -> None:
         # True labels judge a model wherever it serves, so a role in one environment is not enough.
         if not caller.rights.may_throughout_model("label", batch.model):
             raise _denied("label", f"{batch.model}/*")
-        return desk.take(LABELS, _asked_once(caller), body)
+        return desk.take_once(LABELS, caller, body)
 
 
 def _for_operators(app: Flask, desk: "_Desk") -> None:
@@ -175,9 +176,12 @@ def _denied(action: str, where: str) -> Refusal:
     return Refusal(403, f"this needs the role {roles.who_may(action)} on {where}; see: segue whoami")
 
 
-def _asked_once(caller: Caller) -> str:
-    """The name under which the same request of somebody sent twice is one; others' keys are their own."""
-    return f"{caller.name}:{(request.headers.get('Idempotency-Key', '') or secrets.token_hex(16))[:100]}"
+def _key() -> str | None:
+    """What makes a request the same one when it is sent again."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not 0 < len(key) <= LONGEST_KEY:
+        raise Refusal(400, f"`Idempotency-Key` must have 1 to {LONGEST_KEY} characters, such as a UUID")
+    return key
 
 
 def _body(asked: Request, most: int) -> bytes:
@@ -288,7 +292,19 @@ class _Desk:
         self, source: str, name: str, body: bytes, headers: Mapping[str, str] = MappingProxyType({})
     ) -> Response:
         """Store it, and say so once it is. Raises `Refusal` where it could not be."""
-        stored = self._store(Delivery(source, name, headers, body, self.clock()))
+        return self._stored(Delivery(source, name, headers, body, self.clock()))
+
+    def take_once(self, source: str, caller: Caller, body: bytes) -> Response:
+        """The same of what somebody asks for; under one key of theirs once, and no other body ever."""
+        key = _key()
+        name = f"{caller.name}:{key or secrets.token_hex(16)}"
+        try:
+            return self._stored(Delivery(source, name, {}, body, self.clock(), once=key is not None))
+        except KeyUsed:
+            raise Refusal(422, "this `Idempotency-Key` was sent with another body; make a new key") from None
+
+    def _stored(self, new: Delivery) -> Response:
+        stored, source = self._store(new), new.source
         self.meters.deliveries.labels(source, "duplicate" if stored.duplicate else "stored").inc()
         response = jsonify(delivery=str(stored.id), duplicate=stored.duplicate)
         response.status_code = 202

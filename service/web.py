@@ -14,7 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, g
 
 from policies.effects import HandBack
 from policies.release import Release
-from service import problems, web_record, web_verdicts
+from service import problems, web_answers, web_record, web_verdicts
 from service.addresses import Addresses
 from service.bootstrap import Parts
 from service.engine import estimating, happened, parked
@@ -22,6 +22,7 @@ from service.identity import answers, sessions, tokens
 from service.identity.api_door import guard
 from service.machine.installation import place
 from service.openapi import document
+from service.openapi.operations import MOST
 from service.pages import door, frame
 from service.problems import problem
 from service.reporting import data
@@ -31,7 +32,6 @@ from service.store.series import Series
 from service.store.states import ENVIRONMENT, number_of, release_of, target_of, version_of
 from service.store.store import Store
 
-PAGE = 50
 _ID = re.compile("[0-9]{1,9}")
 _NAME = re.compile("rel-[1-9][0-9]{0,8}")
 
@@ -43,6 +43,7 @@ def create_web(parts: Parts, series: Series) -> Flask:
     requests = Counter("segue_web_requests", "Requests to the API", ["status"], registry=registry)
     api = Blueprint("api", __name__, url_prefix="/api/v1")
     guard(api, parts.store, tokens.actor)
+    web_answers.tagged(api)
     _callers(api)
     _releases(api, parts, series)
     _evidence(api, parts.store, series)
@@ -106,8 +107,10 @@ def _releases(api: Blueprint, parts: Parts, series: Series) -> None:
             if not _NAME.fullmatch(request.args["before"]):
                 abort(400, "`before` must be the last release of the page before, such as rel-42")
             wanted["before"] = number_of(request.args["before"])
-        rows = store.releases(limit=PAGE, **wanted)
-        return jsonify(releases=[views.release(release_of(row)) for row in rows])
+        most = web_answers.limit()
+        rows = [release_of(row) for row in store.releases(limit=most + 1, **wanted)]
+        shown, following = web_answers.cut(rows, most, lambda one: one.name)
+        return web_answers.listed("before", following, releases=[views.release(one) for one in shown])
 
     @api.get("/releases/<name>")
     def release(name: str) -> Response:
@@ -177,9 +180,12 @@ def _targets(api: Blueprint, parts: Parts) -> None:
 
     @api.get("/targets")
     def targets() -> Response:
-        shown = [target_of(row, row.name) for row in store.targets() if g.caller.rights.may("see", row.name)]
+        theirs = [row for row in store.targets() if g.caller.rights.may("see", row.name)]
+        rows, following = web_answers.by_name(theirs, lambda row: row.name)
+        shown = [target_of(row, row.name) for row in rows]
         waits = {work.subject: work.error for work in store.unfinished(HandBack.__name__)}
-        return jsonify(targets=[views.target(t, addresses.of(t), waits.get(t.name)) for t in shown])
+        found = [views.target(one, addresses.of(one), waits.get(one.name)) for one in shown]
+        return web_answers.listed("after", following, targets=found)
 
 
 def _events(api: Blueprint, parts: Parts) -> None:
@@ -187,14 +193,13 @@ def _events(api: Blueprint, parts: Parts) -> None:
 
     @api.get("/events")
     def events() -> Response:
-        failed, before = _flag("failed"), request.args.get("before")
+        wanted: dict[str, Any] = {k: request.args.get(k) for k in ("source", "before")}
+        wanted |= {"failed": _flag("failed"), "limit": web_answers.limit()}
         try:
-            shown = happened.page(
-                parts.store, parts.inbox, source=request.args.get("source"), failed=failed, before=before
-            )
+            shown = happened.page(parts.store, parts.inbox, **wanted)
         except ValueError as wrong:
             abort(400, str(wrong))
-        return jsonify(events=[views.event(one) for one in shown.events], next=shown.next)
+        return web_answers.listed("before", shown.next, events=[views.event(one) for one in shown.events])
 
     @api.get("/events/<name>")
     def event(name: str) -> Response:
@@ -241,31 +246,30 @@ def _installation(api: Blueprint, parts: Parts) -> None:
 
     @api.get("/sources")
     def sources() -> Response:
-        return jsonify(
-            sources=[
-                {"name": s.name, "kind": s.kind, "url": s.url, "owns": list(s.owns)} for s in store.sources()
-            ]
-        )
+        rows, following = web_answers.by_name(store.sources(), lambda row: row.name)
+        found = [{"name": s.name, "kind": s.kind, "url": s.url, "owns": list(s.owns)} for s in rows]
+        return web_answers.listed("after", following, sources=found)
 
     @api.get("/models")
     def models() -> Response:
-        return jsonify(
-            models=[
-                {"name": m.name, "source": m.source, "folder": m.folder, "commit": m.commit}
-                for m in store.models()
-                if g.caller.rights.may_of_model("see", m.name)
-            ]
-        )
+        theirs = [one for one in store.models() if g.caller.rights.may_of_model("see", one.name)]
+        rows, following = web_answers.by_name(theirs, lambda row: row.name)
+        found = [{"name": m.name, "source": m.source, "folder": m.folder, "commit": m.commit} for m in rows]
+        return web_answers.listed("after", following, models=found)
 
     @api.get("/models/<name>/labels")
     def model_labels(name: str) -> Response:
         with store.read() as read:
-            return jsonify(labels=[asdict(known) for known in read.labels(name)])
+            known = read.labels(name)
+        rows, following = web_answers.by_name(known, lambda one: f"{one.source} {one.version or ''}")
+        return web_answers.listed("after", following, labels=[asdict(one) for one in rows])
 
     @api.get("/record")
     def record() -> Response:
         after = request.args.get("after", "0")
         if not _ID.fullmatch(after):
             abort(400, "`after` must be the id of the page before's last entry, such as 200")
-        entries = store.record_of(after=int(after))
-        return jsonify(record=[views.entry(entry) for entry in entries])
+        most = web_answers.limit(MOST)
+        entries = store.record_of(after=int(after), limit=most + 1)
+        shown, following = web_answers.cut(entries, most, lambda one: str(one.id))
+        return web_answers.listed("after", following, record=[views.entry(entry) for entry in shown])

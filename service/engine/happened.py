@@ -77,18 +77,21 @@ class Message:
     body: str | None
 
 
-def page(store: Store, inbox: Inbox, *, source: str | None, failed: bool, before: str | None) -> Page:
-    """What came in and was seen, or with `failed` what was given up.
+def page(
+    store: Store, inbox: Inbox, *, source: str | None, failed: bool, before: str | None, limit: int = PAGE
+) -> Page:
+    """What came in and was seen, or with `failed` what was given up; so many of it.
 
     Raises `ValueError` for a `before` that is no page's `next`.
     """
     arrived_before, work_before = _position(before)
-    arrived = [] if failed else inbox.arrivals(before=arrived_before, source=source, limit=PAGE + 1)
+    arrived = [] if failed else inbox.arrivals(before=arrived_before, source=source, limit=limit + 1)
     with store.read() as read:
-        works = _works(read, source, work_before, failed=failed)
+        works = _works(read, source, work_before, failed=failed, limit=limit)
         shown = [*_of_arrivals(read, arrived), *_of_works(read, works)]
     merged = tuple(_newest_first(shown, len(arrived)))
-    return Page(merged[:PAGE], _next(merged, before) if len(merged) > PAGE else None)
+    kept = merged[:limit]
+    return Page(kept, _next(kept, before) if len(merged) > limit else None)
 
 
 def one(store: Store, inbox: Inbox, name: str) -> Happened | None:
@@ -140,10 +143,10 @@ def _newest_first(shown: Sequence[Happened], count: int) -> Iterator[Happened]:
         yield (left if take_left else right).pop(0)
 
 
-def _next(merged: Sequence[Happened], before: str | None) -> str:
+def _next(kept: Sequence[Happened], before: str | None) -> str:
     """The ids below which the next page begins, in both lists."""
     arrived, work = _position(before)
-    for shown in merged[:PAGE]:
+    for shown in kept:
         if shown.id.startswith("work-"):
             work = int(shown.id.removeprefix("work-"))
         else:
@@ -152,15 +155,26 @@ def _next(merged: Sequence[Happened], before: str | None) -> str:
     return f"{last if arrived is None else arrived}.{last if work is None else work}"
 
 
-def _works(read: Reading, source: str | None, before: int | None, *, failed: bool) -> list[Work]:
+def _works(read: Reading, source: str | None, before: int | None, *, failed: bool, limit: int) -> list[Work]:
     if failed:
-        found = queued.newest(read.connection, state="dead", before=before, limit=PAGE + 1)
-        return [work for work in found if source in {None, _source(work)}]
+        return _dead(read, source, before, limit + 1)
     found = []
     for lane in ("event:", ORDERS):
         lanes = f"{lane}{source}:" if source else lane
-        found += queued.newest(read.connection, lanes=lanes, before=before, limit=PAGE + 1)
+        found += queued.newest(read.connection, lanes=lanes, before=before, limit=limit + 1)
     return sorted(found, key=lambda work: -work.id)
+
+
+def _dead(read: Reading, source: str | None, before: int | None, limit: int) -> list[Work]:
+    """What was given up. Whose it is no column says, so that is read on until there is enough of a source."""
+    found: list[Work] = []
+    while len(found) < limit:
+        looked = queued.newest(read.connection, state="dead", before=before, limit=limit)
+        found += [work for work in looked if source in {None, _source(work)}]
+        if len(looked) < limit:
+            break
+        before = looked[-1].id
+    return found[:limit]
 
 
 def _source(work: Work) -> str:

@@ -17,6 +17,7 @@ _ABOUT = (
 )
 _SAID = {
     200: "as asked for",
+    304: "still what `If-None-Match` names",
     202: "stored, on the disk; what follows from it comes later",
     400: "not what this address takes",
     401: "no known token",
@@ -26,15 +27,24 @@ _SAID = {
     411: "no Content-Length",
     413: "too large",
     415: "an encoded body",
+    422: "its `Idempotency-Key` was sent with another body",
     500: "a mistake of ours",
     503: "the store does not answer",
 }
 _ONCE: Schema = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "the same sent twice by one caller is one; the first 100 characters count",
+    "description": "the same sent twice by one caller is one; another body with it is refused",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
+_KNOWN: Schema = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "the `ETag` of an answer that is kept: 304 while it is the same",
     "schema": {"type": "string"},
 }
+_TAG: Schema = {"schema": {"type": "string"}, "description": "of this content", "required": True}
+_LINK: Schema = {"schema": {"type": "string"}, "description": "`rel=next` is the next page, if there is one"}
 _HEADERS: Mapping[int, Schema] = {
     401: {"WWW-Authenticate": {"schema": {"type": "string"}, "required": True}},
     503: {"Retry-After": {"schema": {"type": "string"}, "description": "seconds", "required": True}},
@@ -47,9 +57,11 @@ def of(place: Place) -> dict[str, Any]:
     for route, operation in OPERATIONS.items():
         method, rule = route.split(" ")
         item = paths.setdefault(re.sub("<(.*?)>", r"{\1}", rule), {})
-        item[method.lower()] = _operation(
-            rule, operation, is_open=route in ROUTES and ROUTES[route].scope is Scope.OPEN
-        )
+        is_open = route in ROUTES and ROUTES[route].scope is Scope.OPEN
+        found = _operation(rule, operation, is_open=is_open)
+        if method == "GET" and not is_open and not operation.basic:
+            _tag(found)
+        item[method.lower()] = found
         if operation.server == INTAKE:
             item["servers"] = [{"url": place.intake, "description": "the intake"}]
     return {
@@ -98,6 +110,17 @@ def _parameters(operation: Operation) -> list[Schema]:
     path = [{"name": k, "in": "path", "required": True, "schema": s} for k, s in operation.path.items()]
     query = [{"name": k, "in": "query", "schema": s} for k, s in operation.query.items()]
     return [*path, *query, *([_ONCE] if operation.server == INTAKE else [])]
+
+
+def _tag(found: dict[str, Any]) -> None:
+    """What every address knows that is read: who has an answer already is not sent it again."""
+    found["parameters"].append(_KNOWN)
+    found["responses"]["200"]["headers"] = {"ETag": _TAG} | ({"Link": _LINK} if _is_list(found) else {})
+    found["responses"]["304"] = {"description": _SAID[304], "headers": {"ETag": _TAG}}
+
+
+def _is_list(found: dict[str, Any]) -> bool:
+    return any(one["name"] == "limit" for one in found["parameters"])
 
 
 def _answers(operation: Operation, *, is_open: bool) -> dict[int, Schema]:

@@ -24,12 +24,16 @@ from service.openapi.shapes import (
 from service.showing.exported import KINDS, Form
 
 WEB, INTAKE = "web", "intake"
+MOST = 200  # rows of a page
 API = "/api/v1"
 FLAG: Schema = among(("0", "1"))
 _RELEASE: Schema = {"type": "string", "pattern": "^rel-[1-9][0-9]{0,8}$", "examples": ["rel-1"]}
 _MARK: Schema = {"type": "string", "pattern": r"^([0-9]{1,9}\.[0-9]{1,12})?$"}
 _ID: Schema = {"type": "string", "pattern": "^[0-9]{1,9}$"}
 _SECONDS: Schema = {"type": "string", "pattern": r"^[0-9]{1,10}(\.[0-9]{1,6})?$"}
+_LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": MOST}
+_BY_NAME: Mapping[str, Schema] = {"limit": _LIMIT, "after": TEXT}
+_NEXT: Schema = maybe(TEXT)
 _OF_RELEASE: Mapping[str, Schema] = {"name": _RELEASE}
 _MODEL: Schema = {"type": "string", "examples": ["wine"]}
 _OF_TARGET: Mapping[str, Schema] = {
@@ -58,7 +62,7 @@ class Operation:
 
 def _sent(name: str, about: str, body: str) -> Operation:
     """What the intake stores."""
-    refused = (400, 403, 411, 413, 415)
+    refused = (400, 403, 411, 413, 415, 422)
     return Operation(name, about, {202: ref("stored")}, body=ref(body), refused=refused, server=INTAKE)
 
 
@@ -78,9 +82,9 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     f"GET {API}/releases": Operation(
         "list_releases",
-        "Releases, newest first, at most 50; the next page is `before` the last of them",
-        {200: of(releases=many(ref("release"), maxItems=50))},
-        query={"target": TEXT, "model": TEXT, "open": FLAG, "before": _RELEASE},
+        "Releases, newest first, 50 unless `limit` says else; the next page is `before` this one's `next`",
+        {200: of(releases=many(ref("release"), maxItems=MOST), next=_NEXT)},
+        query={"target": TEXT, "model": TEXT, "open": FLAG, "before": _RELEASE, "limit": _LIMIT},
         refused=(400, 403),
     ),
     f"GET {API}/releases/<name>": Operation(
@@ -121,7 +125,11 @@ OPERATIONS: Mapping[str, Operation] = {
         refused=(404,),
     ),
     f"GET {API}/targets": Operation(
-        "list_targets", "What serves where", {200: of(targets=many(ref("target")))}
+        "list_targets",
+        "What serves where, by name; the next page is `after` this one's `next`",
+        {200: of(targets=many(ref("target"), maxItems=MOST), next=_NEXT)},
+        query=_BY_NAME,
+        refused=(400, 403),
     ),
     f"GET {API}/commands/<delivery>": Operation(
         "get_answer",
@@ -130,26 +138,36 @@ OPERATIONS: Mapping[str, Operation] = {
         path={"delivery": TEXT},
     ),
     f"GET {API}/sources": Operation(
-        "list_sources", "What is connected", {200: of(sources=many(ref("source")))}
+        "list_sources",
+        "What is connected, by name; the next page is `after` this one's `next`",
+        {200: of(sources=many(ref("source"), maxItems=MOST), next=_NEXT)},
+        query=_BY_NAME,
+        refused=(400, 403),
     ),
     f"GET {API}/models": Operation(
-        "list_models", "Models as the default branches declare them", {200: of(models=many(ref("model")))}
+        "list_models",
+        "Models as the default branches declare them, by name; the next page is `after` this one's `next`",
+        {200: of(models=many(ref("model"), maxItems=MOST), next=_NEXT)},
+        query=_BY_NAME,
+        refused=(400, 403),
     ),
     f"GET {API}/models/<name>/labels": Operation(
         "count_labels",
-        "How many true labels are known, by table and version",
-        {200: of(labels=many(ref("known")))},
+        "How many true labels are known, by table and version; the next page is `after` this one's `next`",
+        {200: of(labels=many(ref("known"), maxItems=MOST), next=_NEXT)},
         path={"name": _MODEL},
-        refused=(404,),
+        query=_BY_NAME,
+        refused=(400, 404),
     ),
     f"GET {API}/events": Operation(
         "list_events",
-        "What came in and was seen, newest first, at most 50; the next page is `before` this one's `next`",
-        {200: of(events=many(ref("event"), maxItems=50), next=maybe(TEXT))},
+        "What came in and was seen, newest first; the next page is `before` this one's `next`",
+        {200: of(events=many(ref("event"), maxItems=MOST), next=_NEXT)},
         query={
             "source": TEXT,
             "failed": FLAG,
             "before": {"type": "string", "pattern": r"^[0-9]{1,9}\.[0-9]{1,9}$"},
+            "limit": _LIMIT,
         },
         refused=(400, 403),
     ),
@@ -163,9 +181,9 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     f"GET {API}/record": Operation(
         "list_record",
-        "Who did what, oldest first, at most 200; the next page is `after` the last id",
-        {200: of(record=many(ref("entry"), maxItems=200))},
-        query={"after": _ID},
+        "Who did what, oldest first; the next page is `after` this one's `next`",
+        {200: of(record=many(ref("entry"), maxItems=MOST), next=_NEXT)},
+        query={"after": _ID, "limit": _LIMIT},
         refused=(400, 403),
     ),
     f"GET {API}/record/export": Operation(

@@ -255,7 +255,7 @@ def labels(found: list[dict[str, Any]]) -> RenderableType:
     table = Table(box=None, pad_edge=False)
     for column in ("table", "version", "labels", "wrong", "answered", "last came"):
         table.add_column(column, justify="right" if column in {"labels", "wrong"} else "left")
-    for one in found:
+    for one in sorted(found, key=lambda one: (one["source"], -one["last"])):
         wrong = f"{one['wrong']} ({100 * one['wrong'] / one['labels']:.1f} %)"
         answered = f"{ago(one['first'])} to {ago(one['last'])}"
         version = Text(one["version"] or "unknown")

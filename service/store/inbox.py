@@ -2,7 +2,8 @@
 
 Deliveries that arrive together are stored by one writer in one transaction (group commit): one
 fsync serves them all, and each caller is answered only after it. A delivery that is here already,
-by its sender's id and the digest of what was signed, is answered as stored.
+by its sender's id and the digest of what was signed, is answered as stored. Where the sender says that an
+id is for one request only, another body under it is refused.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ import queue
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import (
     Column,
@@ -26,6 +28,7 @@ from sqlalchemy import (
     delete,
     func,
     select,
+    tuple_,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -47,6 +50,15 @@ delivery = Table(
     UniqueConstraint("source", "delivery_id", "digest", name="delivery_once"),
     sqlite_autoincrement=True,
 )
+# Ids that are for one request only, and which: kept as long as deliveries are.
+used_key = Table(
+    "used_key",
+    INBOX,
+    Column("source", Text, primary_key=True),
+    Column("delivery_id", Text, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("at", Double, nullable=False),
+)
 _KEY = (delivery.c.source, delivery.c.delivery_id, delivery.c.digest)
 MOST_AT_ONCE = 200
 ANSWER_SECONDS = 10.0
@@ -55,7 +67,10 @@ LOOK_BACK = 200
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One delivery as it came in, and when. `id` is given by the store."""
+    """One delivery as it came in, and when. `id` is given by the store.
+
+    `once`: its sender's id is for this body alone.
+    """
 
     source: str
     delivery_id: str
@@ -63,11 +78,16 @@ class Delivery:
     body: bytes
     received: float
     id: int = 0
+    once: bool = False
 
     @property
     def digest(self) -> str:
         """What was signed, as a digest: unsigned headers do not make it another delivery."""
         return hashlib.sha256(self.body).hexdigest()
+
+
+class KeyUsed(Exception):
+    """That id was used for another body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +116,7 @@ class _Waiting:
     done: threading.Event = field(default_factory=threading.Event)
     stored: Stored | None = None
     error: str = ""
+    used: bool = False
 
 
 class Inbox:
@@ -117,7 +138,8 @@ class Inbox:
         return cls(engine)
 
     def store(self, new: Delivery) -> Stored:
-        """Store it and return once it is safe on disk. Raises `StoreUnavailable`."""
+        """Store it and return once it is safe on disk. Raises `StoreUnavailable`; `KeyUsed` for an id that is
+        for another body alone."""
         self._start()
         waiting = _Waiting(new)
         try:
@@ -126,6 +148,8 @@ class Inbox:
             raise StoreUnavailable("too many deliveries at once") from None
         if not waiting.done.wait(ANSWER_SECONDS):
             raise StoreUnavailable("the store did not answer in time")
+        if waiting.used:
+            raise KeyUsed
         if waiting.stored is None:
             raise StoreUnavailable(waiting.error)
         return waiting.stored
@@ -179,6 +203,7 @@ class Inbox:
         """Remove older deliveries, of those up to the id that the engine has taken; how many."""
         old = (delivery.c.received < received, delivery.c.id <= taken)
         with writing(self._engine) as connection:
+            connection.execute(delete(used_key).where(used_key.c.at < received))
             return connection.execute(delete(delivery).where(*old)).rowcount
 
     def close(self) -> None:
@@ -225,22 +250,61 @@ class Inbox:
                 waiting.done.set()
             return
         for waiting, result in zip(batch, stored, strict=True):
-            waiting.stored = result
+            waiting.stored, waiting.used = result, result is None
             waiting.done.set()
         ring(self.bell)
 
 
-def _insert(connection: Connection, batch: Sequence[Delivery]) -> list[Stored]:
-    """Store what is new, all of it in one statement: a statement for each would cost more than its row."""
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    adding = insert(delivery).on_conflict_do_nothing().returning(delivery.c.id, *_KEY)
-    added = {tuple(key): number for number, *key in connection.execute(adding, [_values(d) for d in batch])}
-    stored = []
+def _insert(connection: Connection, batch: Sequence[Delivery]) -> list[Stored | None]:
+    """Store what is new, all of it in one statement: a statement for each would cost more than its row.
+
+    None for one whose id was used for another body.
+    """
+    first = _first_bodies(connection, [new for new in batch if new.once])
+    taken = [new for new in batch if _its_own(new, first)]
+    adding = _adding(connection, delivery).returning(delivery.c.id, *_KEY)
+    rows = connection.execute(adding, [_values(new) for new in taken]) if taken else ()
+    added = {tuple(key): number for number, *key in rows}
+    stored: list[Stored | None] = []
     for new in batch:
+        if not _its_own(new, first):
+            stored.append(None)
+            continue
         key = (new.source, new.delivery_id, new.digest)
         number = added.pop(key, None)  # the same one again in this batch was there before
         stored.append(_known(connection, key) if number is None else Stored(number, duplicate=False))
     return stored
+
+
+def _adding(connection: Connection, to: Table) -> Any:
+    """An insert that passes over what is there."""
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    return insert(to).on_conflict_do_nothing()
+
+
+def _first_bodies(connection: Connection, keyed: Sequence[Delivery]) -> dict[tuple[str, str], str]:
+    """For which body each of these ids is, now if it was for none: by source and id, its digest."""
+    if not keyed:
+        return {}
+    new = {(one.source, one.delivery_id): one for one in reversed(keyed)}
+    # In one order everywhere: two processes that wait for each other's rows would wait for ever.
+    rows = [
+        {
+            "source": source,
+            "delivery_id": name,
+            "digest": new[source, name].digest,
+            "at": new[source, name].received,
+        }
+        for source, name in sorted(new)
+    ]
+    connection.execute(_adding(connection, used_key), rows)
+    key = tuple_(used_key.c.source, used_key.c.delivery_id)
+    found = connection.execute(select(used_key).where(key.in_(sorted(new))))
+    return {(row.source, row.delivery_id): row.digest for row in found}
+
+
+def _its_own(new: Delivery, first: Mapping[tuple[str, str], str]) -> bool:
+    return not new.once or first[new.source, new.delivery_id] == new.digest
 
 
 def _values(new: Delivery) -> dict[str, object]:

@@ -161,11 +161,11 @@ def test_an_answer_that_is_not_described_is_noticed():
         (418, "application/json", {}),
         (200, "text/html", {"targets": []}),
         (200, "application/json", {"targets": [{}]}),
-        (200, "application/json", {"targets": [], "more": 1}),
+        (200, "application/json", {"targets": [], "next": None, "more": 1}),
     ):
         with pytest.raises(AssertionError):
             described.check("GET", "/api/v1/targets", status, kind, lambda body=body: body)
-    described.check("GET", "/api/v1/targets", 200, "application/json", lambda: {"targets": []})
+    described.check("GET", "/api/v1/targets", 200, "application/json", lambda: {"targets": [], "next": None})
 
 
 # --- made requests ---------------------------------------------------------------------------

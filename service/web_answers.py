@@ -1,0 +1,66 @@
+"""What answers of the API carry beside their bodies: where a list goes on, and a tag of what was answered.
+
+Every list is cut by a key of its own rows, never by a count: what comes in meanwhile moves nothing.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, abort, jsonify, request
+
+from service.openapi.operations import MOST
+
+PAGE = 50  # of a list that is long where somebody says nothing else
+_COUNT = re.compile("[1-9][0-9]{0,2}")
+T = TypeVar("T")
+
+
+def limit(default: int = PAGE) -> int:
+    """How many rows are asked for: 400 for anything but 1 to `MOST`."""
+    said = request.args.get("limit")
+    if said is None:
+        return default
+    if not _COUNT.fullmatch(said) or int(said) > MOST:
+        abort(400, f"`limit` is {said[:40]!r}, and must be a whole number from 1 to {MOST}")
+    return int(said)
+
+
+def cut(found: Sequence[T], most: int, key: Callable[[T], str]) -> tuple[list[T], str | None]:
+    """Of one row more than a page has: the page, and the key of its last row where there is more."""
+    shown = list(found[:most])
+    return shown, key(shown[-1]) if len(found) > most else None
+
+
+def by_name(found: Iterable[T], name: Callable[[T], str]) -> tuple[list[T], str | None]:
+    """The page of a short list that is asked for, by name, and where the next one begins.
+
+    Ordered here: databases do not agree on the order of texts.
+    """
+    beyond, most = request.args.get("after", ""), limit(MOST)
+    ordered = sorted((one for one in found if name(one) > beyond), key=name)
+    return cut(ordered, most, name)
+
+
+def listed(by: str, following: str | None, **rows: Any) -> Response:
+    """A page: its rows, its `next`, and the same as a link (RFC 8288) to ask with `by` set to it."""
+    response = jsonify(next=following, **rows)
+    if following is not None:
+        query = urlencode({**request.args.to_dict(), by: following})
+        response.headers["Link"] = f'<?{query}>; rel="next"'
+    return response
+
+
+def tagged(routes: Blueprint) -> None:
+    """Give what is read a tag of its content (RFC 9110, 8.8.3), and whoever has it already nothing."""
+
+    @routes.after_request
+    def tag(response: Response) -> Response:
+        if request.method not in {"GET", "HEAD"} or response.status_code != 200 or response.is_streamed:
+            return response
+        response.add_etag()
+        if request.if_none_match.contains_weak(response.get_etag()[0] or ""):
+            response.status_code = 304
+            response.set_data(b"")
+        return response
