@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, select
 
-from service.ports.connections import Cluster, Source
+from service.ports.connections import Cluster, Source, subscription
 from service.store import due, labels, queued, record
 from service.store.labels import Cohort, Known
 from service.store.queue import Work
@@ -104,7 +104,14 @@ class Reading:
         """All connections, by name."""
         rows = self.connection.execute(select(source).order_by(source.c.name))
         return [
-            Source(row.name, row.kind, row.url, tuple(row.owns), tuple((i, n) for i, n in row.people or ()))
+            Source(
+                row.name,
+                row.kind,
+                row.url,
+                tuple(row.owns),
+                tuple((i, n) for i, n in row.people or ()),
+                subscription(row.subscription),
+            )
             for row in rows
         ]
 
