@@ -124,6 +124,14 @@ def _offered(authorization: str) -> str:
         return ""
 
 
+def signed(secrets: tuple[bytes, ...], name: str, stamp: str, body: bytes) -> dict[str, str]:
+    """The headers that a delivery of ours carries, in the Standard Webhooks way (specification 1.0): a
+    signature for each secret, as `standard` verifies them."""
+    message = f"{name}.{stamp}.".encode() + body
+    marks = " ".join(sign(key, message) for secret in secrets if (key := _key(secret)))
+    return {"webhook-id": name, "webhook-timestamp": stamp, "webhook-signature": marks}
+
+
 def sign(secret: bytes, message: bytes) -> str:
     """The signature `v1,<base64 HMAC-SHA256>` of a message."""
     return "v1," + base64.b64encode(hmac.new(secret, message, hashlib.sha256).digest()).decode()

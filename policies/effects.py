@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from policies.notices import Notice
 from policies.place import HERE, Place
 from policies.recording import Recording
 from policies.spec.declaration import LATER
@@ -210,6 +211,14 @@ class TellChat:
 
 
 @dataclass(frozen=True, slots=True)
+class Notify:
+    """Tell a receiver this, as it stands here: one delivery, however often it is tried."""
+
+    source: str
+    notice: Notice
+
+
+@dataclass(frozen=True, slots=True)
 class MoveAlias:
     """Make a registry's alias name this version; None removes it.
 
@@ -260,6 +269,7 @@ Effect = (
     | ReportCommit
     | WriteComment
     | TellChat
+    | Notify
     | MoveAlias
     | TagVersion
     | KeepCheckpoint
@@ -277,6 +287,8 @@ def lane(effect: Effect, subject: str) -> str:
             return f"notify:{source}:{where}"
         case TellChat(source=source, room=room, release=release):
             return f"chat:{source}:{room}:{release}"
+        case Notify(source=source, notice=notice):
+            return f"notify:{source}:{notice.about}"
         case MoveAlias(source=source, model=model) | TagVersion(source=source, model=model):
             return f"notify:{source}:{model}"
         case KeepCheckpoint(place=place):

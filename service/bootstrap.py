@@ -22,6 +22,7 @@ from service.ports.metrics import MetricSource
 from service.ports.organisations import Organisation
 from service.ports.others import Others
 from service.ports.outcomes import Refused
+from service.ports.receivers import Receiver
 from service.ports.registries import ImageRegistry, ModelRegistry
 from service.ports.run_metrics import RunMetrics
 from service.ports.signatures import ImageSignatures
@@ -35,6 +36,7 @@ from service.sources import (
     IMAGE_KINDS,
     METRIC_KINDS,
     ORGANISATION_KINDS,
+    RECEIVER_KINDS,
     REGISTRY_KINDS,
 )
 from service.sources import opened as source_opened
@@ -159,6 +161,11 @@ class Parts:
         """The chat behind a source."""
         chat: Chat = self._source(name, CHAT_KINDS)
         return chat
+
+    def receiver(self, name: str) -> Receiver:
+        """The receiver behind a source."""
+        receiver: Receiver = self._source(name, RECEIVER_KINDS)
+        return receiver
 
     def images(self, name: str) -> ImageRegistry:
         """The image registry behind a source."""

@@ -18,7 +18,7 @@ from service.engine import noting
 from service.engine.housekeeping import EVERY_SECONDS
 from service.ports.connections import Source
 from service.settings import Settings
-from service.sources import CHAT_KINDS, HOOK_KINDS, METRIC_KINDS
+from service.sources import QUIET_KINDS
 from service.store import owners
 from service.store.bell import Ear
 from service.store.inbox import Inbox
@@ -104,7 +104,7 @@ class Reconciler:
         with self.store.change() as change:
             waiting = {work.subject for work in change.unfinished("look")}
             for source in sources:
-                if source.kind in HOOK_KINDS | METRIC_KINDS | CHAT_KINDS or source.name in waiting:
+                if source.kind in QUIET_KINDS or source.name in waiting:
                     continue  # nobody to ask; or away: the look that waits for it will see all
                 # A period is one that is not the last: it may be an earlier one after a clock was set back.
                 turn = change.observe("sweep", source.name, str(period), change.now)

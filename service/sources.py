@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from service import plugins
-from service.ports.connections import Source
+from service.ports.connections import Source, subscription
 from service.ports.outcomes import Refused
 from service.settings import Settings
 
@@ -36,7 +36,20 @@ METRIC_KINDS = frozenset(
     {"prometheus", "metrics", "json", "csv"}
 )  # asked by guards alone; nothing begins there
 CHAT_KINDS = frozenset({"slack", "mattermost", "matrix"})  # people are told and answer there
+RECEIVER_KINDS = frozenset({"webhook"})  # told how releases go on, and never heard
+QUIET_KINDS = HOOK_KINDS | METRIC_KINDS | CHAT_KINDS | RECEIVER_KINDS  # no sweep looks at them
+UNHEARD_KINDS = METRIC_KINDS | RECEIVER_KINDS  # nothing that they send is taken
 COUNTING_KINDS = METRIC_KINDS | REGISTRY_KINDS  # what a guard's `query` can be asked of
+
+_PORTS: dict[str, frozenset[str]] = {
+    "git_hosts": GIT_KINDS,
+    "git_organisations": frozenset(ORGANISATION_KINDS),
+    "model_registries": REGISTRY_KINDS,
+    "image_registries": IMAGE_KINDS,
+    "counter_sources": METRIC_KINDS,
+    "chats": CHAT_KINDS,
+    "receivers": RECEIVER_KINDS,
+}
 
 
 def save(home: Path, sources: tuple[Source, ...]) -> None:
@@ -64,6 +77,7 @@ def load(home: Path) -> tuple[Source, ...]:
             row["url"],
             tuple(row["owns"]),
             tuple((who, name) for who, name in row.get("people", ())),
+            subscription(row.get("subscription")),
         )
         for row in rows
     )
@@ -79,22 +93,8 @@ def folder(source: Source) -> Path | None:
 
 def opened(settings: Settings, source: Source) -> Any:
     """The adapter behind a source. Raises `Refused` for a kind that is none of ours."""
-    if source.kind in GIT_KINDS:
-        port = "git_hosts"
-    elif source.kind in ORGANISATION_KINDS:
-        port = "git_organisations"
-    elif source.kind in REGISTRY_KINDS:
-        port = "model_registries"
-    elif source.kind in IMAGE_KINDS:
-        port = "image_registries"
-    elif source.kind in METRIC_KINDS:
-        port = "counter_sources"
-    elif source.kind in CHAT_KINDS:
-        port = "chats"
-    else:
-        kinds = (
-            GIT_KINDS | ORGANISATION_KINDS.keys() | REGISTRY_KINDS | IMAGE_KINDS | METRIC_KINDS | CHAT_KINDS
-        )
-        known = ", ".join(sorted(kinds))
+    ports = [port for port, kinds in _PORTS.items() if source.kind in kinds]
+    if not ports:
+        known = ", ".join(sorted(frozenset().union(*_PORTS.values())))
         raise Refused(f"source {source.name!r} is of kind {source.kind!r}; known kinds: {known}")
-    return plugins.load(port, source.kind).open(settings, source)
+    return plugins.load(ports[0], source.kind).open(settings, source)

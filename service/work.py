@@ -46,8 +46,8 @@ URGENT = (
 )  # fmt: skip
 PATIENT = (
     "delivery", "event", "look", "declare", "Build", "CheckImage", "RunEvaluation", "StopWorkload",
-    "ReportCommit", "WriteComment", "TellChat", "MoveAlias", "TagVersion", "housekeeping", "drift", "Adopt",
-    "HandBack", "Settle", "redeliver", "join", "Follow", "KeepCheckpoint",
+    "ReportCommit", "WriteComment", "TellChat", "Notify", "MoveAlias", "TagVersion", "housekeeping", "drift",
+    "Adopt", "HandBack", "Settle", "redeliver", "join", "Follow", "KeepCheckpoint",
 )  # fmt: skip
 QUEUES = {"urgent": URGENT, "patient": PATIENT}
 
@@ -326,7 +326,7 @@ def _refused(parts: Parts, work: Work, reason: str) -> None:
         if work.kind == "command":
             told = {"ok": False, "text": f"nothing was done: {reason}", "release": None}
             deciding.change.save_answer(work.subject, told)
-        deciding.change.fail(work, reason)
+        deciding.give_up(work, reason)
         deciding.change.record(work.subject, "segue", "refused", {"kind": work.kind, "reason": reason})
 
     try:

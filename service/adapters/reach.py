@@ -84,7 +84,25 @@ class Elsewhere:
         """Nothing is learnt from it."""
 
 
-Reach = Own | Elsewhere
+class Chosen:
+    """An address that an operator chose to be told something, wherever it lies but where nobody is told:
+    neighbours by link, a cloud's metadata."""
+
+    def addresses(self, host: str, port: int) -> Iterator[str]:
+        """Those of the name that may be gone to. Raises `Refused` where none may."""
+        found = [one[4][0] for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+        allowed = [str(one) for one in found if depth(parsed(str(one))) < Depth.NEVER]
+        if not allowed:
+            raise Refused(
+                f"{host} is an address at which nobody is told anything; connect the receiver's own"
+            )
+        yield from allowed
+
+    def reached(self, connection: socket.socket) -> None:
+        """Nothing is learnt from it."""
+
+
+Reach = Own | Elsewhere | Chosen
 
 
 def parsed(address: str) -> Address:

@@ -22,7 +22,7 @@ from service.store.states import model_of
 from service.store.store import Store
 
 WHSEC = frozenset(
-    {"hook", "cloudevents"}
+    {"hook", "cloudevents", "webhook"}
 )  # whose secret is written as the Standard Webhooks specification has it
 TAKEN = frozenset({"people", "labels", "inbox", "sweep", "token", "oidc"})
 ALL = ("*",)  # of targets
@@ -52,7 +52,7 @@ def connect(settings: Settings, store: Store, source: Source, hooks: str) -> lis
     counts = source.kind in sources.METRIC_KINDS
     values = {} if adapter is None or whole or counts else watching.values_of(source, adapter, models)
     repositories = tuple(adapter.repositories()) if whole else ()
-    secret = b"" if counts else _secret(settings, source)
+    secret = b"" if counts else secret_of(settings, source)
 
     def save(change: Change) -> list[Source]:
         change.save_source(source)
@@ -77,7 +77,7 @@ def connect(settings: Settings, store: Store, source: Source, hooks: str) -> lis
     told.append(f"it may own: {', '.join(source.owns)}")
     if whole:
         told.append(f"{len(repositories)} repositories are looked through for a segue.yaml")
-    return [*told, _hook(source, adapter, taken_at, secret, _place(settings, source))]
+    return [*told, _hook(source, adapter, taken_at, secret, place_of(settings, source))]
 
 
 def check_name(name: str) -> None:
@@ -136,11 +136,12 @@ def name_of(url: str) -> str:
     return "".join(one if (one.isascii() and one.isalnum()) or one in "-_" else "-" for one in name.lower())
 
 
-def _secret(settings: Settings, source: Source) -> bytes:
+def secret_of(settings: Settings, source: Source) -> bytes:
+    """What its deliveries are signed with; made where there is none. Raises `Refused` where it cannot be."""
     known = settings.live(f"hook-{source.name}")
     if known:
         return known[0]
-    path = _place(settings, source)
+    path = place_of(settings, source)
     if not os.access(path.parent, os.W_OK):
         raise Refused(
             f"{path.parent} can only be read here: put a random secret of 32 characters or more there as"
@@ -153,7 +154,8 @@ def _secret(settings: Settings, source: Source) -> bytes:
     return made
 
 
-def _place(settings: Settings, source: Source) -> Path:
+def place_of(settings: Settings, source: Source) -> Path:
+    """The file of that secret."""
     return settings.home / "secrets" / f"hook-{source.name}"
 
 

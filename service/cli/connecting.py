@@ -8,11 +8,12 @@ from urllib.parse import urlsplit
 import click
 
 from service import clusters, signing_key
-from service.arrivals import chats, connecting
+from service.arrivals import chats, connecting, receivers
 from service.cli.context import as_json, chosen, console, print_json
 from service.machine import installation
-from service.ports.connections import Cluster, Source
-from service.sources import CHAT_KINDS, HOOK_KINDS, ORGANISATION_KINDS
+from service.ports.connections import Cluster, Source, Subscription
+from service.settings import Settings
+from service.sources import CHAT_KINDS, HOOK_KINDS, ORGANISATION_KINDS, RECEIVER_KINDS
 from service.store.store import Store
 
 KINDS = {
@@ -22,6 +23,7 @@ KINDS = {
     "prometheus": "prometheus", "metrics": "metrics", "json": "json", "csv": "csv",
     "alertmanager": "alertmanager", "cloudevents": "cloudevents", "hook": "hook",
     "slack": "slack", "mattermost": "mattermost", "matrix": "matrix",
+    "webhook": "webhook",
 }  # fmt: skip
 SLACK = "https://slack.com"
 ORGANISATIONS = {kind: one for one, kind in ORGANISATION_KINDS.items()}
@@ -35,8 +37,8 @@ ORGANISATIONS = {kind: one for one, kind in ORGANISATION_KINDS.items()}
     "--owns",
     metavar="GLOB",
     multiple=True,
-    help="Targets that it may own, such as churn/*; may be given several times. Default: all; of a chat that"
-    " is connected already, those of before.",
+    help="Targets that it may own, or is told of, such as churn/*; may be given several times. Default: all;"
+    " of a chat or a receiver that is connected already, those of before.",
 )
 @click.option(
     "--organisation",
@@ -51,6 +53,15 @@ ORGANISATIONS = {kind: one for one, kind in ORGANISATION_KINDS.items()}
     help="Who may command in a chat, as well as those of before: its id of the person, and the name here."
     " ID= takes somebody off. May be given several times.",
 )
+@click.option(
+    "--turn",
+    "turns",
+    type=click.Choice(receivers.TURNS),
+    metavar="TURN",
+    multiple=True,
+    help="What of a release a receiver is told of, such as rolled_back; none: nothing any more. May be given"
+    " several times. Default: all.",
+)
 @as_json
 def connect(
     kind: str,
@@ -59,10 +70,11 @@ def connect(
     owns: tuple[str, ...],
     *,
     people: tuple[str, ...],
+    turns: tuple[str, ...],
     organisation: bool,
     wants_json: bool,
 ) -> None:
-    """Connect a repository, registry, chat, senders of events, or metrics.
+    """Connect a repository, registry, chat, receiver, sender or metrics.
 
     Makes a secret, sets the sender's hook where that can be done from here, and looks at the source
     from then on. What is there already starts nothing; the next push, tag or alias does.
@@ -76,11 +88,12 @@ def connect(
       segue connect alertmanager --name alerts
       segue connect prometheus http://prometheus:9090 --name prom
       segue connect slack --person U024BE7LH=ann --person U0G9QF9C6=bob
+      segue connect webhook https://hooks.example/segue --owns 'churn/*'
 
     Alertmanager, a sender of CloudEvents and a signed hook have no URL: they tell, and cannot be asked.
     The login of a host is a token in the secret file login-NAME, written before. A source of metrics is a
     Prometheus, a program's /metrics, a JSON document or a CSV file with counters: nothing begins there, and
-    guards ask it.
+    guards ask it. A webhook is told of each turn of a release, and signs as the hook does that tells us.
 
     A repository on this machine must lie below a folder named in SEGUE_GIT_ROOTS, here and for `segue up`.
     """
@@ -88,15 +101,15 @@ def connect(
     if people and source.kind not in CHAT_KINDS:
         raise click.UsageError(f"--person is for chats; {kind} knows its people itself")
     source = replace(source, people=tuple(chats.person(text) for text in people))
+    if turns and source.kind not in RECEIVER_KINDS:
+        raise click.UsageError(f"--turn is for receivers; {kind} is told nothing by turns")
+    source = replace(source, subscription=Subscription(turns))
     connecting.check_name(source.name)
     settings = installation.with_ports(chosen())
     installation.make_folders(settings.home)
     installation.check_store(settings)
     store = Store.open(settings.store_url("engine"))
-    if source.kind not in CHAT_KINDS and not owns:
-        source = replace(source, owns=connecting.ALL)
-    connected = chats.connect if source.kind in CHAT_KINDS else connecting.connect
-    told = connected(settings, store, source, installation.place(settings).intake)
+    told = _connected(settings, store, source, owns)
     made = next((one for one in store.sources() if one.name == source.name), source)
     store.close()
     if wants_json:
@@ -106,6 +119,18 @@ def connect(
         return
     for line in told:
         console().print(line)
+
+
+def _connected(settings: Settings, store: Store, source: Source, owns: tuple[str, ...]) -> list[str]:
+    """By whoever connects such a kind; what was done, a line each."""
+    hooks = installation.place(settings).intake
+    if source.kind in RECEIVER_KINDS:
+        return receivers.connect(settings, store, source)
+    if source.kind in CHAT_KINDS:
+        return chats.connect(settings, store, source, hooks)
+    return connecting.connect(
+        settings, store, source if owns else replace(source, owns=connecting.ALL), hooks
+    )
 
 
 def _kind_of(kind: str, url: str | None, *, organisation: bool) -> str:

@@ -179,7 +179,7 @@ def _dockerfiles(chosen: Settings, connected: list[str]) -> Finding:
 
 def _source(chosen: Settings, source: Source, models: list[Model]) -> Finding:
     name = f"source {source.name}"
-    if source.kind in sources.METRIC_KINDS | sources.CHAT_KINDS:
+    if source.kind in sources.METRIC_KINDS | sources.CHAT_KINDS | sources.RECEIVER_KINDS:
         return _checked(chosen, source)
     if chosen.secret(f"hook-{source.keyring}") is None and not chosen.allow_unsigned:
         return Finding(name, ok=False, detail="has no hook secret", mend=f"connect {source.url} again")
@@ -204,7 +204,7 @@ def _source(chosen: Settings, source: Source, models: list[Model]) -> Finding:
 
 
 def _checked(chosen: Settings, source: Source) -> Finding:
-    """Whether a metric source or a chat answers."""
+    """Whether a metric source, a chat or a receiver answers, as far as it can be asked."""
     name = f"source {source.name}"
     try:
         sources.opened(chosen, source).check()

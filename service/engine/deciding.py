@@ -30,7 +30,7 @@ from policies.limits import Live
 from policies.release import Phase, Release, Target
 from policies.version import Version, VersionPhase
 from policies.windows import Frozen
-from service.engine import firing, telling
+from service.engine import firing, notifying, telling
 from service.store.change import Change
 from service.store.codec import canonical
 from service.store.queue import Work
@@ -70,9 +70,11 @@ class Deciding:
         """Number and store a new release; one whose version is settled already goes on at once."""
         number, count = self.change.next_release(release.target)
         release = replace(release, name=f"rel-{number}", number=count, began=self.now, since=self.now)
-        self.change.save_release(release_row(release, 0, self.now))
+        saved = self.change.save_release(release_row(release, 0, self.now))
         detail = {"cause": release.cause.text, "target": release.target, "version": release.version}
         self.change.record(release.name, release.cause.author or "unknown", "began", detail)
+        told = notifying.effects(self.change.sources(), None, release, self.now)
+        self._add(release.name, saved.rev, told, release.model)
         row = self.change.version(release.version)
         if row is not None:
             self._tell_if_settled(release, version_of(row))
@@ -266,6 +268,11 @@ class Deciding:
                     self.release_event(release.name, Waits("", why, self.now))
         return after is not None and (after.phase is not Phase.QUEUED or bool(after.step))
 
+    def give_up(self, work: Work, reason: str) -> None:
+        """Park work that cannot be done, and have people told of what nobody waits for. Raises `Lost`."""
+        self.change.fail(work, reason)
+        notifying.give_up(self.change, work, reason)
+
     # --- what follows --------------------------------------------------------------------
 
     def perform(self, subject: str, effect: Effect) -> None:
@@ -290,11 +297,13 @@ class Deciding:
             )
 
     def _told(self, before: Release, after: Release) -> tuple[Effect, ...]:
-        """That the release's room is told, where something changed that people are shown."""
+        """That people are told, where something changed that they are shown."""
         if not _shows(before, after):
             return ()
-        effect = telling.effect(self.change, after)
-        return () if effect is None else (effect,)
+        sources = self.change.sources()
+        chat = telling.effect(sources, after)
+        told = notifying.effects(sources, before, after, self.now)
+        return told if chat is None else (chat, *told)
 
     def _record(self, before: Release, after: Release, event: ReleaseEvent) -> None:
         if not _shows(before, after):

@@ -4,6 +4,8 @@ It is made from what is stored when it is said, so that the newest is said howev
 where the release's environment asks for approvals (`approvals: {in: …}`).
 """
 
+from collections.abc import Sequence
+
 from handlers.commands import PREFIX
 from policies import messages
 from policies.effects import TellChat
@@ -11,8 +13,8 @@ from policies.release import Phase, Release
 from service.engine import actions
 from service.engine.actions import Action
 from service.ports.chat import Button, Message
+from service.ports.connections import Source
 from service.sources import CHAT_KINDS
-from service.store.change import Change
 
 MOST_TEXT = 2800  # characters of a message's text: Slack takes 3,000
 UNASKED = frozenset({"pause", "resume"})  # done at once: nothing is lost by them
@@ -27,10 +29,10 @@ def place(release: Release) -> tuple[str, str] | None:
     return source, room
 
 
-def effect(change: Change, release: Release) -> TellChat | None:
+def effect(sources: Sequence[Source], release: Release) -> TellChat | None:
     """That its room is told of it; None where there is none, or its chat is not connected."""
     where = place(release)
-    if where is None or not any(s.name == where[0] and s.kind in CHAT_KINDS for s in change.sources()):
+    if where is None or not any(s.name == where[0] and s.kind in CHAT_KINDS for s in sources):
         return None
     return TellChat(*where, release.name)
 
@@ -48,15 +50,20 @@ def key(release: Release) -> str:
 def message(release: Release) -> Message:
     """How the release stands, with what can be done about it."""
     buttons = tuple(_button(release, one) for one in actions.as_things_stand(release))
-    return Message(messages.title(release), _text(release), buttons)
+    return Message(messages.title(release), text(release), buttons)
 
 
-def _text(release: Release) -> str:
+def text(release: Release) -> str:
+    """What people are told below the title: why, its gates and guards, who approved, what to write."""
     lines = [messages.explanation(release)]
     if release.phase is Phase.APPROVAL:
         lines.append(_approvals(release))
-    text = "\n".join(lines)
-    return text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT]}\n… see: segue show {release.name}"
+    return cut("\n".join(lines), release.name)
+
+
+def cut(said: str, name: str) -> str:
+    """As much of it as every chat takes, and where the rest is."""
+    return said if len(said) <= MOST_TEXT else f"{said[:MOST_TEXT]}\n… see: segue show {name}"
 
 
 def _approvals(release: Release) -> str:

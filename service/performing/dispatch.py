@@ -11,6 +11,7 @@ from policies.effects import (
     HandBack,
     KeepCheckpoint,
     MoveAlias,
+    Notify,
     ReportCommit,
     RunEvaluation,
     Settle,
@@ -30,7 +31,7 @@ from service.performing.evaluating import evaluate
 from service.performing.following import follow
 from service.performing.images import build, check_image
 from service.performing.outcomes import Again, Done
-from service.performing.reporting import comment, move_alias, report, tag, tell_chat
+from service.performing.reporting import comment, move_alias, notify, report, tag, tell_chat
 from service.performing.serving import adopt, check, hand_back, start, stop
 from service.performing.shifting import set_traffic, settle
 
@@ -73,6 +74,8 @@ def perform(parts: Parts, effect: Effect, now: float, since: float) -> Done | Ag
             return comment(parts, effect)
         case TellChat():
             return tell_chat(parts, effect)
+        case Notify():
+            return notify(parts, effect)
         case MoveAlias():
             return move_alias(parts, effect)
         case TagVersion():

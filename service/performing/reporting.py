@@ -1,7 +1,7 @@
-"""What the world is told: a commit's status, a command's answer, a chat's message, a version's tags, what an
-alias names."""
+"""What the world is told: a commit's status, a command's answer, a chat's message, a receiver's
+notice, a version's tags, what an alias names."""
 
-from policies.effects import MoveAlias, ReportCommit, TagVersion, TellChat, WriteComment
+from policies.effects import MoveAlias, Notify, ReportCommit, TagVersion, TellChat, WriteComment
 from service.arrivals import watching
 from service.bootstrap import Parts
 from service.engine import telling
@@ -44,6 +44,12 @@ def tell_chat(parts: Parts, effect: TellChat) -> Done:
     posted = posted if before == room else ""
     posted = chat.put(room, telling.key(release), telling.message(release), posted)
     return Done(posted=Posted(effect.source, reference, f"{room}/{posted}"))
+
+
+def notify(parts: Parts, effect: Notify) -> Done:
+    """Tell the receiver what has happened, as it was then."""
+    parts.receiver(effect.source).tell(effect.notice)
+    return Done()
 
 
 def tag(parts: Parts, effect: TagVersion) -> Done:

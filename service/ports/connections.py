@@ -1,10 +1,25 @@
 """What an operator connected: where events come from, and the clusters that versions serve in."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 # Data planes of which it was seen that they mark what a single version is asked and answers, as routes of
 # Segue's own tell them: which version it is, and which users to keep there.
 MARKING = frozenset({"traefik"})
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What a receiver is told, and to whom it goes on from there.
+
+    `turns` are those of `policies.notices`; none: what its kind is told of. `to` are addresses of mail,
+    each with a glob over `model/environment`, `sender` the one that mail comes from.
+    """
+
+    turns: tuple[str, ...] = ()
+    sender: str = ""
+    to: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +36,7 @@ class Source:
     url: str
     owns: tuple[str, ...] = ("*",)
     people: tuple[tuple[str, str], ...] = ()  # of a chat: the ids of those who may command, and who they are
+    subscription: Subscription = Subscription()  # of a receiver
 
     @property
     def keyring(self) -> str:
@@ -31,6 +47,13 @@ class Source:
     def member(self) -> bool:
         """Whether it came with its organisation: then it has no hook of its own."""
         return self.keyring != self.name
+
+
+def subscription(stored: Mapping[str, Any] | None) -> Subscription:
+    """What a receiver is told, of its JSON form; None: of what is no receiver."""
+    told = stored or {}
+    to = tuple((address, where) for address, where in told.get("to", ()))
+    return Subscription(tuple(told.get("turns", ())), told.get("sender", ""), to)
 
 
 def keyring(name: str) -> str:

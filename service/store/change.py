@@ -16,7 +16,7 @@ from handlers.labels import Batch
 from policies.limits import Limits, Live
 from policies.release import HOLDING, Phase
 from service.errors import Conflict
-from service.ports.connections import Cluster, Source
+from service.ports.connections import Cluster, Source, Subscription
 from service.store import adding, labels, queue, record, tables
 from service.store.queue import Work
 from service.store.reading import Reading
@@ -156,7 +156,9 @@ class Change(Reading):
     def save_source(self, source: Source) -> None:
         """Store a connection; one of the same name is replaced."""
         people = [list(pair) for pair in source.people] or None
-        self._put(tables.source, "name", {**asdict(source), "owns": list(source.owns), "people": people})
+        wanted = None if source.subscription == Subscription() else asdict(source.subscription)
+        row = {**asdict(source), "owns": list(source.owns), "people": people, "subscription": wanted}
+        self._put(tables.source, "name", row)
 
     def save_cluster(self, cluster: Cluster) -> None:
         """Store a connected cluster; one of the same name is replaced."""

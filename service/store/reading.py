@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, select
 
-from service.ports.connections import Cluster, Source
+from service.ports.connections import Cluster, Source, subscription
 from service.store import due, labels, queued, record, record_parts
 from service.store.chain import Head, Line
 from service.store.labels import Cohort, Known
@@ -107,7 +107,14 @@ class Reading:
         """All connections, by name."""
         rows = self.connection.execute(select(source).order_by(source.c.name))
         return [
-            Source(row.name, row.kind, row.url, tuple(row.owns), tuple((i, n) for i, n in row.people or ()))
+            Source(
+                row.name,
+                row.kind,
+                row.url,
+                tuple(row.owns),
+                tuple((i, n) for i, n in row.people or ()),
+                subscription(row.subscription),
+            )
             for row in rows
         ]
 

@@ -50,6 +50,7 @@ source = Table(
     Column("url", Text, nullable=False),
     Column("owns", _JSON, nullable=False),
     Column("people", _JSON),  # of a chat; NULL for any other source
+    Column("subscription", _JSON),  # of a receiver; NULL for any other source
 )
 
 cluster = Table(

@@ -1,4 +1,5 @@
-"""What else a wide world holds: a registry whose alias moves, a host whose people comment, a chat, a Deployment to take over.
+"""What else a wide world holds: a registry whose alias moves, a host whose people comment, a chat, a receiver, a
+Deployment to take over.
 
 Only those who die or stop at named points ask for it: there every kind of effect must be come to.
 """
@@ -14,6 +15,7 @@ GIT = Source("git", "bare", "memory")
 REGISTRY = Source("mlflow", "mlflow", "memory")
 FORGE = Source("forge", "gitea", "https://git.example/ml/forge")
 CHAT = Source("chat", "slack", "https://slack.example/T1")
+RECEIVER = Source("ops", "webhook", "https://hooks.example/segue")
 CLUSTER = Cluster("prod", namespace="ml")
 SECRET = b"a-secret-of-the-forge"
 ALIASED, TAKEN, FOUND = "aliased", "taken", "taken.ml"

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from itertools import pairwise
 
 from policies import messages
+from policies.notices import FINAL, of_phase
 from policies.release import Phase
 from policies.version import VersionPhase
 from service.engine import telling
@@ -96,6 +97,11 @@ def twice(harness, seen):
         told, wanted = seen.messages.get(telling.key(release), []), [messages.title(release)]
         if told != wanted:
             wrong.append(f"the chat was told {told} of {release.name}, wanted {wanted}")
+    for release in _releases(harness) if seen.turns else ():
+        told, last = seen.turns.get(release.name, []), of_phase(release.phase).value
+        ends = [turn for turn in told if turn in FINAL]
+        if told[:1] != ["pending"] or ends != [last]:
+            wrong.append(f"the receiver was told {told} of {release.name}, wanted it from pending to {last}")
     promoted = sorted(
         (r for r in _releases(harness) if r.phase is Phase.PROMOTED), key=lambda one: number_of(one.name)
     )

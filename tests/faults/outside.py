@@ -26,6 +26,7 @@ from service.adapters.memory.deployment import MemoryDeployment
 from service.adapters.memory.git import MAIN, MemoryGit
 from service.adapters.memory.jobs import MemoryJobs
 from service.adapters.memory.metrics import MemoryMetrics
+from service.adapters.memory.receiver import MemoryReceiver
 from service.adapters.memory.registry import MemoryRegistry
 from service.adapters.memory.router import MemoryRouter
 from service.adapters.memory.workloads import MemoryWorkloads
@@ -55,7 +56,7 @@ LONGEST_STEP = 2.0
 NAP, LONGEST_NAP = 0.005, 0.1  # the same, of who found nothing to do
 KINDS = ("intake", "urgent", "patient", "reconciler", "observer")  # of bodies
 INSIDE = frozenset(
-    {"git", "forge", "builder", "jobs", "workloads", "deployment", "router", "registry", "chat"}
+    {"git", "forge", "builder", "jobs", "workloads", "deployment", "router", "registry", "chat", "receiver"}
 )
 SENT_AGAIN = 4.0  # seconds after which a sender that heard nothing sends once more
 
@@ -153,6 +154,7 @@ class Seen:
     aliases: dict[tuple[str, str], str] = field(default_factory=dict)
     comments: set[str] = field(default_factory=set)  # keys of the answers that commands in comments get
     answers: dict[str, int] = field(default_factory=dict)  # by key: how many stand at the host
+    turns: dict[str, list[str]] = field(default_factory=dict)  # of the receiver, by release: what it was told
     messages: dict[str, list[str]] = field(default_factory=dict)  # of the chat, by key: what each says
     pushes: list[tuple[str, str]] = field(default_factory=list)  # commit and model, in order
     tips: dict[str, bytes] = field(default_factory=dict)  # by model: what its newest serve.py says
@@ -177,6 +179,7 @@ class World:
         self.jobs.results[""] = {"quality": 0.9}
         self.workloads, self.router = MemoryWorkloads(), MemoryRouter()
         self.registry, self.forge, self.chat = MemoryRegistry(), MemoryGit(), MemoryChat()
+        self.receiver = MemoryReceiver()
         self.deployment = MemoryDeployment(beside.FOUND, beside.FOUND_IMAGE)
         self.counters = MemoryMetrics(clock)
         self.people = People(self, models, wide)
@@ -264,6 +267,8 @@ class World:
         seen.aliases = self.registry.aliases()
         seen.answers = Counter(key for _, key in self.forge.comments)
         seen.messages = self._messages()
+        for notice in self.receiver.told:
+            seen.turns.setdefault(notice.about, []).append(notice.turn.value)
         seen.notes = {commit: self.git.note(commit) for commit, _ in seen.pushes}
         seen.served = {name: one.requests for name, one in self.counters._counters.items()}
         seen.unacknowledged = len(self.people.waiting)

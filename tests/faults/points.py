@@ -30,7 +30,7 @@ WHEN = ("before", "after")
 KINDS = (
     "delivery", "event", "look", "evidence", "command", "Wake", "Build", "CheckImage", "RunEvaluation",
     "StartWorkload", "CheckPreview", "SetTraffic", "StopWorkload", "ReportCommit", "Adopt", "HandBack", "Settle",
-    "WriteComment", "TellChat", "MoveAlias", "TagVersion", "drift", "housekeeping",
+    "WriteComment", "TellChat", "Notify", "MoveAlias", "TagVersion", "drift", "housekeeping",
 )  # fmt: skip
 # Work that comes with a new connection, or where a host is asked to send again what it could not deliver: nobody
 # dies in it here.
@@ -46,7 +46,7 @@ CALLS = (
     "people.delivery", "people.acknowledged", "router.drift", "router.remove", "deployment.found",
     "deployment.start", "deployment.state", "deployment.stop", "deployment.restore", "deployment.clear",
     "registry.aliases", "registry.version", "registry.set_alias", "registry.set_tags",
-    "forge.refs", "forge.may", "forge.comment", "chat.room", "chat.put",
+    "forge.refs", "forge.may", "forge.comment", "chat.room", "chat.put", "receiver.tell",
 )  # fmt: skip
 # Between the two ends of a transaction: everything else waits for whoever stands still there.
 INSIDE = (
