@@ -46,8 +46,8 @@ URGENT = (
 )  # fmt: skip
 PATIENT = (
     "delivery", "event", "look", "declare", "Build", "CheckImage", "RunEvaluation", "StopWorkload",
-    "ReportCommit", "WriteComment", "TellChat", "MoveAlias", "TagVersion", "housekeeping", "drift", "Adopt",
-    "HandBack", "Settle", "redeliver", "join", "Follow",
+    "ReportCommit", "ReportDeployment", "WriteComment", "TellChat", "MoveAlias", "TagVersion", "housekeeping",
+    "drift", "Adopt", "HandBack", "Settle", "redeliver", "join", "Follow",
 )  # fmt: skip
 QUEUES = {"urgent": URGENT, "patient": PATIENT}
 

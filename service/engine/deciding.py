@@ -30,7 +30,7 @@ from policies.limits import Live
 from policies.release import Phase, Release, Target
 from policies.version import Version, VersionPhase
 from policies.windows import Frozen
-from service.engine import firing, telling
+from service.engine import deploying, firing, telling
 from service.store.change import Change
 from service.store.codec import canonical
 from service.store.queue import Work
@@ -290,11 +290,11 @@ class Deciding:
             )
 
     def _told(self, before: Release, after: Release) -> tuple[Effect, ...]:
-        """That the release's room is told, where something changed that people are shown."""
+        """That the release's room is told, where something changed that people are shown, and its host."""
         if not _shows(before, after):
             return ()
-        effect = telling.effect(self.change, after)
-        return () if effect is None else (effect,)
+        told = (telling.effect(self.change, after), deploying.effect(self.change, before, after))
+        return tuple(effect for effect in told if effect is not None)
 
     def _record(self, before: Release, after: Release, event: ReleaseEvent) -> None:
         if not _shows(before, after):

@@ -35,7 +35,8 @@ KINDS = (
 # Work that comes with a new connection, or where a host is asked to send again what it could not deliver: nobody
 # dies in it here.
 # `Follow` only looks at what others shift: there are no others here. Nobody need approve here: `CheckAuthority`.
-LEFT_OUT = ("declare", "join", "redeliver", "Follow", "CheckAuthority")
+# Only some hosts list deployments, which none here does: `ReportDeployment`. It is told as `ReportCommit` is.
+LEFT_OUT = ("declare", "join", "redeliver", "Follow", "CheckAuthority", "ReportDeployment")
 HOUSEKEEPING = 20.0  # seconds of the shared clock between two, in place of an hour
 EFFECTS = tuple(kind for kind in KINDS if hasattr(effects, kind))
 CALLS = (
