@@ -17,6 +17,8 @@ def why(kind: str, told: Object) -> str:
         return "a push that changes no branch and no tag"
     if kind in {"create", "delete"}:
         return "a repository was made or removed"
+    if kind in {"deployment", "deployment_status"}:
+        return "a deployment, such as Segue's own, starts nothing"
     if kind == "note" or "comment" in kind:
         return _of_comment(told)
     named = kind if _PLAIN.fullmatch(kind) else "it"

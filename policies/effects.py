@@ -192,6 +192,23 @@ class ReportCommit:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportDeployment:
+    """Have the commit's host list the release as a deployment to its target; `state` is one of
+    `policies.deployment`.
+
+    `key` tells the release from all others there. What ends as a failure and was never begun is not listed.
+    """
+
+    source: str
+    commit: str
+    target: str
+    release: str
+    key: str
+    state: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class WriteComment:
     """Answer at a Git host or in a chat, where a command was said: one comment for each `key`."""
 
@@ -267,6 +284,7 @@ Effect = (
     | SetTraffic
     | HandBack
     | ReportCommit
+    | ReportDeployment
     | WriteComment
     | TellChat
     | Notify
@@ -283,6 +301,8 @@ def lane(effect: Effect, subject: str) -> str:
             return f"traffic:{target}"
         case ReportCommit(source=source, commit=commit):
             return f"notify:{source}:{commit}"
+        case ReportDeployment(source=source, target=target):
+            return f"notify:{source}:deployment:{target}"
         case WriteComment(source=source, where=where):
             return f"notify:{source}:{where}"
         case TellChat(source=source, room=room, release=release):

@@ -15,7 +15,7 @@ from service.ports.builds import ImageBuilder, Recipe
 from service.ports.chat import Chat
 from service.ports.connections import Cluster, Source
 from service.ports.counts import CounterSource
-from service.ports.git import GitHost, Redelivering
+from service.ports.git import Deploying, GitHost, Redelivering
 from service.ports.jobs import JobRunner
 from service.ports.label_tables import LabelTables
 from service.ports.metrics import MetricSource
@@ -32,6 +32,7 @@ from service.settings import Settings
 from service.sources import (
     CHAT_KINDS,
     COUNTING_KINDS,
+    DEPLOYING_KINDS,
     GIT_KINDS,
     IMAGE_KINDS,
     METRIC_KINDS,
@@ -133,6 +134,11 @@ class Parts:
     def git(self, name: str) -> GitHost:
         """The Git host behind a source. Raises `Refused` for a name that is not connected."""
         host: GitHost = self._source(name, GIT_KINDS)
+        return host
+
+    def deploying(self, name: str) -> Deploying:
+        """The host behind a source, which lists deployments."""
+        host: Deploying = self._source(name, DEPLOYING_KINDS)
         return host
 
     def organisation(self, name: str) -> Organisation:

@@ -28,6 +28,7 @@ ORGANISATION_KINDS = {
     "github-org": "github",
     "gitlab-group": "gitlab",
 }
+DEPLOYING_KINDS = frozenset({"github", "gitlab"})  # those that list deployments
 GIT_KINDS = frozenset({"bare"}) | HOST_KINDS
 REGISTRY_KINDS = frozenset({"mlflow"})
 IMAGE_KINDS = frozenset({"registry", "harbor"})

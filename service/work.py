@@ -46,8 +46,8 @@ URGENT = (
 )  # fmt: skip
 PATIENT = (
     "delivery", "event", "look", "declare", "Build", "CheckImage", "RunEvaluation", "StopWorkload",
-    "ReportCommit", "WriteComment", "TellChat", "Notify", "MoveAlias", "TagVersion", "housekeeping", "drift",
-    "Adopt", "HandBack", "Settle", "redeliver", "join", "Follow", "KeepCheckpoint",
+    "ReportCommit", "ReportDeployment", "WriteComment", "TellChat", "Notify", "MoveAlias", "TagVersion", "housekeeping",
+    "drift", "Adopt", "HandBack", "Settle", "redeliver", "join", "Follow", "KeepCheckpoint",
 )  # fmt: skip
 QUEUES = {"urgent": URGENT, "patient": PATIENT}
 

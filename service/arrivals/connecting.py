@@ -77,6 +77,7 @@ def connect(settings: Settings, store: Store, source: Source, hooks: str) -> lis
     told.append(f"it may own: {', '.join(source.owns)}")
     if whole:
         told.append(f"{len(repositories)} repositories are looked through for a segue.yaml")
+    told += deployments(source, adapter)
     return [*told, _hook(source, adapter, taken_at, secret, place_of(settings, source))]
 
 
@@ -203,6 +204,17 @@ def _webhook(source: Source, adapter: Any, address: str, secret: bytes, place: P
     except PortError as reason:
         return f"no webhook: {reason}; its sweep finds changes{by_hand}"
     return f"webhook: {address}"
+
+
+def deployments(source: Source, adapter: Any) -> list[str]:
+    """Whether the host's list of deployments is told of releases; nothing where it has none."""
+    if source.kind not in sources.DEPLOYING_KINDS:
+        return []
+    try:
+        why = adapter.no_deployments()
+    except PortError as reason:
+        why = str(reason)
+    return [f"no deployments are told: {why}" if why else "deployments: told of"]
 
 
 def _is_loopback(address: str) -> bool:

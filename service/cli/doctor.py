@@ -200,7 +200,8 @@ def _source(chosen: Settings, source: Source, models: list[Model]) -> Finding:
     what = (
         ("repository" if count == 1 else "repositories") if whole else f"reference{'' if count == 1 else 's'}"
     )
-    return Finding(name, ok=True, detail=f"{source.url}, {count} {what}")
+    listed = connecting.deployments(source, adapter)
+    return Finding(name, ok=True, detail="; ".join([f"{source.url}, {count} {what}", *listed]))
 
 
 def _checked(chosen: Settings, source: Source) -> Finding:

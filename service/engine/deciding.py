@@ -30,7 +30,7 @@ from policies.limits import Live
 from policies.release import Phase, Release, Target
 from policies.version import Version, VersionPhase
 from policies.windows import Frozen
-from service.engine import firing, notifying, telling
+from service.engine import deploying, firing, notifying, telling
 from service.store.change import Change
 from service.store.codec import canonical
 from service.store.queue import Work
@@ -297,13 +297,13 @@ class Deciding:
             )
 
     def _told(self, before: Release, after: Release) -> tuple[Effect, ...]:
-        """That people are told, where something changed that they are shown."""
+        """That people are told, and the release's host, where something changed that they are shown."""
         if not _shows(before, after):
             return ()
         sources = self.change.sources()
-        chat = telling.effect(sources, after)
+        once = (telling.effect(sources, after), deploying.effect(self.change, sources, before, after))
         told = notifying.effects(sources, before, after, self.now)
-        return told if chat is None else (chat, *told)
+        return (*(effect for effect in once if effect is not None), *told)
 
     def _record(self, before: Release, after: Release, event: ReleaseEvent) -> None:
         if not _shows(before, after):

@@ -13,6 +13,7 @@ from policies.effects import (
     MoveAlias,
     Notify,
     ReportCommit,
+    ReportDeployment,
     RunEvaluation,
     Settle,
     SetTraffic,
@@ -27,6 +28,7 @@ from policies.events import Tick
 from service.bootstrap import Parts
 from service.performing.archiving import keep
 from service.performing.authority import check_authority
+from service.performing.deploying import deploy
 from service.performing.evaluating import evaluate
 from service.performing.following import follow
 from service.performing.images import build, check_image
@@ -70,6 +72,8 @@ def perform(parts: Parts, effect: Effect, now: float, since: float) -> Done | Ag
             return set_traffic(parts, effect, now)
         case ReportCommit():
             return report(parts, effect)
+        case ReportDeployment():
+            return deploy(parts, effect)
         case WriteComment():
             return comment(parts, effect)
         case TellChat():

@@ -36,6 +36,33 @@ class CommitStatus:
     text: str
 
 
+class DeploymentState(StrEnum):
+    """How far a deployment is, in the words of GitHub's API."""
+
+    QUEUED = "queued"  # waits for people, or for its turn
+    IN_PROGRESS = "in_progress"
+    SUCCESS = "success"  # it serves
+    FAILURE = "failure"  # it was taken back, or never got there
+    INACTIVE = "inactive"  # it serves no more, or was overtaken
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A commit on its way to an environment; `key` tells it from all others of the repository.
+
+    `log_url` is where people see how it goes, `environment_url` where it serves; "" for none that others
+    reach.
+    """
+
+    commit: str
+    environment: str
+    key: str
+    state: DeploymentState
+    title: str
+    log_url: str = ""
+    environment_url: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class TreeEntry:
     """A file of a commit: path, Git object id, mode (0o100644, 0o100755, 0o120000) and size."""
@@ -102,6 +129,23 @@ class GitHost(Protocol):
     def comment(self, where: str, key: str, text: str) -> None:
         """Say it where people talk: `pull/<number>`, `issue/<number>` or `commit/<id>`. One comment for each
         `key`: said again, the text replaces what stood there. Raises `Refused` where none can be made."""
+        ...
+
+
+class Deploying(Protocol):
+    """A host that lists what is deployed where."""
+
+    def deploy(self, deployment: Deployment) -> None:
+        """Have it listed once, in this state; safe to repeat.
+
+        One that succeeds makes those of ours inactive which had succeeded before in its environment. A
+        failure, or what is inactive, is told only of a deployment that is listed. A login that may not tell
+        of deployments tells nothing.
+        """
+        ...
+
+    def no_deployments(self) -> str:
+        """Why the login may not tell of deployments, and what to give it; "": it may."""
         ...
 
 

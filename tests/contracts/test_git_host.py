@@ -7,8 +7,9 @@ import threading
 import pytest
 
 from service.adapters.memory.git import MemoryGit
-from service.ports.git import CommitState, CommitStatus, Permission
+from service.ports.git import CommitState, CommitStatus, Deployment, DeploymentState, Permission
 from service.ports.outcomes import Refused, Retry
+from service.sources import DEPLOYING_KINDS
 from tests.hosting.worlds import OnBitbucket, OnBitbucketServer, OnGitHub, OnGitLab
 from tests.repositories import Repository
 
@@ -42,6 +43,17 @@ class InMemory:
 
     def said(self, where):
         return [text for (place, _), text in self.host.comments.items() if place == where]
+
+    def deployed(self, environment):
+        return [(d.commit, d.state) for d in self.host.deployments if d.environment == environment]
+
+    def serves(self, environment):
+        found = [commit for commit, state in self.deployed(environment) if state == "success"]
+        assert len(found) < 2, found
+        return found[0] if found else None
+
+    def may_deploy(self, may):
+        self.host.deploys = may
 
 
 class Real:
@@ -397,6 +409,110 @@ def test_a_comment_of_one_key_is_replaced_or_there_are_no_comments(world):
     assert sorted(world.said(here)) == ["done", "other"]
     world.host.comment(there, "segue/1", "elsewhere")
     assert (sorted(world.said(here)), world.said(there)) == (["done", "other"], ["elsewhere"])
+
+
+# --- deployments -----------------------------------------------------------------------------
+
+
+QUEUED, GOES_ON, SUCCESS, FAILURE, INACTIVE = DeploymentState
+ENVIRONMENT = "wine/production"
+
+
+@pytest.fixture(params=["memory", *sorted(DEPLOYING_KINDS)])
+def listing(request, tmp_path):
+    """A host that lists deployments."""
+    if request.param == "memory":
+        yield InMemory()
+        return
+    made = HOSTS[request.param](tmp_path)
+    with made.server:
+        yield made
+
+
+def deploy(world, commit, key, *states, environment=ENVIRONMENT):
+    for state in states:
+        world.host.deploy(Deployment(commit, environment, key, state, f"{key} is {state.value}"))
+
+
+def test_those_that_list_deployments_are_those_that_say_so(world):
+    kind = getattr(world, "kind", None)
+    assert hasattr(world.host, "deploy") == (kind in DEPLOYING_KINDS or isinstance(world, InMemory))
+
+
+def test_a_deployment_is_listed_once_in_its_newest_state_however_often_it_is_told(listing):
+    commit = listing.commit({"a": b"1"})
+    for state in (GOES_ON, SUCCESS):
+        deploy(listing, commit, "rel-1", state, state)
+        assert listing.deployed(ENVIRONMENT) == [(commit, state.value)]
+    assert listing.serves(ENVIRONMENT) == commit
+
+
+def test_the_newest_that_succeeded_serves_alone_also_after_a_way_back(listing):
+    one, two = listing.commit({"a": b"1"}), listing.commit({"a": b"2"})
+    for key, commit in (("rel-1", one), ("rel-2", two), ("rel-3", one)):
+        deploy(listing, commit, key, QUEUED, GOES_ON)
+        deploy(listing, commit, key, SUCCESS)
+        assert listing.serves(ENVIRONMENT) == commit
+        assert listing.deployed(ENVIRONMENT)[:1] == [(commit, "success")]
+    assert len(listing.deployed(ENVIRONMENT)) == 3
+
+
+def test_the_same_commit_is_deployed_once_for_each_of_its_releases(listing):
+    commit = listing.commit({"a": b"1"})
+    for key in ("rel-1", "rel-2"):
+        deploy(listing, commit, key, GOES_ON, SUCCESS)
+    assert len(listing.deployed(ENVIRONMENT)) == 2
+    assert listing.serves(ENVIRONMENT) == commit
+
+
+@pytest.mark.parametrize("state", [FAILURE, INACTIVE])
+def test_what_ended_badly_is_told_of_what_was_begun_and_takes_nothing_away(listing, state):
+    one, two, three = (listing.commit({"a": str(n).encode()}) for n in range(3))
+    deploy(listing, one, "rel-1", GOES_ON, SUCCESS)
+    deploy(listing, two, "rel-2", state)
+    assert listing.deployed(ENVIRONMENT) == [(one, "success")]
+    deploy(listing, three, "rel-3", GOES_ON, state, state)
+    assert listing.deployed(ENVIRONMENT)[0] == (three, state.value)
+    assert listing.serves(ENVIRONMENT) == one
+
+
+def test_what_waits_is_listed_where_the_host_has_a_word_for_it(listing):
+    commit = listing.commit({"a": b"1"})
+    deploy(listing, commit, "rel-1", QUEUED, QUEUED)
+    waits = [] if isinstance(listing, OnGitLab) else [(commit, "queued")]
+    assert listing.deployed(ENVIRONMENT) == waits
+
+
+def test_what_waits_is_left_alone_by_what_succeeds_before_it(listing):
+    one, two = listing.commit({"a": b"1"}), listing.commit({"a": b"2"})
+    deploy(listing, one, "rel-1", GOES_ON)
+    deploy(listing, two, "rel-2", QUEUED)
+    deploy(listing, one, "rel-1", SUCCESS)
+    assert (two, "inactive") not in listing.deployed(ENVIRONMENT)
+    assert listing.serves(ENVIRONMENT) == one
+
+
+def test_environments_have_nothing_to_do_with_each_other(listing):
+    one, two = listing.commit({"a": b"1"}), listing.commit({"a": b"2"})
+    deploy(listing, one, "rel-1", GOES_ON, SUCCESS)
+    deploy(listing, two, "rel-2", GOES_ON, SUCCESS, environment="wine/staging")
+    assert (listing.serves(ENVIRONMENT), listing.serves("wine/staging")) == (one, two)
+
+
+def test_a_login_that_may_not_tells_nothing_and_why_is_known(listing):
+    commit = listing.commit({"a": b"1"})
+    assert listing.host.no_deployments() == ""
+    listing.may_deploy(may=False)
+    deploy(listing, commit, "rel-1", GOES_ON, SUCCESS)
+    assert listing.deployed(ENVIRONMENT) == []
+    assert "login" in listing.host.no_deployments()
+
+
+def test_where_the_host_is_away_a_deployment_is_told_later(listing):
+    commit = listing.commit({"a": b"1"})
+    listing.vanish()
+    with pytest.raises(Retry, match="gone"):
+        deploy(listing, commit, "rel-1", GOES_ON)
 
 
 # --- what is not there -----------------------------------------------------------------------

@@ -31,6 +31,8 @@ class GitHub(GitServer):
         self.hooks = []
         self.pulls = []  # {"number", "state", "merged_at", "commits"}
         self.comments = {}  # place to its comments
+        self.deployments = []  # the newest first, each with its `statuses`
+        self.deploys = True  # whether tokens may write deployments
         self.on_commits = True  # whether tokens may comment on commits, which takes one that may push
         self.apps = {}  # name to public key
         self.app_hook = None  # where an App's own webhook is sent; its deliveries are those of `APP_HOOK`
@@ -50,6 +52,10 @@ class GitHub(GitServer):
             ("GET", rf"{REPOSITORY}/commits/([0-9a-f]+)"): self._commit,
             ("GET", rf"{REPOSITORY}/commits/([0-9a-f]+)/pulls"): self._pulls,
             ("POST", rf"{REPOSITORY}/statuses/([0-9a-f]+)"): self._status,
+            ("GET", rf"{REPOSITORY}/deployments"): self._list_deployments,
+            ("POST", rf"{REPOSITORY}/deployments"): self._deploy,
+            ("GET", rf"{REPOSITORY}/deployments/(\d+)/statuses"): self._list_states,
+            ("POST", rf"{REPOSITORY}/deployments/(\d+)/statuses"): self._set_state,
             ("GET", rf"{REPOSITORY}/(commits/[0-9a-f]+)/comments"): self._list_comments,
             ("POST", rf"{REPOSITORY}/(commits/[0-9a-f]+)/comments"): self._comment,
             ("PATCH", rf"{REPOSITORY}/comments/(\d+)"): self._change_comment,
@@ -112,6 +118,55 @@ class GitHub(GitServer):
             raise Refusal(422, "Validation Failed")
         self.statuses.append({"sha": commit, **told})
         return Answer(201, {"id": len(self.statuses), **told})
+
+    def _list_deployments(self, asked):
+        self._need(asked, READ)
+        named = ("environment", "task", "ref", "sha")
+        wanted = {name: asked.query[name] for name in named if name in asked.query}
+        found = [one for one in self.deployments if all(one[name] == word for name, word in wanted.items())]
+        return self.page(asked, [{**one, "statuses": None} for one in found], 30, 100)
+
+    def _deploy(self, asked):
+        self._may_deploy(asked)
+        told = {"task": "deploy", "environment": "production", "payload": {}} | asked.body
+        if "ref" not in told or not self.has(told["ref"]) or len(told.get("description") or "") > 140:
+            raise Refusal(422, "Invalid request.")
+        contexts = {one["context"]: one["state"] for one in self.statuses if one["sha"] == told["ref"]}
+        if told.get("required_contexts") != [] and set(contexts.values()) - {"success"}:
+            raise Refusal(409, "Conflict: Commit status checks failed")
+        if told.get("auto_merge", True):
+            raise Refusal(409, "Conflict merging main into topic")
+        self.deployments.insert(0, {"id": self._number(), "sha": told["ref"], "statuses": [], **told})
+        return Answer(201, self.deployments[0])
+
+    def _list_states(self, asked, number):
+        self._need(asked, READ)
+        return self.page(asked, self._deployed(number)["statuses"][::-1], 30, 100)
+
+    def _set_state(self, asked, number):
+        """`auto_inactive`, unless it is turned off, ends what succeeded before outside of production."""
+        self._may_deploy(asked)
+        one, told = self._deployed(number), asked.body
+        known = {"error", "failure", "inactive", "in_progress", "queued", "pending", "success"}
+        if told["state"] not in known or len(told.get("description") or "") > 140:
+            raise Refusal(422, "Validation Failed")
+        if told.get("auto_inactive", True) and told["state"] == "success":
+            for other in self.deployments:
+                if other["environment"] == one["environment"] and not other.get("production_environment"):
+                    other["statuses"].append({"id": self._number(), "state": "inactive"})
+        one["statuses"].append({"id": self._number(), **told})
+        return Answer(201, one["statuses"][-1])
+
+    def _may_deploy(self, asked):
+        self._need(asked, WRITE)
+        if not self.deploys:
+            raise Refusal(403, "Resource not accessible by personal access token")
+
+    def _deployed(self, number):
+        found = [one for one in self.deployments if one["id"] == int(number)]
+        if not found:
+            raise Refusal(404, "Not Found")
+        return found[0]
 
     def _list_comments(self, asked, place):
         self._need(asked, READ)

@@ -25,6 +25,9 @@ class GitLab(GitServer):
         self.merge_requests = []  # {"iid", "state", "commits"}
         self.comments = {}  # place to its notes
         self.inactive = set()
+        self.deployments = []  # the newest first
+        self.environments = {}  # name to what is known of it
+        self.deploys = True  # whether the token's own member is a developer, as the project tells it
         self.organised = {}  # full name to what the group's list says of it, and its `files`
         self.events = []  # what was sent to hooks, the newest first
         self.taken = False  # whether somebody takes what is sent again
@@ -37,6 +40,10 @@ class GitLab(GitServer):
             ("GET", rf"{PROJECT}/members/all/(\d+)"): self._member,
             ("GET", r"/groups/([^/]+)/members/all/(\d+)"): self._member_of_group,
             ("POST", rf"{PROJECT}/statuses/([0-9a-f]+)"): self._status,
+            ("GET", rf"{PROJECT}/deployments"): self._list_deployments,
+            ("POST", rf"{PROJECT}/deployments"): self._deploy,
+            ("PUT", rf"{PROJECT}/deployments/(\d+)"): self._change_deployment,
+            ("PUT", rf"{PROJECT}/environments/(\d+)"): self._change_environment,
             ("GET", rf"{PROJECT}/repository/commits/([0-9a-f]+)/merge_requests"): self._merge_requests,
             ("GET", rf"{PROJECT}/repository/(commits/[0-9a-f]+)/discussions"): self._list_discussions,
             ("POST", rf"{PROJECT}/repository/(commits/[0-9a-f]+)/discussions"): self._discuss,
@@ -69,7 +76,10 @@ class GitLab(GitServer):
 
     def _one(self, asked):
         self._need(asked, READ)
-        return Answer(200, {"path_with_namespace": self.path, "default_branch": self.head()})
+        level = {"access_level": 40 if self.deploys else 20}
+        permissions = {"project_access": level, "group_access": None}
+        told = {"path_with_namespace": self.path, "default_branch": self.head(), "permissions": permissions}
+        return Answer(200, told)
 
     def _users(self, asked):
         """Those of one name, whatever its case; a list of none where there is nobody."""
@@ -111,6 +121,55 @@ class GitLab(GitServer):
                                'transition via "enqueue")')  # fmt: skip
         self.statuses[commit, told["name"]] = told
         return Answer(201, {"sha": commit, **told})
+
+    def _list_deployments(self, asked):
+        self._need(asked, READ)
+        name = asked.query.get("environment")
+        found = [one for one in self.deployments if name in {None, one["environment"]["name"]}]
+        descending = (asked.query.get("order_by", "id"), asked.query.get("sort", "asc")) == ("id", "desc")
+        return self.page(asked, found if descending else found[::-1], 20, 100)
+
+    def _deploy(self, asked):
+        self._may_deploy(asked)
+        told = asked.body
+        if {"environment", "sha", "ref", "tag", "status"} - set(told):
+            raise Refusal(400, "sha is missing")
+        if told["status"] not in {"running", *FINAL} or not (
+            self.has(told["sha"]) and told["ref"] == self.head()
+        ):
+            raise Refusal(400, "status does not have a valid value")
+        name = told["environment"]
+        known = {"id": len(self.environments) + 1, "name": name, "external_url": None}
+        environment = self.environments.setdefault(name, known)
+        new = {"id": self._number(), **told, "environment": environment, "deployable": None}
+        self.deployments.insert(0, new)
+        return Answer(201, new)
+
+    def _change_deployment(self, asked, number):
+        """To the state that it has, or from an end to `running`, there is no way."""
+        self._may_deploy(asked)
+        one = next((one for one in self.deployments if one["id"] == int(number)), None)
+        if one is None:
+            raise Refusal(404, "404 Not found")
+        if one["deployable"]:
+            raise Refusal(403, "Deployments created using GitLab CI can not be updated using the API")
+        if asked.body["status"] in {one["status"], "running"}:
+            raise Refusal(400, {"status": ["cannot transition"]})
+        one["status"] = asked.body["status"]
+        return Answer(200, one)
+
+    def _change_environment(self, asked, number):
+        self._may_deploy(asked)
+        one = next((one for one in self.environments.values() if one["id"] == int(number)), None)
+        if one is None:
+            raise Refusal(404, "404 Environment Not Found")
+        one["external_url"] = asked.body["external_url"]
+        return Answer(200, one)
+
+    def _may_deploy(self, asked):
+        self._need(asked, WRITE)
+        if not self.deploys:
+            raise Refusal(403, "403 Forbidden")
 
     def _merge_requests(self, asked, commit):
         self._need(asked, READ)

@@ -97,6 +97,24 @@ class OnGitHub(Hosted):
     server_of = GitHub
     rooms: ClassVar = {"pull": "issues", "issue": "issues", "commit": "commits"}
 
+    def deployed(self, environment):
+        """The commits there and how far they are, the newest first."""
+        return [
+            (one["sha"], one["statuses"][-1]["state"])
+            for one in self.server.deployments
+            if (one["environment"], one["task"]) == (environment, "segue")
+        ]
+
+    def serves(self, environment):
+        """The one commit that is shown as deployed there; None where there is none."""
+        found = [commit for commit, state in self.deployed(environment) if state == "success"]
+        assert len(found) < 2, found
+        return found[0] if found else None
+
+    def may_deploy(self, may):
+        """Whether the login may tell of deployments."""
+        self.server.deploys = may
+
 
 class OnGitLab(Hosted):
     """At GitLab."""
@@ -105,6 +123,23 @@ class OnGitLab(Hosted):
     server_of = GitLab
     rooms: ClassVar = {"pull": "merge_requests", "issue": "issues", "commit": "commits"}
     words: ClassVar = {Permission.ADMIN: 40, Permission.WRITE: 30, Permission.READ: 20}
+
+    def deployed(self, environment):
+        """The commits there and how far they are, the newest first."""
+        words = {"running": "in_progress", "failed": "failure", "canceled": "inactive"}
+        return [
+            (one["sha"], words.get(one["status"], one["status"]))
+            for one in self.server.deployments
+            if one["environment"]["name"] == environment and not one["deployable"]
+        ]
+
+    def serves(self, environment):
+        """The commit of the newest success, which GitLab shows as deployed."""
+        return next((commit for commit, state in self.deployed(environment) if state == "success"), None)
+
+    def may_deploy(self, may):
+        """Whether the login may tell of deployments."""
+        self.server.deploys = may
 
 
 class OnBitbucket(Hosted):

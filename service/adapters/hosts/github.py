@@ -15,8 +15,9 @@ from service.adapters.hosts.address import Address, parse
 from service.adapters.hosts.collaborators import permission
 from service.adapters.hosts.comments import line
 from service.adapters.hosts.github_app import Installation
+from service.adapters.hosts.github_deployments import GitHubDeployments
 from service.adapters.hosts.github_hooks import GitHubHooks
-from service.adapters.hosts.host import Host, Said, connection, place, team
+from service.adapters.hosts.host import Said, connection, place, team
 from service.adapters.hosts.login import Login
 from service.adapters.hosts.rest import Missing, Rest
 from service.adapters.understood import understood
@@ -33,7 +34,7 @@ _MOST_CONTEXT = 255
 
 
 @understood
-class GitHubHost(GitHubHooks, Host):
+class GitHubHost(GitHubHooks, GitHubDeployments):
     """One repository at GitHub."""
 
     ON_COMMITS = True

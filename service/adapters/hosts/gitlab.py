@@ -15,8 +15,9 @@ from service.adapters.hosts import login as logins
 from service.adapters.hosts import remarks
 from service.adapters.hosts.address import Address, parse
 from service.adapters.hosts.comments import line
+from service.adapters.hosts.gitlab_deployments import GitLabDeployments
 from service.adapters.hosts.gitlab_hooks import GitLabHooks
-from service.adapters.hosts.host import Host, Said, connection, place
+from service.adapters.hosts.host import Said, connection, place
 from service.adapters.hosts.login import Login
 from service.adapters.hosts.rest import Missing, Rest
 from service.adapters.understood import understood
@@ -39,7 +40,7 @@ _MOST_TITLE = 255
 
 
 @understood
-class GitLabHost(GitLabHooks, Host):
+class GitLabHost(GitLabHooks, GitLabDeployments):
     """One project at a GitLab."""
 
     ON_COMMITS = True

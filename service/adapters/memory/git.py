@@ -9,7 +9,7 @@ from typing import Self
 from handlers.hints import CommentHint
 from service.adapters.repository import notes
 from service.ports.connections import Source
-from service.ports.git import CommitStatus, Permission, TreeEntry
+from service.ports.git import CommitStatus, Deployment, DeploymentState, Permission, TreeEntry
 from service.ports.outcomes import Refused, Retry
 from service.settings import Settings
 
@@ -38,6 +38,8 @@ class MemoryGit:
         self.groups: dict[str, set[str]] = {}
         self.comments: dict[tuple[str, str], str] = {}  # place and key to text
         self.said: dict[str, list[CommentHint]] = {}  # by commit: what people wrote about it
+        self.deployments: list[Deployment] = []  # the newest first
+        self.deploys = True  # whether the login may tell of them
         self.fine_times = True
         self._lock = threading.Lock()
         self._commits: dict[str, _Commit] = {}
@@ -160,6 +162,20 @@ class MemoryGit:
         self._reach()
         self.comments[where, key] = text
 
+    def deploy(self, deployment: Deployment) -> None:
+        self._found(deployment.commit)
+        kept = [one for one in self.deployments if one.key != deployment.key]
+        begins = deployment.state not in {DeploymentState.FAILURE, DeploymentState.INACTIVE}
+        if not self.deploys or not (begins or len(kept) < len(self.deployments)):
+            return
+        if deployment.state is DeploymentState.SUCCESS:
+            kept = [_retired(one, deployment.environment) for one in kept]
+        self.deployments = [deployment, *kept]
+
+    def no_deployments(self) -> str:
+        self._reach()
+        return "" if self.deploys else "the login may not tell of deployments"
+
     def _reach(self) -> None:
         if self.gone is not None:
             raise Retry(self.gone)
@@ -170,6 +186,11 @@ class MemoryGit:
         if commit not in self._commits:
             raise Refused(f"there is no commit {commit}; push it again")
         return self._commits[commit]
+
+
+def _retired(one: Deployment, environment: str) -> Deployment:
+    over = one.environment == environment and one.state is DeploymentState.SUCCESS
+    return replace(one, state=DeploymentState.INACTIVE) if over else one
 
 
 def _check_name(commit: str) -> None:
