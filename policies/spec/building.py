@@ -38,6 +38,7 @@ from policies.spec.declaration import (
     VersionSource,
     Volume,
     Weights,
+    WhenDrifted,
     WhenNewer,
     WhenUndecided,
 )
@@ -95,6 +96,7 @@ def environment(name: str, values: Values, *, batch: bool) -> Environment:
         warm_up=values.get("warm_up", WARM_UP if values["strategy"] == Strategy.CANARY else 0.0),
         shadow=_shadow(values.get("shadow", {})),
         freeze=values.get("freeze", ()),
+        when_drifted=WhenDrifted(values["when_drifted"]),
     )
 
 
