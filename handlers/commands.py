@@ -37,12 +37,21 @@ FORMS: tuple[Form, ...] = (
     Form("pause", "keep the present weight", "release", required=False),
     Form("resume", "go on after a pause", "release", required=False),
     Form("rollback", "serve the version before again", "target", required=True),
+    Form(
+        "repair",
+        "write once more what Segue decided",
+        "target",
+        required=True,
+    ),
+    Form("adopt", "take what somebody else changed for right; for admins, say why", "target", required=True),
     Form("hand-back", "return a Deployment that was taken over", "target", required=True),
     Form("start", "release a version of a registered model", "model", required=True),
     Form("replay-event", "handle a delivery, or work that was given up, again", "event", required=True),
     Form("dismiss-event", "leave what was given up as it is; say why", "event", required=True),
     Form("help", "show this", "", required=False),
 )
+_BOUND = frozenset({"approve", "override", "repair", "adopt"})  # to what was seen, where it is named
+_EXPLAINED = frozenset({"override", "adopt"})
 BY_VERB = {form.verb: form for form in FORMS}
 
 
@@ -106,8 +115,8 @@ def usage(form: Form) -> str:
     if not form.subject:
         return f"{PREFIX} {form.verb}"
     named = f"<{form.subject}>" if form.required else f"[{form.subject}]"
-    digest = " [digest]" if form.verb in {"approve", "override"} else ""
-    reason = "<reason>" if form.verb == "override" else "[reason]"
+    digest = " [digest]" if form.verb in _BOUND else ""
+    reason = "<reason>" if form.verb in _EXPLAINED else "[reason]"
     return f"{PREFIX} {form.verb} {named}{digest} {reason}"
 
 

@@ -112,6 +112,8 @@ Verb = Literal[
     "pause",
     "resume",
     "rollback",
+    "repair",
+    "adopt",
     "start",
     "replay-event",
     "dismiss-event",

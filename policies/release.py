@@ -6,6 +6,7 @@ confirmed (`observed`) are two fields; `step` names the one answer that is waite
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 from policies.approvals import Approval, Bond, Override
 from policies.evidence import Evidence
@@ -82,6 +83,22 @@ class Serving:
     since: float
     metrics: tuple[tuple[str, float], ...] = ()
     registered: tuple[str, str] | None = None
+    adopted: str = field(default="", metadata=LATER)  # who took it for right, where no release brought it
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What is to be done about a target's drift, as long as it is the one that was seen.
+
+    `repair`: write once more what Segue decided, under `epoch`; `adopt`: what is there is right from now on.
+    """
+
+    verb: Literal["repair", "adopt"]
+    seen: str  # the drift that it is for: nothing else is overwritten
+    actor: str  # who said so; "the policy"
+    reason: str
+    epoch: int
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +116,12 @@ class Target:
     stable: Serving | None = None
     previous: Serving | None = None
     place: Place = HERE  # where `stable` serves
-    drift: str = ""  # how the route differs from what was written, where somebody else changed it
+    drift: str = ""  # how what serves differs from what was written, where somebody else changed it
+    apart: str = field(default="", metadata=LATER)  # what an alias or Git names that does not serve
+    accepted: str = field(default="", metadata=LATER)  # an `apart` that people said is right
+    unmended: str = field(default="", metadata=LATER)  # why the last remedy was not done
+    remedy: Remedy | None = field(default=None, metadata=LATER)  # to be done about `drift`
+    repairs: tuple[float, ...] = field(default=(), metadata=LATER)  # when the policy had it repaired lately
 
 
 @dataclass(frozen=True, slots=True)

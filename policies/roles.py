@@ -19,7 +19,7 @@ class Role(StrEnum):
     VIEWER = "viewer"  # sees it
     OPERATOR = "operator"  # starts, steers and stops releases, and sends true labels
     APPROVER = "approver"  # says yes or no to what waits for it
-    ADMIN = "admin"  # all of this, overrides rules, and gives back what was taken over
+    ADMIN = "admin"  # all of this, overrides rules, gives back what was taken over, adopts
     VERDICTS = "verdicts"  # a tool that asks whether to go on, and sees nothing else
 
 
@@ -40,6 +40,8 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "abort": _STEERS,
     "retry": _STEERS,
     "rollback": _STEERS,
+    "repair": _STEERS,
+    "adopt": frozenset({Role.ADMIN}),  # it goes around gates, evidence and approvals
     "replay-event": _STEERS,
     "dismiss-event": _STEERS,
     "approve": _DECIDES,

@@ -27,7 +27,7 @@ from service.ports.registries import ImageRegistry, ModelRegistry
 from service.ports.run_metrics import RunMetrics
 from service.ports.signatures import ImageSignatures
 from service.ports.traffic import TrafficRouter
-from service.ports.workloads import Adoption, Room, Workload
+from service.ports.workloads import Adoption, Kept, Room, Workload
 from service.settings import Settings
 from service.sources import (
     CHAT_KINDS,
@@ -52,7 +52,7 @@ class Site:
     `ask` looks at a workload's health before users see it: its URL, the router's address where it
     shows previews, the backend's name and the path. `adoption` is there where workloads may exist
     that Segue did not start, `room` where a version has more than one copy, `others` where somebody
-    else shifts the traffic and nothing is changed.
+    else shifts the traffic and nothing is changed, `kept` where others may change what runs.
     """
 
     workloads: Workload
@@ -63,6 +63,7 @@ class Site:
     adoption: Adoption | None = None
     room: Room | None = None
     others: Others | None = None
+    kept: Kept | None = None
 
 
 def _no_archive(place: str) -> Archive:

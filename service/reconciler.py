@@ -11,10 +11,9 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from policies.release import Target
 from service.arrivals import receiving, redelivering
 from service.arrivals.listening import Listeners
-from service.engine import noting
+from service.engine import drifting, noting
 from service.engine.housekeeping import EVERY_SECONDS
 from service.ports.connections import Source
 from service.settings import Settings
@@ -39,6 +38,7 @@ READ_SECONDS = (
     2.0  # between two looks at a store whose bell is silent: claims, and time that passes, ring none
 )
 DRIFT_SECONDS = 10.0
+NAMES_SECONDS = 60.0  # of what serves on this machine
 HINT_AGAIN = 5.0  # seconds after which an unheeded hint is sent once more
 
 Hint = Callable[[str, int], None]  # queue, number of the work
@@ -131,19 +131,26 @@ class Reconciler:
     _searched = -1
 
     def look_for_drift(self, now: float) -> None:
-        """Ask whether the routes in clusters are as they were written, once per period whoever asks."""
+        """Ask whether what serves is as it was left, once per period whoever asks. On this machine nobody
+        else writes that: there only what aliases and Git name is compared, and less often."""
         period = int(now / DRIFT_SECONDS)
         if period == self._drifted:
             return
-        names = [row.name for row in self.store.targets() if _in_cluster(target_of(row, row.name))]
-        if names:
+        found = [target_of(row, row.name) for row in self.store.targets()]
+        rare = int(now / NAMES_SECONDS)
+        turns = {
+            one.name: f"{period}" if one.place.cluster is not None else f"names-{rare}"
+            for one in found
+            if one.stable is not None and (one.place.cluster is not None or rare != self._named)
+        }
+        if turns:
             with self.store.change() as change:
-                waiting = {work.subject for work in change.unfinished("drift")}
-                for name in set(names) - waiting:
-                    change.add_work(Work(f"drift:{name}", "drift", f"drift:{name}:{period}", name))
-        self._drifted = period
+                waiting = {work.subject for work in change.unfinished(drifting.KIND)}
+                for name in turns.keys() - waiting:
+                    change.add_work(drifting.look(name, turns[name]))
+        self._drifted, self._named = period, rare
 
-    _drifted = -1
+    _drifted = _named = -1
 
     def keep_house(self, now: float) -> None:
         """Ask for the forgetting of what is old, once per period whoever asks."""
@@ -176,10 +183,6 @@ class Reconciler:
             if self._to_hint[number] <= now:
                 hint(queue, number)
                 self._to_hint[number] = now + HINT_AGAIN
-
-
-def _in_cluster(target: Target) -> bool:
-    return target.place.cluster is not None and target.stable is not None
 
 
 def run(reconciler: Reconciler, stop: threading.Event) -> None:

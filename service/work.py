@@ -22,20 +22,19 @@ from service.engine import (
     keeping,
     patience,
     planning,
-    room,
     weighing,
 )
 from service.engine.deciding import Deciding, decide
 from service.errors import Conflict, StoreUnavailable
 from service.machine import meters
 from service.obeying import answering
-from service.performing import dispatch
+from service.performing import dispatch, drifting
 from service.performing.outcomes import Again, Answer, Done
 from service.ports.outcomes import Refused, Retry
 from service.sources import ORGANISATION_KINDS
 from service.store.codec import Unknown
 from service.store.queue import Lost, Work
-from service.store.states import EFFECT, SOURCE_EVENT, number_of, target_of
+from service.store.states import EFFECT, SOURCE_EVENT, number_of
 
 log = structlog.get_logger()
 NEWER_SECONDS = 30.0  # between two looks at what only newer code can read
@@ -46,8 +45,8 @@ URGENT = (
 )  # fmt: skip
 PATIENT = (
     "delivery", "event", "look", "declare", "Build", "CheckImage", "RunEvaluation", "StopWorkload",
-    "ReportCommit", "ReportDeployment", "WriteComment", "TellChat", "Notify", "MoveAlias", "TagVersion", "housekeeping",
-    "drift", "Adopt", "HandBack", "Settle", "redeliver", "join", "Follow", "KeepCheckpoint",
+    "ReportCommit", "ReportDeployment", "WriteComment", "TellChat", "Notify", "MoveAlias", "TagVersion",
+    "housekeeping", "drift", "Adopt", "HandBack", "Settle", "redeliver", "join", "Follow", "KeepCheckpoint",
 )  # fmt: skip
 QUEUES = {"urgent": URGENT, "patient": PATIENT}
 
@@ -188,28 +187,12 @@ def _declare(parts: Parts, work: Work) -> None:
     decide(parts.store, lambda deciding: deciding.change.finish(work))
 
 
-def _drift(parts: Parts, work: Work) -> None:
-    """Whether a target's route is still as it was written, and its candidate has room for its share."""
-    target = target_of(parts.store.target(work.subject), work.subject)
-    what = parts.at(target.place).router.drift(work.subject)
-    if what and what != target.drift:
-        log.warning("route changed by somebody else", target=work.subject, what=what)
-        meters.DRIFTS.labels(work.subject).inc()
-
-    def store(deciding: Deciding) -> None:
-        deciding.drift(work.subject, what or "")
-        deciding.change.finish(work)
-
-    room.follow(parts, target)
-    decide(parts.store, store)
-
-
 _KINDS: dict[str, Callable[[Parts, Work], None]] = {
     "event": _event,
     "look": _look,
     "declare": _declare,
     weighing.KIND: lambda parts, work: weighing.weigh(parts, [work]),
-    "drift": _drift,
+    "drift": drifting.look,
     "command": answering.answer,
     "delivery": receiving.receive,
     "housekeeping": housekeeping.tidy,

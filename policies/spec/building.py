@@ -30,6 +30,7 @@ from policies.spec.declaration import (
     Strategy,
     Triggers,
     VersionSource,
+    WhenDrifted,
     WhenNewer,
     WhenUndecided,
 )
@@ -97,6 +98,7 @@ def environment(name: str, values: Values, *, batch: bool) -> Environment:
         warm_up=values.get("warm_up", WARM_UP if values["strategy"] == Strategy.CANARY else 0.0),
         shadow=_shadow(values.get("shadow", {})),
         freeze=values.get("freeze", ()),
+        when_drifted=WhenDrifted(values["when_drifted"]),
     )
 
 

@@ -178,6 +178,14 @@ class Strategy(StrEnum):
     NONE = "none"
 
 
+class WhenDrifted(StrEnum):
+    """`when_drifted:` what happens once somebody else changed what serves, and no release is on its way."""
+
+    HOLD = "hold"  # say so, and leave it to people
+    REPAIR = "repair"  # write once more what Segue decided
+    ADOPT = "adopt"  # what is there is right from now on, and not proven
+
+
 class WhenUndecided(StrEnum):
     HOLD = "hold"  # wait for people
     ASK = "ask"  # wait, and say so loudly
@@ -330,6 +338,7 @@ class Environment:
     warm_up: float = field(default=0.0, metadata=LATER)
     shadow: Shadow = field(default=Shadow(), metadata=LATER)
     freeze: tuple[str, ...] = field(default=(), metadata=LATER)  # windows: see `policies.windows`
+    when_drifted: WhenDrifted = field(default=WhenDrifted.HOLD, metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,6 +163,14 @@ _ROLL = (
         "latest-wins",
     ),
     Key(
+        "when_drifted",
+        _ROLLOUT,
+        Plain(forms.word("hold", "repair", "adopt")),
+        "Once somebody else changed what serves while no release is on its way: `hold` leaves it to people;"
+        " `repair` writes once more what Segue decided; `adopt` takes it for right, and *not proven*.",
+        "hold",
+    ),
+    Key(
         "mode",
         _ROLLOUT,
         Plain(forms.word("act", "observe")),

@@ -46,6 +46,13 @@ def check_order(target: str, write: tuple[int, int], stored: tuple[int, int] | N
     raise Refused(f"{target} was written {stored[1]} times under epoch {stored[0]}; this is an older write")
 
 
+def check_seen(route: Route, drift: str | None) -> None:
+    """Raise `Refused` where the route is for one drift alone, and what is there now is not that."""
+    if route.over and route.over != drift:
+        now = "is as it was written again" if drift is None else f"is another one now: {drift}"
+        raise Refused(f"{route.target}: what was changed by somebody else {now}")
+
+
 def check_target(target: str) -> None:
     """Raise `Refused` for a target that is not `model/environment`."""
     if not _TARGET.fullmatch(target):

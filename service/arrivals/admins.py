@@ -1,4 +1,4 @@
-"""Who is an admin, and so may override rules: the one place that knows."""
+"""Who is an admin, and so may override rules or go around them: the one place that knows."""
 
 from policies.approvals import Override
 from service.bootstrap import Parts

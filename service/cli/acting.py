@@ -101,6 +101,35 @@ def hand_back(target: str, reason: str | None, *, wants_json: bool) -> None:
 
 
 @click.command()
+@click.argument("target")
+@click.argument("digest", required=False)
+@reason
+@as_json
+def repair(target: str, digest: str | None, reason: str | None, *, wants_json: bool) -> None:
+    """Write once more what Segue decided.
+
+    TARGET was changed by somebody else, as `segue targets` tells: its route, or the image of its Deployment;
+    or the alias of what serves was moved. DIGEST is what you saw, as `segue targets` prints it: if it has
+    changed since, nothing is written.
+    """
+    obey("repair", target, wants_json=wants_json, digest=digest, reason=reason)
+
+
+@click.command()
+@click.argument("target")
+@click.argument("digest", required=False)
+@click.option("--reason", metavar="TEXT", required=True, help="Why; it stands in the record.")
+@as_json
+def adopt(target: str, digest: str | None, reason: str, *, wants_json: bool) -> None:
+    """Take what somebody else changed for right: for admins.
+
+    What serves TARGET now is its stable version from now on, and called not proven. DIGEST is what you saw,
+    as `segue targets` prints it: if it has changed since, nothing is taken for right.
+    """
+    obey("adopt", target, wants_json=wants_json, digest=digest, reason=reason)
+
+
+@click.command()
 @click.argument("model")
 @click.option("--version", metavar="N", help="The registered version. Needed where the model has `model:`.")
 @click.option("--image", metavar="DIGEST", help="An image of the model, as sha256:...")
@@ -134,5 +163,7 @@ COMMANDS = (
     _simple("pause", "Keep the present weight until resume."),
     _simple("resume", "Go on after a pause."),
     rollback,
+    repair,
+    adopt,
     hand_back,
 )

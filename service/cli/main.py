@@ -27,8 +27,8 @@ PLACES = {
     "labels": "labelling", "add-labels": "labelling",
     "start": "acting", "approve": "acting", "override": "acting", "reject": "acting",
     "promote": "acting", "abort": "acting", "retry": "acting", "pause": "acting", "resume": "acting",
-    "rollback": "acting", "hand-back": "acting", "demo": "demonstrating",
-    "audit": "auditing",
+    "rollback": "acting", "hand-back": "acting", "repair": "acting", "adopt": "acting",
+    "demo": "demonstrating", "audit": "auditing",
     "migrate": "keeping", "backup": "keeping", "restore": "keeping",
 }  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from policies import approvals, roles
+from policies import approvals, drifting, roles
 from policies.release import FINAL, JUDGED, Phase, Release, Target
 from policies.roles import Rights
 from service.engine import seen
@@ -92,6 +92,19 @@ def _hand_back(target: Target, rights: Rights) -> Action | None:
         " serving the version of now. What Segue made there is removed; the next release takes it over again."
     )
     return Action("hand-back", "Hand back", about, harsh=True, seen=seen.of_target(target))
+
+
+def of_drift(target: Target) -> tuple[Action, ...]:
+    """What can be done where somebody else changed what serves, or what names it: for what was seen."""
+    mark = drifting.mark(target)
+    if not mark or target.holder is not None or target.remedy is not None:
+        return ()
+    repair = "What Segue decided is written once more, over exactly what is shown here."
+    adopt = "What is there now is right from now on, and the record calls it *not proven*."
+    return (
+        Action("repair", "Repair", repair, digest=mark),
+        Action("adopt", "Take for right", adopt, harsh=True, digest=mark, explained=True),
+    )
 
 
 def of_event(shown: Happened, rights: Rights) -> tuple[Action, ...]:

@@ -13,7 +13,6 @@ from policies.effects import Effect, Wake, lane
 from policies.events import (
     AuthorityChecked,
     Command,
-    Drifted,
     EffectFailed,
     EvidenceChanged,
     Overtaken,
@@ -224,20 +223,6 @@ class Deciding:
         row = self.change.release(number_of(holder))
         if row is not None and turns.cancels(newer, release_of(row)):
             self.release_event(holder, Overtaken(newer.name, self.now))
-
-    def drift(self, name: str, what: str) -> None:
-        """Note how the target's route differs from what was written ("": it does not), once for each change.
-
-        A release that holds the target stops for it.
-        """
-        row = self.change.target(name)
-        target = target_of(row, name)
-        if row is None or target.drift == what:
-            return
-        self.change.save_target(replace(row, state=TARGET.dump(replace(target, drift=what))))
-        self.change.record(name, "segue", "drift" if what else "drift is over", {"what": what})
-        if what and target.holder is not None:
-            self.release_event(target.holder, Drifted(what, self.now))
 
     def _turn_is_over(self, ended: Release) -> None:
         """The target is free for its next; under limits the room goes to whoever has waited longest."""

@@ -7,9 +7,9 @@ where the release's environment asks for approvals (`approvals: {in: …}`).
 from collections.abc import Sequence
 
 from handlers.commands import PREFIX
-from policies import messages
+from policies import drifting, messages
 from policies.effects import TellChat
-from policies.release import Phase, Release
+from policies.release import Phase, Release, Target
 from service.engine import actions
 from service.engine.actions import Action
 from service.ports.chat import Button, Message
@@ -47,17 +47,24 @@ def key(release: Release) -> str:
     return f"{release.name}-{release.began:.3f}"
 
 
-def message(release: Release) -> Message:
-    """How the release stands, with what can be done about it."""
-    buttons = tuple(_button(release, one) for one in actions.as_things_stand(release))
-    return Message(messages.title(release), text(release), buttons)
+def message(release: Release, target: Target | None = None) -> Message:
+    """How the release stands, with what can be done about it; where it serves `target`, also what somebody
+    else changed there."""
+    buttons = [_button(release.name, one) for one in actions.as_things_stand(release)]
+    drift = ""
+    if target is not None and target.stable is not None and target.stable.release == release.name:
+        drift = drifting.told(target)
+        buttons += [_button(target.name, one) for one in actions.of_drift(target) if not one.explained]
+    return Message(messages.title(release), text(release, drift), tuple(buttons))
 
 
-def text(release: Release) -> str:
+def text(release: Release, drift: str = "") -> str:
     """What people are told below the title: why, its gates and guards, who approved, what to write."""
     lines = [messages.explanation(release)]
     if release.phase is Phase.APPROVAL:
         lines.append(_approvals(release))
+    if drift:
+        lines.append(drift)
     return cut("\n".join(lines), release.name)
 
 
@@ -73,11 +80,11 @@ def _approvals(release: Release) -> str:
     return f"approvals: {rule.count} needed{who}; given by {given}"
 
 
-def _button(release: Release, action: Action) -> Button:
+def _button(subject: str, action: Action) -> Button:
     digest = f" {action.digest[:19]}" if action.digest else ""
     return Button(
         words=action.words,
-        line=f"{PREFIX} {action.verb} {release.name}{digest}",
+        line=f"{PREFIX} {action.verb} {subject}{digest}",
         seen=action.seen,
         asked="" if action.verb in UNASKED else action.about,
         harsh=action.harsh,

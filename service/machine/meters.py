@@ -15,7 +15,7 @@ WAITED_SECONDS = Histogram(
     ["kind"],
     buckets=(0.02, 0.1, 0.5, 2.0, 10.0, 60.0),
 )
-DRIFTS = Counter("segue_drifts", "Changes of a target's route that somebody else made", ["target"])
+DRIFTS = Counter("segue_drifts", "Changes that somebody else made of what a target serves", ["target"])
 OVERRIDES = Counter("segue_overrides", "Releases that an admin let go on against their rules", ["target"])
 SCRAPES = Counter("segue_scrapes", "Readings of the router's counters, by what came of them", ["result"])
 VERDICTS = Counter("segue_verdicts", "Verdicts that were told to the engine", ["verdict"])

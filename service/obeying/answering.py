@@ -14,7 +14,7 @@ from service.bootstrap import Parts
 from service.engine import beginning, dismissing, ordering, replaying, seen
 from service.engine.beginning import Plan
 from service.engine.deciding import Deciding, decide
-from service.obeying import admins, authority, back, releases, starting
+from service.obeying import admins, authority, back, mending, releases, starting
 from service.obeying.reply import Reply
 from service.sources import CHAT_KINDS
 from service.store.queue import Work
@@ -97,6 +97,10 @@ def obey(deciding: Deciding, command: Command, plan: Plan | None) -> Reply:
             return back.rollback(deciding, command)
         case "retry":
             return back.retry(deciding, command)
+        case "repair":
+            return mending.repair(deciding, command)
+        case "adopt":
+            return mending.adopt(deciding, command)
         case "hand-back":
             return back.hand_back(deciding, command)
         case "replay-event":

@@ -18,7 +18,7 @@ from service.obeying.reply import Reply
 from service.store.reading import Reading
 from service.store.states import number_of
 
-_TARGETS = frozenset({"rollback", "hand-back"})
+_TARGETS = frozenset({"rollback", "hand-back", "repair", "adopt"})
 _ALL = frozenset({"replay-event", "dismiss-event"})
 
 

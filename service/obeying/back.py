@@ -32,7 +32,8 @@ def rollback(deciding: Deciding, command: Command) -> Reply:
         return Reply(ok=True, text=f"{target.holder} is being taken back", release=target.holder)
     if target.stable is None or target.previous is None:
         return Reply(ok=False, text=f"{target.name} has no version before to go back to")
-    row = deciding.change.release(number_of(target.stable.release))
+    # What was found there has no release, where people took it for right: its rules are those of the other.
+    row = deciding.change.release(number_of(target.stable.release or target.previous.release))
     if row is None:
         return Reply(ok=False, text=f"the release that serves {target.name} is not known any more")
     serving = release_of(row)

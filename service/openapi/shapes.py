@@ -203,6 +203,7 @@ SHAPES: Mapping[str, Schema] = {
         url=TEXT,
         since=TIME,
         registered=maybe(PAIR),
+        adopted=maybe(TEXT),
     ),
     "target": of(
         name=TEXT,
@@ -221,6 +222,9 @@ SHAPES: Mapping[str, Schema] = {
             )
         ),
         drift=maybe(TEXT),
+        apart=maybe(TEXT),
+        seen=maybe(TEXT),
+        mending=maybe(TEXT),
         waits=maybe(TEXT),
     ),
     "report": of(

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Blueprint, abort, g, render_template, request
 
+from policies import drifting
 from policies.release import Phase, Release, Serving, Target
 from policies.roles import Rights
 from service.addresses import Addresses
@@ -32,6 +33,11 @@ class Shown:
     @property
     def seen(self) -> str:
         return seen.of_target(self.target)
+
+    @property
+    def drift(self) -> str:
+        """What somebody else changed, or names otherwise, and what becomes of it."""
+        return drifting.told(self.target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,7 @@ def routes(page: Blueprint, parts: Parts) -> None:
             one=views.target(shown.target, addresses.of(shown.target)),
             moment=moment,
             actions=actions.of_target(shown.target, g.visitor.rights),
+            mends=[one for one in actions.of_drift(shown.target) if g.visitor.rights.may(one.verb, name)],
             asked=request.args.get("at", ""),
             **paging.page(listed, before),
         )

@@ -10,7 +10,7 @@ from service.ports.chat import Message
 from service.ports.git import CommitState, CommitStatus
 from service.ports.outcomes import Refused
 from service.sources import CHAT_KINDS
-from service.store.states import number_of, release_of
+from service.store.states import number_of, release_of, target_of
 
 
 def report(parts: Parts, effect: ReportCommit) -> Done:
@@ -39,10 +39,11 @@ def tell_chat(parts: Parts, effect: TellChat) -> Done:
     if row is None:
         raise Refused(f"{effect.release} is not known any more")
     release, chat = release_of(row), parts.chat(effect.source)
+    target = target_of(parts.store.target(release.target), release.target)
     room = chat.room(effect.room)
     before, _, posted = (known or "").partition("/")
     posted = posted if before == room else ""
-    posted = chat.put(room, telling.key(release), telling.message(release), posted)
+    posted = chat.put(room, telling.key(release), telling.message(release, target), posted)
     return Done(posted=Posted(effect.source, reference, f"{room}/{posted}"))
 
 

@@ -22,7 +22,8 @@ class Route:
     A backend may have weight 0: it then answers only on its preview address, which the router
     serves for requests that carry the header `X-Segue-Version: <backend name>`. `attempt` counts
     the writes of an epoch. `recording` is what is recorded of its answers; where that copies, each request
-    goes to the backend `copied`, too, whose answers nobody sees.
+    goes to the backend `copied`, too, whose answers nobody sees. `over` is what somebody else made of it, as
+    `drift` says that, where this and nothing else may be overwritten.
     """
 
     target: str
@@ -32,6 +33,7 @@ class Route:
     attempt: int = 0
     recording: Recording | None = None
     copied: str = ""
+    over: str = ""
 
 
 class TrafficRouter(Protocol):
@@ -42,8 +44,8 @@ class TrafficRouter(Protocol):
         """Write the split and return it once the router itself confirms that it serves it.
 
         Raises `Refused` where the stored epoch is greater than the route's (somebody newer holds
-        the target) or a later attempt of this epoch is stored, `Retry` while the router does not
-        confirm.
+        the target), a later attempt of this epoch is stored, or there is something else to overwrite than
+        the route is for; `Retry` while the router does not confirm.
         """
         ...
 

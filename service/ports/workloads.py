@@ -88,3 +88,24 @@ class Room(Protocol):
     def settle(self, names: tuple[str, ...]) -> None:
         """No rollout goes on between these: each has as many copies again as its own load asks for."""
         ...
+
+
+class Kept(Protocol):
+    """What else a workload adapter can do where others, too, may change what runs."""
+
+    def changed(self, name: str, image: str) -> str | None:
+        """How somebody else changed what should run under this name from this image, and who; None: nobody
+        did, or it cannot be said just now."""
+        ...
+
+    def gone(self, name: str) -> bool:
+        """Whether nothing is there under this name."""
+        ...
+
+    def runs(self, name: str) -> str:
+        """The image that it was given by whoever changed it. Raises `Retry` while it is being changed."""
+        ...
+
+    def mend(self, name: str, image: str, seen: str) -> None:
+        """Give it this image again. Raises `Refused` where what was changed is not what was seen."""
+        ...

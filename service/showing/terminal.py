@@ -90,12 +90,14 @@ def targets(found: list[dict[str, Any]]) -> RenderableType:
             one["address"] or "-",
         )
     waits = [Text(f"{one['name']} waits: {one['waits']}", style="yellow") for one in found if one["waits"]]
-    drifts = [
-        Text(f"{one['name']} was changed by somebody else: {one['drift']}", style="yellow")
-        for one in found
-        if one["drift"]
-    ]
-    return Group(table, *waits, *drifts)
+    return Group(table, *waits, *[Text(_drift(one), style="yellow") for one in found if one["seen"]])
+
+
+def _drift(one: dict[str, Any]) -> str:
+    """What somebody else changed, what names something else, and the lines that mend it."""
+    said = [f"{one['name']} was changed by somebody else: {one['drift']}"] if one["drift"] else []
+    said += [f"{one['name']}: {line}" for line in (one["apart"] or "").splitlines()]
+    return "\n".join((*said, f"  {one['mending']}", f"  seen: {one['seen'][:19]}"))
 
 
 def board(found: list[dict[str, Any]], places: list[dict[str, Any]]) -> RenderableType:

@@ -5,7 +5,7 @@ The API, `--json` and the terminal show these and nothing else, so they are one 
 
 from typing import Any
 
-from policies import messages
+from policies import drifting, messages
 from policies.approvals import Override
 from policies.evidence import Evidence, Finding
 from policies.place import Place, served_by
@@ -96,6 +96,9 @@ def target(shown: Target, address: str | None, waits: str | None = None) -> dict
         "previous": _serving(shown.previous),
         "place": _place(shown.place),
         "drift": shown.drift or None,
+        "apart": "\n".join(drifting.open_names(shown)) or None,
+        "seen": drifting.mark(shown) or None,
+        "mending": drifting.following(shown) or None,
         "waits": waits,
     }
 
@@ -223,4 +226,5 @@ def _serving(shown: Serving | None) -> dict[str, Any] | None:
         "url": shown.url,
         "since": shown.since,
         "registered": list(shown.registered) if shown.registered else None,
+        "adopted": shown.adopted or None,
     }

@@ -79,6 +79,13 @@ def test_within_an_epoch_an_older_write_changes_nothing(router, split):
     assert router.set(split(10.0, epoch=6)) == router.get(TARGET)
 
 
+def test_what_is_for_one_change_by_somebody_else_is_written_over_nothing_else(router, split):
+    router.set(split(10.0, epoch=5))
+    with pytest.raises(Refused, match="is as it was written again"):
+        router.set(replace(split(60.0, epoch=6), over="somebody gave it 60 %"))
+    assert router.get(TARGET) == split(10.0, epoch=5)
+
+
 def test_targets_have_epochs_of_their_own(router, split):
     router.set(split(10.0, epoch=9))
     other = split(20.0, epoch=1, target="fraud/staging")

@@ -357,12 +357,12 @@ def test_who_is_refused_stands_in_the_log_with_what_they_asked_for_and_not_with_
 
 # --- commands --------------------------------------------------------------------------------
 
-STEERING = {"start", "promote", "pause", "resume", "abort", "retry", "rollback"}
+STEERING = {"start", "promote", "pause", "resume", "abort", "retry", "rollback", "repair"}
 BY_ROLE = {
     "viewer": set(),
     "operator": STEERING | {"reject"},
     "approver": {"approve", "reject"},
-    "admin": STEERING | {"approve", "reject", "hand-back", "override"},
+    "admin": STEERING | {"approve", "reject", "hand-back", "override", "adopt"},
     "verdicts": set(),
 }
 EVENTS = {"replay-event", "dismiss-event"}
@@ -372,7 +372,7 @@ MAY_EVENTS = {"operator", "admin"}
 def subject_of(verb, model):
     if verb in EVENTS:
         return "1"
-    if verb in {"rollback", "hand-back"}:
+    if verb in {"rollback", "hand-back", "repair", "adopt"}:
         return f"{model}/production"
     return model if verb == "start" else NAMES[model]
 

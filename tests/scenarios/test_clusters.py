@@ -7,75 +7,8 @@ from structlog.testing import capture_logs
 
 from policies.release import Phase
 from service.adapters.memory.deployment import MemoryDeployment
-from service.bootstrap import Site
-from service.ports.connections import Cluster
-from service.ports.outcomes import Retry
 from service.showing import terminal
-from tests.scenarios.conftest import World
-
-FRAUD = """\
-name: fraud
-build: {lock: requirements.lock}
-deployment: ml/fraud
-route: ml/fraud
-risk: 1%
-ladder: [10%, 30%, 60%, 100%]
-dwell: 5s
-warm_up: 0s
-watch: 10s
-"""
-TARGET, FOUND = "fraud/production", "fraud.ml"
-
-
-class Rooms:
-    """Remembers who was given room. `then` happens in the middle of giving it, once."""
-
-    def __init__(self):
-        self.made, self.settled = [], []
-        self.then = None
-
-    def make_room(self, stable, candidate, weight):
-        self.made.append((stable, weight))
-        then, self.then = self.then, None
-        if then is not None:
-            then()
-        if len(self.made) % 2 == 0:
-            raise Retry("1 of 2 pods are ready")
-
-    def settle(self, names):
-        self.settled.append(names)
-
-
-class ClusterWorld(World):
-    """The world with a connected cluster in which `fraud` was running before."""
-
-    def __init__(self, home, **settings):
-        images, base = "http://registry.invalid/models", "http://registry.invalid/base"
-        super().__init__(home, images=images, base=base, **settings)
-        self.deployment = MemoryDeployment(FOUND, "registry.invalid/models/fraud@sha256:old")
-        self.rooms = Rooms()
-        self.parts.open_site = self._site
-        with self.store.change() as change:
-            change.save_cluster(Cluster("prod", namespace="ml"))
-
-    def _site(self, cluster, place):
-        assert (cluster.name, place.namespace) == ("prod", "ml")
-        return Site(
-            self.deployment,
-            self.jobs,
-            self.router,
-            self.metrics,
-            lambda *_: "asked",
-            self.deployment,
-            self.rooms,
-        )
-
-    def take_over(self, **files):
-        """The first release; the target has been adopted and the candidate has its first traffic."""
-        self.push({"segue.yaml": FRAUD, "requirements.lock": "", "serve.py": "1", **files})
-        self.settle()
-        self.play(2)
-        return self.releases()[-1]
+from tests.scenarios.taken_over import FOUND, FRAUD, TARGET, ClusterWorld
 
 
 @pytest.fixture
@@ -282,7 +215,7 @@ def test_a_change_by_somebody_else_is_told_while_no_release_is_on_its_way(cluste
     with capture_logs() as logs:
         cluster.settle(25)
     assert REGISTRY.get_sample_value("segue_drifts_total", {"target": TARGET}) == told + 1
-    assert [one["target"] for one in logs if one["event"] == "route changed by somebody else"] == [TARGET]
+    assert [one["target"] for one in logs if one["event"] == "changed by somebody else"] == [TARGET]
     headers = {"Authorization": f"Bearer {cluster.people['ann']}"}
     shown = Console(width=200)
     with shown.capture() as printed:

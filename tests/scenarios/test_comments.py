@@ -154,11 +154,19 @@ def test_a_group_of_another_host_approves_nothing_here(world):
     assert world.phase(name) is Phase.APPROVAL
 
 
-@pytest.mark.parametrize("verb", ["abort", "retry", "rollback", "hand-back", "start", "replay-event"])
+@pytest.mark.parametrize(
+    "verb", ["abort", "retry", "rollback", "repair", "hand-back", "start", "replay-event"]
+)
 def test_a_comment_has_no_say_about_what_another_repository_declares(world, verb):
     name = world.waiting()
     world.connect(Source("other", "gitea", "https://elsewhere.example/ml/beer"), MemoryGit())
-    subject = {"start": "wine", "rollback": "wine", "hand-back": "wine", "replay-event": "1"}.get(verb, name)
+    subject = {
+        "start": "wine",
+        "rollback": "wine",
+        "repair": "wine",
+        "hand-back": "wine",
+        "replay-event": "1",
+    }.get(verb, name)
     command = Command(verb, subject, None, None, "other:bob", "other", world.clock.now, (), "pull/7")
     with world.store.change() as change:
         change.save_target(TargetRow("wine/production", TARGET.dump(Target("wine/production"))))

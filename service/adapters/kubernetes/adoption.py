@@ -75,11 +75,11 @@ class Found:
         model = self._model(found, port)
         if "@" in model["image"]:
             return str(model["image"])
-        pulled = {_digest(pod, model["name"]) for pod in self.pods(found) if _ready(pod)}
+        pulled = {digest(pod, model["name"]) for pod in self.pods(found) if ready(pod)}
         if len(pulled) != 1:
             raise Retry(f"{self.deployment} runs more than one image; it is being changed just now", after=5)
-        digest = pulled.pop()
-        return f"{copying.repository(model['image'])}@{digest}" if digest else str(model["image"])
+        one = pulled.pop()
+        return f"{copying.repository(model['image'])}@{one}" if one else str(model["image"])
 
     def stop(self, found: Object) -> None:
         """No pods any more; how many there were is noted."""
@@ -197,7 +197,7 @@ class Found:
             return reached[0]
 
     def _pulled(self, found: Object, model: Object) -> str:
-        digests = {_digest(pod, model["name"]) for pod in self.pods(found)}
+        digests = {digest(pod, model["name"]) for pod in self.pods(found)}
         return f"{copying.repository(model['image'])}@{digests.pop()}" if len(digests) == 1 else ""
 
     def _write(
@@ -240,12 +240,12 @@ def _listens(container: Object, port: int | str) -> bool:
     return any(port in {one.get("containerPort"), one.get("name")} for one in ports)
 
 
-def _ready(pod: Object) -> bool:
+def ready(pod: Object) -> bool:
     conditions = pod.get("status", {}).get("conditions") or []
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 
 
-def _digest(pod: Object, container: str) -> str:
+def digest(pod: Object, container: str) -> str:
     """The digest by which a pod's image was pulled; empty for one that came without a registry."""
     statuses = pod.get("status", {}).get("containerStatuses") or []
     said = next((one.get("imageID", "") for one in statuses if one["name"] == container), "")

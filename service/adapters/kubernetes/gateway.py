@@ -109,7 +109,7 @@ class GatewayRouter(Recorded):
         if own and live is not None:
             labels.check_owner(live, self._cluster.owner)
         record = self._allowed(live, route.target, (route.epoch, route.attempt))
-        record = self._counted(live, route.target, record)
+        record = self._counted(live, route, record)
         self._check_services(live, route, record)
         written = records.of_route(route, self._cluster.owner, record)
         if own or live is None:

@@ -103,7 +103,7 @@ class IngressRouter(Recorded):
         if live is None:
             raise Refused(f"there is no Ingress {'/'.join(self._place.routed[1:])}")
         record = self._allowed(live, route.target, (route.epoch, route.attempt))
-        record = self._counted(live, route.target, record)
+        record = self._counted(live, route, record)
         self._check_services(live, route, record)
         written = records.of_route(route, self._cluster.owner, record)
         names = splits.names_of(record) | splits.names_of(written)

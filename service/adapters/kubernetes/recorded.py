@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from policies.place import Place
+from service.adapters import routes
 from service.adapters.kubernetes import confirming, drift, labels, records, splits
 from service.adapters.kubernetes.answers import Stale, Taken
 from service.adapters.kubernetes.api import Api
@@ -47,9 +48,11 @@ class Recorded(abc.ABC):
     def drift(self, target: str) -> str | None:
         """What the route says otherwise than we wrote it, and who wrote that; None where nothing is."""
         live = self._live(target)
+        return self._drift(live, target, self._known(live, target))
+
+    def _drift(self, live: Object | None, target: str, record: Record | None) -> str | None:
         if live is None:
             return f"the {self.noun} of {target} is gone"
-        record = self._known(live, target)
         if record is None:
             return None
         found = self._undone(live, target, record)
@@ -132,8 +135,14 @@ class Recorded(abc.ABC):
         records.check(record, target, self._cluster.owner, order)
         return record
 
-    def _counted(self, live: Object | None, target: str, record: Record | None) -> Record | None:
-        """The record, with one revert more where what we wrote last is not there any more."""
+    def _counted(self, live: Object | None, route: Route, record: Record | None) -> Record | None:
+        """The record, with one revert more where what we wrote last is not there any more. Raises `Refused`
+        where the route is for another drift than this."""
+        target, ours = route.target, record is not None and record.order == (route.epoch, route.attempt)
+        if route.over:
+            changed = self._drift(live, target, record)
+            if changed is not None or not ours:  # of ours: this is one more try of the same write
+                routes.check_seen(route, changed)
         if live is None or record is None or not record.backends:
             return record
         if not self._undone(live, target, record):

@@ -73,7 +73,7 @@ class ServiceSelector(Recorded):
                 f"{route.target}: no Service in {self._place.namespace} selects the Deployment's pods"
             )
         record = self._allowed(live, route.target, (route.epoch, route.attempt))
-        record = self._counted(live, route.target, record)
+        record = self._counted(live, route, record)
         written = records.of_route(route, self._cluster.owner, record)
         if not written.found:
             written = replace(written, found=(_selector(live),))

@@ -7,6 +7,7 @@ from service.adapters.kubernetes.gateway import GatewayRouter
 from service.adapters.kubernetes.git_workloads import GitWorkloads
 from service.adapters.kubernetes.ingress import IngressRouter
 from service.adapters.kubernetes.jobs import KubernetesJobs
+from service.adapters.kubernetes.kept import KeptDeployments
 from service.adapters.kubernetes.metrics import ClusterMetrics
 from service.adapters.kubernetes.others import KubernetesOthers, OnlyWatched
 from service.adapters.kubernetes.selector import ServiceSelector
@@ -38,7 +39,13 @@ def open_site(settings: Settings, cluster: Cluster, place: Place) -> Site:
         ask=ask,
         adoption=_TakenOver(workloads, router) if place.deployment else None,
         room=workloads,
+        kept=_kept(api, workloads, place.namespace or cluster.namespace),
     )
+
+
+def _kept(api: Api, workloads: KubernetesWorkloads | GitWorkloads, namespace: str) -> KeptDeployments | None:
+    """What is committed to Git is kept by whoever applies that."""
+    return KeptDeployments(api, workloads, namespace) if isinstance(workloads, KubernetesWorkloads) else None
 
 
 def _watched(api: Api, cluster: Cluster, place: Place) -> Site:

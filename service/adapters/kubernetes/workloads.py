@@ -70,7 +70,7 @@ class KubernetesWorkloads:
 
     def state(self, name: str) -> State:
         """How far it is, and why it is no further."""
-        deployment = self._named(name)
+        deployment = self.named(name)
         if deployment is None or not deployment["spec"].get("replicas", 1):
             return Gone()
         if self._is_young(name, deployment):
@@ -165,7 +165,7 @@ class KubernetesWorkloads:
     def make_room(self, stable: str, candidate: str, weight: float) -> None:
         """See to it that the candidate has what its share (percent) of stable's live replicas comes to,
         and that stable keeps what it has. Raises `Retry`, with the reason, until those pods are ready."""
-        keeping, growing = self._named(stable), self._named(candidate)
+        keeping, growing = self.named(stable), self.named(candidate)
         if keeping is None or growing is None:
             return
         autoscalers = self._scaling.autoscalers()
@@ -189,7 +189,7 @@ class KubernetesWorkloads:
 
     def settle(self, names: tuple[str, ...]) -> None:
         """No rollout goes on between these: their autoscalers are as they were before it."""
-        deployments = {found["metadata"]["name"] for name in names if (found := self._named(name))}
+        deployments = {found["metadata"]["name"] for name in names if (found := self.named(name))}
         for deployment, autoscaler in self._scaling.autoscalers().items():
             if deployment in deployments:
                 self._scaling.settle(autoscaler)
@@ -303,7 +303,7 @@ class KubernetesWorkloads:
         """The Deployment of ours of this name."""
         return self._ours(DEPLOYMENT, short(name))
 
-    def _named(self, name: str) -> Object | None:
+    def named(self, name: str) -> Object | None:
         """The Deployment of a backend: ours, or the one that was found, which may have the same name."""
         known = self._api.get(DEPLOYMENT, self._namespace, short(name))
         if known is not None and self._is_ours(known):
@@ -314,7 +314,7 @@ class KubernetesWorkloads:
         return taken
 
     def _running(self, name: str) -> tuple[Object | None, list[Object]]:
-        deployment = self._named(name)
+        deployment = self.named(name)
         return deployment, self._pods(deployment) if deployment else []
 
     def _pods(self, deployment: Object) -> list[Object]:

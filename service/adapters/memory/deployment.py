@@ -18,6 +18,7 @@ class MemoryDeployment(MemoryWorkloads):
         self.image = image
         self.unready = self.lingering = 0
         self.never_ready = ""  # what everything else waits for, while it does
+        self.given: dict[str, tuple[str, str]] = {}  # name: the image that somebody else gave it, and who
         self._name = name
         if name is not None:
             self._run_found()
@@ -53,6 +54,27 @@ class MemoryDeployment(MemoryWorkloads):
         for name in self.running:
             if name != self._name:
                 self.stop(name)
+
+    def changed(self, name: str, image: str) -> str | None:
+        """Whether it is gone, or was given another image."""
+        if name not in self.running:
+            return f"the Deployment {name} is gone"
+        given, who = self.given.get(name, (image, ""))
+        return None if given == image else f"{name} was changed by {who}: it runs {given}, not {image}"
+
+    def gone(self, name: str) -> bool:
+        """Whether it is not running."""
+        return name not in self.running
+
+    def runs(self, name: str) -> str:
+        """What it was given."""
+        return self.given[name][0]
+
+    def mend(self, name: str, image: str, seen: str) -> None:
+        """Forget what it was given."""
+        if self.changed(name, image) != seen:
+            raise Refused(f"{name} was changed once more since that was seen")
+        del self.given[name]
 
     def _run_found(self) -> None:
         if self._name is not None and self._name not in self.running:

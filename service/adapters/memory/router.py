@@ -1,6 +1,8 @@
 """A traffic router that keeps its routes in memory; for tests and for trying things out."""
 
 import threading
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar, Self
 
 from service.adapters import routes
@@ -40,8 +42,12 @@ class MemoryRouter:
             raise Refused(self.refusing)
         with self._lock:
             routes.check_apart(route, self._routes.values())
+            changed = self.changed.get(route.target)
+            if changed is not None or self._written.get(route.target) != (route.epoch, route.attempt):
+                routes.check_seen(route, changed)
             self._take(route.target, route.epoch, route.attempt)
             self._routes[route.target] = route
+            self.changed.pop(route.target, None)
             self.writes.append(route)
             self._confirm(route.target)
         return route
@@ -63,6 +69,13 @@ class MemoryRouter:
 
     def drift(self, target: str) -> str | None:
         return self.changed.get(target)
+
+    def change(self, target: str, what: str, weights: Mapping[str, float]) -> None:
+        """Give its backends other weights, as somebody else does it, whom `what` names."""
+        with self._lock:
+            route, self.changed[target] = self._routes[target], what
+            backends = tuple(replace(one, weight=weights.get(one.name, 0.0)) for one in route.backends)
+            self._routes[target] = replace(route, backends=backends)
 
     def _take(self, target: str, epoch: int, attempt: int) -> None:
         routes.check_order(target, (epoch, attempt), self._written.get(target))

@@ -50,6 +50,7 @@ class TraefikRouter:
     def set(self, route: Route) -> Route:
         """Write, then wait until Traefik says it serves exactly this."""
         routes.check(route, self.capabilities)
+        routes.check_seen(route, self.drift(route.target))
         if route.recording is not None:
             self._recorder.keep()
         with truth.locked(self._layout):
