@@ -151,7 +151,12 @@ def read(environ: Mapping[str, str]) -> Settings:
 
 def environ_of(settings: Settings) -> dict[str, str]:
     """The variables from which `read` makes these settings again: what a child process is given."""
-    told = {
+    return {name: value for name, value in written(settings).items() if value}
+
+
+def written(settings: Settings) -> dict[str, str]:
+    """Every setting as its variable says it; empty where there is none."""
+    return {
         "SEGUE_HOME": str(settings.home),
         "SEGUE_DATABASE": settings.database or "",
         "SEGUE_BROKER": settings.broker or "",
@@ -191,7 +196,6 @@ def environ_of(settings: Settings) -> dict[str, str]:
         "SEGUE_PROXIES": ",".join(settings.proxies),
         "SEGUE_SEGMENTS": ",".join(f"{label}={header}" for label, header in settings.segments),
     }
-    return {name: value for name, value in told.items() if value}
 
 
 def _archives(environ: Mapping[str, str], name: str) -> tuple[str, ...]:

@@ -78,6 +78,7 @@ ROUTES: dict[str, Needed] = {
     f"GET {PAGE}/events": _ALL,
     f"GET {PAGE}/events/<name>": _ALL,
     f"GET {PAGE}/record": _ALL,
+    f"GET {PAGE}/installation": _ALL,
     f"GET {PAGE}/simulator": _OWN,
     f"GET {PAGE}/tokens": _OWN,
     f"POST {PAGE}/tokens": Needed("admit", Scope.ALL),

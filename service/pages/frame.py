@@ -14,6 +14,7 @@ from service.pages import (
     commands,
     door,
     events,
+    installation,
     provider_login,
     record,
     releases,
@@ -54,6 +55,7 @@ def add(app: Flask, parts: Parts, series: Series) -> None:
     record.routes(page, parts)
     simulator.routes(page, parts)
     tokens.routes(page, parts)
+    installation.routes(page, parts)
     commands.routes(page, parts)
     _files(page)
     provider = urlsplit(parts.settings.oidc_issuer or "").hostname

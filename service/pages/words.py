@@ -25,6 +25,9 @@ TONES = {
     "paused": "hold",
     "serves": "good",
     "proven": "good",
+    "answers": "good",
+    "in trouble": "bad",
+    "given up": "bad",
 }
 VERDICTS = {"harm": "bad", "suspect": "hold", "cleared": "good"}
 STATES = {"done": "good", "dead": "bad", "waiting": "hold"}

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, or_, select
 
 from service.store.queue import Work, work_of
-from service.store.tables import work
+from service.store.tables import source, work
 
 
 def owners(connection: Connection) -> list[str]:
@@ -70,3 +70,12 @@ def unfinished(connection: Connection, kind: str) -> list[Work]:
     """Work of a kind that has not ended, oldest first."""
     query = select(work).where(work.c.finished.is_(None), work.c.kind == kind).order_by(work.c.id)
     return [work_of(row) for row in connection.execute(query)]
+
+
+def newest_at_sources(connection: Connection, kind: str) -> dict[str, Work]:
+    """Of each source the newest work of a kind that is about it, by the source's name."""
+    one = work.alias()
+    about = select(one.c.id).where(one.c.subject == source.c.name, one.c.kind == kind)
+    newest = about.order_by(one.c.id.desc()).limit(1).scalar_subquery()
+    query = select(work).select_from(source.join(work, work.c.id == newest))
+    return {row.subject: work_of(row) for row in connection.execute(query)}

@@ -203,6 +203,10 @@ class Reading:
         """Work of a kind that has not ended, oldest first."""
         return queued.unfinished(self.connection, kind)
 
+    def newest_at_sources(self, kind: str) -> dict[str, Work]:
+        """Of each source the newest work of a kind that is about it, by the source's name."""
+        return queued.newest_at_sources(self.connection, kind)
+
     def work_of(self, subject: str) -> list[Work]:
         """All work about a release or version, oldest first."""
         return queued.listed(self.connection, subject=subject)

@@ -21,6 +21,7 @@ PAGES = {
     "simulator-wrong": "/-/simulator?try=1&rate=many&errors=1&worse=20",
     "simulated": "/-/simulator?try=1&rate=5000&errors=1&worse=20&weights=50,100&dwell=0&false=1",
     "tokens": "/-/tokens",
+    "installation": "/-/installation",
     "nothing": "/-/releases/rel-99",
     "login": "/-/login",
 }

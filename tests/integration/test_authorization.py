@@ -66,6 +66,7 @@ WHOLE = {
     "GET /-/events",
     "GET /-/events/<name>",
     "GET /-/record",
+    "GET /-/installation",
 }
 # Lets people in: for who is admin everywhere.
 ADMITS = {"POST /-/tokens"}

@@ -34,6 +34,7 @@ PAGES = [
     "/-/record?verify=1",
     "/-/simulator",
     "/-/tokens",
+    "/-/installation",
     "/-/answers/1",
 ]
 
@@ -624,7 +625,7 @@ def queries(world):
 def test_a_list_takes_at_most_three_queries_however_long_it_is(world, bob, queries):
     world.live()
     world.rollout()
-    for path in ("/-/", "/-/releases", "/-/releases?open=1", "/-/record", "/-/simulator"):
+    for path in ("/-/", "/-/releases", "/-/releases?open=1", "/-/record", "/-/simulator", "/-/installation"):
         queries.clear()
         assert bob.get(path).status_code == 200
         assert len(queries) <= 3, queries

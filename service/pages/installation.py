@@ -1,0 +1,113 @@
+"""The installation: what is connected and whether it answers, and every setting without its secrets.
+
+Nothing is asked of a source here. Whether one answers is what the last look found, which workers take anyway.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
+
+from flask import Blueprint, g, render_template
+
+from service import settings
+from service.bootstrap import Parts
+from service.ports.connections import Source
+from service.settings import Settings
+from service.sources import CHAT_KINDS, HOOK_KINDS, METRIC_KINDS
+from service.store.queue import Work
+
+LOOK = "look"
+CHOSEN = frozenset({"SEGUE_INTAKE_PORT", "SEGUE_WEB_PORT", "SEGUE_ROUTER_PORT"})
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting as it is in force, and where it is from."""
+
+    name: str
+    value: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A source, and how it stands: `tone` is a word that badges know, `since` when that was found."""
+
+    source: Source
+    url: str
+    tone: str
+    says: str
+    since: float | None = None
+
+
+def routes(page: Blueprint, parts: Parts) -> None:
+    """One page; the settings on it are for who is admin of everything."""
+
+    @page.get("/installation")
+    def installation() -> str:
+        with parts.store.read() as read:
+            sources, looks, now = read.sources(), read.newest_at_sources(LOOK), read.now
+            clusters = read.clusters()
+        admits = g.visitor.rights.may_everywhere("admit")
+        return render_template(
+            "installation.html",
+            connected=[_connected(one, looks) for one in sources],
+            clusters=clusters,
+            now=now,
+            settings=in_force(parts.settings) if admits else (),
+            admits=admits,
+        )
+
+
+def _connected(source: Source, looks: Mapping[str, Work]) -> Connected:
+    tone, says, since = _stands(source, looks.get(source.name))
+    return Connected(source, without_login(source.url), tone, says, since)
+
+
+def _stands(source: Source, look: Work | None) -> tuple[str, str, float | None]:
+    if source.kind in HOOK_KINDS:
+        return "tells", "It tells, and cannot be asked.", None
+    if source.kind in METRIC_KINDS:
+        return "asked", "Guards ask it; whether it answers says: segue doctor", None
+    if source.kind in CHAT_KINDS:
+        return "chat", "People are told and answer there; whether it answers says: segue doctor", None
+    if look is None:
+        return "new", "It was not looked at yet.", None
+    if look.state == "dead":
+        return "given up", look.error or "It was given up.", look.finished
+    if look.error is not None and look.finished is None:
+        return "in trouble", look.error, look.troubled
+    return "answers", "Looked at", look.finished or look.created
+
+
+# --- settings --------------------------------------------------------------------------------
+
+
+def in_force(chosen: Settings) -> tuple[Setting, ...]:
+    """Every setting, by name as in the environment. Secrets are files and no settings; logins in addresses
+    are left out."""
+    usual = settings.written(Settings(home=chosen.home))
+    return tuple(
+        Setting(name, without_login(value), _origin(name, changed=value != usual[name]))
+        for name, value in settings.written(chosen).items()
+    )
+
+
+def _origin(name: str, *, changed: bool) -> str:
+    if name == "SEGUE_HOME":
+        return "the environment, or your home"
+    if not changed:
+        return "default"
+    return "the environment, or a port that was free" if name in CHOSEN else "the environment"
+
+
+def without_login(text: str) -> str:
+    """An address without user, password and options, which may be secrets; any other text as it is."""
+    if "://" not in text:
+        return text
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return "(an address that cannot be read)"
+    user, at, host = parts.netloc.rpartition("@")
+    return urlunsplit((parts.scheme, f"(login)@{host}" if at and user else host, parts.path, "", ""))
