@@ -13,7 +13,7 @@ from service import settings
 from service.bootstrap import Parts
 from service.ports.connections import Source
 from service.settings import Settings
-from service.sources import CHAT_KINDS, HOOK_KINDS, METRIC_KINDS
+from service.sources import CHAT_KINDS, HOOK_KINDS, METRIC_KINDS, RECEIVER_KINDS
 from service.store.queue import Work
 
 LOOK = "look"
@@ -61,7 +61,10 @@ def routes(page: Blueprint, parts: Parts) -> None:
 
 def _connected(source: Source, looks: Mapping[str, Work]) -> Connected:
     tone, says, since = _stands(source, looks.get(source.name))
-    return Connected(source, without_login(source.url), tone, says, since)
+    url = without_login(source.url)
+    if source.kind in RECEIVER_KINDS:  # whose paths often are secrets
+        url = urlunsplit((*urlsplit(url)[:2], "/…", "", ""))
+    return Connected(source, url, tone, says, since)
 
 
 def _stands(source: Source, look: Work | None) -> tuple[str, str, float | None]:
@@ -71,6 +74,8 @@ def _stands(source: Source, look: Work | None) -> tuple[str, str, float | None]:
         return "asked", "Guards ask it; whether it answers says: segue doctor", None
     if source.kind in CHAT_KINDS:
         return "chat", "People are told and answer there; whether it answers says: segue doctor", None
+    if source.kind in RECEIVER_KINDS:
+        return "told", "It is told how releases go on; whether it answers says: segue doctor", None
     if look is None:
         return "new", "It was not looked at yet.", None
     if look.state == "dead":

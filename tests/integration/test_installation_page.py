@@ -38,6 +38,7 @@ def test_each_source_says_what_the_last_look_at_it_found(world):
         change.save_source(Source("away", "bare", f"https://user:{SECRET}@git.example/ml.git?key={SECRET}"))
         change.save_source(Source("alarms", "alertmanager", "https://alarms.example"))
         change.save_source(Source("prom", "prometheus", "https://prom.example"))
+        change.save_source(Source("pager", "webhook", f"https://pager.example/hooks/{SECRET}"))
     world.hosts["away"] = Away()
     told = Visitor(world).text("/-/installation")
     assert "away bare https://(login)@git.example/ml.git may own * It was not looked at yet. new" in told
@@ -49,6 +50,7 @@ def test_each_source_says_what_the_last_look_at_it_found(world):
     assert "git bare memory may own * Looked at" in told
     assert "alarms alertmanager https://alarms.example may own * It tells, and cannot be asked. tells" in told
     assert "prom prometheus https://prom.example may own * Guards ask it" in told
+    assert "pager webhook https://pager.example/… may own * It is told how releases go on" in told
     assert SECRET not in told
 
 
