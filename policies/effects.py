@@ -242,12 +242,17 @@ class MoveAlias:
 
 @dataclass(frozen=True, slots=True)
 class TagVersion:
-    """Write results back as tags on a registered version."""
+    """Write results back to a registered version: as tags, and `note` as a line of its description.
+
+    The line is the one about `target`, in place of what was said of it before; "": none.
+    """
 
     source: str
     model: str
     version: str
     tags: tuple[tuple[str, str], ...]
+    target: str = field(default="", metadata=LATER)
+    note: str = field(default="", metadata=LATER)
 
 
 Effect = (

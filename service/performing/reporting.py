@@ -47,8 +47,12 @@ def tell_chat(parts: Parts, effect: TellChat) -> Done:
 
 
 def tag(parts: Parts, effect: TagVersion) -> Done:
-    """Say it about the registered version."""
-    parts.registry(effect.source).set_tags(effect.model, effect.version, effect.tags)
+    """Say it about the registered version, as far as the operator wants that written."""
+    wanted = parts.settings.version_notes
+    if wanted != "none":
+        parts.registry(effect.source).set_tags(effect.model, effect.version, effect.tags)
+    if wanted == "all" and effect.note:
+        parts.registry(effect.source).describe(effect.model, effect.version, effect.target, effect.note)
     return Done()
 
 
