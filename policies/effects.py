@@ -180,7 +180,10 @@ class HandBack:
 
 @dataclass(frozen=True, slots=True)
 class ReportCommit:
-    """Tell the commit's host how its release stands; `state` is pending, success or failure."""
+    """Tell the commit's host how its release stands; `state` is pending, success or failure.
+
+    `release` is its name, `rows` are those of `policies.summary`; neither where it is about a file.
+    """
 
     source: str
     commit: str
@@ -188,6 +191,8 @@ class ReportCommit:
     state: str
     title: str
     text: str
+    release: str = field(default="", metadata=LATER)
+    rows: tuple[tuple[str, str, str], ...] = field(default=(), metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)

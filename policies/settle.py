@@ -3,7 +3,7 @@
 Pure functions from states to effects; the words for people are those of `policies.messages`.
 """
 
-from policies import messages, written
+from policies import messages, summary, written
 from policies.effects import Effect, MoveAlias, ReportCommit, Settle, StopWorkload
 from policies.release import Phase, Release, Target
 
@@ -78,4 +78,5 @@ def _report(release: Release, state: str) -> tuple[Effect, ...]:
     title = messages.title(release)
     text = messages.explanation(release)
     key = f"segue/{release.target}"
-    return (ReportCommit(cause.source, cause.commit, key, state, title, text),)
+    told = (cause.source, cause.commit, key, state, title, text, release.name)
+    return (ReportCommit(*told, rows=summary.rows(release)),)

@@ -5,6 +5,7 @@ from policies.effects import MoveAlias, ReportCommit, TagVersion, TellChat, Writ
 from service.arrivals import watching
 from service.bootstrap import Parts
 from service.engine import telling
+from service.performing import deploying
 from service.performing.outcomes import Done, Posted
 from service.ports.chat import Message
 from service.ports.git import CommitState, CommitStatus
@@ -16,7 +17,15 @@ from service.store.states import number_of, release_of
 def report(parts: Parts, effect: ReportCommit) -> Done:
     """Say it about the commit, under the effect's key: a later report of that key replaces it."""
     state = CommitState(effect.state)
-    status = CommitStatus(effect.commit, effect.key, state, effect.title, effect.text)
+    status = CommitStatus(
+        effect.commit,
+        effect.key,
+        state,
+        effect.title,
+        effect.text,
+        effect.rows,
+        deploying.page(parts.settings, effect.release),
+    )
     parts.git(effect.source).report(status)
     return Done()
 
