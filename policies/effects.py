@@ -181,7 +181,10 @@ class HandBack:
 
 @dataclass(frozen=True, slots=True)
 class ReportCommit:
-    """Tell the commit's host how its release stands; `state` is pending, success or failure."""
+    """Tell the commit's host how its release stands; `state` is pending, success or failure.
+
+    `release` is its name, `rows` are those of `policies.summary`; neither where it is about a file.
+    """
 
     source: str
     commit: str
@@ -189,6 +192,8 @@ class ReportCommit:
     state: str
     title: str
     text: str
+    release: str = field(default="", metadata=LATER)
+    rows: tuple[tuple[str, str, str], ...] = field(default=(), metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,12 +256,17 @@ class MoveAlias:
 
 @dataclass(frozen=True, slots=True)
 class TagVersion:
-    """Write results back as tags on a registered version."""
+    """Write results back to a registered version: as tags, and `note` as a line of its description.
+
+    The line is the one about `target`, in place of what was said of it before; "": none.
+    """
 
     source: str
     model: str
     version: str
     tags: tuple[tuple[str, str], ...]
+    target: str = field(default="", metadata=LATER)
+    note: str = field(default="", metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 Pure functions from states to effects; the words for people are those of `policies.messages`.
 """
 
-from policies import messages
-from policies.effects import Effect, MoveAlias, ReportCommit, Settle, StopWorkload, TagVersion
+from policies import messages, summary, written
+from policies.effects import Effect, MoveAlias, ReportCommit, Settle, StopWorkload
 from policies.release import Phase, Release, Target
 
 CHAMPION = "champion"
@@ -21,7 +21,7 @@ def ended(release: Release) -> tuple[Effect, ...]:
     state = "success" if release.phase in GOOD else "failure"
     if release.only_watched:
         return _report(release, state)
-    return (*_report(release, state), *_tags(release))
+    return (*_report(release, state), *written.back(release))
 
 
 def taken_back(release: Release, target: Target) -> tuple[Effect, ...]:
@@ -65,6 +65,7 @@ def promoted(release: Release, before: Target, after: Target) -> tuple[Effect, .
     if cause.registry and cause.registered:
         model, version = cause.registered
         effects.append(MoveAlias(cause.registry, model, CHAMPION, version))
+    effects += written.replaced(release, before, after)
     return tuple(effects)
 
 
@@ -77,18 +78,5 @@ def _report(release: Release, state: str) -> tuple[Effect, ...]:
     title = messages.title(release)
     text = messages.explanation(release)
     key = f"segue/{release.target}"
-    return (ReportCommit(cause.source, cause.commit, key, state, title, text),)
-
-
-def _tags(release: Release) -> tuple[Effect, ...]:
-    cause = release.cause
-    if cause.registry is None or cause.registered is None:
-        return ()
-    model, version = cause.registered
-    tags = (
-        ("segue.release", release.name),
-        ("segue.result", release.phase.value),
-        ("segue.reason", release.reason or messages.proof(release)),
-        ("segue.target", release.target),
-    )
-    return (TagVersion(cause.registry, model, version, tags),)
+    told = (cause.source, cause.commit, key, state, title, text, release.name)
+    return (ReportCommit(*told, rows=summary.rows(release)),)

@@ -25,6 +25,7 @@ DATABASES = ("postgresql://", "postgres://")
 WEB = ("https://", "http://")
 HERE = frozenset({"127.0.0.1", "::1", "localhost"})  # this machine
 OWN_SECRETS = ("signing-key", "operator-token", "hook-")  # the secret files that speak for the installation
+VERSION_NOTES = ("all", "tags", "none")
 _COUNTED_BY = frozenset({"code", "method", "protocol", "service", "entrypoint", "router"})
 BROKERS = ("redis://", "rediss://", "redis+socket://", "unix://", "amqp://", "amqps://", "memory://")
 
@@ -68,6 +69,8 @@ class Settings:
     checkpoints: tuple[str, ...] = ()  # SEGUE_CHECKPOINTS: where heads of the record are kept, signed
     checkpoint_seconds: float = 3600.0  # SEGUE_CHECKPOINT_SECONDS: how often
     freeze: tuple[str, ...] = ()  # SEGUE_FREEZE: windows in which nothing begins or gets more traffic
+
+    version_notes: str = "all"  # SEGUE_VERSION_NOTES: what is written to registered versions: all, tags, none
 
     oidc_issuer: str | None = None  # SEGUE_OIDC_ISSUER: the provider that people log in to the page by
     oidc_client: str | None = None  # SEGUE_OIDC_CLIENT: the id under which it knows this installation
@@ -136,6 +139,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         checkpoints=_archives(environ, "SEGUE_CHECKPOINTS"),
         checkpoint_seconds=_number(environ, "SEGUE_CHECKPOINT_SECONDS", default.checkpoint_seconds),
         freeze=_windows(environ, "SEGUE_FREEZE"),
+        version_notes=_version_notes(environ, default.version_notes),
         oidc_issuer=_address(environ, "SEGUE_OIDC_ISSUER", WEB, "https://login.example/realms/ml"),
         oidc_client=environ.get("SEGUE_OIDC_CLIENT") or None,
         oidc_scopes=environ.get("SEGUE_OIDC_SCOPES") or default.oidc_scopes,
@@ -188,6 +192,7 @@ def written(settings: Settings) -> dict[str, str]:
         "SEGUE_CHECKPOINTS": ",".join(settings.checkpoints),
         "SEGUE_CHECKPOINT_SECONDS": str(settings.checkpoint_seconds),
         "SEGUE_FREEZE": "; ".join(settings.freeze),
+        "SEGUE_VERSION_NOTES": settings.version_notes,
         "SEGUE_OIDC_ISSUER": settings.oidc_issuer or "",
         "SEGUE_OIDC_CLIENT": settings.oidc_client or "",
         "SEGUE_OIDC_SCOPES": settings.oidc_scopes,
@@ -317,6 +322,13 @@ def _trust(environ: Mapping[str, str], default: str) -> str:
         trust.rules(text)
     except ValueError as reason:
         raise SettingsError(f"SEGUE_TRUST is {text!r}: {reason}") from reason
+    return text
+
+
+def _version_notes(environ: Mapping[str, str], default: str) -> str:
+    text = environ.get("SEGUE_VERSION_NOTES") or default
+    if text not in VERSION_NOTES:
+        raise SettingsError(f"SEGUE_VERSION_NOTES is {text!r}; write one of: {', '.join(VERSION_NOTES)}")
     return text
 
 

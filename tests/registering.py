@@ -64,6 +64,18 @@ class Publisher:
             self._known.add(name)
         return self.post("model-versions/create", name=name, **told)["model_version"]["version"]
 
+    def describe(self, name, version, text):
+        """People write a description."""
+        told = {"name": name, "version": version, "description": text}
+        answer = requests.patch(f"{self.url}/api/2.0/mlflow/model-versions/update", json=told, timeout=30)
+        assert answer.ok, answer.text
+
+    def described(self, name, version):
+        """The description."""
+        asked = {"name": name, "version": version}
+        answer = requests.get(f"{self.url}/api/2.0/mlflow/model-versions/get", params=asked, timeout=30)
+        return answer.json()["model_version"].get("description", "")
+
     def _logged(self, files):
         told = self.post("logged-models", experiment_id=self._experiment, name="model")["model"]["info"]
         self._put(told["artifact_uri"], files)

@@ -8,25 +8,30 @@ from service.bootstrap import Parts
 from service.identity.access import PAGE
 from service.performing.outcomes import Done
 from service.ports.git import Deployment, DeploymentState
-from service.settings import HERE
+from service.settings import HERE, Settings
 from service.store.states import target_of
 
 
 def deploy(parts: Parts, effect: ReportDeployment) -> Done:
     """The release as a deployment, in the effect's state."""
     state = DeploymentState(effect.state)
-    web = parts.settings.web_url
     told = Deployment(
         effect.commit,
         effect.target,
         effect.key,
         state,
         effect.title,
-        log_url=_reached(f"{web.rstrip('/')}{PAGE}/releases/{effect.release}" if web else None),
+        log_url=page(parts.settings, effect.release),
         environment_url=_reached(_served(parts, effect.target) if state is DeploymentState.SUCCESS else None),
     )
     parts.deploying(effect.source).deploy(told)
     return Done()
+
+
+def page(settings: Settings, release: str) -> str:
+    """The page of a release; "" where others do not reach it."""
+    web = settings.web_url
+    return _reached(f"{web.rstrip('/')}{PAGE}/releases/{release}") if web and release else ""
 
 
 def _served(parts: Parts, target: str) -> str | None:
@@ -35,4 +40,4 @@ def _served(parts: Parts, target: str) -> str | None:
 
 def _reached(url: str | None) -> str:
     """The address, unless it is one of this machine, which leads nobody else here."""
-    return "" if url is None or urlsplit(url).hostname in HERE else url
+    return "" if not url or urlsplit(url).hostname in HERE else url

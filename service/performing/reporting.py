@@ -5,6 +5,7 @@ from policies.effects import MoveAlias, Notify, ReportCommit, TagVersion, TellCh
 from service.arrivals import watching
 from service.bootstrap import Parts
 from service.engine import telling
+from service.performing import deploying
 from service.performing.outcomes import Done, Posted
 from service.ports.chat import Message
 from service.ports.git import CommitState, CommitStatus
@@ -16,7 +17,15 @@ from service.store.states import number_of, release_of, target_of
 def report(parts: Parts, effect: ReportCommit) -> Done:
     """Say it about the commit, under the effect's key: a later report of that key replaces it."""
     state = CommitState(effect.state)
-    status = CommitStatus(effect.commit, effect.key, state, effect.title, effect.text)
+    status = CommitStatus(
+        effect.commit,
+        effect.key,
+        state,
+        effect.title,
+        effect.text,
+        effect.rows,
+        deploying.page(parts.settings, effect.release),
+    )
     parts.git(effect.source).report(status)
     return Done()
 
@@ -54,8 +63,12 @@ def notify(parts: Parts, effect: Notify) -> Done:
 
 
 def tag(parts: Parts, effect: TagVersion) -> Done:
-    """Say it about the registered version."""
-    parts.registry(effect.source).set_tags(effect.model, effect.version, effect.tags)
+    """Say it about the registered version, as far as the operator wants that written."""
+    wanted = parts.settings.version_notes
+    if wanted != "none":
+        parts.registry(effect.source).set_tags(effect.model, effect.version, effect.tags)
+    if wanted == "all" and effect.note:
+        parts.registry(effect.source).describe(effect.model, effect.version, effect.target, effect.note)
     return Done()
 
 

@@ -27,13 +27,19 @@ class Permission(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CommitStatus:
-    """One line and one text about a commit; `key` tells whose status it is, newest wins."""
+    """One line and one text about a commit; `key` tells whose status it is, newest wins.
+
+    `rows` say it as a table (part, name, what is said), where the host shows one; `url` is where people see
+    more, "" for nowhere that others reach. All of it is text, in nobody's markup.
+    """
 
     commit: str
     key: str
     state: CommitState
     title: str
     text: str
+    rows: tuple[tuple[str, str, str], ...] = ()
+    url: str = ""
 
 
 class DeploymentState(StrEnum):

@@ -38,6 +38,11 @@ class ModelRegistry(Protocol):
 
     def set_tags(self, name: str, version: str, tags: tuple[tuple[str, str], ...]) -> None: ...
 
+    def describe(self, name: str, version: str, about: str, text: str) -> None:
+        """Have the version's description say this about a target, on one line, as it is written here and in
+        place of what it said of it before; what people wrote stays. Safe to repeat."""
+        ...
+
 
 class Webhooks(Protocol):
     """What else a registry can do whose server tells of changes by itself."""

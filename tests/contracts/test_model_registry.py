@@ -21,20 +21,29 @@ FILES = {
 
 @dataclass
 class World:
-    """A registry, and how somebody else puts versions into it."""
+    """A registry, and how somebody else puts versions into it, describes them and reads what is described."""
 
     registry: Any
     register: Any  # (name, files) -> version
+    write: Any  # (name, version, text)
+    read: Any  # (name, version) -> text
 
 
 @pytest.fixture(params=["memory", "mlflow"])
 def world(request, tmp_path):
     if request.param == "memory":
         registry = plugins.load("model_registries", "memory").open(Settings(home=tmp_path))
-        return World(registry, registry.register)
+        told = registry.descriptions
+        return World(
+            registry,
+            registry.register,
+            lambda name, version, text: told.update({(name, version): text}),
+            lambda name, version: told.get((name, version), ""),
+        )
     server = request.getfixturevalue("mlflow_server")
     registry = sources.opened(Settings(home=tmp_path), Source("reg", "mlflow", f"{server.url}/"))
-    return World(registry, Publisher(server.url).register)
+    publisher = Publisher(server.url)
+    return World(registry, publisher.register, publisher.describe, publisher.described)
 
 
 def aliases_of(world, name):
@@ -95,6 +104,37 @@ def test_tags_are_set_over_those_that_were_there(world):
     assert world.registry.version(name, version).tags == told
 
 
+def test_a_tag_may_be_empty(world):
+    name = new_name()
+    version = world.register(name, FILES)
+    world.registry.set_tags(name, version, (("segue.served_until", "2026-11-26T14:03:12Z"),))
+    world.registry.set_tags(name, version, (("segue.served_until", ""),))
+    assert world.registry.version(name, version).tags == (("segue.served_until", ""),)
+
+
+def test_a_description_has_a_line_for_each_target_beside_what_people_wrote(world):
+    name = new_name()
+    version = world.register(name, FILES)
+    digest = world.registry.version(name, version).digest
+    told = (("production", "rel-1 *goes* on"), ("staging", "there"), ("production", "it <b>serves</b>"))
+    for about, text in told * 2:
+        world.registry.describe(name, version, f"churn/{about}", text)
+        assert text.split()[0] in world.read(name, version)
+    ours = world.read(name, version)
+    assert ours == (
+        "<!-- segue -->\n* churn/staging: there\n* churn/production: it &lt;b&gt;serves&lt;/b&gt;\n<!-- /segue -->"
+    )
+    world.write(name, version, f"Trained in May.\n\n{ours}\n\nAsk Ann.")
+    world.registry.describe(name, version, "churn/staging", "gone")
+    written = world.read(name, version)
+    assert (written.startswith("Trained in May.\n\n<!-- segue -->"), written.endswith("\n\nAsk Ann.")) == (
+        True,
+        True,
+    )
+    assert "* churn/staging: gone\n" in written
+    assert world.registry.version(name, version).digest == digest
+
+
 def test_tags_change_no_digest(world):
     name = new_name()
     version = world.register(name, FILES)
@@ -111,6 +151,7 @@ def test_tags_change_no_digest(world):
         lambda registry, name, version: list(registry.read(name, version, "MLmodel")),
         lambda registry, name, version: registry.set_alias(name, "champion", version),
         lambda registry, name, version: registry.set_tags(name, version, (("segue.a", "b"),)),
+        lambda registry, name, version: registry.describe(name, version, "churn/production", "it serves"),
     ],
 )
 def test_what_is_not_there_is_refused_with_what_is(world, ask):

@@ -46,7 +46,7 @@ CALLS = (
     "workloads.stop", "router.set", "router.get", "router.address", "metrics.sample",
     "people.delivery", "people.acknowledged", "router.drift", "router.remove", "deployment.found",
     "deployment.start", "deployment.state", "deployment.stop", "deployment.restore", "deployment.clear",
-    "registry.aliases", "registry.version", "registry.set_alias", "registry.set_tags",
+    "registry.aliases", "registry.version", "registry.set_alias", "registry.set_tags", "registry.describe",
     "forge.refs", "forge.may", "forge.comment", "chat.room", "chat.put", "receiver.tell",
 )  # fmt: skip
 # Between the two ends of a transaction: everything else waits for whoever stands still there.

@@ -33,6 +33,8 @@ class GitHub(GitServer):
         self.comments = {}  # place to its comments
         self.deployments = []  # the newest first, each with its `statuses`
         self.deploys = True  # whether tokens may write deployments
+        self.checks = []  # the oldest first
+        self.checks_allowed = True  # whether Apps may write checks
         self.on_commits = True  # whether tokens may comment on commits, which takes one that may push
         self.apps = {}  # name to public key
         self.app_hook = None  # where an App's own webhook is sent; its deliveries are those of `APP_HOOK`
@@ -52,6 +54,9 @@ class GitHub(GitServer):
             ("GET", rf"{REPOSITORY}/commits/([0-9a-f]+)"): self._commit,
             ("GET", rf"{REPOSITORY}/commits/([0-9a-f]+)/pulls"): self._pulls,
             ("POST", rf"{REPOSITORY}/statuses/([0-9a-f]+)"): self._status,
+            ("GET", rf"{REPOSITORY}/commits/([0-9a-f]+)/check-runs"): self._list_checks,
+            ("POST", rf"{REPOSITORY}/check-runs"): self._check,
+            ("PATCH", rf"{REPOSITORY}/check-runs/(\d+)"): self._change_check,
             ("GET", rf"{REPOSITORY}/deployments"): self._list_deployments,
             ("POST", rf"{REPOSITORY}/deployments"): self._deploy,
             ("GET", rf"{REPOSITORY}/deployments/(\d+)/statuses"): self._list_states,
@@ -118,6 +123,48 @@ class GitHub(GitServer):
             raise Refusal(422, "Validation Failed")
         self.statuses.append({"sha": commit, **told})
         return Answer(201, {"id": len(self.statuses), **told})
+
+    def _list_checks(self, asked, commit):
+        """Of each name the latest, unless all are asked for."""
+        self._need(asked, READ)
+        name = asked.query.get("check_name")
+        found = [one for one in self.checks if one["head_sha"] == commit and name in {None, one["name"]}]
+        if asked.query.get("filter", "latest") == "latest":
+            found = list({(one["name"], one["app"]): one for one in found}.values())
+        return Answer(200, {"total_count": len(found), "check_runs": found})
+
+    def _check(self, asked):
+        self._may_check(asked)
+        if not self.has(asked.body["head_sha"]):
+            raise Refusal(422, f"No commit found for SHA: {asked.body['head_sha']}")
+        new = {"id": self._number(), "app": "segue", "status": "queued", "conclusion": None}
+        self.checks.append(new)
+        return Answer(201, self._told_check(new, asked.body))
+
+    def _change_check(self, asked, number):
+        self._may_check(asked)
+        one = next((one for one in self.checks if one["id"] == int(number)), None)
+        if one is None:
+            raise Refusal(404, "Not Found")
+        return Answer(200, self._told_check(one, asked.body))
+
+    def _told_check(self, check, told):
+        output = told.get("output", {"title": "", "summary": ""})
+        if not output["title"] or max(len(output.get(part, "")) for part in ("summary", "text")) > 65_535:
+            raise Refusal(422, "Invalid request.")
+        if (told.get("status") == "completed") != ("conclusion" in told):
+            raise Refusal(422, "Invalid request. No conclusion, or one of what goes on")
+        if check["status"] == "completed" != told.get("status"):
+            raise Refusal(422, "Invalid request. A check that is completed goes on no more")
+        check.update(told)
+        return check
+
+    def _may_check(self, asked):
+        self._need(asked, WRITE)
+        if not asked.token.startswith("ghs_"):
+            raise Refusal(403, "You must authenticate via a GitHub App.")
+        if not self.checks_allowed:
+            raise Refusal(403, "Resource not accessible by integration")
 
     def _list_deployments(self, asked):
         self._need(asked, READ)

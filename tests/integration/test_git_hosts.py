@@ -4,6 +4,7 @@ import hmac
 import json
 import random
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -627,12 +628,51 @@ def test_an_app_reads_and_reports_with_one_token_until_shortly_before_its_end(gi
     assert host.refs() == {MAIN: commit}
     host.report(status(commit))
     assert github.server.issued == 1
-    assert github.server.statuses
+    assert github.server.checks
     github.server.lasts = 200
     host = app(github)
     host.default_branch()
     host.default_branch()
     assert github.server.issued == 3
+
+
+def test_an_app_writes_one_check_of_the_status_s_name_and_opens_none_that_is_completed(github):
+    host = app(github)
+    commit, other = github.commit({"a": b"1"}), github.commit({"a": b"2"})
+    rows = (("stage", "10 %", "now"), ("guard", "errors", "undecided | @ann"))
+    told = status(commit, state=CommitState.PENDING, title="goes on", text="``` `x` ```")
+    told = replace(told, rows=rows, url="https://segue.example/-/releases/rel-1")
+    foreign = {"id": 900, "app": "other", "name": told.key, "head_sha": commit, "status": "queued"}
+    github.server.checks.append(foreign | {"external_id": "", "conclusion": None})
+    for _ in range(2):
+        host.report(told)
+        (mine,) = github.server.checks[1:]
+        assert (mine["status"], mine["conclusion"], mine["details_url"]) == ("in_progress", None, told.url)
+    assert (
+        "| <code>guard</code> | <code>errors</code> | <code>undecided \\| @ann</code> |"
+        in mine["output"]["summary"]
+    )
+    assert mine["output"]["text"] == "````text\n``` `x` ```\n````"
+    for state in (CommitState.FAILURE, CommitState.SUCCESS):
+        host.report(replace(told, state=state))
+    assert [one["conclusion"] for one in github.server.checks[1:]] == ["success"]
+    host.report(told)  # the same commit, released again
+    host.report(replace(told, commit=other))
+    ours = [(one["head_sha"], one["status"]) for one in github.server.checks[1:]]
+    assert ours == [(commit, "completed"), (commit, "in_progress"), (other, "in_progress")]
+    assert github.server.statuses == []
+    assert github.server.checks[0]["status"] == "queued"
+
+
+def test_an_app_that_may_write_no_checks_and_a_token_write_statuses(github):
+    commit = github.commit({"a": b"1"})
+    github.server.checks_allowed = False
+    for host in (lambda: github.host, lambda: app(github)):
+        host().report(replace(status(commit), url="https://segue.example/-/releases/rel-1"))
+    assert [one["target_url"] for one in github.server.statuses] == [
+        "https://segue.example/-/releases/rel-1"
+    ] * 2
+    assert github.server.checks == []
 
 
 def test_an_app_that_is_not_installed_or_has_another_key_is_refused(github):

@@ -157,6 +157,34 @@ def test_each_move_of_an_alias_arrives_signed_and_becomes_one_event(settings, pa
     assert changes == [(name, "challenger", version) for version in (two, one, two, None)]
 
 
+def test_our_own_tags_and_lines_that_the_server_tells_of_start_nothing(settings, parts, source, intake):
+    name, publisher = new_name(), Publisher(source.url)
+    version = publisher.register(name, FILES)
+    connecting.connect(settings, parts.store, source, intake)
+    publisher.post(
+        "webhooks",
+        name="by-hand",
+        url=f"{intake}/hooks/{source.name}",
+        secret=settings.secret(f"hook-{source.name}").decode(),
+        status="ACTIVE",
+        events=[{"entity": "MODEL_VERSION_TAG", "action": action} for action in ("SET", "DELETED")],
+    )
+    time.sleep(1.1)  # as long as the server keeps its list of webhooks
+    registry = sources.opened(settings, source)
+    registry.describe(name, version, "churn/production", "rel-1 on churn/production is promoted")
+    registry.set_tags(name, version, (("segue.result", "promoted"), ("segue.served_until", "")))
+
+    def delivered():
+        rows = [row for row in parts.inbox.after(0) if json.loads(row.body)["data"].get("name") == name]
+        return [json.loads(row.body)["entity"] for row in rows]
+
+    wait_until(lambda: len(delivered()) >= 2)
+    receive(parts)
+    assert set(delivered()) == {"model_version_tag"}
+    assert watching.look(parts, source) == 0
+    assert events(parts, source) == []
+
+
 def receive(parts):
     """Every delivery that came in, taken and handled as a worker does."""
     receiving.take(parts.store, parts.inbox)

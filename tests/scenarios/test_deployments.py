@@ -82,6 +82,9 @@ def test_a_release_is_listed_as_it_goes_on_and_takes_the_place_of_the_one_before
     assert newest.log_url == "https://segue.example/-/releases/rel-2"
     assert newest.environment_url == "http://router.invalid/wine/production"
     assert newest.title == "rel-2 on wine/production is promoted"
+    reported = world.host.reports[-1]
+    assert reported.url == newest.log_url
+    assert ("outcome", "promoted", "proven by its guards") in reported.rows
     assert world.say("rollback", "wine").ok
     world.play(20, until="rel-3")
     world.drain()

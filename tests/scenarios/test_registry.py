@@ -1,8 +1,10 @@
 """Aliases of registered models: each move is a release, and results are written back."""
 
+import pytest
+
 from policies.release import Phase
 from service.store.states import version_of
-from tests.scenarios.conftest import CHURN, LTV
+from tests.scenarios.conftest import CHURN, LTV, World
 
 FILES = {"MLmodel": b"flavors: {}", "requirements.txt": b""}
 
@@ -30,6 +32,43 @@ def test_an_alias_move_is_approved_by_somebody_named_promoted_and_written_back(w
     tags = dict(world.registry.version("churn", "1").tags)
     assert tags["segue.result"] == "promoted"
     assert tags["segue.target"] == "churn/production"
+
+
+def test_each_version_says_since_when_it_serves_and_until_when_it_did_also_after_a_way_back(world):
+    declared(world, CHURN.replace("approvals: {count: 1, from: [bob]}", ""), versions=2)
+    for number in ("1", "2"):
+        world.move_alias("churn", number)
+        world.settle()
+        if world.release(f"rel-{number}").phase is Phase.APPROVAL:
+            assert world.say("approve", "churn", who="bob").ok
+        world.play(60, until=f"rel-{number}")
+        world.settle()
+    first, second = (dict(world.registry.version("churn", number).tags) for number in ("1", "2"))
+    assert first["segue.served_since"] < first["segue.served_until"] == second["segue.served_since"]
+    assert second["segue.served_until"] == ""
+    described = world.registry.descriptions
+    assert "served churn/production from " in described["churn", "1"]
+    assert "rel-2 on churn/production is promoted" in described["churn", "2"]
+    assert world.say("rollback", "churn").ok
+    world.play(20, until="rel-3")
+    world.settle()
+    again, gone = (dict(world.registry.version("churn", number).tags) for number in ("1", "2"))
+    assert (again["segue.served_until"], gone["segue.served_until"]) == ("", again["segue.served_since"])
+    assert "rel-3 on churn/production is promoted" in described["churn", "1"]
+    assert described["churn", "2"].endswith("; then came rel-3\n<!-- /segue -->")
+
+
+@pytest.mark.parametrize(("notes", "tags", "lines"), [("all", 6, 1), ("tags", 6, 0), ("none", 0, 0)])
+def test_the_operator_says_how_much_is_written_to_versions(tmp_path, notes, tags, lines):
+    world = World(tmp_path, version_notes=notes)
+    declared(world, LTV)
+    world.move_alias("ltv", "1")
+    world.settle()
+    assert world.phases() == [Phase.PROMOTED]
+    assert world.registry.aliases()["ltv", "champion"] == "1"
+    assert len(world.registry.version("ltv", "1").tags) == tags
+    assert len(world.registry.descriptions) == lines
+    world.close()
 
 
 def test_an_alias_that_goes_v2_v1_v2_is_three_releases_of_two_versions(world):

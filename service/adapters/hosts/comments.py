@@ -37,9 +37,18 @@ def reported(marked: str, before: str, status: CommitStatus, most: int = MOST) -
     note = notes.put(found["note"] + "\n" if found else "", short).rstrip("\n")
     if len(note) > most:
         note = notes.put("", short).rstrip("\n")
-    longest = max((len(run) for run in _TICKS.findall(note)), default=0)
+    return f"{marked}\n{_fence(note)}"
+
+
+def fenced(text: str) -> str:
+    """Text of others in a fence that nothing in it ends."""
+    return _fence(notes.plain(_cut(text, MOST_TEXT)).rstrip("\n"))
+
+
+def _fence(text: str) -> str:
+    longest = max((len(run) for run in _TICKS.findall(text)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{marked}\n{fence}text\n{note}\n{fence}"
+    return f"{fence}text\n{text}\n{fence}"
 
 
 def note_of(comment: str) -> str:

@@ -15,6 +15,7 @@ from service.adapters.hosts.address import Address, parse
 from service.adapters.hosts.collaborators import permission
 from service.adapters.hosts.comments import line
 from service.adapters.hosts.github_app import Installation
+from service.adapters.hosts.github_checks import GitHubChecks
 from service.adapters.hosts.github_deployments import GitHubDeployments
 from service.adapters.hosts.github_hooks import GitHubHooks
 from service.adapters.hosts.host import Said, connection, place, team
@@ -34,7 +35,7 @@ _MOST_CONTEXT = 255
 
 
 @understood
-class GitHubHost(GitHubHooks, GitHubDeployments):
+class GitHubHost(GitHubHooks, GitHubChecks, GitHubDeployments):
     """One repository at GitHub."""
 
     ON_COMMITS = True
@@ -80,10 +81,14 @@ class GitHubHost(GitHubHooks, GitHubDeployments):
         return str(user["login"]) if user else None
 
     def _status(self, status: CommitStatus) -> None:
+        """A check where an App may write them, else a status of the same name."""
+        if self._app is not None and self._checked(status):
+            return
         told = {
             "state": status.state.value,
             "context": line(status.key, _MOST_CONTEXT),
             "description": line(status.title, _MOST_TITLE),
+            **({"target_url": status.url} if status.url else {}),
         }
         self._rest.send("POST", f"{self._repository}/statuses/{status.commit}", told)
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Self
 
+from service.adapters import paragraph
 from service.ports.connections import Source
 from service.ports.outcomes import Refused, Retry
 from service.ports.registries import ModelVersion
@@ -21,6 +22,7 @@ class MemoryRegistry:
         self.webhooks: dict[str, str] = {}  # secret by address
         self._versions: dict[tuple[str, str], tuple[ModelVersion, dict[str, bytes]]] = {}
         self._aliases: dict[tuple[str, str], str] = {}
+        self.descriptions: dict[tuple[str, str], str] = {}
 
     @classmethod
     def open(cls, settings: Settings, source: Source | None = None) -> Self:
@@ -72,6 +74,12 @@ class MemoryRegistry:
         found, files = self._known(name, version)
         merged = tuple(sorted({**dict(found.tags), **dict(tags)}.items()))
         self._versions[name, version] = (replace(found, tags=merged), files)
+
+    def describe(self, name: str, version: str, about: str, text: str) -> None:
+        """One line of the version's description."""
+        self._known(name, version)
+        before = self.descriptions.get((name, version), "")
+        self.descriptions[name, version] = paragraph.put(before, about, text)
 
     def register_webhook(self, address: str, secret: str) -> None:
         """Remember whom to tell; whoever moves an alias here tells them."""

@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from itertools import islice
 from typing import Any, Self
 
+from service.adapters import paragraph
 from service.adapters.mlflow import files, webhooks
 from service.adapters.mlflow.rest import API, Missing, Rest
 from service.adapters.understood import understood
@@ -92,6 +93,15 @@ class MlflowRegistry:
                 self._rest.send("POST", "/model-versions/set-tag", told)
         except Missing as error:
             raise self._missing(name, version) from error
+
+    def describe(self, name: str, version: str, about: str, text: str) -> None:
+        """One line of the version's description, which nobody can lock: what people save in the same moment
+        may be lost, or ours."""
+        before = str(self._version(name, version).get("description") or "")
+        wanted = paragraph.put(before, about, text)
+        if wanted != before:
+            told = {"name": name, "version": version, "description": wanted}
+            self._rest.send("PATCH", "/model-versions/update", told)
 
     def register_webhook(self, address: str, secret: str) -> None:
         """Have the server tell this address when an alias moves; safe to repeat."""
