@@ -43,7 +43,8 @@ _OF_TARGET: Mapping[str, Schema] = {
 @dataclass(frozen=True, slots=True)
 class Operation:
     """What an address is for, and its shapes. `answers` are the good ones, by status; `refused` are statuses
-    beside those that every address of its server knows. `basic`: a token may also come as a password."""
+    beside those that every address of its server knows. `basic`: a token may also come as a password;
+    `stream`: it goes on with what happens, until that has ended."""
 
     id: str
     about: str
@@ -54,6 +55,7 @@ class Operation:
     refused: tuple[int, ...] = (403,)
     server: str = WEB
     basic: bool = False
+    stream: bool = False
 
 
 def _sent(name: str, about: str, body: str) -> Operation:
@@ -97,6 +99,14 @@ OPERATIONS: Mapping[str, Operation] = {
         },
         path=_OF_RELEASE,
         refused=(404,),
+    ),
+    f"GET {API}/releases/<name>/stream": Operation(
+        "follow_release",
+        "Its record and its state as server-sent events `entry`, `release` and `end`",
+        {200: TEXT},
+        path=_OF_RELEASE,
+        refused=(400, 404, 429),
+        stream=True,
     ),
     f"GET {API}/releases/<name>/logs": Operation(
         "get_logs",

@@ -12,6 +12,7 @@ from flask import Blueprint, Flask, Response, abort, g, make_response, render_te
 from service.bootstrap import Parts
 from service.pages import commands, door, events, provider_login, record, releases, targets
 from service.pages.words import FILTERS
+from service.showing.streams import Streams
 from service.store.series import Series
 
 FOLDER = Path(__file__).parent
@@ -30,7 +31,7 @@ HEADERS = {
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
-def add(app: Flask, parts: Parts, series: Series) -> None:
+def add(app: Flask, parts: Parts, series: Series, streams: Streams) -> None:
     """Serve the page below `/-/`."""
     page = Blueprint(
         "page", __name__, url_prefix=door.ROOT.rstrip("/"), template_folder=str(FOLDER / "templates")
@@ -39,7 +40,7 @@ def add(app: Flask, parts: Parts, series: Series) -> None:
     door.routes(page, parts.store, parts.settings)
     provider_login.routes(page, parts.store, parts.settings)
     targets.routes(page, parts)
-    releases.routes(page, parts, series)
+    releases.routes(page, parts, series, streams)
     events.routes(page, parts)
     record.routes(page, parts)
     commands.routes(page, parts)
