@@ -124,12 +124,16 @@ def run_web(chosen: Settings) -> None:
     from service import web
     from service.bootstrap import build
     from service.machine import serving
+    from service.showing import streams
     from service.store.series import Series
 
-    app = web.create_web(build(chosen), Series.open(chosen.store_url("series")))
+    stop = ending.stop_on_signals()
+    app = web.create_web(build(chosen), Series.open(chosen.store_url("series")), stop)
     installation.write_down(chosen.home, "web", chosen.web_port)
     forwarded = bool(chosen.proxies)
-    serving.serve(app, chosen.host, chosen.web_port, ending.stop_on_signals(), threads=8, forwarded=forwarded)
+    serving.serve(
+        app, chosen.host, chosen.web_port, stop, threads=8, forwarded=forwarded, streams=streams.MOST
+    )
 
 
 def _open_probe(chosen: Settings, name: str, ready: Callable[[], bool]) -> int:

@@ -5,16 +5,17 @@ by the intake. Views translate HTTP to a read and back.
 """
 
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from flask import Blueprint, Flask, Response, abort, g, jsonify, request
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest
 
 from policies.effects import HandBack
 from policies.release import Release
-from service import problems, web_answers, web_record, web_verdicts
+from service import problems, web_answers, web_record, web_streams, web_verdicts
 from service.addresses import Addresses
 from service.bootstrap import Parts
 from service.engine import estimating, happened, parked
@@ -27,6 +28,7 @@ from service.pages import door, frame
 from service.problems import problem
 from service.reporting import data
 from service.showing import printed, views
+from service.showing.streams import Streams
 from service.store import recorded
 from service.store.series import Series
 from service.store.states import ENVIRONMENT, number_of, release_of, target_of, version_of
@@ -36,17 +38,22 @@ _ID = re.compile("[0-9]{1,9}")
 _NAME = re.compile("rel-[1-9][0-9]{0,8}")
 
 
-def create_web(parts: Parts, series: Series) -> Flask:
-    """The application. Every route below `/api/v1` wants `Authorization: Bearer <token>`."""
+def create_web(parts: Parts, series: Series, stop: threading.Event | None = None) -> Flask:
+    """The application. Every route below `/api/v1` wants `Authorization: Bearer <token>`. Streams end with
+    `stop`."""
     app = Flask("segue-web")
     registry = CollectorRegistry()
     requests = Counter("segue_web_requests", "Requests to the API", ["status"], registry=registry)
+    opened = Gauge("segue_web_streams", "Streams of releases that are open", registry=registry)
     api = Blueprint("api", __name__, url_prefix="/api/v1")
     guard(api, parts.store, tokens.actor)
     web_answers.tagged(api)
     _callers(api)
     _releases(api, parts, series)
     _evidence(api, parts.store, series)
+    streams = Streams(parts.store, stop or threading.Event())
+    opened.set_function(streams.open)
+    _streams(api, parts.store, streams)
     _targets(api, parts)
     _events(api, parts)
     _installation(api, parts)
@@ -60,7 +67,7 @@ def create_web(parts: Parts, series: Series) -> Flask:
         return jsonify(described)
 
     app.register_blueprint(web_verdicts.blueprint(parts))
-    frame.add(app, parts, series)
+    frame.add(app, parts, series, streams)
 
     @app.get("/healthz")
     def healthz() -> Response:
@@ -172,6 +179,13 @@ def _evidence(api: Blueprint, store: Store, series: Series) -> None:
             environment=ENVIRONMENT.dump(_release(store, name).environment),
             recorded=recorded.written(recorded.of_release(series, name)),
         )
+
+
+def _streams(api: Blueprint, store: Store, streams: Streams) -> None:
+    @api.get("/releases/<name>/stream")
+    def stream(name: str) -> Response:
+        header = request.headers.get("Authorization", "")
+        return web_streams.answer(streams, store, name, lambda: tokens.actor(store, header))
 
 
 def _targets(api: Blueprint, parts: Parts) -> None:

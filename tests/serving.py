@@ -9,8 +9,8 @@ from service.machine.serving import server_of
 class Served:
     """Serves the application on a port of its own until `end`. Each has its own sockets to look after."""
 
-    def __init__(self, app, *, forwarded=False):
-        self._server = server_of(app, "127.0.0.1", 0, forwarded=forwarded, map={})
+    def __init__(self, app, *, forwarded=False, **options):
+        self._server = server_of(app, "127.0.0.1", 0, forwarded=forwarded, map={}, **options)
         self.port = self._server.effective_port
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()

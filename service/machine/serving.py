@@ -43,15 +43,25 @@ def serve(
     threads: int = OPTIONS["threads"],
     *,
     forwarded: bool = False,
+    streams: int = 0,
 ) -> None:
-    """Serve until told to stop; what is being answered then is answered.
+    """Serve until told to stop; what is being answered then is answered. Each of so many `streams` has a
+    thread beside the others, and is told when its connection is closed.
 
     What was imported until now stays for good: looking through it for garbage, again and again, would
     stop all requests for 50 ms each time.
     """
     gc.collect()
     gc.freeze()
-    server = server_of(app, host, port, forwarded=forwarded, threads=threads)
+    ahead = 1 if streams else 0  # requests that are read while one is answered: else no end would be read
+    server = server_of(
+        app,
+        host,
+        port,
+        forwarded=forwarded,
+        threads=threads + streams,
+        channel_request_lookahead=ahead,
+    )
     running = threading.Thread(target=server.run, name="waitress", daemon=True)
     running.start()
     while not stop.wait(HEARD_SECONDS):

@@ -7,7 +7,7 @@ from typing import Any
 
 from service.identity.access import ROUTES, Scope
 from service.machine.installation import Place
-from service.openapi.operations import INTAKE, OPERATIONS, Operation
+from service.openapi.operations import INTAKE, OPERATIONS, STREAM, Operation
 from service.openapi.shapes import SHAPES, Schema, ref
 from service.problems import TYPE
 
@@ -17,6 +17,7 @@ _ABOUT = (
 )
 _SAID = {
     200: "as asked for",
+    204: "it has ended, and all of it was told",
     304: "still what `If-None-Match` names",
     202: "stored, on the disk; what follows from it comes later",
     400: "not what this address takes",
@@ -27,6 +28,7 @@ _SAID = {
     411: "no Content-Length",
     413: "too large",
     415: "an encoded body",
+    429: "too many streams of one caller",
     422: "its `Idempotency-Key` was sent with another body",
     500: "a mistake of ours",
     503: "the store does not answer",
@@ -43,10 +45,17 @@ _KNOWN: Schema = {
     "description": "the `ETag` of an answer that is kept: 304 while it is the same",
     "schema": {"type": "string"},
 }
+_LAST: Schema = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "description": "the `id` of the event after which to go on; without it everything is told",
+    "schema": {"type": "string", "pattern": r"^[0-9]{1,9}\.[0-9]{1,9}$", "examples": ["12.345"]},
+}
 _TAG: Schema = {"schema": {"type": "string"}, "description": "of this content", "required": True}
 _LINK: Schema = {"schema": {"type": "string"}, "description": "`rel=next` is the next page, if there is one"}
 _HEADERS: Mapping[int, Schema] = {
     401: {"WWW-Authenticate": {"schema": {"type": "string"}, "required": True}},
+    429: {"Retry-After": {"schema": {"type": "string"}, "description": "seconds", "required": True}},
     503: {"Retry-After": {"schema": {"type": "string"}, "description": "seconds", "required": True}},
 }
 
@@ -59,7 +68,9 @@ def of(place: Place) -> dict[str, Any]:
         item = paths.setdefault(re.sub("<(.*?)>", r"{\1}", rule), {})
         is_open = route in ROUTES and ROUTES[route].scope is Scope.OPEN
         found = _operation(rule, operation, is_open=is_open)
-        if method == "GET" and not is_open and not operation.basic:
+        if STREAM in operation.kinds:
+            _go_on(found)
+        elif method == "GET" and not is_open and not operation.basic:
             _tag(found)
         item[method.lower()] = found
         if operation.server == INTAKE:
@@ -117,6 +128,12 @@ def _tag(found: dict[str, Any]) -> None:
     found["parameters"].append(_KNOWN)
     found["responses"]["200"]["headers"] = {"ETag": _TAG} | ({"Link": _LINK} if _is_list(found) else {})
     found["responses"]["304"] = {"description": _SAID[304], "headers": {"ETag": _TAG}}
+
+
+def _go_on(found: dict[str, Any]) -> None:
+    """What a stream knows: where to go on, and that there is nothing more."""
+    found["parameters"].append(_LAST)
+    found["responses"]["204"] = {"description": _SAID[204]}
 
 
 def _is_list(found: dict[str, Any]) -> bool:

@@ -24,6 +24,7 @@ from service.openapi.shapes import (
 from service.showing.exported import KINDS, Form
 
 WEB, INTAKE = "web", "intake"
+STREAM = "text/event-stream"
 MOST = 200  # rows of a page
 API = "/api/v1"
 FLAG: Schema = among(("0", "1"))
@@ -101,6 +102,14 @@ OPERATIONS: Mapping[str, Operation] = {
         },
         path=_OF_RELEASE,
         refused=(404,),
+    ),
+    f"GET {API}/releases/<name>/stream": Operation(
+        "follow_release",
+        "Its record and its state as server-sent events `entry`, `release` and `end`",
+        {200: TEXT},
+        path=_OF_RELEASE,
+        refused=(400, 404, 429),
+        kinds=(STREAM,),
     ),
     f"GET {API}/releases/<name>/logs": Operation(
         "get_logs",

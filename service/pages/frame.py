@@ -23,6 +23,7 @@ from service.pages import (
     tokens,
 )
 from service.pages.words import FILTERS
+from service.showing.streams import Streams
 from service.store.series import Series
 
 FOLDER = Path(__file__).parent
@@ -41,7 +42,7 @@ HEADERS = {
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
-def add(app: Flask, parts: Parts, series: Series) -> None:
+def add(app: Flask, parts: Parts, series: Series, streams: Streams) -> None:
     """Serve the page below `/-/`."""
     page = Blueprint(
         "page", __name__, url_prefix=door.ROOT.rstrip("/"), template_folder=str(FOLDER / "templates")
@@ -50,7 +51,7 @@ def add(app: Flask, parts: Parts, series: Series) -> None:
     door.routes(page, parts.store, parts.settings)
     provider_login.routes(page, parts.store, parts.settings)
     targets.routes(page, parts)
-    releases.routes(page, parts, series)
+    releases.routes(page, parts, series, streams)
     events.routes(page, parts)
     record.routes(page, parts)
     simulator.routes(page, parts)

@@ -6,12 +6,15 @@ from typing import Any
 from flask import Blueprint, Response, abort, g, make_response, render_template, request
 
 from policies.release import Phase, Release
+from service import web_streams
 from service.bootstrap import Parts
 from service.engine import actions, estimating, parked
-from service.identity import people
-from service.pages import journey, paging, standing
+from service.identity import people, sessions
+from service.identity.callers import Caller
+from service.pages import door, journey, paging, standing
 from service.pages.pictures import Pictures
 from service.showing import printed, views
+from service.showing.streams import Streams
 from service.store.series import Series
 from service.store.states import number_of, release_of, target_of, version_of
 
@@ -19,7 +22,7 @@ AGES = 20.0  # seconds after which "2 min ago" is written anew although nothing 
 ENTRIES = 100  # of its record that are shown
 
 
-def routes(page: Blueprint, parts: Parts, series: Series) -> None:
+def routes(page: Blueprint, parts: Parts, series: Series, streams: Streams) -> None:
     """The list, one release, and the parts of it that are loaded by themselves."""
     pictures = Pictures(series)
 
@@ -45,6 +48,12 @@ def routes(page: Blueprint, parts: Parts, series: Series) -> None:
         response.headers["HX-PTag"] = found["tag"]
         return response
 
+    @page.get("/releases/<name>/stream")
+    def stream(name: str) -> Response:
+        """Says that something has changed, as soon as it has."""
+        secret = request.cookies.get(door.cookie(parts.settings), "")
+        return web_streams.answer(streams, parts.store, name, lambda: _caller(parts, secret))
+
     @page.get("/releases/<name>/pictures")
     def drawn(name: str) -> Response:
         shown = _release(parts, name)
@@ -61,6 +70,11 @@ def routes(page: Blueprint, parts: Parts, series: Series) -> None:
     def logs(name: str) -> str:
         shown = _release(parts, name)
         return render_template("logs.html", one=views.release(shown), logs=printed.of_release(parts, shown))
+
+
+def _caller(parts: Parts, secret: str) -> Caller | None:
+    visitor = sessions.visitor(parts.store, secret)
+    return None if visitor is None else visitor.caller
 
 
 def _release(parts: Parts, name: str) -> Release:

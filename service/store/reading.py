@@ -72,6 +72,12 @@ class Reading:
         rows = self.connection.execute(select(release.c.id, release.c.rev).where(*opened))
         return {row.id: row.rev for row in rows}
 
+    def release_marks(self, numbers: Sequence[int]) -> dict[int, tuple[int, int]]:
+        """Of these releases, by id: the revision, and the last entry of the record, 0 where there is none."""
+        names = {row.id: (row.name, row.rev) for row in self._chosen(release, release.c.id, numbers)}
+        last = record.last_of(self.connection, [name for name, _ in names.values()])
+        return {number: (rev, last.get(name, 0)) for number, (name, rev) in names.items()}
+
     def version(self, key: str) -> VersionRow | None:
         """The version of that key."""
         row = self.connection.execute(select(version).where(version.c.key == key)).one_or_none()

@@ -94,6 +94,13 @@ def newest(
     return [_entry(row) for row in connection.execute(query)]
 
 
+def last_of(connection: Connection, subjects: Sequence[str]) -> dict[str, int]:
+    """The id of the last entry about each of these, of which there must not be thousands."""
+    last = select(record.c.subject, func.max(record.c.id).label("last")).group_by(record.c.subject)
+    rows = connection.execute(last.where(record.c.subject.in_(subjects)))
+    return {row.subject: row.last for row in rows}
+
+
 def _line(row: Any) -> Line:
     return Line(**row._mapping)  # noqa: SLF001  SQLAlchemy's own name for a row as a mapping
 

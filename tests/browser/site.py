@@ -22,13 +22,13 @@ class Site:
         self.address = f"http://127.0.0.1:{port}"
         self.world = World(folder, web_port=port)
         self.world.clock.now = time.time() - 3600
-        self._server = create_server(
-            self.world.web.application, host="127.0.0.1", port=port, **{**OPTIONS, "threads": 8}
-        )
+        options = {**OPTIONS, "threads": 16, "channel_request_lookahead": 1}
+        self._server = create_server(self.world.web.application, host="127.0.0.1", port=port, **options)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
 
     def close(self):
+        self.world.stop.set()
         self._server.close()
         self._server.task_dispatcher.shutdown(cancel_pending=True, timeout=5)
         self._thread.join(5)

@@ -17,6 +17,7 @@ from policies import roles
 from policies.events import Verb
 from policies.roles import Role
 from service.identity import access, tokens
+from service.showing import streams
 from tests.scenarios.conftest import WINE, World
 from tests.serving import Served
 
@@ -73,6 +74,7 @@ ADMITS = {"POST /-/tokens"}
 # About one model: not there for whom it does not concern.
 SINGLE = {
     "GET /api/v1/releases/<name>",
+    "GET /api/v1/releases/<name>/stream",
     "GET /api/v1/releases/<name>/logs",
     "GET /api/v1/releases/<name>/report",
     "GET /api/v1/releases/<name>/increments",
@@ -81,6 +83,7 @@ SINGLE = {
     "GET /-/releases/<name>",
     "GET /-/releases/<name>/live",
     "GET /-/releases/<name>/pictures",
+    "GET /-/releases/<name>/stream",
     "GET /-/releases/<name>/logs",
 }
 ASKING = {
@@ -148,6 +151,14 @@ def stores(request):
     if os.environ.get("SEGUE_TEST_SCENARIOS") != "postgres":
         return {}
     return {"database": request.getfixturevalue("postgres").new_database()}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def streams_that_end():
+    """Who is asked may be let in, and is told nothing then."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(streams, "LONGEST_SECONDS", 0.0)
+        yield
 
 
 @pytest.fixture(scope="module")

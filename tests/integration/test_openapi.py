@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from policies import roles
 from service.identity import access, tokens
 from service.openapi.operations import OPERATIONS, WEB
+from service.showing import streams
 from tests import described
 from tests.scenarios.conftest import WINE, World
 from tests.serving import Served
@@ -32,8 +33,11 @@ def world(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def http(world):
+    """The servers; streams end at once, of whatever release they are."""
     servers = {name: Served(getattr(world, name).application) for name in ("web", "intake")}
-    yield {name: f"http://127.0.0.1:{server.port}" for name, server in servers.items()}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(streams, "LONGEST_SECONDS", 0.0)
+        yield {name: f"http://127.0.0.1:{server.port}" for name, server in servers.items()}
     for server in servers.values():
         server.end()
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from dataclasses import dataclass
 
 import pytest
@@ -115,13 +116,15 @@ class World:
             self.settings, self.inbox, self._door, lambda a: tokens.actor(self.store, a), self.clock
         )
         self.intake = described.client(intake)
-        self.web = described.client(create_web(self.parts, self.series))
+        self.stop = threading.Event()  # ends streams
+        self.web = described.client(create_web(self.parts, self.series, self.stop))
         self.people = {name: tokens.make(self.store, name) for name in ("ann", "bob", "eve")}
         self.deliveries = 0
         self.load = (1500, {})
         self.stuck = None  # shares (percent, by backend) that the data plane serves, whatever was written
 
     def close(self):
+        self.stop.set()
         self.store.close()
         self.inbox.close()
         self.series.close()

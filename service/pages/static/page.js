@@ -1,4 +1,5 @@
-// What needs a script and loses nothing without one: a link that logs in, one open form at a time, sliders.
+// What needs a script and loses nothing without one: a link that logs in, one open form at a time, sliders, and a
+// release that goes on: it is looked at when its stream says so, and often where there is no room for one.
 document.querySelector("form[data-at-once]")?.requestSubmit();
 document.addEventListener("toggle", (event) => {
   if (!event.target.matches?.(".command") || !event.target.open) return;
@@ -19,4 +20,45 @@ for (const field of document.querySelectorAll("input[data-low]")) {
   field.addEventListener("input", follow);
   field.after(slider);
   follow();
+}
+
+const OFTEN = 2000, SELDOM = 10000, TURN = 1000, TOGETHER = 100, REFUSED = 60000; // milliseconds
+const going = () => document.querySelector("#live[data-stream]");
+let stream, waiting, looked = Date.now(), again = 0;
+
+function look() {
+  looked = Date.now();
+  waiting = undefined;
+  going()?.dispatchEvent(new Event("look"));
+}
+
+function shut() {
+  stream?.close();
+  stream = undefined;
+}
+
+function listen() {
+  stream = new EventSource(going().dataset.stream);
+  for (const kind of ["entry", "release", "end"]) {
+    stream.addEventListener(kind, () => { waiting ??= setTimeout(look, TOGETHER); });
+  }
+  stream.addEventListener("end", shut);
+  stream.addEventListener("error", () => {
+    if (stream?.readyState !== EventSource.CLOSED) return; // it comes again by itself
+    shut();
+    again = Date.now() + REFUSED;
+  });
+}
+
+// A page that nobody sees holds no stream: a browser has six connections to a server, for all its tabs.
+function turn() {
+  if (document.hidden || !going()) return shut();
+  if (!stream && Date.now() >= again) listen();
+  if (Date.now() - looked >= (stream?.readyState === EventSource.OPEN ? SELDOM : OFTEN)) look();
+}
+
+if (going()) {
+  setInterval(turn, TURN);
+  document.addEventListener("visibilitychange", turn);
+  turn();
 }
