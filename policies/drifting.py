@@ -125,11 +125,16 @@ def open_names(target: Target) -> tuple[str, ...]:
     return tuple(one for one in target.apart.splitlines() if one not in target.accepted.splitlines())
 
 
-def told(target: Target) -> str:
-    """All of it for people, with what becomes of it or what they can do; "" where there is none."""
+def found(target: Target) -> str:
+    """What somebody else changed, and what names something else than serves, for people; "" for nothing."""
     drift = f"changed by somebody else: {target.drift}" if target.drift else ""
-    found = "\n".join(part for part in (drift, *open_names(target)) if part)
-    return f"{found}\n{following(target)}" if found else ""
+    return "\n".join(part for part in (drift, *open_names(target)) if part)
+
+
+def told(target: Target) -> str:
+    """The same, with what becomes of it or what they can do."""
+    said = found(target)
+    return f"{said}\n{following(target)}" if said else ""
 
 
 def following(target: Target) -> str:

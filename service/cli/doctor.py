@@ -4,7 +4,8 @@ import os
 import shutil
 import sys
 
-from policies import trust
+from policies import drifting, trust
+from policies.release import Target
 from policies.spec.declaration import Model
 from policies.trust import Trust
 from service import clusters, keys, plugins, processes, sources, up
@@ -142,6 +143,7 @@ def _stored(chosen: Settings) -> list[Finding]:
         known, dead = store.sources(), store.dead()
         connected = [cluster.name for cluster in store.clusters()]
         models = [model_of(row) for row in store.models()]
+        targets = [target_of(row, row.name) for row in store.targets()]
     except (StartError, StoreError) as reason:
         return [Finding("store", ok=False, detail=str(reason), mend="look at the disk or the database")]
     found = [_source(chosen, source, models) for source in known]
@@ -150,7 +152,16 @@ def _stored(chosen: Settings) -> list[Finding]:
     found += _rooms(known, models)
     given_up = Finding("work", not dead, f"{len(dead)} given up", "see why: segue events --failed")
     store.close()
-    return [*found, _dockerfiles(chosen, connected), given_up]
+    return [*found, *_drifts(targets), _dockerfiles(chosen, connected), given_up]
+
+
+def _drifts(targets: list[Target]) -> list[Finding]:
+    """Where somebody else changed what serves, or what names it, as the last look saw it."""
+    return [
+        Finding(f"target {one.name}", ok=False, detail=said, mend=drifting.following(one))
+        for one in targets
+        if (said := drifting.found(one))
+    ]
 
 
 def _rooms(known: list[Source], models: list[Model]) -> list[Finding]:

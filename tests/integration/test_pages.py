@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from policies.release import Phase
 from service.identity import sessions, tokens
 from service.pages import door
+from service.reconciler import NAMES_SECONDS
 from tests.scenarios.conftest import CHURN, World
 from tests.serving import Served
 from tests.visiting import Visitor
@@ -471,6 +472,47 @@ def test_given_up_work_is_shown_with_a_button_that_has_it_done_again(world, bob)
     name = re.search(r"/-/events/([\w-]+)", bob.get("/-/events?failed=1").text)[1]
     assert "dead" in bob.text(f"/-/events/{name}")
     assert "Done:" in bob.press("replay-event")
+
+
+def changed(world, what="kubectl-edit gave <b>all</b> to the old one"):
+    """Somebody else goes back; a look sees it."""
+    target = world.target()
+    world.router.change(target.name, what, {target.previous.backend: 100.0})
+    world.clock.now += NAMES_SECONDS
+    world.settle(1)
+
+
+def test_what_somebody_else_changed_is_shown_and_repaired_as_it_was_seen(world, bob):
+    world.live()
+    release = world.rollout()
+    world.play(40, until=release.name)
+    path = "/-/targets/wine/production"
+    changed(world)
+    assert "changed by somebody else: kubectl-edit gave <b>all</b>" in bob.text("/-/")
+    shown = bob.text(path)
+    assert "Changed by somebody else" in shown
+    assert "kubectl-edit gave <b>all</b> to the old one" in shown
+    late = bob.form("repair")
+    changed(world, "carol did, too")
+    assert "it has changed since you looked" in bob.send(late)
+    bob.get(path)
+    assert "Done:" in bob.press("repair")
+    world.settle(1)
+    assert world.weights()[release.backend] == 100
+    assert "Changed by somebody else" not in bob.text(path)
+
+
+def test_what_is_taken_for_right_is_called_not_proven_where_it_serves(world, bob):
+    world.live()
+    release = world.rollout()
+    world.play(40, until=release.name)
+    changed(world)
+    bob.get("/-/targets/wine/production")
+    assert "Done:" in bob.press("adopt", reason="the <i>new</i> one is slow")
+    world.settle(1)
+    assert world.target().previous.backend == release.backend
+    for page in ("/-/", "/-/targets/wine/production"):
+        assert "took it for right: the <i>new</i> one is slow" in bob.text(page)
 
 
 # --- what is shown ---------------------------------------------------------------------------

@@ -1,7 +1,11 @@
 """What a route of Segue's own says of its versions: set beside other filters, and no difference by itself."""
 
+import copy
+import json
+
 from policies.place import served_by
-from service.adapters.kubernetes import own_route, stamps
+from service.adapters.kubernetes import own_route, records, stamps
+from service.adapters.kubernetes.records import Record
 from service.ports.traffic import Backend, Route
 
 NAMES = ("fraud-1.shop", "fraud-2.other")
@@ -48,3 +52,37 @@ def test_a_route_with_and_without_names_is_the_same_route_and_one_with_a_wrong_n
     ref = named["rules"][0]["backendRefs"][0]
     ref["filters"][1]["responseHeaderModifier"]["set"] = said(NAMES[1])
     assert own_route.own_differences(named, bare, "shop") != []
+
+
+def newer_form():
+    """The route as a Segue that is yet to come may write it: one more filter, and one more rule."""
+    live = copy.deepcopy(stamps.stamped(spec("none"), "shop"))
+    live["rules"][0]["backendRefs"][0]["filters"].append({"type": "RequestMirror", "requestMirror": {}})
+    live["rules"].append(
+        {"matches": [{"path": {"type": "Exact", "value": "/yet-to-come"}}], "backendRefs": []}
+    )
+    return live
+
+
+def test_what_a_newer_segue_adds_is_nobodys_change_and_other_shares_are():
+    wanted = stamps.stamped(spec("none"), "shop")
+    assert own_route.own_differences(newer_form(), wanted, "shop") != []
+    assert own_route.own_differences(newer_form(), wanted, "shop", newer=True) == []
+    moved = newer_form()
+    moved["rules"][0]["backendRefs"][0]["weight"] += 1
+    assert own_route.own_differences(moved, wanted, "shop", newer=True) != []
+    fewer = newer_form()
+    del fewer["rules"][1]
+    assert own_route.own_differences(fewer, wanted, "shop", newer=True) != []
+
+
+def test_a_record_says_of_which_form_the_route_is_that_it_stands_in():
+    live = {"metadata": {"name": "fraud", "namespace": "shop"}}
+    written = records.with_record(live, "fraud/production", Record("me", 1, 0, form=records.FORM + 1))
+    assert records.records(written)["fraud/production"].form == records.FORM + 1
+    text = written["metadata"]["annotations"][records.ANNOTATION]
+    earlier = {
+        "fraud/production": {k: v for k, v in json.loads(text)["fraud/production"].items() if k != "form"}
+    }
+    written["metadata"]["annotations"][records.ANNOTATION] = json.dumps(earlier)
+    assert records.records(written)["fraud/production"].form == 0

@@ -189,7 +189,8 @@ class GatewayRouter(Recorded):
         if self._place.route is not None:
             return splits.differences(self._shape, live["spec"], record, namespace_of(live))
         wanted = self._own(records.route_of(target, record))["spec"]
-        return own_route.own_differences(live["spec"], wanted, namespace_of(live))
+        newer = record.form > records.FORM
+        return own_route.own_differences(live["spec"], wanted, namespace_of(live), newer=newer)
 
     # --- reading ------------------------------------------------------------------------------
 

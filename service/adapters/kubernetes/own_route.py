@@ -49,12 +49,13 @@ def own_spec(route: Route, gateway: str, namespace: str) -> dict[str, Any]:
     return {"parentRefs": [parent], "rules": [split, *shown, missing, *kept]}
 
 
-def own_differences(spec: Mapping[str, Any], wanted: Mapping[str, Any], namespace: str) -> list[str]:
-    """What a route of our own has otherwise than we wrote it."""
+def own_differences(
+    spec: Mapping[str, Any], wanted: Mapping[str, Any], namespace: str, *, newer: bool = False
+) -> list[str]:
+    """What a route of our own has otherwise than we wrote it. `newer`: a newer Segue wrote it, which may say
+    more than we know: then only the shares in what we know count."""
     found = []
-    if [_essence(rule, namespace) for rule in spec.get("rules") or []] != [
-        _essence(rule, namespace) for rule in wanted["rules"]
-    ]:
+    if _said(spec, wanted, namespace, newer=newer) != _said(wanted, wanted, namespace, newer=newer):
         refs = GatewayApi().rules(spec)
         found.append(splits.shown(GatewayApi(), refs, namespace))
     if [parent(one, namespace) for one in spec.get("parentRefs") or []] != [
@@ -62,6 +63,14 @@ def own_differences(spec: Mapping[str, Any], wanted: Mapping[str, Any], namespac
     ]:
         found.append("it is attached elsewhere")
     return found
+
+
+def _said(spec: Mapping[str, Any], wanted: Mapping[str, Any], namespace: str, *, newer: bool) -> list[Any]:
+    rules = spec.get("rules") or []
+    if not newer:
+        return [_essence(rule, namespace) for rule in rules]
+    known = [rule.get("matches") for rule in wanted["rules"]]
+    return [_shares(rule, namespace) for rule in rules if rule.get("matches") in known]
 
 
 def _rule(matches: list[Any], refs: list[Any]) -> Rule:
@@ -119,6 +128,11 @@ def _cookie(route: Route) -> str:
 
 def _ref(backend: Backend, namespace: str) -> dict[str, Any]:
     return {**routes_manifest.ref(backend, namespace), "weight": part(backend.weight, WHOLE)}
+
+
+def _shares(rule: Mapping[str, Any], namespace: str) -> Any:
+    refs = rule.get("backendRefs") or []
+    return rule.get("matches"), [(routes_manifest.key_of(ref, namespace), ref.get("weight")) for ref in refs]
 
 
 def _essence(rule: Mapping[str, Any], namespace: str) -> Any:

@@ -17,6 +17,9 @@ from service.ports.traffic import Backend, Route
 ANNOTATION = "segue.dev/traffic"
 REVERT_SECONDS = 60.0  # within which so many reverts are a war
 REVERTS = 3
+# What Segue writes into its routes beside the split; a change to that raises it. 1: who answered (`stamps`).
+# A worker of before, beside a newer one's, then takes what it does not know of for nobody's change.
+FORM = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,7 @@ class Record:
     """The newest write to one target. Without backends: removed, and the order is remembered.
 
     `found`: what Segue found, a JSON value of the router that wrote it. `reverts`: when somebody was
-    seen to have undone a write, in epoch seconds.
+    seen to have undone a write, in epoch seconds. `form`: of whoever wrote it.
     """
 
     owner: str
@@ -34,6 +37,7 @@ class Record:
     sticky: Literal["none", "cookie", "header"] = "none"
     found: tuple[dict[str, Any], ...] = ()
     reverts: tuple[float, ...] = ()
+    form: int = FORM
 
     @property
     def order(self) -> tuple[int, int]:
@@ -108,6 +112,7 @@ def _record(stored: Mapping[str, Any]) -> Record:
         stored["sticky"],
         tuple(dict(one) for one in stored["found"]),
         tuple(float(at) for at in stored["reverts"]),
+        int(stored.get("form", 0)),
     )
 
 
@@ -120,4 +125,5 @@ def _stored(record: Record) -> dict[str, Any]:
         "sticky": record.sticky,
         "found": list(record.found),
         "reverts": list(record.reverts),
+        "form": record.form,
     }
