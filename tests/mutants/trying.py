@@ -10,6 +10,7 @@ import json
 import os
 import resource
 import signal
+import tempfile
 import time
 import types
 from dataclasses import dataclass, field
@@ -73,16 +74,16 @@ def in_children(todo, workers, limits, say=lambda _: None):
     while waiting or running:
         while waiting and len(running) < workers:
             number = waiting.pop(0)
-            reading, writing = os.pipe()
+            answer = tempfile.TemporaryFile()  # noqa: SIM115 - a pipe might be too small for it
             child = os.fork()
             if child == 0:
-                _be_a_child(todo[number], writing, limits[number])
-            os.close(writing)
-            running[child] = (number, reading)
+                _be_a_child(todo[number], answer.fileno(), limits[number])
+            running[child] = (number, answer)
         child, _ = os.waitpid(-1, 0)
-        number, reading = running.pop(child)
-        with os.fdopen(reading) as pipe:
-            text = pipe.read()
+        number, answer = running.pop(child)
+        with answer:
+            answer.seek(0)
+            text = answer.read()
         answers[number] = json.loads(text) if text else None
         say(number)
     return answers
