@@ -12,9 +12,12 @@ MLFLOW_READY := $(MLFLOW)/.ready
 # So have programs of others that send to Segue or write what it reads, for tests with real ones.
 SENDERS := .venvs/senders
 SENDERS_READY := $(SENDERS)/.ready
+# What mutants are made with has one, too: nothing else needs it.
+MUTANTS := .venvs/mutants
+MUTANTS_READY := $(MUTANTS)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-labels image check test fuzz test-faults test-faults-whole test-hosts test-hosts-whole test-browser test-cluster test-cluster-whole bench bench-guards bench-guards-whole bench-peers lock clean
+.PHONY: help setup demo demo-labels image check test fuzz test-faults test-faults-whole test-hosts test-hosts-whole test-browser test-cluster test-cluster-whole test-mutants bench bench-guards bench-guards-whole bench-peers lock clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -40,6 +43,12 @@ $(SENDERS_READY): requirements/senders.txt | $(READY)
 	@echo "Setting up $(SENDERS): GTO, and the libraries of CloudEvents and of Standard Webhooks ..."
 	@$(PYTHON) -m venv --clear --without-pip $(SENDERS)
 	@$(UV) pip install --quiet --python $(SENDERS)/bin/python --require-hashes -r requirements/senders.txt
+	@touch $@
+
+$(MUTANTS_READY): requirements/mutants.txt | $(READY)
+	@echo "Setting up $(MUTANTS): mutmut ..."
+	@$(PYTHON) -m venv --clear --without-pip $(MUTANTS)
+	@$(UV) pip install --quiet --python $(MUTANTS)/bin/python --require-hashes -r requirements/mutants.txt
 	@touch $@
 
 demo: $(READY) $(MLFLOW_READY) ## nine releases, played on this machine; KEEP=1 leaves it running
@@ -101,6 +110,9 @@ test-cluster: $(READY) $(MLFLOW_READY) ## tests on a real Kubernetes, built (onc
 test-cluster-whole: $(READY) $(MLFLOW_READY) ## the same with what takes minutes: every seed, 10,000 generated specs (about an hour)
 	SEGUE_TEST_SEEDS=4 SEGUE_TEST_SPECS=10000 SEGUE_TEST_ORDERS=10000 $(CLUSTER) $(CLUSTER_TESTS) --timeout 3600
 
+test-mutants: $(READY) $(MUTANTS_READY) ## small changes to the guards and the rollout machine, of which tests must notice 85 %; SLICE=50: so many of each, SEED=2 for others
+	$(BIN)/python -m tests.mutants --number $(or $(SLICE),200) --seed $(or $(SEED),1)
+
 bench: $(READY) ## all benchmarks, as ratios to their limits (about sixteen minutes)
 	@failed=0; for name in build up rollback recovery intake spent live; do $(BIN)/python bench/$$name.py || failed=1; echo; done; $(BIN)/python -m bench.guards --seconds 60 || failed=1; exit $$failed
 
@@ -114,7 +126,7 @@ bench-peers: $(READY) ## Segue beside Argo Rollouts and Flagger on a real cluste
 	$(BIN)/python -m tests.cluster.local run $(BIN)/python -m bench.peers --rounds $(or $(ROUNDS),1)
 
 lock: $(READY) ## write the hashed requirements anew from pyproject.toml
-	for name in bootstrap mlflow senders; do $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/$$name.in -o requirements/$$name.txt; done
+	for name in bootstrap mlflow senders mutants; do $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/$$name.in -o requirements/$$name.txt; done
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --only-binary :all: --no-emit-index-url --no-header -c requirements/mlflow.txt examples/diabetes/requirements.in -o examples/diabetes/requirements.lock
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded --extra postgres pyproject.toml -o requirements/app.txt
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra embedded --extra postgres --extra pictures --group dev -c requirements/app.txt pyproject.toml requirements/build.in -o requirements/dev.txt

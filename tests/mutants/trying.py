@@ -1,0 +1,196 @@
+"""Runs tests against mutants, each in a process of its own that is forked once all tests are collected.
+
+A mutant is made by giving its function another code object, so that whoever holds the function has the mutant.
+"""
+
+import cProfile
+import importlib
+import inspect
+import json
+import os
+import resource
+import signal
+import tempfile
+import time
+import types
+from dataclasses import dataclass, field
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+from tests.mutants.targets import GROUPS, ROOT
+
+SLOW = 1.0  # CPU seconds, and a test is left out: those that play many rollouts take longer
+CPU_SECONDS = 3.0  # of tests, for one mutant; the quickest come first
+ENDLESS = 4.0  # times as long as its tests took without it, and a mutant is taken for one that never ends
+EXAMPLES = 25  # of a property that does not say how many
+FILES = {str(ROOT / file) for files in GROUPS.values() for file in files}
+
+
+@dataclass(eq=False)
+class Trial:
+    """A plugin for pytest: what each test reaches is seen first, then each mutant is tried.
+
+    `results` holds for each mutant the test that killed it, "timeout", or None if it survived.
+    """
+
+    mutants: list
+    workers: int
+    say: object
+    results: list = field(default_factory=list)
+
+    def pytest_configure(self):
+        """The same few examples each time; pytest wants to be the first to import Hypothesis."""
+        from hypothesis import HealthCheck, settings  # noqa: PLC0415
+
+        few = {"derandomize": True, "database": None, "deadline": None, "max_examples": EXAMPLES}
+        settings.register_profile("mutants", suppress_health_check=list(HealthCheck), **few)
+        settings.load_profile("mutants")
+
+    def pytest_runtestloop(self, session):
+        if session.testsfailed:
+            raise pytest.UsageError("tests cannot be collected")
+        reach, broken = _reached(session.items, self.workers)
+        if broken:
+            raise pytest.UsageError(f"tests fail without any mutant: {broken[:3]}")
+        self.say(
+            f"{len(reach)} of {len(session.items)} tests, {sum(t for _, t in reach.values()):.0f} s of CPU"
+        )
+        todo = [(lambda m=m: _try(m, session.items, reach)) for m in self.mutants]
+        limits = [
+            ENDLESS * sum(reach[i.nodeid][1] for i in _chosen(m, session.items, reach)) + 5
+            for m in self.mutants
+        ]
+        self.results = [
+            answer if answer is not None else "timeout"
+            for answer in in_children(todo, self.workers, limits, self.say)
+        ]
+        return True
+
+
+def in_children(todo, workers, limits, say=lambda _: None):
+    """What each function answers (as JSON) in a forked child; None for one that was killed for its CPU time."""
+    answers, running, waiting = [None] * len(todo), {}, list(range(len(todo)))
+    while waiting or running:
+        while waiting and len(running) < workers:
+            number = waiting.pop(0)
+            answer = tempfile.TemporaryFile()  # noqa: SIM115 - a pipe might be too small for it
+            child = os.fork()
+            if child == 0:
+                _be_a_child(todo[number], answer.fileno(), limits[number])
+            running[child] = (number, answer)
+        child, _ = os.waitpid(-1, 0)
+        number, answer = running.pop(child)
+        with answer:
+            answer.seek(0)
+            text = answer.read()
+        answers[number] = json.loads(text) if text else None
+        say(number)
+    return answers
+
+
+def _be_a_child(function, writing, limit):
+    resource.setrlimit(resource.RLIMIT_CPU, (int(limit) + 1, int(limit) + 2))
+    resource.setrlimit(resource.RLIMIT_DATA, (3 << 30, 3 << 30))
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 1)
+    os.dup2(nothing, 2)
+    try:
+        answer = json.dumps(function()).encode()
+    except BaseException as error:  # noqa: BLE001 - a mutant may raise what it likes
+        answer = json.dumps(f"{type(error).__name__}").encode()
+    os.write(writing, answer)
+    os._exit(0)
+
+
+def _reached(items, workers):
+    """For each quick test the functions that it reaches, and its CPU seconds; and the tests that fail as it is."""
+    files = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    todo = [(lambda some=some: [_look(item) for item in some]) for some in files.values()]
+    reach, broken = {}, []
+    for some in in_children(todo, workers, [600.0] * len(todo)):
+        if not isinstance(some, list):
+            raise pytest.UsageError(f"tests cannot be looked at: {some}")
+        for nodeid, functions, seconds, failed in some:
+            if seconds < SLOW:
+                reach[nodeid] = (frozenset(map(tuple, functions)), seconds)
+                broken += [nodeid] if failed else []
+    return reach, broken
+
+
+class _TooSlow(BaseException):
+    """Nothing that a test catches."""
+
+
+def _look(item):
+    profile = cProfile.Profile(subcalls=False, builtins=False)
+    signal.signal(signal.SIGPROF, _stop)
+    signal.setitimer(signal.ITIMER_PROF, SLOW)
+    began = time.process_time()
+    profile.enable()
+    failed = _fails(item)
+    profile.disable()
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    seconds = time.process_time() - began
+    codes = (entry.code for entry in profile.getstats())
+    functions = [
+        (code.co_filename, code.co_qualname)
+        for code in codes
+        if isinstance(code, types.CodeType) and code.co_filename in FILES
+    ]
+    return item.nodeid, functions, seconds, failed
+
+
+def _stop(*_):
+    raise _TooSlow
+
+
+def _fails(item):
+    return any(report.failed for report in runtestprotocol(item, log=False, nextitem=None))
+
+
+def _chosen(mutant, items, reach):
+    """The tests that reach the mutant's function, the quickest first, as many as there is time for."""
+    # An inner function has its outer one's name before its own.
+    file, name = str(ROOT / mutant["file"]), mutant["function"]
+    near = [
+        item
+        for item in items
+        if item.nodeid in reach
+        and any(f == file and (n == name or n.startswith(f"{name}.<")) for f, n in reach[item.nodeid][0])
+    ]
+    chosen, spent = [], 0.0
+    for item in sorted(near, key=lambda one: reach[one.nodeid][1]):
+        spent += reach[item.nodeid][1]
+        if spent > CPU_SECONDS:
+            break
+        chosen.append(item)
+    return chosen
+
+
+def _try(mutant, items, reach):
+    """The test that kills it, or None where no test does."""
+    put_in(mutant)
+    for item in _chosen(mutant, items, reach):
+        if _fails(item):
+            return [item.nodeid]
+    return []
+
+
+def put_in(mutant):
+    """Change the function in this process."""
+    module = importlib.import_module(mutant["file"].removesuffix(".py").replace("/", "."))
+    owner, _, name = mutant["function"].rpartition(".")
+    holder = getattr(module, owner) if owner else module
+    function = vars(holder)[name]
+    function = inspect.unwrap(getattr(function, "__func__", function))
+    made = {}
+    code = compile(
+        "from __future__ import annotations\n" + mutant["source"], function.__code__.co_filename, "exec"
+    )
+    exec(code, vars(module), made)  # noqa: S102 - a mutant of our own function
+    changed = made[name]
+    function.__code__, function.__defaults__ = changed.__code__, changed.__defaults__
+    function.__kwdefaults__ = changed.__kwdefaults__
