@@ -21,6 +21,7 @@ from service.ports.metrics import MetricSource
 from service.ports.organisations import Organisation
 from service.ports.others import Others
 from service.ports.outcomes import Refused
+from service.ports.recordings import Noted
 from service.ports.registries import ImageRegistry, ModelRegistry
 from service.ports.run_metrics import RunMetrics
 from service.ports.signatures import ImageSignatures
@@ -48,7 +49,8 @@ class Site:
     `ask` looks at a workload's health before users see it: its URL, the router's address where it
     shows previews, the backend's name and the path. `adoption` is there where workloads may exist
     that Segue did not start, `room` where a version has more than one copy, `others` where somebody
-    else shifts the traffic and nothing is changed.
+    else shifts the traffic and nothing is changed, `noted` where what is noted of answers is not in files
+    of this machine.
     """
 
     workloads: Workload
@@ -59,6 +61,7 @@ class Site:
     adoption: Adoption | None = None
     room: Room | None = None
     others: Others | None = None
+    noted: Noted | None = None
 
 
 def _no_signatures(source: Source) -> ImageSignatures:
