@@ -7,13 +7,30 @@ import pytest
 
 from policies.place import Place
 from policies.recording import Keep, Recording
-from service.adapters.kubernetes import labels, own_route, recorders_manifest, records, splits, stamps
+from service.adapters.kubernetes import (
+    labels,
+    own_route,
+    recorders_manifest,
+    records,
+    shadowing,
+    splits,
+    stamps,
+)
 from service.adapters.kubernetes.answers import Taken
 from service.adapters.kubernetes.gateway import GatewayRouter
-from service.adapters.kubernetes.kinds import DEPLOYMENT, ENDPOINT_SLICE, GATEWAY, HTTP_ROUTE, PDB, SERVICE
+from service.adapters.kubernetes.kinds import (
+    DEPLOYMENT,
+    ENDPOINT_SLICE,
+    GATEWAY,
+    HTTP_ROUTE,
+    NETWORK_POLICY,
+    PDB,
+    SERVICE,
+)
 from service.adapters.kubernetes.recorders import Recorders
 from service.adapters.kubernetes.shapes.known import SHAPES
 from service.machine.installation import TOKEN
+from service.ports.clusters import Served
 from service.ports.connections import Cluster
 from service.ports.outcomes import Refused, Retry
 from service.ports.traffic import Backend, Route
@@ -405,3 +422,64 @@ def test_the_key_of_what_is_hashed_is_the_one_that_the_pod_makes_of_the_token(cl
 def test_another_installation_has_another_key(cluster, recorders, tmp_path):
     other = Recorders(cluster, CLUSTER, PLACE, Settings(home=tmp_path / "another"))
     assert other.key(TARGET, VERSIONS) != recorders.key(TARGET, VERSIONS)
+
+
+# --- what lets nobody in ---------------------------------------------------------------------------
+
+WORN = recorders_manifest.marks(labels.labels(TARGET, "r", "me"))
+BY_COMPONENT = {"matchLabels": {recorders_manifest.COMPONENT: recorders_manifest.RECORDER}}
+
+
+def policy(selector, types=("Ingress",), name="deny"):
+    return {"metadata": {"name": name}, "spec": {"podSelector": selector, "policyTypes": list(types)}}
+
+
+@pytest.mark.parametrize(
+    ("policies", "shut"),
+    [
+        ([], ""),
+        ([policy({})], "deny"),
+        ([{"metadata": {"name": "old"}, "spec": {"podSelector": {}}}], "old"),  # no types: what comes in
+        ([policy({}, ("Egress",))], ""),
+        ([policy({"matchLabels": {"app": "fraud"}})], ""),
+        ([policy({"matchExpressions": [{"key": "app", "operator": "DoesNotExist"}]})], "deny"),
+        ([policy({"matchExpressions": [{"key": "app", "operator": "Exists"}]})], ""),
+        ([policy({"matchExpressions": [{"key": "app", "operator": "In", "values": ["a"]}]})], ""),
+        ([policy({"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["a"]}]})], "deny"),
+        ([policy({}), policy(BY_COMPONENT, name="let-in")], ""),
+        ([policy({}), policy(BY_COMPONENT, ("Egress",), name="let-out")], "deny"),
+    ],
+)
+def test_a_policy_that_lets_nobody_in_to_its_pods_is_named(policies, shut):
+    assert recorders_manifest.shut_out(policies, WORN) == shut
+
+
+def test_nothing_is_made_where_a_policy_lets_nobody_in(cluster, router):
+    cluster.objects[NETWORK_POLICY, "deny"] = policy({})
+    with pytest.raises(Refused, match=r"ml/deny lets nobody in .*segue-recorder"):
+        router.set(ROUTE)
+    assert cluster.made == []
+
+
+def test_the_doctor_says_that_requests_can_be_copied_or_what_stands_against_it(cluster):
+    def said(place=PLACE):
+        found = shadowing.possible(cluster, CLUSTER, Served(TARGET, place, shadow=True))
+        return [(one.ok, one.detail) for one in found]
+
+    assert said() == [(True, "its requests can be copied, by pods of Segue's own image in ml")]
+    marks = {"labels": labels.labels(TARGET, "fraud-3", "me")}
+    ports = [{"port": 80, "appProtocol": "kubernetes.io/ws"}]
+    cluster.create(SERVICE, NAMESPACE, {"metadata": {"name": "fraud-3", **marks}, "spec": {"ports": ports}})
+    cluster.objects[NETWORK_POLICY, "deny"] = policy({})
+    assert [(ok, detail.split(" ")[2]) for ok, detail in said()] == [
+        (False, "ml/fraud-3"),
+        (False, "ml/deny"),
+    ]
+    (first, *_) = said(Place("prod", NAMESPACE, "fraud", "edge/shop"))
+    assert first == (
+        False,
+        "the route edge/shop is in another namespace than its versions, whose recorder it may not lead to",
+    )
+    for route in (None, "ingress/ml/shop"):
+        (first, *_) = said(Place("prod", NAMESPACE, "fraud", route))
+        assert first == (False, "requests are copied only where an HTTPRoute leads to the versions")

@@ -15,7 +15,7 @@ from policies.place import Place
 from service.adapters.kubernetes import labels, manifests, recorders_manifest
 from service.adapters.kubernetes.answers import Taken
 from service.adapters.kubernetes.api import Api
-from service.adapters.kubernetes.kinds import DEPLOYMENT, ENDPOINT_SLICE, PDB, POD, SERVICE
+from service.adapters.kubernetes.kinds import DEPLOYMENT, ENDPOINT_SLICE, NETWORK_POLICY, PDB, POD, SERVICE
 from service.adapters.kubernetes.recorders_manifest import COMPONENT, RECORDER
 from service.adapters.kubernetes.routes_manifest import service_of
 from service.adapters.kubernetes.standing import Standing
@@ -30,7 +30,6 @@ from service.recorder.spool import Note
 from service.settings import Settings
 
 LOOKS = 2  # at a time: whichever pod answers, so that each is asked every second or so
-_PLAIN = {None, "http", "kubernetes.io/http"}  # what a Service's port says of itself where it is HTTP/1.1
 
 
 class Recorders:
@@ -130,14 +129,9 @@ class Recorders:
     def _check_plain(self, backend: Backend) -> None:
         """A version whose Service says that it speaks something else would answer nobody there."""
         namespace, name, port = service_of(backend)
-        found = self._api.get(SERVICE, namespace, name) or {"spec": {}}
-        ports = found["spec"].get("ports") or []
-        spoken = next((one.get("appProtocol") for one in ports if one.get("port") == port), None)
-        if spoken not in _PLAIN or backend.url.startswith("https://"):
-            raise Refused(
-                f"the Service {namespace}/{name} speaks {spoken or 'https'}, and what copies requests passes"
-                " on plain HTTP/1.1 alone; write `strategy: canary`"
-            )
+        spoken = recorders_manifest.spoken(self._api.get(SERVICE, namespace, name), port)
+        if backend.url.startswith("https://") or spoken:
+            raise Refused(recorders_manifest.told_spoken(f"{namespace}/{name}", spoken or "https"))
 
     def _make(self, name: str, target: str, order: between.Order) -> None:
         if self._image is None:
@@ -145,6 +139,9 @@ class Recorders:
                 "what copies requests in a cluster is Segue's own image; name it: SEGUE_BUILDER_IMAGE"
             )
         worn = recorders_manifest.marks(labels.labels(target, name, self._owner))
+        shut = recorders_manifest.shut_out(self._api.list(NETWORK_POLICY, self._namespace), worn)
+        if shut:
+            raise Refused(recorders_manifest.told_shut_out(shut, self._namespace))
         pods = recorders_manifest.pods_for(self._ready_behind(order.stable.backend))
         bodies = (
             (SERVICE, recorders_manifest.service(name, worn)),

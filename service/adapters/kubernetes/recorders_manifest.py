@@ -5,6 +5,7 @@ two at least, drained before they end, and restricted as pod security asks.
 """
 
 import hashlib
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from service.adapters.kubernetes import job_manifest, manifests
@@ -18,6 +19,7 @@ Object = dict[str, Any]
 PREFIX = "segue-shadow-"  # each recorder's Service is called so, and nothing else of Segue's
 COMPONENT, RECORDER = "app.kubernetes.io/component", "segue-recorder"
 LEAST, MOST = 2, 20  # pods
+_PLAIN = {None, "http", "kubernetes.io/http"}  # what a Service's port says of itself where it is HTTP/1.1
 COMMAND = ("python3", "-m", "service.recorder.pod")
 _ASKED = {"cpu": "100m", "memory": "128Mi"}
 _MOST_MEMORY = "512Mi"
@@ -43,6 +45,57 @@ def backend_of(name: str, namespace: str) -> Backend:
 def marks(worn: dict[str, str]) -> dict[str, str]:
     """The labels of all that belongs to a recorder; network policies can go by the component."""
     return {**worn, COMPONENT: RECORDER}
+
+
+def shut_out(policies: Iterable[Mapping[str, Any]], worn: Mapping[str, str]) -> str:
+    """The network policy that selects a recorder's pods where none speaks of recorders; empty: there is none.
+
+    What selects a pod lets in only what some policy names. Whether that is the gateway cannot be seen, so one
+    that selects by the component is taken for somebody's word that it is.
+    Contract: https://kubernetes.io/docs/concepts/services-networking/network-policies/
+    """
+    found = [one for one in policies if _takes_in(one["spec"]) and _selects(one["spec"], worn)]
+    if any(COMPONENT in _keys(one["spec"]) for one in found):
+        return ""
+    return str(found[0]["metadata"]["name"]) if found else ""
+
+
+def told_shut_out(policy: str, namespace: str) -> str:
+    """What to write where a policy shuts them out."""
+    return (
+        f"the NetworkPolicy {namespace}/{policy} lets nobody in to the pods that copy requests; write one"
+        f" with podSelector {{matchLabels: {{{COMPONENT}: {RECORDER}}}}} that lets the gateway in at port"
+        f" {between.PORT}"
+    )
+
+
+def _takes_in(spec: Mapping[str, Any]) -> bool:
+    return "Ingress" in (spec.get("policyTypes") or ["Ingress"])
+
+
+def _selects(spec: Mapping[str, Any], worn: Mapping[str, str]) -> bool:
+    selector = spec.get("podSelector") or {}
+    said = all(worn.get(key) == value for key, value in (selector.get("matchLabels") or {}).items())
+    return said and all(_fits(one, worn) for one in selector.get("matchExpressions") or [])
+
+
+def _fits(one: Mapping[str, Any], worn: Mapping[str, str]) -> bool:
+    there, values = worn.get(one["key"]), one.get("values") or []
+    match one["operator"]:
+        case "In":
+            return there in values
+        case "NotIn":
+            return there not in values
+        case "Exists":
+            return there is not None
+        case _:
+            return there is None
+
+
+def _keys(spec: Mapping[str, Any]) -> set[str]:
+    selector = spec.get("podSelector") or {}
+    said = set(selector.get("matchLabels") or {})
+    return said | {one["key"] for one in selector.get("matchExpressions") or [] if one["operator"] == "In"}
 
 
 def pods_for(ready: int) -> int:
@@ -72,6 +125,21 @@ def service(name: str, labels: dict[str, str]) -> Object:
     ports = (("http", between.PORT), ("control", between.CONTROL))
     made = [{"name": said, "port": at, "targetPort": said, "protocol": "TCP"} for said, at in ports]
     return manifests.service(name, labels, made)
+
+
+def spoken(service: Mapping[str, Any] | None, port: int | None) -> str:
+    """What a Service says that it speaks at a port (None: at any) where that is not plain HTTP/1.1."""
+    ports = (service or {"spec": {}})["spec"].get("ports") or []
+    said = (one.get("appProtocol") for one in ports if port in {None, one.get("port")})
+    return next((str(one) for one in said if one not in _PLAIN), "")
+
+
+def told_spoken(service: str, protocol: str) -> str:
+    """What to write where a version speaks something else."""
+    return (
+        f"the Service {service} speaks {protocol}, and what copies requests passes on plain HTTP/1.1 alone;"
+        " write `strategy: canary`"
+    )
 
 
 def spec_of(order: between.Order) -> str:
