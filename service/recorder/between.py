@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 
 from service.recorder.orders import Leg, leg_of
 
-VARIABLE = "SEGUE_RECORDER"  # of the pod's environment: its order
+VARIABLE = "RECORDER_ORDER"  # of the pod's environment: its order
 PORT, CONTROL = 8080, 8081
 READY = "/ready"  # answers 200 once both versions were reached
 NOTES = "/notes"

@@ -1,4 +1,4 @@
-"""The process of a recorder's pod: `python -m service.recorder.pod`, with its order in `SEGUE_RECORDER`."""
+"""The process of a recorder's pod: `python -m service.recorder.pod`, with its order in `RECORDER_ORDER`."""
 
 import asyncio
 import gc
