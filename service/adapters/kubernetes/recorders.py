@@ -62,9 +62,9 @@ class Recorders:
         if known["metadata"].get("deletionTimestamp"):
             raise Retry("an earlier recorder of its answers is still being ended", after=1.0)
         if known["metadata"]["annotations"].get(labels.SPEC) != recorders_manifest.spec_of(order):
-            self._delete(name)
-            raise Retry("an earlier recorder of its answers was told otherwise; it is made anew", after=1.0)
-        wanted, there = known["spec"]["replicas"], known.get("status", {}).get("availableReplicas", 0)
+            self._tell(known, order)
+            raise Retry("the recorder of its answers is told otherwise", after=1.0)
+        wanted, there = known["spec"]["replicas"], recorders_manifest.ready(known)
         if there < wanted:
             raise Retry(f"{there} of {wanted} pods of the recorder are ready{self._why(known)}", after=1.0)
 
@@ -155,6 +155,21 @@ class Recorders:
                 known = self._api.get(kind, self._namespace, name)
                 if known is not None:
                     labels.check_owner(known, self._owner)
+
+    def _tell(self, known: Object, order: between.Order) -> None:
+        """Pod by pod: users may be answered by them. It stays the image that runs already."""
+        (container,) = known["spec"]["template"]["spec"]["containers"]
+        made = recorders_manifest.deployment(
+            known["metadata"]["name"], known["metadata"]["labels"], order, container["image"], 0
+        )
+        patch = {
+            "metadata": {
+                "annotations": made["metadata"]["annotations"],
+                "resourceVersion": known["metadata"]["resourceVersion"],
+            },
+            "spec": {"template": made["spec"]["template"]},
+        }
+        self._api.patch(DEPLOYMENT, self._namespace, known["metadata"]["name"], patch)
 
     def _delete(self, name: str) -> None:
         """The Deployment last: where it is, an end that broke off is found again."""

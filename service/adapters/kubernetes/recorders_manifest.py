@@ -22,7 +22,7 @@ LEAST, MOST = 2, 20  # pods
 _PLAIN = {None, "http", "kubernetes.io/http"}  # what a Service's port says of itself where it is HTTP/1.1
 COMMAND = ("python3", "-m", "service.recorder.pod")
 _ASKED = {"cpu": "100m", "memory": "128Mi"}
-_MOST_MEMORY = "512Mi"
+_MOST = {"cpu": "1", "memory": "512Mi"}
 
 
 def name_of(owner: str, target: str, stable: str, candidate: str) -> str:
@@ -127,6 +127,14 @@ def service(name: str, labels: dict[str, str]) -> Object:
     return manifests.service(name, labels, made)
 
 
+def ready(deployment: Mapping[str, Any]) -> int:
+    """How many pods of a recorder's Deployment run its order and are surely known to all data planes."""
+    status = deployment.get("status") or {}
+    if status.get("observedGeneration") != deployment["metadata"].get("generation"):
+        return 0
+    return int(min(status.get("updatedReplicas", 0), status.get("availableReplicas", 0)))
+
+
 def spoken(service: Mapping[str, Any] | None, port: int | None) -> str:
     """What a Service says that it speaks at a port (None: at any) where that is not plain HTTP/1.1."""
     ports = (service or {"spec": {}})["spec"].get("ports") or []
@@ -179,7 +187,7 @@ def _container(order: between.Order, image: str) -> Object:
         "command": list(COMMAND),
         "env": [{"name": between.VARIABLE, "value": job_manifest.literal(order.text())}],
         "ports": [{"name": said, "containerPort": at, "protocol": "TCP"} for said, at in ports],
-        "resources": {"requests": dict(_ASKED), "limits": {"memory": _MOST_MEMORY}},
+        "resources": {"requests": dict(_ASKED), "limits": dict(_MOST)},
         "readinessProbe": _probe(between.READY, every=1, failures=3),
         "livenessProbe": _probe(ALIVE, every=10, failures=6),
         # Data planes may send to a pod for some seconds after it was told to end.
