@@ -19,7 +19,7 @@ from service.recorder.kept import Kept, marks
 from service.recorder.noting import Noting
 from service.recorder.orders import ALIVE
 from service.recorder.pairing import Answered
-from service.recorder.passing import REQUEST_ID, Asked, Models, read
+from service.recorder.passing import REQUEST_ID, Asked, Models, read, server
 from service.recorder.proxy import answered
 
 MOST_COPIES = 64  # that wait for the candidate; what comes beyond is not copied, and counted as lost
@@ -133,8 +133,8 @@ async def serve(doubling: Doubling, ports: tuple[int, int], stop: asyncio.Event,
     await doubling.models.open()
     runners = []
     for port, handle in zip(ports, (doubling.handle, doubling.control), strict=True):
-        server = web.Server(handle, access_log=None, keepalive_timeout=_KEPT_OPEN)
-        runners.append(web.ServerRunner(server, shutdown_timeout=grace))
+        listening = server(handle, keepalive_timeout=_KEPT_OPEN)
+        runners.append(web.ServerRunner(listening, shutdown_timeout=grace))
         await runners[-1].setup()
         await web.TCPSite(runners[-1], None, port, backlog=1024).start()
     await stop.wait()

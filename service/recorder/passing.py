@@ -6,8 +6,9 @@ A user's answer is written before anything is noted of it. A model that cannot b
 import contextlib
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, TCPConnector, web
 from multidict import CIMultiDict
@@ -19,7 +20,9 @@ from service.recorder.orders import LEG, MOST_ASKED
 REQUEST_ID = "X-Request-Id"
 MOST_ID = 200  # characters of an id that somebody gave
 COPY_SECONDS = 60.0  # in which a copy that nobody waits for is to be answered
+MOST_LINE = 1 << 16  # bytes of a header, or of a path: no fewer than models take
 _KEPT_OPEN = 1.0  # seconds: shorter than model servers keep a connection that nobody uses
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 _OURS = {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "expect", LEG.lower()}
 _AS_THEY_ARE = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")  # or aiohttp adds its own
 
@@ -74,6 +77,8 @@ class Models:
             timeout=ClientTimeout(total=None, sock_connect=2.0),
             auto_decompress=False,
             skip_auto_headers=_AS_THEY_ARE,
+            max_line_size=MOST_LINE,
+            max_field_size=MOST_LINE,
         )
 
     async def close(self) -> None:
@@ -136,6 +141,11 @@ class Models:
         seen = await _stream(request, found, streamed)
         took = time.perf_counter() - began
         return Passed(found.status, time.time(), took, seen, _encoding(found), streamed)
+
+
+def server(handle: Handler, **also: Any) -> web.Server:
+    """What listens, and takes what models take."""
+    return web.Server(handle, access_log=None, max_line_size=MOST_LINE, max_field_size=MOST_LINE, **also)
 
 
 async def read(request: web.BaseRequest) -> Asked:

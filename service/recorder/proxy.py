@@ -11,7 +11,7 @@ from aiohttp import web
 from service.recorder.noting import Noting
 from service.recorder.orders import ALIVE, LEG, Followed, Leg
 from service.recorder.pairing import Answered
-from service.recorder.passing import REQUEST_ID, Asked, Models, Passed, read
+from service.recorder.passing import REQUEST_ID, Asked, Models, Passed, read, server
 
 
 class Proxy:
@@ -70,7 +70,7 @@ def answered(noting: Noting, leg: Leg, name: str, passed: Passed) -> Answered:
 async def serve(proxy: Proxy, port: int, stop: asyncio.Event, grace: float) -> int:
     """Listen on loopback until told to stop; then what is in hand is finished, for so many seconds."""
     await proxy.models.open()
-    runner = web.ServerRunner(web.Server(proxy.handle, access_log=None), shutdown_timeout=grace)
+    runner = web.ServerRunner(server(proxy.handle), shutdown_timeout=grace)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port, backlog=1024).start()
     await stop.wait()

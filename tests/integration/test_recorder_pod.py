@@ -112,6 +112,14 @@ def test_who_gives_no_id_is_given_one_that_both_versions_get(start, models):
     assert models[0].heard[REQUEST_ID] == models[1].heard[REQUEST_ID] == name
 
 
+def test_long_headers_and_paths_go_through(start, models):
+    pod = start()
+    long = "a" * 20_000
+    url = f"http://127.0.0.1:{pod.users}/{long}"
+    assert requests.get(url, headers={"X-Long": long}, timeout=5).text == f"one /{long}"
+    assert models[0].heard["X-Long"] == long
+
+
 def test_nothing_is_copied_before_somebody_takes_the_notes(start, models):
     pod = start()
     assert pod.post().ok
