@@ -1,10 +1,26 @@
 """A candidate in the shadow on a real cluster: judged by copies of real requests before any user sees it."""
 
+import time
+from dataclasses import replace
+
+import pytest
 import requests
 
+from policies.place import Place
+from policies.recording import Recording
+from service.adapters.kubernetes.api import Api
+from service.adapters.kubernetes.gateway import GatewayRouter
 from service.adapters.kubernetes.kinds import HTTP_ROUTE
+from service.adapters.kubernetes.recorders import Recorders
 from service.adapters.kubernetes.recorders_manifest import COMPONENT, RECORDER
+from service.machine.installation import TOKEN
+from service.ports.connections import Cluster
+from service.ports.outcomes import Retry
+from service.ports.traffic import Backend, Route
+from service.recorder.spool import Pair
+from service.settings import Settings
 from tests.cluster.load import Load
+from tests.cluster.objects import deployment, http_route, service
 from tests.cluster.routing import Gateway
 from tests.cluster.whole import SETTLED, Control, eventually
 from tests.running import wait_until
@@ -62,7 +78,7 @@ def push(control, number, *, flipped=False):
     )
 
 
-def recorders(kubectl, namespace):
+def left(kubectl, namespace):
     return kubectl.get("deployments,services,pdb", "-n", namespace, "-l", f"{COMPONENT}={RECORDER}")["items"]
 
 
@@ -85,7 +101,7 @@ def test_a_wrong_candidate_is_found_before_any_user_sees_it_and_a_good_one_goes_
 
             push(control, 3)
             name = control.next_release("echo", after=["rel-1", "rel-2"])
-            eventually(lambda: recorders(kubectl, namespace), "nothing records its answers")
+            eventually(lambda: left(kubectl, namespace), "nothing records its answers")
             good = control.outcome(name)
             assert good["phase"] == "promoted", control.say("show", good["name"])
             assert good["proven"], control.say("show", good["name"])
@@ -96,7 +112,81 @@ def test_a_wrong_candidate_is_found_before_any_user_sees_it_and_a_good_one_goes_
         assert {version for version, _ in counts} == {first["backend"], good["backend"]}
         assert {status for _, status in counts} == {200}
         assert set(load.counts(after + SETTLED)) == {(good["backend"], 200)}
-    assert recorders(kubectl, namespace) == []
+    assert left(kubectl, namespace) == []
+
+
+HOST = "shadow.test"
+
+
+def site(kubeconfig, namespace, home, image):
+    """The router and the recorders of a Deployment with a route, as a worker has them."""
+    (home / "secrets").mkdir()
+    (home / "secrets" / TOKEN).write_text("operators")
+    cluster = Cluster("test", kubeconfig=str(kubeconfig), namespace=namespace, owner="tests")
+    place, api = Place("test", namespace, "fraud", f"{namespace}/fraud"), Api.of(cluster)
+    recorders = Recorders(api, cluster, place, Settings(home=home, builder_image=image))
+    return GatewayRouter(api, cluster, place, recorders=recorders), recorders
+
+
+def written(router, route):
+    """As soon as it can be."""
+    until = time.monotonic() + 120
+    while True:
+        try:
+            return router.set(route)
+        except Retry as reason:
+            assert time.monotonic() < until, reason
+            time.sleep(0.5)
+
+
+@pytest.mark.whole
+def test_no_request_is_lost_when_a_shadow_begins_and_ends_and_when_its_pods_are_replaced(
+    kubeconfig, kubectl, images, segue_image, gateway, namespace, tmp_path
+):
+    image = "{repository}@{digest}".format(**segue_image)
+    for number in ("1", "2"):
+        kubectl.apply(deployment(namespace, f"fraud-{number}", images.model(number), replicas=2))
+        kubectl.apply(service(namespace, f"fraud-{number}"))
+        kubectl.rolled_out(namespace, f"fraud-{number}")
+    kubectl.apply(http_route(namespace, "fraud", HOST, gateway.reference, {"fraud-1": 1}))
+    router, recorders = site(kubeconfig, namespace, tmp_path, image)
+    one, two = (
+        Backend(f"fraud-{number}.{namespace}", f"http://fraud-{number}.{namespace}.svc:80", weight)
+        for number, weight in ((1, 100.0), (2, 0.0))
+    )
+    plain = Route("fraud/production", 1, (one, two))
+    copied = replace(plain, recording=Recording(copies=True), copied=two.name)
+    heard = {}
+
+    def pairs():
+        notes, known = recorders.take("fraud/production", (one.name, two.name), heard, heard)
+        heard.update(known)
+        return [note for note in notes if isinstance(note, Pair)]
+
+    def enough():
+        seen.extend(pairs())
+        return len(seen) > 300
+
+    with Load(gateway.url, {"Host": HOST}) as load:
+        eventually(lambda: load.counts()["1", 200] > 50, "the route does not answer")
+        begun = load.now()
+        for number in range(1, 6, 2):
+            seen = []
+            written(router, replace(copied, attempt=number))
+            eventually(enough, "nothing is copied")
+            assert {(pair.stable_status, pair.status) for pair in seen} == {(200, 200)}
+            if number == 3:
+                chosen = ("pods", "-n", namespace, "-l", f"{COMPONENT}={RECORDER}")
+                for pod in [found["metadata"]["name"] for found in kubectl.get(*chosen)["items"]]:
+                    kubectl.run("delete", "pod", pod, "-n", namespace)
+                    written(router, replace(copied, attempt=number))  # the next one is ready
+            written(router, replace(plain, attempt=number + 1))
+            until = load.now() + SETTLED
+            while load.now() < until:
+                time.sleep(0.3)
+    assert load.story(begun) == ""
+    assert set(load.counts(begun)) == {("1", 200)}
+    assert left(kubectl, namespace) == []
 
 
 def test_traefik_answers_nobody_on_a_rule_that_asks_it_to_mirror():
