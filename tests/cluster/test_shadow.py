@@ -130,13 +130,14 @@ def site(kubeconfig, namespace, home, image):
 
 def written(router, route):
     """As soon as it can be."""
-    until = time.monotonic() + 120
-    while True:
+
+    def tried():
         try:
             return router.set(route)
-        except Retry as reason:
-            assert time.monotonic() < until, reason
-            time.sleep(0.5)
+        except Retry:
+            return None
+
+    return eventually(tried, "it cannot be written", 180)
 
 
 @pytest.mark.whole
