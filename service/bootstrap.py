@@ -23,6 +23,7 @@ from service.ports.organisations import Organisation
 from service.ports.others import Others
 from service.ports.outcomes import Refused
 from service.ports.receivers import Receiver
+from service.ports.recordings import Noted
 from service.ports.registries import ImageRegistry, ModelRegistry
 from service.ports.run_metrics import RunMetrics
 from service.ports.signatures import ImageSignatures
@@ -52,7 +53,8 @@ class Site:
     `ask` looks at a workload's health before users see it: its URL, the router's address where it
     shows previews, the backend's name and the path. `adoption` is there where workloads may exist
     that Segue did not start, `room` where a version has more than one copy, `others` where somebody
-    else shifts the traffic and nothing is changed, `kept` where others may change what runs.
+    else shifts the traffic and nothing is changed, `kept` where others may change what runs, `noted` where
+    what is noted of answers is not in files of this machine.
     """
 
     workloads: Workload
@@ -64,6 +66,7 @@ class Site:
     room: Room | None = None
     others: Others | None = None
     kept: Kept | None = None
+    noted: Noted | None = None
 
 
 def _no_archive(place: str) -> Archive:

@@ -71,10 +71,11 @@ REASONS: dict[str, str] = {
     "evaluate.image": "evaluations run only in the version's own image here",
     "bluegreen": "the router here cannot switch at once",
     "shadow": "the router here cannot copy requests",
-    "shadow.cluster": (
-        "in a cluster nothing pairs both versions' answers; requests are copied on this machine only:"
-        " write `strategy: canary`"
+    "shadow.route": (
+        "in a cluster requests are copied only where an HTTPRoute leads to the versions: Segue's own, or one"
+        " named as `route: namespace/name`; elsewhere write `strategy: canary`"
     ),
+    "shadow.sample": "in a cluster no bodies are kept of copied requests; leave `sample` out",
     "guards.labels.by": (
         "in a cluster nothing notes who answered which request; let the rows name the version, as the"
         " answer's header X-Segue-Served-By says it"
@@ -236,6 +237,8 @@ def _rollout(environment: Environment, at: str) -> Iterator[Need]:
 def _in_cluster(model: Model, environment: Environment, at: str) -> Iterator[Need]:
     if in_cluster(model, environment):
         yield from recorded(environment, at)
+    if environment.strategy is Strategy.SHADOW and not _by_http_route(model):
+        yield Need(f"{at}strategy", "shadow.route", "shadow")
     routeless = isinstance(model.serve, ServeDeployment) and model.serve.route is None
     if routeless and environment.strategy is Strategy.CANARY:
         yield Need(f"{at}strategy", "switch", environment.strategy.value)
@@ -252,12 +255,23 @@ def in_cluster(model: Model, environment: Environment) -> bool:
 
 
 def recorded(environment: Environment, at: str) -> Iterator[Need]:
-    """What needs the recorder, which is on this machine only."""
-    if environment.strategy is Strategy.SHADOW:
-        yield Need(f"{at}strategy", "shadow.cluster", "shadow")
+    """What the recorder of this machine does, and those in clusters do not."""
+    if environment.strategy is Strategy.SHADOW and environment.shadow.sample > 0:
+        yield Need(f"{at}shadow.sample", "shadow.sample", f"{environment.shadow.sample * 100:g}%")
     for guard in environment.guards:
         if guard.by_request:
             yield Need(f"{at}guards.{guard.name}.by", "guards.labels.by", "request")
+
+
+def _by_http_route(model: Model) -> bool:
+    """Whether requests go by Segue's own route, or by an HTTPRoute of the team's."""
+    match model.serve:
+        case ServeDeployment(route=route):
+            return route is not None and route.count("/") == 1
+        case ServeServices():
+            return False
+        case _:
+            return True
 
 
 def _sticky(model: Model, environment: Environment) -> str:

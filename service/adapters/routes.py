@@ -85,8 +85,10 @@ def _check_whole(route: Route) -> None:
 
 def _check_recording(route: Route, capabilities: frozenset[str]) -> None:
     copies = route.recording is not None and route.recording.copies
-    if route.recording is not None and "recording" not in capabilities:
-        raise Refused(f"{route.target}: this router can neither copy requests nor record answers")
+    if copies and "copies" not in capabilities:
+        raise Refused(f"{route.target}: nothing copies the requests of this router")
+    if route.recording is not None and route.recording.assigns and "assigns" not in capabilities:
+        raise Refused(f"{route.target}: nothing notes who answered the requests of this router")
     if copies != bool(route.copied):
         raise Refused(
             f"{route.target}: a copy of each request needs a version that it goes to, and a recorder"

@@ -6,7 +6,7 @@ import sys
 
 from policies import drifting, trust
 from policies.release import Target
-from policies.spec.declaration import Model
+from policies.spec.declaration import Model, Strategy
 from policies.trust import Trust
 from service import clusters, keys, plugins, processes, sources, up
 from service.arrivals import connecting, watching
@@ -40,20 +40,29 @@ def examine_cluster(settings: Settings, name: str) -> list[Finding]:
     installation.check_store(settings)
     store = Store.open(settings.store_url("engine"))
     known = {cluster.name: cluster for cluster in store.clusters()}
-    sticky = {
-        f"{model.name}/{one.name}": one.sticky
+    declared = {
+        f"{model.name}/{one.name}": (one.sticky, one.strategy is Strategy.SHADOW)
         for model in map(model_of, store.models())
         for one in model.environments
     }
     targets = tuple(
-        Served(row.name, target_of(row, row.name).place, sticky.get(row.name, "none"))
+        Served(row.name, target_of(row, row.name).place, *declared.get(row.name, ()))
         for row in store.targets()
     )
     store.close()
     if name not in known:
-        there = ", ".join(known) or "none is connected"
-        raise Refused(f"there is no cluster {name!r}; known: {there}; connect it: segue cluster {name}")
-    return clusters.view(known[name]).examine(tuple(one for one in targets if one.place.cluster == name))
+        names = ", ".join(known) or "none is connected"
+        raise Refused(f"there is no cluster {name!r}; known: {names}; connect it: segue cluster {name}")
+    there = tuple(one for one in targets if one.place.cluster == name)
+    return [*clusters.view(known[name]).examine(there), *_copying(settings, there)]
+
+
+def _copying(settings: Settings, targets: tuple[Served, ...]) -> list[Finding]:
+    """Whether it is known what copies requests, where that is asked for."""
+    if settings.builder_image is not None or not any(one.shadow for one in targets):
+        return []
+    told = "Segue's own image, which copies requests there, is not known"
+    return [Finding("shadow", ok=False, detail=told, mend="name it: SEGUE_BUILDER_IMAGE")]
 
 
 def _python() -> Finding:

@@ -35,6 +35,7 @@ from service.observing.recordings import Recordings
 from service.observing.watched import Watched
 from service.ports.metrics import NoData, Sample
 from service.ports.outcomes import Failed, Gone, PortError, Working
+from service.ports.recordings import Noted
 from service.ports.workloads import Serving
 from service.store import recorded, series
 from service.store.queue import Work
@@ -173,7 +174,8 @@ class Judging:
 
     def _hear_copies(self, one: Watched, known: Judged, now: float) -> None:
         plan, sequence = known.judge.plan, known.state.sequence + 1
-        for what in known.copies.hear(self.recordings, one, plan, sequence, now):
+        notes = known.copies.collect(self.recordings, self._noted(one), one)
+        for what in known.copies.hear(notes, one, plan, sequence, now):
             self._feed(one, known, what)
 
     def _hear_labels(self, one: Watched, known: Judged) -> None:
@@ -185,12 +187,31 @@ class Judging:
             truths = late_labels.truths(read, one, plan.qualities)
         for what in found:
             self._feed(one, known, what)
-        for guard, labels in truths.items():
+        key = self._key(one)
+        for guard, labels in truths.items() if key is not None else ():
             pairs = self.series.pairs(one.release.name, list(labels))
-            judged = late_labels.judged(labels, pairs, self.recordings.secret())
+            judged = late_labels.judged(labels, pairs, key or b"")
             paired = late_labels.paired_news(plan.qualities, known.state, guard, judged, self.clock())
             if paired is not None:
                 self._feed(one, known, paired)
+
+    def _noted(self, one: Watched) -> Noted | None:
+        """Who is asked what was noted of its answers; nobody where that is in files of this machine."""
+        if one.release.place.cluster is None:
+            return None
+        try:
+            return self.parts.at(one.release.place).noted
+        except PortError:  # the cluster is not connected any more
+            return None
+
+    def _key(self, one: Watched) -> bytes | None:
+        """Of the digests that are kept in the place of its answers; None where nobody can say it."""
+        if one.release.place.cluster is None:
+            return self.recordings.secret()
+        noted = self._noted(one)
+        if noted is None or one.stable is None:
+            return None
+        return noted.key(one.release.target, (one.stable, one.release.backend))
 
     def _hear_counters(self, one: Watched, known: Judged, *, fresh: bool) -> None:
         guards = counting.asked(one.release.environment.guards)

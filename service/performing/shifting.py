@@ -39,6 +39,8 @@ def _make_room(room: Room, effect: SetTraffic) -> None:
     """Before a weight is written that needs it; taking traffic back waits for nothing."""
     weights = {share.backend: share.weight for share in effect.shares}
     weight = weights.pop(effect.candidate, 0.0)
+    if effect.recording is not None and effect.recording.copies:
+        weight = 100.0  # of copies, which it is to answer as fast as stable does
     if weight > 0 and weights:
         room.make_room(min(weights), effect.candidate, weight)
 

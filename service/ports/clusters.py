@@ -36,11 +36,13 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A target that serves there, and what keeps its users on a version: `none`, `cookie`, `header`."""
+    """A target that serves there, what keeps its users on a version (`none`, `cookie`, `header`), and whether
+    its requests are copied before a candidate gets any."""
 
     target: str
     place: Place
     sticky: str = "none"
+    shadow: bool = False
 
 
 class ClusterView(Protocol):

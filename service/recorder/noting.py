@@ -50,8 +50,11 @@ class Noting:
     def copied(self, leg: Leg, key: str, one: Answered, asked: bytes) -> None:
         """A copy was answered."""
         users = self._pairing(leg.target).copied(key)
-        if users is None:
-            return
+        if users is not None:
+            self.paired(leg, users, one, asked)
+
+    def paired(self, leg: Leg, users: Answered, one: Answered, asked: bytes) -> None:
+        """Both versions' answers to a request are known; `leg` is the candidate's."""
         self._add(leg.target, _pair(leg, users, one, self.key))
         if self._draws(leg) and len(self.samples) < MOST_SAMPLES:
             bodies = (body.decode("utf-8", "backslashreplace") for body in (asked, users.body, one.body))

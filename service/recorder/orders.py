@@ -79,7 +79,7 @@ class Home:
 
     def read(self) -> dict[str, Leg]:
         """The legs by backend. Raises `OSError` or `ValueError` where they cannot be read."""
-        return {leg.backend: leg for leg in map(_leg, json.loads(self.orders.read_text()))}
+        return {leg.backend: leg for leg in map(leg_of, json.loads(self.orders.read_text()))}
 
 
 class Followed:
@@ -109,7 +109,8 @@ class Followed:
             return
 
 
-def _leg(row: dict[str, object]) -> Leg:
+def leg_of(row: dict[str, object]) -> Leg:
+    """A leg as it was written."""
     made = dict(row["recording"])  # type: ignore[call-overload]
     recording = Recording(**made | {"keep": Keep(made["keep"])})
     return Leg(str(row["target"]), str(row["backend"]), str(row["url"]), recording)

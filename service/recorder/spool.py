@@ -73,7 +73,7 @@ class Spool:
     def write(self, notes: Iterable[Note]) -> bool:
         """Store these in a file of their own; False where there is no room. May raise `OSError`."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        text = json.dumps([[_NAMES[type(note)], *astuple(note)] for note in notes])
+        text = json.dumps([row_of(note) for note in notes])
         if self._size() + len(text) > MOST_BYTES:
             return False
         self._last = max(self._last + 1, time.time_ns() // 1_000_000)
@@ -90,7 +90,7 @@ class Spool:
         """What a file holds; nothing where it is gone, or is none of ours."""
         try:
             rows = json.loads((self._folder / f"{number:014}{_SUFFIX}").read_text())
-            return [_note(row) for row in rows]
+            return [note_of(row) for row in rows]
         except (OSError, ValueError, KeyError, TypeError):
             return []
 
@@ -107,6 +107,12 @@ class Spool:
             return sum(entry.stat().st_size for entry in entries)
 
 
-def _note(row: list[Any]) -> Note:
+def row_of(note: Note) -> list[Any]:
+    """A note as it is written."""
+    return [_NAMES[type(note)], *astuple(note)]
+
+
+def note_of(row: list[Any]) -> Note:
+    """The note that was written so. Raises `KeyError` or `TypeError` for what is none."""
     made: Note = _KINDS[row[0]](*row[1:])
     return made

@@ -76,13 +76,14 @@ ACTOR = [
     ("batch", "jobs", "", "get create update delete"),
     ("core", "pods events resourcequotas", "", "list"),
     ("discovery.k8s.io", "endpointslices", "", "list"),
+    ("networking.k8s.io", "networkpolicies", "", "list"),
     ("core", "pods/log services/proxy", "", "get"),
 ]
 OBSERVER = [
     ("apps", "deployments", "", "get patch"),
     ("core", "services", "", "get"),
     ("core", "pods events", "", "list"),
-    ("core", "pods/log", "", "get"),
+    ("core", "pods/log services/proxy", "", "get"),
 ]
 WEB = [
     ("apps", "deployments", "", "get"),

@@ -15,6 +15,8 @@ ELSEWHERE = {
     "get grpcroutes": "test_existing_route.py::test_the_weights_of_a_grpc_route_are_split_the_same_way",
     "list endpointslices": "test_selector_contract.py::"
     "test_a_confirmed_switch_has_only_the_wanted_pods_behind_the_service",
+    "list networkpolicies": "test_shadow.py::"
+    "test_a_wrong_candidate_is_found_before_any_user_sees_it_and_a_good_one_goes_on_and_no_request_is_lost",
     "list httproutes": "test_doctor.py::"
     "test_a_route_that_is_not_there_and_one_that_goes_past_the_split_are_both_named",
     "update grpcroutes": "test_existing_route.py::test_the_weights_of_a_grpc_route_are_split_the_same_way",
@@ -35,6 +37,8 @@ def test_each_right_is_used(kubeconfig, gateway):
 READERS = {
     "segue-observer": {
         "get pods/log": "test_workloads.py::test_a_model_that_crashes_fails_with_its_last_words",
+        "get services/proxy": "test_shadow.py::"
+        "test_a_wrong_candidate_is_found_before_any_user_sees_it_and_a_good_one_goes_on_and_no_request_is_lost",
         "get services": "test_others.py::test_it_sees_the_images_that_run_and_what_the_route_says",
         "list events": "test_workloads.py::test_an_image_that_is_not_there_is_said_by_name",
         "patch deployments": "test_workloads.py::test_restarts_are_counted_and_survive_the_pod",

@@ -475,3 +475,29 @@ KEPT = {
 def test_users_are_kept_or_it_is_refused_by_what_the_kind_of_route_does(text):
     words = [need.word for need in needs(model(text)) if need.word.startswith("sticky")]
     assert set(words) - EMBEDDED == ({KEPT[text]} if KEPT[text] else set())
+
+
+COPIED = {
+    f"{BUILD}strategy: shadow\nshadow: {{sample: 1%}}\n": set(),
+    f"{BUILD}strategy: shadow\nenvironments: {{production: {{cluster: prod}}}}\n": set(),
+    f"{BUILD}strategy: shadow\nshadow: {{sample: 1%}}\nenvironments: {{production: {{cluster: prod}}}}\n": {
+        "shadow.sample"
+    },
+    f"{TAKEN}strategy: shadow\nroute: ml/fraud\n": set(),
+    f"{TAKEN}strategy: shadow\n": {"shadow.route"},
+    f"{TAKEN}strategy: shadow\nroute: ingress/ml/fraud\n": {"shadow.route"},
+    f"{TAKEN}strategy: shadow\nroute: traefikservice/ml/fraud\n": {"shadow.route"},
+    f"{TAKEN}strategy: canary\nroute: ingress/ml/fraud\n": set(),
+}
+
+
+@pytest.mark.parametrize("text", COPIED)
+def test_requests_are_copied_or_it_is_refused_by_what_leads_to_the_versions(text):
+    words = {need.word for need in needs(model(text)) if need.word.startswith("shadow")}
+    assert words - EMBEDDED == COPIED[text]
+
+
+def test_bodies_are_kept_on_this_machine_alone_also_where_a_connection_says_that_it_is_a_cluster():
+    text = f"{BUILD}strategy: shadow\nshadow: {{sample: 1%}}\n"
+    assert refused(text) == []
+    assert [path for path, _ in refused(text, PROD)] == ["environments.production.shadow.sample"]

@@ -25,6 +25,9 @@ What can be named is: routes that are taken over, and the gateway. `own`: Segue 
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
   verbs: [list]
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [list]
 - apiGroups: [""]
   resources: [pods/log, services/proxy]
   verbs: [get]
@@ -38,7 +41,10 @@ What can be named is: routes that are taken over, and the gateway. `own`: Segue 
 {{- end }}
 {{- end -}}
 
-{{/* The restarts that it sees are written down at the Deployment; what a pod that fails printed is read. */}}
+{{/*
+The restarts that it sees are written down at the Deployment; what a pod that fails printed is read, and what
+a recorder noted of copied requests.
+*/}}
 {{- define "segue.rules.observer" -}}
 - apiGroups: [apps]
   resources: [deployments]
@@ -50,7 +56,7 @@ What can be named is: routes that are taken over, and the gateway. `own`: Segue 
   resources: [pods, events]
   verbs: [list]
 - apiGroups: [""]
-  resources: [pods/log]
+  resources: [pods/log, services/proxy]
   verbs: [get]
 {{- end -}}
 

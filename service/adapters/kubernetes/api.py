@@ -6,7 +6,7 @@ A 409 is `Taken`, `Stale` or `Owned`, a 410 is a list begun anew; all else that 
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal, Self
 from urllib.parse import quote
 
@@ -151,15 +151,40 @@ class Api:
     def proxy(self, namespace: str, service: str, port: int, path: str) -> int | None:
         """The status with which a Service answers a GET, asked through the API server; None where it
         does not answer."""
+        status, _, own = self._through(namespace, service, port, path, (), ())
+        return None if own else status
+
+    def proxied(  # noqa: PLR0917 (who is asked, and what)
+        self,
+        namespace: str,
+        service: str,
+        port: int,
+        path: str,
+        query: Query,
+        headers: Mapping[str, str],
+    ) -> bytes | None:
+        """What a Service answers to a GET with 200, asked through the API server; None where it does not."""
+        status, content, own = self._through(namespace, service, port, path, query, tuple(headers.items()))
+        return content if status == 200 and not own else None
+
+    def _through(  # noqa: PLR0917 (the same)
+        self,
+        namespace: str,
+        service: str,
+        port: int,
+        path: str,
+        query: Query,
+        headers: tuple[tuple[str, str], ...],
+    ) -> tuple[int, bytes, bool]:
+        """Status and content, and whether the API server itself said so. Raises where it may not be asked."""
         asked = Asked(self._server.name, "get", Kind("v1", "services/proxy"), namespace, service)
         place = Kind("v1", "services").path(namespace, f"{service}:{port}", "proxy")
-        status, headers, content = self._server.answer(
-            Call(asked, "GET", place + "/" + quote(path.lstrip("/")), once=True)
-        )
-        told = answers.status_of(content)
-        if told and status in {401, 403}:
-            raise self._server.error(asked, status, headers, content)
-        return None if told else status
+        call = Call(asked, "GET", place + "/" + quote(path.lstrip("/")), query, once=True, headers=headers)
+        status, said, content = self._server.answer(call)
+        own = bool(answers.status_of(content))
+        if own and status in {401, 403}:
+            raise self._server.error(asked, status, said, content)
+        return status, content, own
 
     def watch(
         self, kind: Kind, namespace: str | None, labels: str = "", fields: str = "", seconds: float = 60.0

@@ -16,12 +16,13 @@ from service.adapters.kubernetes.answers import NoSuchKind
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import HTTP_ROUTE, Kind
 from service.adapters.kubernetes.recorded import Object, Recorded, address_of, namespace_of
+from service.adapters.kubernetes.recorders import Recorders
 from service.adapters.kubernetes.records import Record
 from service.adapters.kubernetes.routes_manifest import service_of
 from service.adapters.kubernetes.shapes.known import SHAPES
 from service.ports.connections import MARKING, Cluster
 from service.ports.outcomes import Refused
-from service.ports.traffic import Route
+from service.ports.traffic import Backend, Route
 
 _OWN = frozenset({"weights", "preview"})
 
@@ -34,8 +35,14 @@ class GatewayRouter(Recorded):
     """
 
     def __init__(
-        self, api: Api, cluster: Cluster, place: Place, clock: Callable[[], float] = time.time
+        self,
+        api: Api,
+        cluster: Cluster,
+        place: Place,
+        clock: Callable[[], float] = time.time,
+        recorders: Recorders | None = None,
     ) -> None:
+        """`recorders` are there where requests may be copied: for HTTPRoutes alone."""
         super().__init__(api, cluster, place, clock)
         self._shape = SHAPES[place.routed[0]]
         self.fields = self._shape.fields
@@ -43,6 +50,9 @@ class GatewayRouter(Recorded):
         self.capabilities = _OWN if place.route is None else frozenset({"weights"}) | self._shape.keeps
         if place.route is None and cluster.plane in MARKING:
             self.capabilities |= {"sticky:cookie", "sticky:header"}
+        self._recorders = recorders if HTTP_ROUTE in self._shape.kinds else None
+        if self._recorders is not None:
+            self.capabilities |= {"copies"}
 
     def set(self, route: Route) -> Route:
         """Write the split, then wait until whoever serves the route says that it has this generation."""
@@ -50,8 +60,10 @@ class GatewayRouter(Recorded):
         routes.check(route if _divided(route) else replace(route, sticky="none"), self.capabilities)
         for backend in route.backends:
             service_of(backend)
-        self._change(route.target, lambda live: self._with(live, route))
+        recorder = self._kept(route)
+        self._change(route.target, lambda live: self._with(live, route, recorder))
         self._confirm(route)
+        self._end_recorders(route.target, recorder)
         return route
 
     def get(self, target: str) -> Route | None:
@@ -92,16 +104,41 @@ class GatewayRouter(Recorded):
         routes.check_target(target)
         tombstone = Record(self._cluster.owner, epoch, attempt)
         self._change(target, lambda live: self._without(live, target, tombstone))
+        self._end_recorders(target, None)
 
     def hand_back(self, target: str) -> None:
         """Leave a route that was found as it was found, with no note of ours."""
         routes.check_target(target)
         self._change(target, lambda live: self._without(live, target, None))
+        self._end_recorders(target, None)
         self._last.pop(target, None)
+
+    # --- copying ------------------------------------------------------------------------------
+
+    def _kept(self, route: Route) -> Backend | None:
+        """The recorder that the route is to lead to, which runs; None where nothing is copied."""
+        if self._recorders is None or not route.copied:
+            return None
+        live = self._live(route.target)
+        if live is not None and self._kind != HTTP_ROUTE:
+            told = "is no HTTPRoute, and nothing else's requests are copied"
+            raise Refused(f"{route.target}: {drift.place(live)} {told}; write `strategy: canary`")
+        if live is not None and namespace_of(live) != self._place.namespace:
+            raise Refused(
+                f"{route.target}: {drift.place(live)} is in another namespace than its versions, and may lead"
+                " to no recorder there; move the route, or write `strategy: canary`"
+            )
+        self._recorders.keep(route)
+        return self._recorders.backend(route)
+
+    def _end_recorders(self, target: str, used: Backend | None) -> None:
+        """Those that no route leads to any more."""
+        if self._recorders is not None:
+            self._recorders.end(target, () if used is None else (used.name.partition(".")[0],))
 
     # --- writing ------------------------------------------------------------------------------
 
-    def _with(self, live: Object | None, route: Route) -> Object | None:
+    def _with(self, live: Object | None, route: Route, recorder: Backend | None) -> Object | None:
         """The object that says this split; what was undone by others is counted."""
         own = self._place.route is None
         if live is None and not own:
@@ -111,9 +148,9 @@ class GatewayRouter(Recorded):
         record = self._allowed(live, route.target, (route.epoch, route.attempt))
         record = self._counted(live, route, record)
         self._check_services(live, route, record)
-        written = records.of_route(route, self._cluster.owner, record)
+        written = records.of_route(route, self._cluster.owner, record, recorder)
         if own or live is None:
-            made = self._own(route)
+            made = self._own(records.written_route(route.target, written))
             made = made if live is None else {**live, "spec": made["spec"]}
             if record is None or not record.backends:
                 self._check_unclaimed(made, [0], route.target)
@@ -188,7 +225,7 @@ class GatewayRouter(Recorded):
     def _differences(self, live: Object, target: str, record: Record) -> list[str]:
         if self._place.route is not None:
             return splits.differences(self._shape, live["spec"], record, namespace_of(live))
-        wanted = self._own(records.route_of(target, record))["spec"]
+        wanted = self._own(records.written_route(target, record))["spec"]
         newer = record.form > records.FORM
         return own_route.own_differences(live["spec"], wanted, namespace_of(live), newer=newer)
 

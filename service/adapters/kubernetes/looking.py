@@ -9,7 +9,15 @@ from typing import Any
 
 from policies.place import Place
 from service.adapters.exposition import Strange
-from service.adapters.kubernetes import copying, labels, passing, planes, routes_manifest, splits
+from service.adapters.kubernetes import (
+    copying,
+    labels,
+    passing,
+    planes,
+    routes_manifest,
+    shadowing,
+    splits,
+)
 from service.adapters.kubernetes.answers import NoSuchKind
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import (
@@ -22,6 +30,7 @@ from service.adapters.kubernetes.kinds import (
     INGRESS,
     JOB,
     NAMESPACE,
+    NETWORK_POLICY,
     PDB,
     POD,
     RESOURCE_QUOTA,
@@ -36,7 +45,6 @@ from service.ports.connections import Cluster
 from service.ports.outcomes import PortError, Refused
 
 Object = dict[str, Any]
-_NETWORK_POLICY = Kind("networking.k8s.io/v1", "networkpolicies")
 _POD_MONITOR = Kind("monitoring.coreos.com/v1", "podmonitors")
 _MADE = ("get", "list", "create", "delete")
 # What each part does in the namespaces of its targets, verb by verb.
@@ -49,6 +57,7 @@ RIGHTS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
     (POD, ("list",)),
     (EVENT, ("list",)),
     (ENDPOINT_SLICE, ("list",)),
+    (NETWORK_POLICY, ("list",)),
     (Kind("v1", "pods/log"), ("get",)),
     (Kind("v1", "services/proxy"), ("get",)),
 )
@@ -85,6 +94,8 @@ def examine(api: Api, cluster: Cluster, targets: Sequence[Served]) -> list[Findi
     found += metrics(cluster, targets)
     for one in targets:
         found += _asked(one.target, lambda it=one: existing(api, it.target, it.place, it.sticky))
+        if one.shadow:
+            found += _asked(one.target, lambda it=one: shadowing.possible(api, cluster, it))
     return found
 
 
@@ -327,7 +338,7 @@ def _left_behind(
     worn = deployment["spec"]["template"]["metadata"].get("labels") or {}
     selectors = [one["spec"].get("selector") or {} for one in services]
     dropped = set(copying.apart(worn, [*selectors, copying.own_selector(deployment)]))
-    for kind, key in ((_NETWORK_POLICY, "podSelector"), (_POD_MONITOR, "selector")):
+    for kind, key in ((NETWORK_POLICY, "podSelector"), (_POD_MONITOR, "selector")):
         try:
             known = api.list(kind, place.namespace) if api.allowed("list", kind, place.namespace) else []
         except NoSuchKind:

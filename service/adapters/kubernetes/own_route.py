@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from policies.place import served_by
-from service.adapters.kubernetes import routes_manifest, splits, stamps
+from service.adapters.kubernetes import recorders_manifest, routes_manifest, splits, stamps
 from service.adapters.kubernetes.planes import OWN_SUFFIX
 from service.adapters.kubernetes.routes_manifest import GROUP, parent
 from service.adapters.kubernetes.shapes import WHOLE, part
@@ -40,6 +40,7 @@ def own_spec(route: Route, gateway: str, namespace: str) -> dict[str, Any]:
     shown = [
         _rule([{"path": path, "headers": [_asks(one.name)]}], [_ref(replace(one, weight=100.0), namespace)])
         for one in route.backends
+        if not recorders_manifest.is_recorder(one.name)
     ]
     missing = {"matches": [{"path": path, "headers": [_asks(".*", "RegularExpression")]}]}
     kept = [

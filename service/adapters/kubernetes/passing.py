@@ -6,7 +6,7 @@ Questions as in `looking`: each returns findings, and none of them changes anyth
 from collections.abc import Iterable, Iterator, Sequence
 
 from policies.place import Place
-from service.adapters.kubernetes import claims, labels, own_route, splits
+from service.adapters.kubernetes import claims, labels, own_route, recorders_manifest, splits
 from service.adapters.kubernetes.answers import NoSuchKind
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import HTTP_ROUTE
@@ -26,7 +26,8 @@ def own(api: Api, target: str, place: Place) -> Iterator[Finding]:
         return
     yield from contested(api, target, route, [0])
     refs = route["spec"]["rules"][0].get("backendRefs") or []
-    names = " or ".join(sorted({str(ref["name"]) for ref in refs}))
+    named = {str(ref["name"]) for ref in refs}
+    names = " or ".join(sorted(name for name in named if not recorders_manifest.is_recorder(name)))
     told = f"callers inside the cluster are split where they ask the gateway; who asks Service {names} is not"
     yield Finding(target, ok=True, detail=told)
 

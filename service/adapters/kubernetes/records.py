@@ -7,9 +7,10 @@ that handing back restores exactly that. Pure functions over decoded objects.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from policies.recording import Keep, Recording
 from service.adapters import routes
 from service.ports.outcomes import Refused
 from service.ports.traffic import Backend, Route
@@ -27,7 +28,8 @@ class Record:
     """The newest write to one target. Without backends: removed, and the order is remembered.
 
     `found`: what Segue found, a JSON value of the router that wrote it. `reverts`: when somebody was
-    seen to have undone a write, in epoch seconds. `form`: of whoever wrote it.
+    seen to have undone a write, in epoch seconds. `recorder` takes the requests of the version that has them
+    all while they are copied to `copied`, as `recording` says. `form`: of whoever wrote it.
     """
 
     owner: str
@@ -37,11 +39,21 @@ class Record:
     sticky: Literal["none", "cookie", "header"] = "none"
     found: tuple[dict[str, Any], ...] = ()
     reverts: tuple[float, ...] = ()
+    recording: Recording | None = None
+    copied: str = ""
+    recorder: Backend | None = None
     form: int = FORM
 
     @property
     def order(self) -> tuple[int, int]:
         return self.epoch, self.attempt
+
+    @property
+    def written(self) -> tuple[Backend, ...]:
+        """The split as the object says it."""
+        if self.recorder is None:
+            return self.backends
+        return (*(replace(one, weight=0.0) for one in self.backends), self.recorder)
 
 
 def records(live: Mapping[str, Any]) -> dict[str, Record]:
@@ -81,15 +93,30 @@ def check(record: Record | None, target: str, owner: str, order: tuple[int, int]
     routes.check_order(target, order, record.order)
 
 
-def of_route(route: Route, owner: str, before: Record | None) -> Record:
+def of_route(route: Route, owner: str, before: Record | None, recorder: Backend | None = None) -> Record:
     """The record of this write; what was found and undone before is kept."""
-    fresh = Record(owner, route.epoch, route.attempt, route.backends, route.sticky)
+    fresh = Record(
+        owner,
+        route.epoch,
+        route.attempt,
+        route.backends,
+        route.sticky,
+        recording=route.recording,
+        copied=route.copied,
+        recorder=recorder,
+    )
     return fresh if before is None else replace(fresh, found=before.found, reverts=before.reverts)
 
 
 def route_of(target: str, record: Record) -> Route:
     """The split as it was asked for."""
-    return Route(target, record.epoch, record.backends, record.sticky, record.attempt)
+    asked = (record.recording, record.copied)
+    return Route(target, record.epoch, record.backends, record.sticky, record.attempt, *asked)
+
+
+def written_route(target: str, record: Record) -> Route:
+    """The split as the object says it."""
+    return replace(route_of(target, record), backends=record.written)
 
 
 def undone(record: Record, now: float) -> Record:
@@ -112,12 +139,25 @@ def _record(stored: Mapping[str, Any]) -> Record:
         stored["sticky"],
         tuple(dict(one) for one in stored["found"]),
         tuple(float(at) for at in stored["reverts"]),
-        int(stored.get("form", 0)),
+        form=int(stored.get("form", 0)),
+        **(_shadow(stored["shadow"]) if "shadow" in stored else {}),
     )
 
 
+def _shadow(stored: Mapping[str, Any]) -> dict[str, Any]:
+    said = dict(stored["recording"])
+    recording = Recording(**said | {"keep": Keep(said["keep"])})
+    name, url = stored["recorder"]
+    recorder = Backend(str(name), str(url), 100.0)
+    return {"recording": recording, "copied": str(stored["copied"]), "recorder": recorder}
+
+
 def _stored(record: Record) -> dict[str, Any]:
-    return {
+    shadow: dict[str, Any] = {}
+    if record.recorder is not None and record.recording is not None:
+        at = [record.recorder.name, record.recorder.url]
+        shadow = {"shadow": {"recording": asdict(record.recording), "copied": record.copied, "recorder": at}}
+    return shadow | {
         "owner": record.owner,
         "epoch": record.epoch,
         "attempt": record.attempt,

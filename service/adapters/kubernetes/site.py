@@ -10,6 +10,7 @@ from service.adapters.kubernetes.jobs import KubernetesJobs
 from service.adapters.kubernetes.kept import KeptDeployments
 from service.adapters.kubernetes.metrics import ClusterMetrics
 from service.adapters.kubernetes.others import KubernetesOthers, OnlyWatched
+from service.adapters.kubernetes.recorders import Recorders
 from service.adapters.kubernetes.selector import ServiceSelector
 from service.adapters.kubernetes.workloads import KubernetesWorkloads
 from service.bootstrap import Site
@@ -26,7 +27,8 @@ def open_site(settings: Settings, cluster: Cluster, place: Place) -> Site:
     if place.watched:
         return _watched(api, cluster, place)
     workloads = git_workloads.workloads(settings, api, cluster, place)
-    router = _router(api, cluster, place)
+    recorders = Recorders(api, cluster, place, settings)
+    router = _router(api, cluster, place, recorders)
 
     def ask(url: str, address: str | None, backend: str, health: str) -> str:  # noqa: ARG001
         return _asked(api, place, backend, url, health)
@@ -39,6 +41,7 @@ def open_site(settings: Settings, cluster: Cluster, place: Place) -> Site:
         ask=ask,
         adoption=_TakenOver(workloads, router) if place.deployment else None,
         room=workloads,
+        noted=recorders,
         kept=_kept(api, workloads, place.namespace or cluster.namespace),
     )
 
@@ -81,12 +84,12 @@ class _TakenOver:
         self._router.hand_back(target)
 
 
-def _router(api: Api, cluster: Cluster, place: Place) -> _Router:
+def _router(api: Api, cluster: Cluster, place: Place, recorders: Recorders | None = None) -> _Router:
     if place.deployment is not None and place.route is None:
         return ServiceSelector(api, cluster, place)
     if place.routed[0] == "ingress":
         return IngressRouter(api, cluster, place)
-    return GatewayRouter(api, cluster, place)
+    return GatewayRouter(api, cluster, place, recorders=recorders)
 
 
 def _asked(api: Api, place: Place, backend: str, url: str, health: str) -> str:

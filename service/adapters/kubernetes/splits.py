@@ -32,7 +32,7 @@ def names_of(record: Record | None) -> frozenset[str]:
     if record is None:
         return frozenset()
     found = {name for rule in record.found for name in rule}
-    return frozenset(one.name for one in record.backends) | found
+    return frozenset(one.name for one in record.written) | found
 
 
 def weights(shape: Shape, refs: Sequence[Ref], namespace: str) -> dict[str, int]:
@@ -123,8 +123,8 @@ def shown(shape: Shape, rules: Iterable[Sequence[Ref]], namespace: str) -> str:
 
 
 def _wanted(shape: Shape, record: Record) -> dict[str, int]:
-    whole = shape.whole(record.backends)
-    return {one.name: part(one.weight, whole) for one in record.backends}
+    whole = shape.whole(record.written)
+    return {one.name: part(one.weight, whole) for one in record.written}
 
 
 def _positive(said: Mapping[str, int]) -> dict[str, int]:
@@ -152,7 +152,7 @@ def _split(
                 )
             refs.append(ref)
     known = {shape.key(ref, namespace) for ref in refs}
-    new = [one for one in record.backends if one.name not in known]
+    new = [one for one in record.written if one.name not in known]
     return refs + [_weighted(shape.ref(one, namespace), wanted[one.name]) for one in new]
 
 

@@ -56,7 +56,8 @@ Answer = tuple[int, Mapping[str, str], bytes]
 class Call:
     """One request; `longer`: by how many seconds the answer may be silent longer than others may.
 
-    `once`: its failure is what is asked for, so it is not tried again here.
+    `once`: its failure is what is asked for, so it is not tried again here. `headers`: more of them, for whom
+    the API server passes the request on to.
     """
 
     asked: Asked
@@ -68,6 +69,7 @@ class Call:
     longer: float = 0.0
     login: bool = True
     once: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Transport:
@@ -185,7 +187,7 @@ class Transport:
     def _open(self, call: Call) -> tuple[RESTResponse, Credential | None]:
         credential = self._credentials.current() if self._credentials and call.login else None
         client = self._client_of(credential)
-        headers = {"Accept": "application/json", "Content-Type": call.form}
+        headers = {"Accept": "application/json", "Content-Type": call.form, **dict(call.headers)}
         if credential is not None and credential.token:
             headers["Authorization"] = f"Bearer {credential.token}"
         try:

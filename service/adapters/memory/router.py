@@ -19,7 +19,9 @@ class MemoryRouter:
     router that is slow to reload.
     """
 
-    capabilities: ClassVar[frozenset[str]] = frozenset({"weights", "preview", "sticky:cookie", "recording"})
+    capabilities: ClassVar[frozenset[str]] = frozenset(
+        {"weights", "preview", "sticky:cookie", "copies", "assigns"}
+    )
 
     def __init__(self) -> None:
         self.unconfirmed = 0

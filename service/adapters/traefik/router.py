@@ -31,7 +31,9 @@ Differences = Callable[[dict[str, Any]], list[str]]  # from Traefik's raw data t
 class TraefikRouter:
     """Splits requests by weighted services; a version's preview answers to a header."""
 
-    capabilities: ClassVar[frozenset[str]] = frozenset({"weights", "preview", "sticky:cookie", "recording"})
+    capabilities: ClassVar[frozenset[str]] = frozenset(
+        {"weights", "preview", "sticky:cookie", "copies", "assigns"}
+    )
 
     def __init__(self, layout: Layout, base: str, recorder: RecorderDaemon) -> None:
         self._layout = layout

@@ -1,0 +1,200 @@
+"""Recorders in a cluster: made before a route leads to one, ended after none does, and asked for their notes.
+
+The token by which notes are taken is made of the installation's own, which all its processes have; nothing
+of it is stored anywhere.
+"""
+
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from policies.place import Place
+from service.adapters.kubernetes import labels, manifests, recorders_manifest
+from service.adapters.kubernetes.answers import Taken
+from service.adapters.kubernetes.api import Api
+from service.adapters.kubernetes.kinds import DEPLOYMENT, ENDPOINT_SLICE, NETWORK_POLICY, PDB, POD, SERVICE
+from service.adapters.kubernetes.recorders_manifest import COMPONENT, RECORDER
+from service.adapters.kubernetes.routes_manifest import service_of
+from service.adapters.kubernetes.standing import Standing
+from service.adapters.kubernetes.transport import Object
+from service.machine import installation
+from service.ports.connections import Cluster
+from service.ports.outcomes import Refused, Retry
+from service.ports.traffic import Backend, Route
+from service.recorder import between, kept
+from service.recorder.orders import Leg
+from service.recorder.spool import Note
+from service.settings import Settings
+
+LOOKS = 2  # at a time: whichever pod answers, so that each is asked every second or so
+
+
+class Recorders:
+    """Those of the versions at one place."""
+
+    def __init__(self, api: Api, cluster: Cluster, place: Place, settings: Settings) -> None:
+        self._api = api
+        self._owner = cluster.owner
+        self._namespace = place.namespace
+        self._image = settings.builder_image
+        self._token = settings.secret(installation.TOKEN) or b""
+        self._standing = Standing(api, self._namespace, time.time)
+
+    def backend(self, route: Route) -> Backend:
+        """What a route that copies requests leads to. Raises `Refused` where it could not."""
+        stable = next((one for one in route.backends if one.weight > 0), None)
+        if stable is None:
+            raise Refused(f"{route.target}: requests are copied beside a version that has them all")
+        name = recorders_manifest.name_of(self._owner, route.target, stable.name, route.copied)
+        return recorders_manifest.backend_of(name, self._namespace)
+
+    def keep(self, route: Route) -> None:
+        """Have the route's recorder run. Raises `Retry` until all its pods have reached both versions."""
+        name, order = self.backend(route).name.partition(".")[0], self._order(route)
+        known = self._api.get(DEPLOYMENT, self._namespace, name)
+        if known is None:
+            self._make(name, route.target, order)
+            raise Retry("the recorder of its answers starts", after=1.0)
+        labels.check_owner(known, self._owner)
+        if known["metadata"].get("deletionTimestamp"):
+            raise Retry("an earlier recorder of its answers is still being ended", after=1.0)
+        if known["metadata"]["annotations"].get(labels.SPEC) != recorders_manifest.spec_of(order):
+            self._tell(known, order)
+            raise Retry("the recorder of its answers is told otherwise", after=1.0)
+        wanted, there = known["spec"]["replicas"], recorders_manifest.ready(known)
+        if there < wanted:
+            raise Retry(f"{there} of {wanted} pods of the recorder are ready{self._why(known)}", after=1.0)
+
+    def end(self, target: str, used: Collection[str]) -> None:
+        """End the target's recorders but for those that a route leads to. Their pods answer for some seconds
+        more, in which every data plane has forgotten them."""
+        wanted = {labels.OWNER: labels.value(self._owner), labels.TARGET: labels.value(target)}
+        chosen = labels.selector({**wanted, COMPONENT: RECORDER})
+        for one in self._api.list(DEPLOYMENT, self._namespace, labels=chosen):
+            if one["metadata"]["name"] not in used:
+                self._delete(one["metadata"]["name"])
+
+    # --- the port Noted -------------------------------------------------------------------------
+
+    def take(
+        self,
+        target: str,
+        versions: tuple[str, str],
+        heard: Mapping[str, int],
+        stored: Mapping[str, int],
+    ) -> tuple[list[Note], dict[str, int]]:
+        """Asked through the API server, because Segue may run where no pod can be reached; whichever pod
+        answers tells what only it knows."""
+        name = recorders_manifest.name_of(self._owner, target, *versions)
+        notes: list[Note] = []
+        known = dict(heard)
+        for _ in range(LOOKS):
+            query = [("heard", kept.marked(known.items())), ("stored", kept.marked(stored.items()))]
+            secret = {between.TOKEN: self._token_of(name)}
+            content = self._api.proxied(
+                self._namespace, name, between.CONTROL, between.NOTES, query, headers=secret
+            )
+            if content is None:
+                break
+            who, last, fresh = _heard(content)
+            notes += fresh
+            known |= {who: last} if last else {}
+        return notes, known
+
+    def key(self, target: str, versions: tuple[str, str]) -> bytes:
+        return between.key_of(self._token_of(recorders_manifest.name_of(self._owner, target, *versions)))
+
+    def _token_of(self, name: str) -> str:
+        said = f"notes of {self._owner} {name}".encode()
+        return hmac.new(self._token, said, hashlib.sha256).hexdigest()
+
+    # --- making and ending ----------------------------------------------------------------------
+
+    def _order(self, route: Route) -> between.Order:
+        assert route.recording is not None  # noqa: S101  `backend` was asked before
+        recording = replace(route.recording, sample=0.0)
+        stable = next(one for one in route.backends if one.weight > 0)
+        candidate = next(one for one in route.backends if one.name == route.copied)
+        for one in (stable, candidate):
+            self._check_plain(one)
+        return between.Order(
+            Leg(route.target, stable.name, stable.url, recording),
+            Leg(route.target, candidate.name, candidate.url, recording),
+            between.proof_of(self._token_of(self.backend(route).name.partition(".")[0])),
+        )
+
+    def _check_plain(self, backend: Backend) -> None:
+        """A version whose Service says that it speaks something else would answer nobody there."""
+        namespace, name, port = service_of(backend)
+        spoken = recorders_manifest.spoken(self._api.get(SERVICE, namespace, name), port)
+        if backend.url.startswith("https://") or spoken:
+            raise Refused(recorders_manifest.told_spoken(f"{namespace}/{name}", spoken or "https"))
+
+    def _make(self, name: str, target: str, order: between.Order) -> None:
+        if self._image is None:
+            raise Refused(
+                "what copies requests in a cluster is Segue's own image; name it: SEGUE_BUILDER_IMAGE"
+            )
+        worn = recorders_manifest.marks(labels.labels(target, name, self._owner))
+        shut = recorders_manifest.shut_out(self._api.list(NETWORK_POLICY, self._namespace), worn)
+        if shut:
+            raise Refused(recorders_manifest.told_shut_out(shut, self._namespace))
+        pods = recorders_manifest.pods_for(self._ready_behind(order.stable.backend))
+        bodies = (
+            (SERVICE, recorders_manifest.service(name, worn)),
+            (PDB, manifests.budget(name, worn)),
+            (DEPLOYMENT, recorders_manifest.deployment(name, worn, order, self._image, pods)),
+        )
+        for kind, body in bodies:
+            try:
+                self._api.create(kind, self._namespace, body)
+            except Taken:
+                known = self._api.get(kind, self._namespace, name)
+                if known is not None:
+                    labels.check_owner(known, self._owner)
+
+    def _tell(self, known: Object, order: between.Order) -> None:
+        """Pod by pod: users may be answered by them. It stays the image that runs already."""
+        (container,) = known["spec"]["template"]["spec"]["containers"]
+        made = recorders_manifest.deployment(
+            known["metadata"]["name"], known["metadata"]["labels"], order, container["image"], 0
+        )
+        patch = {
+            "metadata": {
+                "annotations": made["metadata"]["annotations"],
+                "resourceVersion": known["metadata"]["resourceVersion"],
+            },
+            "spec": {"template": made["spec"]["template"]},
+        }
+        self._api.patch(DEPLOYMENT, self._namespace, known["metadata"]["name"], patch)
+
+    def _delete(self, name: str) -> None:
+        """The Deployment last: where it is, an end that broke off is found again."""
+        for kind in (PDB, SERVICE, DEPLOYMENT):
+            known = self._api.get(kind, self._namespace, name)
+            if known is not None:
+                labels.check_owner(known, self._owner)
+                self._api.delete(kind, self._namespace, name, uid=known["metadata"]["uid"])
+
+    def _ready_behind(self, backend: str) -> int:
+        """How many pods of a version answer."""
+        name, _, namespace = backend.partition(".")
+        slices = self._api.list(ENDPOINT_SLICE, namespace, labels=f"kubernetes.io/service-name={name}")
+        points = (point for one in slices for point in one.get("endpoints") or [])
+        return sum((point.get("conditions") or {}).get("ready") is not False for point in points)
+
+    def _why(self, deployment: Object) -> str:
+        chosen = labels.selector(deployment["spec"]["selector"]["matchLabels"])
+        pods = self._api.list(POD, self._namespace, labels=chosen)
+        trouble = self._standing.trouble(deployment, pods)
+        return f": {trouble.words}" if trouble else ""
+
+
+def _heard(content: bytes) -> tuple[str, int, list[Note]]:
+    try:
+        return kept.heard(json.loads(content))
+    except ValueError as error:
+        raise Retry(f"the recorder answers otherwise than it should: {error}", after=1.0) from error

@@ -1,0 +1,25 @@
+"""What was noted of answers to copied requests, where that is not in files of this machine."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from service.recorder.spool import Note
+
+
+class Noted(Protocol):
+    """The notes about one pair of versions of a target."""
+
+    def take(
+        self,
+        target: str,
+        versions: tuple[str, str],
+        heard: Mapping[str, int],
+        stored: Mapping[str, int],
+    ) -> tuple[list[Note], dict[str, int]]:
+        """What comes after what was heard, and what is heard by then, by recorder; `versions` are stable and
+        the candidate. What is stored needs to be told to nobody any more. Raises `PortError`."""
+        ...
+
+    def key(self, target: str, versions: tuple[str, str]) -> bytes:
+        """The key of the digests that are kept in the place of answers."""
+        ...

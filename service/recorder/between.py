@@ -1,0 +1,57 @@
+"""A recorder between a route and one pair of versions: what its pods are told, and how they are asked.
+
+A pod's requests come at `PORT` and go to stable; what is asked of itself comes at `CONTROL`. Nothing that it
+is told is secret: of the token by which Segue takes notes it knows a digest, and the key of the digests that
+are kept in the place of answers is made of the token, so that it has it from the first who showed that.
+"""
+
+import hashlib
+import hmac
+import json
+from dataclasses import asdict, dataclass
+
+from service.recorder.orders import Leg, leg_of
+
+VARIABLE = "RECORDER_ORDER"  # of the pod's environment: its order
+PORT, CONTROL = 8080, 8081
+READY = "/ready"  # answers 200 once both versions were reached
+NOTES = "/notes"
+TOKEN = "X-Segue-Token"  # noqa: S105 (a header's name)
+RECORDER, BATCHES = "recorder", "batches"  # of the answer: who it is of, and [number, notes] each
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Users are answered by `stable`; each request is copied to `candidate`. `proof`: the token's digest."""
+
+    stable: Leg
+    candidate: Leg
+    proof: str
+
+    def text(self) -> str:
+        """As the variable says it: the same order, the same text."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+
+def read(text: str) -> Order:
+    """The order as `Order.text` wrote it. Raises `ValueError` for anything else."""
+    try:
+        stored = json.loads(text)
+        return Order(leg_of(stored["stable"]), leg_of(stored["candidate"]), str(stored["proof"]))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{VARIABLE} is no order of a recorder: {error}") from error
+
+
+def proof_of(token: str) -> str:
+    """By which a pod knows the token, without anybody who reads the pod's order knowing it."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def shows(order: Order, token: str) -> bool:
+    """Whether that is the token."""
+    return hmac.compare_digest(proof_of(token), order.proof)
+
+
+def key_of(token: str) -> bytes:
+    """The key of the digests that are kept in the place of answers."""
+    return hmac.new(token.encode(), b"answers", hashlib.sha256).digest()

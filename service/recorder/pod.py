@@ -1,0 +1,32 @@
+"""The process of a recorder's pod: `python -m service.recorder.pod`, with its order in `RECORDER_ORDER`."""
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+
+from service.recorder import between, doubling
+
+GRACE = 25.0  # seconds in which what is in hand is finished; the pod has 30 after it was told to stop
+
+
+async def run(order: between.Order, ports: tuple[int, int]) -> None:
+    """Until SIGTERM."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await doubling.serve(doubling.Doubling(order), ports, stop, GRACE)
+
+
+def main(arguments: list[str]) -> int:
+    """Run it; two ports may be given, for tests."""
+    users, control = map(int, arguments) if arguments else (between.PORT, between.CONTROL)
+    order = between.read(os.environ.get(between.VARIABLE, "{}"))
+    gc.freeze()  # what was imported lives as long as this does
+    asyncio.run(run(order, (users, control)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

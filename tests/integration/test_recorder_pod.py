@@ -1,0 +1,215 @@
+"""A recorder as its pod runs it: who answers users, what is copied, and who is told what was noted."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+import requests
+
+from policies.place import SERVED_BY, served_by
+from policies.recording import Keep, Recording
+from service.recorder import answers, between
+from service.recorder.between import Order, proof_of
+from service.recorder.doubling import MOST_COPIES
+from service.recorder.kept import heard
+from service.recorder.orders import ALIVE, Leg
+from service.recorder.passing import REQUEST_ID
+from service.recorder.spool import Lost, Pair
+from tests.running import Model, free_port, wait_until
+
+TARGET, TOKEN = "fraud/production", "a-token"
+SHADOW = Recording(copies=True, keep=Keep.ANSWERS)
+
+
+class Pod:
+    """The process, and Segue as it asks it."""
+
+    def __init__(self, stable, candidate, recording=SHADOW):
+        legs = (
+            Leg(TARGET, "one.ml", stable, recording),
+            Leg(TARGET, "two.ml", candidate, recording),
+        )
+        self.users, self.asked = free_port(), free_port()
+        self.said, self.stored, self.notes = "", "", []
+        env = {**os.environ, between.VARIABLE: Order(*legs, proof_of(TOKEN)).text()}
+        argv = [sys.executable, "-P", "-m", "service.recorder.pod", str(self.users), str(self.asked)]
+        self.process = subprocess.Popen(argv, env=env)
+
+    def control(self, path, token=""):
+        query = {"heard": self.said, "stored": self.stored}
+        url = f"http://127.0.0.1:{self.asked}{path}"
+        return requests.get(url, params=query, headers={between.TOKEN: token}, timeout=5)
+
+    def status(self, path):
+        try:
+            return self.control(path).status_code
+        except requests.ConnectionError:
+            return 0
+
+    def take(self):
+        name, last, notes = heard(self.control(between.NOTES, TOKEN).json())
+        if last:
+            self.said = f"{name}:{last}"
+        self.notes += notes
+        return notes
+
+    def pairs(self, count):
+        def are_there():
+            self.take()
+            return len([one for one in self.notes if isinstance(one, Pair)]) >= count
+
+        wait_until(are_there)
+        return [one for one in self.notes if isinstance(one, Pair)]
+
+    def post(self, body=b"{}", **headers):
+        return requests.post(
+            f"http://127.0.0.1:{self.users}/predict?a=1", data=body, headers=headers, timeout=15
+        )
+
+
+@pytest.fixture
+def models():
+    with Model("one") as one, Model("two") as two:
+        yield one, two
+
+
+@pytest.fixture
+def start(models):
+    running = []
+
+    def started(recording=SHADOW, candidate=None):
+        running.append(Pod(models[0].url, candidate or models[1].url, recording))
+        wait_until(lambda: running[-1].status(ALIVE) == 200)
+        return running[-1]
+
+    yield started
+    for pod in running:
+        pod.process.kill()
+        pod.process.wait()
+
+
+def test_users_get_stables_answers_and_each_request_goes_to_the_candidate_too(start, models):
+    pod = start()
+    pod.take()  # whoever takes notes has come
+    given = [pod.post(**{REQUEST_ID: f"r-{n}"}) for n in range(20)]
+    assert {answer.text for answer in given} == {"one /predict?a=1"}
+    pairs = pod.pairs(20)
+    assert {pair.request for pair in pairs} == {f"r-{n}" for n in range(20)}
+    assert {(pair.stable, pair.candidate, pair.same) for pair in pairs} == {("one.ml", "two.ml", False)}
+    assert {(pair.stable_said, pair.said) for pair in pairs} == {("one /predict?a=1", "two /predict?a=1")}
+    assert {answer.headers[SERVED_BY] for answer in given} == {served_by("one.ml")}
+    assert models[1].heard[SERVED_BY] == served_by("two.ml")
+
+
+def test_who_gives_no_id_is_given_one_that_both_versions_get(start, models):
+    pod = start()
+    pod.take()
+    name = pod.post().headers[REQUEST_ID]
+    assert [pair.request for pair in pod.pairs(1)] == [name]
+    assert models[0].heard[REQUEST_ID] == models[1].heard[REQUEST_ID] == name
+
+
+def test_long_headers_and_paths_go_through(start, models):
+    pod = start()
+    long = "a" * 20_000
+    url = f"http://127.0.0.1:{pod.users}/{long}"
+    assert requests.get(url, headers={"X-Long": long}, timeout=5).text == f"one /{long}"
+    assert models[0].heard["X-Long"] == long
+
+
+def test_nothing_is_copied_before_somebody_takes_the_notes(start, models):
+    pod = start()
+    assert pod.post().ok
+    assert models[1].heard == {}
+    pod.take()
+    pod.post(**{REQUEST_ID: "second"})
+    assert [pair.request for pair in pod.pairs(1)] == ["second"]
+
+
+def test_nobody_is_told_without_the_token(start):
+    pod = start()
+    refused = pod.control(between.NOTES, "another")
+    assert (refused.status_code, refused.text) == (403, "only Segue takes notes\n")
+
+
+def test_what_is_hashed_is_known_again_by_the_token_alone(start):
+    pod = start(Recording(copies=True, keep=Keep.HASHED))
+    pod.take()
+    pod.post()
+    (pair,) = pod.pairs(1)
+    assert pair.said == answers.digest("two /predict?a=1", between.key_of(TOKEN))
+
+
+def test_what_is_not_stored_is_told_again_to_who_has_not_heard_it(start):
+    pod = start()
+    pod.take()
+    pod.post(**{REQUEST_ID: "r"})
+    assert len(pod.pairs(1)) == 1
+    last, pod.said = pod.said, ""  # another observer, which goes on from what the first one stored
+    assert [note.request for note in pod.take()] == ["r"]
+    pod.said, pod.stored = "", last
+    assert pod.take() == []
+    pod.stored = ""
+    assert pod.take() == []  # it is gone
+
+
+def test_a_candidate_that_fails_hangs_or_is_away_costs_no_user_anything(start, models):
+    pod = start()
+    pod.take()
+    models[1].status = 500
+    assert pod.post().ok
+    pod.pairs(1)
+    models[1].status, models[1].hold = 200, threading.Event()
+    try:
+        assert all(pod.post().ok for _ in range(5))
+    finally:
+        models[1].hold.set()
+    pairs = pod.pairs(6)
+    assert sorted((pair.stable_status, pair.status) for pair in pairs) == [*[(200, 200)] * 5, (200, 500)]
+
+
+def test_more_copies_than_the_candidate_can_take_are_lost_and_counted(start, models):
+    pod = start()
+    pod.take()
+    models[1].hold = threading.Event()
+    try:
+        assert all(pod.post().ok for _ in range(MOST_COPIES + 3))
+        pod.take()
+        assert sum(one.count for one in pod.notes if isinstance(one, Lost)) == 3
+    finally:
+        models[1].hold.set()
+
+
+def test_a_models_own_502_stays_one_and_a_stable_that_is_away_is_a_503(start, models):
+    pod = start()
+    models[0].status = 502
+    assert pod.post().status_code == 502
+
+
+def test_it_is_ready_once_both_versions_were_reached_and_stays_so(start, models):
+    away = f"http://127.0.0.1:{free_port()}"
+    pod = start(candidate=away)
+    assert pod.status(between.READY) == 503
+    assert f"two.ml cannot be reached at {away}" in pod.control(between.READY).text
+    other = start()
+    assert other.status(between.READY) == 200
+    models[1].shutdown()
+    models[1].server_close()
+    assert other.status(between.READY) == 200
+
+
+def test_told_to_stop_it_finishes_what_is_in_hand(start, models):
+    pod = start()
+    models[0].hold = threading.Event()
+    found = []
+    asking = threading.Thread(target=lambda: found.append(pod.post()))
+    asking.start()
+    wait_until(lambda: models[0].heard)
+    pod.process.send_signal(signal.SIGTERM)
+    models[0].hold.set()
+    asking.join()
+    assert found[0].text == "one /predict?a=1"
+    assert pod.process.wait(timeout=10) == 0
