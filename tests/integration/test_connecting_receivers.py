@@ -16,6 +16,7 @@ from service.ports.outcomes import Refused
 from service.settings import Settings
 from service.store.store import Store
 from tests import described
+from tests.mailing import Sink
 
 URL = "https://hooks.example/segue"
 
@@ -87,6 +88,7 @@ def test_the_command_connects_it_and_says_so(tmp_path, monkeypatch, capsys):
         (["connect", "webhook"], "write its URL"),
         (["connect", "git", "/srv/x.git", "--turn", "promoted"], "--turn is for receivers"),
         (["connect", "webhook", URL, "--turn", "promotd"], "promotd"),
+        (["connect", "webhook", URL, "--to", "ann@acme.example"], "are for email"),
     ],
 )
 def test_what_makes_no_sense_is_refused(words, said):
@@ -100,3 +102,22 @@ def test_nothing_is_taken_from_what_is_never_heard(tmp_path, kind, unsigned):
     settings = Settings(home=tmp_path, allow_unsigned=unsigned)
     app = intake.create_intake(settings, None, lambda _: Door(kind, ()), lambda _: None)
     assert described.client(app).post("/hooks/ops", data=b"{}").status_code == 401
+
+
+def test_mail_is_connected_with_who_it_goes_to_and_told_anew_as_a_whole(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SEGUE_HOME", str(tmp_path))
+    with Sink(host="127.0.0.1") as sink:
+        words = ["connect", "email", sink.url, "--from", "segue@acme.example"]
+        people = ["--to", "ml@acme.example", "--to", "a=b@acme.example=churn/*"]
+        group.main([*words, *people], standalone_mode=False)
+        assert "a=b@acme.example (churn/*)" in capsys.readouterr().out.replace("\n", " ")
+        group.main([*words, "--to", "ann@acme.example", "--turn", "promoted"], standalone_mode=False)
+        store = Store.open(Settings(home=tmp_path).store_url("engine"))
+        made = known(store)["email"]
+        wanted = Subscription(("promoted",), "segue@acme.example", (("ann@acme.example", "*"),))
+        assert made.subscription == wanted
+        assert doctor._source(Settings(home=tmp_path), made, []).ok
+        store.close()
+    assert sink.taken == [], "nobody is told anything by it"
+    assert not (tmp_path / "secrets" / "hook-email").exists()
+    assert not doctor._source(Settings(home=tmp_path), made, []).ok
