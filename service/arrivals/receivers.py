@@ -70,6 +70,8 @@ def _way(settings: Settings, source: Source) -> str:
     if source.kind == "email":
         to = ", ".join(f"{address} ({where})" for address, where in source.subscription.to)
         return f"mail goes from {source.subscription.sender} to {to}; {HELP}"
+    if source.kind == "grafana":
+        return f"a dashboard shows its rollouts by an annotation query for the tag segue; {HELP}"
     connecting.secret_of(settings, source)
     place = connecting.place_of(settings, source)
     return f"let it verify by Standard Webhooks with the secret in {place}; {HELP}"

@@ -18,7 +18,11 @@ from service.store.queue import Work
 from service.store.states import EFFECT, number_of, release_of
 
 ANSWERED = frozenset({"command"})  # whoever gave it is told
-BY_KIND = {"email": notices.URGENT}  # what a kind of receiver is told of, if not of all
+# What a kind of receiver is told of, if not of all.
+BY_KIND = {
+    "email": frozenset(notices.URGENT),
+    "grafana": notices.ROLLOUT | notices.FINAL,
+}
 AGAIN_SECONDS = 3600.0  # between two notices of one kind of work that is given up, of one release
 
 
@@ -67,7 +71,7 @@ def _parked(change: Change, work: Work, reason: str) -> Notice:
 def _to(receivers: Sequence[Source], notice: Notice) -> Iterator[Notify]:
     """To whoever wants such a turn of such a target; what belongs to no target, to those of all."""
     for one in receivers:
-        wanted = one.subscription.turns or BY_KIND.get(one.kind, tuple(Turn))
+        wanted = one.subscription.turns or BY_KIND.get(one.kind, frozenset(Turn))
         if notice.turn in wanted and any(fnmatchcase(notice.target, glob) for glob in one.owns):
             yield from (Notify(one.name, notice, to) for to in _people(one, notice.target))
 

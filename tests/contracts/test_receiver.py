@@ -10,6 +10,7 @@ from service.adapters.memory.receiver import MemoryReceiver
 from service.ports.connections import Source, Subscription
 from service.ports.outcomes import Refused, Retry
 from service.settings import Settings
+from tests.dashboards import Grafana
 from tests.mailing import Sink
 from tests.receiving import Receiver
 
@@ -87,8 +88,43 @@ class Mailed:
         self.sink.answers = [("DATA", "554 no")]
 
 
-@pytest.fixture(params=["memory", "webhook", "email"])
+class Drawn:
+    """Regions in Grafana, which say how a rollout stands; what each said when."""
+
+    def __init__(self, server, home):
+        self.server = server
+        (home / "secrets").mkdir()
+        (home / "secrets" / "login-grafana").write_text(server.token)
+        source = Source("grafana", "grafana", server.url)
+        self.receiver = plugins.load("receivers", "grafana").open(Settings(home=home), source)
+
+    def told(self):
+        known = {"running": "starting"}
+        said = [
+            (tags[-1].removeprefix("outcome:"), text.split("\n")[0]) for _, text, tags in self.server.history
+        ]
+        return [(known.get(outcome, outcome), title) for outcome, title in said]
+
+    def fails(self):
+        self.server.script = [(503, {"message": "down"})]
+
+    def refuses(self):
+        self.server.script = [(400, {"message": "no"})]
+
+
+KEEP_ALL = (
+    "memory",
+    "webhook",
+    "email",
+)  # a region in Grafana says how a rollout stands, and keeps no notices
+
+
+@pytest.fixture(params=[*KEEP_ALL, "grafana"])
 def world(request, tmp_path):
+    if request.param == "grafana":
+        with Grafana() as server:
+            yield Drawn(server, tmp_path)
+        return
     if request.param == "email":
         with Sink(host="127.0.0.1") as sink:
             yield Mailed(sink, tmp_path)
@@ -113,6 +149,7 @@ def test_the_same_notice_again_is_known_for_the_same(world):
     assert len(world.told()) == 1
 
 
+@pytest.mark.parametrize("world", KEEP_ALL, indirect=True)
 def test_notices_that_differ_in_one_thing_are_two(world):
     others = (
         replace(NOTICE, about="rel-8"),

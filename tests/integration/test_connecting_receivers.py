@@ -16,6 +16,7 @@ from service.ports.outcomes import Refused
 from service.settings import Settings
 from service.store.store import Store
 from tests import described
+from tests.dashboards import Grafana
 from tests.mailing import Sink
 
 URL = "https://hooks.example/segue"
@@ -88,6 +89,7 @@ def test_the_command_connects_it_and_says_so(tmp_path, monkeypatch, capsys):
         (["connect", "webhook"], "write its URL"),
         (["connect", "git", "/srv/x.git", "--turn", "promoted"], "--turn is for receivers"),
         (["connect", "webhook", URL, "--turn", "promotd"], "promotd"),
+        (["connect", "grafana", URL, "--turn", "promoted"], "whole rollouts"),
         (["connect", "webhook", URL, "--to", "ann@acme.example"], "are for email"),
     ],
 )
@@ -121,3 +123,17 @@ def test_mail_is_connected_with_who_it_goes_to_and_told_anew_as_a_whole(tmp_path
     assert sink.taken == [], "nobody is told anything by it"
     assert not (tmp_path / "secrets" / "hook-email").exists()
     assert not doctor._source(Settings(home=tmp_path), made, []).ok
+
+
+def test_grafana_is_connected_once_its_token_is_let_in(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SEGUE_HOME", str(tmp_path))
+    (tmp_path / "secrets").mkdir(mode=0o700)
+    with Grafana() as server:
+        words = ["connect", "grafana", server.url]
+        with pytest.raises((click.ClickException, Refused), match="login-grafana"):
+            group.main(words, standalone_mode=False)
+        (tmp_path / "secrets" / "login-grafana").write_text(server.token)
+        group.main(words, standalone_mode=False)
+        assert "annotation query" in capsys.readouterr().out
+        assert server.kept == {}
+    assert not (tmp_path / "secrets" / "hook-grafana").exists()

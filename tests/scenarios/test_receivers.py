@@ -233,3 +233,11 @@ def test_one_address_that_is_refused_keeps_nobody_elses_mail_away(world):
     world.settle()
     assert [one.turn for one in mail.people["ml@acme.example"]] == [Turn.PROMOTED]
     assert [work.body["to"] for work in world.store.dead()] == ["gone@acme.example"]
+
+
+def test_grafana_is_told_rollouts_and_not_what_goes_before(world):
+    grafana = world.receiver(Source("grafana", "grafana", "https://grafana.example"))
+    world.live()
+    world.settle()
+    assert turns(grafana)[0] is Turn.STARTING
+    assert turns(grafana)[-1] is Turn.PROMOTED
