@@ -234,10 +234,12 @@ class TellChat:
 
 @dataclass(frozen=True, slots=True)
 class Notify:
-    """Tell a receiver this, as it stands here: one delivery, however often it is tried."""
+    """Tell a receiver this, as it stands here: one delivery, however often it is tried. `to`: whom it is to
+    tell, where it goes on to several."""
 
     source: str
     notice: Notice
+    to: str = field(default="", metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,8 +319,8 @@ def lane(effect: Effect, subject: str) -> str:
             return f"notify:{source}:{where}"
         case TellChat(source=source, room=room, release=release):
             return f"chat:{source}:{room}:{release}"
-        case Notify(source=source, notice=notice):
-            return f"notify:{source}:{notice.about}"
+        case Notify(source=source, notice=notice, to=to):
+            return f"notify:{source}:{notice.about}{to and f':{to}'}"
         case MoveAlias(source=source, model=model) | TagVersion(source=source, model=model):
             return f"notify:{source}:{model}"
         case KeepCheckpoint(place=place):

@@ -37,7 +37,7 @@ METRIC_KINDS = frozenset(
     {"prometheus", "metrics", "json", "csv"}
 )  # asked by guards alone; nothing begins there
 CHAT_KINDS = frozenset({"slack", "mattermost", "matrix"})  # people are told and answer there
-RECEIVER_KINDS = frozenset({"webhook"})  # told how releases go on, and never heard
+RECEIVER_KINDS = frozenset({"webhook", "email", "grafana"})  # told how releases go on, and never heard
 QUIET_KINDS = HOOK_KINDS | METRIC_KINDS | CHAT_KINDS | RECEIVER_KINDS  # no sweep looks at them
 UNHEARD_KINDS = METRIC_KINDS | RECEIVER_KINDS  # nothing that they send is taken
 COUNTING_KINDS = METRIC_KINDS | REGISTRY_KINDS  # what a guard's `query` can be asked of

@@ -74,8 +74,7 @@ class Elsewhere:
     def addresses(self, host: str, port: int) -> Iterator[str]:
         """Those of the name that may be gone to. Raises `Refused` where none may."""
         most = min(self._own.depth or Depth.OPEN, Depth.HERE)
-        found = [one[4][0] for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-        allowed = [str(one) for one in found if depth(parsed(str(one))) <= most]
+        allowed = [one for one in _resolved(host, port) if depth(parsed(one)) <= most]
         if not allowed:
             raise Refused(f"it sends to {host}, an address further inside a network than its own")
         yield from allowed
@@ -90,8 +89,7 @@ class Chosen:
 
     def addresses(self, host: str, port: int) -> Iterator[str]:
         """Those of the name that may be gone to. Raises `Refused` where none may."""
-        found = [one[4][0] for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-        allowed = [str(one) for one in found if depth(parsed(str(one))) < Depth.NEVER]
+        allowed = [one for one in _resolved(host, port) if depth(parsed(one)) < Depth.NEVER]
         if not allowed:
             raise Refused(
                 f"{host} is an address at which nobody is told anything; connect the receiver's own"
@@ -103,6 +101,13 @@ class Chosen:
 
 
 Reach = Own | Elsewhere | Chosen
+
+
+def _resolved(host: str, port: int) -> list[str]:
+    try:
+        return [str(one[4][0]) for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    except UnicodeError:
+        raise Refused(f"{host[:80]} is no name of a server") from None
 
 
 def parsed(address: str) -> Address:

@@ -58,8 +58,20 @@ def _with_that_of_before(source: Source, before: Source | None) -> Source:
     return replace(source, owns=owns, subscription=subscription)
 
 
+def recipient(text: str) -> tuple[str, str]:
+    """`ADDRESS` or `ADDRESS=GLOB`: who is told, and of which targets. A `=` before the @ is the address's."""
+    local, at, rest = text.strip().rpartition("@")
+    domain, _, where = rest.partition("=")
+    return f"{local}{at}{domain}", where or connecting.ALL[0]
+
+
 def _way(settings: Settings, source: Source) -> str:
     """How it knows that it is us. Raises `Refused` where it could not."""
+    if source.kind == "email":
+        to = ", ".join(f"{address} ({where})" for address, where in source.subscription.to)
+        return f"mail goes from {source.subscription.sender} to {to}; {HELP}"
+    if source.kind == "grafana":
+        return f"a dashboard shows its rollouts by an annotation query for the tag segue; {HELP}"
     connecting.secret_of(settings, source)
     place = connecting.place_of(settings, source)
     return f"let it verify by Standard Webhooks with the secret in {place}; {HELP}"

@@ -23,7 +23,7 @@ KINDS = {
     "prometheus": "prometheus", "metrics": "metrics", "json": "json", "csv": "csv",
     "alertmanager": "alertmanager", "cloudevents": "cloudevents", "hook": "hook",
     "slack": "slack", "mattermost": "mattermost", "matrix": "matrix",
-    "webhook": "webhook",
+    "webhook": "webhook", "email": "email", "grafana": "grafana",
 }  # fmt: skip
 SLACK = "https://slack.com"
 ORGANISATIONS = {kind: one for one, kind in ORGANISATION_KINDS.items()}
@@ -60,7 +60,14 @@ ORGANISATIONS = {kind: one for one, kind in ORGANISATION_KINDS.items()}
     metavar="TURN",
     multiple=True,
     help="What of a release a receiver is told of, such as rolled_back; none: nothing any more. May be given"
-    " several times. Default: all.",
+    " several times. Default: all; by mail, what people must do or know.",
+)
+@click.option("--from", "sender", metavar="ADDRESS", default="", help="Who mail comes from.")
+@click.option(
+    "--to",
+    metavar="ADDRESS[=GLOB]",
+    multiple=True,
+    help="Whom mail goes to, of the targets that match. May be given several times, and is the whole list.",
 )
 @as_json
 def connect(
@@ -71,6 +78,8 @@ def connect(
     *,
     people: tuple[str, ...],
     turns: tuple[str, ...],
+    sender: str,
+    to: tuple[str, ...],
     organisation: bool,
     wants_json: bool,
 ) -> None:
@@ -89,11 +98,14 @@ def connect(
       segue connect prometheus http://prometheus:9090 --name prom
       segue connect slack --person U024BE7LH=ann --person U0G9QF9C6=bob
       segue connect webhook https://hooks.example/segue --owns 'churn/*'
+      segue connect grafana https://grafana.example
+      segue connect email smtp://mail.example:587 --from segue@acme.example --to ml@acme.example
 
     Alertmanager, a sender of CloudEvents and a signed hook have no URL: they tell, and cannot be asked.
     The login of a host is a token in the secret file login-NAME, written before. A source of metrics is a
     Prometheus, a program's /metrics, a JSON document or a CSV file with counters: nothing begins there, and
-    guards ask it. A webhook is told of each turn of a release, and signs as the hook does that tells us.
+    guards ask it. A webhook is told of each turn of a release, people by mail of what they must do
+    or know, Grafana of rollouts.
 
     A repository on this machine must lie below a folder named in SEGUE_GIT_ROOTS, here and for `segue up`.
     """
@@ -101,9 +113,7 @@ def connect(
     if people and source.kind not in CHAT_KINDS:
         raise click.UsageError(f"--person is for chats; {kind} knows its people itself")
     source = replace(source, people=tuple(chats.person(text) for text in people))
-    if turns and source.kind not in RECEIVER_KINDS:
-        raise click.UsageError(f"--turn is for receivers; {kind} is told nothing by turns")
-    source = replace(source, subscription=Subscription(turns))
+    source = replace(source, subscription=_subscription(source.kind, turns, sender, to))
     connecting.check_name(source.name)
     settings = installation.with_ports(chosen())
     installation.make_folders(settings.home)
@@ -119,6 +129,16 @@ def connect(
         return
     for line in told:
         console().print(line)
+
+
+def _subscription(kind: str, turns: tuple[str, ...], sender: str, to: tuple[str, ...]) -> Subscription:
+    if turns and kind not in RECEIVER_KINDS:
+        raise click.UsageError(f"--turn is for receivers; {kind} is told nothing by turns")
+    if kind == "grafana" and set(turns) - {receivers.NOTHING}:
+        raise click.UsageError("grafana is told whole rollouts; leave --turn out, or write --turn none")
+    if (sender or to) and kind != "email":
+        raise click.UsageError(f"--from and --to are for email; {kind} goes on to nobody")
+    return Subscription(turns, sender, tuple(receivers.recipient(text) for text in to))
 
 
 def _connected(settings: Settings, store: Store, source: Source, owns: tuple[str, ...]) -> list[str]:
@@ -152,6 +172,8 @@ def _source_of(kind: str, url: str | None, name: str | None, owns: tuple[str, ..
         url = SLACK if kind == "slack" and url is None else url
     if url is None:
         raise click.UsageError("write its URL, too")
+    if kind in {"email", "grafana"} and name is None:
+        name = kind
     url = connecting.one_address(kind, url)
     return Source(connecting.name_of(url) if name is None else name, kind, url, owns)
 

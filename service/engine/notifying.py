@@ -18,7 +18,11 @@ from service.store.queue import Work
 from service.store.states import EFFECT, number_of, release_of
 
 ANSWERED = frozenset({"command"})  # whoever gave it is told
-BY_KIND: dict[str, tuple[Turn, ...]] = {}  # what a kind of receiver is told of, if not of all
+# What a kind of receiver is told of, if not of all.
+BY_KIND = {
+    "email": frozenset(notices.URGENT),
+    "grafana": notices.ROLLOUT | notices.FINAL,
+}
 AGAIN_SECONDS = 3600.0  # between two notices of one kind of work that is given up, of one release
 
 
@@ -48,7 +52,7 @@ def give_up(change: Change, work: Work, reason: str) -> None:
     others = [one for one in change.sources() if one.kind in RECEIVER_KINDS and one.name != itself]
     for effect in _to(others, _parked(change, work, reason)) if others else ():
         hour = int(change.now / AGAIN_SECONDS)
-        key = f"parked:{work.subject}:{work.kind}:{effect.source}:{hour}"
+        key = f"parked:{work.subject}:{work.kind}:{effect.source}:{effect.to}:{hour}"
         body, place = EFFECT.dump(effect), lane(effect, work.subject)
         change.add_work(Work(place, type(effect).__name__, key, work.subject, body))
 
@@ -67,6 +71,13 @@ def _parked(change: Change, work: Work, reason: str) -> Notice:
 def _to(receivers: Sequence[Source], notice: Notice) -> Iterator[Notify]:
     """To whoever wants such a turn of such a target; what belongs to no target, to those of all."""
     for one in receivers:
-        wanted = one.subscription.turns or BY_KIND.get(one.kind, tuple(Turn))
+        wanted = one.subscription.turns or BY_KIND.get(one.kind, frozenset(Turn))
         if notice.turn in wanted and any(fnmatchcase(notice.target, glob) for glob in one.owns):
-            yield Notify(one.name, notice)
+            yield from (Notify(one.name, notice, to) for to in _people(one, notice.target))
+
+
+def _people(receiver: Source, target: str) -> tuple[str, ...]:
+    """Whom it goes on to; each once. "": it goes on to nobody."""
+    told = receiver.subscription.to
+    found = (address for address, where in told if fnmatchcase(target, where))
+    return tuple(dict.fromkeys(found)) if told else ("",)

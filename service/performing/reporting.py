@@ -58,7 +58,7 @@ def tell_chat(parts: Parts, effect: TellChat) -> Done:
 
 def notify(parts: Parts, effect: Notify) -> Done:
     """Tell the receiver what has happened, as it was then."""
-    parts.receiver(effect.source).tell(effect.notice)
+    parts.receiver(effect.source).tell(effect.notice, effect.to)
     return Done()
 
 

@@ -15,8 +15,8 @@ class Receiver(Protocol):
         """
         ...
 
-    def tell(self, notice: Notice) -> None:
-        """Tell it. The same notice again is known by the receiver for the same.
+    def tell(self, notice: Notice, to: str = "") -> None:
+        """Tell it, or whom it goes on to. The same notice again is known by the receiver for the same.
 
         Raises `Retry` where it is not ready, `Refused` where it does not want it.
         """

@@ -59,4 +59,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_GET = do_POST = do_PUT = _do  # noqa: N815
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _do  # noqa: N815

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from service.demo.place import segue
+from service.adapters.receivers.webhook import Webhook
+from service.ports.connections import Source
+from service.ports.outcomes import Refused, Retry
+from service.settings import Settings
+from tests.contracts.test_receiver import LATER, NOTICE
 from tests.hosts.senders import program
-from tests.installation import Installation
 from tests.running import wait_until
 
-SECONDS = 120
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
@@ -22,29 +24,29 @@ def receiver(tmp_path):
     came = tmp_path / "came"
     with came.open("w") as out, subprocess.Popen([program("python"), str(where), SECRET], stdout=out) as made:
         try:
-            wait_until(came.read_text, 30)
+            wait_until(came.read_text, 60)
             yield f"http://127.0.0.1:{came.read_text().split()[0]}/segue", came
         finally:
             made.terminate()
 
 
-def test_each_turn_is_verified_by_the_library_and_one_that_was_not_taken_comes_again(tmp_path, receiver):
+def test_the_library_verifies_what_is_told_each_time_it_is_sent_and_nothing_of_another_secret(
+    tmp_path, receiver
+):
     url, came = receiver
-    made = Installation(tmp_path / "segue").start()
-    try:
-        made.connect()
-        (made.place.home / "secrets" / "hook-ops").write_text(SECRET + "\n")
-        segue(made.place, "connect", "webhook", url, "--name", "ops")
-        assert made.release_of(made.push(1), SECONDS)["phase"] == "promoted"
-        wait_until(lambda: "release.promoted" in came.read_text(), SECONDS)
-    finally:
-        made.end()
-    told = [json.loads(line) for line in came.read_text().splitlines()[1:]]
-    (first, again), rest = told[:2], told[2:]
-    assert (first[0], again[0]) == (503, 204)
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    told = Webhook(Settings(home=tmp_path), Source("ops", "webhook", url))
+    (secrets / "hook-ops").write_text(f"whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n{SECRET}\n")
+    with pytest.raises(Retry):
+        told.tell(NOTICE)  # the first that comes is answered 503
+    told.tell(NOTICE)
+    told.tell(LATER)
+    (secrets / "hook-ops").write_text("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n")
+    with pytest.raises(Refused, match="401"):
+        told.tell(LATER)
+    first, again, later, forged = (json.loads(line) for line in came.read_text().splitlines()[1:])
+    assert [one[0] for one in (first, again, later, forged)] == [503, 204, 204, 401]
     assert first[1:] == again[1:], "the same id and body"
-    assert {status for status, _, _ in rest} == {204}
-    turns = [one["type"] for _, _, one in told[1:]]
-    assert turns[0] == "release.pending"
-    assert turns[-1] == "release.promoted"
-    assert len({name for _, name, _ in told[1:]}) == len(turns)
+    assert (again[2]["type"], later[2]["type"], forged[2]) == ("release.starting", "release.promoted", None)
+    assert later[1] == forged[1] != again[1]

@@ -16,6 +16,8 @@ from service.ports.outcomes import Refused
 from service.settings import Settings
 from service.store.store import Store
 from tests import described
+from tests.dashboards import Grafana
+from tests.mailing import Sink
 
 URL = "https://hooks.example/segue"
 
@@ -87,6 +89,8 @@ def test_the_command_connects_it_and_says_so(tmp_path, monkeypatch, capsys):
         (["connect", "webhook"], "write its URL"),
         (["connect", "git", "/srv/x.git", "--turn", "promoted"], "--turn is for receivers"),
         (["connect", "webhook", URL, "--turn", "promotd"], "promotd"),
+        (["connect", "grafana", URL, "--turn", "promoted"], "whole rollouts"),
+        (["connect", "webhook", URL, "--to", "ann@acme.example"], "are for email"),
     ],
 )
 def test_what_makes_no_sense_is_refused(words, said):
@@ -100,3 +104,36 @@ def test_nothing_is_taken_from_what_is_never_heard(tmp_path, kind, unsigned):
     settings = Settings(home=tmp_path, allow_unsigned=unsigned)
     app = intake.create_intake(settings, None, lambda _: Door(kind, ()), lambda _: None)
     assert described.client(app).post("/hooks/ops", data=b"{}").status_code == 401
+
+
+def test_mail_is_connected_with_who_it_goes_to_and_told_anew_as_a_whole(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SEGUE_HOME", str(tmp_path))
+    with Sink(host="127.0.0.1") as sink:
+        words = ["connect", "email", sink.url, "--from", "segue@acme.example"]
+        people = ["--to", "ml@acme.example", "--to", "a=b@acme.example=churn/*"]
+        group.main([*words, *people], standalone_mode=False)
+        assert "a=b@acme.example (churn/*)" in capsys.readouterr().out.replace("\n", " ")
+        group.main([*words, "--to", "ann@acme.example", "--turn", "promoted"], standalone_mode=False)
+        store = Store.open(Settings(home=tmp_path).store_url("engine"))
+        made = known(store)["email"]
+        wanted = Subscription(("promoted",), "segue@acme.example", (("ann@acme.example", "*"),))
+        assert made.subscription == wanted
+        assert doctor._source(Settings(home=tmp_path), made, []).ok
+        store.close()
+    assert sink.taken == [], "nobody is told anything by it"
+    assert not (tmp_path / "secrets" / "hook-email").exists()
+    assert not doctor._source(Settings(home=tmp_path), made, []).ok
+
+
+def test_grafana_is_connected_once_its_token_is_let_in(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SEGUE_HOME", str(tmp_path))
+    (tmp_path / "secrets").mkdir(mode=0o700)
+    with Grafana() as server:
+        words = ["connect", "grafana", server.url]
+        with pytest.raises((click.ClickException, Refused), match="login-grafana"):
+            group.main(words, standalone_mode=False)
+        (tmp_path / "secrets" / "login-grafana").write_text(server.token)
+        group.main(words, standalone_mode=False)
+        assert "annotation query" in capsys.readouterr().out
+        assert server.kept == {}
+    assert not (tmp_path / "secrets" / "hook-grafana").exists()

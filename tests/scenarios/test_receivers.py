@@ -181,3 +181,63 @@ def test_nothing_that_a_receiver_sends_is_taken(world):
     world.receiver()
     change = {"ref": "refs/heads/main", "before": "0" * 40, "after": "a" * 40}
     assert world.hook("ops", change).status_code == 401
+
+
+MAIL = Source(
+    "email",
+    "email",
+    "smtp://mail.example:587",
+    subscription=Subscription(
+        (), "segue@acme.example", (("ml@acme.example", "*"), ("ann@acme.example", "churn/*"))
+    ),
+)
+
+
+def test_mail_tells_what_people_must_do_or_know_each_of_their_targets_once(world):
+    both = replace(
+        MAIL.subscription,
+        to=(*MAIL.subscription.to, ("bob@acme.example", "wine/*"), ("bob@acme.example", "*")),
+    )
+    world.live()
+    mail = world.receiver(MAIL, subscription=both)
+    world.push({"segue.yaml": ASKED, "serve.py": "2"}, author="ann")
+    world.settle()
+    assert sorted(mail.people) == ["bob@acme.example", "ml@acme.example"]
+    assert [[one.turn for one in told] for told in mail.people.values()] == [[Turn.APPROVAL]] * 2
+    name = world.releases()[-1].name
+    world.say("approve", name, who="bob")
+    world.say("approve", name, who="eve")
+    world.play(80, until=name)
+    assert world.release(name).phase is Phase.PROMOTED
+    assert [one.turn for one in mail.people["ml@acme.example"]] == [Turn.APPROVAL]
+
+
+def test_promotions_are_mailed_where_they_are_asked_for(world):
+    mail = world.receiver(MAIL, subscription=replace(MAIL.subscription, turns=("promoted",)))
+    world.live()
+    world.settle()
+    assert turns(mail) == [Turn.PROMOTED]
+
+
+def test_one_address_that_is_refused_keeps_nobody_elses_mail_away(world):
+    class Half(MemoryReceiver):
+        def tell(self, notice, to=""):
+            if to == "gone@acme.example":
+                raise Refused("550 nobody of that name")
+            super().tell(notice, to)
+
+    people = (("gone@acme.example", "*"), ("ml@acme.example", "*"))
+    world.receiver(MAIL, subscription=replace(MAIL.subscription, to=people, turns=("promoted",)))
+    mail = world.hosts["email"] = Half()
+    world.live()
+    world.settle()
+    assert [one.turn for one in mail.people["ml@acme.example"]] == [Turn.PROMOTED]
+    assert [work.body["to"] for work in world.store.dead()] == ["gone@acme.example"]
+
+
+def test_grafana_is_told_rollouts_and_not_what_goes_before(world):
+    grafana = world.receiver(Source("grafana", "grafana", "https://grafana.example"))
+    world.live()
+    world.settle()
+    assert turns(grafana)[0] is Turn.STARTING
+    assert turns(grafana)[-1] is Turn.PROMOTED

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from service.adapters.reach import Reach
 from service.adapters.steady import steady
 from service.ports.connections import Source
 from service.ports.outcomes import Refused, Retry
@@ -30,13 +31,16 @@ class Missing(Refused):
 
 
 class Server:
-    """One chat's API. `root` is where all paths begin, `login` the beginning of the secret file's name."""
+    """One chat's API. `root` is where all paths begin, `login` the beginning of the secret file's name,
+    `reach` says where may be connected to."""
 
-    def __init__(self, settings: Settings, source: Source, root: str, login: str = "login") -> None:
+    def __init__(
+        self, settings: Settings, source: Source, root: str, login: str = "login", reach: Reach | None = None
+    ) -> None:
         self.root = root
         self._name = f"{login}-{source.name}"
         self._secret: Callable[[], bytes | None] = lambda: settings.secret(self._name)
-        self._session = steady(requests.Session())
+        self._session = steady(requests.Session(), reach=reach)
         self._session.auth = _NoLogin()  # ours is a header; a .netrc file is none of our business
         self._session.trust_env = urlsplit(root).hostname not in _HERE  # proxies, certificates
         self._session.headers.update({"Accept-Encoding": "identity", "User-Agent": "segue"})

@@ -11,9 +11,11 @@ from service.settings import Settings
 
 @dataclass(slots=True)
 class MemoryReceiver:
-    """`told` holds each notice once, in the order of coming; `fails` is raised, as long as it is set."""
+    """`told` holds each notice once, in the order of coming, `people` who of several was told it; `fails` is
+    raised, as long as it is set."""
 
     told: list[Notice] = field(default_factory=list)
+    people: dict[str, list[Notice]] = field(default_factory=dict)
     fails: PortError | None = None
 
     @classmethod
@@ -25,9 +27,10 @@ class MemoryReceiver:
         self._reach()
         return "memory"
 
-    def tell(self, notice: Notice) -> None:
+    def tell(self, notice: Notice, to: str = "") -> None:
         self._reach()
-        if notice not in self.told:
+        if notice not in self.people.setdefault(to, []):
+            self.people[to].append(notice)
             self.told.append(notice)
 
     def _reach(self) -> None:

@@ -31,12 +31,17 @@ def document(notice: Notice, page: str) -> dict[str, Any]:
 def identity(source: Source, notice: Notice) -> str:
     """The id of this notice at that receiver: the same whenever it is sent, and no other's."""
     parts = (source.name, notice.about, repr(notice.began), notice.turn.value, repr(notice.at), notice.title)
-    return f"msg_{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:32]}"
+    return f"msg_{digest(*parts)}"
+
+
+def digest(*parts: str) -> str:
+    """A name made of these."""
+    return hashlib.sha256(chr(0).join(parts).encode("utf-8", "backslashreplace")).hexdigest()[:32]
 
 
 def link(notice: Notice, page: str) -> str:
     """Where the release is shown; of what is no release, the page's events."""
-    return f"{page}/releases/{quote(notice.about)}" if notice.target else f"{page}/events"
+    return f"{page}/releases/{quote(notice.about, errors='replace')}" if notice.target else f"{page}/events"
 
 
 def stamp(at: float) -> str:

@@ -47,7 +47,7 @@ class Webhook:
     def check(self) -> str:
         return address(self._source.url)
 
-    def tell(self, notice: Notice) -> None:
+    def tell(self, notice: Notice, _to: str = "") -> None:
         told = payload.document(notice, installation.place(self._settings).web)
         body = json.dumps(told, separators=(",", ":")).encode()
         try:
