@@ -14,7 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, g
 
 from policies.effects import HandBack
 from policies.release import Release
-from service import problems, web_record, web_verdicts
+from service import problems, web_lineage, web_record, web_verdicts
 from service.addresses import Addresses
 from service.bootstrap import Parts
 from service.engine import estimating, happened, parked
@@ -50,6 +50,7 @@ def create_web(parts: Parts, series: Series) -> Flask:
     _events(api, parts)
     _installation(api, parts)
     web_record.add(api, parts.store)
+    web_lineage.add(api, parts)
     _links(api, parts)
     app.register_blueprint(api)
     described = document.of(place(parts.settings))
