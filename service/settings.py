@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from policies import trust, windows
 from policies.limits import Limits
 from policies.windows import NoWindow
-from service import broker_tls
+from service import broker_tls, database_tls
 
 YES, NO = frozenset({"yes", "true", "1"}), frozenset({"no", "false", "0"})
 PORTS = range(65_536)  # 0: any that is free
@@ -109,7 +109,7 @@ def read(environ: Mapping[str, str]) -> Settings:
     default = Settings(home=Path(environ.get("HOME", "/")) / ".segue")
     found = Settings(
         home=Path(environ.get("SEGUE_HOME") or default.home).absolute(),
-        database=_address(environ, "SEGUE_DATABASE", DATABASES, "postgresql://segue@db.example/segue"),
+        database=_database(environ),
         broker=_broker(environ),
         host=environ.get("SEGUE_HOST") or default.host,
         intake_port=_whole(environ, "SEGUE_INTAKE_PORT", default.intake_port, PORTS),
@@ -305,6 +305,15 @@ def _broker(environ: Mapping[str, str]) -> str | None:
         broker_tls.parted(address or "")
     except ValueError as reason:
         raise SettingsError(f"SEGUE_BROKER has an option of TLS that cannot be: {reason}") from reason
+    return address
+
+
+def _database(environ: Mapping[str, str]) -> str | None:
+    address = _address(environ, "SEGUE_DATABASE", DATABASES, "postgresql://segue@db.example/segue")
+    try:
+        database_tls.parted(address or "")
+    except ValueError as reason:
+        raise SettingsError(f"SEGUE_DATABASE has an option of TLS that cannot be: {reason}") from reason
     return address
 
 

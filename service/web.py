@@ -15,7 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 
 from policies.effects import HandBack
 from policies.release import Release
-from service import problems, web_answers, web_record, web_streams, web_verdicts
+from service import problems, web_answers, web_lineage, web_record, web_streams, web_verdicts
 from service.addresses import Addresses
 from service.bootstrap import Parts
 from service.engine import estimating, happened, parked
@@ -58,6 +58,7 @@ def create_web(parts: Parts, series: Series, stop: threading.Event | None = None
     _events(api, parts)
     _installation(api, parts)
     web_record.add(api, parts.store)
+    web_lineage.add(api, parts)
     _links(api, parts)
     app.register_blueprint(api)
     described = document.of(place(parts.settings))

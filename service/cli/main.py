@@ -22,7 +22,7 @@ PLACES = {
     "init": "checking", "check": "checking", "simulate": "simulating",
     "open": "opening", "releases": "showing", "show": "showing", "watch": "showing",
     "logs": "showing", "report": "reporting", "replay": "replaying", "targets": "showing",
-    "verdict": "asking",
+    "verdict": "asking", "served": "tracing", "lineage": "tracing",
     "events": "listing", "replay-event": "listing", "dismiss-event": "listing",
     "labels": "labelling", "add-labels": "labelling",
     "start": "acting", "approve": "acting", "override": "acting", "reject": "acting",

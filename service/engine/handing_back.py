@@ -5,6 +5,7 @@ from dataclasses import replace
 from policies.effects import HandBack
 from policies.release import Target
 from service.engine.deciding import Deciding
+from service.engine.served import HANDED_BACK
 from service.store.states import TARGET, target_of
 
 HOLDER = "hand-back"  # holds a target that is being returned
@@ -33,5 +34,5 @@ def end(deciding: Deciding, name: str) -> None:
     if row is not None and target.holder == HOLDER:
         empty = Target(name, target.epoch, newest=target.newest)
         deciding.change.save_target(replace(row, state=TARGET.dump(empty)))
-        deciding.change.record(name, "segue", "handed back", {"deployment": target.place.deployment})
+        deciding.change.record(name, "segue", HANDED_BACK, {"deployment": target.place.deployment})
         deciding.next_turn(name)

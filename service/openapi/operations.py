@@ -12,6 +12,7 @@ from service.openapi.shapes import (
     COUNT,
     PERCENT,
     TEXT,
+    TIME,
     YES,
     Schema,
     among,
@@ -22,6 +23,7 @@ from service.openapi.shapes import (
     ref,
 )
 from service.showing.exported import KINDS, Form
+from service.showing.lineage import KINDS as LINEAGE_KINDS
 
 WEB, INTAKE = "web", "intake"
 STREAM = "text/event-stream"
@@ -139,6 +141,32 @@ OPERATIONS: Mapping[str, Operation] = {
         {200: of(targets=many(ref("target"), maxItems=MOST), next=_NEXT)},
         query=_BY_NAME,
         refused=(400, 403),
+    ),
+    f"GET {API}/releases/<name>/lineage": Operation(
+        "get_lineage",
+        "From what it came and what it served: OpenLineage run events, or a CycloneDX document",
+        {200: TEXT},
+        path=_OF_RELEASE,
+        query={"form": among(LINEAGE_KINDS)},
+        refused=(400, 404),
+        kinds=tuple(LINEAGE_KINDS.values()),
+    ),
+    f"GET {API}/targets/<model>/<environment>/lineage": Operation(
+        "get_target_lineage",
+        "The same of a target's newest 100 releases; the next are `before` the oldest of them",
+        {200: TEXT},
+        path=_OF_TARGET,
+        query={"form": among(LINEAGE_KINDS), "before": _RELEASE},
+        refused=(400, 404),
+        kinds=tuple(LINEAGE_KINDS.values()),
+    ),
+    f"GET {API}/targets/<model>/<environment>/served": Operation(
+        "get_served",
+        "What served a target at a moment, the greatest share first",
+        {200: of(target=TEXT, at=TIME, served=many(ref("served")))},
+        path=_OF_TARGET,
+        query={"at": _SECONDS},
+        refused=(400, 404),
     ),
     f"GET {API}/commands/<delivery>": Operation(
         "get_answer",

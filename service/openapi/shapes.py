@@ -227,6 +227,17 @@ SHAPES: Mapping[str, Schema] = {
         mending=maybe(TEXT),
         waits=maybe(TEXT),
     ),
+    "served": of(
+        release=TEXT,
+        share=PERCENT,
+        version=TEXT,
+        image=maybe(TEXT),
+        commit=maybe(TEXT),
+        source=maybe(TEXT),
+        registered=maybe(many(TEXT, minItems=2, maxItems=2)),
+        since=maybe(TIME),
+        until=maybe(TIME),
+    ),
     "report": of(
         sentence=TEXT,
         release=ref("release"),

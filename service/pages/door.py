@@ -126,6 +126,8 @@ def routes(page: Blueprint, store: Store, settings: Settings) -> None:
         sessions.end(store, request.cookies.get(named, ""))
         response = make_response(redirect(url_for("page.login"), 303))
         response.delete_cookie(named, path=kept(settings)["path"], secure=kept(settings)["secure"])
+        # No cookies: those of models that are served on this host are not ours.
+        response.headers["Clear-Site-Data"] = '"cache", "storage"'
         return response
 
 

@@ -14,6 +14,7 @@ from policies.strategy import Shadow, Shift, Step
 from policies.version import Version
 from service.engine.estimating import Estimate
 from service.engine.happened import Happened, Message
+from service.engine.served import Served
 from service.observing.verdicts import Asked
 from service.store.record import Entry
 
@@ -159,6 +160,23 @@ def entry(shown: Entry) -> dict[str, Any]:
         "action": shown.action,
         "detail": shown.detail,
         "hash": shown.hash,
+    }
+
+
+def served(shown: Served, share: float) -> dict[str, Any]:
+    """A release that had so much of a target's traffic, in percent, and what it is made of."""
+    made_of = shown.version
+    code = made_of.code if made_of is not None else None
+    return {
+        "release": shown.release.name,
+        "share": share,
+        "version": shown.release.version,
+        "image": shown.release.image or None,
+        "commit": code.commit if code is not None else None,
+        "source": code.source if code is not None else None,
+        "registered": list(shown.release.cause.registered) if shown.release.cause.registered else None,
+        "since": shown.since,
+        "until": shown.until,
     }
 
 

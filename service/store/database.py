@@ -5,6 +5,7 @@ one of `service.errors`, so that callers know no driver: 503 and "later", or "re
 """
 
 import os
+import ssl
 import time
 import weakref
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, exc, func, sele
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import QueuePool
 
+from service import database_tls
 from service.errors import Conflict, StoreBroken, StoreError, StoreUnavailable
 from service.machine import host
 
@@ -68,6 +70,9 @@ def translated() -> Iterator[None]:
         if ours is None:
             raise
         raise ours from error
+    except ssl.SSLError as error:
+        why = getattr(error, "verify_message", "") or error.reason
+        raise StoreUnavailable(f"the database is not who it should be, or takes no TLS: {why}") from error
     except exc.TimeoutError as error:
         raise StoreUnavailable("all connections to the database are in use") from error
 
@@ -85,6 +90,7 @@ def _open_sqlite(url: str) -> Engine:
 
 
 def _open_postgresql(url: str) -> Engine:
+    url, secured = database_tls.parted(url)
     for scheme in ("postgresql://", "postgres://"):
         url = url.replace(scheme, "postgresql+pg8000://", 1)
     return create_engine(
@@ -92,7 +98,7 @@ def _open_postgresql(url: str) -> Engine:
         pool_size=5,
         pool_timeout=BUSY_SECONDS,
         pool_pre_ping=True,
-        connect_args={"startup_params": _STARTUP},
+        connect_args={"startup_params": _STARTUP, **secured},
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, select
 
+from policies.release import Phase
 from service.ports.connections import Cluster, Source, subscription
 from service.store import due, labels, queued, record, record_parts
 from service.store.chain import Head, Line
@@ -66,6 +67,13 @@ class Reading:
         """The releases of these ids."""
         return [_release(row) for row in self._chosen(release, release.c.id, numbers)]
 
+    def next_promoted(self, target: str, after: int) -> ReleaseRow | None:
+        """The first release of a target behind that one which was promoted."""
+        there = (release.c.target == target, release.c.phase == Phase.PROMOTED.value, release.c.id > after)
+        query = select(release).where(*there).order_by(release.c.id).limit(1)
+        row = self.connection.execute(query).one_or_none()
+        return None if row is None else _release(row)
+
     def release_revs(self, phases: Sequence[str]) -> dict[int, int]:
         """Ids and revisions of the open releases in one of these phases."""
         opened = (~release.c.final, release.c.phase.in_(phases))
@@ -82,6 +90,10 @@ class Reading:
         """The version of that key."""
         row = self.connection.execute(select(version).where(version.c.key == key)).one_or_none()
         return None if row is None else VersionRow(**_fields(row))
+
+    def versions_of(self, keys: Sequence[str]) -> list[VersionRow]:
+        """The versions of these keys."""
+        return [VersionRow(**_fields(row)) for row in self._chosen(version, version.c.key, keys)]
 
     def versions(self, model: str | None = None) -> list[VersionRow]:
         """Newest first."""

@@ -26,6 +26,7 @@ from service.bootstrap import Parts
 from service.cli.main import PLACES, group
 from service.engine.estimating import Estimate
 from service.engine.happened import Happened, Message, State
+from service.engine.served import Served
 from service.intake import create_intake
 from service.machine import meters
 from service.observing.verdicts import Asked
@@ -158,10 +159,9 @@ def test_each_status_that_the_intake_answers_is_described():
 SERVING = Serving("rel-1", 1, "v", "i", "b", "u", 0.0)
 MODEL = Model("wine", "", FromBuild("a", None), ServeNone(), None, Triggers(), ())
 EVIDENCE = Evidence(Verdict.HARM, (Finding("errors", Verdict.HARM, "", (), None, 0, ""),), 1, 1, 1, 1, 1)
+RELEASE = Release("rel-1", 1, "wine", "wine/production", Environment(), "v", "b", Cause("push", None))
 SHOWN = {
-    "### release": views.release(
-        Release("rel-1", 1, "wine", "wine/production", Environment(), "v", "b", Cause("push", None))
-    ),
+    "### release": views.release(RELEASE),
     "### evidence": views.evidence(EVIDENCE) | views.evidence(EVIDENCE)["findings"][0],
     "### estimate": views.estimate(
         Estimate(forecast.of_policy(Environment(), Traffic(1.0)), Traffic(1.0), "needs")
@@ -172,6 +172,7 @@ SHOWN = {
     | views.target(Target("wine/production", stable=SERVING), None)["stable"],
     "### event": views.event(Happened("1", 0.0, "git", "delivery", "", State.STORED)),
     "### message": views.message(Message({}, "", "", 0, None)),
+    "### served": views.served(Served(RELEASE, None), 0.0),
     "### entry": views.entry(Entry(0.0, "rel-1", "ann", "began", {})),
 }
 

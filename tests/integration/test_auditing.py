@@ -2,12 +2,14 @@
 
 import base64
 import json
+import os
 import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import asdict, replace
 
 import pytest
+import requests
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -262,6 +264,21 @@ def test_an_export_is_proven_without_the_installation_by_the_public_key(served, 
     assert (found["proven"], found["last"]) == (True, len(lines(served)))
     with file.open(newline="") as read:
         assert list(exported.read(read, exported.Form(form))) == lines(served)
+
+
+def test_an_export_over_http_is_a_file_whose_name_is_ours(served):
+    token = (served / "secrets" / "operator-token").read_text().strip()
+    query = {"form": "csv", "model": 'x"; filename=evil'}
+    for more, status in (({"form": "csv"}, 200), (query, 404)):
+        answer = requests.get(
+            f"{os.environ['SEGUE_WEB_URL']}/api/v1/record/export",
+            params=more,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=10,
+        )
+        assert answer.status_code == status
+        named = 'attachment; filename="record.csv"' if status == 200 else None
+        assert answer.headers.get("Content-Disposition") == named
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv"])

@@ -151,6 +151,12 @@ def test_logging_out_ends_the_session_itself(world, bob):
     assert world.web.get("/-/").status_code == 401
 
 
+def test_after_logging_out_a_browser_is_to_forget_what_it_was_shown(world, bob):
+    proof = re.search(r'name="proof" value="(\w+)"', bob.get("/-/").text)[1]
+    answer = bob.client.post("/-/logout", data={"proof": proof})
+    assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
+
+
 def test_another_login_in_the_same_browser_ends_the_one_before(world, bob):
     before = bob.client.get_cookie("segue-page", path="/-/").value
     bob.client.post("/-/login", data={"token": world.people["ann"]})

@@ -70,6 +70,16 @@ def test_another_method_is_told_which_ones_there_are(world, server, method, path
     assert set(answer.headers["Allow"].split(", ")) == allowed
 
 
+@pytest.mark.parametrize(
+    ("server", "path"),
+    [("web", "/api/v1/releases"), ("web", "/-/"), ("intake", "/api/v1/commands"), ("intake", "/hooks/x")],
+)
+def test_nobody_is_sent_back_what_they_sent(world, server, path):
+    answer = ask(world, server, "TRACE", path, data=b"a-secret", headers={"X-Secret": "a-secret"})
+    assert answer.status_code == 405
+    assert "a-secret" not in answer.text
+
+
 def test_a_body_that_is_too_large_is_refused_by_its_size(world):
     answer = ask(world, "intake", "POST", "/api/v1/commands", data=b"x" * (world.settings.body_bytes + 1))
     assert answer.status_code == 413

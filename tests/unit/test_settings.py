@@ -91,6 +91,7 @@ def test_days_that_are_no_days_are_refused_with_the_name_of_the_setting(text):
         ("SEGUE_TRUST", "ghcr.io/*=keys", "one for all others at the end"),
         ("SEGUE_GIT_ROOTS", "/srv/git:git", "whole path such as /"),
         ("SEGUE_DATABASE", "mysql://u:secret@db/x", "postgresql://"),
+        ("SEGUE_DATABASE", "postgresql://u:secret@db/x?sslmode=require", "write verify-full"),
         ("SEGUE_BROKER", "localhost", "redis://"),
         (
             "SEGUE_BROKER",
