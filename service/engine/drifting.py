@@ -124,7 +124,7 @@ def _of_model(read: Reading, target: Target) -> list[TargetRow]:
 def _git(read: Reading, target: Target) -> str:
     """The newest version of a commit that some branch or tag names still, where it ended otherwise."""
     stable = target.stable
-    rows = read.releases(target=target.name, limit=20)
+    rows = read.releases(target=target.name, limit=5)
     newest = next((one for one in map(release_of, rows) if one.cause.commit and not one.switch), None)
     if stable is None or newest is None or newest.version == stable.version or newest.cause.source is None:
         return ""

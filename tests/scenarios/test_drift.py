@@ -5,6 +5,7 @@ import pytest
 
 from policies import drifting
 from policies.release import Phase
+from service.ports.outcomes import Refused
 from service.reconciler import NAMES_SECONDS
 from tests.scenarios.conftest import CHURN
 from tests.scenarios.taken_over import FOUND, FRAUD, TARGET, ClusterWorld
@@ -192,6 +193,18 @@ def test_an_image_that_ci_gave_what_was_found_can_be_adopted(cluster):
     assert cluster.target(TARGET).stable.image.endswith("sha256:ci")
     cluster.settle(12)
     assert cluster.target(TARGET).drift == ""
+
+
+def test_what_an_image_is_called_there_that_is_not_known_any_more_is_nobodys_change(cluster, monkeypatch):
+    promoted(cluster)
+
+    def unknown(*_):
+        raise Refused("there is no version of that key")
+
+    monkeypatch.setattr("service.performing.drifting.known_version", unknown)
+    cluster.settle(12)
+    assert cluster.target(TARGET).drift == ""
+    assert cluster.store.dead() == []
 
 
 def test_nothing_to_mend_is_said_so(cluster):

@@ -8,6 +8,7 @@ from policies import drifting
 from policies.place import Place
 from policies.release import Remedy, Serving, Target
 from policies.spec.declaration import WhenDrifted
+from service.cli import doctor
 
 PLACE = Place("prod", "ml", "fraud", "ml/fraud")
 NEW = Serving("rel-2", 2, "v2", "sha256:new", "fraud-2.ml", "http://2", 10.0, registered=("fraud", "5"))
@@ -115,3 +116,11 @@ def test_each_drift_has_a_mark_of_its_own():
     marks = [drifting.mark(one) for one in seen]
     assert marks[0] == ""
     assert len(set(marks)) == len(seen)
+
+
+def test_doctor_names_each_target_that_others_changed_and_what_to_type():
+    seen = [TARGET, replace(TARGET, name="wine/production", drift="ann (Update) gave it 5 %")]
+    (finding,) = doctor.drifts(seen)
+    assert (finding.check, finding.ok) == ("target wine/production", False)
+    assert "ann (Update) gave it 5 %" in finding.detail
+    assert "segue repair wine/production" in finding.mend
