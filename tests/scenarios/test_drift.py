@@ -78,6 +78,25 @@ def test_what_changed_since_a_repair_was_ordered_is_not_overwritten(cluster):
     assert cluster.target(TARGET).remedy is None
 
 
+def test_whoever_dies_right_after_a_repair_was_written_leaves_nothing_to_be_done(cluster, monkeypatch):
+    release = promoted(cluster)
+    somebody_goes_back(cluster)
+    cluster.settle(12)
+    written = cluster.router.set
+
+    def dies(route):
+        written(route)
+        monkeypatch.setattr(cluster.router, "set", written)
+        raise RuntimeError("killed before it could store what it did")
+
+    monkeypatch.setattr(cluster.router, "set", dies)
+    assert cluster.say("repair", "fraud").ok
+    cluster.settle(12)
+    assert cluster.weights(TARGET) == {release.backend: 100, FOUND: 0}
+    assert (cluster.target(TARGET).drift, cluster.target(TARGET).remedy) == ("", None)
+    assert cluster.store.dead() == []
+
+
 def test_what_is_there_can_be_taken_for_right_with_a_reason_and_is_called_not_proven(cluster):
     release = promoted(cluster)
     somebody_goes_back(cluster)
