@@ -214,7 +214,7 @@ def _waits(release: Release, target: Target, event: ReleaseEvent) -> Decision:
 
 def _stop_for_drift(release: Release, target: Target, what: str) -> Decision:
     """Somebody else moved the traffic: people decide, Segue does not fight over it."""
-    reason = f"paused, because the traffic was changed by somebody else; resume or abort: {what}"
+    reason = f"paused, because what serves was changed by somebody else; resume or abort: {what}"
     if release.paused and release.reason == reason:
         return Decision(release, target)
     release = replace(release, paused=True, reason=reason)

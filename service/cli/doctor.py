@@ -161,10 +161,10 @@ def _stored(chosen: Settings) -> list[Finding]:
     found += _rooms(known, models)
     given_up = Finding("work", not dead, f"{len(dead)} given up", "see why: segue events --failed")
     store.close()
-    return [*found, *_drifts(targets), _dockerfiles(chosen, connected), given_up]
+    return [*found, *drifts(targets), _dockerfiles(chosen, connected), given_up]
 
 
-def _drifts(targets: list[Target]) -> list[Finding]:
+def drifts(targets: list[Target]) -> list[Finding]:
     """Where somebody else changed what serves, or what names it, as the last look saw it."""
     return [
         Finding(f"target {one.name}", ok=False, detail=said, mend=drifting.following(one))

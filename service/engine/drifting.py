@@ -105,7 +105,7 @@ def _champion(read: Reading, target: Target) -> str:
         return ""
     model, _ = target.stable.registered
     source = _source(read, target)
-    seen = {one.reference: one.value for one in Reading.cursors(read, source)} if source else {}
+    seen = _values(read, source)
     moving = any(work.body.get("model") == model for work in read.unfinished(MoveAlias.__name__))
     if moving or f"{model}@{CHAMPION}" not in seen:
         return ""
@@ -124,12 +124,19 @@ def _of_model(read: Reading, target: Target) -> list[TargetRow]:
 def _git(read: Reading, target: Target) -> str:
     """The newest version of a commit that some branch or tag names still, where it ended otherwise."""
     stable = target.stable
-    rows = read.releases(target=target.name, limit=20)
+    rows = read.releases(target=target.name, limit=5)
     newest = next((one for one in map(release_of, rows) if one.cause.commit and not one.switch), None)
-    if stable is None or newest is None or newest.version == stable.version or newest.cause.source is None:
+    if stable is None or newest is None or newest.version == stable.version:
         return ""
-    heads = {one.value for one in Reading.cursors(read, newest.cause.source)}
+    heads = _values(read, newest.cause.source).values()
     return drifting.commit_apart(target, newest) if newest.cause.commit in heads else ""
+
+
+def _values(read: Reading, source: str | None) -> dict[str, str | None]:
+    """What was seen last at a source, by reference; nothing where it is not connected any more."""
+    if source not in {one.name for one in read.sources()}:
+        return {}
+    return {one.reference: one.value for one in Reading.cursors(read, source or "")}
 
 
 def _moved_back(read: Reading, target: Target) -> MoveAlias | None:

@@ -74,7 +74,11 @@ def _workload(parts: Parts, site: Site, target: Target, stable: Serving) -> str:
     if site.kept is None:
         return ""
     try:
-        return site.kept.changed(stable.backend, _image(parts, stable, target.place)) or ""
+        image = _image(parts, stable, target.place)
+    except Refused:
+        return ""  # how its image is called there is not known any more: that is nobody's change
+    try:
+        return site.kept.changed(stable.backend, image) or ""
     except Refused as reason:
         return str(reason)  # as where somebody else's object has its name
 

@@ -7,6 +7,7 @@ import pytest
 
 from policies.place import Place
 from service.adapters.kubernetes.api import Api
+from service.adapters.kubernetes.kept import KeptDeployments
 from service.adapters.kubernetes.kinds import DEPLOYMENT, HPA, PDB, POD, SERVICE
 from service.adapters.kubernetes.workloads import KubernetesWorkloads
 from service.ports.connections import Cluster
@@ -338,6 +339,33 @@ def test_an_image_that_somebody_changes_back_is_written_once_and_taken_from_them
     assert now["metadata"]["generation"] == theirs["metadata"]["generation"]
     kubectl.run("set", "image", "deployment/fraud", f"serve={order.image}", "-n", namespace)
     restored(workloads, order.image)
+
+
+def test_another_image_is_told_with_who_gave_it_and_put_back_over_exactly_that(
+    workloads, team, order, api, kubectl, namespace
+):
+    name, _, image = workloads.found()
+    kept = KeptDeployments(api, workloads, namespace)
+    assert kept.changed(name, image) is None
+    kubectl.run("set", "image", "deployment/fraud", f"serve={order.image}", "-n", namespace)
+    seen = kept.changed(name, image)
+    assert f"Deployment {namespace}/fraud was changed by kubectl-set" in seen
+    assert seen.endswith(f"it runs {order.image}, not {image}")
+    assert kept.runs(name) == order.image
+    with pytest.raises(Refused, match="once more"):
+        kept.mend(name, image, f"not {seen}")
+    assert kept.changed(name, image) == seen
+    kept.mend(name, image, seen)
+    assert kept.changed(name, image) is None
+    assert spec_of(api, namespace, DEPLOYMENT)["template"]["spec"]["containers"][1]["image"] == image
+
+
+def test_a_deployment_that_somebody_deleted_is_told(workloads, team, api, kubectl, namespace):
+    name, _, image = workloads.found()
+    kept = KeptDeployments(api, workloads, namespace)
+    kubectl.run("delete", "deployment", "fraud", "-n", namespace)
+    assert kept.gone(name)
+    assert kept.changed(name, image) == f"the Deployment {namespace}/fraud is gone"
 
 
 def test_a_second_installation_and_one_that_has_nothing_are_refused(workloads, team, api, cluster, namespace):

@@ -126,16 +126,14 @@ def expect(control, name, phase, *, proven=True):
 
 
 @under_load("edited")
-def test_weights_that_a_person_edits_pause_the_release_which_says_who_and_goes_on_when_told(
+def test_weights_that_a_person_edits_pause_the_release_and_at_rest_are_told_and_put_back_by_one_command(
     control, team, load
 ):
     begun = load.now()
     name = release_of(control, team, "edited")
     at_weight(team, "edited", 10)
     copied = team.copy("edited")["metadata"]["name"]
-    refs = [{"name": "edited", "port": 80, "weight": 70}, {"name": copied, "port": 80, "weight": 30}]
-    patch = [{"op": "replace", "path": "/spec/rules/0/backendRefs", "value": refs}]
-    team.patch("httproute", "edited", patch, who="ann")
+    edit(team, "ann", {"edited": 70, copied: 30})
 
     why = eventually(lambda: paused(control, name), "it does not pause", 30)
     assert f"HTTPRoute {team.namespace}/edited was changed by ann" in why
@@ -144,7 +142,21 @@ def test_weights_that_a_person_edits_pause_the_release_which_says_who_and_goes_o
 
     control.say("resume", name)
     expect(control, name, "promoted")
+    edit(team, "bob", {"edited": 100, copied: 0})
+    drift = eventually(lambda: control.target("edited/production")["drift"], "it is not told", 30)
+    assert f"HTTPRoute {team.namespace}/edited was changed by bob" in drift
+    assert team.weights("edited") == {"edited": 100, copied: 0}
+    control.say("repair", "edited/production", control.target("edited/production")["seen"][:19])
+    eventually(lambda: team.weights("edited") == {"edited": 0, copied: 100}, "it is not put back", 30)
+    assert control.target("edited/production")["drift"] is None
     assert load.story(begun) == ""
+
+
+def edit(team, who, weights):
+    """Give the route's versions other weights by hand."""
+    refs = [{"name": name, "port": 80, "weight": weight} for name, weight in weights.items()]
+    patch = [{"op": "replace", "path": "/spec/rules/0/backendRefs", "value": refs}]
+    team.patch("httproute", "edited", patch, who=who)
 
 
 @under_load("busy")

@@ -195,6 +195,23 @@ def test_an_edit_by_hand_is_seen_with_who_did_it(gateway, router, route):
     assert [one.weight for one in router.get(TARGET).backends] == [0.0, 100.0]
 
 
+def test_an_edit_by_hand_is_written_over_only_as_it_was_seen(gateway, router, route):
+    router.set(split(gateway, 50.0))
+    edit(gateway, 0)
+    seen = router.drift(TARGET)
+    edit(gateway, 7)
+    now = router.drift(TARGET)
+    with pytest.raises(Refused, match="is another one now"):
+        router.set(replace(split(gateway, 50.0, 1), over=seen))
+    assert router.drift(TARGET) == now
+    mended = replace(split(gateway, 50.0, 1), over=now)
+    assert router.set(mended) == mended
+    assert router.drift(TARGET) is None
+    assert router.set(mended) == mended  # as whoever was killed before the answer was stored does again
+    with pytest.raises(Refused, match="is as it was written again"):
+        router.set(replace(split(gateway, 20.0, 2), over=now))
+
+
 def test_a_controller_that_undoes_each_write_ends_in_a_message_that_mends_it(gateway, router, route):
     for attempt in (0, 1, 2):
         adopting(gateway).set(split(gateway, 50.0, attempt))

@@ -17,6 +17,7 @@ from service.arrivals.listening import Listeners
 from service.intake import Door
 from service.ports.chat import Told
 from service.ports.connections import Source
+from service.reconciler import NAMES_SECONDS
 from service.store.inbox import Delivery
 from service.store.queue import Work
 from service.store.states import EFFECT
@@ -157,6 +158,26 @@ def test_a_release_has_one_message_which_follows_it_to_its_end(world):
     assert "is promoted" in world.shown().title
     assert world.shown().buttons == ()
     assert len([m for m in world.chat.posted.values() if m.key.startswith("rel-")]) == 1
+
+
+def test_what_somebody_else_changed_stands_in_the_message_of_what_serves_with_a_button_that_repairs_it(world):
+    for _ in range(2):
+        name = world.waiting()
+        world.press("Approve")
+        world.play(40, until=name)
+    target = world.target()
+    world.router.change(target.name, "kubectl-edit undid it", {target.previous.backend: 100.0})
+    world.clock.now += NAMES_SECONDS
+    world.settle()
+    told = world.shown(name)
+    assert "changed by somebody else: kubectl-edit undid it" in told.text
+    assert [one.words for one in told.buttons] == ["Repair"]
+    assert "only admins adopt" in world.slash("adopt wine/production it is better")[-1]
+    assert "is being repaired" in world.press("Repair", message=told)[-1]
+    world.settle()
+    assert world.weights()[target.stable.backend] == 100
+    assert world.shown(name).buttons == ()
+    assert "kubectl-edit" not in world.shown(name).text
 
 
 def test_a_chat_that_hangs_delays_no_weight_and_is_told_the_newest_when_it_comes_back(world):

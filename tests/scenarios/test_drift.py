@@ -5,6 +5,7 @@ import pytest
 
 from policies import drifting
 from policies.release import Phase
+from service.ports.outcomes import Refused
 from service.reconciler import NAMES_SECONDS
 from tests.scenarios.conftest import CHURN
 from tests.scenarios.taken_over import FOUND, FRAUD, TARGET, ClusterWorld
@@ -75,6 +76,25 @@ def test_what_changed_since_a_repair_was_ordered_is_not_overwritten(cluster):
     assert "not mended" in {action for _, action in actions(cluster)}
     assert "carol" in cluster.target(TARGET).drift
     assert cluster.target(TARGET).remedy is None
+
+
+def test_whoever_dies_right_after_a_repair_was_written_leaves_nothing_to_be_done(cluster, monkeypatch):
+    release = promoted(cluster)
+    somebody_goes_back(cluster)
+    cluster.settle(12)
+    written = cluster.router.set
+
+    def dies(route):
+        written(route)
+        monkeypatch.setattr(cluster.router, "set", written)
+        raise RuntimeError("killed before it could store what it did")
+
+    monkeypatch.setattr(cluster.router, "set", dies)
+    assert cluster.say("repair", "fraud").ok
+    cluster.settle(12)
+    assert cluster.weights(TARGET) == {release.backend: 100, FOUND: 0}
+    assert (cluster.target(TARGET).drift, cluster.target(TARGET).remedy) == ("", None)
+    assert cluster.store.dead() == []
 
 
 def test_what_is_there_can_be_taken_for_right_with_a_reason_and_is_called_not_proven(cluster):
@@ -192,6 +212,18 @@ def test_an_image_that_ci_gave_what_was_found_can_be_adopted(cluster):
     assert cluster.target(TARGET).stable.image.endswith("sha256:ci")
     cluster.settle(12)
     assert cluster.target(TARGET).drift == ""
+
+
+def test_what_an_image_is_called_there_that_is_not_known_any_more_is_nobodys_change(cluster, monkeypatch):
+    promoted(cluster)
+
+    def unknown(*_):
+        raise Refused("there is no version of that key")
+
+    monkeypatch.setattr("service.performing.drifting.known_version", unknown)
+    cluster.settle(12)
+    assert cluster.target(TARGET).drift == ""
+    assert cluster.store.dead() == []
 
 
 def test_nothing_to_mend_is_said_so(cluster):

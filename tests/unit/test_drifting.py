@@ -3,11 +3,14 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from policies import drifting
 from policies.place import Place
 from policies.release import Remedy, Serving, Target
 from policies.spec.declaration import WhenDrifted
+from service.cli import doctor
 
 PLACE = Place("prod", "ml", "fraud", "ml/fraud")
 NEW = Serving("rel-2", 2, "v2", "sha256:new", "fraud-2.ml", "http://2", 10.0, registered=("fraud", "5"))
@@ -115,3 +118,48 @@ def test_each_drift_has_a_mark_of_its_own():
     marks = [drifting.mark(one) for one in seen]
     assert marks[0] == ""
     assert len(set(marks)) == len(seen)
+
+
+def test_doctor_names_each_target_that_others_changed_and_what_to_type():
+    seen = [TARGET, replace(TARGET, name="wine/production", drift="ann (Update) gave it 5 %")]
+    (finding,) = doctor.drifts(seen)
+    assert (finding.check, finding.ok) == ("target wine/production", False)
+    assert "ann (Update) gave it 5 %" in finding.detail
+    assert "segue repair wine/production" in finding.mend
+
+
+STEPS = st.tuples(
+    st.sampled_from(["look", "order", "repaired", "adopted", "unmended", "taken", "free"]),
+    st.sampled_from(["", "all to 1", "half to 1"]),
+    st.floats(0.0, 1200.0),
+)
+
+
+@settings(deadline=None)
+@given(st.lists(STEPS, max_size=40), st.sampled_from(WhenDrifted))
+def test_whatever_happens_a_remedy_is_for_what_is_there_under_an_epoch_that_only_grows(steps, rule):
+    target, now, ordered = TARGET, 0.0, []
+    for what, drift, seconds in steps:
+        before, now = target, now + seconds
+        match what:
+            case "look" if drift != target.drift:
+                target = drifting.noted(target, drift, rule, now)
+                if target.remedy is not None and target.remedy.verb == "repair":
+                    ordered.append(now)
+            case "order" if target.drift and target.holder is None and target.remedy is None:
+                target = drifting.ordered(target, "repair", "ann", "", now)
+            case "repaired" if target.remedy is not None:
+                target = drifting.repaired(target)
+            case "adopted" if target.remedy is not None:
+                found = drifting.adopted(target, target.remedy, {"fraud-1.ml": 100.0}, now)
+                target = target if isinstance(found, str) else replace(found, repairs=target.repairs)
+            case "unmended" if target.remedy is not None:
+                target = drifting.unmended(target, "no")
+            case "taken" | "free":
+                target = replace(target, holder="rel-3" if what == "taken" else None)
+        assert target.epoch >= before.epoch
+        if target.remedy is not None:
+            assert (target.remedy.seen, target.remedy.epoch) == (target.drift, target.epoch)
+        assert target.remedy is None or target.remedy == before.remedy or before.holder is None
+        assert {one.backend for one in (target.stable, target.previous)} == {"fraud-1.ml", "fraud-2.ml"}
+    assert all(sum(one <= at < one + drifting.HOUR for at in ordered) <= 3 for one in ordered)

@@ -48,7 +48,7 @@ class MemoryRouter:
             if changed is not None or self._written.get(route.target) != (route.epoch, route.attempt):
                 routes.check_seen(route, changed)
             self._take(route.target, route.epoch, route.attempt)
-            self._routes[route.target] = route
+            self._routes[route.target] = replace(route, over="")
             self.changed.pop(route.target, None)
             self.writes.append(route)
             self._confirm(route.target)
