@@ -173,7 +173,7 @@ alone: cleared, allowed 100 of 100, share 100.0, 82, of now, harm ()
 
 
 def test_a_version_that_is_worse_in_all_ways():
-    guards = (*ROUTER[:3], Guard("slo", GuardKind.SLO), *ROUTER[4:])
+    guards = (*ROUTER[:2], Guard("latency", GuardKind.LATENCY), Guard("slo", GuardKind.SLO), *ROUTER[4:])
     run = Seen(Environment(guards=guards, risk=0.002, steps=(StepSpec(20.0, 60.0),)))
     run.scrape(4, bad=3.0, slow=0.1)
     run.tell("soon")
@@ -186,23 +186,23 @@ def test_a_version_that_is_worse_in_all_ways():
 soon: undecided, allowed 3 of 10, share 10.0, 4, of now, harm ()
   errors: undecided, failed requests of the candidate must be at most 10 % more frequent than stable's [bad 6, requests 400, stable_bad 15, stable_requests 3600, evidence 2.175, harm_at 200, p_value 0.4598, burst 1.5, spread 0.3] (0.2973, 26.909) 400; harm after 9 more of the candidate's alone (provisional noise: no history yet)
   slow: undecided, requests slower than 0.5 s of the candidate must be at most 5 % more frequent than stable's [bad 70, requests 400, stable_bad 312, stable_requests 3600, evidence 2.983, harm_at 400, p_value 0.3352, burst 1.5, spread 0.3] (0.70711, 6.7272) 400; harm after 38 more of the candidate's alone (provisional noise: no history yet)
-  latency: undecided, the candidate's durations may be at most 5 % longer than stable's [slower_than 0.5, bad 60, requests 300, stable_bad 268, stable_requests 2700, evidence 0.3075, harm_at 400, p_value 1, burst 1.5, spread 0.3] None 300; harm at an evidence of 400 (provisional noise: no history yet)
+  latency: undecided, the candidate must not be slower than stable [slower_than 0.5, bad 60, requests 300, stable_bad 268, stable_requests 2700, evidence 4.771, harm_at 400, p_value 0.1581, burst 1.5, spread 0.3] None 300; harm at an evidence of 400 (provisional noise: no history yet)
   alive: cleared, numbers and answers at least every 60 s, at most 2 restarts [seconds_without_data 0, seconds_without_answer 0, restarts 0] None 300; nothing: it answers
   share: cleared, the candidate's share of requests is 10 %, give or take 5 % [requests 300, all_requests 3000, share 0.1] None 3000; nothing: the split is right
   plain: undecided, failed requests: at most 5 % in a minute (no error guarantee) [checks 0, failed_checks 0] None 400; a whole minute with requests
   risk: undecided, at most 0.2 % of all requests may fail because of the candidate [failed 6, requests 400, excess_at_most 0.04949, allowed 3] (0.0, 0.049491) 400; 643 more requests without a failure for 15 %
-later: harm, allowed 0 of 10, share 10.0, 24, of now, harm ('alive', 'errors', 'slow')
+later: harm, allowed 0 of 10, share 10.0, 24, of now, harm ('alive', 'errors', 'latency', 'slow')
   errors: harm, failed requests of the candidate must be at most 10 % more frequent than stable's [bad 129, requests 2400, stable_bad 104, stable_requests 21600, evidence 1.905e+12, harm_at 200, p_value 5.249e-13, burst 1.5, spread 0.3] (3.3636, 38.055) 2400; a new version
   slow: harm, requests slower than 0.5 s of the candidate must be at most 5 % more frequent than stable's [bad 890, requests 2400, stable_bad 2144, stable_requests 21600, evidence 33260, harm_at 400, p_value 3.007e-05, burst 1.5, spread 0.3] (1.4142, 11.314) 2400; a new version
-  latency: undecided, the candidate's durations may be at most 5 % longer than stable's [slower_than 0.5, bad 880, requests 2300, stable_bad 2100, stable_requests 20700, evidence 0.2473, harm_at 400, p_value 1, burst 1.5, spread 0.3] None 2300; harm at an evidence of 400 (provisional noise: no history yet)
+  latency: harm, the candidate must not be slower than stable [slower_than 0.5, bad 880, requests 2300, stable_bad 2100, stable_requests 20700, evidence 2.983e+11, harm_at 400, p_value 3.353e-12, burst 1.5, spread 0.3] None 2300; a new version
   alive: harm, it ended and came back 3 times (the last time it used too much memory); 2 restarts are allowed [seconds_without_data 0, seconds_without_answer 200, restarts 3] None 2300; a new version
   share: cleared, the candidate's share of requests is 10 %, give or take 5 % [requests 2300, all_requests 23000, share 0.1] None 23000; nothing: the split is right
   plain: suspect, failed requests: at most 5 % in a minute (no error guarantee) [checks 3, failed_checks 2] None 300; harm after 3 more minutes above the limit
   risk: undecided, at most 0.2 % of all requests may fail because of the candidate [failed 129, requests 2400, excess_at_most 0.09246, allowed 2] (0.0, 0.092463) 2400; 7936 more requests without a failure for 15 %
-silent: harm, allowed 0 of 10, share 10.0, 29, of then, harm ('alive', 'errors', 'slow')
+silent: harm, allowed 0 of 10, share 10.0, 29, of then, harm ('alive', 'errors', 'latency', 'slow')
   errors: harm, failed requests of the candidate must be at most 10 % more frequent than stable's [bad 129, requests 2400, stable_bad 104, stable_requests 21600, evidence 1.905e+12, harm_at 200, p_value 5.249e-13, burst 1.5, spread 0.3] (3.3636, 38.055) 2400; a new version
   slow: harm, requests slower than 0.5 s of the candidate must be at most 5 % more frequent than stable's [bad 890, requests 2400, stable_bad 2144, stable_requests 21600, evidence 33260, harm_at 400, p_value 3.007e-05, burst 1.5, spread 0.3] (1.4142, 11.314) 2400; a new version
-  latency: undecided, the candidate's durations may be at most 5 % longer than stable's [slower_than 0.5, bad 880, requests 2300, stable_bad 2100, stable_requests 20700, evidence 0.2473, harm_at 400, p_value 1, burst 1.5, spread 0.3] None 2300; harm at an evidence of 400 (provisional noise: no history yet)
+  latency: harm, the candidate must not be slower than stable [slower_than 0.5, bad 880, requests 2300, stable_bad 2100, stable_requests 20700, evidence 2.983e+11, harm_at 400, p_value 3.353e-12, burst 1.5, spread 0.3] None 2300; a new version
   alive: harm, it ended and came back 3 times (the last time it used too much memory); 2 restarts are allowed [seconds_without_data 55, seconds_without_answer 255, restarts 3] None 2300; a new version
   share: undecided, the candidate's share of requests is 10 %, give or take 5 % [requests 2300, all_requests 23000, share 0.1] None 23000; requests on both versions
   plain: suspect, failed requests: at most 5 % in a minute (no error guarantee) [checks 3, failed_checks 2] None 300; harm after 3 more minutes above the limit
@@ -304,12 +304,12 @@ def test_labels_that_come_late_and_scores():
     run.scrape(12)
     run.tell("no labels yet")
     for cohort in range(10):
-        end = 10.0 * cohort + 10.0
+        first, end = 100 + 10 * cohort, 150.0 * cohort + 10.0
         rows = (Cohort(end, 40.0, 4.0, 300.0, 24.0), Cohort(end + 5.0, 20.0, 1.0, 100.0, 9.0))
-        run.feed(Labelled(100 + cohort, 120.0 + 100 * cohort, "accuracy", cohorts=rows))
-        run.feed(Scored(200 + cohort, 1000.0, "scores", (40.0, 40.0, 20.0), (450.0, 300.0, 250.0)))
-        run.feed(Labelled(300 + cohort, 120.0 + 100 * cohort, "other", cohorts=rows))
-        run.number = 400 + cohort
+        run.feed(Labelled(first, 10.0 * first, "accuracy", cohorts=rows))
+        run.feed(Scored(first + 1, 10.0 * first, "scores", (40.0, 40.0, 20.0), (450.0, 300.0, 250.0)))
+        run.feed(Labelled(first + 2, 10.0 * first, "other", cohorts=rows))
+        run.number = first + 3
         run.scrape(1)
     run.tell("ripe and unripe")
     assert run.told() == snapshot("""\
@@ -318,11 +318,11 @@ no labels yet: undecided, allowed 0 of 10, share 10.0, 12, of now, harm ()
   accuracy: undecided, wrong answers of the candidate must be at most 1 % of all more than stable's [wrong 0, labels 0, stable_wrong 0, stable_labels 0, waiting 0, evidence 1, harm_at 300, p_value 1] None 0; labels of both versions' answers; an answer's counts 0.166667 h after it
   scores: undecided, no difference of the two versions' scores is proven (advice only) [scores 0, stable_scores 0, distance 0, evidence 1, p_value 1] None 0; scores of both versions
   risk: undecided, at most 1 % of all requests may fail because of the candidate [failed 0, requests 0, excess_at_most 1, allowed 0] None 0; labels for the guard accuracy
-ripe and unripe: undecided, allowed 0 of 10, share 10.0, 410, of now, harm ()
-  errors: cleared, failed requests of the candidate must not be more frequent than stable's [bad 7, requests 2200, stable_bad 93, stable_requests 19800, evidence 0.3563, harm_at 150, p_value 1, burst 1.5, spread 0.3] (0.088388, 3.3636) 2200; harm after 15 more of the candidate's alone (provisional noise: no history yet)
-  accuracy: undecided, wrong answers of the candidate must be at most 1 % of all more than stable's [wrong 0, labels 0, stable_wrong 0, stable_labels 0, waiting 60, evidence 1, harm_at 300, p_value 1] None 0; time: 60 labels came, the first of them count in about 0.2 h
-  scores: undecided, no difference of the two versions' scores is proven (advice only) [scores 100, stable_scores 1000, distance 0.0226, evidence 1, p_value 1] None 100; nothing: it never holds and never clears
-  risk: undecided, at most 1 % of all requests may fail because of the candidate [failed 0, requests 0, excess_at_most 1, allowed 0] None 0; labels for the guard accuracy\
+ripe and unripe: undecided, allowed 5 of 10, share 10.0, 194, of now, harm ()
+  errors: cleared, failed requests of the candidate must not be more frequent than stable's [bad 7, requests 2200, stable_bad 93, stable_requests 19800, evidence 0.3443, harm_at 150, p_value 1, burst 1.5, spread 0.3] (0.088388, 2.8284) 2200; harm after 14 more of the candidate's alone (provisional noise: no history yet)
+  accuracy: undecided, wrong answers of the candidate must be at most 1 % of all more than stable's [wrong 40, labels 480, stable_wrong 264, stable_labels 3200, waiting 60, evidence 0.2477, harm_at 300, p_value 1] (-0.054818, 0.15317) 480; about 114 more labels without a wrong answer
+  scores: undecided, the candidate's scores are distributed differently from stable's (advice only) [scores 1000, stable_scores 10000, distance 0.04349, evidence 1.539e+08, p_value 6.497e-09] None 1000; nothing: it never holds and never clears
+  risk: undecided, at most 1 % of all requests may fail because of the candidate [failed 26.667, requests 320, excess_at_most 0.1857, allowed 5] (0.0, 0.18572) 320; 189 more requests without a failure for 15 %\
 """)
 
 
