@@ -8,6 +8,7 @@ import functools
 import importlib
 import inspect
 import json
+import math
 import os
 import resource
 import signal
@@ -23,7 +24,9 @@ from tests.mutants.targets import GROUPS, ROOT
 
 SLOW = 1.0  # CPU seconds, and a test is left out: those that play many rollouts take longer
 CPU_SECONDS = 3.0  # of tests, for one mutant; the quickest come first
-ENDLESS = 4.0  # times as long as its tests took without it, and a mutant is taken for one that never ends
+TIMES = 4.0  # as long as its tests took without it, and a mutant is taken for one that never ends
+ENDLESS = "it never came to an end"
+UNMADE = "it could not be made"
 EXAMPLES = 25  # of a property that does not say how many
 FILES = {str(ROOT / file) for files in GROUPS.values() for file in files}
 
@@ -32,12 +35,14 @@ FILES = {str(ROOT / file) for files in GROUPS.values() for file in files}
 class Trial:
     """A plugin for pytest: what each test reaches is seen first, then each mutant is tried.
 
-    `results` holds for each mutant [the test that killed it], [] for a survivor, or why it came to no end.
+    `results` holds for each mutant [the test that killed it], [] for a survivor, or in words why there is neither:
+    it never came to an end, or could not be made. None where the time was over before it was tried.
     """
 
     mutants: list
     workers: int
     say: object
+    seconds: float = math.inf
     results: list = field(default_factory=list)
 
     def pytest_configure(self):
@@ -63,17 +68,17 @@ class Trial:
         for mutant in self.mutants:
             chosen, seconds = _chosen(mutant, near)
             todo.append(functools.partial(_try, mutant, chosen))
-            limits.append(ENDLESS * seconds + 5)
-        answers = in_children(todo, self.workers, limits, self.say)
-        self.results = ["timeout" if answer is None else answer for answer in answers]
+            limits.append(TIMES * seconds + 5)
+        self.results = in_children(todo, self.workers, limits, self.say, time.monotonic() + self.seconds)
         return True
 
 
-def in_children(todo, workers, limits, say=lambda _: None):
-    """What each function answers (as JSON) in a forked child; None for one that was killed for its CPU time."""
+def in_children(todo, workers, limits, say=lambda _: None, until=math.inf):
+    """What each function answers (as JSON) in a forked child; ENDLESS for one that was killed for its CPU time, None
+    where it was too late to begin."""
     answers, running, waiting = [None] * len(todo), {}, list(range(len(todo)))
-    while waiting or running:
-        while waiting and len(running) < workers:
+    while running or (waiting and time.monotonic() < until):
+        while waiting and len(running) < workers and time.monotonic() < until:
             number = waiting.pop(0)
             answer = tempfile.TemporaryFile()  # noqa: SIM115 - a pipe might be too small for it
             child = os.fork()
@@ -85,7 +90,7 @@ def in_children(todo, workers, limits, say=lambda _: None):
         with answer:
             answer.seek(0)
             text = answer.read()
-        answers[number] = json.loads(text) if text else None
+        answers[number] = json.loads(text) if text else ENDLESS
         say(number)
     return answers
 
@@ -182,7 +187,10 @@ def _chosen(mutant, near):
 
 def _try(mutant, chosen):
     """[the test that kills it], or [] where no test does."""
-    put_in(mutant)
+    try:
+        put_in(mutant)
+    except Exception:  # noqa: BLE001 - such as an argument whose default is none any more
+        return UNMADE
     for item in chosen:
         if _fails(item):
             return [item.nodeid]
