@@ -7,6 +7,7 @@ missing: they are printed. A seed draws the same mutants as long as the code is 
 import argparse
 import json
 import math
+import random
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.mutants import targets
-from tests.mutants.trying import Trial
+from tests.mutants.trying import ENDLESS, UNMADE, Trial
 
 PYTHON = targets.ROOT / ".venvs/mutants/bin/python"
 LEAST = 0.85
@@ -33,8 +34,8 @@ def drawn(seed, number):
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
 
-def tried(mutants, workers):
-    """For each mutant [the test that killed it], [] for a survivor, or why it never came to an end."""
+def tried(mutants, workers, seconds):
+    """For each mutant what `Trial.results` says of it."""
     done = []
 
     def say(what):
@@ -42,9 +43,9 @@ def tried(mutants, workers):
         if isinstance(what, str) or len(done) % 25 == 0:
             print(what if isinstance(what, str) else f"{len(done) - 1} of {len(mutants)} tried", flush=True)
 
-    trial = Trial(mutants, workers, say)
+    trial = Trial(mutants, workers, say, seconds)
     with tempfile.TemporaryDirectory() as folder:
-        arguments = [
+        quiet = (
             "-q",
             "--no-header",
             "-p",
@@ -53,41 +54,48 @@ def tried(mutants, workers):
             "timeout=0",
             "--basetemp",
             f"{folder}/tests",
-        ]
-        if pytest.main([*arguments, *targets.tests()], plugins=[trial]) or not trial.results:
+        )
+        if pytest.main([*quiet, *targets.tests()], plugins=[trial]) or not trial.results:
             sys.exit("the tests cannot be run")
     return trial.results
 
 
-def told(group, of, mutants, results):
-    """Prints a group's figures and survivors; whether it is good enough."""
-    survivors = [m for m, r in zip(mutants, results, strict=True) if r == []]
-    endless = sum(r == "timeout" for r in results)
+def told(group, of, found):
+    """Prints a group's figures and survivors, of pairs of a mutant and its result; whether it is good enough."""
+    made = [(mutant, result) for mutant, result in found if result not in (None, UNMADE)]
+    survivors = [mutant for mutant, result in made if result == []]
     for mutant in survivors:
         print(f"  survived: {mutant['file']} {mutant['function']}", *mutant["diff"], sep="\n      ")
-    killed = len(mutants) - len(survivors)
-    low, high = interval(killed, len(mutants))
+    endless = sum(result == ENDLESS for _, result in made)
+    killed = len(made) - len(survivors)
+    low, high = interval(killed, len(made)) if made else (0.0, 1.0)
     print(
-        f"{group}: {killed} of {len(mutants)} mutants killed, {endless} of these by time:"
-        f" {killed / len(mutants):.1%} ({low:.1%} to {high:.1%}; drawn from {of})"
+        f"{group}: {killed} of {len(made)} mutants killed, {endless} of these by time:"
+        f" {killed / max(len(made), 1):.1%} ({low:.1%} to {high:.1%}; drawn from {of})"
     )
-    return killed >= LEAST * len(mutants)
+    return bool(made) and killed >= LEAST * len(made)
 
 
 def main():
     asking = argparse.ArgumentParser(description=__doc__)
     asking.add_argument("--number", type=int, default=200, help="mutants of each group")
+    asking.add_argument(
+        "--seconds", type=float, default=math.inf, help="after which no other mutant is tried"
+    )
     asking.add_argument("--seed", default="1")
     asking.add_argument("--workers", type=int, default=2)
     asked = asking.parse_args()
     groups = drawn(asked.seed, asked.number)
     print(f"seed {asked.seed}, {asked.number} mutants of each group", flush=True)
-    results = tried([m for group in groups.values() for m in group["mutants"]], asked.workers)
-    good = True
-    for name, group in groups.items():
-        mine, results = results[: len(group["mutants"])], results[len(group["mutants"]) :]
-        good &= told(name, group["of"], group["mutants"], mine)
-    return 0 if good else 1
+    mutants = [(name, one) for name, group in groups.items() for one in group["mutants"]]
+    random.Random(asked.seed).shuffle(mutants)  # so that what the time was enough for is of all groups
+    results = tried([one for _, one in mutants], asked.workers, asked.seconds)
+    pairs = list(zip(mutants, results, strict=True))
+    good = [
+        told(name, group["of"], [(one, result) for (its, one), result in pairs if its == name])
+        for name, group in groups.items()
+    ]
+    return 0 if all(good) else 1
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ GROUPS = {
     "rollout machine": tuple(f"policies/{name}.py" for name in MACHINE),
 }
 TESTS = (
-    "asking", "counted", "evidence", "forecast", "guards", "histogram_guard", "histories", "increment", "journeys", "judge",
+    "asking", "counted", "evidence", "forecast", "guards", "histogram_guard", "histories", "increment", "journeys", "judge", "judgements",
     "labels", "late_counters", "learning", "only_watching", "orders", "paired_guard", "quality_guard", "ramp",
     "readings", "recorded", "replays", "report", "rollout", "segments", "stretches",
 )  # fmt: skip

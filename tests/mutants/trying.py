@@ -4,9 +4,11 @@ A mutant is made by giving its function another code object, so that whoever hol
 """
 
 import cProfile
+import functools
 import importlib
 import inspect
 import json
+import math
 import os
 import resource
 import signal
@@ -22,7 +24,9 @@ from tests.mutants.targets import GROUPS, ROOT
 
 SLOW = 1.0  # CPU seconds, and a test is left out: those that play many rollouts take longer
 CPU_SECONDS = 3.0  # of tests, for one mutant; the quickest come first
-ENDLESS = 4.0  # times as long as its tests took without it, and a mutant is taken for one that never ends
+TIMES = 4.0  # as long as its tests took without it, and a mutant is taken for one that never ends
+ENDLESS = "it never came to an end"
+UNMADE = "it could not be made"
 EXAMPLES = 25  # of a property that does not say how many
 FILES = {str(ROOT / file) for files in GROUPS.values() for file in files}
 
@@ -31,12 +35,14 @@ FILES = {str(ROOT / file) for files in GROUPS.values() for file in files}
 class Trial:
     """A plugin for pytest: what each test reaches is seen first, then each mutant is tried.
 
-    `results` holds for each mutant the test that killed it, "timeout", or None if it survived.
+    `results` holds for each mutant [the test that killed it], [] for a survivor, or in words why there is neither:
+    it never came to an end, or could not be made. None where the time was over before it was tried.
     """
 
     mutants: list
     workers: int
     say: object
+    seconds: float = math.inf
     results: list = field(default_factory=list)
 
     def pytest_configure(self):
@@ -50,29 +56,29 @@ class Trial:
     def pytest_runtestloop(self, session):
         if session.testsfailed:
             raise pytest.UsageError("tests cannot be collected")
-        reach, broken = _reached(session.items, self.workers)
+        looked = _looked(session.items, self.workers)
+        broken = [one for one, _, _, failed in looked if failed]
         if broken:
             raise pytest.UsageError(f"tests fail without any mutant: {broken[:3]}")
         self.say(
-            f"{len(reach)} of {len(session.items)} tests, {sum(t for _, t in reach.values()):.0f} s of CPU"
+            f"{len(looked)} of {len(session.items)} tests, {sum(s for _, _, s, _ in looked):.0f} s of CPU"
         )
-        todo = [(lambda m=m: _try(m, session.items, reach)) for m in self.mutants]
-        limits = [
-            ENDLESS * sum(reach[i.nodeid][1] for i in _chosen(m, session.items, reach)) + 5
-            for m in self.mutants
-        ]
-        self.results = [
-            answer if answer is not None else "timeout"
-            for answer in in_children(todo, self.workers, limits, self.say)
-        ]
+        near = _near(session.items, looked)
+        todo, limits = [], []
+        for mutant in self.mutants:
+            chosen, seconds = _chosen(mutant, near)
+            todo.append(functools.partial(_try, mutant, chosen))
+            limits.append(TIMES * seconds + 5)
+        self.results = in_children(todo, self.workers, limits, self.say, time.monotonic() + self.seconds)
         return True
 
 
-def in_children(todo, workers, limits, say=lambda _: None):
-    """What each function answers (as JSON) in a forked child; None for one that was killed for its CPU time."""
+def in_children(todo, workers, limits, say=lambda _: None, until=math.inf):
+    """What each function answers (as JSON) in a forked child; ENDLESS for one that was killed for its CPU time, None
+    where it was too late to begin."""
     answers, running, waiting = [None] * len(todo), {}, list(range(len(todo)))
-    while waiting or running:
-        while waiting and len(running) < workers:
+    while running or (waiting and time.monotonic() < until):
+        while waiting and len(running) < workers and time.monotonic() < until:
             number = waiting.pop(0)
             answer = tempfile.TemporaryFile()  # noqa: SIM115 - a pipe might be too small for it
             child = os.fork()
@@ -84,7 +90,7 @@ def in_children(todo, workers, limits, say=lambda _: None):
         with answer:
             answer.seek(0)
             text = answer.read()
-        answers[number] = json.loads(text) if text else None
+        answers[number] = json.loads(text) if text else ENDLESS
         say(number)
     return answers
 
@@ -98,26 +104,32 @@ def _be_a_child(function, writing, limit):
     try:
         answer = json.dumps(function()).encode()
     except BaseException as error:  # noqa: BLE001 - a mutant may raise what it likes
-        answer = json.dumps(f"{type(error).__name__}").encode()
+        answer = json.dumps(f"{type(error).__name__}: {error}").encode()
     os.write(writing, answer)
     os._exit(0)
 
 
-def _reached(items, workers):
-    """For each quick test the functions that it reaches, and its CPU seconds; and the tests that fail as it is."""
+def _looked(items, workers):
+    """Of each quick test its name, the functions that it reaches, its CPU seconds, and whether it fails as it is."""
     files = {}
     for item in items:
         files.setdefault(item.path, []).append(item)
     todo = [(lambda some=some: [_look(item) for item in some]) for some in files.values()]
-    reach, broken = {}, []
-    for some in in_children(todo, workers, [600.0] * len(todo)):
-        if not isinstance(some, list):
-            raise pytest.UsageError(f"tests cannot be looked at: {some}")
-        for nodeid, functions, seconds, failed in some:
-            if seconds < SLOW:
-                reach[nodeid] = (frozenset(map(tuple, functions)), seconds)
-                broken += [nodeid] if failed else []
-    return reach, broken
+    answers = in_children(todo, workers, [600.0] * len(todo))
+    wrong = [one for one in answers if not isinstance(one, list)]
+    if wrong:
+        raise pytest.UsageError(f"tests cannot be looked at: {wrong[:3]}")
+    return [one for some in answers for one in some if one[2] < SLOW]
+
+
+def _near(items, looked):
+    """For each function the tests that reach it, the quickest first, with their seconds."""
+    named = {item.nodeid: item for item in items}
+    near = {}
+    for nodeid, functions, seconds, _ in sorted(looked, key=lambda one: one[2]):
+        for file, name in functions:
+            near.setdefault((file, name), []).append((named[nodeid], seconds))
+    return near
 
 
 class _TooSlow(BaseException):
@@ -126,21 +138,32 @@ class _TooSlow(BaseException):
 
 def _look(item):
     profile = cProfile.Profile(subcalls=False, builtins=False)
-    signal.signal(signal.SIGPROF, _stop)
-    signal.setitimer(signal.ITIMER_PROF, SLOW)
+    item.runtest = functools.partial(_within, item.runtest)
     began = time.process_time()
     profile.enable()
     failed = _fails(item)
     profile.disable()
-    signal.setitimer(signal.ITIMER_PROF, 0)
     seconds = time.process_time() - began
     codes = (entry.code for entry in profile.getstats())
-    functions = [
-        (code.co_filename, code.co_qualname)
+    functions = {
+        (
+            code.co_filename,
+            code.co_qualname.partition(".<")[0],
+        )  # an inner function is changed in its outer one
         for code in codes
         if isinstance(code, types.CodeType) and code.co_filename in FILES
-    ]
-    return item.nodeid, functions, seconds, failed
+    }
+    return item.nodeid, sorted(functions), seconds, failed
+
+
+def _within(run):
+    """The test itself, for no longer than a slow one takes."""
+    signal.signal(signal.SIGPROF, _stop)
+    signal.setitimer(signal.ITIMER_PROF, SLOW)
+    try:
+        run()
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def _stop(*_):
@@ -151,29 +174,24 @@ def _fails(item):
     return any(report.failed for report in runtestprotocol(item, log=False, nextitem=None))
 
 
-def _chosen(mutant, items, reach):
-    """The tests that reach the mutant's function, the quickest first, as many as there is time for."""
-    # An inner function has its outer one's name before its own.
-    file, name = str(ROOT / mutant["file"]), mutant["function"]
-    near = [
-        item
-        for item in items
-        if item.nodeid in reach
-        and any(f == file and (n == name or n.startswith(f"{name}.<")) for f, n in reach[item.nodeid][0])
-    ]
+def _chosen(mutant, near):
+    """As many tests as there is time for, and what they take."""
     chosen, spent = [], 0.0
-    for item in sorted(near, key=lambda one: reach[one.nodeid][1]):
-        spent += reach[item.nodeid][1]
-        if spent > CPU_SECONDS:
+    for item, seconds in near.get((str(ROOT / mutant["file"]), mutant["function"]), []):
+        if spent + seconds > CPU_SECONDS:
             break
         chosen.append(item)
-    return chosen
+        spent += seconds
+    return chosen, spent
 
 
-def _try(mutant, items, reach):
-    """The test that kills it, or None where no test does."""
-    put_in(mutant)
-    for item in _chosen(mutant, items, reach):
+def _try(mutant, chosen):
+    """[the test that kills it], or [] where no test does."""
+    try:
+        put_in(mutant)
+    except Exception:  # noqa: BLE001 - such as an argument whose default is none any more
+        return UNMADE
+    for item in chosen:
         if _fails(item):
             return [item.nodeid]
     return []

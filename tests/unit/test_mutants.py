@@ -5,7 +5,7 @@ import pytest
 from policies.guards.budget import threshold
 from tests.mutants import targets
 from tests.mutants.__main__ import interval, told
-from tests.mutants.trying import in_children, put_in
+from tests.mutants.trying import ENDLESS, UNMADE, in_children, put_in
 
 MUTANT = {
     "file": "policies/guards/budget.py",
@@ -28,7 +28,7 @@ def endless():
 def test_a_mutant_is_there_for_who_imported_the_function_before_and_only_in_its_own_process():
     changes, ends = in_children([changed, endless], 2, [5.0, 0.0])
     assert changes == 0.0
-    assert ends is None
+    assert ends == ENDLESS
     assert threshold(1.0, 1.0, 0.01) == pytest.approx(4.605, abs=0.001)
 
 
@@ -39,11 +39,15 @@ def test_the_share_of_the_killed_has_wilsons_interval():
 
 @pytest.mark.parametrize(("survivors", "good"), [(3, True), (4, False)])
 def test_less_than_85_percent_is_not_enough_and_survivors_are_shown(capsys, survivors, good):
-    results = [[]] * survivors + [["a test"]] * (19 - survivors) + ["timeout"]
-    assert told("guards", 100, [MUTANT] * 20, results) is good
+    results = [[]] * survivors + [["a test"]] * (19 - survivors) + [ENDLESS, UNMADE, None]
+    assert told("guards", 100, [(MUTANT, result) for result in results]) is good
     said = capsys.readouterr().out
     assert said.count("survived: policies/guards/budget.py threshold") == survivors
     assert f"{20 - survivors} of 20 mutants killed, 1 of these by time: {(20 - survivors) / 20:.1%}" in said
+
+
+def test_where_the_time_is_over_nothing_is_tried():
+    assert in_children([changed], 2, [5.0], until=0.0) == [None]
 
 
 def test_all_that_it_names_is_there():
