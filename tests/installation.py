@@ -111,7 +111,7 @@ class Installation:
         until = time.monotonic() + READY_SECONDS
         while True:
             try:
-                return next(t for t in self.client.get("targets")["targets"] if t["name"] == TARGET)
+                return next(t for t in self.client.targets().page().rows if t["name"] == TARGET)
             except (Unreachable, Refusal):
                 assert time.monotonic() < until, "the API does not come back"
                 time.sleep(0.05)
@@ -189,7 +189,7 @@ class Installation:
     def ended(self, name, seconds=60):
         """The release of that name, once it has ended."""
         until = time.monotonic() + seconds
-        while not (found := self.client.get(f"releases/{name}")["release"])["final"]:
+        while not (found := self.client.release(name)["release"])["final"]:
             assert time.monotonic() < until, found
             time.sleep(0.1)
         return found
@@ -197,7 +197,7 @@ class Installation:
     def releases(self, commit):
         """All releases of the commit; none while nobody answers."""
         try:
-            every = self.client.get("releases")["releases"]
+            every = self.client.releases().page().rows
         except (Unreachable, Refusal):
             return []
         return [one for one in every if one["commit"] == commit]

@@ -123,7 +123,7 @@ def segue(stage: Stage, rule: Rule, version: str) -> Iterator[Trial]:
             declared = DECLARED.format(image=repository, where=where)
             ended = _final(control)
             control.declare(declared + QUICK)
-            wait_until(lambda: control.client.get("models")["models"], _READY_SECONDS)
+            wait_until(lambda: control.client.models().page().rows, _READY_SECONDS)
             _notify(
                 control
             )  # what is there before it is looked at for the first time is learned, not released
@@ -132,7 +132,7 @@ def segue(stage: Stage, rule: Rule, version: str) -> Iterator[Trial]:
             with Load(stage.plane.url, {"Host": host}, path="/"):  # nothing is promoted that nobody used
                 wait_until(lambda: ended() == "promoted", _READY_SECONDS)
             commit = control.declare(declared)
-            wait_until(lambda: control.client.get("models")["models"][0]["commit"] == commit, _READY_SECONDS)
+            wait_until(lambda: control.client.models().page().rows[0]["commit"] == commit, _READY_SECONDS)
             stable = _serving(kubectl.get("httproute", APP, "-n", where))
             members = _processes(control)
             yield Trial(

@@ -1,13 +1,13 @@
 """`verdict`: what a script that shifts traffic itself should do with it, as an exit code."""
 
 import time
-from typing import Any
 
 import click
 
 from policies.spec.amounts import DURATION, WEIGHT
 from service.cli.amounts import Amount
 from service.cli.context import api, as_json, console, print_json
+from service.client.results import Verdict
 
 EXIT_CODES = {"go": 0, "wait": 10, "back": 11}
 ASK_SECONDS = 2.0
@@ -30,9 +30,7 @@ def verdict(
     this weight: not enough is known yet), 11 go back (harm was found); 1 where Segue cannot be asked, which
     is no yes either.
     """
-    query = {} if weight is None else {"weight": f"{weight:g}"}
-    query |= {"image": image} if image else {}
-    found = _asked(target, query, time.monotonic() + seconds)
+    found = _asked(target, weight, image, time.monotonic() + seconds)
     if wants_json:
         print_json(found)
     else:
@@ -40,11 +38,11 @@ def verdict(
     raise click.exceptions.Exit(EXIT_CODES[found["answer"]])
 
 
-def _asked(target: str, query: dict[str, str], until: float) -> dict[str, Any]:
+def _asked(target: str, weight: float | None, image: str | None, until: float) -> Verdict:
     """The answer, once it is no `wait`, or time is over."""
     client = api()
     while True:
-        found = client.get(f"verdicts/{target}", **query)
+        found = client.verdict(target, weight=weight, image=image or None)
         if found["answer"] != "wait" or time.monotonic() >= until:
             return found
         time.sleep(ASK_SECONDS)

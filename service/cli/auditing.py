@@ -109,10 +109,7 @@ def export_record(output: Path | None, form: str | None, **asked: Any) -> None:
       segue audit export -o wine.csv --model wine --since 2026-01-01T00:00:00Z
     """
     chosen_form = form or (_form_of(output).value if output else Form.JSONL.value)
-    query = {
-        name: f"{value:.0f}" if isinstance(value, float) else value for name, value in asked.items() if value
-    }
-    pieces = api().lines("record/export", form=chosen_form, **query)
+    pieces = api().export_record(chosen_form, **asked)
     if output is None:
         for piece in pieces:
             click.echo(piece, nl=False)

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import click
@@ -11,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from service import settings
-from service.client import Client, client_of
+from service.client import Client, from_environment
 from service.settings import Settings
 
 EXIT_FAILED, EXIT_USAGE, EXIT_BUG = 1, 2, 3
@@ -34,7 +35,7 @@ def chosen() -> Settings:
 
 def api() -> Client:
     """The API of the installation; `SEGUE_TOKEN` speaks for somebody else than the operator."""
-    return client_of(chosen(), os.environ.get("SEGUE_TOKEN") or None)
+    return replace(from_environment(os.environ), channel="cli")
 
 
 def traceback_wanted() -> bool:

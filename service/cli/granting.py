@@ -222,7 +222,7 @@ def given(*, wants_json: bool) -> None:
 @as_json
 def whoami(*, wants_json: bool) -> None:
     """Say who the API takes you for, and what you may do where."""
-    found = api().get("me")
+    found = api().me()
     if wants_json:
         print_json(found)
         return

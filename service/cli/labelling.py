@@ -31,11 +31,11 @@ def labels(model: str, *, wants_json: bool) -> None:
     For each table and version: how many answers have a label, how many of them were wrong, and of when
     the answers are. A version is named as the answers name it, in their header X-Segue-Served-By.
     """
-    found = api().get(f"models/{model}/labels")
+    found = list(api().labels(model))
     if wants_json:
-        print_json(found)
+        print_json({"labels": found})
     else:
-        console().print(terminal.labels(found["labels"]))
+        console().print(terminal.labels(found))
 
 
 @click.command("add-labels")
@@ -63,7 +63,7 @@ def add_labels(model: str, file: Path, table: str, *, wants_json: bool) -> None:
     client = api()
     progress = Console(stderr=True)
     told = track(_batches(model, table, rows), "labels", console=progress, disable=len(rows) <= _BATCH)
-    stored = [client.labels(body_of(batch)) for batch in told]
+    stored = [client.add_labels(body_of(batch)) for batch in told]
     if wants_json:
         print_json({"rows": len(rows), "deliveries": [one["delivery"] for one in stored]})
     else:

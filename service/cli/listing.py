@@ -29,20 +29,19 @@ def events(
     that could not be read or work that nobody would do, is handled again by: segue replay-event EVENT
     """
     if event is not None:
-        found = api().get(f"events/{event}", **({"body": "1"} if body else {}))
+        found = api().event(event, body=body)
         if wants_json:
             print_json(found)
         else:
             console().print(terminal.event(found))
         return
-    query = {"source": source, "before": before, "failed": "1" if failed else None}
-    found = api().get("events", **{key: value for key, value in query.items() if value is not None})
+    page = api().events(source=source, only_failed=failed, before=before).page()
     if wants_json:
-        print_json(found)
+        print_json({"events": page.rows, "next": page.next})
         return
-    console().print(terminal.events(found["events"]))
-    if found["next"]:
-        console().print(f"older ones: segue events --before {found['next']}")
+    console().print(terminal.events(page.rows))
+    if page.next is not None:
+        console().print(f"older ones: segue events --before {page.next}")
 
 
 @click.command("replay-event")

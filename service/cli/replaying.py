@@ -121,7 +121,7 @@ def _recorded(release: str | None, table: Path | None) -> tuple[Recorded, Enviro
             return intervals_csv.read(_bytes(table).decode()), Environment()
         except (intervals_csv.BadFile, UnicodeDecodeError) as wrong:
             raise click.ClickException(f"{table.name}: {wrong}") from wrong
-    found = api().get(f"releases/{release}/increments")
+    found = api().increments(release or "")
     history = recorded.read(found["recorded"])
     if not history.seen:
         raise click.ClickException(f"of {release} no interval is stored: none yet, or no longer kept")

@@ -1,5 +1,6 @@
 """`report`: a release's evidence as a page or a picture, for people who were not there."""
 
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def report(release: str, output: Path | None, *, wants_json: bool) -> None:
     """
     if output is None and not wants_json:
         raise click.UsageError(f"say where to: segue report {release} -o {release}.html")
-    found = api().get(f"releases/{release}/report")["report"]
+    found = api().report(release)
     if output is not None:
         output.write_bytes(_drawn(output.suffix.lower(), found))
         if not wants_json:
@@ -64,7 +65,7 @@ def report(release: str, output: Path | None, *, wants_json: bool) -> None:
         print_json(found)
 
 
-def _drawn(kind: str, found: dict[str, Any]) -> bytes:
+def _drawn(kind: str, found: Mapping[str, Any]) -> bytes:
     one, pictures = found["release"], panels.of(found)
     title = f"{one['name']}: {one['target']}, {one['phase']}"
     if kind == ".html":

@@ -1,7 +1,6 @@
 """What is shown: releases, one of them with its reasons, live, logs, and targets."""
 
 import time
-from typing import Any
 
 import click
 from rich.console import RenderableType
@@ -21,16 +20,13 @@ FOLLOW_SECONDS = 1.0
 @as_json
 def releases(target: str | None, *, only_open: bool, wants_json: bool) -> None:
     """List releases, newest first."""
-    query = {"target": target} if target else {}
-    if only_open:
-        query["open"] = "1"
-    found = api().get("releases", **query)
+    found = api().releases(target=target or None, only_open=only_open).page().rows
     if wants_json:
-        print_json(found)
-    elif query and not found["releases"]:
+        print_json({"releases": found})
+    elif (target or only_open) and not found:
         console().print("no release is like that; see all with: segue releases")
     else:
-        console().print(terminal.releases(found["releases"]))
+        console().print(terminal.releases(found))
 
 
 @click.command()
@@ -42,7 +38,7 @@ def show(release: str | None, *, wants_json: bool) -> None:
     RELEASE is a name such as rel-7; without it the newest is shown. For each guard: its rule, the
     numbers, the interval, the samples, and what would change its verdict. Then the record.
     """
-    found = api().get(f"releases/{release or _newest()}")
+    found = api().release(release or _newest())
     if wants_json:
         print_json(found)
     else:
@@ -50,10 +46,10 @@ def show(release: str | None, *, wants_json: bool) -> None:
 
 
 def _newest() -> str:
-    found = api().get("releases")["releases"]
+    found = api().releases().page().rows
     if not found:
         raise click.ClickException("there is no release yet; push a commit, or see: segue doctor")
-    return str(found[0]["name"])
+    return found[0]["name"]
 
 
 @click.command()
@@ -70,7 +66,7 @@ def watch(release: str | None) -> None:
             if release is None:
                 live.update(_board(client))
             else:
-                found = client.get(f"releases/{release}")
+                found = client.release(release)
                 live.update(terminal.release(found))
                 if found["release"]["final"]:
                     break
@@ -80,7 +76,7 @@ def watch(release: str | None) -> None:
 
 
 def _board(client: Client) -> RenderableType:
-    return terminal.board(client.get("releases")["releases"], client.get("targets")["targets"])
+    return terminal.board(client.releases().page().rows, list(client.targets()))
 
 
 @click.command()
@@ -99,7 +95,7 @@ def logs(release: str | None, *, follow: bool, wants_json: bool) -> None:
     if follow:
         _follow(api(), name)
         return
-    found: dict[str, Any] = api().get(f"releases/{name}/logs")["logs"]
+    found = api().logs(name)
     if wants_json:
         print_json(found)
         return
@@ -110,7 +106,7 @@ def logs(release: str | None, *, follow: bool, wants_json: bool) -> None:
 def _follow(client: Client, release: str) -> None:
     marks, last = {"build": "", "evaluation": ""}, ""
     while True:
-        found = client.get(f"releases/{release}/logs", **marks)
+        found = client.logs_behind(release, **marks)
         for place, text in found["logs"].items():
             if text:
                 click.echo(f"--- {place} ---\n{text}" if place != last else text, nl=False)
@@ -129,11 +125,11 @@ def targets(*, wants_json: bool) -> None:
     For each target: the version that serves, the one before it that is kept running for a rollback, and
     the address for users.
     """
-    found = api().get("targets")
+    found = list(api().targets())
     if wants_json:
-        print_json(found)
+        print_json({"targets": found})
     else:
-        console().print(terminal.targets(found["targets"]))
+        console().print(terminal.targets(found))
 
 
 COMMANDS = (releases, show, watch, logs, targets)

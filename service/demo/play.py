@@ -154,8 +154,7 @@ def _users(stage: Stage) -> list[report.Served]:
     """What users got, held against the record of all releases."""
     for stream in stage.streams.values():
         stream.end()
-    names = [one["name"] for one in stage.client.get("releases")["releases"]]
-    releases = [stage.client.get(f"releases/{name}") for name in names]
+    releases = [stage.client.release(one["name"]) for one in stage.client.releases()]
     failing = (stage.releases.get(name) for name in ("failing", "abroad"))
     faulty = frozenset(found["release"]["backend"] for found in failing if found)
     return [

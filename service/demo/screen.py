@@ -1,7 +1,7 @@
 """What a demo shows while it plays: live where somebody watches, plain lines elsewhere."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -27,8 +27,8 @@ class Screen:
     _title: str = "setting up"
     _ended: list[str] = field(default_factory=list)
     _said: list[str] = field(default_factory=list)
-    _targets: list[dict[str, Any]] = field(default_factory=list)
-    _release: dict[str, Any] | None = None
+    _targets: Sequence[Mapping[str, Any]] = field(default_factory=list)
+    _release: Mapping[str, Any] | None = None
     _line: str = ""
 
     def __enter__(self) -> Self:
@@ -57,7 +57,7 @@ class Screen:
         self._said.append(f"{self._elapsed()}  {text}")
         self._say_plainly(self._said[-1])
 
-    def release(self, found: dict[str, Any], targets: list[dict[str, Any]]) -> None:
+    def release(self, found: Mapping[str, Any], targets: Sequence[Mapping[str, Any]]) -> None:
         """A release and all targets as they stand."""
         self._release, self._targets = found, targets
         line = found["release"]["title"]
@@ -94,7 +94,7 @@ def users(target: str, second: Second) -> RenderableType:
     return line
 
 
-def rollout(one: dict[str, Any]) -> list[RenderableType]:
+def rollout(one: Mapping[str, Any]) -> list[RenderableType]:
     """The release in short: its line, its weight, its evidence."""
     parts: list[RenderableType] = [
         Text.assemble((one["name"], "bold"), "  ", terminal.coloured(one["phase"]), f"  {one['cause']}")

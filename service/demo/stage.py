@@ -1,7 +1,7 @@
 """What the acts of a demo work with: the installation, the repository, the registry and its users."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from service.demo.screen import Screen
 from service.demo.traffic import Second, Traffic, lately, request_of
 
 POLL_SECONDS = 0.2
-Found = dict[str, Any]
+Found = Mapping[str, Any]
 
 
 class Late(Exception):
@@ -33,7 +33,7 @@ class Following:
         """The name of the newest release that fits, once there is one. Raises `Late`."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            for one in self.client.get("releases")["releases"]:
+            for one in self.client.releases().page().rows:
                 if fits(one):
                     return str(one["name"])
             time.sleep(POLL_SECONDS)
@@ -43,8 +43,8 @@ class Following:
         """Follow a release until something is true of it. Raises `Late`."""
         end = time.monotonic() + seconds
         while True:
-            found = self.client.get(f"releases/{name}")
-            self.screen.release(found, self.client.get("targets")["targets"])
+            found = self.client.release(name)
+            self.screen.release(found, list(self.client.targets()))
             if true(found["release"]):
                 return found
             if found["release"]["final"]:
@@ -59,9 +59,9 @@ class Following:
 
     def target(self, name: str) -> Found:
         """What a target serves now, and what is kept warm. Raises `Late` where nothing does."""
-        for found in self.client.get("targets")["targets"]:
+        for found in list(self.client.targets()):
             if found["name"] == name:
-                return dict(found)
+                return found
         raise Late(f"nothing serves {name}; see: segue releases")
 
     def eventually(self, true: Callable[[], bool], seconds: float = 20.0) -> bool:

@@ -49,7 +49,7 @@ _LAST: Schema = {
     "name": "Last-Event-ID",
     "in": "header",
     "description": "the `id` of the event after which to go on; without it everything is told",
-    "schema": {"type": "string", "pattern": r"^[0-9]{1,9}\.[0-9]{1,9}$", "examples": ["12.345"]},
+    "schema": {"type": "string", "pattern": r"^([0-9]{1,9}\.[0-9]{1,9})?$", "examples": ["12.345"]},
 }
 _TAG: Schema = {"schema": {"type": "string"}, "description": "of this content", "required": True}
 _LINK: Schema = {"schema": {"type": "string"}, "description": "`rel=next` is the next page, if there is one"}

@@ -5,7 +5,7 @@ number is computed here.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -45,7 +45,7 @@ footer{color:var(--muted);font-size:.85rem;margin-top:36px}
 _TONES = {"promoted": "third", "already there": "third", "rolled back": "harm", "failed": "harm"}
 
 
-def of(title: str, report: dict[str, Any], panels: Sequence[Panel]) -> str:
+def of(title: str, report: Mapping[str, Any], panels: Sequence[Panel]) -> str:
     """The page of a release's report."""
     release = report["release"]
     tone = _TONES.get(release["phase"], "hold" if release["final"] else "stable")
@@ -92,7 +92,7 @@ def _figure(number: int, panel: Panel) -> str:
     )
 
 
-def _tiles(report: dict[str, Any]) -> str:
+def _tiles(report: Mapping[str, Any]) -> str:
     cost, points = report["cost"], report["budget"]["points"]
     lost, room = cost["points"][-1][1:] if cost["points"] else (0.0, 0.0)
     found = [
@@ -110,7 +110,7 @@ def _tiles(report: dict[str, Any]) -> str:
     return f'<dl class="tiles">{tiles}</dl>'
 
 
-def _guards(guards: Sequence[dict[str, Any]]) -> str:
+def _guards(guards: Sequence[Mapping[str, Any]]) -> str:
     if not guards:
         return ""
     rows = "".join(
@@ -130,7 +130,7 @@ def _numbers(numbers: dict[str, float]) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {value:,.4g}" for name, value in numbers.items())
 
 
-def _reading(report: dict[str, Any]) -> str:
+def _reading(report: Mapping[str, Any]) -> str:
     """How to read the first picture, for whoever has never seen one."""
     share = words.share(report["budget"]["false_rollbacks"])
     harm_at = words.times(report["budget"]["harm_at"])
@@ -146,7 +146,7 @@ def _reading(report: dict[str, Any]) -> str:
     )
 
 
-def _gaps(report: dict[str, Any]) -> str:
+def _gaps(report: Mapping[str, Any]) -> str:
     if not report["gaps"]:
         return ""
     rows = "".join(

@@ -1,7 +1,7 @@
 """A report's numbers as panels: which there are, in which order, and what each says. Draws nothing."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -33,7 +33,7 @@ class Clock:
         return Axis(f"{self.unit} since it was first watched", 0.0, self.high * 1.02)
 
 
-def of(report: dict[str, Any]) -> list[Panel]:
+def of(report: Mapping[str, Any]) -> list[Panel]:
     """All panels for which there are numbers; none before the first interval."""
     if report["began"] is None:
         return []
@@ -47,12 +47,12 @@ def of(report: dict[str, Any]) -> list[Panel]:
     return found
 
 
-def _worth_it(guard: dict[str, Any]) -> bool:
+def _worth_it(guard: Mapping[str, Any]) -> bool:
     """Whether its rates are drawn: of a guard's many segments those that look hurt."""
     return " in " not in guard["guard"] or guard["verdict"] in {"harm", "suspect"}
 
 
-def _end(report: dict[str, Any], clock: Clock) -> tuple[Moment, ...]:
+def _end(report: Mapping[str, Any], clock: Clock) -> tuple[Moment, ...]:
     """Where it was taken back: the line that stands in every picture over time."""
     harmed = [one for one in report["guards"] if one["verdict"] == "harm"]
     if report["release"]["phase"] == "rolled back" or harmed:
@@ -60,7 +60,7 @@ def _end(report: dict[str, Any], clock: Clock) -> tuple[Moment, ...]:
     return ()
 
 
-def _evidence(report: dict[str, Any], clock: Clock, moments: tuple[Moment, ...]) -> Panel:
+def _evidence(report: Mapping[str, Any], clock: Clock, moments: tuple[Moment, ...]) -> Panel:
     budget = report["budget"]
     harm_at, highest = budget["harm_at"], max((e for _, e in budget["points"]), default=1.0)
     top = max(highest, harm_at) * 6
@@ -107,7 +107,7 @@ def _power(power: int) -> str:
     return names.get(power, f"{10**power:,}" if power < 7 else f"10^{power}")
 
 
-def _spans(report: dict[str, Any], clock: Clock) -> tuple[tuple[float, float], ...]:
+def _spans(report: Mapping[str, Any], clock: Clock) -> tuple[tuple[float, float], ...]:
     """Times without numbers, where they are long enough to be seen."""
     least = clock.high * clock.size / 200
     return tuple(
@@ -117,7 +117,7 @@ def _spans(report: dict[str, Any], clock: Clock) -> tuple[tuple[float, float], .
     )
 
 
-def _weights(report: dict[str, Any], clock: Clock, moments: tuple[Moment, ...]) -> Panel:
+def _weights(report: Mapping[str, Any], clock: Clock, moments: tuple[Moment, ...]) -> Panel:
     points = [(clock.at(at), weight) for at, weight in report["weights"]]
     if points and report["release"]["ended"] is None:
         points.append((clock.at(report["ended"]), points[-1][1]))
@@ -141,7 +141,7 @@ def _round_ticks(top: float, unit: str) -> tuple[tuple[float, str], ...]:
     return tuple((step * n, f"{step * n:g}{unit}") for n in range(int(top // step) + 1))
 
 
-def _rates(guard: dict[str, Any], clock: Clock, moments: tuple[Moment, ...]) -> Panel:
+def _rates(guard: Mapping[str, Any], clock: Clock, moments: tuple[Moment, ...]) -> Panel:
     rates, lines, bands, said = guard["rates"], [], [], []
     for arm, name, tone in (
         ("stable", BEFORE, Tone.STABLE),
@@ -166,14 +166,14 @@ def _rates(guard: dict[str, Any], clock: Clock, moments: tuple[Moment, ...]) -> 
     )
 
 
-def _top(rates: dict[str, Any]) -> float:
+def _top(rates: Mapping[str, Any]) -> float:
     """High enough for both lines and the end of the bands, however wildly these begin."""
     shown: list[float] = [point[2] for arm in rates.values() for point in arm[len(arm) // 4 :]]
     ends: list[float] = [arm[-1][3] for arm in rates.values() if arm]
     return max(1e-4, min(1.0, 1.25 * max(*ends, *shown)))
 
 
-def _latency(latency: dict[str, Any]) -> Panel:
+def _latency(latency: Mapping[str, Any]) -> Panel:
     bounds, lines, said = latency["bounds"], [], []
     edges = [bounds[0] / 2, *bounds, bounds[-1] * 2]
     used = [0, 0]
@@ -202,7 +202,7 @@ def _latency(latency: dict[str, Any]) -> Panel:
     )
 
 
-def quantile(latency: dict[str, Any], arm: str, part: float) -> str:
+def quantile(latency: Mapping[str, Any], arm: str, part: float) -> str:
     """The bucket's bound within which that part of the requests was answered, in words."""
     counts, total, seen = latency[arm], sum(latency[arm]), 0.0
     for bound, count in zip(latency["bounds"], counts, strict=False):
@@ -224,7 +224,7 @@ def _durations(low: float, high: float) -> tuple[tuple[float, str], ...]:
     return tuple((step, duration(step)) for step in inside[::every])
 
 
-def _cost(cost: dict[str, Any], clock: Clock, moments: tuple[Moment, ...]) -> Panel:
+def _cost(cost: Mapping[str, Any], clock: Clock, moments: tuple[Moment, ...]) -> Panel:
     points = tuple((clock.at(at), lost) for at, lost, _ in cost["points"])
     chance = tuple((clock.at(at), -room, room) for at, _, room in cost["points"])
     last, values = points[-1][1], [lost for _, lost in points]

@@ -1,6 +1,7 @@
 """How things look in a terminal: plain values in, something that rich can draw out. No I/O."""
 
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -9,6 +10,8 @@ from rich.text import Text
 
 from service.showing.counted import said
 
+Row = Mapping[str, Any]  # as `views` makes it, or the API answers it
+Rows = Sequence[Row]
 COLOURS = {
     "promoted": "green", "already there": "green", "rolled back": "red", "failed": "red", "refused": "red",
     "rejected": "red", "aborted": "yellow", "superseded": "dim", "approval": "magenta", "restoring": "red",
@@ -42,7 +45,7 @@ def ago(at: float | None) -> str:
     return f"{seconds:.0f} s ago"
 
 
-def releases(found: list[dict[str, Any]]) -> RenderableType:
+def releases(found: Rows) -> RenderableType:
     """Releases as a table."""
     if not found:
         return Text("no release yet: push a commit, or see: segue doctor")
@@ -62,7 +65,7 @@ def releases(found: list[dict[str, Any]]) -> RenderableType:
     return table
 
 
-def _weight(one: dict[str, Any]) -> RenderableType:
+def _weight(one: Row) -> RenderableType:
     if one["phase"] in {"shifting", "watching", "restoring"}:
         return bar(one["observed"], 12)
     return Text("")
@@ -73,7 +76,7 @@ def _cut(text: str, most: int = 70) -> str:
     return first if len(first) <= most else first[: most - 1] + "…"
 
 
-def targets(found: list[dict[str, Any]]) -> RenderableType:
+def targets(found: Rows) -> RenderableType:
     """Targets as a table."""
     if not found:
         return Text("nothing serves yet")
@@ -93,19 +96,19 @@ def targets(found: list[dict[str, Any]]) -> RenderableType:
     return Group(table, *waits, *[Text(_drift(one), style="yellow") for one in found if one["seen"]])
 
 
-def _drift(one: dict[str, Any]) -> str:
+def _drift(one: Row) -> str:
     """What somebody else changed, what names something else, and the lines that mend it."""
     said = [f"{one['name']} was changed by somebody else: {one['drift']}"] if one["drift"] else []
     said += [f"{one['name']}: {line}" for line in (one["apart"] or "").splitlines()]
     return "\n".join((*said, f"  {one['mending']}", f"  seen: {one['seen'][:19]}"))
 
 
-def board(found: list[dict[str, Any]], places: list[dict[str, Any]]) -> RenderableType:
+def board(found: Rows, places: Rows) -> RenderableType:
     """The live view: targets above, the newest releases below."""
     return Group(targets(places), Text(""), releases(found[:12]))
 
 
-def release(found: dict[str, Any]) -> RenderableType:
+def release(found: Row) -> RenderableType:
     """One release with everything that explains it."""
     one, version = found["release"], found["version"]
     parts: list[RenderableType] = [
@@ -142,12 +145,12 @@ def release(found: dict[str, Any]) -> RenderableType:
     return Group(*parts)
 
 
-def _parked(work: dict[str, Any]) -> Text:
+def _parked(work: Row) -> Text:
     back = f"; once that is mended: {work['again']}" if work["again"] else ""
     return Text(f"given up {work['kind']}: {work['reason']}{back}", style="yellow")
 
 
-def _version(version: dict[str, Any]) -> list[RenderableType]:
+def _version(version: Row) -> list[RenderableType]:
     what = version["commit"][:12] if version["commit"] else ""
     if version["registered"]:
         what = "/".join(version["registered"]) + (f" with {what}" if what else "")
@@ -161,7 +164,7 @@ def _version(version: dict[str, Any]) -> list[RenderableType]:
     return lines
 
 
-def evidence(found: dict[str, Any]) -> RenderableType:
+def evidence(found: Row) -> RenderableType:
     """Guards against their limits."""
     title = f"evidence at {found['weight']:g} %: {found['verdict']}, allows up to {found['allowed']:g} %"
     table = Table(box=None, pad_edge=False)
@@ -172,7 +175,7 @@ def evidence(found: dict[str, Any]) -> RenderableType:
     return Group(Text(title, style="italic"), table)
 
 
-def _why(finding: dict[str, Any]) -> RenderableType:
+def _why(finding: Row) -> RenderableType:
     """The rule, then what was counted, then what would change the verdict."""
     counted = said(finding["numbers"], finding["interval"])
     return Group(
@@ -182,7 +185,7 @@ def _why(finding: dict[str, Any]) -> RenderableType:
     )
 
 
-def record(entries: list[dict[str, Any]]) -> RenderableType:
+def record(entries: Rows) -> RenderableType:
     """What happened, in order."""
     table = Table(title="record", title_justify="left", box=None, pad_edge=False)
     for column in ("when", "who", "what", ""):
@@ -197,7 +200,7 @@ def record(entries: list[dict[str, Any]]) -> RenderableType:
     return table
 
 
-def _told(detail: dict[str, Any]) -> str:
+def _told(detail: Row) -> str:
     """What an entry says to people; of a command the words, the reason, and the reply where there was one: an
     alert that holds what begins asks for none.
     """
@@ -215,7 +218,7 @@ def _clock(at: float) -> str:
 STATES = {"stored": "dim", "waiting": "yellow", "done": "green", "dead": "red", "dismissed": "dim"}
 
 
-def events(found: list[dict[str, Any]]) -> RenderableType:
+def events(found: Rows) -> RenderableType:
     """What came in and was seen, and what became of it."""
     if not found:
         return Text("nothing is like that")
@@ -235,7 +238,7 @@ def events(found: list[dict[str, Any]]) -> RenderableType:
     return table
 
 
-def event(found: dict[str, Any]) -> RenderableType:
+def event(found: Row) -> RenderableType:
     """One event; of a delivery what came in, too."""
     message = found["message"]
     if message is None:
@@ -250,7 +253,7 @@ def event(found: dict[str, Any]) -> RenderableType:
     return Group(*parts)
 
 
-def labels(found: list[dict[str, Any]]) -> RenderableType:
+def labels(found: Rows) -> RenderableType:
     """What is known of each version's answers."""
     if not found:
         return Text("no label yet: segue add-labels MODEL FILE --table TABLE, or POST /api/v1/labels")

@@ -19,8 +19,15 @@ FLAGS = (
 )  # fmt: skip
 SECONDS = 60  # for which something may take its time on a busy machine
 TALLEST = 6000
-# What a browser says that is no fault: an answer of 400 to 404 that a test asked for; advice on login forms.
-FORESEEN = ("status of 400", "status of 401", "status of 403", "status of 404", "[DOM] Password forms")
+# What a browser says that is no fault: an answer of 400 to 404, or 429, that a test asked for; advice on login forms.
+FORESEEN = (
+    "status of 400",
+    "status of 401",
+    "status of 403",
+    "status of 404",
+    "status of 429",
+    "[DOM] Password forms",
+)
 
 
 class Browser:

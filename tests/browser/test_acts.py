@@ -1,11 +1,16 @@
 """People act: by mouse and by keyboard, with and without scripts, early, late and twice."""
 
+import re
+
 import pytest
+import requests
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from policies.release import Phase
+from service.showing import streams
 from tests.browser.chromium import Browser
+from tests.running import wait_until
 
 
 def test_a_link_leads_in_by_itself_and_once(site, browser):
@@ -91,6 +96,38 @@ def test_a_release_is_followed_live_to_its_end(site, browser):
         site.world.play(30, until=release.name)
     browser.until("promoted\nproven")
     assert not browser.driver.find_elements("css selector", "#live[hx-trigger]")
+
+
+def open_streams(site):
+    told = requests.get(f"{site.address}/metrics", timeout=10).text
+    return float(re.search(r"^segue_web_streams (\S+)$", told, re.MULTILINE)[1])
+
+
+def test_a_release_is_looked_at_when_its_stream_says_so(site, browser):
+    release = moving(site, browser)
+    wait_until(lambda: open_streams(site) == 1, 60)
+    browser.driver.execute_script(SELDOM)
+    site.world.say("pause", release.name)
+    browser.until("paused")
+    assert browser.driver.execute_script("return window.asked") <= 2
+    browser.go("/-/releases")
+    wait_until(lambda: open_streams(site) == 0, 60)
+
+
+# Counts looks from here on, and lets no timer ask.
+SELDOM = """
+window.asked = 0;
+document.addEventListener("htmx:before:request", () => { window.asked += 1; });
+Date.now = () => 0;
+"""
+
+
+def test_a_release_is_asked_after_where_there_is_no_room_for_a_stream(site, browser, monkeypatch):
+    monkeypatch.setattr(streams, "EACH", 0)
+    release = moving(site, browser)
+    site.world.say("pause", release.name)
+    browser.until("paused")
+    assert open_streams(site) == 0
 
 
 def test_a_form_that_is_open_stays_as_it_was_and_says_what_has_changed_since(site, browser):

@@ -25,6 +25,6 @@ def follows(url, model, version):
 def declared(control, name):
     """Wait until the model is known; from then on a move of its alias is a release."""
     eventually(
-        lambda: any(model["name"] == name for model in control.client.get("models")["models"]),
+        lambda: any(model["name"] == name for model in control.client.models().page().rows),
         "the declaration is not read",
     )

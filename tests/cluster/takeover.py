@@ -20,7 +20,7 @@ def declared(control, images, namespace, repository):
     """Connect the registry and push the file; once this returns, a new tag is a release."""
     control.say("connect", "registry", f"http://{images.registry}")
     control.declare(FILE.format(image=repository, namespace=namespace))
-    eventually(lambda: control.client.get("models")["models"], "the model is not declared")
+    eventually(lambda: control.client.models().page().rows, "the model is not declared")
 
 
 def sidecar(name, image, port):

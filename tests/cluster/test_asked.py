@@ -65,7 +65,7 @@ class Stage:
 
     def roll_out(self, version):
         """CI pushes a version, and people roll it out with the tool that they have; the release's name."""
-        known = [one["name"] for one in self.control.client.get("releases")["releases"]]
+        known = [one["name"] for one in self.control.client.releases().page().rows]
         contestants._push(self.images[version])
         contestants._notify(self.control)
         name = self.control.next_release("app", after=known, seconds=120)
@@ -77,7 +77,7 @@ class Stage:
         return name
 
     def release(self, name):
-        return self.control.client.get(f"releases/{name}")["release"]
+        return self.control.client.release(name)["release"]
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def stage(request, kubectl, kubeconfig, images, shared, tmp_path):
             named = {"where": where, "stable": tool.stable, "route": tool.route.format(where=where)}
             repository = contestants._push(built[STABLE])
             control.declare(DECLARED.format(image=repository, **named))
-            eventually(lambda: control.client.get("models")["models"], "it was not declared")
+            eventually(lambda: control.client.models().page().rows, "it was not declared")
             contestants._notify(control)
             # What is there before it is looked at for the first time is learned, not released.
             engine = Store.open(control.settings.store_url("engine"))

@@ -56,7 +56,7 @@ def control(kubeconfig, images, gateway, team, tmp_path_factory):
         models["busy"] += ", dwell: 15s"
         models["edited"] += ", ladder: [10%, 100%], dwell: 11s"  # longer than until somebody looks
         declared(control, team, DEFAULTS, {**models, "switched": "strategy: bluegreen"})
-        eventually(lambda: len(control.client.get("models")["models"]) == 6, "the models are not declared")
+        eventually(lambda: len(control.client.models().page().rows) == 6, "the models are not declared")
         yield control
 
 
@@ -99,7 +99,7 @@ def budget(namespace, name):
 
 def release_of(control, team, model):
     """Push the next version as CI would; the name of the release that it begins."""
-    known = [one["name"] for one in control.client.get("releases")["releases"] if one["model"] == model]
+    known = [one["name"] for one in control.client.releases().page().rows if one["model"] == model]
     team.image(model, 2, **BEHAVIOUR.get(model, {}))
     return control.next_release(model, after=known)
 
@@ -110,12 +110,12 @@ def at_weight(team, model, weight):
 
 def paused(control, name):
     """Why it is paused; None while it is not."""
-    found = control.client.get(f"releases/{name}")["release"]
+    found = control.client.release(name)["release"]
     return found["reason"] if found["paused"] else None
 
 
 def is_final(control, name):
-    return control.client.get(f"releases/{name}")["release"]["final"]
+    return control.client.release(name)["release"]["final"]
 
 
 def expect(control, name, phase, *, proven=True):
@@ -242,7 +242,7 @@ def test_workers_killed_in_the_middle_of_each_weight_change_leave_no_weight_that
 def kill_workers_at_each_change(control, name):
     """Kill both workers once for each weight, while it is written; how many were killed."""
     struck, kills = set(), 0
-    while not (found := control.client.get(f"releases/{name}")["release"])["final"]:
+    while not (found := control.client.release(name)["release"])["final"]:
         if found["wanted"] != found["observed"] and found["wanted"] not in struck:
             struck.add(found["wanted"])
             kills += sum(control.kill(worker) for worker in ("worker-urgent", "worker-patient"))

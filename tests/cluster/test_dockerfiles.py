@@ -276,4 +276,4 @@ def test_a_push_of_a_dockerfile_is_built_and_released(
         release = control.outcome(control.next_release("docked"))
         assert release["phase"] == "promoted", control.say("show", release["name"])
         assert release["metrics"] == {"quality": 0.9}
-        assert "STEP" in control.client.get(f"releases/{release['name']}/logs")["logs"]["build"]
+        assert "STEP" in control.client.logs(release["name"])["build"]

@@ -62,7 +62,7 @@ def test_versions_are_commits_and_traffic_shifts_once_they_are_applied(
         begun = control.next_release("echo")
         eventually(lambda: said(repository), f"nothing is committed: {control.say('show', begun)}", 120)
         tip = repository.git("rev-parse", "main").decode()
-        waits = control.client.get(f"releases/{begun}/logs")["logs"]["workload"]
+        waits = control.client.logs(begun)["workload"]
         assert waits == f"waiting for Argo CD or Flux to apply commit {tip[:12]} ({name}:main:ml)"
         assert kubectl.get("deployments", "-n", namespace)["items"] == []
         with keeper.keep(folder):
@@ -174,8 +174,8 @@ def test_without_the_lines_a_release_stops_with_a_clear_message_and_there_is_no_
         declared(control, images, namespace, tagged)
         tag(images.model("2", f"{namespace}/fraud"), "main-2")
         name = control.next_release("fraud")
-        eventually(lambda: control.client.get(f"releases/{name}")["release"]["paused"], "it goes on", 240)
-        told = control.client.get(f"releases/{name}")["release"]["reason"]
+        eventually(lambda: control.client.release(name)["release"]["paused"], "it goes on", 240)
+        told = control.client.release(name)["release"]["reason"]
         assert f"HTTPRoute {namespace}/fraud was changed by {WRITERS[keeper.tool]}" in told, told
         assert f"In {keeper.tool}" in told
         assert "/spec/rules" in str(printed(told)), "the lines are in it, and can be copied"

@@ -189,5 +189,5 @@ def test_a_push_is_built_there_and_released(kubeconfig, images, gateway, namespa
         release = control.outcome(control.next_release("echo"))
         assert release["phase"] == "promoted", control.say("show", release["name"])
         assert release["metrics"] == {"quality": 0.9}
-        assert "image sha256:" in control.client.get(f"releases/{release['name']}/logs")["logs"]["build"]
+        assert "image sha256:" in control.client.logs(release["name"])["build"]
         assert not list((control.place.home / "builds").glob("*")), "something was built here"

@@ -34,7 +34,7 @@ def signed(home, registry, reference, key):
 
 def checking(control, release):
     """Whether the release waits for its image to be trusted."""
-    found = control.client.get(f"releases/{release}")
+    found = control.client.release(release)
     return (found["release"]["phase"], found["version"]["phase"]) == ("pending", "checking")
 
 
@@ -57,7 +57,7 @@ def test_only_what_is_signed_takes_the_place_of_what_serves(
         (secrets / "trusted-keys").write_bytes(keys.public(key))
         control.say("connect", "registry", f"http://{images.registry}")
         control.declare(FILE.format(image=repository, namespace=namespace))
-        eventually(lambda: control.client.get("models")["models"], "the model is not declared")
+        eventually(lambda: control.client.models().page().rows, "the model is not declared")
 
         tag(images.model("2", f"{namespace}/fraud"), "main-2")
         unsigned = control.next_release("sign-fraud")

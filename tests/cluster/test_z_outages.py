@@ -74,7 +74,7 @@ def test_traffic_stays_as_it_is_without_the_api_server_and_the_release_goes_on_w
 ):
     with Control(tmp_path, kubeconfig, team.namespace, images, gateway) as control:
         declared(control, team, DEFAULTS, {"cut-off": f"route: {team.namespace}/cut-off"})
-        eventually(lambda: control.client.get("models")["models"], "the model is not declared")
+        eventually(lambda: control.client.models().page().rows, "the model is not declared")
         with Load(gateway.url, {"Host": team.host("cut-off")}) as load:
             eventually(lambda: load.counts()["1", 200] > 20, "the route does not answer")
             begun = load.now()

@@ -32,7 +32,7 @@ class Watched:
         """The release of that name once it has ended; fails the test with its whole story where it does not."""
         until = time.monotonic() + seconds
         while True:
-            found = self.client.get(f"releases/{name}")["release"]
+            found = self.client.release(name)["release"]
             if found["final"]:
                 return found
             assert time.monotonic() < until, self.say("show", name)
@@ -40,10 +40,10 @@ class Watched:
 
     def target(self, name):
         """The target as the API shows it; None before its first release."""
-        return next((t for t in self.client.get("targets")["targets"] if t["name"] == name), None)
+        return next((t for t in self.client.targets().page().rows if t["name"] == name), None)
 
     def _every(self):
-        return self.client.get("releases")["releases"]
+        return self.client.releases().page().rows
 
 
 class Control(Watched, Installation):

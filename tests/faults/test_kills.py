@@ -117,7 +117,7 @@ def _nothing_lost(installed, commits, acknowledged):
     assert len(acknowledged) > 20
     until = time.monotonic() + 30
     for delivery in acknowledged:
-        while installed.client.get(f"commands/{delivery}")["answer"] is None:
+        while installed.client.answer(delivery) is None:
             assert time.monotonic() < until, f"delivery {delivery} was acknowledged, and is not answered"
             time.sleep(0.05)
     inbox = Inbox.open(installed.settings.store_url("inbox"))

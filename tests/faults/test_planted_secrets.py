@@ -216,6 +216,6 @@ def _files(root):
 
 def _read(installed):
     """What the API and the command line say of everything."""
-    said = [str(installed.client.get(what)) for what in READ]
+    said = [str(list(getattr(installed.client, what)())) for what in READ]
     commands = ("doctor", "show", "events", "sources", "status")
     return [*said, *(_type(installed, command) for command in commands)]

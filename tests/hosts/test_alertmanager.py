@@ -34,7 +34,7 @@ def rollout(made):
 
 
 def shown(made, name):
-    return made.client.get(f"releases/{name}")
+    return made.client.release(name)
 
 
 @pytest.mark.parametrize("login", LOGINS)
@@ -52,10 +52,10 @@ def test_an_alert_holds_a_release_once_and_another_takes_it_back(installed, tmp_
         segue(made.place, "resume", name)
 
         # It is told again and again while it fires, and once more when it has ended.
-        known = len(made.client.get("events", source="alerts")["events"])
+        known = len(made.client.events(source="alerts").page().rows)
         alertmanager.alert(alertname="Churn", segue_target=TARGET, pod="another")
         alertmanager.resolve(alertname="Churn", segue_target=TARGET)
-        wait_until(lambda: len(made.client.get("events", source="alerts")["events"]) > known + 1, 30)
+        wait_until(lambda: len(made.client.events(source="alerts").page().rows) > known + 1, 30)
         wait_until(lambda: shown(made, name)["release"]["paused"], 30)  # by the other alert, of another pod
 
         alertmanager.alert(alertname="Refunds", segue_target=TARGET, segue_action="rollback")
@@ -69,7 +69,7 @@ def test_an_alert_holds_a_release_once_and_another_takes_it_back(installed, tmp_
             ("alerts", "pause", "alert Churn fires: customers complain"),
             ("alerts", "rollback", "alert Refunds fires: customers complain"),
         ]
-        assert made.client.get("events", failed="1")["events"] == []
+        assert made.client.events(only_failed=True).page().rows == []
         assert made.client_target()["stable"]["release"] != name
     finally:
         alertmanager.stop()

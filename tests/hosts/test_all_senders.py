@@ -90,7 +90,7 @@ def newest_seen(here):
 
 def every_release(here):
     """All releases by their models."""
-    every = here.installation.client.get("releases")["releases"]
+    every = here.installation.client.releases().page().rows
     return {one["target"].partition("/")[0]: one for one in every}, len(every)
 
 
@@ -104,14 +104,14 @@ def promoted(here, model):
 
 def deliveries(here, source):
     """What came in from the source and was handled, newest first."""
-    events = here.installation.client.get("events", source=source)["events"]
+    events = here.installation.client.events(source=source).page().rows
     assert all(one["state"] != "dead" for one in events), events
     return [one for one in events if one["kind"] == "delivery"]
 
 
 def begun_by(here, source, release):
     """The delivery whose change the release followed from, and the change."""
-    events = here.installation.client.get("events", source=source)["events"]
+    events = here.installation.client.events(source=source).page().rows
     (change,) = (one["id"] for one in events if release in one["led"])
     (delivery,) = (one for one in deliveries(here, source) if change in one["led"])
     return delivery["id"], change

@@ -119,7 +119,7 @@ def test_old_and_new_processes_share_the_work_and_everything_ends_also_after_the
     installed, monkeypatch
 ):
     # What a newer process has written waits up to half a minute each time that an old one meets it.
-    monkeypatch.setattr("service.client.REPLY_SECONDS", SECONDS)
+    monkeypatch.setattr("service.client.api.REPLY_SECONDS", SECONDS)
     url = installed.settings.store_url("engine")
     form = form_of(url)
     old = {running(installed.place.home, name).pid for name in NAMES}

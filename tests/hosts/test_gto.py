@@ -92,14 +92,14 @@ def test_an_assignment_of_gto_releases_its_commit_and_what_is_taken_back_starts_
         senders.gto(work, "assign", "echo", "--version", "v1.1.0", "--stage", "production")
         senders.gto(work, "deprecate", "echo", "v1.1.0")
         git("push", "--quiet", "origin", "--tags", cwd=work)
-        told = len(here.client.get("events")["events"])
+        told = len(here.client.events().page().rows)
         third = here.push(3, more=ON_TAGS)
         senders.gto(work, "register", "echo", third, "--version", "v1.2.0")
         senders.gto(work, "assign", "echo", "--version", "v1.2.0", "--stage", "production")
         git("push", "--quiet", "origin", "--tags", cwd=work)
         wait_until(lambda: here.releases(third), SECONDS)
-        assert len(here.client.get("events")["events"]) > told
+        assert len(here.client.events().page().rows) > told
         assert here.releases(second) == [], "its version was taken back before anybody saw the assignment"
-        assert len(here.client.get("releases")["releases"]) == 2
+        assert len(here.client.releases().page().rows) == 2
     finally:
         here.end()

@@ -40,15 +40,15 @@ def told(made, source, kind):
     """Deliveries or commands of the source, once all that came was handled."""
 
     def handled():
-        return all(one["state"] == "done" for one in made.client.get("events", source=source)["events"])
+        return all(one["state"] == "done" for one in made.client.events(source=source).page().rows)
 
     wait_until(handled, SECONDS)
-    return [one for one in made.client.get("events", source=source)["events"] if one["kind"] == kind]
+    return [one for one in made.client.events(source=source).page().rows if one["kind"] == kind]
 
 
 def rolled_back(made, source):
     """The one release that the source's orders began, once it has ended."""
-    (release,) = [one for one in made.client.get("releases")["releases"] if one["author"] == source]
+    (release,) = [one for one in made.client.releases().page().rows if one["author"] == source]
     assert release["cause"] == f"{source} rolled {TARGET} back: nightly check"
     assert made.ended(release["name"], SECONDS)["phase"] == "promoted"
     return release["name"]

@@ -64,19 +64,19 @@ def test_a_pushed_tag_is_told_approved_and_promoted_by_its_digest(installed):
     assert f"source images (registry) at {server.url}" in told
     declare(made, LTV.format(host=server.host))
     wait_until(lambda: seen(made) == ["main-1"], 60)
-    assert made.client.get("releases")["releases"] == []
+    assert made.client.releases().page().rows == []
 
     two = images.push("acme/ltv", "main-2", "two")
-    wait_until(lambda: made.client.get("releases")["releases"], 60)
-    (release,) = made.client.get("releases")["releases"]
+    wait_until(lambda: made.client.releases().page().rows, 60)
+    (release,) = made.client.releases().page().rows
     assert release["cause"] == f"{server.host}/acme/ltv:main-2 is the newest matching tag"
     assert release["author"] is None
-    wait_until(lambda: made.client.get("releases/rel-1")["release"]["phase"] == "approval", 60)
+    wait_until(lambda: made.client.release("rel-1")["release"]["phase"] == "approval", 60)
     segue(made.place, "approve", "rel-1")
     ended = made.ended("rel-1")
     assert (ended["phase"], ended["image"]) == ("promoted", two)
 
     started = made.client.command("start", "ltv", image=one)
     assert started["ok"], started
-    wait_until(lambda: made.client.get(f"releases/{started['release']}")["release"]["image"] == one, 60)
+    wait_until(lambda: made.client.release(started["release"])["release"]["image"] == one, 60)
     assert "1 declared" in segue(made.place, "doctor", check=False)

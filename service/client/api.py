@@ -1,0 +1,210 @@
+"""Everything that the API answers, one method each."""
+
+import hashlib
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+from urllib.parse import quote
+
+from service.client import following
+from service.client.door import Door
+from service.client.errors import Unreachable
+from service.client.following import Told
+from service.client.results import (
+    Answer,
+    Entry,
+    Event,
+    Increments,
+    Known,
+    Link,
+    LogsBehind,
+    Me,
+    Model,
+    OneEvent,
+    OneRelease,
+    Release,
+    Report,
+    Source,
+    Stored,
+    Target,
+    Verdict,
+)
+from service.client.rows import Rows
+
+REPLY_SECONDS = 30.0
+ASK_SECONDS = 0.05
+Given = str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """One installation's API with a person's token. Every method raises `Unreachable` or `Refusal`."""
+
+    intake: str
+    web: str
+    token: str = field(repr=False)
+    channel: str = "api"  # by which people's commands are said to come
+
+    # --- what is -----------------------------------------------------------------------------
+
+    def me(self) -> Me:
+        """Whose token it is, and what it may do where."""
+        return cast("Me", self._get("me"))
+
+    def releases(
+        self, *, target: Given = None, model: Given = None, only_open: bool = False, before: Given = None
+    ) -> Rows[Release]:
+        """Releases, newest first."""
+        query = _said(target=target, model=model, open="1" if only_open else None, before=before)
+        return self._rows("releases", "before", query)
+
+    def release(self, name: str) -> OneRelease:
+        """A release with its version, its record and its work that was given up."""
+        return cast("OneRelease", self._get(f"releases/{_part(name)}"))
+
+    def follow(self, name: str, since: str = "") -> Iterator[Told]:
+        """A release as it goes on, until it has ended; behind the event of that id. A connection that breaks
+        is made anew."""
+        return following.follow(self._door, f"{self.web}/api/v1/releases/{_part(name)}/stream", since)
+
+    def logs(self, name: str) -> Mapping[str, str]:
+        """The end of what its build, its evaluation and its workload printed."""
+        return cast("Mapping[str, str]", self._get(f"releases/{_part(name)}/logs")["logs"])
+
+    def logs_behind(self, name: str, *, build: str = "", evaluation: str = "") -> LogsBehind:
+        """What came behind the marks of an answer before; empty ones are the beginning."""
+        query = {"build": build, "evaluation": evaluation}
+        return cast("LogsBehind", self._get(f"releases/{_part(name)}/logs", query))
+
+    def report(self, name: str) -> Report:
+        """What a release was judged by, over time."""
+        return cast("Report", self._get(f"releases/{_part(name)}/report")["report"])
+
+    def increments(self, name: str) -> Increments:
+        """The recorded intervals and the policy that judged them, in their stored form."""
+        return cast("Increments", self._get(f"releases/{_part(name)}/increments"))
+
+    def targets(self) -> Rows[Target]:
+        """What serves where."""
+        return self._rows("targets", "after", {})
+
+    def sources(self) -> Rows[Source]:
+        """What is connected."""
+        return self._rows("sources", "after", {})
+
+    def models(self) -> Rows[Model]:
+        """Models as the default branches declare them."""
+        return self._rows("models", "after", {})
+
+    def labels(self, model: str) -> Rows[Known]:
+        """How many true labels are known of a model's answers, by table and version."""
+        return self._rows(f"models/{_part(model)}/labels", "after", {})
+
+    def events(self, *, source: Given = None, only_failed: bool = False, before: Given = None) -> Rows[Event]:
+        """What came in and was seen, newest first."""
+        query = _said(source=source, failed="1" if only_failed else None, before=before)
+        return self._rows("events", "before", query)
+
+    def event(self, name: str, *, body: bool = False) -> OneEvent:
+        """One of them, with the delivery that it came in as."""
+        return cast("OneEvent", self._get(f"events/{_part(name)}", {"body": "1"} if body else {}))
+
+    def record(self, *, after: Given = None) -> Rows[Entry]:
+        """Who did what, oldest first."""
+        return self._rows("record", "after", _said(after=after))
+
+    def export_record(
+        self,
+        form: str = "jsonl",
+        *,
+        since: float | None = None,
+        until: float | None = None,
+        model: Given = None,
+        release: Given = None,
+    ) -> Iterator[bytes]:
+        """The record as a file, a piece at a time: `jsonl` or `csv`, with all that its hashes cover."""
+        times = {"since": since, "until": until}
+        query = _said(form=form, model=model, release=release)
+        query |= {name: f"{at:.0f}" for name, at in times.items() if at is not None}
+        return self._door.lines(f"{self.web}/api/v1/record/export", query)
+
+    def verdict(self, target: str, *, weight: float | None = None, image: Given = None) -> Verdict:
+        """What to do with the traffic of a target's candidate, for who shifts it themselves."""
+        query = _said(weight=None if weight is None else f"{weight:g}", image=image)
+        return cast("Verdict", self._get("/".join(map(_part, ("verdicts", *target.split("/", 1)))), query))
+
+    # --- what people want ----------------------------------------------------------------------
+
+    def command(
+        self,
+        verb: str,
+        subject: str | None = None,
+        *,
+        digest: str | None = None,
+        reason: str | None = None,
+        **arguments: str,
+    ) -> Answer:
+        """Store a command and wait for its reply. It is stored once, however often it has to be sent."""
+        stored = self.store(verb, subject, digest=digest, reason=reason, **arguments)
+        until = time.monotonic() + REPLY_SECONDS
+        while time.monotonic() < until:
+            answer = self.answer(stored["delivery"])
+            if answer is not None:
+                return answer
+            time.sleep(ASK_SECONDS)
+        raise Unreachable(
+            f"the command is stored as delivery {stored['delivery']}, but nothing obeyed it within"
+            f" {REPLY_SECONDS:g} s; see: segue doctor"
+        )
+
+    def store(
+        self,
+        verb: str,
+        subject: str | None = None,
+        *,
+        digest: str | None = None,
+        reason: str | None = None,
+        key: str | None = None,
+        **arguments: str,
+    ) -> Stored:
+        """Store a command, to be obeyed later. With a `key` of one's own it is one command, whichever process
+        sends it again."""
+        body = _said(verb=verb, subject=subject, digest=digest, reason=reason, channel=self.channel)
+        told = {**body, "arguments": arguments}
+        url = f"{self.intake}/api/v1/commands"
+        return cast("Stored", self._door.post(url, key or str(uuid.uuid4()), json=told))
+
+    def answer(self, delivery: str) -> Answer | None:
+        """What a stored command was answered; None while it is not obeyed."""
+        return cast("Answer | None", self._get(f"commands/{_part(delivery)}")["answer"])
+
+    def add_labels(self, batch: bytes) -> Stored:
+        """Store a batch of true labels. The same batch sent twice is one."""
+        key = hashlib.sha256(batch).hexdigest()
+        return cast("Stored", self._door.post(f"{self.intake}/api/v1/labels", key, data=batch))
+
+    def login_link(self) -> Link:
+        """A `link` that opens the page logged in, once, within so many `seconds`."""
+        return cast("Link", self._door.post(f"{self.web}/api/v1/links", None))
+
+    @property
+    def _door(self) -> Door:
+        return Door(self.token)
+
+    def _get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
+        return self._door.get(f"{self.web}/api/v1/{path}", dict(query or {}))
+
+    def _rows(self, path: str, by: str, query: Mapping[str, str]) -> Rows[Any]:
+        name = path.rpartition("/")[2]
+        return Rows(lambda asked: self._get(path, asked), name, by, query)
+
+
+def _part(name: str) -> str:
+    """A name within an address, whatever it holds."""
+    return quote(name, safe="")
+
+
+def _said(**given: str | None) -> dict[str, str]:
+    return {name: value for name, value in given.items() if value is not None}
