@@ -2,12 +2,12 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
 from service.cli.amounts import moment
 from service.cli.context import api, as_json, console, print_json, table
+from service.client.results import Served
 from service.showing.lineage import Form
 
 
@@ -21,8 +21,7 @@ def served(target: str, at: float | None, *, wants_json: bool) -> None:
     TARGET is a model and its environment, such as wine/production. Each release that had traffic then, with
     its share, its image, the commit or registered version it was made of, and since when it had all.
     """
-    query = {} if at is None else {"at": f"{at:.0f}"}
-    found = api().get(f"targets/{target}/served", **query)
+    found = api().served(target, at=at)
     if wants_json:
         print_json(found)
     elif not found["served"]:
@@ -32,7 +31,7 @@ def served(target: str, at: float | None, *, wants_json: bool) -> None:
         console().print(table(("release", "share", "since", "from", "image"), rows))
 
 
-def _row(one: dict[str, Any]) -> tuple[str, ...]:
+def _row(one: Served) -> tuple[str, ...]:
     registered = one["registered"]
     made_of = f"models:/{registered[0]}/{registered[1]}" if registered else (one["commit"] or "")
     since = _time(one["since"]) if one["since"] else "on its way"
@@ -63,9 +62,7 @@ def lineage(subject: str, form: str, before: str | None, output: Path | None) ->
       segue lineage wine/production -o events.ndjson
       segue lineage rel-7 --form cyclonedx -o wine.cdx.json
     """
-    kind = "targets" if "/" in subject else "releases"
-    query = {"form": form} | ({"before": before} if before else {})
-    content = b"".join(api().lines(f"{kind}/{subject}/lineage", **query))
+    content = b"".join(api().lineage(subject, form, before=before))
     if output is None:
         click.echo(content, nl=False)
     else:

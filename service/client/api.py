@@ -26,6 +26,7 @@ from service.client.results import (
     OneRelease,
     Release,
     Report,
+    ServedThen,
     Source,
     Stored,
     Target,
@@ -130,6 +131,17 @@ class Client:
         query |= {name: f"{at:.0f}" for name, at in times.items() if at is not None}
         return self._door.lines(f"{self.web}/api/v1/record/export", query)
 
+    def served(self, target: str, *, at: float | None = None) -> ServedThen:
+        """What had traffic at a target at a moment, in Unix seconds, else now; the greatest share first."""
+        query = _said(at=None if at is None else f"{at:.0f}")
+        return cast("ServedThen", self._get(f"targets/{_target(target)}/served", query))
+
+    def lineage(self, of: str, form: str = "openlineage", *, before: Given = None) -> Iterator[bytes]:
+        """From what a release (`rel-7`) or a target's releases came and what they served, a piece at a time:
+        `openlineage` run events, one a line, or a `cyclonedx` bill of materials."""
+        about = f"targets/{_target(of)}" if "/" in of else f"releases/{_part(of)}"
+        return self._door.lines(f"{self.web}/api/v1/{about}/lineage", _said(form=form, before=before))
+
     def verdict(self, target: str, *, weight: float | None = None, image: Given = None) -> Verdict:
         """What to do with the traffic of a target's candidate, for who shifts it themselves."""
         query = _said(weight=None if weight is None else f"{weight:g}", image=image)
@@ -204,6 +216,11 @@ class Client:
 def _part(name: str) -> str:
     """A name within an address, whatever it holds."""
     return quote(name, safe="")
+
+
+def _target(name: str) -> str:
+    model, _, environment = name.partition("/")
+    return f"{_part(model)}/{_part(environment)}"
 
 
 def _said(**given: str | None) -> dict[str, str]:

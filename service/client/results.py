@@ -227,6 +227,24 @@ class OneEvent(TypedDict):
     message: Message | None
 
 
+class Served(TypedDict):
+    release: str
+    share: float
+    version: str
+    image: str | None
+    commit: str | None
+    source: str | None
+    registered: list[str] | None
+    since: float | None
+    until: float | None
+
+
+class ServedThen(TypedDict):
+    target: str
+    at: float
+    served: list[Served]
+
+
 class Verdict(TypedDict):
     answer: Literal["go", "wait", "back"]
     reason: str

@@ -24,6 +24,7 @@ ANSWERS = {
     "Me": "who_am_i",
     "Link": "make_link",
     "LogsBehind": "get_logs",
+    "ServedThen": "get_served",
 }
 TYPES = {
     name: one

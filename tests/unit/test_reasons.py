@@ -27,7 +27,7 @@ models:
     ("kind", "body", "why"),
     [
         ("ping", {"zen": "x"}, "a ping: the webhook works"),
-        ("deployment_status", {}, f"deployment_status {STARTS}"),
+        ("deployment_status", {}, "a deployment, such as Segue's own, starts nothing"),
         ("release", {"action": "published"}, f"release {STARTS}"),
         ("check_run", {"action": "completed"}, f"check_run {STARTS}"),
         ("pull_request", {"action": "opened"}, f"pull_request {STARTS}"),
