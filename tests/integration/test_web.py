@@ -33,6 +33,7 @@ PATHS = [
     "events",
     "events/1",
     "record",
+    "record/export",
 ]
 # The document, which needs no token; what is posted; verdicts, which other controllers ask for, have tests of their own.
 OTHERS = {"openapi.json", "links", "verdicts/<model>/<environment>", "gates/<gate>/<model>/<environment>"}
