@@ -47,6 +47,7 @@ def tried(mutants, workers, seconds):
     with tempfile.TemporaryDirectory() as folder:
         quiet = (
             "-q",
+            "-s",
             "--no-header",
             "-p",
             "no:cacheprovider",

@@ -22,7 +22,7 @@ from _pytest.runner import runtestprotocol
 
 from tests.mutants.targets import GROUPS, ROOT
 
-SLOW = 1.0  # CPU seconds, and a test is left out: those that play many rollouts take longer
+SLOW = 0.7  # CPU seconds, and a test is left out: those that play many rollouts take longer
 CPU_SECONDS = 3.0  # of tests, for one mutant; the quickest come first
 TIMES = 4.0  # as long as its tests took without it, and a mutant is taken for one that never ends
 ENDLESS = "it never came to an end"
@@ -57,7 +57,7 @@ class Trial:
         if session.testsfailed:
             raise pytest.UsageError("tests cannot be collected")
         looked = _looked(session.items, self.workers)
-        broken = [one for one, _, _, failed in looked if failed]
+        broken = [one for one, _, _, wrong in looked if wrong]
         if broken:
             raise pytest.UsageError(f"tests fail without any mutant: {broken[:3]}")
         self.say(
@@ -110,7 +110,7 @@ def _be_a_child(function, writing, limit):
 
 
 def _looked(items, workers):
-    """Of each quick test its name, the functions that it reaches, its CPU seconds, and whether it fails as it is."""
+    """Of each quick test its name, the functions that it reaches, its CPU seconds, and what is wrong with it."""
     files = {}
     for item in items:
         files.setdefault(item.path, []).append(item)
@@ -119,7 +119,7 @@ def _looked(items, workers):
     wrong = [one for one in answers if not isinstance(one, list)]
     if wrong:
         raise pytest.UsageError(f"tests cannot be looked at: {wrong[:3]}")
-    return [one for some in answers for one in some if one[2] < SLOW]
+    return [one for some in answers for one in some if one[3] != "slow"]
 
 
 def _near(items, looked):
@@ -138,7 +138,8 @@ class _TooSlow(BaseException):
 
 def _look(item):
     profile = cProfile.Profile(subcalls=False, builtins=False)
-    item.runtest = functools.partial(_within, item.runtest)
+    stopped = []
+    item.runtest = functools.partial(_within, item.runtest, stopped)
     began = time.process_time()
     profile.enable()
     failed = _fails(item)
@@ -153,21 +154,22 @@ def _look(item):
         for code in codes
         if isinstance(code, types.CodeType) and code.co_filename in FILES
     }
-    return item.nodeid, sorted(functions), seconds, failed
+    return item.nodeid, sorted(functions), seconds, "slow" if stopped else "fails" if failed else ""
 
 
-def _within(run):
-    """The test itself, for no longer than a slow one takes."""
-    signal.signal(signal.SIGPROF, _stop)
+def _within(run, stopped):
+    """The test itself, for no longer than a slow one takes; `stopped` is told if it would."""
+
+    def stop(*_):
+        stopped.append(True)
+        raise _TooSlow
+
+    signal.signal(signal.SIGPROF, stop)
     signal.setitimer(signal.ITIMER_PROF, SLOW)
     try:
         run()
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
-
-
-def _stop(*_):
-    raise _TooSlow
 
 
 def _fails(item):
