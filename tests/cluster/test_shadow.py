@@ -8,12 +8,14 @@ import requests
 
 from policies.place import Place
 from policies.recording import Recording
+from service.adapters.kubernetes import shadowing
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.gateway import GatewayRouter
 from service.adapters.kubernetes.kinds import HTTP_ROUTE
 from service.adapters.kubernetes.recorders import Recorders
 from service.adapters.kubernetes.recorders_manifest import COMPONENT, RECORDER
 from service.machine.installation import TOKEN
+from service.ports.clusters import Served
 from service.ports.connections import Cluster
 from service.ports.outcomes import Retry
 from service.ports.traffic import Backend, Route
@@ -97,7 +99,6 @@ def test_a_wrong_candidate_is_found_before_any_user_sees_it_and_a_good_one_goes_
             wrong = control.outcome(control.next_release("echo", after=["rel-1"]))
             assert wrong["phase"] == "rolled back", control.say("show", wrong["name"])
             assert "answers" in wrong["reason"]
-            assert "its requests can be copied" in control.say("doctor", "--cluster", "test")
 
             push(control, 3)
             name = control.next_release("echo", after=["rel-1", "rel-2"])
@@ -119,13 +120,15 @@ HOST = "shadow.test"
 
 
 def site(kubeconfig, namespace, home, image):
-    """The router and the recorders of a Deployment with a route, as a worker has them."""
+    """The router and the recorders of a Deployment with a route, as a worker has them, and what the doctor says."""
     (home / "secrets").mkdir()
     (home / "secrets" / TOKEN).write_text("operators")
     cluster = Cluster("test", kubeconfig=str(kubeconfig), namespace=namespace, owner="tests")
     place, api = Place("test", namespace, "fraud", f"{namespace}/fraud"), Api.of(cluster)
     recorders = Recorders(api, cluster, place, Settings(home=home, builder_image=image))
-    return GatewayRouter(api, cluster, place, recorders=recorders), recorders
+    said = shadowing.possible(api, cluster, Served("fraud/production", place, shadow=True))
+    router = GatewayRouter(api, cluster, place, recorders=recorders)
+    return router, recorders, [one.detail for one in said]
 
 
 def written(router, route):
@@ -150,7 +153,8 @@ def test_no_request_is_lost_when_a_shadow_begins_and_ends_and_when_its_pods_are_
         kubectl.apply(service(namespace, f"fraud-{number}"))
         kubectl.rolled_out(namespace, f"fraud-{number}")
     kubectl.apply(http_route(namespace, "fraud", HOST, gateway.reference, {"fraud-1": 1}))
-    router, recorders = site(kubeconfig, namespace, tmp_path, image)
+    router, recorders, said = site(kubeconfig, namespace, tmp_path, image)
+    assert said == ["its requests can be copied, by pods of Segue's own image in " + namespace]
     one, two = (
         Backend(f"fraud-{number}.{namespace}", f"http://fraud-{number}.{namespace}.svc:80", weight)
         for number, weight in ((1, 100.0), (2, 0.0))

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -317,8 +318,17 @@ def test_somebody_elses_object_of_its_name_is_left_alone(cluster, router):
         router.set(ROUTE)
 
 
-def test_without_segues_own_image_it_is_said_what_to_set(cluster, tmp_path):
-    bare = Recorders(cluster, CLUSTER, PLACE, Settings(home=tmp_path))
+def test_without_the_installations_token_nothing_is_made_and_nobody_is_asked(cluster, tmp_path):
+    bare = Recorders(cluster, CLUSTER, PLACE, Settings(home=tmp_path / "bare", builder_image="i"))
+    with pytest.raises(Refused, match="operator-token"):
+        GatewayRouter(cluster, CLUSTER, PLACE, recorders=bare).set(ROUTE)
+    assert cluster.made == []
+    assert bare.take(TARGET, VERSIONS, {}, {}) == ([], {})
+    assert cluster.asked == []
+
+
+def test_without_segues_own_image_it_is_said_what_to_set(cluster, settings):
+    bare = Recorders(cluster, CLUSTER, PLACE, replace(settings, builder_image=None))
     with pytest.raises(Refused, match="SEGUE_BUILDER_IMAGE"):
         GatewayRouter(cluster, CLUSTER, PLACE, recorders=bare).set(ROUTE)
 

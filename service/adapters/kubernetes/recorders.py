@@ -91,7 +91,7 @@ class Recorders:
         name = recorders_manifest.name_of(self._owner, target, *versions)
         notes: list[Note] = []
         known = dict(heard)
-        for _ in range(LOOKS):
+        for _ in range(LOOKS if self._token else 0):
             query = [("heard", kept.marked(known.items())), ("stored", kept.marked(stored.items()))]
             secret = {between.TOKEN: self._token_of(name)}
             content = self._api.proxied(
@@ -114,7 +114,11 @@ class Recorders:
     # --- making and ending ----------------------------------------------------------------------
 
     def _order(self, route: Route) -> between.Order:
-        assert route.recording is not None  # noqa: S101  `backend` was asked before
+        assert route.recording is not None  # noqa: S101  what copies says how
+        if not self._token:
+            raise Refused(
+                f"this process has no secret {installation.TOKEN}, by which it takes notes of answers"
+            )
         recording = replace(route.recording, sample=0.0)
         stable = next(one for one in route.backends if one.weight > 0)
         candidate = next(one for one in route.backends if one.name == route.copied)
