@@ -95,6 +95,7 @@ def environment(name: str, values: Values, *, batch: bool) -> Environment:
         warm_up=values.get("warm_up", WARM_UP if values["strategy"] == Strategy.CANARY else 0.0),
         shadow=_shadow(values.get("shadow", {})),
         freeze=values.get("freeze", ()),
+        tell=values.get("tell", ()),
     )
 
 

@@ -445,6 +445,7 @@ class Environment:
     warm_up: float = field(default=0.0, metadata=LATER)
     shadow: Shadow = field(default=Shadow(), metadata=LATER)
     freeze: tuple[str, ...] = field(default=(), metadata=LATER)  # windows: see `policies.windows`
+    tell: tuple[str, ...] = field(default=(), metadata=LATER)  # rooms, such as slack:#ml-release
 
 
 @dataclass(frozen=True, slots=True)

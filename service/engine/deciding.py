@@ -290,11 +290,11 @@ class Deciding:
             )
 
     def _told(self, before: Release, after: Release) -> tuple[Effect, ...]:
-        """That the release's room is told, where something changed that people are shown, and its host."""
+        """That the release's rooms are told, where something changed that people are shown, and its host."""
         if not _shows(before, after):
             return ()
-        told = (telling.effect(self.change, after), deploying.effect(self.change, before, after))
-        return tuple(effect for effect in told if effect is not None)
+        listed = deploying.effect(self.change, before, after)
+        return (*telling.effects(self.change, after), *(() if listed is None else (listed,)))
 
     def _record(self, before: Release, after: Release, event: ReleaseEvent) -> None:
         if not _shows(before, after):

@@ -1,7 +1,8 @@
 """What people in a chat are told of a release: one message, which says how it stands and what can be done.
 
 It is made from what is stored when it is said, so that the newest is said however late that is. Which room:
-where the release's environment asks for approvals (`approvals: {in: …}`).
+where the release's environment asks for approvals (`approvals: {in: …}`), and those that are only told
+(`tell`), where nothing can be pressed.
 """
 
 from handlers.commands import PREFIX
@@ -21,18 +22,26 @@ UNASKED = frozenset({"pause", "resume"})  # done at once: nothing is lost by the
 def place(release: Release) -> tuple[str, str] | None:
     """The chat and the room that the release is told in; None where its rules name none."""
     channel = release.environment.approvals.channel
-    if channel is None:
-        return None
+    return None if channel is None else _place(channel)
+
+
+def places(release: Release) -> tuple[tuple[str, str], ...]:
+    """All chats and rooms that it is told in: where it is asked about first."""
+    asked = place(release)
+    told = (asked, *map(_place, release.environment.tell))
+    return tuple(dict.fromkeys(where for where in told if where is not None))
+
+
+def _place(channel: str) -> tuple[str, str]:
     source, _, room = channel.partition(":")
     return source, room
 
 
-def effect(change: Change, release: Release) -> TellChat | None:
-    """That its room is told of it; None where there is none, or its chat is not connected."""
-    where = place(release)
-    if where is None or not any(s.name == where[0] and s.kind in CHAT_KINDS for s in change.sources()):
-        return None
-    return TellChat(*where, release.name)
+def effects(change: Change, release: Release) -> tuple[TellChat, ...]:
+    """That its rooms are told of it, as far as their chats are connected."""
+    wanted = places(release)
+    chats = {one.name for one in change.sources() if one.kind in CHAT_KINDS} if wanted else set()
+    return tuple(TellChat(*where, release.name) for where in wanted if where[0] in chats)
 
 
 def reference(room: str, release: str) -> str:
@@ -45,14 +54,17 @@ def key(release: Release) -> str:
     return f"{release.name}-{release.began:.3f}"
 
 
-def message(release: Release) -> Message:
-    """How the release stands, with what can be done about it."""
-    buttons = tuple(_button(release, one) for one in actions.as_things_stand(release))
-    return Message(messages.title(release), _text(release), buttons)
+def message(release: Release, where: tuple[str, str]) -> Message:
+    """How the release stands, and, in the room that is asked about it, what can be done."""
+    asks = where == place(release)
+    can = actions.as_things_stand(release) if asks else ()
+    return Message(
+        messages.title(release), _text(release, asks=asks), tuple(_button(release, a) for a in can)
+    )
 
 
-def _text(release: Release) -> str:
-    lines = [messages.explanation(release)]
+def _text(release: Release, *, asks: bool) -> str:
+    lines = [messages.explanation(release, asks=asks)]
     if release.phase is Phase.APPROVAL:
         lines.append(_approvals(release))
     text = "\n".join(lines)

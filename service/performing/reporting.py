@@ -51,7 +51,9 @@ def tell_chat(parts: Parts, effect: TellChat) -> Done:
     room = chat.room(effect.room)
     before, _, posted = (known or "").partition("/")
     posted = posted if before == room else ""
-    posted = chat.put(room, telling.key(release), telling.message(release), posted)
+    posted = chat.put(
+        room, telling.key(release), telling.message(release, (effect.source, effect.room)), posted
+    )
     return Done(posted=Posted(effect.source, reference, f"{room}/{posted}"))
 
 
