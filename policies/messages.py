@@ -59,8 +59,8 @@ def _title_watched(release: Release) -> str:
     return f"{line}; {release.would}" if release.would else line
 
 
-def explanation(release: Release) -> str:
-    """The reason, the gates and the evidence, a line each."""
+def explanation(release: Release, *, asks: bool = True) -> str:
+    """The reason, the gates and the evidence, a line each; and how to approve, where that is asked."""
     lines = [f"cause: {release.cause.text}"]
     if release.reason:
         lines.append(f"reason: {release.reason}")
@@ -75,7 +75,7 @@ def explanation(release: Release) -> str:
         lines.append(f"proof: {proof(release)}")
     if release.evidence is not None:
         lines += [f"guard: {finding(f)}" for f in release.evidence.findings]
-    if release.phase is Phase.APPROVAL:
+    if asks and release.phase is Phase.APPROVAL:
         if release.asked:
             lines.append(f"evidence: {release.asked[-1].evidence[:19]}, which the plan's digest covers")
         lines.append(f"to approve: /segue approve {release.name} {release.plan[:19]}")

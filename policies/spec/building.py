@@ -99,6 +99,7 @@ def environment(name: str, values: Values, *, batch: bool) -> Environment:
         shadow=_shadow(values.get("shadow", {})),
         freeze=values.get("freeze", ()),
         when_drifted=WhenDrifted(values["when_drifted"]),
+        tell=values.get("tell", ()),
     )
 
 

@@ -339,6 +339,7 @@ class Environment:
     shadow: Shadow = field(default=Shadow(), metadata=LATER)
     freeze: tuple[str, ...] = field(default=(), metadata=LATER)  # windows: see `policies.windows`
     when_drifted: WhenDrifted = field(default=WhenDrifted.HOLD, metadata=LATER)
+    tell: tuple[str, ...] = field(default=(), metadata=LATER)  # rooms, such as slack:#ml-release
 
 
 @dataclass(frozen=True, slots=True)

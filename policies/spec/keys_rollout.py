@@ -200,6 +200,13 @@ _ROLL = (
         note="never",
     ),
     Key(
+        "tell",
+        _ROLLOUT,
+        Many(Plain(forms.CHANNEL), 20, single=True),
+        "Rooms of chats that are told how a release goes, and asked nothing.",
+        note="nowhere",
+    ),
+    Key(
         "count",
         (Section.APPROVALS,),
         Plain(forms.whole("a number of people", 0, 20)),

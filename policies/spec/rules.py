@@ -14,7 +14,7 @@ from policies.spec.mistakes import Findings, listed, nearest
 from policies.spec.node import Mapping, Node, Scalar, Sequence
 from policies.spec.reading import Values, as_mapping
 
-_NO_TRAFFIC = ROLLOUT_KEYS - {"approvals", "freeze", "mode", "restore"}
+_NO_TRAFFIC = ROLLOUT_KEYS - {"approvals", "freeze", "mode", "restore", "tell"}
 VERSIONS = ("model", "image", "build")
 SERVES = ("serve", "deployment", "inferenceservice", "services")
 

@@ -174,11 +174,12 @@ def drifts(targets: list[Target]) -> list[Finding]:
 
 
 def _rooms(known: list[Source], models: list[Model]) -> list[Finding]:
-    """Rooms that declarations name of chats that are not connected: nobody is asked there."""
+    """Rooms that declarations name of chats that are not connected: nobody is asked or told there."""
     chats = {source.name for source in known if source.kind in sources.CHAT_KINDS}
-    asked = {e.approvals.channel for model in models for e in model.environments if e.approvals.channel}
+    named = ((e.approvals.channel, *e.tell) for model in models for e in model.environments)
+    asked = {room for rooms in named for room in rooms if room is not None}
     missing = sorted(room for room in asked if room.partition(":")[0] not in chats)
-    mend = "segue connect slack|mattermost|matrix ... --name NAME, or leave `in` out"
+    mend = "segue connect slack|mattermost|matrix ... --name NAME, or leave the room out"
     return [
         Finding(f"room {room}", ok=False, detail="its chat is not connected", mend=mend) for room in missing
     ]

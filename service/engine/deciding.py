@@ -286,9 +286,9 @@ class Deciding:
         if not _shows(before, after):
             return ()
         sources = self.change.sources()
-        once = (telling.effect(sources, after), deploying.effect(self.change, sources, before, after))
+        listed = deploying.effect(self.change, sources, before, after)
         told = notifying.effects(sources, before, after, self.now)
-        return (*(effect for effect in once if effect is not None), *told)
+        return (*(() if listed is None else (listed,)), *telling.effects(sources, after), *told)
 
     def _record(self, before: Release, after: Release, event: ReleaseEvent) -> None:
         if not _shows(before, after):

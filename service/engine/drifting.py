@@ -183,16 +183,15 @@ def _save(deciding: Deciding, before: Target, after: Target) -> None:
 
 
 def _tell(deciding: Deciding, target: Target) -> None:
-    """The room of the release that serves is told; its message says how things stand when it is said."""
+    """The rooms of the release that serves are told; a message says how things stand when it is said."""
     row = deciding.change.release(number_of(target.stable.release)) if target.stable is not None else None
-    effect = telling.effect(deciding.change.sources(), release_of(row)) if row is not None else None
-    if effect is not None:
+    for effect in telling.effects(deciding.change.sources(), release_of(row)) if row is not None else ():
         _perform(deciding, target.name, effect)
 
 
 def _perform(deciding: Deciding, name: str, effect: Effect) -> None:
     """Once for each state of the target: the same may be needed again later."""
     row = deciding.change.target(name)
-    key = f"{name}:{row.rev if row is not None else 0}:{type(effect).__name__}"
-    kind, body = type(effect).__name__, EFFECT.dump(effect)
-    deciding.change.add_work(Work(lane(effect, name), kind, key, name, body))
+    kind, body, where = type(effect).__name__, EFFECT.dump(effect), lane(effect, name)
+    key = f"{name}:{row.rev if row is not None else 0}:{kind}:{where}"
+    deciding.change.add_work(Work(where, kind, key, name, body))

@@ -1,7 +1,8 @@
 """What people in a chat are told of a release: one message, which says how it stands and what can be done.
 
 It is made from what is stored when it is said, so that the newest is said however late that is. Which room:
-where the release's environment asks for approvals (`approvals: {in: …}`).
+where the release's environment asks for approvals (`approvals: {in: …}`), and those that are only told
+(`tell`), where nothing can be pressed.
 """
 
 from collections.abc import Sequence
@@ -23,18 +24,25 @@ UNASKED = frozenset({"pause", "resume"})  # done at once: nothing is lost by the
 def place(release: Release) -> tuple[str, str] | None:
     """The chat and the room that the release is told in; None where its rules name none."""
     channel = release.environment.approvals.channel
-    if channel is None:
-        return None
+    return None if channel is None else _place(channel)
+
+
+def places(release: Release) -> tuple[tuple[str, str], ...]:
+    """All chats and rooms that it is told in: where it is asked about first."""
+    asked = place(release)
+    told = (asked, *map(_place, release.environment.tell))
+    return tuple(dict.fromkeys(where for where in told if where is not None))
+
+
+def _place(channel: str) -> tuple[str, str]:
     source, _, room = channel.partition(":")
     return source, room
 
 
-def effect(sources: Sequence[Source], release: Release) -> TellChat | None:
-    """That its room is told of it; None where there is none, or its chat is not connected."""
-    where = place(release)
-    if where is None or not any(s.name == where[0] and s.kind in CHAT_KINDS for s in sources):
-        return None
-    return TellChat(*where, release.name)
+def effects(sources: Sequence[Source], release: Release) -> tuple[TellChat, ...]:
+    """That its rooms are told of it, as far as their chats are connected."""
+    chats = {one.name for one in sources if one.kind in CHAT_KINDS}
+    return tuple(TellChat(*where, release.name) for where in places(release) if where[0] in chats)
 
 
 def reference(room: str, release: str) -> str:
@@ -47,20 +55,21 @@ def key(release: Release) -> str:
     return f"{release.name}-{release.began:.3f}"
 
 
-def message(release: Release, target: Target | None = None) -> Message:
-    """How the release stands, with what can be done about it; where it serves `target`, also what somebody
-    else changed there."""
+def message(release: Release, where: tuple[str, str], target: Target | None = None) -> Message:
+    """How the release stands, and, in the room that is asked about it, what can be done; where it serves
+    `target`, also what somebody else changed there."""
+    asks = where == place(release)
     buttons = [_button(release.name, one) for one in actions.as_things_stand(release)]
     drift = ""
     if target is not None and target.stable is not None and target.stable.release == release.name:
         drift = drifting.told(target)
         buttons += [_button(target.name, one) for one in actions.of_drift(target) if not one.explained]
-    return Message(messages.title(release), text(release, drift), tuple(buttons))
+    return Message(messages.title(release), text(release, drift, asks=asks), tuple(buttons) if asks else ())
 
 
-def text(release: Release, drift: str = "") -> str:
+def text(release: Release, drift: str = "", *, asks: bool = True) -> str:
     """What people are told below the title: why, its gates and guards, who approved, what to write."""
-    lines = [messages.explanation(release)]
+    lines = [messages.explanation(release, asks=asks)]
     if release.phase is Phase.APPROVAL:
         lines.append(_approvals(release))
     if drift:

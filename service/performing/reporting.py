@@ -52,7 +52,8 @@ def tell_chat(parts: Parts, effect: TellChat) -> Done:
     room = chat.room(effect.room)
     before, _, posted = (known or "").partition("/")
     posted = posted if before == room else ""
-    posted = chat.put(room, telling.key(release), telling.message(release, target), posted)
+    message = telling.message(release, (effect.source, effect.room), target)
+    posted = chat.put(room, telling.key(release), message, posted)
     return Done(posted=Posted(effect.source, reference, f"{room}/{posted}"))
 
 

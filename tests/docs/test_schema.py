@@ -59,6 +59,7 @@ when_undecided: ask
 when_newer: serialize
 when_drifted: repair
 freeze: [Fri 16:00 - Mon 08:00 Europe/Berlin, "22:00 - 06:00"]
+tell: ["slack:#ml-all", "mattermost:#ml"]
 mode: act
 approvals: {count: 1, from: [ann, "@acme/leads"], in: "slack:#ml", expires: 1d}
 guards:

@@ -610,6 +610,18 @@ def test_gitlab_is_asked_to_send_again_what_nobody_took_a_few_at_a_time(gitlab):
     assert [gitlab.host.redeliver(HOOK, now()) for _ in range(3)] == [5, 1, 0]
 
 
+# --- statuses --------------------------------------------------------------------------------
+
+
+def test_a_status_leads_to_where_people_see_more_if_others_reach_that(world):
+    commit = world.commit({"a": b"1"})
+    page = "https://segue.example/-/releases/rel-1"
+    world.host.report(status(commit))
+    assert page not in repr(world.server.statuses)
+    world.host.report(replace(status(commit, "segue/other"), url=page))
+    assert page in repr(world.server.statuses)
+
+
 # --- GitHub Apps -----------------------------------------------------------------------------
 
 

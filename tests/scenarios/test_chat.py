@@ -180,6 +180,37 @@ def test_what_somebody_else_changed_stands_in_the_message_of_what_serves_with_a_
     assert "kubectl-edit" not in world.shown(name).text
 
 
+def notices(world, room="C2"):
+    """What stands in a room about releases."""
+    return [m for m in world.chat.posted.values() if m.room == room and m.key.startswith("rel-")]
+
+
+def test_a_room_that_is_only_told_has_one_message_though_nobody_is_asked(world):
+    world.push({"segue.yaml": WINE + 'tell: "slack:#general"\n', "requirements.lock": "", "serve.py": "1"})
+    world.settle()
+    (told,) = notices(world)
+    assert told.message.title.startswith("rel-1 on wine/production ")
+    world.play(40, until="rel-1")
+    world.settle()
+    (told,) = notices(world)
+    assert "is promoted" in told.message.title
+    assert "proof: not proven" in told.message.text
+    assert told.message.buttons == ()
+    assert notices(world, "C1") == []
+
+
+def test_where_a_room_is_only_told_nobody_approves_though_another_room_is_asked(world):
+    name = world.waiting(ASKED + 'tell: ["slack:#general", "slack:#ml-release", "mattermost:#nowhere"]\n')
+    (told,), (asked,) = notices(world), notices(world, "C1")
+    assert [len(one.message.buttons) for one in (told, asked)] == [0, 3]
+    assert ("to approve" in told.message.text, "to approve" in asked.message.text) == (False, True)
+    assert "is approved in slack:#ml-release" in world.slash(f"approve {name}", room="C2")[-1]
+    assert world.phase(name) is Phase.APPROVAL
+    world.press("Approve", message=asked.message)
+    assert world.phase(name) is not Phase.APPROVAL
+    assert world.store.dead() == []
+
+
 def test_a_chat_that_hangs_delays_no_weight_and_is_told_the_newest_when_it_comes_back(world):
     world.chat.gone = "it hangs"
     name = world.waiting(WINE + 'approvals: {count: 1, from: [bob], in: "slack:#ml-release"}\n')

@@ -55,11 +55,15 @@ def test_a_repository_at_a_data_center_is_one_source_by_its_page_and_by_what_git
     assert _source_of("gitea", GIT + shown, "wine", ("*",)).url == GIT + shown
 
 
+ASKED = b'approvals: {count: 1, from: ann, in: "slack:#ml"}\n'
+
+
+@pytest.mark.parametrize("rule", [ASKED, b'tell: "slack:#ml"\n', ASKED + b'tell: ["slack:#ml"]\n'])
 @pytest.mark.parametrize(
     ("connected", "missing"), [((), ["room slack:#ml"]), (("git",), ["room slack:#ml"]), (("slack",), [])]
 )
-def test_doctor_names_a_room_whose_chat_is_not_connected(connected, missing):
-    text = b'name: a\nmodel: models:/a@b\nserve: none\napprovals: {count: 1, from: ann, in: "slack:#ml"}\n'
+def test_doctor_names_a_room_whose_chat_is_not_connected(connected, missing, rule):
+    text = b"name: a\nmodel: models:/a@b\nserve: none\n" + rule
     kinds = {"git": "bare", "slack": "slack"}
     known = [Source(name, kinds[name], "x") for name in connected]
     found = _rooms(known, list(segue_yaml.check(text, "").models))

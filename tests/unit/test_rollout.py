@@ -420,6 +420,12 @@ def test_an_approval_is_bound_to_the_release_the_time_it_was_asked_for_the_plan_
     assert len({*digests, bonds.bond(run.release, "approval-2").plan}) == len(others) + 2
 
 
+def test_who_is_told_of_a_release_is_no_part_of_what_is_approved():
+    release = waiting_for(2).release
+    told = replace(release, environment=replace(release.environment, tell=("slack:#ml-all",)))
+    assert bonds.bond(told, "approval-1") == bonds.bond(release, "approval-1")
+
+
 def test_who_lost_the_right_to_approve_before_the_release_began_is_counted_no_more():
     run = waiting_for(2)
     approve(run, "bob", 5)

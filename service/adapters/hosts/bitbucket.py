@@ -100,7 +100,7 @@ class BitbucketHost(BitbucketHooks, Host):
             "name": key,
             "state": _STATES[status.state],
             "description": line(status.title, _MOST_TITLE),
-            "url": f"{self._address.page}/commits/{status.commit}",
+            "url": status.url or f"{self._address.page}/commits/{status.commit}",
         }
         self._rest.send("POST", f"{self._repository}/commit/{status.commit}/statuses/build", told)
 

@@ -156,7 +156,7 @@ class BitbucketServerHost(Host):
             "name": key,
             "state": _STATES[status.state],
             "description": line(status.title, _MOST_LINE),
-            "url": f"{self._address.page}/commits/{status.commit}",
+            "url": status.url or f"{self._address.page}/commits/{status.commit}",
         }
         self._rest.send("POST", f"{self._repository}/commits/{status.commit}/builds", told)
 

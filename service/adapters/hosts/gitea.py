@@ -79,6 +79,7 @@ class GiteaHost(GiteaHooks, Host):
             "state": status.state.value,
             "context": line(status.key, _MOST_TITLE),
             "description": line(status.title, _MOST_TITLE),
+            **({"target_url": status.url} if status.url else {}),
         }
         self._rest.send("POST", f"{self._repository}/statuses/{status.commit}", told)
 

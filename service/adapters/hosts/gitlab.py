@@ -98,6 +98,7 @@ class GitLabHost(GitLabHooks, GitLabDeployments):
             "state": _STATES[status.state],
             "name": line(status.key, _MOST_TITLE),
             "description": line(status.title, _MOST_TITLE),
+            **({"target_url": status.url} if status.url else {}),
         }
         try:
             self._rest.send("POST", f"{self._project}/statuses/{status.commit}", told)
