@@ -9,7 +9,7 @@ from policies.release import Phase, Release
 from service.bootstrap import Parts
 from service.engine import actions, estimating, parked
 from service.identity import people
-from service.pages import journey, paging, standing
+from service.pages import journey, lineage, paging, standing
 from service.pages.pictures import Pictures
 from service.showing import printed, views
 from service.store.series import Series
@@ -81,6 +81,7 @@ def _all_of(parts: Parts, series: Series, name: str) -> dict[str, Any]:
         target, now = target_of(read.target(shown.target), shown.target), read.now
         record = read.newest_of_record(name, limit=ENTRIES)
         accounts = people.accounts(read, g.visitor.name)
+        followed = read.promoted_after(shown.target, row.id) if shown.phase is Phase.PROMOTED else None
         dead = [parked.shown(work) for work in read.work_of(name) if work.state == "dead"]
     state = version_of(version) if version is not None else None
     last = record[0].id if record else 0
@@ -91,6 +92,8 @@ def _all_of(parts: Parts, series: Series, name: str) -> dict[str, Any]:
         "version": views.version(state) if state is not None else None,
         "building": state.phase.value if state is not None and shown.phase is Phase.PENDING else "",
         "stops": journey.stops(shown),
+        "cause": shown.cause,
+        "served": lineage.served(shown, record, release_of(followed) if followed is not None else None),
         "guards": standing.rows(shown.evidence) if shown.evidence else (),
         "actions": actions.of_release(shown, g.visitor.caller, accounts),
         "rule": shown.environment.approvals,

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from policies.release import Phase
 from service.identity import sessions, tokens
-from service.pages import door
+from service.pages import door, words
 from tests.scenarios.conftest import CHURN, World
 from tests.serving import Served
 from tests.visiting import Visitor
@@ -530,6 +530,17 @@ def test_a_release_shows_its_way_its_guards_and_its_numbers(world, bob):
     pictures = bob.get(f"/-/releases/{release.name}/pictures").text
     assert pictures.count("<figure>") >= 3
     assert "rolled back here" in pictures
+
+
+def test_a_release_tells_its_way_from_a_commit_to_traffic_and_until_when_it_served(world, bob):
+    first = world.live()
+    assert f"served as promoted from {words.utc(first.ended)} until now" in bob.text("/-/releases/rel-1")
+    second = world.rollout()
+    assert f"commit {second.cause.commit[:12]} of git by ann" in bob.text(f"/-/releases/{second.name}")
+    assert "traffic from 2023-11-14" in bob.text(f"/-/releases/{second.name}")
+    world.play(60, until=second.name)
+    ended = world.release(second.name).ended
+    assert f"until {words.utc(ended)}, then {second.name}" in bob.text("/-/releases/rel-1")
 
 
 def test_a_part_that_has_not_changed_is_not_sent_again(served):
