@@ -27,9 +27,11 @@ def routes(page: Blueprint, parts: Parts, series: Series) -> None:
     def releases() -> str:
         before, opened = paging.before(), "open" in request.args
         final, among = False if opened else None, g.visitor.rights.targets("see")
-        rows = parts.store.releases(final=final, before=before, among=among, limit=paging.SIZE + 1)
+        with parts.store.read() as read:
+            rows = read.releases(final=final, before=before, among=among, limit=paging.SIZE + 1)
+            models = [row.name for row in read.models() if g.visitor.rights.may_of_model("start", row.name)]
         listed = [release_of(row) for row in rows]
-        return render_template("releases.html", opened=opened, **paging.page(listed, before))
+        return render_template("releases.html", opened=opened, models=models, **paging.page(listed, before))
 
     @page.get("/releases/<name>")
     def release(name: str) -> str:

@@ -9,6 +9,7 @@ import requests
 from sqlalchemy import event
 from structlog.testing import capture_logs
 
+from policies import roles
 from policies.release import Phase
 from service.identity import sessions, tokens
 from service.pages import door, words
@@ -404,6 +405,22 @@ def test_an_admin_overrides_the_rules_with_a_reason_and_the_page_says_so_loudly(
     assert "Rules overridden bob: the shop is down" in told
     actions = [entry.action for entry in world.store.record_of(release.name)]
     assert "rules overridden" in actions
+
+
+def test_a_release_is_started_with_what_it_needs_and_by_whom_may(world, bob):
+    world.push({"segue.yaml": CHURN})
+    world.registry.register("churn", {"model.pkl": b"1"}, author="cara")
+    world.settle()
+    told = bob.press("start", "/-/releases", subject="churn")
+    assert "write which version" in told
+    told = bob.press("start", "/-/releases", subject="churn", version=" 1 ", reason="by hand")
+    assert "Done: started rel-1" in told
+    entry = next(e for e in world.store.record_of("rel-1") if e.action == "command")
+    assert (entry.actor, entry.detail["reason"]) == ("bob", "by hand")
+    world.people["vic"] = tokens.make(world.store, "vic", grants=[roles.grant("viewer", "*")])
+    assert "Start a release" not in Visitor(world, "vic").text("/-/releases")
+    world.people["own"] = tokens.make(world.store, "own", grants=[roles.grant("operator", "beer")])
+    assert "churn" not in Visitor(world, "own").text("/-/releases")
 
 
 def test_a_button_pressed_twice_is_one_command(world, bob):
