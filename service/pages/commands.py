@@ -18,6 +18,8 @@ from service.store.inbox import Delivery
 PEOPLE = "people"  # the inbox's name for what people say, whichever way they say it
 CHANNEL = "page"
 LONGEST = 2000  # characters of a field
+NAMES = ("verb", "subject", "digest", "reason")
+ARGUMENTS = (SEEN, "version", "image", "registry")  # beside them, as the API takes them
 
 
 def routes(page: Blueprint, parts: Parts) -> None:
@@ -30,7 +32,7 @@ def routes(page: Blueprint, parts: Parts) -> None:
 
     @page.post("/commands")
     def command() -> Response:
-        told = {name: request.form.get(name, "") for name in ("verb", "subject", "digest", "reason", SEEN)}
+        told = {name: request.form.get(name, "").strip() for name in (*NAMES, *ARGUMENTS)}
         wrong = told["verb"] not in BY_VERB or any(
             len(text) > LONGEST or "\0" in text for text in told.values()
         )
@@ -64,7 +66,7 @@ def routes(page: Blueprint, parts: Parts) -> None:
 
 def _body(told: dict[str, str], caller: Caller) -> dict[str, object]:
     """The command as the intake stores it."""
-    given = {key: told[key] for key in ("verb", "subject", "digest", "reason") if told[key]}
-    arguments = {SEEN: told[SEEN]} if told[SEEN] else {}
+    given = {key: told[key] for key in NAMES if told[key]}
+    arguments = {key: told[key] for key in ARGUMENTS if told[key]}
     who = {"actor": caller.name, "authority": list(caller.holders)}
     return {**given, "arguments": arguments, "channel": CHANNEL, **who}

@@ -11,7 +11,7 @@ from service.bootstrap import Parts
 from service.engine import actions, estimating, parked
 from service.identity import people, sessions
 from service.identity.callers import Caller
-from service.pages import door, journey, paging, standing
+from service.pages import door, journey, lineage, paging, standing
 from service.pages.pictures import Pictures
 from service.showing import printed, views
 from service.showing.streams import Streams
@@ -30,9 +30,11 @@ def routes(page: Blueprint, parts: Parts, series: Series, streams: Streams) -> N
     def releases() -> str:
         before, opened = paging.before(), "open" in request.args
         final, among = False if opened else None, g.visitor.rights.targets("see")
-        rows = parts.store.releases(final=final, before=before, among=among, limit=paging.SIZE + 1)
+        with parts.store.read() as read:
+            rows = read.releases(final=final, before=before, among=among, limit=paging.SIZE + 1)
+            models = [row.name for row in read.models() if g.visitor.rights.may_of_model("start", row.name)]
         listed = [release_of(row) for row in rows]
-        return render_template("releases.html", opened=opened, **paging.page(listed, before))
+        return render_template("releases.html", opened=opened, models=models, **paging.page(listed, before))
 
     @page.get("/releases/<name>")
     def release(name: str) -> str:
@@ -95,6 +97,7 @@ def _all_of(parts: Parts, series: Series, name: str) -> dict[str, Any]:
         target, now = target_of(read.target(shown.target), shown.target), read.now
         record = read.newest_of_record(name, limit=ENTRIES)
         accounts = people.accounts(read, g.visitor.name)
+        followed = read.promoted_after(shown.target, row.id) if shown.phase is Phase.PROMOTED else None
         dead = [parked.shown(work) for work in read.work_of(name) if work.state == "dead"]
     state = version_of(version) if version is not None else None
     last = record[0].id if record else 0
@@ -105,6 +108,8 @@ def _all_of(parts: Parts, series: Series, name: str) -> dict[str, Any]:
         "version": views.version(state) if state is not None else None,
         "building": state.phase.value if state is not None and shown.phase is Phase.PENDING else "",
         "stops": journey.stops(shown),
+        "cause": shown.cause,
+        "served": lineage.served(shown, record, release_of(followed) if followed is not None else None),
         "guards": standing.rows(shown.evidence) if shown.evidence else (),
         "actions": actions.of_release(shown, g.visitor.caller, accounts),
         "rule": shown.environment.approvals,

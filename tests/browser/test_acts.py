@@ -208,6 +208,18 @@ def test_an_admin_makes_a_token_that_lets_somebody_in_and_ends_it(site, browser,
     cara.close()
 
 
+def test_a_release_is_started_by_hand(site, browser):
+    site.world.live()
+    browser.log_in()
+    browser.go("/-/releases")
+    browser.open_form("start")
+    browser.one("#reason-start").send_keys("once more")
+    browser.shoot("start")
+    assert browser.violations() == []
+    browser.one("#do-start form button").click()
+    assert browser.answer().startswith(("Done: started", "Not done: "))
+
+
 def test_an_admin_overrides_the_rules_loudly(site, browser):
     release = site.waiting()
     browser.log_in()

@@ -9,9 +9,10 @@ import requests
 from sqlalchemy import event
 from structlog.testing import capture_logs
 
+from policies import roles
 from policies.release import Phase
 from service.identity import sessions, tokens
-from service.pages import door
+from service.pages import door, words
 from service.reconciler import NAMES_SECONDS
 from tests.scenarios.conftest import CHURN, World
 from tests.serving import Served
@@ -413,6 +414,22 @@ def test_an_admin_overrides_the_rules_with_a_reason_and_the_page_says_so_loudly(
     assert "rules overridden" in actions
 
 
+def test_a_release_is_started_with_what_it_needs_and_by_whom_may(world, bob):
+    world.push({"segue.yaml": CHURN})
+    world.registry.register("churn", {"model.pkl": b"1"}, author="cara")
+    world.settle()
+    told = bob.press("start", "/-/releases", subject="churn")
+    assert "write which version" in told
+    told = bob.press("start", "/-/releases", subject="churn", version=" 1 ", reason="by hand")
+    assert "Done: started rel-1" in told
+    entry = next(e for e in world.store.record_of("rel-1") if e.action == "command")
+    assert (entry.actor, entry.detail["reason"]) == ("bob", "by hand")
+    world.people["vic"] = tokens.make(world.store, "vic", grants=[roles.grant("viewer", "*")])
+    assert "Start a release" not in Visitor(world, "vic").text("/-/releases")
+    world.people["own"] = tokens.make(world.store, "own", grants=[roles.grant("operator", "beer")])
+    assert "churn" not in Visitor(world, "own").text("/-/releases")
+
+
 def test_a_button_pressed_twice_is_one_command(world, bob):
     release = waiting(world)
     bob.get(f"/-/releases/{release.name}")
@@ -578,6 +595,17 @@ def test_a_release_shows_its_way_its_guards_and_its_numbers(world, bob):
     pictures = bob.get(f"/-/releases/{release.name}/pictures").text
     assert pictures.count("<figure>") >= 3
     assert "rolled back here" in pictures
+
+
+def test_a_release_tells_its_way_from_a_commit_to_traffic_and_until_when_it_served(world, bob):
+    first = world.live()
+    assert f"served as promoted from {words.utc(first.ended)} until now" in bob.text("/-/releases/rel-1")
+    second = world.rollout()
+    assert f"commit {second.cause.commit[:12]} of git by ann" in bob.text(f"/-/releases/{second.name}")
+    assert "traffic from 2023-11-14" in bob.text(f"/-/releases/{second.name}")
+    world.play(60, until=second.name)
+    ended = world.release(second.name).ended
+    assert f"until {words.utc(ended)}, then {second.name}" in bob.text("/-/releases/rel-1")
 
 
 def test_a_part_that_has_not_changed_is_not_sent_again(served):

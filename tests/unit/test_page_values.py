@@ -14,10 +14,11 @@ from policies.strategy import Shadow, Shift, Watch
 from service.engine import actions, seen
 from service.identity.callers import Caller
 from service.obeying import back, naming
-from service.pages import journey, plot, standing, words
+from service.pages import journey, lineage, plot, standing, words
 from service.pages.frame import FOLDER
 from service.showing import drawing
 from service.showing.panel import Axis, Band, Level, Line, Moment, Panel, Tone
+from service.store.record import Entry
 
 STEPS = (Shift((5.0, 25.0, 100.0), 3.0, guarded=True), Watch(600.0, guarded=True))
 RELEASE = Release(
@@ -274,3 +275,32 @@ def test_rules_are_overridden_by_admins_alone_with_a_reason_and_the_plan_that_wa
 )
 def test_times_are_told_in_the_largest_unit(seconds, told):
     assert words.ago(1000.0, 1000.0 + seconds) == told
+
+
+# --- lineage ---------------------------------------------------------------------------------
+
+
+def entries(*told):
+    """A record, newest first, of (action, observed share or None), a second apart."""
+    found = [
+        Entry(float(number), "rel-2", "segue", action, {} if share is None else {"observed": share})
+        for number, (action, share) in enumerate(told)
+    ]
+    return found[::-1]
+
+
+WAY = entries(("began", None), ("shifting", 0.0), ("shifting", 5.0), ("shifting", 25.0))
+
+
+def test_what_traffic_a_version_had_is_told_from_its_record():
+    shown = replace(RELEASE, phase=Phase.ROLLED_BACK, peak=25.0, ended=9.0)
+    assert lineage.served(shown, WAY, None) == lineage.Served(2.0, 25.0)
+    assert lineage.served(shown, WAY[:-1], None).some is None, "the record is cut: it may have been earlier"
+    assert lineage.served(replace(shown, peak=0.0), [], None) == lineage.Served(None, 0.0)
+
+
+def test_what_was_promoted_served_until_the_next_was():
+    shown = replace(RELEASE, phase=Phase.PROMOTED, peak=100.0, ended=9.0)
+    assert lineage.served(shown, WAY, None) == lineage.Served(2.0, 100.0, 9.0)
+    after = replace(RELEASE, name="rel-7", ended=20.0)
+    assert lineage.served(shown, WAY, after) == lineage.Served(2.0, 100.0, 9.0, 20.0, "rel-7")
