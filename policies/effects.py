@@ -281,6 +281,15 @@ class KeepCheckpoint:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class SendLineage:
+    """Tell a server of lineage what happened to the release then: `begin`, `share` or `end`."""
+
+    release: str
+    turn: str
+    at: float
+
+
 Effect = (
     Build
     | CheckImage
@@ -303,6 +312,7 @@ Effect = (
     | MoveAlias
     | TagVersion
     | KeepCheckpoint
+    | SendLineage
 )
 
 
@@ -323,6 +333,8 @@ def lane(effect: Effect, subject: str) -> str:
             return f"notify:{source}:{notice.about}{to and f':{to}'}"
         case MoveAlias(source=source, model=model) | TagVersion(source=source, model=model):
             return f"notify:{source}:{model}"
+        case SendLineage(release=release):
+            return f"lineage:{release}"
         case KeepCheckpoint(place=place):
             return f"archive:{place}"
         case Wake():

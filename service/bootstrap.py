@@ -18,6 +18,7 @@ from service.ports.counts import CounterSource
 from service.ports.git import Deploying, GitHost, Redelivering
 from service.ports.jobs import JobRunner
 from service.ports.label_tables import LabelTables
+from service.ports.lineage import LineageServer
 from service.ports.metrics import MetricSource
 from service.ports.organisations import Organisation
 from service.ports.others import Others
@@ -73,6 +74,10 @@ def _no_archive(place: str) -> Archive:
     raise Refused(f"nothing here can keep files at {place}")
 
 
+def _no_lineage() -> LineageServer:
+    raise Refused("nothing here takes lineage")
+
+
 def _no_signatures(source: Source) -> ImageSignatures:
     raise Refused(f"nothing here can read the signatures at {source.url}")
 
@@ -121,6 +126,7 @@ class Parts:
     open_tables: Callable[[Source], LabelTables] = _no_tables
     open_runs: Callable[[Source], RunMetrics] = _no_runs
     open_archive: Callable[[str], Archive] = _no_archive
+    open_lineage: Callable[[], LineageServer] = _no_lineage
     looked: dict[str, int] = field(default_factory=dict)  # the newest delivery before a source was last asked
     read: dict[str, float] = field(default_factory=dict)  # when what a run prints was read last
     _opened: dict[str, tuple[Source, Any]] = field(default_factory=dict)
@@ -277,6 +283,7 @@ def build(settings: Settings) -> Parts:
         open_counters=lambda source: plugins.load("counter_sources", source.kind).open(settings, source),
         open_tables=lambda source: plugins.load("label_tables", source.kind).open(settings, source),
         open_runs=lambda source: plugins.load("run_metrics", source.kind).open(settings, source),
+        open_lineage=lambda: plugins.load("lineage_servers", "openlineage").open(settings),
         open_archive=lambda place: archives.opened(settings, place),
         open_site=lambda cluster, place: plugins.load("sites", "kubernetes")(settings, cluster, place),
     )

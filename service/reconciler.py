@@ -13,7 +13,7 @@ import structlog
 
 from service.arrivals import receiving, redelivering
 from service.arrivals.listening import Listeners
-from service.engine import drifting, noting
+from service.engine import drifting, noting, tracing
 from service.engine.housekeeping import EVERY_SECONDS
 from service.ports.connections import Source
 from service.settings import Settings
@@ -84,6 +84,8 @@ class Reconciler:
         self.look_for_drift(now)
         self.keep_house(now)
         self.keep_checkpoints(now)
+        if changed or taken:
+            self.follow_lineage()
         if self.hint is None or not due:
             self._to_hint.clear()
         else:
@@ -173,6 +175,18 @@ class Reconciler:
         self._noted = period
 
     _noted = -1
+
+    def follow_lineage(self) -> None:
+        """Ask for run events of what was recorded since, where a server is told."""
+        if self.settings.openlineage is None or (size := self.store.record_head().size) == self._traced:
+            return
+        more = True
+        while more:
+            with self.store.change() as change:
+                more = tracing.follow(change)
+        self._traced = size
+
+    _traced = -1
 
     def send_hints(self, hint: Hint, now: float) -> None:
         """Tell the broker what is due; what workers hear of by themselves only where it stays undone."""

@@ -68,6 +68,7 @@ class Settings:
     most_per_cluster: int | None = None  # SEGUE_MOST_PER_CLUSTER: the same, in each cluster and here
     checkpoints: tuple[str, ...] = ()  # SEGUE_CHECKPOINTS: where heads of the record are kept, signed
     checkpoint_seconds: float = 3600.0  # SEGUE_CHECKPOINT_SECONDS: how often
+    openlineage: str | None = None  # SEGUE_OPENLINEAGE: where run events are posted
     freeze: tuple[str, ...] = ()  # SEGUE_FREEZE: windows in which nothing begins or gets more traffic
 
     version_notes: str = "all"  # SEGUE_VERSION_NOTES: what is written to registered versions: all, tags, none
@@ -138,6 +139,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         most_per_cluster=_whole(environ, "SEGUE_MOST_PER_CLUSTER", 0, ROLLOUTS) or None,
         checkpoints=_archives(environ, "SEGUE_CHECKPOINTS"),
         checkpoint_seconds=_number(environ, "SEGUE_CHECKPOINT_SECONDS", default.checkpoint_seconds),
+        openlineage=_address(environ, "SEGUE_OPENLINEAGE", WEB, "https://marquez.example/api/v1/lineage"),
         freeze=_windows(environ, "SEGUE_FREEZE"),
         version_notes=_version_notes(environ, default.version_notes),
         oidc_issuer=_address(environ, "SEGUE_OIDC_ISSUER", WEB, "https://login.example/realms/ml"),
@@ -191,6 +193,7 @@ def written(settings: Settings) -> dict[str, str]:
         "SEGUE_MOST_PER_CLUSTER": str(settings.most_per_cluster or ""),
         "SEGUE_CHECKPOINTS": ",".join(settings.checkpoints),
         "SEGUE_CHECKPOINT_SECONDS": str(settings.checkpoint_seconds),
+        "SEGUE_OPENLINEAGE": settings.openlineage or "",
         "SEGUE_FREEZE": "; ".join(settings.freeze),
         "SEGUE_VERSION_NOTES": settings.version_notes,
         "SEGUE_OIDC_ISSUER": settings.oidc_issuer or "",

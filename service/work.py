@@ -47,6 +47,7 @@ PATIENT = (
     "delivery", "event", "look", "declare", "Build", "CheckImage", "RunEvaluation", "StopWorkload",
     "ReportCommit", "ReportDeployment", "WriteComment", "TellChat", "Notify", "MoveAlias", "TagVersion",
     "housekeeping", "drift", "Adopt", "HandBack", "Settle", "redeliver", "join", "Follow", "KeepCheckpoint",
+    "SendLineage",
 )  # fmt: skip
 QUEUES = {"urgent": URGENT, "patient": PATIENT}
 

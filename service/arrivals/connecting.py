@@ -24,7 +24,7 @@ from service.store.store import Store
 WHSEC = frozenset(
     {"hook", "cloudevents", "webhook"}
 )  # whose secret is written as the Standard Webhooks specification has it
-TAKEN = frozenset({"people", "labels", "inbox", "sweep", "token", "oidc"})
+TAKEN = frozenset({"people", "labels", "inbox", "sweep", "token", "oidc", "archive", "openlineage"})
 ALL = ("*",)  # of targets
 HOW = {
     "alertmanager": "see docs/how-to/alerts.md",

@@ -15,6 +15,7 @@ from policies.effects import (
     ReportCommit,
     ReportDeployment,
     RunEvaluation,
+    SendLineage,
     Settle,
     SetTraffic,
     StartWorkload,
@@ -36,6 +37,7 @@ from service.performing.outcomes import Again, Done
 from service.performing.reporting import comment, move_alias, notify, report, tag, tell_chat
 from service.performing.serving import adopt, check, hand_back, start, stop
 from service.performing.shifting import set_traffic, settle
+from service.performing.tracing import send
 
 
 def perform(parts: Parts, effect: Effect, now: float, since: float) -> Done | Again:
@@ -86,3 +88,5 @@ def perform(parts: Parts, effect: Effect, now: float, since: float) -> Done | Ag
             return tag(parts, effect)
         case KeepCheckpoint():
             return keep(parts, effect)
+        case SendLineage():
+            return send(parts, effect)

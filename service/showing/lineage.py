@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
+from service.engine import openlineage
 from service.engine.served import Served
-from service.showing import openlineage
 
 
 class Form(StrEnum):

@@ -38,6 +38,7 @@ OTHER = Settings(
     most_per_cluster=10,
     checkpoints=("/mnt/audit", "https://files.example/segue", "audit:main:segue/prod"),
     checkpoint_seconds=60.0,
+    openlineage="https://marquez.example/api/v1/lineage",
     freeze=("Fri 16:00 - Mon 08:00 Europe/Berlin", "2026-12-20 - 2027-01-02"),
     version_notes="tags",
     oidc_issuer="https://login.example/realms/ml",
@@ -70,6 +71,7 @@ def test_days_that_are_no_days_are_refused_with_the_name_of_the_setting(text):
     ("name", "text", "said"),
     [
         ("SEGUE_SEGMENTS", "country", "country=X-Country"),
+        ("SEGUE_OPENLINEAGE", "marquez", "https://marquez.example"),
         ("SEGUE_CHECKPOINTS", "audit", "folders as /mnt/audit"),
         ("SEGUE_CHECKPOINTS", "audit:main", "folders as /mnt/audit"),
         ("SEGUE_CHECKPOINTS", "https://u:secret@files.example", "login-archive"),

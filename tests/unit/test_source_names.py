@@ -8,7 +8,7 @@ from service.ports.outcomes import Refused
 from service.settings import Settings
 
 
-@pytest.mark.parametrize("name", ["people", "inbox", "sweep"])
+@pytest.mark.parametrize("name", ["people", "inbox", "sweep", "archive", "openlineage"])
 def test_a_name_under_which_segue_keeps_its_own_is_refused(name, tmp_path):
     source = Source(name, "bare", f"/srv/git/{name}.git")
     with pytest.raises(Refused, match="Segue's own"):

@@ -80,9 +80,9 @@ def _run(served: Served, turn: Turn) -> dict[str, Any]:
         "cause": release.cause.text,
         "author": release.cause.author,
         "weight": turn.weight,
-        "image": release.image or None,
-        "metrics": dict(known.metrics) if known is not None else {},
     }
+    if turn.kind != "START":  # when the version may not be built yet
+        own |= {"image": release.image or None, "metrics": dict(known.metrics) if known is not None else {}}
     if turn.kind not in {"START", "RUNNING"}:
         own |= {
             "phase": release.phase.value,
