@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, abort, jsonify, request
 
-from service.openapi.operations import MOST
+from service.openapi.operations import JSON, MOST
 
 PAGE = 50  # of a list that is long where somebody says nothing else
 _COUNT = re.compile("[1-9][0-9]{0,2}")
@@ -53,11 +53,14 @@ def listed(by: str, following: str | None, **rows: Any) -> Response:
 
 
 def tagged(routes: Blueprint) -> None:
-    """Give what is read a tag of its content (RFC 9110, 8.8.3), and whoever has it already nothing."""
+    """Give what is read a tag of its content (RFC 9110, 8.8.3), and whoever has it already nothing.
+
+    Files and streams have none: they are made while they are sent.
+    """
 
     @routes.after_request
     def tag(response: Response) -> Response:
-        if request.method not in {"GET", "HEAD"} or response.status_code != 200 or response.is_streamed:
+        if request.method not in {"GET", "HEAD"} or response.status_code != 200 or response.mimetype != JSON:
             return response
         response.add_etag()
         if request.if_none_match.contains_weak(response.get_etag()[0] or ""):

@@ -7,11 +7,11 @@ from werkzeug.exceptions import ServiceUnavailable, TooManyRequests
 
 from service.identity import access
 from service.identity.callers import Caller
+from service.openapi.operations import STREAM
 from service.showing.streams import Full, Mark, Streams
 from service.store.states import number_of
 from service.store.store import Store
 
-TYPE = "text/event-stream"
 GONE = "waitress.client_disconnected"  # whom the server asks whether the connection is still there
 RETRY_AFTER = 30  # seconds, for whom there is no room
 
@@ -37,7 +37,7 @@ def answer(streams: Streams, store: Store, name: str, caller: Callable[[], Calle
 
     rise = _seat(streams, person.name)
     told = streams.follow(number, since, may, request.environ.get(GONE, lambda: False))
-    response = Response(told, content_type=TYPE)
+    response = Response(told, content_type=STREAM)
     response.headers["X-Accel-Buffering"] = "no"  # a proxy that waits for more would hold up what was told
     response.call_on_close(rise)
     return response

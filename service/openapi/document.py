@@ -7,7 +7,7 @@ from typing import Any
 
 from service.identity.access import ROUTES, Scope
 from service.machine.installation import Place
-from service.openapi.operations import INTAKE, OPERATIONS, STREAM, Operation
+from service.openapi.operations import INTAKE, JSON, OPERATIONS, STREAM, Operation
 from service.openapi.shapes import SHAPES, Schema, ref
 from service.problems import TYPE
 
@@ -70,7 +70,7 @@ def of(place: Place) -> dict[str, Any]:
         found = _operation(rule, operation, is_open=is_open)
         if STREAM in operation.kinds:
             _go_on(found)
-        elif method == "GET" and not is_open and not operation.basic:
+        elif method == "GET" and operation.kinds == (JSON,) and not is_open and not operation.basic:
             _tag(found)
         item[method.lower()] = found
         if operation.server == INTAKE:

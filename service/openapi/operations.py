@@ -26,7 +26,7 @@ from service.showing.exported import KINDS, Form
 from service.showing.lineage import KINDS as LINEAGE_KINDS
 
 WEB, INTAKE = "web", "intake"
-STREAM = "text/event-stream"
+JSON, STREAM = "application/json", "text/event-stream"
 MOST = 200  # rows of a page
 API = "/api/v1"
 FLAG: Schema = among(("0", "1"))
@@ -60,7 +60,7 @@ class Operation:
     refused: tuple[int, ...] = (403,)
     server: str = WEB
     basic: bool = False
-    kinds: tuple[str, ...] = ("application/json",)
+    kinds: tuple[str, ...] = (JSON,)
 
 
 def _sent(name: str, about: str, body: str) -> Operation:

@@ -10,6 +10,7 @@ from policies.roles import grant
 from service.adapters.memory.git import MemoryGit
 from service.identity import tokens
 from service.ports.connections import Source
+from service.showing import streams
 from tests.scenarios.conftest import World
 
 LISTS = ["releases", "targets", "sources", "models", "models/wine/labels", "events", "record"]
@@ -21,7 +22,7 @@ WINE = "name: wine\nbuild: {lock: requirements.lock}\nserve: {run: python serve.
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """Five of everything that is listed."""
+    """Five of everything that is listed; streams end at once."""
     world = World(tmp_path_factory.mktemp("world"))
     for nth, model in enumerate(("wine", "beer", "cider", "ale", "mead")):
         text = WINE.replace("wine", model)
@@ -31,7 +32,9 @@ def world(tmp_path_factory):
     for name in ("one", "Two", "three", "four"):
         world.connect(Source(name, "bare", "memory"), MemoryGit())
     add(world, LABELS)
-    yield world
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(streams, "LONGEST_SECONDS", 0.0)
+        yield world
     world.close()
 
 
@@ -170,6 +173,11 @@ def test_a_tag_tells_nothing_to_who_may_not_see(world):
     asked = {**header(world, token), "If-None-Match": tag}
     assert world.web.get("/api/v1/releases/rel-1", headers=asked).status_code == 404
     assert world.web.get("/api/v1/releases/rel-1", headers={"If-None-Match": tag}).status_code == 401
+
+
+def test_what_is_made_while_it_is_sent_has_no_tag(world):
+    for path in ("record/export", "releases/rel-1/stream"):
+        assert "ETag" not in get(world, path, **{"If-None-Match": "*"}).headers
 
 
 def test_a_problem_has_no_tag(world):
