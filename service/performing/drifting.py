@@ -140,8 +140,7 @@ def _adopt(site: Site, target: Target, remedy: Remedy, seen: Seen) -> Mended:
     if seen.route and seen.workload:
         raise Refused("both its route and its workload were changed; repair it, or one of them by hand")
     if seen.workload:
-        image = site.kept.runs(target.stable.backend) if site.kept and target.stable else ""
-        return lambda now: policy.adopted_image(now, remedy, image, remedy.at)
+        return _adopt_image(site, target, remedy)
     there = site.router.get(target.name)
     if there is None:
         raise Refused("nothing that Segue wrote is there any more; repair it")
@@ -149,3 +148,12 @@ def _adopt(site: Site, target: Target, remedy: Remedy, seen: Seen) -> Mended:
     if not isinstance(policy.adopted(target, remedy, shares, remedy.at), str):
         site.router.set(Route(target.name, remedy.epoch, there.backends, over=seen.route))
     return lambda now: policy.adopted(now, remedy, shares, remedy.at)
+
+
+def _adopt_image(site: Site, target: Target, remedy: Remedy) -> Mended:
+    """Only of what was found there, whose image is known as the place names it."""
+    stable, refused = target.stable, policy.adopted_image(target, remedy, "", remedy.at)
+    if site.kept is None or stable is None or isinstance(refused, str):
+        raise Refused(str(refused))
+    image = site.kept.runs(stable.backend, stable.image)
+    return lambda now: policy.adopted_image(now, remedy, image, remedy.at)

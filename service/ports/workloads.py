@@ -102,8 +102,9 @@ class Kept(Protocol):
         """Whether nothing is there under this name."""
         ...
 
-    def runs(self, name: str) -> str:
-        """The image that it was given by whoever changed it. Raises `Retry` while it is being changed."""
+    def runs(self, name: str, image: str) -> str:
+        """The image that it was given by whoever changed it, in the place of this one. Raises `Retry` while
+        it is being changed."""
         ...
 
     def mend(self, name: str, image: str, seen: str) -> None:

@@ -351,7 +351,7 @@ def test_another_image_is_told_with_who_gave_it_and_put_back_over_exactly_that(
     seen = kept.changed(name, image)
     assert f"Deployment {namespace}/fraud was changed by kubectl-set" in seen
     assert seen.endswith(f"it runs {order.image}, not {image}")
-    assert kept.runs(name) == order.image
+    assert kept.runs(name, image) == order.image
     with pytest.raises(Refused, match="once more"):
         kept.mend(name, image, f"not {seen}")
     assert kept.changed(name, image) == seen

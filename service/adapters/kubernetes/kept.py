@@ -33,10 +33,10 @@ class KeptDeployments:
         """Whether it was deleted."""
         return self._running.named(name) is None
 
-    def runs(self, name: str) -> str:
+    def runs(self, name: str, image: str) -> str:
         """By its digest where its pods have pulled it."""
         found = self._must(name)
-        said = self._runs(found, copying.container(found["spec"]["template"]))
+        said = self._runs(found, copying.container(found["spec"]["template"], image))
         if not said:
             raise Retry(f"{drift.place(found)} is being changed just now", after=5)
         return said

@@ -66,7 +66,7 @@ class MemoryDeployment(MemoryWorkloads):
         """Whether it is not running."""
         return name not in self.running
 
-    def runs(self, name: str) -> str:
+    def runs(self, name: str, image: str) -> str:  # noqa: ARG002
         """What it was given."""
         return self.given[name][0]
 
