@@ -564,6 +564,111 @@ Tick\
 """)
 
 
+def test_what_holds_says_so_and_what_is_frozen_or_failed_goes_on_when_it_may():
+    run, frozen = Journey(replace(CANARY, ladder=(10, 100))), Frozen(99.0, "frozen until Monday")
+    run.start()
+    run.see(TrafficObserved(run.release.step, run.release.epoch, 20.0, 4.5))
+    run.confirm(5.0)
+    run.evidence(Verdict.UNDECIDED, 100, 20.0)
+    run.see(Tick(115.0))
+    run.see(Tick(116.0))
+    run.say("pause", 117.0)
+    run.see(Drifted("somebody set wine to 0", 117.5))
+    run.evidence(Verdict.CLEARED, 100, 118.0)
+    run.see(Command("resume", "rel-2", None, None, "bob", "cli", 119.0), freeze=frozen)
+    run.see(Tick(120.0), freeze=frozen)
+    run.see(Tick(121.0))
+    run.confirm(122.0)
+    run.see(Tick(132.0))
+    run.see(
+        EvidenceChanged(
+            replace(run.release.evidence or Evidence(Verdict.SUSPECT, (), 100, 4, 0, 100, 500), sequence=500),
+            163.0,
+        )
+    )
+    run.see(Tick(262.0))
+    assert run.told() == snapshot("""\
+TrafficObserved
+  step='traffic-4-2', attempt=2
+  > SetTraffic(step='traffic-4-2', target='wine/prod', epoch=4, candidate='wine-v2', shares=(Share(backend='wine-v1', url='http://1', weight=90.0), Share(backend='wine-v2', url='http://2', weight=10)), sticky='none', attempt=2)
+  > report to git c0 segue/wine/prod pending: rel-2 on wine/prod takes traffic: 0 % of requests, 10 % wanted; cause: push
+TrafficObserved
+  observed=10, since=5.0, step=''
+  > Wake(at=15.0)
+  > Wake(at=115.0)
+EvidenceChanged
+  evidence_at=20.0
+Tick
+  reason='held: the evidence does not allow the next weight yet'
+  > report to git c0 segue/wine/prod pending: rel-2 on wine/prod takes traffic: 10 % of requests, 10 % wanted; cause: push; reason: held: the evidence does not allow the next weight yet; guard: errors: undecided (errors of v2; ; 120 requests)
+Tick
+Command pause
+  reason='bob paused', paused=True
+Drifted
+  reason='paused, because the traffic was changed by somebody else; resume or abort: somebody set wine to 0'
+  > report to git c0 segue/wine/prod pending: rel-2 on wine/prod takes traffic: 10 % of requests, 10 % wanted; cause: push; reason: paused, because the traffic was changed by somebody else; resume or abort: somebody set wine to 0; guard: errors: undecided (errors of v2; ; 120 requests)
+EvidenceChanged
+  evidence_at=118.0
+Command resume
+  reason='', waits='frozen until Monday', paused=False
+  > Wake(at=99.0)
+  > report to git c0 segue/wine/prod pending: rel-2 on wine/prod takes traffic: 10 % of requests, 10 % wanted; cause: push; waits: frozen until Monday; guard: errors: cleared (errors of v2; ; 120 requests)
+Tick
+Tick
+  waits='', wanted=100, since=121.0, peak=100, step='traffic-4-3', attempt=3
+  > SetTraffic(step='traffic-4-3', target='wine/prod', epoch=4, candidate='wine-v2', shares=(Share(backend='wine-v1', url='http://1', weight=0.0), Share(backend='wine-v2', url='http://2', weight=100)), sticky='none', attempt=3)
+  > report to git c0 segue/wine/prod pending: rel-2 on wine/prod takes traffic: 10 % of requests, 100 % wanted; cause: push; guard: errors: cleared (errors of v2; ; 120 requests)
+TrafficObserved
+  observed=100, since=122.0, step=''
+  > Wake(at=132.0)
+  > Wake(at=232.0)
+Tick
+  since=132.0, position=1, phase=watching
+  > Wake(at=162.0)
+  > Wake(at=262.0)
+  > report to git c0 segue/wine/prod pending: rel-2 on wine/prod serves all traffic and is being watched; cause: push
+EvidenceChanged
+  evidence_at=163.0
+Tick
+  reason='held: the evidence does not allow the next weight yet'
+  > report to git c0 segue/wine/prod pending: rel-2 on wine/prod serves all traffic and is being watched; cause: push; reason: held: the evidence does not allow the next weight yet\
+""")
+
+
+def test_an_override_of_what_waits_and_a_check_of_it_that_fails():
+    run = Journey(replace(CANARY, approvals=Approvals(1, expires=500.0)))
+    run.see(VersionReady("sha256:2", (), 1.0), ahead="rel-9 goes first")
+    run.see(
+        Command("override", "rel-2", run.release.plan, "it burns", "bob", "cli", 2.0),
+        ahead="rel-9 goes first",
+    )
+    queued = run.release
+    run.see(TurnCame(3.0))
+    run.see(EffectFailed(run.release.step, "no directory", 4.0))
+    run.release = queued
+    run.see(Command("override", "rel-2", queued.plan, "still", "cid", "cli", 5.0))
+    assert run.told() == snapshot("""\
+VersionReady
+  image='sha256:2', since=1.0, phase=approval, plan, steps, asked 1 times
+  > Wake(at=501.0)
+  > report to git c0 segue/wine/prod pending: rel-2 on wine/prod waits for approval; cause: push; evidence: sha256:..., which the plan's digest covers; to approve: /segue approve rel-2 sha256:...
+Command override
+  waits='rel-9 goes first', since=2.0, phase=queued, override=True
+TurnCame
+  waits='', step='authority-1', attempt=1
+  > CheckAuthority(step='authority-1', release='rel-2')
+EffectFailed
+  reason='asked once more, because an approval does not count any more: no directory', since=4.0, step='', phase=approval, override=False
+  > Wake(at=504.0)
+  > report to git c0 segue/wine/prod pending: rel-2 on wine/prod waits for approval; cause: push; reason: asked once more, because an approval does not count any more: no directory; evidence: sha256:..., which the plan's digest covers; to approve: /segue approve rel-2 sha256:...
+Command override
+  waits='', since=5.0, step='start-1', epoch=4, phase=starting, override=True
+  target: epoch=4, holder='rel-2', newest=2
+  > SetTraffic(step='open', target='wine/prod', epoch=4, candidate='wine-v2', shares=(Share(backend='wine-v1', url='http://1', weight=100.0)), sticky='none')
+  > StartWorkload(step='start-1', version='v2', backend='wine-v2', target='wine/prod')\
+""")
+
+
 def test_people_promote_and_override():
     run = Journey()
     run.start()
