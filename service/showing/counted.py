@@ -13,7 +13,7 @@ def said(numbers: Numbers, interval: tuple[float, float] | None) -> list[str]:
     """
     left = dict(numbers)
     lines = [phrase for phrase in (_bad(left, interval), _wrong(left, interval), _risk(left)) if phrase]
-    lines += [phrase for phrase in (_pairs(left), _split(left), _silence(left)) if phrase]
+    lines += [phrase for phrase in (_bound(left), _pairs(left), _split(left), _silence(left)) if phrase]
     lines += [phrase for phrase in (_evidence(left), _noise(left)) if phrase]
     rest = ", ".join(f"{name.replace('_', ' ')} {value:,.4g}" for name, value in left.items())
     return lines + ([rest] if rest else [])
@@ -32,6 +32,13 @@ def _bad(left: dict[str, float], interval: tuple[float, float] | None) -> str:
         return told + (f"; the limit is {_percent(limit)}" if limit is not None else "")
     told += f"; stable: {_part(left.pop('stable_bad'), left.pop('stable_requests'))}"
     return told + (f"; {interval[0]:.3g} to {interval[1]:.3g} times as often" if interval else "")
+
+
+def _bound(left: dict[str, float]) -> str:
+    """Of a share that is drawn elsewhere: what it may be in truth, and what it may be at all."""
+    if not {"at_most", "limit"} <= left.keys():
+        return ""
+    return f"at most {_percent(left.pop('at_most'))} in truth; the limit is {_percent(left.pop('limit'))}"
 
 
 def _wrong(left: dict[str, float], interval: tuple[float, float] | None) -> str:

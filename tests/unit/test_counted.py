@@ -83,6 +83,7 @@ AGAINST = {"evidence": 36.87, "harm_at": 26.67, "p_value": 0.02712}
             ],
         ),
         ({"pairs": 1200.0, "lost": 3.0}, None, ["1,200 pairs, 3 copies lost"]),
+        ({"limit": 0.0125, "at_most": 0.00478}, None, ["at most 0.478 % in truth; the limit is 1.25 %"]),
         ({}, None, []),
     ],
 )
