@@ -204,7 +204,7 @@ def test_traefik_answers_nobody_on_a_rule_that_asks_it_to_mirror():
     to look at docs/decisions/copies-in-a-cluster.md again."""
     with Gateway() as gateway:
         for name in ("one", "two"):
-            gateway.service(name)
+            gateway.service(name, model=name)
         rule = {
             "matches": [{"path": {"type": "PathPrefix", "value": "/mirrored"}}],
             "backendRefs": [{"name": "one", "port": 80}],
