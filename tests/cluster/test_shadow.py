@@ -174,22 +174,27 @@ def test_no_request_is_lost_when_a_shadow_begins_and_ends_and_when_its_pods_are_
 
     with Load(gateway.url, {"Host": HOST}) as load:
         eventually(lambda: load.counts()["1", 200] > 50, "the route does not answer")
-        begun = load.now()
+        begun, moments = load.now(), []
         for number in range(1, 6, 2):
             seen = []
             written(router, replace(copied, attempt=number))
+            moments.append(f"{load.now():.0f} s: it is copied")
             eventually(enough, "nothing is copied")
             assert {(pair.stable_status, pair.status) for pair in seen} == {(200, 200)}
             if number == 3:
                 chosen = ("pods", "-n", namespace, "-l", f"{COMPONENT}={RECORDER}")
                 for pod in [found["metadata"]["name"] for found in kubectl.get(*chosen)["items"]]:
+                    moments.append(f"{load.now():.0f} s: {pod} is to end")
                     kubectl.run("delete", "pod", pod, "-n", namespace)
+                    moments.append(f"{load.now():.0f} s: it has ended")
                     written(router, replace(copied, attempt=number))  # the next one is ready
+            moments.append(f"{load.now():.0f} s: it is to end")
             written(router, replace(plain, attempt=number + 1))
+            moments.append(f"{load.now():.0f} s: it has ended")
             until = load.now() + SETTLED
             while load.now() < until:
                 time.sleep(0.3)
-    assert load.story(begun) == ""
+    assert not (lost := load.story(begun)), "\n".join([*moments, lost])
     assert set(load.counts(begun)) == {("1", 200)}
     assert left(kubectl, namespace) == []
 
@@ -199,7 +204,7 @@ def test_traefik_answers_nobody_on_a_rule_that_asks_it_to_mirror():
     to look at docs/decisions/copies-in-a-cluster.md again."""
     with Gateway() as gateway:
         for name in ("one", "two"):
-            gateway.service(name)
+            gateway.service(name, model=name)
         rule = {
             "matches": [{"path": {"type": "PathPrefix", "value": "/mirrored"}}],
             "backendRefs": [{"name": "one", "port": 80}],
