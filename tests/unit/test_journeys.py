@@ -221,7 +221,7 @@ EvidenceChanged
   position=2, phase=promoted, ended=70.0, evidence_at=70.0
   target: holder=None, stable=Serving(release='rel-2', number=2, version='v2', image='sha256:2', backend='wine-v2', url='http://2', since=70.0, metrics=(('f1', 0.95)), registered=('wine', '7')), previous=Serving(release='rel-1', number=1, version='v1', image='sha256:1', backend='wine-v1', url='http://1', since=0.0, metrics=(('f1', 0.9)))
   > report to git c0 segue/wine/prod success: rel-2 on wine/prod is promoted; cause: push; gate: f1 is 0.95, stable has 0.9, wanted no worse than stable by 0; proof: proven by its guards; guard: errors: cleared (errors of v2; ; 120 requests)
-  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'promoted'), ('segue.reason', 'proven by its guards'), ('segue.target', 'wine/prod')))
+  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'promoted'), ('segue.reason', 'proven by its guards'), ('segue.target', 'wine/prod'), ('segue.served_since', '1970-01-01T00:01:10Z'), ('segue.served_until', '')), target='wine/prod', note='rel-2 on wine/prod is promoted, 1970-01-01T00:01:10Z: proven by its guards')
   > StopWorkload(backend='wine-v0')
   > MoveAlias(source='mlflow', model='wine', alias='champion', version='7')\
 """)
@@ -283,8 +283,8 @@ TrafficObserved
   > Wake(at=17.0)
   > Wake(at=117.0)
 Drifted
-  reason='paused, because the traffic was changed by somebody else; resume or abort: somebody set wine to 0', paused=True
-  > report to git c0 segue/wine/prod pending: rel-2 on wine/prod takes traffic: 10 % of requests, 10 % wanted; cause: push; reason: paused, because the traffic was changed by somebody else; resume or abort: somebody set wine to 0
+  reason='paused, because what serves was changed by somebody else; resume or abort: somebody set wine to 0', paused=True
+  > report to git c0 segue/wine/prod pending: rel-2 on wine/prod takes traffic: 10 % of requests, 10 % wanted; cause: push; reason: paused, because what serves was changed by somebody else; resume or abort: somebody set wine to 0
 Drifted
 Command resume
   reason='', paused=False
@@ -300,7 +300,7 @@ TrafficObserved
   observed=0.0, since=11.0, step='', phase=rolled back, ended=11.0
   target: holder=None
   > report to git c0 segue/wine/prod failure: rel-2 on wine/prod was rolled back; cause: push; reason: errors: errors of v2; guard: errors: harm (errors of v2; ; 120 requests)
-  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'rolled back'), ('segue.reason', 'errors: errors of v2'), ('segue.target', 'wine/prod')))
+  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'rolled back'), ('segue.reason', 'errors: errors of v2'), ('segue.target', 'wine/prod')), target='wine/prod', note='rel-2 on wine/prod was rolled back, 1970-01-01T00:00:11Z: errors: errors of v2')
   > Settle(backends=('wine.ml'), place=prod/wine)
   > StopWorkload(backend='wine-v2', place=prod/wine)
   > MoveAlias(source='mlflow', model='wine', alias='challenger', version=None, expected='7')\
@@ -336,17 +336,17 @@ Waits
 VersionFailed
   reason='no wheel', phase=failed, ended=1.0
   > report to git c0 segue/wine/prod failure: rel-2 on wine/prod failed; cause: push; reason: no wheel
-  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'failed'), ('segue.reason', 'no wheel'), ('segue.target', 'wine/prod')))
+  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'failed'), ('segue.reason', 'no wheel'), ('segue.target', 'wine/prod')), target='wine/prod', note='rel-2 on wine/prod failed, 1970-01-01T00:00:01Z: no wheel')
   > StopWorkload(backend='wine-v2')
 Superseded
   reason='rel-3 is newer', phase=superseded, ended=1.0
   > report to git c0 segue/wine/prod failure: rel-2 on wine/prod was superseded; cause: push; reason: rel-3 is newer
-  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'superseded'), ('segue.reason', 'rel-3 is newer'), ('segue.target', 'wine/prod')))
+  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'superseded'), ('segue.reason', 'rel-3 is newer'), ('segue.target', 'wine/prod')), target='wine/prod', note='rel-2 on wine/prod was superseded, 1970-01-01T00:00:01Z: rel-3 is newer')
   > StopWorkload(backend='wine-v2')
 Command abort
   reason='bob aborted: why', phase=aborted, ended=1.0
   > report to git c0 segue/wine/prod failure: rel-2 on wine/prod was aborted; cause: push; reason: bob aborted: why
-  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'aborted'), ('segue.reason', 'bob aborted: why'), ('segue.target', 'wine/prod')))
+  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'aborted'), ('segue.reason', 'bob aborted: why'), ('segue.target', 'wine/prod')), target='wine/prod', note='rel-2 on wine/prod was aborted, 1970-01-01T00:00:01Z: bob aborted: why')
   > StopWorkload(backend='wine-v2')
 VersionReady
   image='sha256:2', waits='rel-9 goes first', since=2.0, phase=queued, plan, steps
@@ -360,18 +360,18 @@ Tick
 TurnCame
   reason='a newer release has held the target', waits='', phase=superseded, ended=5.0
   > report to git c0 segue/wine/prod failure: rel-2 on wine/prod was superseded; cause: push; reason: a newer release has held the target
-  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'superseded'), ('segue.reason', 'a newer release has held the target'), ('segue.target', 'wine/prod')))
+  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'superseded'), ('segue.reason', 'a newer release has held the target'), ('segue.target', 'wine/prod')), target='wine/prod', note='rel-2 on wine/prod was superseded, 1970-01-01T00:00:05Z: a newer release has held the target')
   > StopWorkload(backend='wine-v2')
 TurnCame
   reason='this version serves already', waits='', phase=already there, ended=6.0
   target: newest=2
   > report to git c0 segue/wine/prod success: rel-2 on wine/prod serves already; cause: push; reason: this version serves already
-  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'already there'), ('segue.reason', 'this version serves already'), ('segue.target', 'wine/prod')))
+  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'already there'), ('segue.reason', 'this version serves already'), ('segue.target', 'wine/prod')), target='wine/prod', note='rel-2 on wine/prod serves already, 1970-01-01T00:00:06Z: this version serves already')
   > StopWorkload(backend='wine-v2')
 TurnCame
   reason='wine/prod serves in cluster prod, namespace ml, and its declaration says on this machine or names other objects; a target cannot move while it serves: hand it back first', waits='', phase=failed, ended=7.0
   > report to git c0 segue/wine/prod failure: rel-2 on wine/prod failed; cause: push; reason: wine/prod serves in cluster prod, namespace ml, and its declaration says on this machine or names other objects; a target cannot move while it serves: hand it back first
-  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'failed'), ('segue.reason', 'wine/prod serves in cluster prod, namespace ml, and its declaration says on this machine or names other objects; a target cannot move while it serves: hand it back first'), ('segue.target', 'wine/prod')))
+  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'failed'), ('segue.reason', 'wine/prod serves in cluster prod, namespace ml, and its declaration says on this machine or names other objects; a target cannot move while it serves: hand it back first'), ('segue.target', 'wine/prod')), target='wine/prod', note='rel-2 on wine/prod failed, 1970-01-01T00:00:07Z: wine/prod serves in cluster prod, namespace ml, and its declaration says on this machine or names other objects; a target cannot move while it serves: hand it back first')
   > StopWorkload(backend='wine-v2')\
 """)
 
@@ -409,12 +409,12 @@ Tick
 Tick
   reason='nobody approved it in time', phase=rejected, ended=501.0
   > report to git c0 segue/wine/prod failure: rel-2 on wine/prod was rejected; cause: push; reason: nobody approved it in time
-  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'rejected'), ('segue.reason', 'nobody approved it in time'), ('segue.target', 'wine/prod')))
+  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'rejected'), ('segue.reason', 'nobody approved it in time'), ('segue.target', 'wine/prod')), target='wine/prod', note='rel-2 on wine/prod was rejected, 1970-01-01T00:08:21Z: nobody approved it in time')
   > StopWorkload(backend='wine-v2')
 Command reject
   reason='bob rejected it: too slow', phase=rejected, ended=5.0
   > report to git c0 segue/wine/prod failure: rel-2 on wine/prod was rejected; cause: push; reason: bob rejected it: too slow
-  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'rejected'), ('segue.reason', 'bob rejected it: too slow'), ('segue.target', 'wine/prod')))
+  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'rejected'), ('segue.reason', 'bob rejected it: too slow'), ('segue.target', 'wine/prod')), target='wine/prod', note='rel-2 on wine/prod was rejected, 1970-01-01T00:00:05Z: bob rejected it: too slow')
   > StopWorkload(backend='wine-v2')
 Command override
 Command override
@@ -459,7 +459,7 @@ TrafficObserved
   waits='', since=10.0, step='', phase=aborted, ended=10.0
   target: holder=None
   > report to git c0 segue/wine/prod failure: rel-2 on wine/prod was aborted; cause: push; reason: bob aborted
-  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'aborted'), ('segue.reason', 'bob aborted'), ('segue.target', 'wine/prod')))
+  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'aborted'), ('segue.reason', 'bob aborted'), ('segue.target', 'wine/prod')), target='wine/prod', note='rel-2 on wine/prod was aborted, 1970-01-01T00:00:10Z: bob aborted')
   > StopWorkload(backend='wine-v2')
   > MoveAlias(source='mlflow', model='wine', alias='challenger', version=None, expected='7')
 Overtaken
@@ -472,7 +472,7 @@ TrafficObserved
   waits='', since=10.0, step='', phase=superseded, ended=10.0
   target: holder=None
   > report to git c0 segue/wine/prod failure: rel-2 on wine/prod was superseded; cause: push; reason: rel-3 is newer, and ends what is on its way
-  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'superseded'), ('segue.reason', 'rel-3 is newer, and ends what is on its way'), ('segue.target', 'wine/prod')))
+  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'superseded'), ('segue.reason', 'rel-3 is newer, and ends what is on its way'), ('segue.target', 'wine/prod')), target='wine/prod', note='rel-2 on wine/prod was superseded, 1970-01-01T00:00:10Z: rel-3 is newer, and ends what is on its way')
   > StopWorkload(backend='wine-v2')
   > MoveAlias(source='mlflow', model='wine', alias='challenger', version=None, expected='7')
 EffectFailed
@@ -557,7 +557,7 @@ TrafficObserved
   > Wake(at=165.0)
   > Wake(at=265.0)
   > report to git c0 segue/wine/prod success: rel-2 on wine/prod is promoted (not proven); cause: push; proof: not proven: the time limit at 95 % came before the evidence
-  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'promoted'), ('segue.reason', 'not proven: the time limit at 95 % came before the evidence'), ('segue.target', 'wine/prod')))
+  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'promoted'), ('segue.reason', 'not proven: the time limit at 95 % came before the evidence'), ('segue.target', 'wine/prod'), ('segue.served_since', '1970-01-01T00:02:45Z'), ('segue.served_until', '')), target='wine/prod', note='rel-2 on wine/prod is promoted (not proven), 1970-01-01T00:02:45Z: not proven: the time limit at 95 % came before the evidence')
   > StopWorkload(backend='wine-v0')
   > MoveAlias(source='mlflow', model='wine', alias='champion', version='7')
 Tick\
@@ -605,8 +605,8 @@ Tick
 Command pause
   reason='bob paused', paused=True
 Drifted
-  reason='paused, because the traffic was changed by somebody else; resume or abort: somebody set wine to 0'
-  > report to git c0 segue/wine/prod pending: rel-2 on wine/prod takes traffic: 10 % of requests, 10 % wanted; cause: push; reason: paused, because the traffic was changed by somebody else; resume or abort: somebody set wine to 0; guard: errors: undecided (errors of v2; ; 120 requests)
+  reason='paused, because what serves was changed by somebody else; resume or abort: somebody set wine to 0'
+  > report to git c0 segue/wine/prod pending: rel-2 on wine/prod takes traffic: 10 % of requests, 10 % wanted; cause: push; reason: paused, because what serves was changed by somebody else; resume or abort: somebody set wine to 0; guard: errors: undecided (errors of v2; ; 120 requests)
 EvidenceChanged
   evidence_at=118.0
 Command resume
@@ -721,7 +721,7 @@ Command promote
   unproven=('bob went on: known good', 'bob overrode its rules: it burns', 'bob went on: it burns', 'bob went on'), position=2, phase=promoted, ended=24.0
   target: holder=None, stable=Serving(release='rel-2', number=2, version='v2', image='sha256:2', backend='wine-v2', url='http://2', since=24.0, metrics=(('f1', 0.95)), registered=('wine', '7')), previous=Serving(release='rel-1', number=1, version='v1', image='sha256:1', backend='wine-v1', url='http://1', since=0.0, metrics=(('f1', 0.9)))
   > report to git c0 segue/wine/prod success: rel-2 on wine/prod is promoted (not proven) (rules overridden by bob); cause: push; rules overridden: by bob: it burns; proof: not proven: bob went on: known good; bob overrode its rules: it burns; bob went on: it burns; bob went on; guard: errors: cleared (errors of v2; ; 120 requests)
-  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'promoted'), ('segue.reason', 'not proven: bob went on: known good; bob overrode its rules: it burns; bob went on: it burns; bob went on'), ('segue.target', 'wine/prod')))
+  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'promoted'), ('segue.reason', 'not proven: bob went on: known good; bob overrode its rules: it burns; bob went on: it burns; bob went on'), ('segue.target', 'wine/prod'), ('segue.served_since', '1970-01-01T00:00:24Z'), ('segue.served_until', '')), target='wine/prod', note='rel-2 on wine/prod is promoted (not proven) (rules overridden by bob), 1970-01-01T00:00:24Z: not proven: bob went on: known good; bob overrode its rules: it burns; bob went on: it burns; bob went on')
   > StopWorkload(backend='wine-v0')
   > MoveAlias(source='mlflow', model='wine', alias='champion', version='7')\
 """)
@@ -766,14 +766,14 @@ EvidenceChanged
   position=2, phase=promoted, ended=34.0, evidence_at=34.0
   target: holder=None, stable=Serving(release='rel-2', number=2, version='v2', image='sha256:2', backend='wine-v2', url='http://2', since=34.0, registered=('wine', '7'))
   > report to git c0 segue/wine/prod success: rel-2 on wine/prod is promoted (not proven); cause: push; proof: not proven: there was no stable version to compare with; guard: errors: undecided (errors of v2; ; 120 requests)
-  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'promoted'), ('segue.reason', 'not proven: there was no stable version to compare with'), ('segue.target', 'wine/prod')))
+  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'promoted'), ('segue.reason', 'not proven: there was no stable version to compare with'), ('segue.target', 'wine/prod'), ('segue.served_since', '1970-01-01T00:00:34Z'), ('segue.served_until', '')), target='wine/prod', note='rel-2 on wine/prod is promoted (not proven), 1970-01-01T00:00:34Z: not proven: there was no stable version to compare with')
   > MoveAlias(source='mlflow', model='wine', alias='champion', version='7')
 ---
 VersionReady
   image='sha256:2', since=1.0, phase=promoted, ended=1.0, plan
   target: newest=2
   > report to git c0 segue/wine/prod success: rel-2 on wine/prod is promoted; cause: push; proof: proven by its guards
-  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'promoted'), ('segue.reason', 'proven by its guards'), ('segue.target', 'wine/prod')))
+  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'promoted'), ('segue.reason', 'proven by its guards'), ('segue.target', 'wine/prod'), ('segue.served_since', '1970-01-01T00:00:01Z'), ('segue.served_until', '')), target='wine/prod', note='rel-2 on wine/prod is promoted, 1970-01-01T00:00:01Z: proven by its guards')
   > MoveAlias(source='mlflow', model='wine', alias='champion', version='7')
 ---
 TrafficObserved
@@ -782,7 +782,7 @@ TrafficObserved
   > Wake(at=5.0)
   > Wake(at=105.0)
   > report to git c0 segue/wine/prod success: rel-2 on wine/prod is promoted (not proven); cause: push; proof: not proven: going back is not compared with anything: this version served here before
-  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'promoted'), ('segue.reason', 'not proven: going back is not compared with anything: this version served here before'), ('segue.target', 'wine/prod')))
+  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'promoted'), ('segue.reason', 'not proven: going back is not compared with anything: this version served here before'), ('segue.target', 'wine/prod'), ('segue.served_since', '1970-01-01T00:00:05Z'), ('segue.served_until', '')), target='wine/prod', note='rel-2 on wine/prod is promoted (not proven), 1970-01-01T00:00:05Z: not proven: going back is not compared with anything: this version served here before')
   > StopWorkload(backend='wine-v0')
   > MoveAlias(source='mlflow', model='wine', alias='champion', version='7')
 ---
@@ -790,12 +790,12 @@ VersionReady
   image='sha256:1', reason='this version serves already', phase=already there, ended=1.0
   target: newest=2
   > report to git c0 segue/wine/prod success: rel-2 on wine/prod serves already; cause: push; reason: this version serves already
-  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'already there'), ('segue.reason', 'this version serves already'), ('segue.target', 'wine/prod')))
+  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'already there'), ('segue.reason', 'this version serves already'), ('segue.target', 'wine/prod')), target='wine/prod', note='rel-2 on wine/prod serves already, 1970-01-01T00:00:01Z: this version serves already')
 ---
 VersionReady
   image='sha256:2', metrics=(('f1', 0.95)), reason='f1 is 0.95, wanted >= 0.99', gates=('f1 is 0.95, wanted >= 0.99'), phase=refused, ended=1.0
   > report to git c0 segue/wine/prod failure: rel-2 on wine/prod was refused by a gate; cause: push; reason: f1 is 0.95, wanted >= 0.99; gate: f1 is 0.95, wanted >= 0.99
-  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'refused'), ('segue.reason', 'f1 is 0.95, wanted >= 0.99'), ('segue.target', 'wine/prod')))
+  > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'refused'), ('segue.reason', 'f1 is 0.95, wanted >= 0.99'), ('segue.target', 'wine/prod')), target='wine/prod', note='rel-2 on wine/prod was refused by a gate, 1970-01-01T00:00:01Z: f1 is 0.95, wanted >= 0.99')
   > StopWorkload(backend='wine-v2')\
 """)
 

@@ -26,7 +26,7 @@ def test_no_file_means_no_sources(tmp_path):
 def test_an_unknown_kind_is_refused_with_the_known_ones(tmp_path):
     with pytest.raises(
         Refused,
-        match="known kinds: bare, bitbucket, bitbucket-workspace, csv, gitea, gitea-org, github, github-org",
+        match="known kinds: bare, bitbucket, bitbucket-workspace, csv, email, gitea, gitea-org, github",
     ):
         sources.opened(Settings(home=tmp_path), Source("x", "svn", "http://x"))
 
