@@ -25,6 +25,7 @@ PATHS = [
     "releases/rel-1/logs",
     "releases/rel-1/report",
     "releases/rel-1/increments",
+    "releases/rel-1/lineage",
     "targets",
     "commands/1",
     "sources",
@@ -35,8 +36,15 @@ PATHS = [
     "record",
     "record/export",
 ]
-# The document, which needs no token; what is posted; verdicts, which other controllers ask for, have tests of their own.
-OTHERS = {"openapi.json", "links", "verdicts/<model>/<environment>", "gates/<gate>/<model>/<environment>"}
+# The document, which needs no token; what is posted; what is asked of one target: they have tests of their own.
+OTHERS = {
+    "openapi.json",
+    "links",
+    "verdicts/<model>/<environment>",
+    "gates/<gate>/<model>/<environment>",
+    "targets/<model>/<environment>/lineage",
+    "targets/<model>/<environment>/served",
+}
 
 
 def test_every_route_of_the_api_is_among_those_that_are_tested(world):
