@@ -22,6 +22,7 @@ class Turn(StrEnum):
     SHADOWING = "shadowing"
     SHIFTING = "shifting"
     STEP = "step"  # the router has confirmed its next weight
+    HELD = "held"  # its patience is over, and the evidence lets it go nowhere: people may have to decide
     PAUSED = "paused"
     RESUMED = "resumed"
     OVERRIDDEN = "overridden"  # an admin lets it go on against its rules
@@ -40,12 +41,13 @@ class Turn(StrEnum):
 
 # What people must do, or must know.
 URGENT = (
-    Turn.APPROVAL, Turn.PAUSED, Turn.OVERRIDDEN, Turn.ROLLED_BACK, Turn.REFUSED, Turn.FAILED, Turn.PARKED,
+    Turn.APPROVAL, Turn.HELD, Turn.PAUSED, Turn.OVERRIDDEN, Turn.ROLLED_BACK, Turn.REFUSED, Turn.FAILED,
+    Turn.PARKED,
 )  # fmt: skip
 ROLLOUT = frozenset(
     {
-        Turn.STARTING, Turn.CHECKING, Turn.SHADOWING, Turn.SHIFTING, Turn.STEP, Turn.PAUSED, Turn.RESUMED,
-        Turn.WATCHING, Turn.RESTORING,
+        Turn.STARTING, Turn.CHECKING, Turn.SHADOWING, Turn.SHIFTING, Turn.STEP, Turn.HELD, Turn.PAUSED,
+        Turn.RESUMED, Turn.WATCHING, Turn.RESTORING,
     }
 )  # fmt: skip
 FINAL = frozenset(
@@ -101,6 +103,7 @@ def turns(before: Release | None, after: Release) -> tuple[Turn, ...]:
         Turn.APPROVED: len(after.approvals) > len(before.approvals),
         of_phase(after.phase): moved or _asked_anew(before, after),
         Turn.STEP: not moved and _stepped(before, after),
+        Turn.HELD: after.held and not before.held,
         Turn.PAUSED: after.paused and not before.paused,
         Turn.RESUMED: before.paused and not (after.paused or after.final),
     }

@@ -50,6 +50,7 @@ FINAL = frozenset(
     }
 )
 JUDGED = frozenset({Phase.SHADOWING, Phase.SHIFTING, Phase.WATCHING})
+HELD = "held: "  # how the reason begins of one whose patience is over, and that waits for evidence or people
 HOLDING = frozenset({Phase.STARTING, Phase.CHECKING, *JUDGED, Phase.RESTORING})
 
 
@@ -181,6 +182,11 @@ class Release:
     @property
     def final(self) -> bool:
         return self.phase in FINAL
+
+    @property
+    def held(self) -> bool:
+        """Whether its patience is over, so that people may have to decide."""
+        return self.reason.startswith(HELD)
 
     @property
     def proven(self) -> bool:

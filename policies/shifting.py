@@ -11,7 +11,7 @@ from policies import approving, ending, freezing, settle, split
 from policies.effects import Effect, Wake
 from policies.events import Command, EvidenceChanged, TrafficObserved
 from policies.evidence import Evidence, Verdict
-from policies.release import Phase, Release, Target
+from policies.release import HELD, Phase, Release, Target
 from policies.spec.declaration import WhenUndecided
 from policies.split import Decision
 from policies.strategy import Shadow, Shift, Watch
@@ -143,7 +143,8 @@ def _progress_shadow(release: Release, target: Target, step: Shadow, at: float) 
         return Decision(release, target)
     release = replace(release, copied=False)
     if not release.paused:
-        release = replace(release, reason="held: its answers to copies of requests did not clear it in time")
+        why = f"{HELD}its answers to copies of requests did not clear it in time"
+        release = replace(release, reason=why)
     return split.write(release, target)
 
 
@@ -259,7 +260,7 @@ def resume(release: Release, target: Target, command: Command, freeze: Frozen | 
 
 def _hold(release: Release, target: Target, at: float, late: float) -> Decision:
     """Stay; once the patience is over, say so where people look."""
-    said = "held: the evidence does not allow the next weight yet"
+    said = f"{HELD}the evidence does not allow the next weight yet"
     if at < late or release.reason == said:
         return Decision(release, target)
     release = replace(release, reason=said)

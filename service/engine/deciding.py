@@ -165,7 +165,8 @@ class Deciding:
             event = events[row.name]
             decision = rollout.advance(before, target, event, freeze=self._freeze(before, event))
             after = decision.release
-            if decision.effects or decision.target != target or after.phase is not before.phase:
+            told = after.phase is not before.phase or after.held != before.held
+            if decision.effects or decision.target != target or told:
                 self.release_event(row.name, event)
             elif after != before:
                 known.append(release_row(after, row.rev, row.created))

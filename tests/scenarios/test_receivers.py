@@ -99,6 +99,20 @@ def test_who_pauses_and_resumes_is_told(world):
     assert "lunch" in said[0].reason
 
 
+def test_one_that_the_evidence_lets_go_nowhere_is_told_once(world):
+    world.live()
+    ops = world.receiver()
+    world.push({"segue.yaml": WINE + "patience: 10s\n", "serve.py": "2"})
+    world.settle()
+    name = world.releases()[-1].name
+    world.serve(2)
+    world.play(40, until=name)
+    assert world.release(name).held
+    (held,) = [one for one in ops.told if one.turn is Turn.HELD]
+    assert held.reason == world.release(name).reason
+    assert held.phase == "shifting"
+
+
 def test_a_receiver_is_told_only_of_its_targets_and_turns(world):
     world.receiver(OPS)
     others = world.receiver(replace(OPS, name="churn", owns=("churn/*",)))

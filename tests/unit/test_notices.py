@@ -1,0 +1,71 @@
+"""Which turns are told of what changed."""
+
+from dataclasses import replace
+
+import pytest
+
+from policies.approvals import Override
+from policies.notices import FINAL, ROLLOUT, URGENT, Turn, of_phase, turns
+from policies.release import FINAL as FINAL_PHASES
+from policies.release import HELD, HOLDING, Cause, Phase, Release
+from policies.spec.declaration import Environment
+
+AT_10 = Release(
+    "rel-7", 3, "wine", "wine/production", Environment(), "v-1", "wine-3", Cause("a push", "ann"),
+    phase=Phase.SHIFTING, wanted=10.0, observed=10.0,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_each_phase_is_a_turn_to_it(phase):
+    before = replace(AT_10, phase=Phase.PENDING if phase is not Phase.PENDING else Phase.APPROVAL)
+    assert turns(before, replace(before, phase=phase)) == (of_phase(phase),)
+
+
+def test_what_is_asked_for_is_told_before_anything_else():
+    assert turns(None, AT_10) == (Turn.PENDING,)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({}, ()),
+        ({"wanted": 30.0}, ()),
+        ({"wanted": 30.0, "observed": 30.0}, (Turn.STEP,)),
+        ({"wanted": 30.0, "observed": 20.0}, ()),
+        ({"paused": True, "reason": "lunch"}, (Turn.PAUSED,)),
+        ({"reason": f"{HELD}not yet"}, (Turn.HELD,)),
+        ({"waits": "the router"}, ()),
+        ({"override": Override("ann", "INC-1", "p", 1.0)}, (Turn.OVERRIDDEN,)),
+        (
+            {"override": Override("ann", "INC-1", "p", 1.0), "phase": Phase.WATCHING},
+            (Turn.OVERRIDDEN, Turn.WATCHING),
+        ),
+        ({"phase": Phase.ABORTED, "paused": False}, (Turn.ABORTED,)),
+    ],
+)
+def test_a_change_is_told_by_its_turns(changed, told):
+    assert turns(AT_10, replace(AT_10, **changed)) == told
+
+
+def test_going_on_is_told_and_the_end_of_a_pause_by_the_end_of_the_release_is_not():
+    paused = replace(AT_10, paused=True)
+    assert turns(paused, AT_10) == (Turn.RESUMED,)
+    assert turns(paused, replace(AT_10, phase=Phase.PROMOTED)) == (Turn.PROMOTED,)
+
+
+def test_what_is_held_is_told_again_only_after_it_went_on():
+    held = replace(AT_10, reason=f"{HELD}not yet")
+    assert turns(held, replace(held, observed=30.0, wanted=30.0)) == (Turn.STEP,)
+    assert turns(held, replace(held, reason=f"{HELD}still not")) == ()
+
+
+def test_rollouts_and_ends_are_those_of_the_machine():
+    assert {of_phase(phase) for phase in FINAL_PHASES} == FINAL
+    assert {of_phase(phase) for phase in HOLDING} == ROLLOUT - {
+        Turn.STEP,
+        Turn.HELD,
+        Turn.PAUSED,
+        Turn.RESUMED,
+    }
+    assert len(set(URGENT)) == len(URGENT)
