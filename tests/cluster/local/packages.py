@@ -13,6 +13,7 @@ _PACKAGES = {
     "mmdebstrap": "mmdebstrap",
     "nsenter": "util-linux",
     "openssl": "openssl",
+    "prometheus": "prometheus",
     "runc": "runc",
     "sysctl": "procps",
     "/usr/lib/cni/bridge": "containernetworking-plugins",
