@@ -504,7 +504,8 @@ class Machines(RuleBasedStateMachine):
         """Out of the shadow: by what cleared it there, or as the record says."""
         step, (told, told_at, since) = before.steps[before.position], self.books[before.name].known
         by_hand = isinstance(event, Command) and event.verb == "promote"
-        assert not self.was_pending, "it left the shadow before the router had begun to copy"
+        begins = self.was_pending and before.copied  # what ends copying may be under way
+        assert not begins, "it left the shadow before the router had begun to copy"
         assert by_hand or event.at >= since + step.seconds
         if told is not None and told.verdict is Verdict.CLEARED and abs(event.at - told_at) <= STALE_AFTER:
             return
