@@ -1,18 +1,25 @@
 """Why a change at a source starts nothing, in words for people."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from policies import triggers
 from policies.events import AliasChanged, ImageChanged, RefChanged, SourceEvent, VersionRegistered
 from policies.spec.declaration import FromBuild, FromImage, FromModel, Model
+from policies.spec.mistakes import Mistake
 
 MOST_TOLD = 3  # models, each with its own reason
+NONE: Mapping[str, Sequence[Mistake]] = MappingProxyType({})
 
 
 def why(
-    event: SourceEvent, models: Sequence[Model] = (), default_branch: str = "", broken: Sequence[str] = ()
+    event: SourceEvent,
+    models: Sequence[Model] = (),
+    default_branch: str = "",
+    broken: Mapping[str, Sequence[Mistake]] = NONE,
 ) -> str:
-    """Of a push: `models` are those that its commit declares, `broken` the files that it could not read."""
+    """Of a push: `models` are those that its commit declares, `broken` the files that declare nothing because
+    of their mistakes."""
     if event.value is None:
         return "what was removed starts nothing"
     match event:
@@ -26,12 +33,20 @@ def why(
             return _of_push(event, models, default_branch, broken)
 
 
-def _of_push(event: RefChanged, models: Sequence[Model], default: str, broken: Sequence[str]) -> str:
-    told = [f"{file} has mistakes, which the commit's status tells" for file in broken]
+def _of_push(
+    event: RefChanged, models: Sequence[Model], default: str, broken: Mapping[str, Sequence[Mistake]]
+) -> str:
+    told = [_mistaken(file, mistakes) for file, mistakes in broken.items()]
     told += [f"{model.name} {_of_model(event, model, default)}" for model in models]
     rest = len(told) - MOST_TOLD
     more = [f"and {rest} more"] if rest > 0 else []
     return "; ".join(told[:MOST_TOLD] + more) or "it holds no segue.yaml"
+
+
+def _mistaken(file: str, mistakes: Sequence[Mistake]) -> str:
+    first, rest = mistakes[0], len(mistakes) - 1
+    more = f" (and {rest} more, which the commit's status tells)" if rest else ""
+    return f"{file}: {first.path}: {first.message}{more}"
 
 
 def _of_model(event: RefChanged, model: Model, default: str) -> str:

@@ -29,6 +29,11 @@ SLACK = "https://slack.com"
 ORGANISATIONS = {kind: one for one, kind in ORGANISATION_KINDS.items()}
 
 
+def _targets(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    """Globs over targets; a model's name alone means it in all environments."""
+    return tuple(one if set(one) & set("/*?[") else f"{one}/*" for one in value)
+
+
 @click.command()
 @click.argument("kind", type=click.Choice(sorted(KINDS)))
 @click.argument("url", required=False)
@@ -37,7 +42,9 @@ ORGANISATIONS = {kind: one for one, kind in ORGANISATION_KINDS.items()}
     "--owns",
     metavar="GLOB",
     multiple=True,
-    help="Targets that it may own, or is told of, such as churn/*; may be given several times. Default: all;"
+    callback=_targets,
+    help="Targets that it may own, or is told of, such as churn/* or just churn; may be given several times."
+    " Default: all;"
     " of a chat or a receiver that is connected already, those of before.",
 )
 @click.option(

@@ -87,7 +87,8 @@ def _plan_ref(parts: Parts, event: RefChanged, commit: str, work: Work) -> Plann
         for start in starts
         if isinstance(start.model.source, FromBuild)
     )
-    return Planned(plans, idle.why(event, found.models, default, [one.file for one in found.broken]))
+    broken = {one.file: one.mistakes for one in found.broken}
+    return Planned(plans, idle.why(event, found.models, default, broken))
 
 
 def _code_plan(parts: Parts, start: Start, cause: Cause, code: CodeOrigin) -> Plan:

@@ -72,7 +72,7 @@ def test_an_address_with_a_secret_in_it_is_stored_nowhere(settings, store):
 
 def test_the_command_connects_it_and_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("SEGUE_HOME", str(tmp_path))
-    words = ["connect", "webhook", URL, "--name", "ops", "--owns", "wine/*", "--turn", "promoted", "--json"]
+    words = ["connect", "webhook", URL, "--name", "ops", "--owns", "wine", "--turn", "promoted", "--json"]
     group.main(words, standalone_mode=False)
     told = json.loads(capsys.readouterr().out)
     assert (told["name"], told["kind"], told["url"], told["owns"]) == ("ops", "webhook", URL, ["wine/*"])

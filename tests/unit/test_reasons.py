@@ -7,7 +7,7 @@ import pytest
 from handlers import bitbucket, github, gitlab, harbor, mlflow, registry
 from policies import idle
 from policies.events import AliasChanged, ImageChanged, RefChanged, VersionRegistered
-from service.segue_yaml import load
+from service.segue_yaml import Mistaken, load
 
 STARTS = "starts nothing: pushes, tags and new comments do"
 WROTE = {"sender": {"id": 1, "login": "ann", "type": "User"}, "comment": {"user": {"type": "Bot"}}}
@@ -66,7 +66,7 @@ def test_other_senders(handler, headers, body, why):
     assert handler.nothing(headers, content) == why
 
 
-def pushed(ref, models=MODELS, broken=()):
+def pushed(ref, models=MODELS, broken=idle.NONE):
     return idle.why(RefChanged("git", ref, "0" * 40, "1" * 40, None, 1.0), models, "refs/heads/main", broken)
 
 
@@ -77,8 +77,20 @@ def test_a_push_says_of_each_model_why_it_does_not_start():
     assert pushed("refs/heads/try", MODELS[:1]) == "churn is not released from try"
     assert pushed("refs/tags/v1", MODELS[2:]) == "rank is not released by the tag v1"
     assert pushed("refs/heads/main", ()) == "it holds no segue.yaml"
-    assert pushed("refs/heads/main", (), ["a/segue.yaml"]).startswith("a/segue.yaml has mistakes")
     assert pushed("refs/heads/main", MODELS * 2).endswith("; and 3 more")
+
+
+def test_a_push_whose_file_has_mistakes_says_the_first_and_where_the_others_are():
+    with pytest.raises(Mistaken) as caught:
+        load(b"name: wine\nserve: {run: a, prot: 1}\nwatch: 2\n", "")
+    first, *others = caught.value.mistakes
+    told = pushed("refs/heads/main", (), {"a/segue.yaml": (first, *others)})
+    assert told.startswith(f"a/segue.yaml: {first.path}: {first.message}")
+    assert told.endswith(f"(and {len(others)} more, which the commit's status tells)")
+    assert (
+        pushed("refs/heads/main", (), {"segue.yaml": (first,)})
+        == f"segue.yaml: {first.path}: {first.message}"
+    )
 
 
 def test_a_push_to_models_that_come_from_elsewhere_says_what_releases_them():
