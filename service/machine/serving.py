@@ -2,6 +2,7 @@
 
 import gc
 import threading
+import time
 from typing import Any
 
 from flask import Flask
@@ -25,6 +26,7 @@ OPTIONS: dict[str, Any] = {
 # A signal that comes while the process stands still may be given to another thread when it goes on; Python
 # tells the main thread then only once that looks by itself.
 HEARD_SECONDS = 5.0
+LAST_WORDS_SECONDS = 2.0
 
 
 def server_of(app: Flask, host: str, port: int, *, forwarded: bool = False, **changed: Any) -> BaseWSGIServer:
@@ -66,5 +68,14 @@ def serve(
     running.start()
     while not stop.wait(HEARD_SECONDS):
         pass
+    if streams:
+        _let_end(server)
     server.close()
     server.task_dispatcher.shutdown(cancel_pending=False, timeout=10)
+
+
+def _let_end(server: BaseWSGIServer) -> None:
+    """Streams end by what stops the server, too: their last words want a server that still writes."""
+    until = time.monotonic() + LAST_WORDS_SECONDS
+    while server.task_dispatcher.active_count and time.monotonic() < until:
+        time.sleep(0.05)
