@@ -88,8 +88,8 @@ class GitHubDeployments(Host):
         return str(newest.get("state", ""))
 
     def _retire(self, others: Sequence[int]) -> None:
-        """The newest that succeeded before, which retired those before it. One that is inactive says nothing of
-        older ones: it may only have given way while it waited."""
+        """The newest that succeeded before, which retired those before it. One that is inactive tells nothing
+        of older ones: it may only have given way while it waited."""
         for number in others:
             if self._state(number) == DeploymentState.SUCCESS:
                 self._set(number, {"state": DeploymentState.INACTIVE.value})
