@@ -492,6 +492,14 @@ def test_what_waits_is_left_alone_by_what_succeeds_before_it(listing):
     assert listing.serves(ENVIRONMENT) == one
 
 
+def test_what_gave_way_while_it_waited_keeps_nothing_from_being_retired(listing):
+    one, two, three = (listing.commit({"a": str(n).encode()}) for n in range(3))
+    deploy(listing, one, "rel-1", GOES_ON, SUCCESS)
+    deploy(listing, two, "rel-2", QUEUED, INACTIVE)
+    deploy(listing, three, "rel-3", GOES_ON, SUCCESS)
+    assert listing.serves(ENVIRONMENT) == three
+
+
 def test_environments_have_nothing_to_do_with_each_other(listing):
     one, two = listing.commit({"a": b"1"}), listing.commit({"a": b"2"})
     deploy(listing, one, "rel-1", GOES_ON, SUCCESS)

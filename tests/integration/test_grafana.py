@@ -51,7 +51,7 @@ def test_a_rollout_is_one_region_from_its_start_to_its_end(server, grafana):
     assert set(ended["tags"][2:]) == {
         "model:wine", "environment:production", "release:rel-7", "version:7", "outcome:promoted"
     }  # fmt: skip
-    assert ended["text"] == f'{LATER.title}\n<a href="https://segue.example/releases/rel-7">rel-7</a>'
+    assert ended["text"] == f'{LATER.title}\n<a href="https://segue.example/-/releases/rel-7">rel-7</a>'
 
 
 def test_while_it_goes_on_its_outcome_is_open(server, grafana):

@@ -71,9 +71,9 @@ def test_a_mail_goes_over_tls_with_a_login_to_one_address(settings, known, impli
     assert told["Subject"] == "[segue] wine/production: rel-7"
     assert told["Auto-Submitted"] == "auto-generated"
     text = told.get_body(("plain",)).get_content()
-    assert text.splitlines() == [NOTICE.title, "", NOTICE.text, "", "https://segue.example/releases/rel-7"]
+    assert text.splitlines() == [NOTICE.title, "", NOTICE.text, "", "https://segue.example/-/releases/rel-7"]
     page = told.get_body(("html",)).get_content()
-    assert '<a href="https://segue.example/releases/rel-7">' in page
+    assert '<a href="https://segue.example/-/releases/rel-7">' in page
     assert NOTICE.title in page
 
 

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -11,9 +12,11 @@ from structlog.testing import capture_logs
 
 from policies import roles
 from policies.release import Phase
+from service.adapters.receivers import payload
 from service.identity import sessions, tokens
 from service.pages import door, words
 from service.reconciler import NAMES_SECONDS
+from tests.contracts.test_receiver import NOTICE
 from tests.scenarios.conftest import CHURN, World
 from tests.serving import Served
 from tests.visiting import Visitor
@@ -60,6 +63,12 @@ def served(tmp_path_factory):
     world.live()
     yield world
     world.close()
+
+
+def test_what_receivers_are_told_leads_to_pages_that_there_are(world):
+    known = world.web.application.url_map.bind("segue.example")
+    for notice in (NOTICE, replace(NOTICE, about="work-3", target="")):
+        assert known.test(urlsplit(payload.link(notice, "https://segue.example")).path, "GET")
 
 
 # --- coming in -------------------------------------------------------------------------------

@@ -69,7 +69,7 @@ def test_the_document_is_the_one_that_is_documented(settings, server):
                 "registered": {"name": "wine", "version": "7"}, "wanted": 0.0, "observed": 0.0,
                 "proven": True, "reason": "why",
                 "approvals": {"needed": 2, "given": ["bob"], "plan": "sha256:9"},
-                "url": "https://segue.example/releases/rel-7",
+                "url": "https://segue.example/-/releases/rel-7",
             },
         },
     }  # fmt: skip

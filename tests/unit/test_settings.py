@@ -72,6 +72,8 @@ def test_days_that_are_no_days_are_refused_with_the_name_of_the_setting(text):
     [
         ("SEGUE_SEGMENTS", "country", "country=X-Country"),
         ("SEGUE_OPENLINEAGE", "marquez", "https://marquez.example"),
+        ("SEGUE_OPENLINEAGE", "https://u:secret@marquez.example", "login-openlineage"),
+        ("SEGUE_OPENLINEAGE", "https://marquez.example?api_key=secret", "login-openlineage"),
         ("SEGUE_CHECKPOINTS", "audit", "folders as /mnt/audit"),
         ("SEGUE_CHECKPOINTS", "audit:main", "folders as /mnt/audit"),
         ("SEGUE_CHECKPOINTS", "https://u:secret@files.example", "login-archive"),

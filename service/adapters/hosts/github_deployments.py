@@ -88,12 +88,11 @@ class GitHubDeployments(Host):
         return str(newest.get("state", ""))
 
     def _retire(self, others: Sequence[int]) -> None:
-        """What succeeded before, back to what became inactive by an earlier success."""
+        """The newest that succeeded before, which retired those before it. One that is inactive tells nothing
+        of older ones: it may only have given way while it waited."""
         for number in others:
-            state = self._state(number)
-            if state == DeploymentState.SUCCESS:
+            if self._state(number) == DeploymentState.SUCCESS:
                 self._set(number, {"state": DeploymentState.INACTIVE.value})
-            if state == DeploymentState.INACTIVE:
                 return
 
     def _set(self, number: int, status: dict[str, Any]) -> None:

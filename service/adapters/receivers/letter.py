@@ -25,8 +25,8 @@ _MOST_SUBJECT = 150
 _POLICY = SMTP.clone(cte_type="7bit")  # which every server takes
 
 
-def letter(source: Source, notice: Notice, to: str, page: str) -> EmailMessage:
-    """The mail of a notice to one address; `page`: the web page's address."""
+def letter(source: Source, notice: Notice, to: str, web: str) -> EmailMessage:
+    """The mail of a notice to one address; `web`: where people reach this installation."""
     sender = source.subscription.sender
     domain = sender.rpartition("@")[2]
     thread = f"<{_thread(source, notice)}@{domain}>"
@@ -38,7 +38,7 @@ def letter(source: Source, notice: Notice, to: str, page: str) -> EmailMessage:
     made["Message-ID"] = f"<{payload.identity(source, notice)}@{domain}>"
     made["In-Reply-To"] = made["References"] = thread
     made["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence is answered
-    link = payload.link(notice, page)
+    link = payload.link(notice, web)
     title, lines = plain(notice.title), "\n".join(plain(line) for line in notice.text.split("\n"))
     made.set_content(f"{title}\n\n{lines}\n\n{link}\n")
     made.add_alternative(_page(title, lines, link), subtype="html")

@@ -1,4 +1,4 @@
-"""A notice as JSON, as receivers of webhooks get it. The form is a promise: docs/reference/webhooks.md.
+"""A notice as JSON, as receivers of webhooks get it. The form is a promise: docs/how-to/receivers.md.
 
 `schema` grows when a field goes or means something else; new fields come without that. The same notice is
 always the same document, so that what was sent twice can be compared.
@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from policies.notices import Notice
+from service.identity.access import PAGE
 from service.ports.connections import Source
 
 SCHEMA = 1
@@ -20,10 +21,10 @@ _OF_RELEASE = (
 )  # fmt: skip
 
 
-def document(notice: Notice, page: str) -> dict[str, Any]:
-    """Type, time and data, as the Standard Webhooks specification 1.0 recommends; `page`: the web page's
-    address."""
-    about = _release(notice, page) if notice.target else None
+def document(notice: Notice, web: str) -> dict[str, Any]:
+    """Type, time and data, as the Standard Webhooks specification 1.0 recommends; `web`: where people
+    reach this installation."""
+    about = _release(notice, web) if notice.target else None
     data = {"schema": SCHEMA, "title": notice.title, "text": notice.text, "release": about}
     return {"type": f"release.{notice.turn.value}", "timestamp": stamp(notice.at), "data": data}
 
@@ -39,9 +40,10 @@ def digest(*parts: str) -> str:
     return hashlib.sha256(chr(0).join(parts).encode("utf-8", "backslashreplace")).hexdigest()[:32]
 
 
-def link(notice: Notice, page: str) -> str:
-    """Where the release is shown; of what is no release, the page's events."""
-    return f"{page}/releases/{quote(notice.about, errors='replace')}" if notice.target else f"{page}/events"
+def link(notice: Notice, web: str) -> str:
+    """Where the page shows the release; of what is no release, its events."""
+    shown = f"releases/{quote(notice.about, errors='replace')}" if notice.target else "events"
+    return f"{web}{PAGE}/{shown}"
 
 
 def stamp(at: float) -> str:
@@ -49,7 +51,7 @@ def stamp(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _release(notice: Notice, page: str) -> dict[str, Any]:
+def _release(notice: Notice, web: str) -> dict[str, Any]:
     known = asdict(notice)
     name, number = notice.registered or (None, None)
     return {
@@ -57,5 +59,5 @@ def _release(notice: Notice, page: str) -> dict[str, Any]:
         **{key: known[key] for key in _OF_RELEASE},
         "registered": None if name is None else {"name": name, "version": number},
         "approvals": {"needed": notice.needed, "given": list(notice.approved), "plan": notice.plan},
-        "url": link(notice, page),
+        "url": link(notice, web),
     }

@@ -1,7 +1,7 @@
 """One mail handed to a server (RFC 5321): where to, by which certificate and login, within what time.
 
 `smtps://` is TLS from the first byte (RFC 8314), `smtp://` by STARTTLS (RFC 3207), without which nothing is
-sent: only on this machine may a server have neither. A login never goes where neither is.
+sent: only on this machine may a server have neither. A login goes the same way as mail.
 """
 
 import re
