@@ -43,7 +43,7 @@ def noted(target: Target, what: str, rule: WhenDrifted, at: float) -> Target:
 
 
 def unruled(target: Target) -> bool:
-    """Whether a policy may have a remedy for its drift still, as after a release in which it was only told."""
+    """Whether its policy may have a remedy for its drift still: during a release it was only told."""
     mended = target.remedy is not None or target.unmended or len(target.repairs) >= MOST_REPAIRS
     return bool(target.drift) and target.holder is None and not mended
 
@@ -101,7 +101,9 @@ def unmended(target: Target, why: str) -> Target:
 
 
 def _began(target: Target) -> str:
-    return f"{target.holder} began meanwhile, against what Segue decided; abort it, or let its evidence decide"
+    return (
+        f"{target.holder} began meanwhile, against what Segue decided; abort it, or let its evidence decide"
+    )
 
 
 def _unburdened(target: Target) -> Target:

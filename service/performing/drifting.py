@@ -113,7 +113,7 @@ def _mended(parts: Parts, target: Target, seen: Seen) -> Callable[[Deciding], No
 
 
 def _written(site: Site, target: Target, remedy: Remedy) -> Mended | None:
-    """What a remedy came to whose write is there already, though whoever wrote it did not get to store that."""
+    """What a remedy came to whose write is there already, though its writer did not get to store that."""
     there = site.router.get(target.name)
     if there is None or there.epoch != remedy.epoch:
         return None

@@ -154,8 +154,10 @@ def server(handle: Handler, **also: Any) -> web.Server:
 
 
 async def read(request: web.BaseRequest) -> Asked:
-    """The request, held whole where it is not too long. Raises `HTTPBadRequest` for what names no path: behind
-    a model's address, it could name another host."""
+    """The request, held whole where it is not too long.
+
+    Raises `HTTPBadRequest` for what names no path: behind a model's address, it could name another host.
+    """
     if not request.raw_path.startswith("/"):
         raise web.HTTPBadRequest(text="only paths are passed on\n")
     headers: CIMultiDict[str] = CIMultiDict(
