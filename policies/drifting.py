@@ -42,6 +42,12 @@ def noted(target: Target, what: str, rule: WhenDrifted, at: float) -> Target:
             return target
 
 
+def unruled(target: Target) -> bool:
+    """Whether its policy may have a remedy for its drift still: during a release it was only told."""
+    mended = target.remedy is not None or target.unmended or len(target.repairs) >= MOST_REPAIRS
+    return bool(target.drift) and target.holder is None and not mended
+
+
 def ordered(target: Target, verb: Verb, actor: str, reason: str, at: float) -> Target:
     """The target with a remedy for the drift that it has now. Its write has an epoch of its own, so that
     whatever is older comes too late, and it comes too late for any release that begins after it."""
@@ -58,6 +64,8 @@ def repaired(target: Target) -> Target:
 
 def adopted(target: Target, remedy: Remedy, shares: Mapping[str, float], at: float) -> Target | str:
     """What has all requests now is stable; or why it cannot be taken for right. `shares` in percent."""
+    if target.holder is not None:
+        return _began(target)
     known = {one.backend: one for one in (target.stable, target.previous) if one is not None}
     whole = next((name for name, share in shares.items() if share == 100), None)
     if whole is None:
@@ -74,6 +82,8 @@ def adopted(target: Target, remedy: Remedy, shares: Mapping[str, float], at: flo
 def adopted_image(target: Target, remedy: Remedy, image: str, at: float) -> Target | str:
     """What was found there serves from another image, which is right from now on; or why not."""
     stable = target.stable
+    if target.holder is not None:
+        return _began(target)
     if stable is None or stable.version:
         return "Segue made what serves there; an image of somebody else's needs a release, or repair it"
     return replace(_unburdened(target), stable=replace(taken(stable, remedy, at), image=image))
@@ -88,6 +98,12 @@ def taken(serving: Serving, remedy: Remedy, at: float) -> Serving:
 def unmended(target: Target, why: str) -> Target:
     """A remedy that could not be done: the drift stays, and people are told why."""
     return replace(target, remedy=None, unmended=why)
+
+
+def _began(target: Target) -> str:
+    return (
+        f"{target.holder} began meanwhile, against what Segue decided; abort it, or let its evidence decide"
+    )
 
 
 def _unburdened(target: Target) -> Target:

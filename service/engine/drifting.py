@@ -33,12 +33,13 @@ def note(deciding: Deciding, name: str, drift: str, apart: str) -> None:
     """Note how what serves, and what names it, differ from what was written ("": they do not), once for each
     change. A release that holds the target stops for what serves."""
     before = target_of(deciding.change.target(name), name)
-    if (before.drift, before.apart) == (drift, apart):
+    if (before.drift, before.apart) == (drift, apart) and not drifting.unruled(before):
         return
     kept = "\n".join(one for one in before.accepted.splitlines() if one in apart.splitlines())
     after = replace(before, apart=apart, accepted=kept)
-    if drift != before.drift:
+    if drift != before.drift or drifting.unruled(before):
         after = drifting.noted(after, drift, _rule(deciding, after), deciding.now)
+    if drift != before.drift:
         _record(deciding, name, "drift", drift)
     if apart != before.apart:
         _record(deciding, name, "names apart", apart)

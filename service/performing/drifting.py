@@ -93,19 +93,36 @@ def _image(parts: Parts, serving: Serving, place: Place) -> str:
 def _mended(parts: Parts, target: Target, seen: Seen) -> Callable[[Deciding], None] | None:
     """Do the remedy, if it is for what is there now; how to store what came of it."""
     remedy = target.remedy
-    if remedy is None or not seen.what or remedy.seen != seen.what or target.holder is not None:
+    if remedy is None or target.holder is not None or seen.what not in {"", remedy.seen}:
         return None
     site, follows = parts.at(target.place), list[Effect]()
-    how: Mended | str
+    how: Mended | str | None
     try:
-        if remedy.verb == "repair":
+        if not seen.what:
+            how = _written(site, target, remedy)
+        elif remedy.verb == "repair":
             how = _repair(parts, site, target, seen, follows)
         else:
             how = _adopt(site, target, remedy, seen)
     except Refused as reason:
         how = str(reason)
         log.warning("not mended", target=target.name, reason=how)
+    if how is None:
+        return None
     return lambda deciding: drifting.mended(deciding, target.name, remedy.epoch, how, tuple(follows))
+
+
+def _written(site: Site, target: Target, remedy: Remedy) -> Mended | None:
+    """What a remedy came to whose write is there already, though its writer did not get to store that."""
+    there = site.router.get(target.name)
+    if there is None or there.epoch != remedy.epoch:
+        return None
+    return policy.repaired if remedy.verb == "repair" else _as_split(there, remedy)
+
+
+def _as_split(there: Route, remedy: Remedy) -> Mended:
+    shares = {one.name: one.weight for one in there.backends}
+    return lambda now: policy.adopted(now, remedy, shares, remedy.at)
 
 
 def _repair(parts: Parts, site: Site, target: Target, seen: Seen, follows: list[Effect]) -> Mended:
@@ -144,10 +161,10 @@ def _adopt(site: Site, target: Target, remedy: Remedy, seen: Seen) -> Mended:
     there = site.router.get(target.name)
     if there is None:
         raise Refused("nothing that Segue wrote is there any more; repair it")
-    shares = {one.name: one.weight for one in there.backends}
-    if not isinstance(policy.adopted(target, remedy, shares, remedy.at), str):
+    adopted = _as_split(there, remedy)
+    if not isinstance(adopted(target), str):
         site.router.set(Route(target.name, remedy.epoch, there.backends, over=seen.route))
-    return lambda now: policy.adopted(now, remedy, shares, remedy.at)
+    return adopted
 
 
 def _adopt_image(site: Site, target: Target, remedy: Remedy) -> Mended:

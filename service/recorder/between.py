@@ -44,7 +44,7 @@ def read(text: str) -> Order:
 
 def proof_of(token: str) -> str:
     """By which a pod knows the token, without anybody who reads the pod's order knowing it."""
-    return hashlib.sha256(token.encode()).hexdigest()
+    return hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest()
 
 
 def shows(order: Order, token: str) -> bool:

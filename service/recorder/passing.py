@@ -138,7 +138,12 @@ class Models:
             await _write(request, whole)
             return Passed(found.status, time.time(), seconds, body, _encoding(found), whole)
         streamed = web.StreamResponse(status=status, reason=found.reason, headers=headers)
-        seen = await _stream(request, found, streamed)
+        try:
+            seen = await _stream(request, found, streamed)
+        except (ClientError, OSError, TimeoutError):  # its head is written, so that only an end tells it
+            if request.transport is not None:
+                request.transport.abort()
+            return Passed(0, time.time(), time.perf_counter() - began, None, "", streamed)
         took = time.perf_counter() - began
         return Passed(found.status, time.time(), took, seen, _encoding(found), streamed)
 
@@ -149,7 +154,12 @@ def server(handle: Handler, **also: Any) -> web.Server:
 
 
 async def read(request: web.BaseRequest) -> Asked:
-    """The request, held whole where it is not too long."""
+    """The request, held whole where it is not too long.
+
+    Raises `HTTPBadRequest` for what names no path: behind a model's address, it could name another host.
+    """
+    if not request.raw_path.startswith("/"):
+        raise web.HTTPBadRequest(text="only paths are passed on\n")
     headers: CIMultiDict[str] = CIMultiDict(
         (name, value) for name, value in request.headers.items() if name.lower() not in _OURS
     )

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -131,6 +132,7 @@ def test_nothing_is_copied_before_somebody_takes_the_notes(start, models):
 
 def test_nobody_is_told_without_the_token(start):
     pod = start()
+    assert pod.control(between.NOTES, b"\xff").status_code == 403
     refused = pod.control(between.NOTES, "another")
     assert (refused.status_code, refused.text) == (403, "only Segue takes notes\n")
 
@@ -187,6 +189,52 @@ def test_a_models_own_502_stays_one_and_a_stable_that_is_away_is_a_503(start, mo
     pod = start()
     models[0].status = 502
     assert pod.post().status_code == 502
+
+
+def said_to(port, asked):
+    """What comes back for these bytes, until whoever listens closes."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(asked)
+        heard = bytearray()
+        try:
+            while piece := connection.recv(65536):
+                heard += piece
+        except ConnectionResetError:
+            pass
+        return bytes(heard)
+
+
+def test_an_answer_that_breaks_off_breaks_off_for_its_user_too(models):
+    """Nothing is written into its middle, and nobody waits for the rest."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def breaks_off():
+            for _ in range(2):  # the look whether it can be reached, and the request
+                connection, _ = listening.accept()
+                with connection:
+                    if connection.recv(65536):
+                        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\nhalf")
+
+        threading.Thread(target=breaks_off, daemon=True).start()
+        pod = Pod(f"http://127.0.0.1:{listening.getsockname()[1]}", models[1].url)
+        try:
+            wait_until(lambda: pod.status(between.READY) == 200)
+            pod.take()
+            heard = said_to(pod.users, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert heard.startswith(b"HTTP/1.1 200")
+            assert b"503" not in heard
+            assert [pair.stable_status for pair in pod.pairs(1)] == [0]
+        finally:
+            pod.process.kill()
+            pod.process.wait()
+
+
+def test_what_names_no_path_is_passed_on_to_nobody(start, models):
+    pod = start()
+    for named in (f"CONNECT @{models[1].url[7:]}", "GET http://elsewhere/", "OPTIONS *"):
+        asked = f"{named} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        assert said_to(pod.users, asked.encode()).startswith(b"HTTP/1.1 400")
+    assert not models[1].heard
 
 
 def test_it_is_ready_once_both_versions_were_reached_and_stays_so(start, models):

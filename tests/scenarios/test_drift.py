@@ -78,10 +78,7 @@ def test_what_changed_since_a_repair_was_ordered_is_not_overwritten(cluster):
     assert cluster.target(TARGET).remedy is None
 
 
-def test_whoever_dies_right_after_a_repair_was_written_leaves_nothing_to_be_done(cluster, monkeypatch):
-    release = promoted(cluster)
-    somebody_goes_back(cluster)
-    cluster.settle(12)
+def dies_after_its_write(cluster, monkeypatch):
     written = cluster.router.set
 
     def dies(route):
@@ -90,11 +87,42 @@ def test_whoever_dies_right_after_a_repair_was_written_leaves_nothing_to_be_done
         raise RuntimeError("killed before it could store what it did")
 
     monkeypatch.setattr(cluster.router, "set", dies)
+
+
+def test_whoever_dies_right_after_a_repair_was_written_leaves_nothing_to_be_done(cluster, monkeypatch):
+    release = promoted(cluster)
+    somebody_goes_back(cluster)
+    cluster.settle(12)
+    dies_after_its_write(cluster, monkeypatch)
     assert cluster.say("repair", "fraud").ok
     cluster.settle(12)
     assert cluster.weights(TARGET) == {release.backend: 100, FOUND: 0}
     assert (cluster.target(TARGET).drift, cluster.target(TARGET).remedy) == ("", None)
+    assert "repaired" in {action for _, action in actions(cluster)}
     assert cluster.store.dead() == []
+
+
+def test_whoever_dies_right_after_what_is_there_was_adopted_leaves_it_adopted(cluster, monkeypatch):
+    release = promoted(cluster)
+    somebody_goes_back(cluster)
+    cluster.settle(12)
+    dies_after_its_write(cluster, monkeypatch)
+    assert cluster.say("adopt", "fraud", reason="we trust it").ok
+    cluster.settle(12)
+    target = cluster.target(TARGET)
+    assert cluster.weights(TARGET)[FOUND] == 100
+    assert (target.stable.backend, target.previous.backend) == (FOUND, release.backend)
+    assert (target.drift, target.remedy) == ("", None)
+
+
+def test_a_router_that_confirms_late_adopts_all_the_same(cluster):
+    promoted(cluster)
+    somebody_goes_back(cluster)
+    cluster.settle(12)
+    cluster.router.unconfirmed = 1
+    assert cluster.say("adopt", "fraud", reason="we trust it").ok
+    cluster.settle(12)
+    assert cluster.target(TARGET).stable.backend == FOUND
 
 
 def test_what_is_there_can_be_taken_for_right_with_a_reason_and_is_called_not_proven(cluster):
@@ -184,6 +212,22 @@ def test_an_image_that_somebody_else_gave_a_deployment_is_told_and_put_back(clus
     )
     assert cluster.say("repair", "fraud").ok
     cluster.settle(5)
+    assert cluster.deployment.given == {}
+    assert cluster.target(TARGET).drift == ""
+
+
+def test_what_was_only_told_during_a_release_is_repaired_by_the_policy_after_it(cluster):
+    release = promoted(cluster, "when_drifted: repair\n")
+    cluster.push({"serve.py": "2"})
+    cluster.play(3)
+    cluster.deployment.given[release.backend] = ("registry.invalid/models/fraud@sha256:hot", "kubectl-set")
+    cluster.settle(14)
+    holder = cluster.target(TARGET).holder
+    assert cluster.release(holder).paused
+    assert cluster.deployment.given
+    assert cluster.say("abort", holder).ok
+    cluster.play(40, until=holder)
+    cluster.settle(14)
     assert cluster.deployment.given == {}
     assert cluster.target(TARGET).drift == ""
 

@@ -86,6 +86,23 @@ def test_only_the_image_of_what_was_found_can_be_adopted():
     assert "needs a release" in drifting.adopted_image(TARGET, ADOPT, "acme/fraud@sha256:x", 60.0)
 
 
+def test_nothing_is_adopted_under_a_release_that_began_meanwhile():
+    begun = replace(TARGET, drift="all to 1", remedy=ADOPT, holder="rel-3")
+    assert "rel-3 began meanwhile" in drifting.adopted(begun, ADOPT, {"fraud-1.ml": 100.0}, 60.0)
+    found = replace(begun, stable=replace(OLD, version="", release=""))
+    assert "rel-3 began meanwhile" in drifting.adopted_image(found, ADOPT, "acme/fraud@sha256:x", 60.0)
+
+
+def test_a_drift_that_outlasts_a_release_is_for_the_policy_but_what_it_left_stays_left():
+    told = drifting.noted(replace(TARGET, holder="rel-3"), "all to 1", WhenDrifted.REPAIR, 60.0)
+    assert not drifting.unruled(told)
+    free = replace(told, holder=None)
+    assert drifting.unruled(free)
+    assert not drifting.unruled(drifting.noted(free, "all to 1", WhenDrifted.REPAIR, 70.0))
+    assert not drifting.unruled(drifting.unmended(free, "the API server said no"))
+    assert not drifting.unruled(replace(free, repairs=(1.0, 2.0, 3.0)))
+
+
 def test_what_could_not_be_done_stays_a_drift_and_says_why():
     after = drifting.unmended(replace(TARGET, drift="all to 1", remedy=ADOPT), "the API server said no")
     assert after.drift == "all to 1"
