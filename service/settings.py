@@ -139,7 +139,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         most_per_cluster=_whole(environ, "SEGUE_MOST_PER_CLUSTER", 0, ROLLOUTS) or None,
         checkpoints=_archives(environ, "SEGUE_CHECKPOINTS"),
         checkpoint_seconds=_number(environ, "SEGUE_CHECKPOINT_SECONDS", default.checkpoint_seconds),
-        openlineage=_address(environ, "SEGUE_OPENLINEAGE", WEB, "https://marquez.example/api/v1/lineage"),
+        openlineage=_lineage(environ),
         freeze=_windows(environ, "SEGUE_FREEZE"),
         version_notes=_version_notes(environ, default.version_notes),
         oidc_issuer=_address(environ, "SEGUE_OIDC_ISSUER", WEB, "https://login.example/realms/ml"),
@@ -206,15 +206,28 @@ def written(settings: Settings) -> dict[str, str]:
     }
 
 
+def _lineage(environ: Mapping[str, str]) -> str | None:
+    address = _address(environ, "SEGUE_OPENLINEAGE", WEB, "https://marquez.example/api/v1/lineage")
+    if _holds_more(address or ""):
+        wanted = "an address alone, and its login into the file login-openlineage"
+        raise SettingsError(f"SEGUE_OPENLINEAGE is more than host and path; write {wanted}")
+    return address
+
+
+def _holds_more(address: str) -> bool:
+    """Whether an address holds what may be a secret: it stands in what people are told of its server."""
+    parts = urlsplit(address)
+    return bool(parts.username or parts.password or parts.query or parts.fragment)
+
+
 def _archives(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     """Places that keep files: a folder, an address, or a folder of a branch of a connected repository."""
     told = tuple(text.strip().rstrip("/") for text in environ.get(name, "").split(",") if text.strip())
     for text in told:
-        parts = urlsplit(text)
-        if parts.username or parts.password or parts.query or parts.fragment:
+        if _holds_more(text):
             wanted = "an address alone, and its login into the file login-archive"
             raise SettingsError(f"{name} has an address with more than host and path; write {wanted}")
-        web = text.startswith(WEB) and parts.hostname
+        web = text.startswith(WEB) and urlsplit(text).hostname
         if not (web or text.startswith("/") or re.fullmatch(r"[^:/\s]+:[^:\s]+:[^:\s]+", text)):
             wanted = "folders as /mnt/audit, addresses, or places in Git as audit:main:segue"
             raise SettingsError(f"{name} has {text!r}; write {wanted}, with commas between them")

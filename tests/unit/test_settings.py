@@ -76,6 +76,8 @@ def test_days_that_are_no_days_are_refused_with_the_name_of_the_setting(text):
         ("SEGUE_CHECKPOINTS", "audit:main", "folders as /mnt/audit"),
         ("SEGUE_CHECKPOINTS", "https://u:secret@files.example", "login-archive"),
         ("SEGUE_CHECKPOINTS", "https://files.example?sig=secret", "login-archive"),
+        ("SEGUE_OPENLINEAGE", "https://u:secret@marquez.example", "login-openlineage"),
+        ("SEGUE_OPENLINEAGE", "https://marquez.example/lineage?key=secret", "login-openlineage"),
         ("SEGUE_OIDC_ISSUER", "login.example", "https://login.example/realms/ml"),
         ("SEGUE_OIDC_ISSUER", "https://login.example", "need each other"),
         ("SEGUE_OIDC_CLIENT", "segue", "need each other"),
