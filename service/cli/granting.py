@@ -74,6 +74,8 @@ def token(
     """
     if name == tokens.OPERATOR:
         raise click.ClickException("the operator's token is made by `segue up`; choose another name")
+    if name == MACHINE and not revoke:
+        raise click.ClickException("in the record that is Segue itself; choose another name")
     if not name.strip():
         raise click.BadParameter("a token needs its owner's name, as Git calls them: segue token ann")
     wanted = _grants(given, places, only)

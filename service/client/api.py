@@ -128,12 +128,12 @@ class Client:
         """The record as a file, a piece at a time: `jsonl` or `csv`, with all that its hashes cover."""
         times = {"since": since, "until": until}
         query = _said(form=form, model=model, release=release)
-        query |= {name: f"{at:.0f}" for name, at in times.items() if at is not None}
+        query |= {name: _seconds(at) for name, at in times.items() if at is not None}
         return self._door.lines(f"{self.web}/api/v1/record/export", query)
 
     def served(self, target: str, *, at: float | None = None) -> ServedThen:
         """What had traffic at a target at a moment, in Unix seconds, else now; the greatest share first."""
-        query = _said(at=None if at is None else f"{at:.0f}")
+        query = _said(at=None if at is None else _seconds(at))
         return cast("ServedThen", self._get(f"targets/{_target(target)}/served", query))
 
     def lineage(self, of: str, form: str = "openlineage", *, before: Given = None) -> Iterator[bytes]:
@@ -216,6 +216,11 @@ class Client:
 def _part(name: str) -> str:
     """A name within an address, whatever it holds."""
     return quote(name, safe="")
+
+
+def _seconds(at: float) -> str:
+    """A moment as exact as addresses take it: what happened in the same second must not count as later."""
+    return f"{at:.6f}"
 
 
 def _target(name: str) -> str:

@@ -37,6 +37,7 @@ _SECONDS: Schema = {"type": "string", "pattern": r"^[0-9]{1,10}(\.[0-9]{1,6})?$"
 _LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": MOST}
 _BY_NAME: Mapping[str, Schema] = {"limit": _LIMIT, "after": TEXT}
 _NEXT: Schema = maybe(TEXT)
+_OWN: Schema = {}  # others' formats, with schemas of their own
 _OF_RELEASE: Mapping[str, Schema] = {"name": _RELEASE}
 _MODEL: Schema = {"type": "string", "examples": ["wine"]}
 _OF_TARGET: Mapping[str, Schema] = {
@@ -145,7 +146,7 @@ OPERATIONS: Mapping[str, Operation] = {
     f"GET {API}/releases/<name>/lineage": Operation(
         "get_lineage",
         "From what it came and what it served: OpenLineage run events, or a CycloneDX document",
-        {200: TEXT},
+        {200: _OWN},
         path=_OF_RELEASE,
         query={"form": among(LINEAGE_KINDS)},
         refused=(400, 404),
@@ -154,7 +155,7 @@ OPERATIONS: Mapping[str, Operation] = {
     f"GET {API}/targets/<model>/<environment>/lineage": Operation(
         "get_target_lineage",
         "The same of a target's newest 100 releases; the next are `before` the oldest of them",
-        {200: TEXT},
+        {200: _OWN},
         path=_OF_TARGET,
         query={"form": among(LINEAGE_KINDS), "before": _RELEASE},
         refused=(400, 404),

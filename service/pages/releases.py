@@ -8,7 +8,7 @@ from flask import Blueprint, Response, abort, g, make_response, render_template,
 from policies.release import Phase, Release
 from service import web_streams
 from service.bootstrap import Parts
-from service.engine import actions, estimating, parked
+from service.engine import actions, estimating, parked, served
 from service.identity import people, sessions
 from service.identity.callers import Caller
 from service.pages import door, journey, lineage, paging, standing
@@ -97,7 +97,9 @@ def _all_of(parts: Parts, series: Series, name: str) -> dict[str, Any]:
         target, now = target_of(read.target(shown.target), shown.target), read.now
         record = read.newest_of_record(name, limit=ENTRIES)
         accounts = people.accounts(read, g.visitor.name)
-        followed = read.promoted_after(shown.target, row.id) if shown.phase is Phase.PROMOTED else None
+        promoted = shown.phase is Phase.PROMOTED
+        whole = served.of_release(read, row) if promoted else None
+        followed = read.next_promoted(shown.target, row.id) if promoted else None
         dead = [parked.shown(work) for work in read.work_of(name) if work.state == "dead"]
     state = version_of(version) if version is not None else None
     last = record[0].id if record else 0
@@ -109,7 +111,9 @@ def _all_of(parts: Parts, series: Series, name: str) -> dict[str, Any]:
         "building": state.phase.value if state is not None and shown.phase is Phase.PENDING else "",
         "stops": journey.stops(shown),
         "cause": shown.cause,
-        "served": lineage.served(shown, record, release_of(followed) if followed is not None else None),
+        "served": lineage.served(
+            shown, record, whole, release_of(followed) if followed is not None else None
+        ),
         "guards": standing.rows(shown.evidence) if shown.evidence else (),
         "actions": actions.of_release(shown, g.visitor.caller, accounts),
         "rule": shown.environment.approvals,

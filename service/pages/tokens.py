@@ -12,7 +12,7 @@ from policies import roles
 from policies.roles import Grant, Role
 from service.bootstrap import Parts
 from service.identity import callers, sessions, tokens
-from service.identity.callers import OF_TOKEN
+from service.identity.callers import MACHINE, OF_TOKEN
 
 LONGEST_NAME = 100
 DAYS, MOST_DAYS = 90, 365
@@ -113,6 +113,8 @@ def _asked() -> tuple[str, list[Grant], float]:
         )
     if name == tokens.OPERATOR:
         raise Wrong("The operator's token is made by `segue up`; choose another name.")
+    if name == MACHINE:
+        raise Wrong("In the record that is Segue itself; choose another name.")
     if not (days.isascii() and days.isdigit() and len(days) < 5 and 0 < int(days) <= MOST_DAYS):
         raise Wrong(f"Write after how many days it ends, from 1 to {MOST_DAYS}.")
     return name, _grants(), int(days) * DAY

@@ -49,12 +49,12 @@ def read(file: Iterable[str], form: Form) -> Iterator[Line]:
     for number, told in rows:
         try:
             yield _line(told)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             raise NoExport(f"line {number} is no entry of a record") from None
 
 
 def _line(told: Mapping[str, Any]) -> Line:
-    """Raises `TypeError` or `ValueError` for another form."""
+    """Raises `TypeError`, `ValueError` or `OverflowError` for another form."""
     texts = [told[name] for name in _TEXTS]
     if isinstance(told["id"], bool) or not all(isinstance(text, str) for text in texts):
         raise TypeError(told["id"])

@@ -18,6 +18,7 @@ import structlog
 from service.errors import StoreError
 from service.showing import views
 from service.store.bell import Ear
+from service.store.codec import CodecError
 from service.store.reading import Reading
 from service.store.states import release_of
 from service.store.store import Store
@@ -41,7 +42,7 @@ class Full(Exception):
         self.own = own
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Mark:
     """How much of a release was told: its state up to that revision, its record up to that entry."""
 
@@ -206,15 +207,29 @@ class Streams:
         with self._store.read() as read:
             marks = read.release_marks(numbers)
             new = [number for number, mark in marks.items() if self._is_new(number, Mark(*mark))]
-            states = {number: state for number in new if (state := _state(read, number)) is not None}
+            states = {number: state for number in new if (state := _readable(read, number)) is not None}
         if states:
-            with self._changed:
-                self._seen |= states
-                self._changed.notify_all()
+            self._see(states)
+
+    def _see(self, states: dict[int, State]) -> None:
+        """Two may look at once: whoever looked first and comes last knows nothing new."""
+        with self._changed:
+            followed = {number: one for number, one in states.items() if number in self._followers}
+            self._seen |= {number: one for number, one in followed.items() if self._is_new(number, one.mark)}
+            self._changed.notify_all()
 
     def _is_new(self, number: int, mark: Mark) -> bool:
         state = self._seen.get(number)
-        return state is None or state.mark != mark
+        return state is None or state.mark < mark
+
+
+def _readable(read: Reading, number: int) -> State | None:
+    """The state, unless a newer version wrote it in a form of its own: that ends no other stream."""
+    try:
+        return _state(read, number)
+    except CodecError:
+        log.warning("release cannot be read here", release=number, exc_info=True)
+        return None
 
 
 def _state(read: Reading, number: int) -> State | None:

@@ -63,13 +63,6 @@ class Reading:
             query = query.where(release.c.target.regexp_match(among))
         return [_release(row) for row in self.connection.execute(query)]
 
-    def promoted_after(self, target: str, number: int) -> ReleaseRow | None:
-        """The release that took a target over from the one of that id, or from what served before it."""
-        query = select(release).where(release.c.target == target, release.c.id > number)
-        query = query.where(release.c.phase == "promoted").order_by(release.c.id).limit(1)
-        row = self.connection.execute(query).one_or_none()
-        return None if row is None else _release(row)
-
     def releases_of(self, numbers: Sequence[int]) -> list[ReleaseRow]:
         """The releases of these ids."""
         return [_release(row) for row in self._chosen(release, release.c.id, numbers)]

@@ -354,12 +354,17 @@ def test_a_release_that_nobody_knows_is_told_so_and_no_file_is_left(served, tmp_
     assert list(tmp_path.glob("*record*")) == []
 
 
+EMPTY = dict.fromkeys(exported.COLUMNS, "")
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
         ("a.jsonl", "", "there is no entry"),
         ("a.jsonl", "{}\n", "line 1 is no entry"),
         ("a.jsonl", "[" * 100_000, "line 1 is no entry"),
+        ("a.jsonl", json.dumps(EMPTY | {"id": 1e999, "at": 1}), "line 1 is no entry"),
+        ("a.jsonl", json.dumps(EMPTY | {"id": 1, "at": 10**400}), "line 1 is no entry"),
         ("a.jsonl", "é".encode("latin-1"), "codec can't decode"),
         ("a.csv", "id,at\n", "the first line must be"),
         ("a.csv", ",".join(exported.COLUMNS) + '\n1,"', "line 2 is no entry"),

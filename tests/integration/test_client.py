@@ -194,7 +194,7 @@ class Failing(http.server.ThreadingHTTPServer):
 
     def __init__(self, *answers):
         super().__init__(("127.0.0.1", 0), Answering)
-        self.answers, self.asked = list(answers), []
+        self.answers, self.asked, self.paths = list(answers), [], []
         self.address = f"http://127.0.0.1:{self.server_address[1]}"
         self.client = Client(self.address, self.address, "segue_x")
 
@@ -203,6 +203,7 @@ class Answering(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.server.asked.append(dict(self.headers))
+        self.server.paths.append(self.path)
         answer = self.server.answers.pop(0)
         if answer is None:
             return
@@ -240,6 +241,13 @@ AWAY = said(503, {"detail": "the store does not answer; try again"}, **{"Retry-A
 LATER = said(503, {"detail": "the store does not answer; try again"}, **{"Retry-After": "60"})
 ME = said(200, {"name": "bob", "roles": []})
 STORED = said(202, {"delivery": "7", "duplicate": False})
+
+
+@pytest.mark.parametrize("failing", [(ME, ME)], indirect=True)
+def test_a_moment_is_asked_as_exactly_as_it_is_told(failing):
+    failing.client.served("wine/production", at=1767225600.75)
+    list(failing.client.export_record(until=1767225600.75))
+    assert all("1767225600.750000" in path for path in failing.paths)
 
 
 @pytest.mark.parametrize("failing", [(None, AWAY, ME), (AWAY, AWAY, ME)], indirect=True)

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from policies import roles
 from policies.release import Phase
 from service.adapters.receivers import payload
+from service.engine.served import HANDED_BACK
 from service.identity import sessions, tokens
 from service.pages import door, words
 from service.reconciler import NAMES_SECONDS
@@ -616,6 +617,11 @@ def test_a_release_tells_its_way_from_a_commit_to_traffic_and_until_when_it_serv
     world.play(60, until=second.name)
     ended = world.release(second.name).ended
     assert f"until {words.utc(ended)}, then {second.name}" in bob.text("/-/releases/rel-1")
+    world.clock.now += 10
+    with world.store.change() as change:
+        change.record("wine/production", "segue", HANDED_BACK)
+    told = bob.text(f"/-/releases/{second.name}")
+    assert f"until {words.utc(world.clock.now)}, then the place was handed back" in told
 
 
 def test_a_part_that_has_not_changed_is_not_sent_again(served):

@@ -9,6 +9,8 @@ import requests
 from policies.roles import grant
 from service.identity import tokens
 from service.showing import streams
+from service.store.codec import Unknown
+from service.store.states import number_of
 from tests.running import wait_until
 from tests.scenarios.conftest import World
 from tests.serving import Served
@@ -162,6 +164,39 @@ def test_many_who_follow_one_release_cost_one_look(http, monkeypatch):
     http.world.say("pause", name)
     assert all(next_state(one)[-1][2]["paused"] for one in told)
     assert len(states) - before <= 3
+
+
+def test_a_look_that_comes_late_takes_nothing_back_and_nothing_stays_of_whom_nobody_follows(http):
+    number = number_of(moving(http))
+    told = streams.Streams(http.world.store, threading.Event())
+    told._followers[number] += 1
+    old = told.state(number)
+    http.world.say("pause", old.name)
+    told._look([number])
+    new = told._seen[number]
+    assert new.mark > old.mark
+    told._see({number: old})
+    assert told._seen == {number: new}
+    told._end(number)
+    told._see({number: new})
+    assert told._seen == {}
+
+
+def test_a_state_that_a_newer_version_wrote_silences_no_other_release(http, monkeypatch):
+    name, written = moving(http), streams._state
+    other = http.world.store.releases(limit=1)[0]
+    strange = number_of("rel-1")
+
+    def read(reading, number):
+        if number == strange:
+            raise Unknown("a phase of tomorrow")
+        return written(reading, number)
+
+    told = streams.Streams(http.world.store, threading.Event())
+    told._followers.update([strange, other.id])
+    monkeypatch.setattr(streams, "_state", read)
+    told._look([strange, other.id])
+    assert (other.name, list(told._seen)) == (name, [other.id])
 
 
 # --- who may, and how many -------------------------------------------------------------------

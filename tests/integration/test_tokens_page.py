@@ -127,6 +127,7 @@ def test_a_name_that_has_a_token_gets_no_other_by_the_way(world):
         *(({"name": name}, "Write whose token it is")
           for name in ("", " ", "x" * 101, "@team", "oidc:ann", "a\nb", "a\0b", "\u202eann")),
         ({"name": "operator"}, "choose another name"),
+        ({"name": "segue"}, "is Segue itself"),
         *(({"days": days}, "from 1 to 365") for days in ("", "0", "366", "-1", "1.5", "\u0661", "9" * 999)),
         *(({"role": role}, "at least one role") for role in ([],)),
         ({"role": ["king"]}, "'king' is no role"),

@@ -11,7 +11,7 @@ from policies.release import Cause, Phase, Release, Serving, Target
 from policies.roles import OWNER, Rights, grant
 from policies.spec.declaration import Approvals, Environment
 from policies.strategy import Shadow, Shift, Watch
-from service.engine import actions, seen
+from service.engine import actions, seen, served
 from service.identity.callers import Caller
 from service.obeying import back, naming
 from service.pages import journey, lineage, plot, standing, words
@@ -292,15 +292,29 @@ def entries(*told):
 WAY = entries(("began", None), ("shifting", 0.0), ("shifting", 5.0), ("shifting", 25.0))
 
 
+def whole(release, since=None, until=None):
+    return served.Served(release, None, since=since, until=until)
+
+
 def test_what_traffic_a_version_had_is_told_from_its_record():
     shown = replace(RELEASE, phase=Phase.ROLLED_BACK, peak=25.0, ended=9.0)
-    assert lineage.served(shown, WAY, None) == lineage.Served(2.0, 25.0)
-    assert lineage.served(shown, WAY[:-1], None).some is None, "the record is cut: it may have been earlier"
-    assert lineage.served(replace(shown, peak=0.0), [], None) == lineage.Served(None, 0.0)
+    assert lineage.served(shown, WAY, None, None) == lineage.Served(2.0, 25.0)
+    cut = lineage.served(shown, WAY[:-1], None, None)
+    assert cut.some is None, "the record is cut: it may have been earlier"
+    assert lineage.served(replace(shown, peak=0.0), [], None, None) == lineage.Served(None, 0.0)
 
 
-def test_what_was_promoted_served_until_the_next_was():
+def test_what_was_promoted_served_until_the_next_was_or_until_it_was_handed_back():
     shown = replace(RELEASE, phase=Phase.PROMOTED, peak=100.0, ended=9.0)
-    assert lineage.served(shown, WAY, None) == lineage.Served(2.0, 100.0, 9.0)
+    told = lineage.served(shown, WAY, whole(shown, 9.0), None)
+    assert told == lineage.Served(2.0, 100.0, 9.0)
     after = replace(RELEASE, name="rel-7", ended=20.0)
-    assert lineage.served(shown, WAY, after) == lineage.Served(2.0, 100.0, 9.0, 20.0, "rel-7")
+    told = lineage.served(shown, WAY, whole(shown, 9.0, 20.0), after)
+    assert told == lineage.Served(2.0, 100.0, 9.0, 20.0, "rel-7")
+    back = lineage.served(shown, WAY, whole(shown, 9.0, 15.0), after)
+    assert back == lineage.Served(2.0, 100.0, 9.0, 15.0), "rel-7 came when nothing of ours served"
+
+
+def test_a_batch_that_was_promoted_serves_nobody():
+    shown = replace(RELEASE, phase=Phase.PROMOTED, peak=0.0, ended=9.0)
+    assert lineage.served(shown, [], whole(shown), None) == lineage.Served(None, 0.0)
