@@ -237,7 +237,7 @@ def test_the_page_is_opened_by_a_link_that_works_once_for_whoever_asked(served, 
     link = said.strip().replace(":8471/", f":{port}/")  # the world's own idea of its port
     visitor = requests.Session()
     visitor.trust_env = False
-    assert "<span>ann</span>" in visitor.post(link, timeout=20).text
+    assert ">ann</a>" in visitor.post(link, timeout=20).text
     assert visitor.post(link, timeout=20).status_code == 401
     code, _, wrong = segue(tmp_path, "open", SEGUE_TOKEN="segue_unknown")
     assert code == 1
