@@ -13,7 +13,7 @@ from policies.place import Place
 from policies.release import Target
 from policies.settle import CHAMPION
 from policies.spec.declaration import Mode, WhenDrifted
-from service.engine import telling
+from service.engine import served, telling
 from service.engine.deciding import Deciding
 from service.store.queue import Work
 from service.store.reading import Reading
@@ -77,7 +77,10 @@ def mended(
         done, why, after, follows = "not mended", after, drifting.unmended(before, after), ()
     else:
         why = remedy.reason
-    deciding.change.record(name, remedy.actor, done, {"what": remedy.seen, "reason": why})
+    detail = {"what": remedy.seen, "reason": why}
+    if after.stable is not None and after.stable != before.stable:
+        detail[served.INSTEAD] = after.stable.version or after.stable.backend
+    deciding.change.record(name, remedy.actor, done, detail)
     for effect in follows:
         _perform(deciding, name, effect)
     _save(deciding, before, after)

@@ -18,6 +18,9 @@ from service.store.states import number_of, release_of, version_of
 PAGE = 100  # releases of a target that are told together
 _ENTRIES = 2_000  # of one release: each weight is one
 HANDED_BACK = "handed back"
+INSTEAD = (
+    "serves"  # in the record of a change by somebody else that was taken for right: what serves from then on
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +105,9 @@ def _first(moments: Sequence[float | None]) -> float | None:
 
 
 def _returned(read: Reading, target: str) -> list[float]:
+    """When what a release had brought ended without another release."""
     entries = read.newest_of_record(target, limit=_ENTRIES)
-    return [entry.at for entry in entries if entry.action == HANDED_BACK]
+    return [entry.at for entry in entries if entry.action == HANDED_BACK or INSTEAD in entry.detail]
 
 
 def _shares(read: Reading, release: Release) -> tuple[Share, ...]:

@@ -5,6 +5,7 @@ import pytest
 
 from policies import drifting
 from policies.release import Phase
+from service.engine import served
 from service.ports.outcomes import Refused
 from service.reconciler import NAMES_SECONDS
 from tests.scenarios.conftest import CHURN
@@ -135,6 +136,8 @@ def test_what_is_there_can_be_taken_for_right_with_a_reason_and_is_called_not_pr
     target = cluster.target(TARGET)
     assert (target.stable.backend, target.previous.backend) == (FOUND, release.backend)
     assert "took it for right: the new one is slow for us" in target.stable.adopted
+    with cluster.store.read() as read:
+        assert served.at(read, TARGET, cluster.clock.now) == []  # no release brought it
     assert target.drift == ""
     assert cluster.weights(TARGET)[FOUND] == 100
     back = cluster.say("rollback", "fraud")
