@@ -49,12 +49,10 @@ class Commands(threading.Thread):
         self.installed, self.acknowledged, self.stop = installed, [], threading.Event()
 
     def run(self):
-        told = {"verb": "abort", "subject": "rel-9999"}
         while not self.stop.wait(0.3):
-            client = self.installed.client
             with contextlib.suppress(Unreachable):  # it was killed: not acknowledged
-                answer = client._ask("POST", f"{client.intake}/api/v1/commands", json=told)
-                self.acknowledged.append(answer["delivery"])
+                stored = self.installed.client.store("abort", "rel-9999")
+                self.acknowledged.append(stored["delivery"])
 
 
 @pytest.mark.faults
