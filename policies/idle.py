@@ -58,9 +58,17 @@ def _of_model(event: RefChanged, model: Model, default: str) -> str:
         case FromBuild() if event.ref.startswith(triggers.TAG):
             return f"is not released by the tag {event.ref.removeprefix(triggers.TAG)}"
         case FromBuild() if not triggers.branch_wanted(model, event.ref, default):
-            return f"is not released from {event.ref.removeprefix(triggers.BRANCH)}"
+            branch = event.ref.removeprefix(triggers.BRANCH)
+            return f"is not released from {branch}{_from(model, default)}"
         case FromBuild():
             return f"has no change in {_paths(model)}"
+
+
+def _from(model: Model, default: str) -> str:
+    rule = model.triggers
+    named = [default.removeprefix(triggers.BRANCH)] if rule.default_branch else []
+    branches = ", ".join([*named, *rule.branches])
+    return f", but from {branches}" if branches else ""
 
 
 def _paths(model: Model) -> str:

@@ -74,7 +74,7 @@ def test_a_push_says_of_each_model_why_it_does_not_start():
     assert pushed("refs/heads/main") == (
         "churn has no change in churn/; ltv has no change in lib/**, ltv/*.py; rank is not released from main"
     )
-    assert pushed("refs/heads/try", MODELS[:1]) == "churn is not released from try"
+    assert pushed("refs/heads/try", MODELS[:1]) == "churn is not released from try, but from main"
     assert pushed("refs/tags/v1", MODELS[2:]) == "rank is not released by the tag v1"
     assert pushed("refs/heads/main", ()) == "it holds no segue.yaml"
     assert pushed("refs/heads/main", MODELS * 2).endswith("; and 3 more")
