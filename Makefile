@@ -70,6 +70,7 @@ check: $(READY) ## linters, types, import contracts
 twice = $(1) || { echo "once more, what failed:"; $(1) --last-failed --last-failed-no-failures none; }
 
 test: $(READY) $(MLFLOW_READY) ## all tests on this machine, but for those of minutes below; WORKERS=1: one after the other
+	@$(BIN)/python -m tests.servers
 	$(call twice,$(BIN)/pytest -q -m "not faults" -n $(WORKERS) --dist loadfile --no-loadscope-reorder)
 
 FAULTS_TESTS = $(BIN)/pytest -q -s tests/faults -m faults --durations 5

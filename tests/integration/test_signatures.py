@@ -22,6 +22,7 @@ from service.ports.connections import Source
 from service.ports.outcomes import Refused, Retry
 from service.settings import Settings
 from tests.answering import Server
+from tests import imaging
 from tests.imaging import CONFIG, LOGIN, MANIFEST, Images, ImageServer
 from tests.registering import new_name
 from tests.signing import IMAGE, bundle, enveloped, simple, statement
@@ -232,6 +233,9 @@ def test_a_list_without_end_is_refused(server, behind, path):
         behind.found("wine", IMAGE)
 
 
+@pytest.mark.skipif(
+    imaging.program() is None, reason="no image registry is installed: apt install docker-registry"
+)
 def test_a_registry_that_wants_a_login_gets_it(tmp_path):
     secured = ImageServer(tmp_path / "secured", secured=True)
     try:
