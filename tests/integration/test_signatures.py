@@ -21,8 +21,8 @@ from service.adapters.oci.signatures import MOST, OciSignatures
 from service.ports.connections import Source
 from service.ports.outcomes import Refused, Retry
 from service.settings import Settings
-from tests.answering import Server
 from tests import imaging
+from tests.answering import Server
 from tests.imaging import CONFIG, LOGIN, MANIFEST, Images, ImageServer
 from tests.registering import new_name
 from tests.signing import IMAGE, bundle, enveloped, simple, statement
