@@ -168,7 +168,7 @@ def run(observer: Observer, stop: threading.Event, seconds: float) -> None:
         failed = False
         try:
             observer.look(changed=changed)
-        except Exception:
+        except Exception:  # whatever went wrong with one look, the next may go well: nobody else looks
             log.exception("look failed")
             failed = True
         due = max(due + seconds, time.monotonic())

@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
     log.info("started", process=name, pid=os.getpid())
     try:
         _run(name, chosen)
-    except Exception:
+    except Exception:  # it goes on up: only the log of this process is to have it, too
         log.exception("ended by an error", process=name)
         raise
     log.info("stopped", process=name)

@@ -212,7 +212,7 @@ def run(reconciler: Reconciler, stop: threading.Event) -> None:
             many = reconciler.round(delivered=delivered, changed=changed) >= BURST
             stop.wait(BURST_SECONDS if many else BREATH_SECONDS)
             delivered = ear.wait(stop, ROUND_SECONDS)
-        except Exception:
+        except Exception:  # nothing is lost by a round that failed; without rounds all would stand still
             log.exception("round failed")
             delivered, read = True, -math.inf
             stop.wait(1.0)

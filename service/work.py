@@ -123,7 +123,7 @@ def _attempt(parts: Parts, work: Work) -> str:
     except Refused as reason:
         _refused(parts, work, str(reason))
         return "refused"
-    except Exception as error:
+    except Exception as error:  # an error that nobody foresaw counts as a try, so that it ends one day
         log.exception("work failed")
         _failed(parts, work, f"{type(error).__name__}: {error}")
         return "failed"

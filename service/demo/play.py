@@ -74,7 +74,7 @@ def _up(place: Place, wishes: Wishes) -> Iterator["tuple[MlflowServer, subproces
     up = start(place)
     try:
         yield server, up
-    except BaseException:
+    except BaseException:  # by Ctrl-C, too, nothing is left running
         _down(place, server, up)
         raise
     if not wishes.keep:

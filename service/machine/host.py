@@ -49,7 +49,7 @@ def stay(folder: Path, kernel: str | None = None) -> int:
                 _write(descriptor, kernel)
                 continue
             time.sleep(random.uniform(0.02, 0.08))  # noqa: S311  only to get out of step
-    except BaseException:
+    except BaseException:  # the lock goes with the descriptor, whatever ends the wait
         os.close(descriptor)
         raise
     other = _written(descriptor).get("name", "another host")

@@ -133,7 +133,7 @@ def _switch_to_wal(cursor: Any) -> None:
     for _ in range(100):
         try:
             cursor.execute("PRAGMA journal_mode=WAL")
-        except Exception as error:
+        except Exception as error:  # each driver has a class of its own for it, and the same word
             if "locked" not in str(error):
                 raise
             time.sleep(BUSY_SECONDS / 100)
