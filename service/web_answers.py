@@ -13,6 +13,8 @@ from flask import Blueprint, Response, abort, jsonify, request
 from service.openapi.operations import JSON, MOST
 
 PAGE = 50  # of a list that is long where somebody says nothing else
+SECONDS = re.compile(r"[0-9]{1,10}(\.[0-9]{1,6})?")  # a moment, as addresses name it: Unix seconds
+RELEASE = re.compile("rel-[1-9][0-9]{0,8}")
 _COUNT = re.compile("[1-9][0-9]{0,2}")
 T = TypeVar("T")
 

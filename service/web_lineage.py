@@ -1,7 +1,6 @@
 """What served when, over HTTP: at a moment, and as OpenLineage run events or a CycloneDX document."""
 
 import json
-import re
 from collections.abc import Sequence
 
 from flask import Blueprint, Response, abort, jsonify, request
@@ -14,9 +13,7 @@ from service.showing import lineage, ml_bom, views
 from service.showing.lineage import KINDS, Form
 from service.store.reading import Reading
 from service.store.states import number_of
-
-_SECONDS = re.compile(r"[0-9]{1,10}(\.[0-9]{1,6})?")
-_RELEASE = re.compile("rel-[1-9][0-9]{0,8}")
+from service.web_answers import RELEASE, SECONDS
 
 
 def add(api: Blueprint, parts: Parts) -> None:
@@ -27,7 +24,7 @@ def add(api: Blueprint, parts: Parts) -> None:
     def of_release(name: str) -> Response:
         form = _form()
         with parts.store.read() as read:
-            row = read.release(number_of(name)) if _RELEASE.fullmatch(name) else None
+            row = read.release(number_of(name)) if RELEASE.fullmatch(name) else None
             if row is None:
                 abort(404, f"there is no release {name}")
             found, sources = served.of_release(read, row), _sources(read)
@@ -84,13 +81,13 @@ def _form() -> Form:
 
 def _before() -> int | None:
     said = request.args.get("before")
-    if said is not None and not _RELEASE.fullmatch(said):
+    if said is not None and not RELEASE.fullmatch(said):
         abort(400, "`before` must be the oldest release of the page before, such as rel-42")
     return None if said is None else number_of(said)
 
 
 def _moment(now: float) -> float:
     said = request.args.get("at")
-    if said is not None and not _SECONDS.fullmatch(said):
+    if said is not None and not SECONDS.fullmatch(said):
         abort(400, f"`at` is {said[:40]!r}, and must be a time in Unix seconds, such as 1767225600")
     return now if said is None else float(said)

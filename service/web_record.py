@@ -1,6 +1,5 @@
 """The record over HTTP as a file: whole or a part, streamed, as it was when it was asked for."""
 
-import re
 from collections.abc import Iterator
 
 from flask import Blueprint, Response, abort, request
@@ -9,9 +8,8 @@ from service.showing import exported
 from service.showing.exported import KINDS, Form
 from service.store.record_parts import Part
 from service.store.store import Store
+from service.web_answers import RELEASE, SECONDS
 
-_SECONDS = re.compile(r"[0-9]{1,10}(\.[0-9]{1,6})?")
-_RELEASE = re.compile("rel-[1-9][0-9]{0,8}")
 _TOGETHER = 200  # lines that go out at once
 
 
@@ -40,7 +38,7 @@ def _form() -> Form:
 
 def _part() -> Part:
     release = request.args.get("release")
-    if release is not None and not _RELEASE.fullmatch(release):
+    if release is not None and not RELEASE.fullmatch(release):
         abort(400, "`release` must be a release's name, such as rel-42")
     return Part(_seconds("since"), _seconds("until"), request.args.get("model"), release)
 
@@ -49,7 +47,7 @@ def _seconds(name: str) -> float | None:
     said = request.args.get(name)
     if said is None:
         return None
-    if not _SECONDS.fullmatch(said):
+    if not SECONDS.fullmatch(said):
         abort(400, f"`{name}` is {said[:40]!r}, and must be a time in Unix seconds, such as 1767225600")
     return float(said)
 
