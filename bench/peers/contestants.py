@@ -86,7 +86,7 @@ def flagger(stage: Stage, rule: Rule, version: str) -> Iterator[Trial]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Gateway:
+class Gateway:
     """The shared gateway, as a connection to the cluster names it."""
 
     reference: tuple[str, str]
@@ -109,8 +109,8 @@ def segue(stage: Stage, rule: Rule, version: str) -> Iterator[Trial]:
     """Segue, with a Deployment taken over and everything else as it is by default; no rule is needed."""
     del rule
     kubectl, where, host = stage.kubectl, "segue-peers-segue", "segue.test"
-    gateway = _Gateway((NAMESPACE, GATEWAY), stage.plane.url, stage.plane.metrics)
-    repository = _push(stage.images["0"])
+    gateway = Gateway((NAMESPACE, GATEWAY), stage.plane.url, stage.plane.metrics)
+    repository = push(stage.images["0"])
     # The sweep is the default's; `Control` itself looks more often.
     often = {"SEGUE_SWEEP_SECONDS": "30", "SEGUE_SCRAPE_SECONDS": f"{stage.scrape:g}"}
     control = Control(stage.folder / "segue", stage.login, where, stage.registry, gateway, **often)
@@ -124,7 +124,7 @@ def segue(stage: Stage, rule: Rule, version: str) -> Iterator[Trial]:
             ended = _final(control)
             control.declare(declared + QUICK)
             wait_until(lambda: control.client.models().page().rows, _READY_SECONDS)
-            _notify(
+            notify(
                 control
             )  # what is there before it is looked at for the first time is learned, not released
             wait_until(lambda: Store.open(control.settings.store_url("engine")).cursors("images"))
@@ -142,18 +142,18 @@ def segue(stage: Stage, rule: Rule, version: str) -> Iterator[Trial]:
             )  # fmt: skip
 
 
-def _push(image: str) -> str:
+def push(image: str) -> str:
     """Let the newest tag mean this image, as CI would; the repository."""
     return tag(image, f"main-{time.time():.0f}")
 
 
 def _moved(control: Control, image: str) -> None:
     """A tag is pushed, and the registry notifies as Distribution does where it was told to."""
-    _push(image)
-    _notify(control)
+    push(image)
+    notify(control)
 
 
-def _notify(control: Control) -> None:
+def notify(control: Control) -> None:
     secret = (control.place.home / "secrets" / "hook-images").read_text().strip()
     pushed = {"id": uuid.uuid4().hex, "action": "push", "target": {"repository": "app", "tag": "main"}}
     address = f"{installation.place(control.settings).intake}/hooks/images"

@@ -70,7 +70,7 @@ def argo(kubectl: Kubectl, login: Path, folder: Path) -> Iterator[int]:
     ports = (f"--metricsPort={free_port()}", f"--healthzPort={free_port()}")
     flags = [f"--kubeconfig={login}", "--leader-elect=false", "--loglevel=warn", *ports]
     # It keeps its own settings in the namespace that it is told it runs in.
-    with _running(kubectl, building.ARGO, flags, folder, POD_NAMESPACE=NAMESPACE) as pid:
+    with running(kubectl, building.ARGO, flags, folder, POD_NAMESPACE=NAMESPACE) as pid:
         yield pid
 
 
@@ -79,14 +79,15 @@ def flagger(kubectl: Kubectl, login: Path, folder: Path, prometheus: str) -> Ite
     """Flagger's controller, with its definitions; its process id."""
     flags = [f"-kubeconfig={login}", "-mesh-provider=gatewayapi:v1"]
     flags += [f"-metrics-server={prometheus}", f"-port={free_port()}", "-log-level=info"]
-    with _running(kubectl, building.FLAGGER, flags, folder) as pid:
+    with running(kubectl, building.FLAGGER, flags, folder) as pid:
         yield pid
 
 
 @contextmanager
-def _running(
+def running(
     kubectl: Kubectl, module: around.Module, flags: list[str], folder: Path, **environ: str
 ) -> Iterator[int]:
+    """A controller that is built where it is not there, with its kinds of objects; its process id."""
     command = [str(around.controller(module)), *flags]
     files = [word for path in around.definitions(module) for word in ("-f", str(path))]
     kubectl.run("apply", "--server-side", *files)

@@ -66,8 +66,8 @@ class Stage:
     def roll_out(self, version):
         """CI pushes a version, and people roll it out with the tool that they have; the release's name."""
         known = [one["name"] for one in self.control.client.releases().page().rows]
-        contestants._push(self.images[version])
-        contestants._notify(self.control)
+        contestants.push(self.images[version])
+        contestants.notify(self.control)
         name = self.control.next_release("app", after=known, seconds=120)
         eventually(lambda: self.release(name)["phase"] == "starting", "it was not waited for")
         kind = "rollout" if self.tool is Argo else "deployment"
@@ -94,7 +94,7 @@ def stage(request, kubectl, kubeconfig, images, shared, tmp_path):
     built = {
         each: images.program("asked-app", building.application(each), "app") for each in (STABLE, GOOD, BAD)
     }
-    gateway = contestants._Gateway((NAMESPACE, GATEWAY), shared.url, shared.metrics)
+    gateway = contestants.Gateway((NAMESPACE, GATEWAY), shared.url, shared.metrics)
     folder = Path(tmp_path)
     with contestants.in_namespace(kubectl, where):
         kubectl.apply(asking.objects.namespace(where), *asking.login(where))
@@ -108,10 +108,10 @@ def stage(request, kubectl, kubeconfig, images, shared, tmp_path):
             eventually(lambda: made.phase() in tool.ready, "it did not get ready", 200)
             control.say("connect", "registry", f"http://{images.registry}", "--name", "images")
             named = {"where": where, "stable": tool.stable, "route": tool.route.format(where=where)}
-            repository = contestants._push(built[STABLE])
+            repository = contestants.push(built[STABLE])
             control.declare(DECLARED.format(image=repository, **named))
             eventually(lambda: control.client.models().page().rows, "it was not declared")
-            contestants._notify(control)
+            contestants.notify(control)
             # What is there before it is looked at for the first time is learned, not released.
             engine = Store.open(control.settings.store_url("engine"))
             eventually(lambda: engine.cursors("images"), "its registry was not looked at")
