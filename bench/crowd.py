@@ -138,7 +138,7 @@ def _target(holder: Release, now: float) -> Target:
 
 def _work(one: Release, now: float) -> list[dict[str, Any]]:
     """What each waits for; nothing of it is due for now."""
-    effects: list[Effect] = {
+    waited: dict[Phase, list[Effect]] = {
         Phase.SHIFTING: [Wake(now + DWELL), Wake(now + 2 * DWELL)],
         Phase.WATCHING: [Wake(now + DWELL), Wake(now + 2 * DWELL)],
         Phase.STARTING: [StartWorkload(one.step, one.version, one.backend, one.target, one.place)],
@@ -147,7 +147,8 @@ def _work(one: Release, now: float) -> list[dict[str, Any]]:
         ],
         Phase.PENDING: [Build("build-1", one.version)],
         Phase.APPROVAL: [Wake(now + 86_400)],
-    }.get(one.phase, [])
+    }
+    effects = waited.get(one.phase, [])
     return [_row(one, number, effect, now) for number, effect in enumerate(effects)]
 
 
