@@ -279,6 +279,14 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class FreezeChanged:
+    """The protected branch says otherwise by now when nothing is released."""
+
+    freeze: tuple[str, ...]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Drifted:
     """Somebody else changed what the router serves: what differs, and who did it if that is known."""
 
@@ -345,6 +353,7 @@ ReleaseEvent = (
     | Waits
     | Seen
     | Drifted
+    | FreezeChanged
     | Tick
     | TurnCame
     | Superseded

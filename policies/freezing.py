@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from policies import approving, settle
-from policies.effects import Wake
+from policies.effects import Effect, Wake
+from policies.events import FreezeChanged
 from policies.release import Release, Target
 from policies.split import Decision
 from policies.windows import Frozen
@@ -21,4 +22,10 @@ def wait(release: Release, target: Target, freeze: Frozen) -> Decision:
     if release.waits == freeze.why:
         return Decision(release, target)
     release = replace(release, waits=freeze.why)
-    return Decision(release, target, (Wake(freeze.until), *settle.announce(release)))
+    wakes: tuple[Effect, ...] = () if freeze.until is None else (Wake(freeze.until),)
+    return Decision(release, target, (*wakes, *settle.announce(release)))
+
+
+def changed(release: Release, target: Target, event: FreezeChanged) -> Decision:
+    """What holds it is what the protected branch says now. Whether it goes on the next event tells."""
+    return Decision(replace(release, environment=replace(release.environment, freeze=event.freeze)), target)

@@ -217,7 +217,7 @@ _ROLL = (
         "from",
         (Section.APPROVALS,),
         Many(Plain(forms.PERSON), 100, single=True),
-        "Who may: people, or groups that begin with `@`.",
+        "Who may: people, or groups and roles, which begin with `@`.",
         note="anyone with the right to approve",
     ),
     Key(

@@ -6,6 +6,7 @@ The words for what can be done are data; `service` collects them from the parts 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from policies.approvals import PROVIDED, known_here
 from policies.spec.declaration import (
     Environment,
     Evaluate,
@@ -102,6 +103,10 @@ REASONS: dict[str, str] = {
     "approvals": "nobody can be asked for approval here",
     "approvals.chat": "no chat is connected; without `in` people approve on the page and the command line",
     "approvals.groups": "the file's source does not know the members of a group; name people",
+    "approvals.provider": (
+        "people do not log in by a provider of identities here, so its groups are not known; set"
+        " SEGUE_OIDC_ISSUER, or name people"
+    ),
     "approvals.approvers": (
         "the source names no author, so `from` must name who may approve, "
         "or the installation must have a list of approvers"
@@ -134,6 +139,7 @@ EMBEDDED = frozenset(
         "guards.latency",
         "approvals",
         "approvals.groups",
+        "approvals.provider",
         "approvals.chat",
         "observe",
     }
@@ -293,9 +299,11 @@ def _approvals(environment: Environment, at: str, *, authored: bool) -> Iterator
     yield Need(f"{at}approvals", "approvals", f"count {rule.count}")
     if rule.channel is not None:
         yield Need(f"{at}approvals.in", "approvals.chat", rule.channel)
-    groups = [who for who in rule.people if who.startswith("@")]
-    if groups:
-        yield Need(f"{at}approvals.from", "approvals.groups", ", ".join(groups))
+    groups = [who for who in rule.people if who.startswith("@") and not known_here(who)]
+    provided = [who for who in rule.people if who.startswith(PROVIDED)]
+    for word, named in (("approvals.groups", groups), ("approvals.provider", provided)):
+        if named:
+            yield Need(f"{at}approvals.from", word, ", ".join(named))
     if not authored and not rule.people:
         yield Need(f"{at}approvals", "approvals.approvers", f"count {rule.count}")
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from policies import forecast
 from policies.forecast import Forecast, Traffic
 from policies.spec.declaration import Mode, Model
 from policies.spec.schema import schema
-from service import clusters, mistakes_shown, segue_yaml
+from service import calendar_files, clusters, mistakes_shown, segue_yaml
 from service.cli.context import EXIT_FAILED, as_json, chosen, console, print_json
 from service.identity import tokens
 from service.ports.clusters import Existing
@@ -149,7 +150,7 @@ def check(files: tuple[Path, ...], rate: float | None, *, wants_schema: bool, wa
     shown = []
     for path in found:
         data = _read(path / segue_yaml.NAME if path.is_dir() else path)
-        checked = segue_yaml.check(data, _folder(path), capabilities)
+        checked = _with_calendars(segue_yaml.check(data, _folder(path), capabilities), data, path)
         wrong += len(checked.mistakes)
         if wants_json:
             shown.append(_listed(checked, path, rate))
@@ -163,6 +164,18 @@ def check(files: tuple[Path, ...], rate: float | None, *, wants_schema: bool, wa
         print_json(shown)
     if wrong:
         raise click.exceptions.Exit(EXIT_FAILED)
+
+
+def _with_calendars(checked: segue_yaml.Checked, data: bytes, path: Path) -> segue_yaml.Checked:
+    """The calendars that its freezes name are read where they lie, too."""
+    place = path if path.is_dir() else path.parent
+
+    def read(name: str) -> bytes | None:
+        file = place / name
+        return file.read_bytes() if file.is_file() else None
+
+    found = calendar_files.find(data, checked.models, "here", "", read=read, now=time.time())
+    return segue_yaml.Checked(() if found.mistakes else checked.models, (*checked.mistakes, *found.mistakes))
 
 
 def _listed(checked: segue_yaml.Checked, path: Path, rate: float | None) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from sqlalchemy import Table, delete, insert, null, select, update
 
 from policies.roles import Rights
-from service.identity import callers
+from service.identity import callers, people
+from service.identity import groups as provider_groups
 from service.identity.callers import Caller
 from service.identity.tokens import digest_of, owner
 from service.store.change import Change
@@ -82,7 +83,10 @@ def begin_for(store: Store, name: str, groups: Sequence[str]) -> str | None:
     with which they may see anything."""
     with store.change() as change:
         caller = callers.of_login(change, name, groups)
-        if not caller.rights.may_somewhere("see"):
+        sees = caller.rights.may_somewhere("see")
+        if sees or people.accounts(change, name):  # of strangers nothing is kept
+            provider_groups.learn(change, name, groups)
+        if not sees:
             return None
         change.record(f"login-{name}", name, "logged in", {"by": "provider", "groups": list(groups)})
         change.connection.execute(delete(login).where(login.c.until < change.now))
@@ -144,6 +148,7 @@ def end_all(store: Store, name: str, by: str) -> int:
         theirs = select(token.c.hash).where(token.c.name == name)
         change.connection.execute(delete(session).where(session.c.token.in_(theirs)))
         change.connection.execute(delete(login).where(login.c.name == name))
+        provider_groups.forget(change, name)
         if count:
             change.record(f"login-{name}", by, "logged out", {"logins": count})
         return count

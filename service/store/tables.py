@@ -224,6 +224,25 @@ login = Table(
     Index("login_by_end", "until"),
 )
 
+# Calendar files that freezes name, as they were read last, and the times at which their events take place.
+calendar = Table(
+    "calendar",
+    ENGINE,
+    Column("name", Text, primary_key=True),  # as the freeze names it, with its source: code:holidays.ics
+    Column("text", Text, nullable=False),
+    Column("spans", _JSON, nullable=False),
+    Column("until", Double, nullable=False),  # beyond which `spans` say nothing
+)
+
+# The groups in which the provider of identities said somebody is, when they logged in last.
+provided = Table(
+    "provided",
+    ENGINE,
+    Column("name", Text, primary_key=True),  # oidc:ann, in small letters
+    Column("groups", _JSON, nullable=False),
+    Column("at", Double, nullable=False),
+)
+
 answer = Table(
     "answer",
     ENGINE,

@@ -1,0 +1,51 @@
+"""Calendar files as the store holds them: their text, and when their events take place."""
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+
+from sqlalchemy import delete, insert, select
+
+from policies.calendars import Span
+from service.store.change import Change
+from service.store.reading import Reading
+from service.store.tables import calendar
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """A file under the name that a freeze gives it; its `spans` are all that begin before `until`."""
+
+    name: str
+    text: str
+    spans: tuple[Span, ...]
+    until: float
+
+
+def spans(read: Reading, names: Sequence[str], at: float) -> dict[str, tuple[Span, ...]]:
+    """When the events of these take place; without those of which nothing is known as far as that moment."""
+    wanted = select(calendar.c.name, calendar.c.spans).where(
+        calendar.c.name.in_(names), calendar.c.until > at
+    )
+    return {row.name: tuple(Span(*one) for one in row.spans) for row in read.connection.execute(wanted)}
+
+
+def ending(read: Reading, before: float) -> list[Calendar]:
+    """Those of which nothing is known beyond that moment."""
+    rows = read.connection.execute(
+        select(calendar).where(calendar.c.until < before).order_by(calendar.c.name)
+    )
+    return [Calendar(row.name, row.text, tuple(Span(*one) for one in row.spans), row.until) for row in rows]
+
+
+def save(change: Change, new: Calendar) -> None:
+    """Store it in place of what was known under its name."""
+    change.connection.execute(delete(calendar).where(calendar.c.name == new.name))
+    listed = [list(astuple(one)) for one in new.spans]
+    values = {"name": new.name, "text": new.text, "spans": listed, "until": new.until}
+    change.connection.execute(insert(calendar).values(values))
+
+
+def keep_only(change: Change, source: str, names: Sequence[str]) -> None:
+    """Forget the files of a source that no freeze of its names any more."""
+    gone = calendar.c.name.startswith(f"{source}:", autoescape=True) & calendar.c.name.not_in(names)
+    change.connection.execute(delete(calendar).where(gone))
