@@ -55,6 +55,9 @@ class Settings:
     builder: str | None = None  # SEGUE_BUILDER: the cluster that images are built in; None: this machine
     builder_image: str | None = None  # SEGUE_BUILDER_IMAGE: Segue's own image, which builds run in
     builder_secret: str | None = None  # SEGUE_BUILDER_SECRET: the Secret there that holds logins
+    builder_pull_secrets: tuple[
+        str, ...
+    ] = ()  # SEGUE_BUILDER_PULL_SECRETS: those that its image is pulled with
     dockerfiles: str | None = None  # SEGUE_DOCKERFILES: the cluster that they are built in; None: nowhere
     buildah_image: str | None = None  # SEGUE_BUILDAH_IMAGE: an image with Buildah, which builds them
     build_secrets: tuple[str, ...] = ()  # SEGUE_BUILD_SECRETS: keys of the Secret that Dockerfiles may mount
@@ -126,6 +129,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         builder=environ.get("SEGUE_BUILDER") or None,
         builder_image=environ.get("SEGUE_BUILDER_IMAGE") or None,
         builder_secret=environ.get("SEGUE_BUILDER_SECRET") or None,
+        builder_pull_secrets=_secrets(environ, "SEGUE_BUILDER_PULL_SECRETS"),
         dockerfiles=environ.get("SEGUE_DOCKERFILES") or None,
         buildah_image=environ.get("SEGUE_BUILDAH_IMAGE") or None,
         build_secrets=_keys(environ, "SEGUE_BUILD_SECRETS"),
@@ -180,6 +184,7 @@ def written(settings: Settings) -> dict[str, str]:
         "SEGUE_BUILDER": settings.builder or "",
         "SEGUE_BUILDER_IMAGE": settings.builder_image or "",
         "SEGUE_BUILDER_SECRET": settings.builder_secret or "",
+        "SEGUE_BUILDER_PULL_SECRETS": ",".join(settings.builder_pull_secrets),
         "SEGUE_DOCKERFILES": settings.dockerfiles or "",
         "SEGUE_BUILDAH_IMAGE": settings.buildah_image or "",
         "SEGUE_BUILD_SECRETS": ",".join(settings.build_secrets),
@@ -258,9 +263,13 @@ def _check_provider(found: Settings) -> None:
         raise SettingsError(f"SEGUE_OIDC_SCOPES is {found.oidc_scopes!r}; write one with openid in it")
 
 
+def _listed(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(text.strip() for text in environ.get(name, "").split(",") if text.strip())
+
+
 def _networks(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     """Addresses and networks, as 10.0.0.0/8."""
-    told = tuple(text.strip() for text in environ.get(name, "").split(",") if text.strip())
+    told = _listed(environ, name)
     for text in told:
         try:
             ip_network(text)
@@ -283,9 +292,18 @@ def _check_builder(environ: Mapping[str, str]) -> None:
             raise SettingsError(f"{name} needs {' and '.join(missing)}, too; see the list of settings")
 
 
+def _secrets(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Names of Secrets. Contract: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/"""
+    told = _listed(environ, name)
+    for text in told:
+        if not re.fullmatch(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?", text):
+            raise SettingsError(f"{name} has {text!r}; write names of Secrets, such as registry,mirror")
+    return told
+
+
 def _keys(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     """Names of a Secret's keys, of the letters that both it and Buildah's option may have."""
-    keys = tuple(text.strip() for text in environ.get(name, "").split(",") if text.strip())
+    keys = _listed(environ, name)
     odd = next((key for key in keys if not re.fullmatch(r"[A-Za-z0-9._-]{1,253}", key)), None)
     if odd is not None:
         raise SettingsError(f"{name} names {odd!r}; write keys of a Secret, such as pip.conf,netrc")
@@ -297,7 +315,7 @@ def _keys(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
 
 def _segments(environ: Mapping[str, str], name: str) -> tuple[tuple[str, str], ...]:
     """Labels that the router counts by, each with the request's header that says its value."""
-    told = [text.strip() for text in environ.get(name, "").split(",") if text.strip()]
+    told = _listed(environ, name)
     for text in told:
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}=[A-Za-z][A-Za-z0-9-]{0,79}", text):
             raise SettingsError(

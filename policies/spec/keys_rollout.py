@@ -296,6 +296,14 @@ _GUARDS = (
     ),
     Key("worse_by", (Section.ERRORS,), _WORSE, "Tolerated relative growth over stable's share.", "0%"),
     Key(
+        "calls",
+        (Section.ERRORS,),
+        Plain(forms.word("grpc")),
+        "Failed calls are counted by the model itself, and `slo` with them: routers take a call of gRPC that"
+        " fails for a success.",
+        note="by the router",
+    ),
+    Key(
         "worse_by",
         (Section.LATENCY,),
         _WORSE,
@@ -348,16 +356,16 @@ _GUARDS = (
     Key("of", (Section.GUARD,), Plain(forms.QUERY), "The counter of all things. With `query`."),
     Key(
         "from",
-        (Section.GUARD,),
+        (Section.GUARD, Section.ERRORS),
         Plain(forms.SOURCE),
-        "The metric source, as `segue connect` named it. With `query`.",
+        "The metric source, as `segue connect` named it. With `query` or `calls`.",
         note="the only one",
     ),
     Key(
         "version",
-        (Section.GUARD,),
+        (Section.GUARD, Section.ERRORS),
         Plain(forms.SEGMENT),
-        "The counters' label that names the version. With `query`.",
+        "The counters' label that names the version. With `query` or `calls`.",
         note="`version`",
     ),
     Key(

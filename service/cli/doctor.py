@@ -6,7 +6,7 @@ import sys
 
 from policies import drifting, trust
 from policies.release import Target
-from policies.spec.declaration import Model, Strategy
+from policies.spec.declaration import Environment, GuardKind, Model, Strategy
 from policies.trust import Trust
 from service import clusters, keys, plugins, processes, sources, up
 from service.arrivals import connecting, watching
@@ -41,7 +41,7 @@ def examine_cluster(settings: Settings, name: str) -> list[Finding]:
     store = Store.open(settings.store_url("engine"))
     known = {cluster.name: cluster for cluster in store.clusters()}
     declared = {
-        f"{model.name}/{one.name}": (one.sticky, one.strategy is Strategy.SHADOW)
+        f"{model.name}/{one.name}": (one.sticky, one.strategy is Strategy.SHADOW, _counted(one))
         for model in map(model_of, store.models())
         for one in model.environments
     }
@@ -55,6 +55,10 @@ def examine_cluster(settings: Settings, name: str) -> list[Finding]:
         raise Refused(f"there is no cluster {name!r}; known: {names}; connect it: segue cluster {name}")
     there = tuple(one for one in targets if one.place.cluster == name)
     return [*clusters.view(known[name]).examine(there), *_copying(settings, there)]
+
+
+def _counted(environment: Environment) -> bool:
+    return any(guard.kind is GuardKind.QUERY for guard in environment.guards)
 
 
 def _copying(settings: Settings, targets: tuple[Served, ...]) -> list[Finding]:

@@ -179,10 +179,10 @@ class Gateway(Space):
     def log(self):
         return Path(self.folder.name, "traefik.log").read_text()
 
-    def service(self, name, target=None, model=None):
-        """A Service in front of a model server on this machine; labelled as one of ours with a target."""
+    def service(self, name, target=None, model=None, port=9):
+        """A Service in front of a model server on this machine, or of what listens at the port there; labelled
+        as one of ours with a target."""
         marks = {} if target is None else {TARGET: value(target)}
-        port = 9
         if model is not None:
             served = self.models[name] = Model(model, host="0.0.0.0").__enter__()  # noqa: S104 (the cluster's gateway asks it)
             port = served.server_port

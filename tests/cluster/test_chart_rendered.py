@@ -260,8 +260,10 @@ def test_builds_in_the_cluster_run_the_charts_own_image_and_take_logins_from_its
         "SEGUE_BUILDER": "here",
         "SEGUE_BUILDER_IMAGE": "registry.example/segue:0.1.0",
         "SEGUE_BUILDER_SECRET": "files",
+        "SEGUE_BUILDER_PULL_SECRETS": "registry,mirror",
     }
-    for spec in pods(rendered({**SPLIT, **settings, "builder": {"cluster": "here"}})).values():
+    pulled = {"imagePullSecrets": [{"name": "registry"}, {"name": "mirror"}]}
+    for spec in pods(rendered({**SPLIT, **settings, **pulled, "builder": {"cluster": "here"}})).values():
         for container in spec["containers"]:
             env = {one["name"]: one.get("value") for one in container["env"]}
             assert {name: env.get(name) for name in told} == told

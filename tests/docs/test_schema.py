@@ -83,6 +83,7 @@ OTHERS = (
     + "strategy: shadow\nshadow: {for: 1h, answer: predictions.0, score: a.b-c, keep: hashed, sample: 1%}\n"
     + "guards: {answers: {differ: 2%, flips: 10%}, right: {labels: a.b, by: request, drop: 1%}}\n",
     BUILD + "guards: {answers: off}\n",
+    BUILD + "guards: {errors: {calls: grpc, from: prom, version: service}, slo: 1%}\n",
     BUILD + "on: {branches: main, tags: [v*, 1.0], gto: prod, paths: 'src/**'}\nladder: [1%, 100%]\n",
     BUILD + "guards: {share: {tolerance: 10%}, alive: off}\n",
     "name: a\nbuild: {dockerfile: Dockerfile}\nserve: {run: a}\nstrategy: bluegreen\n",

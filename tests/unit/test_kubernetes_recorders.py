@@ -26,6 +26,7 @@ from service.adapters.kubernetes.kinds import (
     HTTP_ROUTE,
     NETWORK_POLICY,
     PDB,
+    POD,
     SERVICE,
 )
 from service.adapters.kubernetes.recorders import Recorders
@@ -212,6 +213,29 @@ def test_its_pods_are_restricted_drained_and_told_nothing_that_is_secret(cluster
     assert (order.stable.url, order.candidate.url) == (STABLE.url, CANDIDATE.url)
     assert order.stable.recording.sample == 0
     assert "operators" not in json.dumps(deployment)
+
+
+def test_its_image_is_pulled_with_the_secrets_of_stables_pods_and_the_installations_own(cluster, settings):
+    worn = {"segue.dev/workload": "fraud-1"}
+    cluster.objects[SERVICE, "fraud-1"]["spec"]["selector"] = worn
+    given = [{"name": "registry"}, {"name": "models"}]
+    for number, labelled in enumerate((worn, worn, {"app": "other"})):
+        secrets = given if labelled == worn else [{"name": "others"}]
+        pod = {"metadata": {"labels": labelled}, "spec": {"imagePullSecrets": secrets}}
+        cluster.objects[POD, f"pod-{number}"] = pod
+    recorders = Recorders(cluster, CLUSTER, PLACE, replace(settings, builder_pull_secrets=("registry",)))
+
+    def pulled():
+        pod = cluster.get(DEPLOYMENT, NAMESPACE, name_of())["spec"]["template"]["spec"]
+        return pod["imagePullSecrets"]
+
+    with pytest.raises(Retry, match="starts"):
+        recorders.keep(ROUTE)
+    assert pulled() == given
+    changed = replace(ROUTE, recording=Recording(copies=True))
+    with pytest.raises(Retry, match="told otherwise"):
+        recorders.keep(changed)
+    assert pulled() == given, "a recorder that is told otherwise goes on to be pulled"
 
 
 @pytest.mark.parametrize(("ready", "pods"), [(0, 2), (1, 2), (3, 3), (500, 20)])

@@ -25,6 +25,7 @@ OTHER = Settings(
     builder="here",
     builder_image="registry.example/segue@sha256:0",
     builder_secret="segue-files",
+    builder_pull_secrets=("registry", "mirror.example"),
     dockerfiles="builds",
     buildah_image="registry.example/buildah@sha256:0",
     build_secrets=("pip.conf", "netrc"),
@@ -105,6 +106,7 @@ def test_days_that_are_no_days_are_refused_with_the_name_of_the_setting(text):
         ("SEGUE_BROKER", "rediss://:secret@r/0?ssl_cert_reqs=optional", "required or none"),
         ("SEGUE_IMAGES", "ftp://u:secret@host", "https://"),
         ("SEGUE_BUILD_SECRETS", "pip.conf,a b", "keys of a Secret"),
+        ("SEGUE_BUILDER_PULL_SECRETS", "registry,Mirror", "names of Secrets"),
         ("SEGUE_BUILD_SECRETS", "pip.conf,signing-key", "no Dockerfile may ever read"),
     ],
 )

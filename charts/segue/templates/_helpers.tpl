@@ -106,6 +106,10 @@ observer: 8475
 {{- end }}
 - name: SEGUE_BUILDER_IMAGE
   value: {{ default (include "segue.image" $root) (.Values.builder).image | quote }}
+{{- with .Values.imagePullSecrets }}
+- name: SEGUE_BUILDER_PULL_SECRETS
+  value: {{ range $at, $one := . }}{{ if $at }},{{ end }}{{ $one.name }}{{ end }}
+{{- end }}
 {{- with .Values.trust }}
 - name: SEGUE_TRUST
   value: {{ . | quote }}

@@ -40,6 +40,7 @@ class Recorders:
         self._owner = cluster.owner
         self._namespace = place.namespace
         self._image = settings.builder_image
+        self._pulled = settings.builder_pull_secrets
         self._token = settings.secret(installation.TOKEN) or b""
         self._standing = Standing(api, self._namespace, time.time)
 
@@ -147,10 +148,11 @@ class Recorders:
         if shut:
             raise Refused(recorders_manifest.told_shut_out(shut, self._namespace))
         pods = recorders_manifest.pods_for(self._ready_behind(order.stable.backend))
+        pulled = recorders_manifest.pull_secrets(self._pods_behind(order.stable.backend), self._pulled)
         bodies = (
             (SERVICE, recorders_manifest.service(name, worn)),
             (PDB, manifests.budget(name, worn)),
-            (DEPLOYMENT, recorders_manifest.deployment(name, worn, order, self._image, pods)),
+            (DEPLOYMENT, recorders_manifest.deployment(name, worn, order, self._image, pods, pulled)),
         )
         for kind, body in bodies:
             try:
@@ -162,10 +164,10 @@ class Recorders:
 
     def _tell(self, known: Object, order: between.Order) -> None:
         """Pod by pod: users may be answered by them. It stays the image that runs already."""
-        (container,) = known["spec"]["template"]["spec"]["containers"]
-        made = recorders_manifest.deployment(
-            known["metadata"]["name"], known["metadata"]["labels"], order, container["image"], 0
-        )
+        pod, worn = known["spec"]["template"]["spec"], known["metadata"]["labels"]
+        name, image = known["metadata"]["name"], pod["containers"][0]["image"]
+        pulled = recorders_manifest.pull_secrets([{"spec": pod}], self._pulled)
+        made = recorders_manifest.deployment(name, worn, order, image, 0, pulled)
         patch = {
             "metadata": {
                 "annotations": made["metadata"]["annotations"],
@@ -182,6 +184,13 @@ class Recorders:
             if known is not None:
                 labels.check_owner(known, self._owner)
                 self._api.delete(kind, self._namespace, name, uid=known["metadata"]["uid"])
+
+    def _pods_behind(self, backend: str) -> list[Object]:
+        """Those that a version's Service selects."""
+        name, _, namespace = backend.partition(".")
+        known = self._api.get(SERVICE, namespace, name)
+        chosen = (known or {"spec": {}})["spec"].get("selector")
+        return self._api.list(POD, namespace, labels=labels.selector(chosen)) if chosen else []
 
     def _ready_behind(self, backend: str) -> int:
         """How many pods of a version answer."""
