@@ -14,6 +14,8 @@ from service.recorder.orders import Leg, leg_of
 
 VARIABLE = "RECORDER_ORDER"  # of the pod's environment: its order
 PORT, CONTROL = 8080, 8081
+# Seconds for which one that is told to end goes on to answer at most, as long as requests come.
+MOST_UNFORGOTTEN = 60.0
 READY = "/ready"  # answers 200 once both versions were reached
 NOTES = "/notes"
 TOKEN = "X-Segue-Token"  # noqa: S105 (a header's name)

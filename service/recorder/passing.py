@@ -16,6 +16,7 @@ from yarl import URL
 
 from service.recorder.answers import MOST
 from service.recorder.orders import LEG, MOST_ASKED
+from service.recorder.resolving import Remembering
 
 REQUEST_ID = "X-Request-Id"
 MOST_ID = 200  # characters of an id that somebody gave
@@ -69,11 +70,15 @@ class Models:
     def __init__(self, *, hides_502: bool) -> None:
         self._hides_502 = hides_502
         self._session: ClientSession | None = None
+        self._resolver: Remembering | None = None
 
     async def open(self) -> None:
         """Make the connections' pool."""
+        self._resolver = Remembering()
         self._session = ClientSession(
-            connector=TCPConnector(limit=0, keepalive_timeout=_KEPT_OPEN),
+            connector=TCPConnector(
+                limit=0, keepalive_timeout=_KEPT_OPEN, use_dns_cache=False, resolver=self._resolver
+            ),
             timeout=ClientTimeout(total=None, sock_connect=2.0),
             auto_decompress=False,
             skip_auto_headers=_AS_THEY_ARE,
@@ -85,6 +90,8 @@ class Models:
         """Close all connections to models."""
         if self._session is not None:
             await self._session.close()
+        if self._resolver is not None:
+            await self._resolver.close()
 
     async def answer(
         self, request: web.BaseRequest, url: str, asked: Asked, more: Mapping[str, str]

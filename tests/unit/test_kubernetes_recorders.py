@@ -57,6 +57,7 @@ class FakeApi:
 
     def __init__(self):
         self.objects, self.made, self.asked = {}, [], []
+        self.endpoints = (True, True, True, False)
         self.recorder, self.token = Kept(), ""
         for name in ("fraud-1", "fraud-2"):
             self.objects[SERVICE, name] = self._with_metadata({"spec": {"ports": [{"port": 8080}]}}, name)
@@ -79,7 +80,7 @@ class FakeApi:
 
     def list(self, kind, namespace, labels="", fields=""):
         if kind == ENDPOINT_SLICE:
-            return [{"endpoints": [{"conditions": {"ready": ready}} for ready in (True, True, True, False)]}]
+            return [{"endpoints": [{"conditions": {"ready": ready}} for ready in self.endpoints]}]
         wanted = dict(pair.split("=") for pair in labels.split(",") if pair)
         found = (one for (known, _), one in self.objects.items() if known == kind)
         return [one for one in found if wanted.items() <= one["metadata"].get("labels", {}).items()]
@@ -264,6 +265,36 @@ def test_a_route_leads_to_it_only_once_all_its_pods_are_ready(cluster, router):
     assert router.set(ROUTE) == ROUTE == router.get(TARGET)
     assert refs(cluster) == {"fraud-1": 0, "fraud-2": 0, name_of(): 1_000_000}
     assert router.drift(TARGET) is None
+
+
+def test_a_route_leads_to_it_only_once_all_its_endpoints_are_ready(cluster, router):
+    with pytest.raises(Retry):
+        router.set(ROUTE)
+    cluster.be_ready()
+    cluster.endpoints = (True, True)
+    with pytest.raises(Retry, match="2 of 3 endpoints of the recorder are ready"):
+        router.set(ROUTE)
+    cluster.endpoints = (True, True, True)
+    assert router.set(ROUTE) == ROUTE
+
+
+def test_a_route_names_it_without_a_share_before_it_gets_all(cluster, router):
+    router.set(CANARY)
+    written, replaced = [], cluster.replace
+
+    def replace_and_look(kind, namespace, name, body):
+        replaced(kind, namespace, name, body)
+        written.append((refs(cluster), router.get(TARGET)))
+
+    cluster.replace = replace_and_look
+    again = replace(ROUTE, attempt=2)
+    enter(cluster, router, again)
+    (first, shown), (last, _) = written
+    assert first == {"fraud-1": 1_000_000, "fraud-2": 0, name_of(): 0}
+    assert shown.backends == ROUTE.backends  # it is nobody's version
+    assert last == {"fraud-1": 0, "fraud-2": 0, name_of(): 1_000_000}
+    router.set(again)
+    assert len(written) == 2
 
 
 def test_it_is_ended_only_after_the_route_leads_past_it(cluster, router):

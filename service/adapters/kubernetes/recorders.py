@@ -12,10 +12,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from policies.place import Place
-from service.adapters.kubernetes import labels, manifests, recorders_manifest
+from service.adapters.kubernetes import endpoints, labels, manifests, recorders_manifest
 from service.adapters.kubernetes.answers import Taken
 from service.adapters.kubernetes.api import Api
-from service.adapters.kubernetes.kinds import DEPLOYMENT, ENDPOINT_SLICE, NETWORK_POLICY, PDB, POD, SERVICE
+from service.adapters.kubernetes.kinds import DEPLOYMENT, NETWORK_POLICY, PDB, POD, SERVICE
 from service.adapters.kubernetes.recorders_manifest import COMPONENT, RECORDER
 from service.adapters.kubernetes.routes_manifest import service_of
 from service.adapters.kubernetes.standing import Standing
@@ -68,6 +68,9 @@ class Recorders:
         wanted, there = known["spec"]["replicas"], recorders_manifest.ready(known)
         if there < wanted:
             raise Retry(f"{there} of {wanted} pods of the recorder are ready{self._why(known)}", after=1.0)
+        reached = endpoints.ready(endpoints.slices(self._api, self._namespace, name))
+        if reached < wanted:
+            raise Retry(f"{reached} of {wanted} endpoints of the recorder are ready", after=0.5)
 
     def end(self, target: str, used: Collection[str]) -> None:
         """End the target's recorders but for those that a route leads to. Their pods answer for some seconds
@@ -195,9 +198,7 @@ class Recorders:
     def _ready_behind(self, backend: str) -> int:
         """How many pods of a version answer."""
         name, _, namespace = backend.partition(".")
-        slices = self._api.list(ENDPOINT_SLICE, namespace, labels=f"kubernetes.io/service-name={name}")
-        points = (point for one in slices for point in one.get("endpoints") or [])
-        return sum((point.get("conditions") or {}).get("ready") is not False for point in points)
+        return endpoints.ready(endpoints.slices(self._api, namespace, name))
 
     def _why(self, deployment: Object) -> str:
         chosen = labels.selector(deployment["spec"]["selector"]["matchLabels"])

@@ -178,7 +178,7 @@ def _pod(labels: dict[str, str], order: between.Order, image: str, pulled: Seque
         **job_manifest.placement(PodNeeds(pull_secrets=tuple(pulled))),
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": manifests.GRACE_SECONDS,
+        "terminationGracePeriodSeconds": manifests.GRACE_SECONDS + int(between.MOST_UNFORGOTTEN),
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": manifests.USER,
@@ -209,7 +209,7 @@ def _container(order: between.Order, image: str) -> Object:
         "resources": {"requests": dict(_ASKED), "limits": dict(_MOST)},
         "readinessProbe": _probe(between.READY, every=1, failures=3),
         "livenessProbe": _probe(ALIVE, every=10, failures=6),
-        # Data planes may send to a pod for some seconds after it was told to end.
+        # Data planes may send to a pod for some seconds after it was told to end; for a late one it goes on.
         "lifecycle": {"preStop": {"sleep": {"seconds": manifests.DRAIN_SECONDS}}},
         "securityContext": job_manifest.SECURITY,
         "terminationMessagePolicy": "FallbackToLogsOnError",

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from policies.recording import Keep, Recording
 from service.adapters import routes
+from service.adapters.kubernetes import recorders_manifest
 from service.ports.outcomes import Refused
 from service.ports.traffic import Backend, Route
 
@@ -109,9 +110,10 @@ def of_route(route: Route, owner: str, before: Record | None, recorder: Backend 
 
 
 def route_of(target: str, record: Record) -> Route:
-    """The split as it was asked for."""
+    """The split as it was asked for. A recorder that waits for its requests is no version."""
     asked = (record.recording, record.copied)
-    return Route(target, record.epoch, record.backends, record.sticky, record.attempt, *asked)
+    versions = tuple(one for one in record.backends if not recorders_manifest.is_recorder(one.name))
+    return Route(target, record.epoch, versions, record.sticky, record.attempt, *asked)
 
 
 def written_route(target: str, record: Record) -> Route:
