@@ -11,7 +11,7 @@ Moments: with k bad events in both arms, x of them in one that had the share w o
 `s = x - k w` and `v = k w (1 - w)`: `phi = sum(s^2)/sum(v)` over scrapes, which weights a scrape by
 its information (a mean of s^2/v would miss bursts where a scrape rarely holds two); and
 `sigma^2 = sum(s^2 - phi v)/sum(v^2)` over blocks. An estimate d with the standard error e that luck alone
-gives it counts as `d z^2 / (1 + z^2)`, z = d/e: what so short a history cannot tell from nothing cannot be
+gives it counts as `d z^4 / (4 + z^4)`, z = d/e: what so short a history cannot tell from nothing cannot be
 told from nothing in a rollout of like length either, so to leave it out breaks no promise.
 """
 
@@ -29,6 +29,8 @@ MOST_BURST = 100.0
 MOST_SPREAD = 1.5  # above, the beta-binomial of a half-half split has no shape left
 LEAST_SPREAD = 0.001  # so that its shape is never divided by zero
 MORE_BURST, MORE_VARIANCE = 1.1, 1.44  # margins on what was learned; on sigma itself 20 %
+SURE = 1.645  # normal deviations: sigma of a history is above what is taken from it once in twenty
+PAIRED = 1.5  # blocks that each are in two pairs tell as much as so many times fewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +165,17 @@ def _variance(rows: list[tuple[float, float]], length: int, burst: float) -> flo
     alone = max(1.0, len(rows) / length)  # those that do not overlap
     found = max(0.0, sum(s * s - burst * v for s, v in rows) / weight)
     error = burst * math.sqrt(2 * len(rows) / alone / weight)
-    return MORE_VARIANCE * (1 + math.sqrt(2 / alone)) * _shrunk(found, error)
+    return MORE_VARIANCE * _surely(alone / PAIRED) * _shrunk(found, error)
+
+
+def _surely(freedom: float) -> float:
+    """How many times a variance found with so many degrees of freedom it may truly be: by the quantile of
+    chi-square (Wilson and Hilferty 1931)."""
+    part = 2 / (9 * freedom)
+    return max(1 - part - SURE * math.sqrt(part), 0.3) ** -3
 
 
 def _shrunk(found: float, error: float) -> float:
     """A number of at least 0, less what its error explains."""
-    square = found * found
-    return found * square / (square + error * error) if square > 0 else 0.0
+    fourth = found**4
+    return found * fourth / (fourth + 4 * error**4) if fourth > 0 else 0.0

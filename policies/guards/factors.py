@@ -1,0 +1,147 @@
+"""What the bets on durations expect of a slower version: how many times as many requests in each bucket.
+
+Each alternative gives every bucket a factor rho that does not fall from bucket to bucket, chosen from the
+past alone; `histogram` says why that makes the bets sound. No bet is made here.
+
+Steps: "`c` times as many beyond the bound that a share q of stable's past requests exceeded", for a longer
+tail. Shifts: "everything takes s times as long": rho is what stable's past would look like then, divided by
+what it looked like, made not to fall. Between two bounds the log odds of being faster are taken to be a
+monotone cubic in log time (Fritsch and Butland 1984): by a line, requests that lie in the middle of a bucket
+would seem to cross its bounds too soon. And one that is learned, so that a slowness of a shape that nobody
+thought of is found too: what the candidate's own requests until now came to, with `TRUST` requests added that
+are as stable's. Of all rho that do not fall it is the one most likely for them (isotonic regression, Barlow
+and others 1972), and its mean over stable's past is 1.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policies.guards.betting import Array
+
+TAILS: Array = np.array([0.5, 0.2, 0.05, 0.02, 0.005])  # shares of the past beyond a step's bound
+FACTORS: Array = np.array([1.5, 2.0, 4.0, 16.0])  # how many times as many of the candidate's beyond it
+LONGER: Array = np.exp2([0.125, 0.25, 0.5, 1.0])  # how many times as long everything takes
+REACH = 2.0  # a shift by one deviation multiplies the odds of the slowest twentieth by about e^2
+STEPPED, SHIFTED, LEARNED = 0.25, 0.5, 0.25  # of the mass, on a longer tail, a shift, what is learned
+TRUST = 300.0  # requests of the candidate after which her own durations count as much as stable's
+_STEPS = len(TAILS) * len(FACTORS)
+_FACTOR: Array = np.tile(FACTORS, len(TAILS))
+_LEVEL = np.repeat(np.arange(len(TAILS)), len(FACTORS))
+COUNT = _STEPS + len(LONGER) + 1
+KINDS = len(TAILS) + 1  # of information: beyond each bound, and on a shift
+KIND = np.concatenate([_LEVEL, np.full(len(LONGER) + 1, len(TAILS))])
+
+
+def _log_prior() -> Array:
+    """Of steps, and of shifts, an effect twice as large has half the mass."""
+    steps, shifts = 1 / _FACTOR, 1 / np.log2(LONGER)
+    parts = STEPPED * steps / steps.sum(), SHIFTED * shifts / shifts.sum(), np.array([LEARNED])
+    return np.log(np.concatenate(parts))
+
+
+LOG_PRIOR: Array = _log_prior()
+
+
+class Before(NamedTuple):
+    """Where each bound would have been for each of `LONGER`: the lower of two bounds, the way to the next.
+
+    A row per alternative; a place beyond the outer bounds lies on the line through the nearest two. `apart`:
+    how far each bound is from the next, in log time.
+    """
+
+    lower: NDArray[np.intp]
+    way: Array
+    apart: Array
+
+
+def before(bounds: Sequence[float]) -> Before:
+    """The same for every scrape of a router."""
+    edges = np.log(np.maximum(np.asarray(bounds, dtype=np.float64), 1e-9))
+    wanted, apart = edges - np.log(LONGER)[:, None], np.diff(edges)
+    if len(edges) < 2:
+        return Before(np.zeros(wanted.shape, dtype=np.intp), wanted - edges, apart)
+    lower = np.clip(np.searchsorted(edges, wanted, side="right") - 1, 0, len(edges) - 2)
+    return Before(lower, (wanted - edges[lower]) / apart[lower], apart)
+
+
+def _between(odds: Array, places: Before) -> Array:
+    """What the log odds of being faster are at these places: a cubic that rises as they do."""
+    way, low = places.way, odds[..., places.lower]
+    if odds.shape[-1] < 2:
+        return low + 2.0 * way  # of one bound alone nothing else is known
+    apart, rise = places.apart, np.diff(odds, axis=-1)
+    slope = rise / apart
+    one, other = 2 * apart[1:] + apart[:-1], apart[1:] + 2 * apart[:-1]
+    both = one * slope[..., 1:] + other * slope[..., :-1]
+    inner = (one + other) * slope[..., 1:] * slope[..., :-1] / np.maximum(both, 1e-300)
+    slopes = np.concatenate([slope[..., :1], inner, slope[..., -1:]], axis=-1)
+    rises, width = rise[..., places.lower], apart[places.lower]
+    left, right = slopes[..., places.lower] * width, slopes[..., places.lower + 1] * width
+    bent = (1 - way) * way * ((1 - way) * left - way * right)
+    return np.asarray(np.where(way < 0, low + way * rises, low + way * way * (3 - 2 * way) * rises + bent))
+
+
+def _rising(ratio: Array, middle: NDArray[np.intp]) -> Array:
+    """Made not to fall, from the middle bucket outwards: what is rare at the ends decides nothing else."""
+    place = np.arange(ratio.shape[-1])
+    above = np.maximum.accumulate(np.where(place >= middle, ratio, 0.0), axis=-1)
+    below = np.minimum.accumulate(np.where(place <= middle, ratio, np.inf)[..., ::-1], axis=-1)[..., ::-1]
+    return np.where(place >= middle, above, below)
+
+
+def _shifted(chance: Array, places: Before) -> Array:
+    """log rho of the alternatives in which everything takes longer."""
+    faster = np.minimum(np.cumsum(chance, axis=-1)[..., :-1], 1 - 1e-12)
+    odds = np.log(faster / (1 - faster))
+    then = 1 / (1 + np.exp(-_between(odds, places)))
+    ends = np.zeros((*then.shape[:-1], 1))
+    would = np.maximum(np.diff(np.concatenate([ends, then, ends + 1], axis=-1), axis=-1), 1e-15)
+    ratio = _rising(would / chance[..., None, :], (faster < 0.5).sum(axis=-1)[..., None, None])
+    return np.asarray(np.log(ratio) - np.log((chance[..., None, :] * ratio).sum(axis=-1))[..., None])
+
+
+def _isotonic(ratio: Array, weight: Array) -> Array:
+    """The ratios that do not fall and are nearest: each the greatest, over all buckets where a run may begin,
+    of the smallest mean of a run that reaches it."""
+    place = np.arange(ratio.shape[-1])
+    runs = place >= place[:, None]  # from the row's bucket to the column's
+    held, mass = _of_runs(weight * ratio), _of_runs(weight)
+    means = np.where(runs, held / np.where(runs, mass, 1.0), np.inf)
+    smallest = np.minimum.accumulate(means[..., ::-1], axis=-1)[..., ::-1]
+    return np.asarray(np.where(runs, smallest, 0.0).max(axis=-2))
+
+
+def _of_runs(parts: Array) -> Array:
+    sums = np.cumsum(parts, axis=-1)
+    return np.asarray(sums[..., None, :] - (sums - parts)[..., :, None])
+
+
+def _learned(chance: Array, own: Array) -> Array:
+    """log rho of the alternative that the candidate goes on as she did."""
+    trust = TRUST / (own.sum(axis=-1, keepdims=True) + TRUST)
+    ratio = own / chance * (trust / TRUST) + trust
+    return np.asarray(np.log(np.maximum(_isotonic(ratio, chance), 1e-12)))
+
+
+def log_factors(past: Array, own: Array, places: Before) -> tuple[Array, Array]:
+    """log rho by alternative and bucket, and the information on log odds in one request, by kind.
+
+    `past` and `own`: counts per bucket of stable and of the candidate until now.
+    """
+    buckets = past.shape[-1]
+    chance = (past + 1 / buckets) / (past.sum(axis=-1, keepdims=True) + 1)
+    tail = 1 - np.cumsum(chance, axis=-1)[..., :-1]
+    # The smallest bound with no more than this share beyond it; the last one where there is none.
+    below = tail[..., None, :] <= TAILS[:, None]
+    edge = np.where(below.any(axis=-1), below.argmax(axis=-1), buckets - 2)
+    beyond = np.arange(buckets) > edge[..., None]
+    share = (chance[..., None, :] * beyond).sum(axis=-1)
+    mean = np.log1p(share[..., _LEVEL] * (_FACTOR - 1))
+    steps = beyond[..., _LEVEL, :] * np.log(_FACTOR)[:, None] - mean[..., None]
+    shift = np.full((*share.shape[:-1], 1), 1 / REACH**2)
+    learned = _learned(chance, own)[..., None, :]
+    logs = np.concatenate([steps, _shifted(chance, places), learned], axis=-2)
+    return logs, np.concatenate([share * (1 - share), shift], axis=-1)
