@@ -5,11 +5,13 @@ import shutil
 import sys
 
 from policies import drifting, trust
+from policies.guards import coarse
 from policies.release import Target
 from policies.spec.declaration import Environment, GuardKind, Model, Strategy
 from policies.trust import Trust
 from service import clusters, keys, plugins, processes, sources, up
 from service.arrivals import connecting, watching
+from service.cli import blind
 from service.engine import newest, trusting
 from service.errors import StartError, StoreError
 from service.machine import installation, shim
@@ -18,6 +20,7 @@ from service.ports.connections import Source
 from service.ports.outcomes import PortError, Refused
 from service.ports.registries import ImageRegistry
 from service.settings import Settings
+from service.store.series import Series
 from service.store.states import model_of, target_of
 from service.store.store import Store
 
@@ -157,6 +160,7 @@ def _stored(chosen: Settings) -> list[Finding]:
         connected = [cluster.name for cluster in store.clusters()]
         models = [model_of(row) for row in store.models()]
         targets = [target_of(row, row.name) for row in store.targets()]
+        series = Series.open(chosen.store_url("series"))
     except (StartError, StoreError) as reason:
         return [Finding("store", ok=False, detail=str(reason), mend="look at the disk or the database")]
     found = [_source(chosen, source, models) for source in known]
@@ -164,8 +168,10 @@ def _stored(chosen: Settings) -> list[Finding]:
         found = [Finding("sources", ok=False, detail="nothing is connected", mend="segue connect git URL")]
     found += _rooms(known, models)
     given_up = Finding("work", not dead, f"{len(dead)} given up", "see why: segue events --failed")
+    blind_ones = _blind(series, models, targets)
     store.close()
-    return [*found, *drifts(targets), _dockerfiles(chosen, connected), given_up]
+    series.close()
+    return [*found, *drifts(targets), *blind_ones, _dockerfiles(chosen, connected), given_up]
 
 
 def drifts(targets: list[Target]) -> list[Finding]:
@@ -174,6 +180,15 @@ def drifts(targets: list[Target]) -> list[Finding]:
         Finding(f"target {one.name}", ok=False, detail=said, mend=drifting.following(one))
         for one in targets
         if (said := drifting.found(one))
+    ]
+
+
+def _blind(series: Series, models: list[Model], targets: list[Target]) -> list[Finding]:
+    """Latency guards that the buckets of the router hide something from."""
+    mend = "add the bound to the router's buckets, or guard a finer histogram of the model's by `query`"
+    return [
+        Finding(f"buckets {target}", ok=False, detail=coarse.words(found), mend=mend)
+        for target, found in blind.served(series, models, targets)
     ]
 
 
