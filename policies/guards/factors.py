@@ -39,7 +39,8 @@ def _log_prior() -> Array:
     """Of steps, and of shifts, an effect twice as large has half the mass."""
     steps, shifts = 1 / _FACTOR, 1 / np.log2(LONGER)
     parts = STEPPED * steps / steps.sum(), SHIFTED * shifts / shifts.sum(), np.array([LEARNED])
-    return np.log(np.concatenate(parts))
+    logs: Array = np.log(np.concatenate(parts))
+    return logs
 
 
 LOG_PRIOR: Array = _log_prior()
