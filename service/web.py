@@ -29,6 +29,7 @@ from service.problems import problem
 from service.reporting import data
 from service.showing import printed, views
 from service.showing.streams import Streams
+from service.sources import shown
 from service.store import recorded
 from service.store.series import Series
 from service.store.states import ENVIRONMENT, number_of, release_of, target_of, version_of
@@ -274,7 +275,7 @@ def _installation(api: Blueprint, parts: Parts) -> None:
     @api.get("/sources")
     def sources() -> Response:
         rows, following = web_answers.by_name(store.sources(), lambda row: row.name)
-        found = [{"name": s.name, "kind": s.kind, "url": s.url, "owns": list(s.owns)} for s in rows]
+        found = [{"name": s.name, "kind": s.kind, "url": shown(s), "owns": list(s.owns)} for s in rows]
         return web_answers.listed("after", following, sources=found)
 
     @api.get("/models")

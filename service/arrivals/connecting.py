@@ -64,7 +64,7 @@ def connect(settings: Settings, store: Store, source: Source, hooks: str) -> lis
             change.add_work(
                 Work(f"look:{source.name}", "declare", f"declare:{source.name}:{change.now}", source.name)
             )
-        change.record(f"source-{source.name}", "operator", "connected", {"url": source.url})
+        change.record(f"source-{source.name}", "operator", "connected", {"url": sources.shown(source)})
         return change.sources()
 
     sources.save(settings.home, tuple(store.decide(save)))

@@ -38,7 +38,7 @@ def connect(settings: Settings, store: Store, source: Source) -> list[str]:
 
     def save(change: Change) -> list[Source]:
         change.save_source(source)
-        change.record(f"source-{source.name}", "operator", "connected", {"url": source.url})
+        change.record(f"source-{source.name}", "operator", "connected", {"url": sources.shown(source)})
         return change.sources()
 
     sources.save(settings.home, tuple(store.decide(save)))

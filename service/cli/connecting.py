@@ -1,4 +1,4 @@
-"""`connect`, `cluster`, `token`, `signing-key`: who may tell Segue something, where it may act, as whom."""
+"""`connect`, `disconnect`, `cluster`, `signing-key`: who may tell Segue something, where it acts, as whom."""
 
 import os
 from dataclasses import replace
@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 import click
 
 from service import clusters, signing_key
-from service.arrivals import chats, connecting, receivers
+from service.arrivals import chats, connecting, disconnecting, receivers
 from service.cli.context import as_json, chosen, console, print_json
+from service.cli.storing import own_store
 from service.machine import installation
 from service.ports.connections import Cluster, Source, Subscription
 from service.settings import Settings
@@ -187,6 +188,29 @@ def _source_of(kind: str, url: str | None, name: str | None, owns: tuple[str, ..
 
 @click.command()
 @click.argument("name")
+@as_json
+def disconnect(name: str, *, wants_json: bool) -> None:
+    """Take a connection away: a source, chat, receiver or sender.
+
+    Nothing begins at it and nothing is told there any more, at once; of an organisation all its repositories
+    go with it. What came from it stays in the record, and what serves goes on serving. Its secrets stay
+    files, and a webhook that was set stays at the host: what is left to do is said.
+
+    \b
+      segue disconnect ops
+    """
+    settings = chosen()
+    with own_store() as store:
+        told = disconnecting.disconnect(settings, store, name)
+    if wants_json:
+        print_json({"name": name, "told": told})
+        return
+    for line in told:
+        console().print(line)
+
+
+@click.command()
+@click.argument("name")
 @click.option("--kubeconfig", type=click.Path(dir_okay=False), help="How to reach it. Default: $KUBECONFIG.")
 @click.option("--context", help="A context of the kubeconfig. Default: its current one.")
 @click.option("--in-cluster", is_flag=True, help="Segue runs in it: use the pod's service account.")
@@ -258,4 +282,4 @@ def own_key(*, replace: bool, wants_json: bool) -> None:
         click.echo(made.decode(), nl=False)
 
 
-COMMANDS = (connect, cluster, own_key)
+COMMANDS = (connect, disconnect, cluster, own_key)

@@ -15,7 +15,7 @@ from sqlalchemy import Table, delete, insert, null, select, update
 from policies.roles import Rights
 from service.identity import callers, people
 from service.identity import groups as provider_groups
-from service.identity.callers import Caller
+from service.identity.callers import OF_TOKEN, Caller
 from service.identity.tokens import digest_of, owner
 from service.store.change import Change
 from service.store.reading import Reading
@@ -119,9 +119,11 @@ def end(store: Store, secret: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A login that goes on: whose, since when, and when it was used last, to a minute."""
+    """A login that goes on: whose, since when, and when it was used last, to a minute. `holder` tells those
+    of a token from those by the provider, who may have its name."""
 
     name: str
+    holder: str
     since: float
     used: float
 
@@ -132,23 +134,28 @@ def all_open(read: Reading) -> list[Open]:
     rows = read.connection.execute(
         by_token.join(token, token.c.hash == session.c.token).where(~session.c.link)
     ).all()
-    theirs = [*rows, *read.connection.execute(select(login.c.name, login.c.used, login.c.until, null()))]
+    provided = read.connection.execute(select(login.c.name, login.c.used, login.c.until, null()))
+    theirs = [*((OF_TOKEN, *row) for row in rows), *(("", *row) for row in provided)]
     found = (
-        Open(name, until - LONGEST_SECONDS, used)
-        for name, used, until, expires in theirs
+        Open(name, of + name, until - LONGEST_SECONDS, used)
+        for of, name, used, until, expires in theirs
         if read.now < _end(until, used, expires)
     )
-    return sorted(found, key=lambda one: (one.name, one.since))
+    return sorted(found, key=lambda one: (one.name, one.holder, one.since))
 
 
-def end_all(store: Store, name: str, by: str) -> int:
-    """End all logins of somebody, and the links that would make more; how many logins there were."""
+def end_all(store: Store, holder: str, by: str) -> int:
+    """End all logins of a token, or of whom the provider named, and the links that would make more; how many
+    logins there were."""
+    name = holder.removeprefix(OF_TOKEN)
     with store.change() as change:
-        count = sum(one.name == name for one in all_open(change))
-        theirs = select(token.c.hash).where(token.c.name == name)
-        change.connection.execute(delete(session).where(session.c.token.in_(theirs)))
-        change.connection.execute(delete(login).where(login.c.name == name))
-        provider_groups.forget(change, name)
+        count = sum(one.holder == holder for one in all_open(change))
+        if holder.startswith(OF_TOKEN):
+            theirs = select(token.c.hash).where(token.c.name == name)
+            change.connection.execute(delete(session).where(session.c.token.in_(theirs)))
+        else:
+            change.connection.execute(delete(login).where(login.c.name == holder))
+            provider_groups.forget(change, name)
         if count:
             change.record(f"login-{name}", by, "logged out", {"logins": count})
         return count

@@ -238,6 +238,16 @@ def test_what_names_no_path_is_passed_on_to_nobody(start, models):
     assert not models[1].heard
 
 
+def test_what_a_connection_says_is_its_own_is_passed_on_to_nobody(start, models):
+    pod = start()
+    pod.take()  # whoever takes notes has come
+    asked = "GET /predict HTTP/1.1\r\nHost: a\r\nX-Hop: secret\r\nX-Kept: yes\r\nConnection: close, x-hop, host\r\n\r\n"
+    assert said_to(pod.users, asked.encode()).startswith(b"HTTP/1.1 200")
+    for model in models:
+        wait_until(lambda model=model: model.heard)
+        assert (model.heard["X-Hop"], model.heard["X-Kept"], model.heard["Host"]) == (None, "yes", "a")
+
+
 def test_it_is_ready_once_both_versions_were_reached_and_stays_so(start, models):
     away = f"http://127.0.0.1:{free_port()}"
     pod = start(candidate=away)
