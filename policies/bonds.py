@@ -16,7 +16,7 @@ LEAST_DIGEST = len("sha256:") + 12  # of a digest that people type
 MOST_KEPT = 5  # times that one release was asked for, of which is told what has changed
 _LONGEST = 80  # of a part that is told in full
 _MOST_TOLD = 4
-_ASIDE = frozenset({"when_newer", "tell", "freeze"})
+_ASIDE = frozenset({"when_newer", "tell", "freeze", "budget"})
 
 
 def bond(release: Release, step: str = "") -> Bond:

@@ -45,6 +45,11 @@ def named(text: str) -> Named | None:
     return None if found is None else Named(found["path"], found["zone"] or "", found["source"] or "")
 
 
+def fetched_name(called: str) -> str:
+    """Under which a calendar of the operator's is known: no file's name is like it."""
+    return f"@{called}"
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """An event. `first` and `length` are by the clock of its zone; `more` are further times, with their

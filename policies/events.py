@@ -11,7 +11,7 @@ from typing import Literal
 
 from policies.approvals import Approval
 from policies.evidence import Evidence
-from policies.spec.declaration import Approvals
+from policies.spec.declaration import Approvals, Budget
 
 ZERO_COMMIT = "0" * 40
 
@@ -279,10 +279,11 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class FreezeChanged:
-    """The protected branch says otherwise by now when nothing is released."""
+class HoldsChanged:
+    """The protected branch says otherwise by now when nothing is released: freezes, and an error budget."""
 
     freeze: tuple[str, ...]
+    budget: Budget | None
     at: float
 
 
@@ -353,7 +354,7 @@ ReleaseEvent = (
     | Waits
     | Seen
     | Drifted
-    | FreezeChanged
+    | HoldsChanged
     | Tick
     | TurnCame
     | Superseded

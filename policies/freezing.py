@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from policies import approving, settle
 from policies.effects import Effect, Wake
-from policies.events import FreezeChanged
+from policies.events import HoldsChanged
 from policies.release import Release, Target
 from policies.split import Decision
 from policies.windows import Frozen
@@ -26,6 +26,12 @@ def wait(release: Release, target: Target, freeze: Frozen) -> Decision:
     return Decision(release, target, (*wakes, *settle.announce(release)))
 
 
-def changed(release: Release, target: Target, event: FreezeChanged) -> Decision:
+def changed(release: Release, target: Target, event: HoldsChanged) -> Decision:
     """What holds it is what the protected branch says now. Whether it goes on the next event tells."""
-    return Decision(replace(release, environment=replace(release.environment, freeze=event.freeze)), target)
+    environment = replace(release.environment, freeze=event.freeze, budget=event.budget)
+    return Decision(replace(release, environment=environment), target)
+
+
+def holds(release: Release) -> bool:
+    """Whether a freeze, or a spent budget, is what it waits for."""
+    return release.waits.startswith(("the freeze ", "the error budget "))

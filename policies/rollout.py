@@ -17,7 +17,7 @@ from policies.events import (
     Drifted,
     EffectFailed,
     EvidenceChanged,
-    FreezeChanged,
+    HoldsChanged,
     Overtaken,
     ReleaseEvent,
     Superseded,
@@ -54,7 +54,7 @@ def advance(
     """
     if release.final or (release.phase in HOLDING and target.holder != release.name):
         return Decision(release, target)
-    if isinstance(event, FreezeChanged):
+    if isinstance(event, HoldsChanged):
         return freezing.changed(release, target, event)
     if release.only_watched and release.phase in HOLDING:
         return observing.advance(release, target, event)

@@ -74,6 +74,7 @@ class Settings:
     openlineage: str | None = None  # SEGUE_OPENLINEAGE: where run events are posted
     freeze: tuple[str, ...] = ()  # SEGUE_FREEZE: windows in which nothing begins or gets more traffic
 
+    calendars: tuple[tuple[str, str], ...] = ()  # SEGUE_CALENDARS: names, and where their files are fetched
     version_notes: str = "all"  # SEGUE_VERSION_NOTES: what is written to registered versions: all, tags, none
 
     oidc_issuer: str | None = None  # SEGUE_OIDC_ISSUER: the provider that people log in to the page by
@@ -91,7 +92,8 @@ class Settings:
     @property
     def limits(self) -> Limits:
         """How many rollouts may be on at once, and when none goes on."""
-        return Limits(self.most_per_model, self.most_per_cluster, self.freeze)
+        names = tuple(name for name, _ in self.calendars)
+        return Limits(self.most_per_model, self.most_per_cluster, self.freeze, names)
 
     def secret(self, name: str) -> bytes | None:
         """The secret of that name, or None where none was made."""
@@ -145,6 +147,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         checkpoint_seconds=_number(environ, "SEGUE_CHECKPOINT_SECONDS", default.checkpoint_seconds),
         openlineage=_openlineage(environ),
         freeze=_windows(environ, "SEGUE_FREEZE"),
+        calendars=_calendars(environ, "SEGUE_CALENDARS"),
         version_notes=_version_notes(environ, default.version_notes),
         oidc_issuer=_address(environ, "SEGUE_OIDC_ISSUER", WEB, "https://login.example/realms/ml"),
         oidc_client=environ.get("SEGUE_OIDC_CLIENT") or None,
@@ -200,6 +203,7 @@ def written(settings: Settings) -> dict[str, str]:
         "SEGUE_CHECKPOINT_SECONDS": str(settings.checkpoint_seconds),
         "SEGUE_OPENLINEAGE": settings.openlineage or "",
         "SEGUE_FREEZE": "; ".join(settings.freeze),
+        "SEGUE_CALENDARS": "; ".join(f"{name}={url}" if url else name for name, url in settings.calendars),
         "SEGUE_VERSION_NOTES": settings.version_notes,
         "SEGUE_OIDC_ISSUER": settings.oidc_issuer or "",
         "SEGUE_OIDC_CLIENT": settings.oidc_client or "",
@@ -248,6 +252,27 @@ def _windows(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     except NoWindow as error:
         wanted = "windows with `;` between them, such as Fri 16:00 - Mon 08:00 Europe/Berlin"
         raise SettingsError(f"{name} is {environ[name]!r}, which {error}; write {wanted}") from None
+
+
+def _calendars(environ: Mapping[str, str], name: str) -> tuple[tuple[str, str], ...]:
+    """Names and addresses; of a name alone the address is a secret, which is read when it is needed."""
+    told = [text.partition("=") for text in environ.get(name, "").split(";") if text.strip()]
+    found = tuple((called.strip(), url.strip()) for called, _, url in told)
+    for called, url in found:
+        if re.fullmatch(r"[a-z0-9_-]{1,64}", called) is None or [one for one, _ in found].count(called) > 1:
+            wanted = "a name of its own for each, of small letters, digits, - and _: ops=https://host/ops.ics"
+            raise SettingsError(f"{name} has {called!r}; write {wanted}")
+        if url:
+            _check_bare(name, url, f"calendar-{called}")
+            check_calendar(name, url)
+    return found
+
+
+def check_calendar(name: str, url: str) -> None:
+    """Raise `SettingsError` where a calendar's address is none: what is read could be changed on its way."""
+    parts = urlsplit(url)
+    if not (parts.hostname and (parts.scheme == "https" or parts.hostname in HERE)):
+        raise SettingsError(f"{name} has an address that does not begin with https://")
 
 
 def _check_provider(found: Settings) -> None:

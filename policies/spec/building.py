@@ -8,6 +8,7 @@ from policies.spec import grpc_calls
 from policies.spec.declaration import (
     WARM_UP,
     Approvals,
+    Budget,
     Comparison,
     Environment,
     Evaluate,
@@ -103,7 +104,13 @@ def environment(name: str, values: Values, *, batch: bool) -> Environment:
         freeze=values.get("freeze", ()),
         when_drifted=WhenDrifted(values["when_drifted"]),
         tell=values.get("tell", ()),
+        budget=_budget(values["budget"]) if "budget" in values else None,
     )
+
+
+def _budget(written: Values) -> Budget:
+    given = {**dict(defaults_of(Section.BUDGET)), **written}
+    return Budget(str(given["query"]), given.get("from"), given["least"])
 
 
 def _shadow(written: Values) -> Shadow:

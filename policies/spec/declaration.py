@@ -290,6 +290,16 @@ class Approvals:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """`budget: {query: slo:error_budget:ratio, least: 0%}`: what is left of an error budget, as a share, by
+    a gauge of a metric source (None: the only one). Releases are held while `least`, or less, is left."""
+
+    query: str
+    source: str | None = None
+    least: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Shadow:
     """`shadow: {for: 10m, answer: predictions.0}`: with `strategy: shadow`.
 
@@ -340,6 +350,7 @@ class Environment:
     freeze: tuple[str, ...] = field(default=(), metadata=LATER)  # windows: see `policies.windows`
     when_drifted: WhenDrifted = field(default=WhenDrifted.HOLD, metadata=LATER)
     tell: tuple[str, ...] = field(default=(), metadata=LATER)  # rooms, such as slack:#ml-release
+    budget: Budget | None = field(default=None, metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,6 +200,28 @@ _ROLL = (
         note="never",
     ),
     Key(
+        "budget",
+        _ROLLOUT,
+        Block(Section.BUDGET),
+        "An error budget; while it is spent nothing begins or gets more traffic. Going back never waits.",
+        note="none",
+        merges=True,
+    ),
+    Key(
+        "query",
+        (Section.BUDGET,),
+        Plain(forms.QUERY),
+        "A gauge of a Prometheus that says what is left of the budget, 1 for all of it.",
+    ),
+    Key(
+        "from",
+        (Section.BUDGET,),
+        Plain(forms.SOURCE),
+        "The Prometheus, as `segue connect` named it.",
+        note="the only metric source",
+    ),
+    Key("least", (Section.BUDGET,), Plain(amounts.SHARE), "Held while so much, or less, is left.", "0%"),
+    Key(
         "tell",
         _ROLLOUT,
         Many(Plain(forms.CHANNEL), 20, single=True),

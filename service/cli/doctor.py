@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 
-from policies import drifting, trust
+from policies import calendars, drifting, trust
 from policies.guards import coarse
 from policies.release import Target
 from policies.spec.declaration import Environment, GuardKind, Model, Strategy
@@ -20,11 +20,14 @@ from service.ports.connections import Source
 from service.ports.outcomes import PortError, Refused
 from service.ports.registries import ImageRegistry
 from service.settings import Settings
+from service.store import calendars as stored_calendars
+from service.store.calendars import Calendar
 from service.store.series import Series
 from service.store.states import model_of, target_of
 from service.store.store import Store
 
 LEAST_FREE = 1 << 30
+OLD_CALENDAR = 86_400.0  # seconds
 
 
 def examine(settings: Settings) -> list[Finding]:
@@ -166,12 +169,30 @@ def _stored(chosen: Settings) -> list[Finding]:
     found = [_source(chosen, source, models) for source in known]
     if not known:
         found = [Finding("sources", ok=False, detail="nothing is connected", mend="segue connect git URL")]
-    found += _rooms(known, models)
+    found += [*_rooms(known, models), *_calendars(chosen, store)]
     given_up = Finding("work", not dead, f"{len(dead)} given up", "see why: segue events --failed")
     blind_ones = _blind(series, models, targets)
     store.close()
     series.close()
     return [*found, *drifts(targets), *blind_ones, _dockerfiles(chosen, connected), given_up]
+
+
+def _calendars(chosen: Settings, store: Store) -> list[Finding]:
+    """When the operator's calendars were read last: what is old may miss what was entered since."""
+    names = {calendars.fetched_name(called): called for called, _ in chosen.calendars}
+    with store.read() as read:
+        known, now = stored_calendars.fetched(read, list(names)), read.now
+    return [_calendar(called, known.get(name), now) for name, called in names.items()]
+
+
+def _calendar(called: str, known: Calendar | None, now: float) -> Finding:
+    trouble = f": {known.trouble}" if known is not None and known.trouble else ""
+    if known is None or known.fetched is None:
+        told = f"never read, so nothing is released{trouble}"
+    else:
+        told = f"read {(now - known.fetched) / 86_400:.1f} days ago{trouble}"
+    fine = known is not None and known.fetched is not None and now - known.fetched < OLD_CALENDAR
+    return Finding(f"calendar {called}", fine, told, "look at SEGUE_CALENDARS, and at the server that has it")
 
 
 def drifts(targets: list[Target]) -> list[Finding]:

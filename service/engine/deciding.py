@@ -193,8 +193,8 @@ class Deciding:
         return self.release_event(release.name, pause)
 
     def _freeze(self, release: Release, event: ReleaseEvent) -> Frozen | None:
-        """Until when the policy's or the operator's freeze holds it."""
-        return freezes.of(self.change, release.environment, event.at)
+        """What holds it, by the policy's freeze or error budget, or by the operator's freeze."""
+        return freezes.of(self.change, release, event.at)
 
     def _ahead(self, release: Release, target: Target, event: ReleaseEvent) -> str:
         """What takes the target before the release may, where this event could let it have it; or ""."""

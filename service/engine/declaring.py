@@ -137,6 +137,8 @@ def keep(
     holding.learn(deciding, source, files)
     for model in models:
         holding.follow(deciding, model)
+    if any(one.budget is not None for model in models for one in model.environments):
+        holding.ask_budgets(change, f"{source}:{commit}")
 
 
 def _learn_tags(

@@ -36,7 +36,9 @@ def held_as_now(read: Reading, release: Release) -> Release:
     rules = None if row is None else model_of(row).environment(release.environment.name)
     if rules is None:
         return release
-    return replace(release, environment=replace(release.environment, freeze=rules.freeze))
+    return replace(
+        release, environment=replace(release.environment, freeze=rules.freeze, budget=rules.budget)
+    )
 
 
 def _gated(model: Model, known: Model) -> Evaluate | None:
@@ -60,4 +62,5 @@ def _ruled(environment: Environment, known: Model) -> Environment:
         when_newer=rules.when_newer,
         mode=rules.mode,
         freeze=rules.freeze,
+        budget=rules.budget,
     )

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import structlog
 
-from policies import approvals, approving, bonds
+from policies import approvals, approving, bonds, freezing
 from policies.approvals import OVERRIDE_SECONDS
 from policies.events import Command
 from policies.release import HOLDING, Phase, Release
@@ -111,7 +111,7 @@ def _unchanged(release: Release, command: Command) -> str:
         now, since = release.plan[:19], bonds.since(release, command.digest or "")
         why = f" ({since})" if since else ""
         return f"you saw {command.digest}, and {now} waits now{why}; look again: segue show {release.name}"
-    if command.verb == "promote" and release.waits.startswith("the freeze"):
+    if command.verb == "promote" and freezing.holds(release):
         return f"{release.name} waits for {release.waits}; nothing changed"
     if release.only_watched and release.phase in HOLDING:
         return f"{release.name} is only watched: whoever shifts its traffic decides; nothing changed"

@@ -1,9 +1,9 @@
 """Calendar files as the store holds them: their text, and when their events take place."""
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import ColumnElement, delete, insert, select
 
 from policies.calendars import Span
 from service.store.change import Change
@@ -13,12 +13,17 @@ from service.store.tables import calendar
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """A file under the name that a freeze gives it; its `spans` are all that begin before `until`."""
+    """A file under the name that a freeze gives it; its `spans` are all that begin before `until`, 0 where
+    nothing could be read yet. Of one that is fetched: when that last went well, the mark of what came, and
+    why it does not go now."""
 
     name: str
     text: str
     spans: tuple[Span, ...]
     until: float
+    fetched: float | None = None
+    mark: str | None = None
+    trouble: str | None = None
 
 
 def spans(read: Reading, names: Sequence[str], at: float) -> dict[str, tuple[Span, ...]]:
@@ -30,18 +35,24 @@ def spans(read: Reading, names: Sequence[str], at: float) -> dict[str, tuple[Spa
 
 
 def ending(read: Reading, before: float) -> list[Calendar]:
-    """Those of which nothing is known beyond that moment."""
-    rows = read.connection.execute(
-        select(calendar).where(calendar.c.until < before).order_by(calendar.c.name)
-    )
-    return [Calendar(row.name, row.text, tuple(Span(*one) for one in row.spans), row.until) for row in rows]
+    """Those of which something is known, but not beyond that moment."""
+    return _those(read, (calendar.c.until < before) & (calendar.c.until > 0))
+
+
+def fetched(read: Reading, names: Sequence[str]) -> dict[str, Calendar]:
+    """Those of these names of which anything is known, or why nothing is."""
+    return {one.name: one for one in _those(read, calendar.c.name.in_(names))}
+
+
+def _those(read: Reading, which: ColumnElement[bool]) -> list[Calendar]:
+    rows = read.connection.execute(select(calendar).where(which).order_by(calendar.c.name)).mappings()
+    return [Calendar(**{**row, "spans": tuple(Span(*one) for one in row["spans"])}) for row in rows]
 
 
 def save(change: Change, new: Calendar) -> None:
     """Store it in place of what was known under its name."""
     change.connection.execute(delete(calendar).where(calendar.c.name == new.name))
-    listed = [list(astuple(one)) for one in new.spans]
-    values = {"name": new.name, "text": new.text, "spans": listed, "until": new.until}
+    values = {**asdict(new), "spans": [list(astuple(one)) for one in new.spans]}
     change.connection.execute(insert(calendar).values(values))
 
 

@@ -232,6 +232,10 @@ calendar = Table(
     Column("text", Text, nullable=False),
     Column("spans", _JSON, nullable=False),
     Column("until", Double, nullable=False),  # beyond which `spans` say nothing
+    # Of those that are fetched: when that last went well, the mark of what came, and why it does not go now.
+    Column("fetched", Double),
+    Column("mark", Text),
+    Column("trouble", Text),
 )
 
 # The groups in which the provider of identities said somebody is, when they logged in last.
@@ -241,6 +245,17 @@ provided = Table(
     Column("name", Text, primary_key=True),  # oidc:ann, in small letters
     Column("groups", _JSON, nullable=False),
     Column("at", Double, nullable=False),
+)
+
+# What was left of a target's error budget when its metric source told it last.
+budget = Table(
+    "budget",
+    ENGINE,
+    Column("target", Text, primary_key=True),
+    Column("left", Double),
+    Column("at", Double, nullable=False),
+    Column("since", Double, nullable=False),
+    Column("trouble", Text, nullable=False),
 )
 
 answer = Table(

@@ -58,7 +58,8 @@ patience: 1h
 when_undecided: ask
 when_newer: serialize
 when_drifted: repair
-freeze: [Fri 16:00 - Mon 08:00 Europe/Berlin, "22:00 - 06:00"]
+freeze: [Fri 16:00 - Mon 08:00 Europe/Berlin, "22:00 - 06:00", ops/holidays.ics Europe/Berlin]
+budget: {query: 'left{service="wine"}', from: prom, least: 10%}
 tell: ["slack:#ml-all", "mattermost:#ml"]
 mode: act
 approvals: {count: 1, from: [ann, "@acme/leads"], in: "slack:#ml", expires: 1d}
