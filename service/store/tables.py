@@ -221,6 +221,8 @@ login = Table(
     Column("groups", _JSON, nullable=False),
     Column("used", Double, nullable=False),
     Column("until", Double, nullable=False),
+    Column("subject", Text),  # the provider's ids of person and session, by which it logs them out
+    Column("session", Text),
     Index("login_by_end", "until"),
 )
 

@@ -4,6 +4,7 @@ import threading
 
 from policies.roles import grant
 from service.identity import callers, sessions, tokens
+from service.ports.identity import Identity
 
 
 def test_a_link_becomes_a_session_that_ends(store):
@@ -25,10 +26,10 @@ def test_a_token_becomes_a_session_and_a_wrong_one_none(store):
 
 
 def test_a_login_by_a_provider_lasts_as_one_by_a_token_and_does_what_its_groups_may_now(store, clock):
-    assert sessions.begin_for(store, "oidc:ann", ["ml", "ops"]) is None
+    assert sessions.begin_for(store, "oidc:ann", Identity("ann", ("ml", "ops"), "id-ann")) is None
     with store.change() as change:
         callers.give(change, "@ops", grant("operator", "*/staging"), "segue")
-    session = sessions.begin_for(store, "oidc:ann", ["ml", "ops"])
+    session = sessions.begin_for(store, "oidc:ann", Identity("ann", ("ml", "ops"), "id-ann"))
     visitor = sessions.visitor(store, session)
     assert visitor.caller.holders == ("oidc:ann", "@ml", "@ops")
     assert str(visitor.rights) == "operator on */staging"

@@ -7,6 +7,7 @@ from sqlalchemy import event
 
 from policies import roles
 from service.identity import callers, sessions, tokens
+from service.ports.identity import Identity
 from tests.scenarios.conftest import World
 from tests.visiting import Visitor, words
 
@@ -80,7 +81,9 @@ def test_who_came_by_a_provider_has_no_token_and_is_told_how_to_get_one(world):
     with world.store.change() as change:
         callers.give(change, "oidc:una", roles.grant("viewer", "*"), "segue")
     visitor = Visitor(world, "vic")
-    visitor.client.set_cookie("segue-page", sessions.begin_for(world.store, "oidc:una", ()), path="/-/")
+    visitor.client.set_cookie(
+        "segue-page", sessions.begin_for(world.store, "oidc:una", Identity("una", (), "id-una")), path="/-/"
+    )
     told = visitor.text("/-/tokens")
     assert "have no token" in told
     assert "oidc:una 1 login" in told
