@@ -38,7 +38,7 @@ def _log_prior() -> Array:
     """A shift twice as large needs a quarter of the requests, and has a quarter of the mass."""
     shifts = 1 / np.log2(LONGER) ** 2
     parts = np.full(len(PARTS), PARTLY / len(PARTS))
-    return np.log(np.concatenate([SHIFTED * shifts / shifts.sum(), parts, [LEARNED]]))
+    return np.asarray(np.log(np.concatenate([SHIFTED * shifts / shifts.sum(), parts, [LEARNED]])))
 
 
 LOG_PRIOR: Array = _log_prior()
