@@ -3,14 +3,16 @@
 Each alternative gives every bucket a factor rho that does not fall from bucket to bucket, chosen from the
 past alone; `histogram` says why that makes the bets sound. No bet is made here.
 
-Steps: "`c` times as many beyond the bound that a share q of stable's past requests exceeded", for a longer
-tail. Shifts: "everything takes s times as long": rho is what stable's past would look like then, divided by
-what it looked like, made not to fall. Between two bounds the log odds of being faster are taken to be a
-monotone cubic in log time (Fritsch and Butland 1984): by a line, requests that lie in the middle of a bucket
-would seem to cross its bounds too soon. And one that is learned, so that a slowness of a shape that nobody
-thought of is found too: what the candidate's own requests until now came to, with `TRUST` requests added that
-are as stable's. Of all rho that do not fall it is the one most likely for them (isotonic regression, Barlow
-and others 1972), and its mean over stable's past is 1.
+Written alternatives: "everything takes s times as long", and "a part of the requests takes s times as long",
+for a longer tail. rho is what stable's past would look like then, divided by what it looked like, made not to
+fall. Between two bounds the log odds of being faster are taken to be a monotone cubic in log time (Fritsch
+and Butland 1984): by a line, requests that lie in the middle of a bucket would seem to cross its bounds too
+soon.
+
+And one is learned, so that a slowness of a shape that nobody thought of is found too: what the candidate's
+own requests until now came to, with `TRUST` requests added that are as stable's. Of all rho that do not fall
+it is the one most likely for them (isotonic regression, Barlow and others 1972); its mean over stable's past
+is 1.
 """
 
 from collections.abc import Sequence
@@ -21,36 +23,32 @@ from numpy.typing import NDArray
 
 from policies.guards.betting import Array
 
-TAILS: Array = np.array([0.5, 0.2, 0.05, 0.02, 0.005])  # shares of the past beyond a step's bound
-FACTORS: Array = np.array([1.5, 2.0, 4.0, 16.0])  # how many times as many of the candidate's beyond it
 LONGER: Array = np.exp2([0.125, 0.25, 0.5, 1.0])  # how many times as long everything takes
-REACH = 2.0  # a shift by one deviation multiplies the odds of the slowest twentieth by about e^2
-STEPPED, SHIFTED, LEARNED = 0.25, 0.5, 0.25  # of the mass, on a longer tail, a shift, what is learned
+PARTS: Array = np.repeat([1 / 4, 1 / 16, 1 / 64], 3)  # of the requests ...
+STRETCH: Array = np.tile([1.5, 3.0, 9.0], 3)  # ... take so many times as long
+SHIFTED, PARTLY, LEARNED = 0.6, 0.2, 0.2  # how the mass is dealt
 TRUST = 300.0  # requests of the candidate after which her own durations count as much as stable's
-_STEPS = len(TAILS) * len(FACTORS)
-_FACTOR: Array = np.tile(FACTORS, len(TAILS))
-_LEVEL = np.repeat(np.arange(len(TAILS)), len(FACTORS))
-COUNT = _STEPS + len(LONGER) + 1
-KINDS = len(TAILS) + 1  # of information: beyond each bound, and on a shift
-KIND = np.concatenate([_LEVEL, np.full(len(LONGER) + 1, len(TAILS))])
+REACH = 2.0  # a shift by one deviation multiplies the odds of the slowest twentieth by about e^2
+COUNT = len(LONGER) + len(PARTS) + 1
+_PART: Array = np.concatenate([np.ones(len(LONGER)), PARTS])
+_TIMES: Array = np.concatenate([LONGER, STRETCH])
 
 
 def _log_prior() -> Array:
-    """Of steps, and of shifts, an effect twice as large has half the mass."""
-    steps, shifts = 1 / _FACTOR, 1 / np.log2(LONGER)
-    parts = STEPPED * steps / steps.sum(), SHIFTED * shifts / shifts.sum(), np.array([LEARNED])
-    logs: Array = np.log(np.concatenate(parts))
-    return logs
+    """A shift twice as large needs a quarter of the requests, and has a quarter of the mass."""
+    shifts = 1 / np.log2(LONGER) ** 2
+    parts = np.full(len(PARTS), PARTLY / len(PARTS))
+    return np.asarray(np.log(np.concatenate([SHIFTED * shifts / shifts.sum(), parts, [LEARNED]])))
 
 
 LOG_PRIOR: Array = _log_prior()
 
 
 class Before(NamedTuple):
-    """Where each bound would have been for each of `LONGER`: the lower of two bounds, the way to the next.
+    """Where each bound would have been, by written alternative: the lower of two bounds, the way to the next.
 
-    A row per alternative; a place beyond the outer bounds lies on the line through the nearest two. `apart`:
-    how far each bound is from the next, in log time.
+    A place beyond the outer bounds lies on the line through the nearest two. `apart`: how far each bound is
+    from the next, in log time.
     """
 
     lower: NDArray[np.intp]
@@ -61,7 +59,7 @@ class Before(NamedTuple):
 def before(bounds: Sequence[float]) -> Before:
     """The same for every scrape of a router."""
     edges = np.log(np.maximum(np.asarray(bounds, dtype=np.float64), 1e-9))
-    wanted, apart = edges - np.log(LONGER)[:, None], np.diff(edges)
+    wanted, apart = edges - np.log(_TIMES)[:, None], np.diff(edges)
     if len(edges) < 2:
         return Before(np.zeros(wanted.shape, dtype=np.intp), wanted - edges, apart)
     lower = np.clip(np.searchsorted(edges, wanted, side="right") - 1, 0, len(edges) - 2)
@@ -93,14 +91,15 @@ def _rising(ratio: Array, middle: NDArray[np.intp]) -> Array:
     return np.where(place >= middle, above, below)
 
 
-def _shifted(chance: Array, places: Before) -> Array:
-    """log rho of the alternatives in which everything takes longer."""
+def _written(chance: Array, places: Before) -> Array:
+    """log rho of the alternatives in which everything, or a part of the requests, takes longer."""
     faster = np.minimum(np.cumsum(chance, axis=-1)[..., :-1], 1 - 1e-12)
     odds = np.log(faster / (1 - faster))
     then = 1 / (1 + np.exp(-_between(odds, places)))
     ends = np.zeros((*then.shape[:-1], 1))
     would = np.maximum(np.diff(np.concatenate([ends, then, ends + 1], axis=-1), axis=-1), 1e-15)
-    ratio = _rising(would / chance[..., None, :], (faster < 0.5).sum(axis=-1)[..., None, None])
+    ratio = 1 - _PART[:, None] + _PART[:, None] * would / chance[..., None, :]
+    ratio = _rising(ratio, (faster < 0.5).sum(axis=-1)[..., None, None])
     return np.asarray(np.log(ratio) - np.log((chance[..., None, :] * ratio).sum(axis=-1))[..., None])
 
 
@@ -128,21 +127,19 @@ def _learned(chance: Array, own: Array) -> Array:
 
 
 def log_factors(past: Array, own: Array, places: Before) -> tuple[Array, Array]:
-    """log rho by alternative and bucket, and the information on log odds in one request, by kind.
+    """log rho by alternative and bucket, and by alternative what one request tells of a version's luck.
 
     `past` and `own`: counts per bucket of stable and of the candidate until now.
     """
-    buckets = past.shape[-1]
-    chance = (past + 1 / buckets) / (past.sum(axis=-1, keepdims=True) + 1)
-    tail = 1 - np.cumsum(chance, axis=-1)[..., :-1]
-    # The smallest bound with no more than this share beyond it; the last one where there is none.
-    below = tail[..., None, :] <= TAILS[:, None]
-    edge = np.where(below.any(axis=-1), below.argmax(axis=-1), buckets - 2)
-    beyond = np.arange(buckets) > edge[..., None]
-    share = (chance[..., None, :] * beyond).sum(axis=-1)
-    mean = np.log1p(share[..., _LEVEL] * (_FACTOR - 1))
-    steps = beyond[..., _LEVEL, :] * np.log(_FACTOR)[:, None] - mean[..., None]
-    shift = np.full((*share.shape[:-1], 1), 1 / REACH**2)
-    learned = _learned(chance, own)[..., None, :]
-    logs = np.concatenate([steps, _shifted(chance, places), learned], axis=-2)
-    return logs, np.concatenate([share * (1 - share), shift], axis=-1)
+    chance = (past + 1 / past.shape[-1]) / (past.sum(axis=-1, keepdims=True) + 1)
+    logs = np.concatenate([_written(chance, places), _learned(chance, own)[..., None, :]], axis=-2)
+    return logs, _information(chance, logs)
+
+
+def _information(chance: Array, logs: Array) -> Array:
+    """Luck that shifts everything is taken for harm the more, the more a bet is like one on a small shift."""
+    chance = chance[..., None, :]
+    apart = logs - (chance * logs).sum(axis=-1, keepdims=True)
+    square = (chance * apart * apart).sum(axis=-1)
+    alike = (chance * apart * apart[..., :1, :]).sum(axis=-1)
+    return np.asarray(alike * alike / np.maximum(square * square[..., :1], 1e-300) / REACH**2)

@@ -34,7 +34,7 @@ from numpy.typing import ArrayLike
 
 from policies.guards import betting, increment
 from policies.guards.betting import Array
-from policies.guards.factors import COUNT, KIND, KINDS, LOG_PRIOR, Before, before, log_factors
+from policies.guards.factors import COUNT, LOG_PRIOR, Before, before, log_factors
 from policies.guards.increment import Arm
 from policies.guards.noise import Noise
 
@@ -46,7 +46,7 @@ class Track(NamedTuple):
     """The guard as arrays of any leading shape, last axis the alternatives (`past` of stable and the
     candidate's `own`: the buckets).
 
-    `block`: each alternative's log gain in the open block; `information`: what it knows of log odds, by kind.
+    `block`: each alternative's log gain in the open block; `information`: what was there to be known of luck.
     """
 
     bets: Array
@@ -68,7 +68,7 @@ class HistogramState:
 
     bets: tuple[float, ...]
     block: tuple[float, ...] = (0.0,) * COUNT
-    information: tuple[float, ...] = (0.0,) * KINDS
+    information: tuple[float, ...] = (0.0,) * COUNT
     past: tuple[float, ...] = ()
     own: tuple[float, ...] = ()
     opened: float = 0.0
@@ -99,7 +99,7 @@ def start_track(shape: tuple[int, ...], buckets: int) -> Track:
     """Fresh guards for as many rollouts as the shape holds."""
     zeros, none, counts = np.zeros(shape), np.zeros((*shape, COUNT)), np.zeros((*shape, buckets))
     bets = none + math.log(betting.AT_ONCE)
-    return Track(bets, none, np.zeros((*shape, KINDS)), counts, counts, zeros, zeros)
+    return Track(bets, none, none, counts, counts, zeros, zeros)
 
 
 def moved(bounds: Sequence[float], worse_by: float) -> list[int]:
@@ -140,7 +140,7 @@ def advance(
     gained, informed = (np.where(fresh, 0.0, part) for part in (track.block, track.information))
     information = informed + (k.sum(axis=-1) * share * (1 - share))[..., None] * known
     known_by = (noise.burst + noise.spread * noise.spread * part for part in (informed, information))
-    before, now = ((1 / part)[..., KIND] for part in known_by)
+    before, now = (1 / part for part in known_by)
     counts = (won - paid) * now + np.minimum(gained * (now - before), 0.0)
     block = gained + (won - paid)
     after = track.seconds + seconds
@@ -200,16 +200,21 @@ def update(
 
 
 def _track(state: HistogramState, buckets: int) -> Track:
-    """Of older code, too: an alternative that it did not know has no capital from before."""
     past, own = (row if len(row) == buckets else (0.0,) * buckets for row in (state.past, state.own))
-    known = state.information if len(state.information) == KINDS else (0.0,) * KINDS
-    missing = COUNT - len(state.bets)
+    known = state if len(state.bets) == COUNT else _dealt(state)
     return Track(
-        betting.array((*state.bets, *(-math.inf,) * missing)),
-        betting.array((*state.block, *(0.0,) * missing)),
-        betting.array(known),
+        betting.array(known.bets),
+        betting.array(known.block),
+        betting.array(known.information),
         betting.array(past),
         betting.array(own),
         betting.array(state.opened),
         betting.array(state.seconds),
     )
+
+
+def _dealt(state: HistogramState) -> HistogramState:
+    """A state of older code, which had other alternatives: what they won is dealt anew, and no more."""
+    kept = math.log1p(-float(betting.spent(betting.array(state.seconds))))
+    won = state.log_e + math.log(max(-math.expm1(kept - state.log_e), 1e-300))
+    return HistogramState((won,) * COUNT)

@@ -11,7 +11,7 @@ Moments: with k bad events in both arms, x of them in one that had the share w o
 `s = x - k w` and `v = k w (1 - w)`: `phi = sum(s^2)/sum(v)` over scrapes, which weights a scrape by
 its information (a mean of s^2/v would miss bursts where a scrape rarely holds two); and
 `sigma^2 = sum(s^2 - phi v)/sum(v^2)` over blocks. An estimate d with the standard error e that luck alone
-gives it counts as `d z^4 / (4 + z^4)`, z = d/e: what so short a history cannot tell from nothing cannot be
+gives it counts as `d z^4 / (16 + z^4)`, z = d/e: what so short a history cannot tell from nothing cannot be
 told from nothing in a rollout of like length either, so to leave it out breaks no promise.
 """
 
@@ -178,4 +178,4 @@ def _surely(freedom: float) -> float:
 def _shrunk(found: float, error: float) -> float:
     """A number of at least 0, less what its error explains."""
     fourth = found**4
-    return found * fourth / (fourth + 4 * error**4) if fourth > 0 else 0.0
+    return found * fourth / (fourth + 16 * error**4) if fourth > 0 else 0.0
