@@ -109,7 +109,13 @@ def environment(name: str, values: Values, *, batch: bool) -> Environment:
 def _shadow(written: Values) -> Shadow:
     given = {**dict(defaults_of(Section.SHADOW)), **written}
     return Shadow(
-        given["for"], given.get("answer", ""), given.get("score", ""), Keep(given["keep"]), given["sample"]
+        given["for"],
+        given.get("answer", ""),
+        given.get("score", ""),
+        Keep(given["keep"]),
+        given["sample"],
+        given.get("requests", ""),
+        given["rate"],
     )
 
 
