@@ -116,7 +116,13 @@ def _budget(written: Values) -> Budget:
 def _shadow(written: Values) -> Shadow:
     given = {**dict(defaults_of(Section.SHADOW)), **written}
     return Shadow(
-        given["for"], given.get("answer", ""), given.get("score", ""), Keep(given["keep"]), given["sample"]
+        given["for"],
+        given.get("answer", ""),
+        given.get("score", ""),
+        Keep(given["keep"]),
+        given["sample"],
+        given.get("requests", ""),
+        given["rate"],
     )
 
 

@@ -304,7 +304,8 @@ class Shadow:
     """`shadow: {for: 10m, answer: predictions.0}`: with `strategy: shadow`.
 
     Each request is copied to the candidate for `seconds` at least. `answer` and `score` are paths in an
-    answer's JSON; `keep` is what is kept of answers, `sample` the share of pairs kept whole.
+    answer's JSON; `keep` is what is kept of answers, `sample` the share of pairs kept whole. `requests` names
+    recorded ones that are asked of both versions, too, `rate` a second.
     """
 
     seconds: float = 600.0
@@ -312,6 +313,8 @@ class Shadow:
     score: str = ""
     keep: Keep = Keep.HASHED
     sample: float = 0.0
+    requests: str = field(default="", metadata=LATER)
+    rate: float = field(default=10.0, metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)

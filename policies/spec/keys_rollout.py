@@ -88,6 +88,19 @@ _ROLL = (
         "Of how many pairs the bodies are kept for a day, for people to look at.",
         "0%",
     ),
+    Key(
+        "requests",
+        (Section.SHADOW,),
+        Plain(forms.NAME),
+        "Recorded requests that are asked of both versions, too: `requests/NAME.jsonl` of `SEGUE_HOME`.",
+    ),
+    Key(
+        "rate",
+        (Section.SHADOW,),
+        Plain(forms.number("requests a second, such as 20", 0.01, 500)),
+        "How many recorded requests are asked a second. With `requests`.",
+        "10",
+    ),
     Key("weight", (Section.STEP,), Plain(amounts.WEIGHT), "The candidate's share of requests."),
     Key(
         "hold",

@@ -209,6 +209,10 @@ def _check_ramp(node: Mapping, values: Values, findings: Findings) -> None:
     if node.has("shadow") and values["strategy"] != "shadow":
         message = f"`shadow` means something only with `strategy: shadow`, not `{values['strategy']}`"
         findings.add(_written(node, "shadow").place, message, found=values["strategy"], allowed=("shadow",))
+    shadow = node.get("shadow")
+    if isinstance(shadow, Mapping) and shadow.has("rate") and not shadow.has("requests"):
+        message = "`rate` is that of recorded requests: it means something only with `requests`"
+        findings.add(_written(shadow, "rate").place, message, found="rate", allowed=("requests",))
     steps = node.get("steps")
     if isinstance(steps, Sequence):
         for item in steps.items:

@@ -8,9 +8,9 @@ are kept in the place of answers is made of the token, so that it has it from th
 import hashlib
 import hmac
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from service.recorder.orders import Leg, leg_of
+from service.recorder.orders import Leg, leg_of, row_of
 
 VARIABLE = "RECORDER_ORDER"  # of the pod's environment: its order
 PORT, CONTROL = 8080, 8081
@@ -32,7 +32,8 @@ class Order:
 
     def text(self) -> str:
         """As the variable says it: the same order, the same text."""
-        return json.dumps(asdict(self), sort_keys=True)
+        legs = {"stable": row_of(self.stable), "candidate": row_of(self.candidate)}
+        return json.dumps(legs | {"proof": self.proof}, sort_keys=True)
 
 
 def read(text: str) -> Order:

@@ -81,7 +81,7 @@ environments:
 BUILD = "name: a\nbuild: {lock: a.txt}\nserve: {run: a}\n"
 OTHERS = (
     BUILD
-    + "strategy: shadow\nshadow: {for: 1h, answer: predictions.0, score: a.b-c, keep: hashed, sample: 1%}\n"
+    + "strategy: shadow\nshadow: {for: 1h, answer: predictions.0, score: a.b-c, keep: hashed, sample: 1%, requests: april, rate: 20}\n"
     + "guards: {answers: {differ: 2%, flips: 10%}, right: {labels: a.b, by: request, drop: 1%}}\n",
     BUILD + "guards: {answers: off}\n",
     BUILD + "guards: {errors: {calls: grpc, from: prom, version: service}, slo: 1%}\n",
