@@ -49,16 +49,16 @@ RULE = "candidate not worse than stable by more than 0.1 % of all requests, at 1
 def fill(store: Store, live_at: Mapping[Phase, int] = LIVE, *, clusters: int = CLUSTERS) -> list[Release]:
     """Write all of it; the releases that are judged now. Without `clusters` all are on this machine."""
     with store.change() as change:
-        targets = sum(count for phase, count in live_at.items() if phase in HOLDING)
+        holding = sum(count for phase, count in live_at.items() if phase in HOLDING)
         live = [
-            made(number, phase, change.now, targets, clusters)
+            made(number, phase, change.now, holding, clusters)
             for number, phase in enumerate(_phases(live_at), 1)
         ]
         ended = [
             replace(one, name=f"rel-{number_of(one.name) - 1}", number=2 * one.number - 1) for one in live
         ]
         ended = [replace(one, phase=Phase.PROMOTED, ended=change.now) for one in ended]
-        targets = [_target(one, change.now) for one in live[:targets]]
+        targets = [_target(one, change.now) for one in live[:holding]]
         work = [row for one in live for row in _work(one, change.now)]
         done = [_ended(row, number) for number, row in enumerate(work)]
         everything = {

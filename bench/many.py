@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from bench import crowd
 from bench.installed import free_ports
 from bench.live import opened
 from bench.report import Row, report
+from policies.guards.readings import Series
 from policies.release import Phase, Release
 from policies.spec.support import BOUNDS
 from service.adapters.memory.workloads import MemoryWorkloads
@@ -61,6 +62,11 @@ class Scraped:
     def sample(self) -> Sample:
         return parse(requests.get(self._url, timeout=600).text, self._clock())
 
+    def split(self, labels: Sequence[str]) -> tuple[Series, ...]:
+        """By no labels: no rollout of these has segments."""
+        del labels
+        return ()
+
 
 def main() -> int:
     """So many rollouts as the first argument says."""
@@ -72,7 +78,7 @@ def main() -> int:
             judged = crowd.fill(parts.store, {Phase.SHIFTING: count}, clusters=0)
             assert isinstance(parts.workloads, MemoryWorkloads)
             serve(parts.workloads, judged)
-            parts.metrics = Scraped(port, clock)  # type: ignore[misc]
+            parts.metrics = Scraped(port, clock)
             observer = Observer(parts, series, "bench", clock)
             spent = [look(observer, clock) for _ in range(FIRST + LOOKS)][FIRST:]
             stored = sum(len(series.increments(one.name, -1)) for one in judged[:10])

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "e018"
-down_revision = "e014"
+down_revision = "e016"
 
 
 def upgrade() -> None:
