@@ -20,7 +20,7 @@ INSERT INTO printed (run, start, until, text, mark, at) VALUES ('build/wine-v1-1
 INSERT INTO account VALUES ('slack:ann', 'ann');
 INSERT INTO source (name, kind, url, owns, people) VALUES ('slack', 'slack', 'https://slack.com/T1', '["*"]', '[["U1", "ann"]]');
 INSERT INTO role_grant VALUES ('token:ci', 'operator', 'wine/*', 'ann', 1700000019);
-INSERT INTO login VALUES ('106e', 'oidc:ann', '["ml"]', 1700000020, 1700043220);
+INSERT INTO login (digest, name, groups, used, until) VALUES ('106e', 'oidc:ann', '["ml"]', 1700000020, 1700043220);
 INSERT INTO source (name, kind, url, owns, subscription) VALUES ('ops', 'webhook', 'https://hooks.example/segue', '["*"]', '{"turns": ["promoted"], "sender": "", "to": []}');
-INSERT INTO calendar VALUES ('wine-git:holidays.ics Europe/Berlin', 'BEGIN:VCALENDAR', '[[1700000000, 1700086400, "Inventory", "Europe/Berlin"]]', 1734560000);
+INSERT INTO calendar (name, text, spans, until) VALUES ('wine-git:holidays.ics Europe/Berlin', 'BEGIN:VCALENDAR', '[[1700000000, 1700086400, "Inventory", "Europe/Berlin"]]', 1734560000);
 INSERT INTO provided VALUES ('oidc:ann', '["ml"]', 1700000021);

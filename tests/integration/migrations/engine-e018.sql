@@ -22,3 +22,7 @@ INSERT INTO source (name, kind, url, owns, people) VALUES ('slack', 'slack', 'ht
 INSERT INTO role_grant VALUES ('token:ci', 'operator', 'wine/*', 'ann', 1700000019);
 INSERT INTO login VALUES ('106e', 'oidc:ann', '["ml"]', 1700000020, 1700043220, 'id-of-ann', 'session-of-ann');
 INSERT INTO source (name, kind, url, owns, subscription) VALUES ('ops', 'webhook', 'https://hooks.example/segue', '["*"]', '{"turns": ["promoted"], "sender": "", "to": []}');
+INSERT INTO calendar VALUES ('wine-git:holidays.ics Europe/Berlin', 'BEGIN:VCALENDAR', '[[1700000000, 1700086400, "Inventory", "Europe/Berlin"]]', 1734560000, NULL, NULL, NULL);
+INSERT INTO calendar (name, text, spans, until, fetched, mark, trouble) VALUES ('@shop', 'BEGIN:VCALENDAR', '[]', 1734560000, 1700000023, '"1f0c"', 'shop answered 503');
+INSERT INTO provided VALUES ('oidc:ann', '["ml"]', 1700000021);
+INSERT INTO budget VALUES ('wine/production', -0.25, 1700000022, 1700000021, '');
