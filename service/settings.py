@@ -15,6 +15,7 @@ from policies import trust, windows
 from policies.limits import Limits
 from policies.windows import NoWindow
 from service import broker_tls, database_tls
+from service.loopback import HERE
 
 YES, NO = frozenset({"yes", "true", "1"}), frozenset({"no", "false", "0"})
 PORTS = range(65_536)  # 0: any that is free
@@ -23,7 +24,6 @@ PROBES = range(1, 65_532)  # the first of four
 BODY_BYTES = range(1, (1 << 30) + 1)
 DATABASES = ("postgresql://", "postgres://")
 WEB = ("https://", "http://")
-HERE = frozenset({"127.0.0.1", "::1", "localhost"})  # this machine
 OWN_SECRETS = ("signing-key", "operator-token", "hook-")  # the secret files that speak for the installation
 VERSION_NOTES = ("all", "tags", "none")
 _COUNTED_BY = frozenset({"code", "method", "protocol", "service", "entrypoint", "router"})

@@ -22,9 +22,10 @@ from service.adapters import oidc_logout
 from service.adapters.reach import Elsewhere, Own
 from service.adapters.steady import steady
 from service.adapters.understood import understood
+from service.loopback import leads_here
 from service.ports.identity import Attempt, Ended, Identity
 from service.ports.outcomes import Refused, Retry
-from service.settings import HERE, Settings
+from service.settings import Settings
 
 ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"})
 CLOCKS = 60.0  # seconds that its clock and ours may differ
@@ -53,7 +54,7 @@ class OidcProvider:
         self, settings: Settings, issuer: str, client: str, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._settings, self.url, self._client, self._clock = settings, issuer, client, clock
-        here = urlsplit(issuer).hostname in HERE
+        here = leads_here(issuer)
         own = Own()
         self._own = steady(requests.Session(), reach=own)
         self._others = steady(requests.Session(), reach=Elsewhere(own))
