@@ -16,6 +16,7 @@ is 1.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +32,7 @@ TRUST = 300.0  # requests of the candidate after which her own durations count a
 REACH = 2.0  # a shift by one deviation multiplies the odds of the slowest twentieth by about e^2
 COUNT = len(LONGER) + len(PARTS) + 1
 _PART: Array = np.concatenate([np.ones(len(LONGER)), PARTS])
+_OTHERS: Array = 1 - _PART[:, None]
 _TIMES: Array = np.concatenate([LONGER, STRETCH])
 
 
@@ -45,42 +47,46 @@ LOG_PRIOR: Array = _log_prior()
 
 
 class Before(NamedTuple):
-    """Where each bound would have been, by written alternative: the lower of two bounds, the way to the next.
+    """Where each bound would have been, by written alternative, and what the log odds there are made of.
 
-    A place beyond the outer bounds lies on the line through the nearest two. `apart`: how far each bound is
-    from the next, in log time.
+    The lower of two bounds, the way to the next, and four terms: of the log odds at both, of their slopes at
+    both. A place beyond the outer bounds lies on the line through the nearest two. `apart`: how far a bound
+    is from the next, in log time; `first`: the part that the first of two neighbours has in a bound's slope.
     """
 
     lower: NDArray[np.intp]
     way: Array
-    apart: Array
+    terms: tuple[Array, ...] = ()
+    apart: Array = np.zeros(0)
+    first: Array = np.zeros(0)
 
 
 def before(bounds: Sequence[float]) -> Before:
     """The same for every scrape of a router."""
     edges = np.log(np.maximum(np.asarray(bounds, dtype=np.float64), 1e-9))
-    wanted, apart = edges - np.log(_TIMES)[:, None], np.diff(edges)
+    wanted = edges - np.log(_TIMES)[:, None]
     if len(edges) < 2:
-        return Before(np.zeros(wanted.shape, dtype=np.intp), wanted - edges, apart)
+        return Before(np.zeros(wanted.shape, dtype=np.intp), wanted - edges)
+    apart = np.diff(edges)
     lower = np.clip(np.searchsorted(edges, wanted, side="right") - 1, 0, len(edges) - 2)
-    return Before(lower, (wanted - edges[lower]) / apart[lower], apart)
+    way, left = (wanted - edges[lower]) / apart[lower], (edges[lower + 1] - wanted) / apart[lower]
+    bent = np.where(way < 0, 0.0, way * left * apart[lower])
+    upper = np.where(way < 0, way, way * way * (3 - 2 * way))
+    first = (apart[:-1] + 2 * apart[1:]) / (3 * (apart[:-1] + apart[1:]))
+    return Before(lower, way, (1 - upper, upper, bent * left, -bent * way), apart, first)
 
 
 def _between(odds: Array, places: Before) -> Array:
     """What the log odds of being faster are at these places: a cubic that rises as they do."""
-    way, low = places.way, odds[..., places.lower]
-    if odds.shape[-1] < 2:
-        return low + 2.0 * way  # of one bound alone nothing else is known
-    apart, rise = places.apart, np.diff(odds, axis=-1)
-    slope = rise / apart
-    one, other = 2 * apart[1:] + apart[:-1], apart[1:] + 2 * apart[:-1]
-    both = one * slope[..., 1:] + other * slope[..., :-1]
-    inner = (one + other) * slope[..., 1:] * slope[..., :-1] / np.maximum(both, 1e-300)
+    lower = places.lower
+    if not places.terms:
+        return np.asarray(odds[..., lower] + 2.0 * places.way)  # of one bound alone nothing else is known
+    slope = np.diff(odds, axis=-1) / places.apart
+    one, other = slope[..., :-1], slope[..., 1:]
+    inner = one * other / np.maximum(places.first * other + (1 - places.first) * one, 1e-300)
     slopes = np.concatenate([slope[..., :1], inner, slope[..., -1:]], axis=-1)
-    rises, width = rise[..., places.lower], apart[places.lower]
-    left, right = slopes[..., places.lower] * width, slopes[..., places.lower + 1] * width
-    bent = (1 - way) * way * ((1 - way) * left - way * right)
-    return np.asarray(np.where(way < 0, low + way * rises, low + way * way * (3 - 2 * way) * rises + bent))
+    parts = odds[..., lower], odds[..., lower + 1], slopes[..., lower], slopes[..., lower + 1]
+    return np.asarray(sum(term * part for term, part in zip(places.terms, parts, strict=True)))
 
 
 def _rising(ratio: Array, middle: NDArray[np.intp]) -> Array:
@@ -98,25 +104,27 @@ def _written(chance: Array, places: Before) -> Array:
     then = 1 / (1 + np.exp(-_between(odds, places)))
     ends = np.zeros((*then.shape[:-1], 1))
     would = np.maximum(np.diff(np.concatenate([ends, then, ends + 1], axis=-1), axis=-1), 1e-15)
-    ratio = 1 - _PART[:, None] + _PART[:, None] * would / chance[..., None, :]
+    ratio = _OTHERS + (1 - _OTHERS) * would / chance[..., None, :]
     ratio = _rising(ratio, (faster < 0.5).sum(axis=-1)[..., None, None])
     return np.asarray(np.log(ratio) - np.log((chance[..., None, :] * ratio).sum(axis=-1))[..., None])
+
+
+@lru_cache(maxsize=64)
+def _runs(buckets: int) -> NDArray[np.bool_]:
+    """Which runs of buckets there are, from the row's to the column's."""
+    place = np.arange(buckets)
+    return place >= place[:, None]
 
 
 def _isotonic(ratio: Array, weight: Array) -> Array:
     """The ratios that do not fall and are nearest: each the greatest, over all buckets where a run may begin,
     of the smallest mean of a run that reaches it."""
-    place = np.arange(ratio.shape[-1])
-    runs = place >= place[:, None]  # from the row's bucket to the column's
-    held, mass = _of_runs(weight * ratio), _of_runs(weight)
+    runs, parts = _runs(ratio.shape[-1]), np.stack([weight * ratio, weight])
+    sums = np.cumsum(parts, axis=-1)
+    held, mass = sums[..., None, :] - (sums - parts)[..., :, None]
     means = np.where(runs, held / np.where(runs, mass, 1.0), np.inf)
     smallest = np.minimum.accumulate(means[..., ::-1], axis=-1)[..., ::-1]
     return np.asarray(np.where(runs, smallest, 0.0).max(axis=-2))
-
-
-def _of_runs(parts: Array) -> Array:
-    sums = np.cumsum(parts, axis=-1)
-    return np.asarray(sums[..., None, :] - (sums - parts)[..., :, None])
 
 
 def _learned(chance: Array, own: Array) -> Array:
@@ -140,6 +148,7 @@ def _information(chance: Array, logs: Array) -> Array:
     """Luck that shifts everything is taken for harm the more, the more a bet is like one on a small shift."""
     chance = chance[..., None, :]
     apart = logs - (chance * logs).sum(axis=-1, keepdims=True)
-    square = (chance * apart * apart).sum(axis=-1)
-    alike = (chance * apart * apart[..., :1, :]).sum(axis=-1)
+    weighted = chance * apart
+    square = (weighted * apart).sum(axis=-1)
+    alike = (weighted * apart[..., :1, :]).sum(axis=-1)
     return np.asarray(alike * alike / np.maximum(square * square[..., :1], 1e-300) / REACH**2)

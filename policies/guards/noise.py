@@ -108,7 +108,7 @@ class Bunching:
         more = self.ratio - 1
         around = self.fourths - 2 * self.ratio * self.mixed + self.ratio**2 * self.information_squares
         error = math.sqrt(max(around, 0.0)) / self.information if self.information > 0 else 0.0
-        return min(MOST_BURST, 1 + MORE_BURST * _shrunk(more, error))
+        return min(MOST_BURST, 1 + MORE_BURST * more * _certain(more, error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +158,15 @@ def _sums(blocks: Mapping[int, tuple[float, float]], length: int) -> list[tuple[
 
 
 def _variance(rows: list[tuple[float, float]], length: int, burst: float) -> float:
-    """sigma^2 of a block so long: shrunk, then enlarged, the more the fewer blocks it rests on."""
+    """sigma^2 of a block so long: shrunk, and what is certain enlarged to what it may be at most."""
     weight = sum(v * v for _, v in rows)
     if not weight:
         return 0.0
     alone = max(1.0, len(rows) / length)  # those that do not overlap
     found = max(0.0, sum(s * s - burst * v for s, v in rows) / weight)
-    error = burst * math.sqrt(2 * len(rows) / alone / weight)
-    return MORE_VARIANCE * _surely(alone / PAIRED) * _shrunk(found, error)
+    certain = _certain(found, burst * math.sqrt(2 * len(rows) / alone / weight))
+    more = (_surely(alone / PAIRED) - 1) * certain * certain
+    return MORE_VARIANCE * certain * found * (1 + more)
 
 
 def _surely(freedom: float) -> float:
@@ -175,7 +176,7 @@ def _surely(freedom: float) -> float:
     return max(1 - part - SURE * math.sqrt(part), 0.3) ** -3
 
 
-def _shrunk(found: float, error: float) -> float:
-    """A number of at least 0, less what its error explains."""
+def _certain(found: float, error: float) -> float:
+    """Which part of a number of at least 0 its error does not explain."""
     fourth = found**4
-    return found * fourth / (fourth + 16 * error**4) if fourth > 0 else 0.0
+    return fourth / (fourth + 16 * error**4) if fourth > 0 else 0.0
