@@ -9,8 +9,8 @@ reads no counter and judges no version.
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
-from policies.guards import increment
 from policies.spec.declaration import Guard, GuardKind
 
 COARSE = 2.0  # beyond what is tolerated, a request may take so many times as long before that is told
@@ -88,12 +88,19 @@ def usual(counts: Sequence[float], bounds: tuple[float, ...]) -> Usual | None:
     """
     if sum(counts) < LEAST or not bounds:
         return None
-    ends = increment.usual_bound(counts, bounds, 0.5)
+    ends = _least_beyond(counts, bounds, 0.5)
     if ends is None:
         return Usual(math.nextafter(bounds[-1], math.inf))
     below = max((bound for bound in bounds if bound < ends), default=0.0)
     middle = math.sqrt(below * ends) if below > 0 else ends / 2
-    return Usual(middle, increment.usual_bound(counts, bounds, SLOWEST))
+    return Usual(middle, _least_beyond(counts, bounds, SLOWEST))
+
+
+def _least_beyond(counts: Sequence[float], bounds: tuple[float, ...], share: float) -> float | None:
+    """The smallest bound that at most this share of the requests exceeded."""
+    total = sum(counts)
+    below = zip(bounds, accumulate(counts), strict=False)
+    return next((bound for bound, seen in below if total - seen <= share * total), None)
 
 
 def rounded_up(seconds: float) -> float:
