@@ -88,20 +88,19 @@ def usual(counts: Sequence[float], bounds: tuple[float, ...]) -> Usual | None:
     """
     if sum(counts) < LEAST or not bounds:
         return None
-    ends = _exceeded(counts, bounds, 0.5)
+    ends = _least_beyond(counts, bounds, 0.5)
     if ends is None:
         return Usual(math.nextafter(bounds[-1], math.inf))
     below = max((bound for bound in bounds if bound < ends), default=0.0)
     middle = math.sqrt(below * ends) if below > 0 else ends / 2
-    return Usual(middle, _exceeded(counts, bounds, SLOWEST))
+    return Usual(middle, _least_beyond(counts, bounds, SLOWEST))
 
 
-def _exceeded(counts: Sequence[float], bounds: tuple[float, ...], most: float) -> float | None:
-    """The smallest bound that at most such a share of the requests exceeded."""
-    total, within = sum(counts), accumulate(counts)
-    return next(
-        (bound for bound, seen in zip(bounds, within, strict=False) if total - seen <= most * total), None
-    )
+def _least_beyond(counts: Sequence[float], bounds: tuple[float, ...], share: float) -> float | None:
+    """The smallest bound that at most this share of the requests exceeded."""
+    total = sum(counts)
+    below = zip(bounds, accumulate(counts), strict=False)
+    return next((bound for bound, seen in below if total - seen <= share * total), None)
 
 
 def rounded_up(seconds: float) -> float:

@@ -119,12 +119,12 @@ def test_what_stable_served_shows_whose_guards_are_blind(tmp_path):
         for number, version in enumerate(("churn-v1", "churn-v0")):
             served = (0.0, 0.0, 500.0, 0.0, 0.0) if version == "churn-v1" else (0.0, 0.0, 0.0, 0.0, 500.0)
             kept = Stretch(900_000.0 + 300 * number, 300.0, 500.0, 0.0, served, fine)
-            change.add_stretch(Row("churn/production", version, kept.at, to_json(kept)))
+            change.add_stretches([Row("churn/production", version, kept.at, to_json(kept))])
     assert list(blind.served(series, [model], [target])) == [], "the bounds are near enough"
     sparse = (0.1, 10.0)
     with series.change(held) as change:
         kept = Stretch(900_600.0, 300.0, 500.0, 0.0, (0.0, 500.0, 0.0), sparse)
-        change.add_stretch(Row("churn/production", "churn-v1", kept.at, to_json(kept)))
+        change.add_stretches([Row("churn/production", "churn-v1", kept.at, to_json(kept))])
     ((name, hidden),) = blind.served(series, [model], [target])
     assert (name, hidden.at, hidden.unseen) == ("churn/production", 1.0, math.inf)
     series.close()
