@@ -5,15 +5,15 @@ No redirect is followed and the address is named nowhere: whoever knows it can o
 
 import time
 from typing import Self
-from urllib.parse import urlsplit
 
 import requests
 
 from service.adapters.reach import Chosen
 from service.adapters.steady import steady
+from service.loopback import leads_here
 from service.ports.calendars import Fetched
 from service.ports.outcomes import Refused, Retry
-from service.settings import HERE, Settings, SettingsError, check_calendar
+from service.settings import Settings, SettingsError, check_calendar
 
 SECONDS = 20.0  # for a whole answer
 LARGEST = 1 << 20  # bytes
@@ -28,7 +28,7 @@ class WebCalendar:
         self._name, self._url = name, url
         self._session = steady(requests.Session(), SECONDS, Chosen())
         self._session.auth = lambda asked: asked  # a .netrc file is none of our business
-        self._session.trust_env = urlsplit(url).hostname not in HERE  # proxies, certificates
+        self._session.trust_env = not leads_here(url)  # proxies, certificates
         self._session.headers.update({"User-Agent": "segue", "Accept": "text/calendar"})
 
     @classmethod
