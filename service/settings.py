@@ -270,8 +270,12 @@ def _calendars(environ: Mapping[str, str], name: str) -> tuple[tuple[str, str], 
 
 def check_calendar(name: str, url: str) -> None:
     """Raise `SettingsError` where a calendar's address is none: what is read could be changed on its way."""
-    parts = urlsplit(url)
-    if not (parts.hostname and (parts.scheme == "https" or parts.hostname in HERE)):
+    try:
+        parts = urlsplit(url)
+        fine = bool(parts.hostname) and (parts.scheme == "https" or parts.hostname in HERE)
+    except ValueError:
+        fine = False
+    if not fine:
         raise SettingsError(f"{name} has an address that does not begin with https://")
 
 

@@ -34,7 +34,9 @@ class WebCalendar:
     @classmethod
     def open(cls, settings: Settings, name: str) -> Self:
         """The one of that name in the settings. Raises `Refused` where its address is not known."""
-        url = dict(settings.calendars).get(name) or (settings.secret(f"calendar-{name}") or b"").decode()
+        url = dict(settings.calendars).get(name) or (settings.secret(f"calendar-{name}") or b"").decode(
+            "utf-8", "replace"
+        )
         try:
             check_calendar(f"the secret file calendar-{name}", url)
         except SettingsError as error:

@@ -19,7 +19,9 @@ def of(change: Change, release: Release, at: float) -> Frozen | None:
 
 def _by_budget(change: Change, release: Release, at: float) -> Frozen | None:
     budget = release.environment.budget
-    return None if budget is None else budgets.held(budget, stored_budgets.known(change, release.target), at)
+    if budget is None:
+        return None
+    return budgets.held(budget, stored_budgets.known(change, release.target, budget), at)
 
 
 def _by_time(change: Change, release: Release, at: float) -> Frozen | None:

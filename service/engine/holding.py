@@ -53,19 +53,19 @@ def follow(deciding: Deciding, model: Model) -> None:
 
 def learn_budget(deciding: Deciding, target: str, budget: Budget, left: float | None) -> None:
     """Store what is left of a target's error budget; what it held goes on where enough is."""
-    known = budgets.known(deciding.change, target)
+    known = budgets.known(deciding.change, target, budget)
     _know(deciding, target, budget, known, policy.learned(budget, known, left, deciding.now))
 
 
 def miss_budget(deciding: Deciding, target: str, budget: Budget, trouble: str) -> None:
     """Note why nobody tells what is left; what was told last counts until it is too old."""
-    known = budgets.known(deciding.change, target)
+    known = budgets.known(deciding.change, target, budget)
     last = known or Known(None, 0.0, deciding.now)
     _know(deciding, target, budget, known, replace(last, trouble=trouble))
 
 
 def _know(deciding: Deciding, target: str, budget: Budget, known: Known | None, new: Known) -> None:
-    budgets.save(deciding.change, target, new)
+    budgets.save(deciding.change, target, budget, new)
     if policy.held(budget, known, deciding.now) != policy.held(budget, new, deciding.now):
         for row in deciding.change.releases(target=target, final=False, limit=EVERY):
             deciding.release_event(row.name, Tick(deciding.now))

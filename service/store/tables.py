@@ -253,7 +253,7 @@ provided = Table(
 budget = Table(
     "budget",
     ENGINE,
-    Column("target", Text, primary_key=True),
+    Column("target", Text, primary_key=True),  # with the source and the query that it is told by
     Column("left", Double),
     Column("at", Double, nullable=False),
     Column("since", Double, nullable=False),

@@ -131,8 +131,8 @@ def test_a_place_where_nobody_is_asked_anything_is_not_gone_to():
 def test_the_address_may_be_a_secret_and_must_be_one_over_tls(tmp_path):
     settings = Settings(home=tmp_path, calendars=(("ops", ""),))
     (tmp_path / "secrets").mkdir()
-    for text in ("", "http://calendar.example/ops.ics", "nonsense"):
-        (tmp_path / "secrets" / "calendar-ops").write_text(text)
+    for text in (b"", b"http://calendar.example/ops.ics", b"nonsense", b"https://[", b"\xff"):
+        (tmp_path / "secrets" / "calendar-ops").write_bytes(text)
         with pytest.raises(Refused, match="the secret file calendar-ops") as told:
             WebCalendar.open(settings, "ops")
         assert "calendar.example/" not in str(told.value)

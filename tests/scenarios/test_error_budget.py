@@ -112,3 +112,12 @@ def test_a_budget_that_a_push_brings_holds_what_is_on_its_way(world):
     world.play(60)
     assert "the error budget" in world.waits(second.name)
     assert world.weights()[second.backend] == weight
+
+
+def test_what_another_query_told_says_nothing_of_this_one(world):
+    world.gauges.set("left", 1, model="wine")
+    world.live(FILES)
+    world.gauges.fails = Retry("prom does not answer")
+    world.push({"segue.yaml": WINE + "budget: {query: other}\n", "serve.py": "2"})
+    world.settle()
+    assert world.waits("rel-2").startswith("the error budget `other`, of which nothing is known now")

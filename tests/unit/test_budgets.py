@@ -7,6 +7,7 @@ import pytest
 from policies import budgets
 from policies.budgets import SILENT_SECONDS, Known
 from policies.spec.declaration import Budget
+from service import segue_yaml
 
 BUDGET = Budget("left", least=0.1)
 AT = 1_700_000_000.0
@@ -48,3 +49,18 @@ def test_since_when_is_that_of_the_first_answer_on_this_side():
     assert (second.since, second.at) == (AT, AT + 30)
     assert budgets.learned(BUDGET, second, 0.5, AT + 60).since == AT + 60
     assert budgets.learned(BUDGET, second, None, AT + 60).since == AT
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("{least: 10%}", "`budget` needs `query`"),
+        ("{query: sum(left)}", "sum"),
+        ("{query: left, least: -1%}", "least"),
+    ],
+)
+def test_a_budget_that_says_too_little_or_computes_is_a_mistake(written, said):
+    text = f"name: wine\nbuild: {{lock: requirements.lock}}\nserve: {{run: python serve.py}}\nbudget: {written}\n"
+    (found,) = segue_yaml.check(text.encode(), "wine").mistakes
+    assert said in f"{found.path}: {found.message}"
+    assert found.line == 4
