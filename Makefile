@@ -17,7 +17,7 @@ MUTANTS := .venvs/mutants
 MUTANTS_READY := $(MUTANTS)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-labels image check test fuzz test-faults test-faults-whole test-hosts test-hosts-whole test-browser test-cluster test-cluster-whole test-mutants bench bench-guards bench-guards-whole bench-peers lock clean
+.PHONY: help setup demo demo-labels image check test fuzz test-faults test-faults-whole test-hosts test-hosts-whole test-browser pictures test-cluster test-cluster-whole test-mutants bench bench-guards bench-guards-whole bench-peers lock clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -91,10 +91,11 @@ test-hosts: $(READY) $(MLFLOW_READY) $(SENDERS_READY) ## tests with real servers
 	$(BIN)/python -m tests.hosts.building
 	$(BIN)/python -m tests.hosts.alerting
 	$(BIN)/python -m tests.hosts.matrix
+	$(if $(HOSTS_WHOLE),$(BIN)/python -m tests.hosts.keycloak)
 	$(call twice,$(BIN)/pytest -q tests/hosts tests/contracts/test_counter_source.py --timeout 300 --durations 5$(if $(HOSTS_WHOLE),, -m "not whole"))
 	$(call twice,SEGUE_TEST_SCENARIOS=postgres $(BIN)/pytest -q $(ON_POSTGRESQL) --timeout 300)
 
-test-hosts-whole: ## the same with each broker emptied in each way, an earlier version beside today's on SQLite, too, and an image from the Dockerfile
+test-hosts-whole: ## the same with each broker emptied in each way, an earlier version beside today's on SQLite, too, logins by a real Keycloak, and an image from the Dockerfile
 	$(MAKE) test-hosts HOSTS_WHOLE=1
 
 test-browser: $(READY) ## the page in Debian's Chromium: every page and command, with axe; what it looked like is in .screenshots
@@ -104,6 +105,10 @@ test-browser: $(READY) ## the page in Debian's Chromium: every page and command,
 CLUSTER = $(BIN)/python -m tests.cluster.local $(if $(KUBERNETES),--kubernetes $(KUBERNETES)) $(if $(CONTAINERD),--containerd) run
 CLUSTER_TESTS = $(BIN)/pytest -q tests/cluster --durations 10
 CLUSTER_SLICE = $(CLUSTER_TESTS) --timeout 300 -m "not whole"
+
+pictures: $(READY) ## the pictures of docs/how-to, made anew from a page that runs; look at them before you commit them
+	$(BIN)/python -m tests.browser.packages
+	$(BIN)/python -m tests.browser.pictures
 
 test-cluster: $(READY) $(MLFLOW_READY) ## tests on a real Kubernetes, built (once), started and ended here; KUBERNETES=1.34.4 for another
 	$(CLUSTER) sh -c '$(call twice,$(CLUSTER_SLICE))'

@@ -55,7 +55,8 @@ def measured(folder: Path, registry: Registry) -> int:
     )
     sources.save(settings.home, places)
     builder: ImageBuilder = plugins.load("image_builders", "oci").open(settings)
-    builds, peers, layers = [], [], ()
+    builds, peers = [], []
+    layers: tuple[tuple[str, str], ...] = ()
     for number in range(ROUNDS + 1):
         weights = np.random.default_rng(number).standard_normal(SIZE // 4, dtype=np.float32).tobytes()
         registry.versions[str(number)] = weights

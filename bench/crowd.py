@@ -5,7 +5,7 @@ take turns, so that no page of either is at hand because it happens to be the ne
 """
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from policies import strategy
 from policies.effects import Build, CheckPreview, Effect, StartWorkload, Wake, lane
 from policies.events import EvidenceChanged
 from policies.evidence import Evidence, Finding, Verdict
-from policies.place import Place, backend_name
+from policies.place import HERE, Place, backend_name
 from policies.release import HOLDING, Cause, Phase, Release, Serving, Target
 from policies.spec.declaration import Environment, Guard, GuardKind
 from service.store import tables
@@ -46,15 +46,19 @@ DIGEST = "sha256:" + "5e" * 32
 RULE = "candidate not worse than stable by more than 0.1 % of all requests, at 1 % false alarms"
 
 
-def fill(store: Store) -> list[Release]:
-    """Write all of it; the releases that are judged now."""
+def fill(store: Store, live_at: Mapping[Phase, int] = LIVE, *, clusters: int = CLUSTERS) -> list[Release]:
+    """Write all of it; the releases that are judged now. Without `clusters` all are on this machine."""
     with store.change() as change:
-        live = [_release(number, phase, change.now) for number, phase in enumerate(_phases(), 1)]
+        holding = sum(count for phase, count in live_at.items() if phase in HOLDING)
+        live = [
+            made(number, phase, change.now, holding, clusters)
+            for number, phase in enumerate(_phases(live_at), 1)
+        ]
         ended = [
             replace(one, name=f"rel-{number_of(one.name) - 1}", number=2 * one.number - 1) for one in live
         ]
         ended = [replace(one, phase=Phase.PROMOTED, ended=change.now) for one in ended]
-        targets = [_target(one, change.now) for one in live[:TARGETS]]
+        targets = [_target(one, change.now) for one in live[:holding]]
         work = [row for one in live for row in _work(one, change.now)]
         done = [_ended(row, number) for number, row in enumerate(work)]
         everything = {
@@ -77,21 +81,22 @@ def told(one: Release, sequence: int, now: float) -> Work:
     return Work(f"evidence:{one.name}", "evidence", key, one.name, body)
 
 
-def _phases() -> Iterator[Phase]:
+def _phases(live_at: Mapping[Phase, int]) -> Iterator[Phase]:
     """Whoever holds a target first, one for each target."""
-    order = sorted(LIVE, key=lambda phase: phase not in HOLDING)
-    return itertools.chain.from_iterable(itertools.repeat(phase, LIVE[phase]) for phase in order)
+    order = sorted(live_at, key=lambda phase: phase not in HOLDING)
+    return itertools.chain.from_iterable(itertools.repeat(phase, live_at[phase]) for phase in order)
 
 
-def _release(count: int, phase: Phase, now: float) -> Release:
-    nth = (count - 1) % TARGETS
+def made(count: int, phase: Phase, now: float, targets: int, clusters: int = 0) -> Release:
+    """The release of that number, one of those that take turns on so many targets."""
+    nth = (count - 1) % targets
     environment = ENVIRONMENTS[nth % PER_MODEL]
-    model, place = f"model-{nth // PER_MODEL}", Place(f"cluster-{nth % CLUSTERS}", "ml")
+    model, place = f"model-{nth // PER_MODEL}", Place(f"cluster-{nth % clusters}", "ml") if clusters else HERE
     version = f"{count:064x}"
     cause = Cause(f"push to main of {model}", "ann", "git", f"{count:040x}", "mlflow", (model, str(count)))
     release = Release(
         f"rel-{2 * count}",
-        2 * ((count - 1) // TARGETS + 1),
+        2 * ((count - 1) // targets + 1),
         model,
         f"{model}/{environment.name}",
         environment,
@@ -138,7 +143,7 @@ def _target(holder: Release, now: float) -> Target:
 
 def _work(one: Release, now: float) -> list[dict[str, Any]]:
     """What each waits for; nothing of it is due for now."""
-    effects: list[Effect] = {
+    waited: dict[Phase, list[Effect]] = {
         Phase.SHIFTING: [Wake(now + DWELL), Wake(now + 2 * DWELL)],
         Phase.WATCHING: [Wake(now + DWELL), Wake(now + 2 * DWELL)],
         Phase.STARTING: [StartWorkload(one.step, one.version, one.backend, one.target, one.place)],
@@ -147,7 +152,8 @@ def _work(one: Release, now: float) -> list[dict[str, Any]]:
         ],
         Phase.PENDING: [Build("build-1", one.version)],
         Phase.APPROVAL: [Wake(now + 86_400)],
-    }.get(one.phase, [])
+    }
+    effects = waited.get(one.phase, [])
     return [_row(one, number, effect, now) for number, effect in enumerate(effects)]
 
 

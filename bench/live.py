@@ -45,7 +45,7 @@ from service.store.store import Store
 from service.web import create_web
 from service.work import URGENT
 from service.worker import drain
-from tests.conftest import Postgres, _programs, _unprivileged
+from tests.conftest import Postgres, _unprivileged, postgres_programs
 
 PAGE_SECONDS, RESTART_SECONDS = 0.1, 5.0
 ROUNDS, REQUESTS, SETTLE = 3, 20, 0.5
@@ -103,7 +103,7 @@ def opened(settings: Settings) -> Iterator[tuple[Parts, Series]]:
 @contextmanager
 def postgresql() -> Iterator[str | None]:
     """A new database on a server of our own; None where none is installed."""
-    programs, user = _programs(), _unprivileged()
+    programs, user = postgres_programs(), _unprivileged()
     if programs is None or user is None:
         yield None
         return

@@ -17,7 +17,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -100,7 +100,7 @@ def _lost_host(scene: Scene) -> dict[str, float]:
     """One loss: what the dead had in hand, what they alone did, and what comes afterwards."""
     far = {name: scene.pid(name) for name in ("up", *processes.NAMES)}
     with _near(scene, far) as api:
-        release = str((scene.judged() or {})["name"])
+        release = scene.judged()
         with _standing_still(scene.pid("worker-patient"), scene.pid("worker-urgent")):
             urgent = scene.caught(far["worker-urgent"], "command")
             patient = scene.caught(far["worker-patient"], "look")
@@ -111,7 +111,7 @@ def _lost_host(scene: Scene) -> dict[str, float]:
         scene.place.process.wait()
         scene.place.process = None
         new = replace(scene, api=api).ask(0)
-        waited = {
+        waited: dict[str, Callable[[], bool]] = {
             "a command given since obeyed": lambda: scene.store.answer(new) is not None,
             "a decision in hand made": lambda: scene.is_done(urgent),
             "a look in hand done": lambda: scene.is_done(patient),

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
 from urllib.parse import urlsplit
 
 from bench.installed import Installation, installation
@@ -21,6 +21,7 @@ from bench.report import Row, report
 from bench.repository import Repository
 from policies.guards.increment import from_json
 from service.client import Client, client_of
+from service.client.results import OneRelease
 from service.store.series import Series
 from service.store.states import EVIDENCE
 from service.store.store import Store
@@ -63,8 +64,7 @@ def main() -> int:
         api = client_of(place.settings)
         push(repository, "good", 200)
         ended(api, 1)
-        address = api.get("targets")["targets"][0]["address"]
-        with Prober(address) as prober:
+        with Prober(address_of(api)) as prober:
             time.sleep(12.0)  # stable's history is stored every ten seconds
             spans = []
             for number in range(1, ROUNDS + 1):
@@ -93,19 +93,26 @@ def push(repository: Repository, name: str, status: int, declared: bytes = DECLA
     repository.push(files)
 
 
-def ended(api: Client, number: int) -> dict[str, Any]:
+def address_of(api: Client) -> str:
+    """Where users reach the one model."""
+    address = api.targets().page().rows[0]["address"]
+    assert address is not None
+    return address
+
+
+def ended(api: Client, number: int) -> OneRelease:
     """The release of that number with its record, once it is final."""
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
-        found = api.get("releases")["releases"]
+        found = api.releases().page().rows
         if len(found) >= number and found[0]["final"]:
-            return api.get(f"releases/{found[0]['name']}")
+            return api.release(found[0]["name"])
         time.sleep(0.1)
     raise TimeoutError(f"release {number} did not end within {PATIENCE:g} s: {found[:1]}")
 
 
 def measured(
-    place: Installation, shown: dict[str, Any], prober: "Prober", version: str
+    place: Installation, shown: OneRelease, prober: "Prober", version: str
 ) -> tuple[float, float, float, int]:
     """The three spans in seconds, and how many requests the version answered."""
     name = shown["release"]["name"]

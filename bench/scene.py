@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
@@ -13,11 +13,12 @@ from sqlalchemy import select
 
 from bench.installed import Installation
 from bench.repository import Repository, git
-from bench.rollback import DECLARED, push
+from bench.rollback import DECLARED, address_of, push
 from policies.guards.fed import from_json
 from policies.guards.increment import Increment
 from service import up
 from service.client import Client, Refusal, Unreachable, client_of
+from service.client.results import Release
 from service.machine import installation as installed
 from service.machine import shim
 from service.store.database import reading
@@ -44,11 +45,14 @@ class Scene:
     def judge(self) -> None:
         """Have a version judged for the whole time."""
         push(self.repository, "two", 200, WAITING)
-        wait(lambda: bool(found := self.judged()) and found["observed"] > 0)
+        wait(lambda: any(one["observed"] > 0 for one in self._open()))
 
-    def judged(self) -> Mapping[str, object] | None:
-        """The release that has not ended."""
-        return next((one for one in self.api.get("releases")["releases"] if not one["final"]), None)
+    def judged(self) -> str:
+        """The release that has not ended, by name."""
+        return self._open()[0]["name"]
+
+    def _open(self) -> list[Release]:
+        return self.api.releases(only_open=True).page().rows
 
     def recovered(self, name: str) -> float:
         """Kill the process of that name; how many seconds until what it does is done."""
@@ -57,7 +61,7 @@ class Scene:
             os.kill(self.pid(name), signal.SIGKILL)
             return until(lambda: self.is_done(number))
         if name == "observer":
-            release, began = str((self.judged() or {})["name"]), time.time()
+            release, began = self.judged(), time.time()
             os.kill(self.pid(name), signal.SIGKILL)
             wait(lambda: self.judged_after(release, began) is not None)
             return (self.judged_after(release, began) or 0.0) - began
@@ -69,7 +73,9 @@ class Scene:
     def serves_again(self, name: str) -> float:
         """The same of the router, or of the model that serves: whoever asks gets an answer of it again."""
         home = self.place.settings.home
-        backend = self.api.get("targets")["targets"][0]["stable"]["backend"]
+        serving = self.api.targets().page().rows[0]["stable"]
+        assert serving is not None
+        backend = serving["backend"]
         folder = up.daemon_folder(home, "traefik") if name == "router" else home / "workloads" / backend
         pid = shim.status(folder).pid
         assert pid is not None
@@ -134,7 +140,7 @@ class Scene:
     def shown(self) -> bool:
         """Whether the API shows what serves."""
         with suppress(Unreachable, Refusal):
-            return bool(self.api.get("targets")["targets"])
+            return bool(self.api.targets().page().rows)
         return False
 
     def judged_after(self, release: str, moment: float) -> float | None:
@@ -165,9 +171,8 @@ def opened(place: Installation) -> Iterator[Scene]:
     series = Series.open(place.settings.store_url("series"))
     try:
         push(repository, "one", 200)
-        wait(lambda: any(one["phase"] == "promoted" for one in api.get("releases")["releases"]))
-        address = api.get("targets")["targets"][0]["address"]
-        yield Scene(place, repository, api, store, series, address, count())
+        wait(lambda: any(one["phase"] == "promoted" for one in api.releases().page().rows))
+        yield Scene(place, repository, api, store, series, address_of(api), count())
     finally:
         store.close()
         series.close()

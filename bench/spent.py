@@ -13,7 +13,7 @@ import psutil
 from bench.installed import Installation, installation
 from bench.report import Row, report
 from bench.repository import Repository
-from bench.rollback import DECLARED, Prober, push
+from bench.rollback import DECLARED, Prober, address_of, push
 from bench.up import TICKS, family, named, processes, ticks
 from service.client import Client, client_of
 
@@ -32,7 +32,7 @@ def main() -> int:
         api = client_of(place.settings)
         push(repository, "one", 200, DECLARED)
         _until(api, 1, final=True)
-        with Prober(api.get("targets")["targets"][0]["address"]):
+        with Prober(address_of(api)):
             push(repository, "two", 200, WAITING)
             _until(api, 2, final=False)
             time.sleep(CALM)
@@ -47,7 +47,7 @@ def _until(api: Client, number: int, *, final: bool) -> None:
     """Wait until the release of that number has ended, or has its first share of the requests."""
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
-        found = api.get("releases")["releases"]
+        found = api.releases().page().rows
         if len(found) >= number and (found[0]["final"] if final else found[0]["observed"] > 0):
             return
         time.sleep(0.2)

@@ -10,7 +10,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +20,7 @@ from handlers.strict_json import load, text
 from policies.answers import text_of
 
 MOST = 5_000  # rows of one batch
+MOST_COUNTED = 200_000  # answers that one run's metrics count
 _KEYS = ("request", "at", "version", "wrong", "prediction", "label")
 _TABLE = re.compile(r"[a-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+\Z")
 _WORDS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
@@ -40,6 +41,15 @@ class Label:
     wrong: bool
     version: str | None = None
     truth: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """One value of a metric, with the moment (Unix seconds) and the step that it was logged for."""
+
+    value: float
+    at: float
+    step: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +123,33 @@ def rows_of_table(content: bytes) -> Iterator[tuple[int, Label]]:
             raise Malformed(f"row {number}: not a value for each of the columns {', '.join(columns)}")
         given = {k: v for k, v in zip(columns, row, strict=True) if k in _KEYS and v is not None}
         yield number, _label(given, f"row {number}")
+
+
+def counted(job: str, version: str, wrong: Iterable[Logged], labels: Iterable[Logged]) -> bytes:
+    """A table for `rows_of_table` from two metrics of a job: of how many answers that `version` gave at a
+    moment the label is known, and how many of those were wrong. Each answer is a row, named by its place.
+
+    Raises `Malformed` naming the moment.
+    """
+    bad = {(one.at, one.step): one.value for one in wrong}
+    rows: list[list[Any]] = []
+    for one in sorted(labels, key=lambda one: (one.at, one.step)):
+        where = f"the metric `labels` of step {one.step} at {one.at:g}"
+        if (one.at, one.step) not in bad:
+            raise Malformed(f"{where} has no `wrong` beside it; log both with one step and one timestamp")
+        amiss = bad.pop((one.at, one.step))
+        if not (one.value.is_integer() and amiss.is_integer() and 0 <= amiss <= one.value):
+            raise Malformed(
+                f"{where}: {amiss:g} wrong of {one.value:g}; log whole numbers, at most all wrong"
+            )
+        if len(rows) + one.value > MOST_COUNTED:
+            raise Malformed(f"{where} counts beyond {MOST_COUNTED:,} answers of one run; begin another run")
+        place = f"{job}:{one.step}:{one.at:.3f}"
+        rows += [[f"{place}:{nth}", one.at, version, nth < amiss] for nth in range(int(one.value))]
+    if bad:
+        at, step = min(bad)
+        raise Malformed(f"the metric `wrong` of step {step} at {at:g} has no `labels` beside it; log both")
+    return json.dumps({"columns": ["request", "at", "version", "wrong"], "data": rows}).encode()
 
 
 def body_of(batch: Batch) -> bytes:

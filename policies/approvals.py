@@ -9,6 +9,10 @@ from dataclasses import dataclass, field
 from policies.spec.declaration import Approvals
 
 OVERRIDE_SECONDS = 3600.0
+# What begins the groups that are known here, and not by the host where a model lies: those of the provider of
+# identities, and the roles of `segue grant`.
+PROVIDED, GRANTED = "@oidc:", "@role:"
+GROUPS_SECONDS = 12 * 3600.0  # after a login by the provider, in which its groups count
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,11 @@ class Standing:
     ignored: tuple[str, ...] = ()
 
 
+def known_here(group: str) -> bool:
+    """Whether it is no group of a Git host: whatever a host says of such a name does not count."""
+    return group.startswith((PROVIDED, GRANTED))
+
+
 def standing(
     rule: Approvals, author: str | None, given: tuple[Approval, ...], plan: str, at: float
 ) -> Standing:
@@ -114,10 +123,22 @@ def may_approve(
         return "an author cannot approve their own release"
     named = {actor, *groups} & {*rule.people} or {*accounts} & {who.casefold() for who in rule.people}
     if rule.people and not named:
-        return "is not among the people named by `approvals: {from: …}`"
+        return "is not among the people named by `approvals: {from: …}`" + _stale(rule, groups)
     if author is None and not rule.people:
         return "the author is unknown, so `approvals: {from: …}` must name who may approve"
     return None
+
+
+def _stale(rule: Approvals, groups: tuple[str, ...]) -> str:
+    """What to do, where a group of the provider's is asked for and none is known."""
+    asked = any(who.startswith(PROVIDED) for who in rule.people)
+    if not asked or any(who.startswith(PROVIDED) for who in groups):
+        return ""
+    hours = GROUPS_SECONDS / 3600
+    return (
+        f"; groups of the provider count for {hours:.0f} hours after a login: log in to the page once more,"
+        " and have `segue person` say which accounts are yours"
+    )
 
 
 def same_person(one: str, other: str, accounts: tuple[str, ...] = ()) -> bool:

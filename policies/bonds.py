@@ -16,7 +16,7 @@ LEAST_DIGEST = len("sha256:") + 12  # of a digest that people type
 MOST_KEPT = 5  # times that one release was asked for, of which is told what has changed
 _LONGEST = 80  # of a part that is told in full
 _MOST_TOLD = 4
-_ASIDE = frozenset({"when_newer", "tell"})
+_ASIDE = frozenset({"when_newer", "tell", "freeze", "budget"})
 
 
 def bond(release: Release, step: str = "") -> Bond:
@@ -69,8 +69,8 @@ def _change(name: str, old: str | None, new: str | None) -> str:
 
 
 def _plan(release: Release) -> dict[str, Any]:
-    """Version, image, steps and every rule but what it does to others and who is told: that is no part of
-    what serves, nor of how it is judged."""
+    """Version, image, steps and every rule but what it does to others, who is told and when nothing is
+    released: that is no part of what serves, nor of how it is judged."""
     rules = {key: value for key, value in asdict(release.environment).items() if key not in _ASIDE}
     return {
         "version": release.version,

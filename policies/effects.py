@@ -74,7 +74,8 @@ class Adopt:
 
 @dataclass(frozen=True, slots=True)
 class CheckPreview:
-    """Ask the running candidate, unseen by users; answered by `CheckFinished`."""
+    """Ask the running candidate, unseen by users; answered by `CheckFinished`. `requests` names recorded ones
+    that it will be asked, which must be there."""
 
     step: str
     target: str
@@ -82,6 +83,7 @@ class CheckPreview:
     backend: str
     url: str
     place: Place = HERE
+    requests: str = field(default="", metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)

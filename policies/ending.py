@@ -53,6 +53,7 @@ def _serving(release: Release, at: float) -> Serving:
         since=at,
         metrics=release.metrics,
         registered=release.cause.registered,
+        registry=release.cause.registry,
     )
 
 

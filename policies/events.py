@@ -11,7 +11,7 @@ from typing import Literal
 
 from policies.approvals import Approval
 from policies.evidence import Evidence
-from policies.spec.declaration import Approvals
+from policies.spec.declaration import Approvals, Budget
 
 ZERO_COMMIT = "0" * 40
 
@@ -279,6 +279,15 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldsChanged:
+    """The protected branch says otherwise by now when nothing is released: freezes, and an error budget."""
+
+    freeze: tuple[str, ...]
+    budget: Budget | None
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Drifted:
     """Somebody else changed what the router serves: what differs, and who did it if that is known."""
 
@@ -345,6 +354,7 @@ ReleaseEvent = (
     | Waits
     | Seen
     | Drifted
+    | HoldsChanged
     | Tick
     | TurnCame
     | Superseded

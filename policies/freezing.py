@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from policies import approving, settle
-from policies.effects import Wake
+from policies.effects import Effect, Wake
+from policies.events import HoldsChanged
 from policies.release import Release, Target
 from policies.split import Decision
 from policies.windows import Frozen
@@ -21,4 +22,16 @@ def wait(release: Release, target: Target, freeze: Frozen) -> Decision:
     if release.waits == freeze.why:
         return Decision(release, target)
     release = replace(release, waits=freeze.why)
-    return Decision(release, target, (Wake(freeze.until), *settle.announce(release)))
+    wakes: tuple[Effect, ...] = () if freeze.until is None else (Wake(freeze.until),)
+    return Decision(release, target, (*wakes, *settle.announce(release)))
+
+
+def changed(release: Release, target: Target, event: HoldsChanged) -> Decision:
+    """What holds it is what the protected branch says now. Whether it goes on the next event tells."""
+    environment = replace(release.environment, freeze=event.freeze, budget=event.budget)
+    return Decision(replace(release, environment=environment), target)
+
+
+def holds(release: Release) -> bool:
+    """Whether a freeze, or a spent budget, is what it waits for."""
+    return release.waits.startswith(("the freeze ", "the error budget "))

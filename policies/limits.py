@@ -11,6 +11,7 @@ class Limits:
     per_model: int | None = None
     per_cluster: int | None = None
     freeze: tuple[str, ...] = ()  # windows in which nothing begins or gets more traffic
+    calendars: tuple[str, ...] = ()  # the same by what others keep, under these names
 
     @property
     def any(self) -> bool:

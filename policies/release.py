@@ -85,6 +85,7 @@ class Serving:
     metrics: tuple[tuple[str, float], ...] = ()
     registered: tuple[str, str] | None = None
     adopted: str = field(default="", metadata=LATER)  # who took it for right, where no release brought it
+    registry: str | None = field(default=None, metadata=LATER)  # the source that `registered` is a name at
 
 
 @dataclass(frozen=True, slots=True)

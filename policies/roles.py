@@ -90,6 +90,10 @@ class Rights:
         parts = (place.partition("/") for place in self._places(action))
         return any(environment == "*" and _matches(named, model) for named, _, environment in parts)
 
+    def roles_at(self, target: str) -> frozenset[Role]:
+        """The roles that were given for that target."""
+        return frozenset(one.role for one in self.grants if _matches(one.where, target))
+
     def targets(self, action: str) -> str | None:
         """A regular expression of the targets where it may be done; None: all of them."""
         places = self._places(action)

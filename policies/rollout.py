@@ -17,6 +17,7 @@ from policies.events import (
     Drifted,
     EffectFailed,
     EvidenceChanged,
+    HoldsChanged,
     Overtaken,
     ReleaseEvent,
     Superseded,
@@ -53,6 +54,8 @@ def advance(
     """
     if release.final or (release.phase in HOLDING and target.holder != release.name):
         return Decision(release, target)
+    if isinstance(event, HoldsChanged):
+        return freezing.changed(release, target, event)
     if release.only_watched and release.phase in HOLDING:
         return observing.advance(release, target, event)
     way = _InTheWay(ahead, freezing.of(release, freeze, event.at), freeze)

@@ -57,4 +57,7 @@ def _recording(release: Release) -> Recording | None:
     if not (assigns or release.copied):
         return None
     asked = environment.shadow
-    return Recording(assigns, release.copied, asked.answer, asked.score, asked.keep, asked.sample)
+    found = Recording(assigns, release.copied, asked.answer, asked.score, asked.keep, asked.sample)
+    if release.copied and asked.requests:
+        return replace(found, requests=asked.requests, rate=asked.rate)
+    return found

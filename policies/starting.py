@@ -9,6 +9,7 @@ from policies import freezing, shifting, split
 from policies.effects import Adopt, CheckPreview, StartWorkload
 from policies.events import Adopted, WorkloadReady
 from policies.release import Phase, Release, Serving, Target
+from policies.spec.declaration import Strategy
 from policies.split import Decision
 from policies.windows import Frozen
 
@@ -58,8 +59,15 @@ def show_preview(release: Release, target: Target, event: WorkloadReady) -> Deci
 def look_at_preview(release: Release, target: Target) -> Decision:
     """Ask the candidate for an answer."""
     release = replace(release, step=f"check-{release.epoch}")
+    asked = target.stable is not None and release.environment.strategy is Strategy.SHADOW
     check = CheckPreview(
-        release.step, release.target, release.version, release.backend, release.url, release.place
+        release.step,
+        release.target,
+        release.version,
+        release.backend,
+        release.url,
+        release.place,
+        release.environment.shadow.requests if asked else "",
     )
     return Decision(release, target, (check,))
 

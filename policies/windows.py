@@ -13,6 +13,9 @@ from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
+from policies import calendars
+from policies.calendars import Span
+
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MOST_JOINED = 50  # windows that go over into each other
 _DAY = timedelta(days=1)
@@ -47,9 +50,9 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Frozen:
-    """Nothing is released before `until` (Unix seconds); `why` says it to people."""
+    """Nothing is released before `until` (Unix seconds; None: nobody knows); `why` says it to people."""
 
-    until: float
+    until: float | None
     why: str
 
 
@@ -71,20 +74,34 @@ def parse(text: str) -> Window:
     return Window(text.strip(), first, last, zone)
 
 
-def frozen(windows: Sequence[str], at: float) -> Frozen | None:
-    """Until when nothing is released, where that is so now. Windows that meet or overlap are one."""
-    first: Window | None = None
-    until, last = at, None
+def frozen(windows: Sequence[str], at: float, spans: Sequence[Span] = ()) -> Frozen | None:
+    """Until when nothing is released, where that is so now. Windows, and the `spans` of calendars, that meet
+    or overlap are one."""
+    first, zone = "", "UTC"
+    until = at
     for _ in range(_MOST_JOINED):
-        covering = [(end, one) for one in map(parse, windows) if (end := _until(one, until)) is not None]
+        covering = [
+            (end, one.text, one.zone.key) for one in map(parse, windows) if (end := _until(one, until))
+        ]
+        covering += [(one.ends, one.name, one.zone) for one in spans if one.begins <= until < one.ends]
         if not covering:
             break
-        until, last = max(covering, key=lambda found: found[0])
-        first = first or last
-    if first is None or last is None:
+        until, text, zone = max(covering)
+        first = first or text
+    if until == at:
         return None
-    shown = datetime.fromtimestamp(until, last.zone)
-    return Frozen(until, f"the freeze `{first.text}` until {shown:%a %Y-%m-%d %H:%M} {last.zone.key}")
+    shown = datetime.fromtimestamp(until, ZoneInfo(zone))
+    return Frozen(until, f"the freeze `{first}` until {shown:%a %Y-%m-%d %H:%M} {zone}")
+
+
+def checked(text: str) -> str:
+    """A freeze as it is written in `segue.yaml`: a window, or a calendar file. Raises `NoWindow`."""
+    named = calendars.named(text)
+    if named is None:
+        return parse(text).text
+    if named.zone and named.zone not in zones():
+        raise NoWindow(f"names the time zone {named.zone}, which is not known")
+    return str(named)
 
 
 def _until(window: Window, at: float) -> float | None:
@@ -133,13 +150,13 @@ def _split(rest: str) -> tuple[str, ZoneInfo]:
     """The end's text and the zone behind it."""
     words = rest.split()
     named = words[-1] if (words and "/" in words[-1]) or words[-1:] == ["UTC"] else ""
-    if named and named not in _zones():
+    if named and named not in zones():
         raise NoWindow(f"names the time zone {named}, which is not known")
     return " ".join(words[:-1] if named else words), ZoneInfo(named or "UTC")
 
 
 @lru_cache(maxsize=1)
-def _zones() -> frozenset[str]:
+def zones() -> frozenset[str]:
     return frozenset(available_timezones())
 
 

@@ -31,10 +31,14 @@ def back(release: Release) -> tuple[TagVersion, ...]:
 
 
 def replaced(release: Release, before: Target, after: Target) -> tuple[TagVersion, ...]:
-    """That the version which served until now does not any more."""
-    old, registry = before.stable, release.cause.registry
+    """That the version which served until now does not any more. One that was stored before its registry was
+    noted is taken to be of the new one's."""
+    old = before.stable
     gone = old is not None and after.stable is not None and old.backend != after.stable.backend
-    if old is None or old.registered is None or registry is None or not gone:
+    if old is None or old.registered is None or not gone:
+        return ()
+    registry = old.registry or release.cause.registry
+    if registry is None:
         return ()
     until = _stamp(release.ended)
     note = f"served {release.target} from {_stamp(old.since)} to {until}; then came {release.name}"

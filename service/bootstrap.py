@@ -12,6 +12,7 @@ from policies.place import Place
 from service import archives, plugins, preview
 from service.ports.archives import Archive
 from service.ports.builds import ImageBuilder, Recipe
+from service.ports.calendars import CalendarServer
 from service.ports.chat import Chat
 from service.ports.connections import Cluster, Source
 from service.ports.counts import CounterSource
@@ -78,6 +79,10 @@ def _no_lineage() -> LineageServer:
     raise Refused("nothing here takes lineage")
 
 
+def _no_calendar(name: str) -> CalendarServer:
+    raise Refused(f"nothing here can fetch the calendar {name}")
+
+
 def _no_signatures(source: Source) -> ImageSignatures:
     raise Refused(f"nothing here can read the signatures at {source.url}")
 
@@ -127,6 +132,7 @@ class Parts:
     open_runs: Callable[[Source], RunMetrics] = _no_runs
     open_archive: Callable[[str], Archive] = _no_archive
     open_lineage: Callable[[], LineageServer] = _no_lineage
+    open_calendar: Callable[[str], CalendarServer] = _no_calendar
     looked: dict[str, int] = field(default_factory=dict)  # the newest delivery before a source was last asked
     read: dict[str, float] = field(default_factory=dict)  # when what a run prints was read last
     _opened: dict[str, tuple[Source, Any]] = field(default_factory=dict)
@@ -284,6 +290,7 @@ def build(settings: Settings) -> Parts:
         open_tables=lambda source: plugins.load("label_tables", source.kind).open(settings, source),
         open_runs=lambda source: plugins.load("run_metrics", source.kind).open(settings, source),
         open_lineage=lambda: plugins.load("lineage_servers", "openlineage").open(settings),
+        open_calendar=lambda name: plugins.load("calendars", "web").open(settings, name),
         open_archive=lambda place: archives.opened(settings, place),
         open_site=lambda cluster, place: plugins.load("sites", "kubernetes")(settings, cluster, place),
     )

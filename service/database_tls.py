@@ -8,7 +8,6 @@ driver takes TLS where the server offers it, and checks nothing.
 """
 
 import ssl
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -33,8 +32,6 @@ def parted(url: str) -> tuple[str, dict[str, Any]]:
         raise ValueError(f"{MODE} is {mode!r}, which would not check who answers; write {CHECKED}")
     if mode != CHECKED and authority is not None:
         raise ValueError(f"{AUTHORITY} needs {MODE}={CHECKED}, too")
-    if authority is not None and not Path(authority).is_file():
-        raise ValueError(f"{AUTHORITY} names {authority}, and there is no such file")
     if mode is None:
         return plain, {}
     return plain, {"ssl_context": _context(authority) if mode == CHECKED else False}
@@ -42,7 +39,13 @@ def parted(url: str) -> tuple[str, dict[str, Any]]:
 
 def _context(authority: str | None) -> ssl.SSLContext:
     """As Python's own: TLS 1.2 or later, the certificate and its name checked."""
+    if authority == "":  # which Python takes for the machine's own list
+        raise ValueError(f"{AUTHORITY} names no file; leave it out to trust what this machine trusts")
     try:
         return ssl.create_default_context(cafile=authority)
     except ssl.SSLError:
         raise ValueError(f"{AUTHORITY} names {authority}, which holds no certificate in PEM") from None
+    except FileNotFoundError:
+        raise ValueError(f"{AUTHORITY} names {authority}, and there is no such file") from None
+    except OSError as reason:
+        raise ValueError(f"{AUTHORITY} names {authority}, which cannot be read: {reason.strerror}") from None

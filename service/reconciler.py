@@ -13,8 +13,9 @@ import structlog
 
 from service.arrivals import receiving, redelivering
 from service.arrivals.listening import Listeners
-from service.engine import drifting, noting, tracing
+from service.engine import drifting, holding, noting, tracing
 from service.engine.housekeeping import EVERY_SECONDS
+from service.performing import calendars
 from service.ports.connections import Source
 from service.settings import Settings
 from service.sources import QUIET_KINDS
@@ -82,6 +83,8 @@ class Reconciler:
         self.sweep(now, sources)
         self.look_for_lost(now, sources)
         self.look_for_drift(now)
+        self.look_at_budgets(now)
+        self.look_at_calendars(now)
         self.keep_house(now)
         self.keep_checkpoints(now)
         if changed or taken:
@@ -153,6 +156,34 @@ class Reconciler:
         self._drifted, self._named = period, rare
 
     _drifted = _named = -1
+
+    def look_at_budgets(self, now: float) -> None:
+        """Ask what is left of error budgets, once per period whoever asks, where a model has one."""
+        period = int(now / holding.BUDGET_SECONDS)
+        if period == self._budgeted:
+            return
+        told = (one for row in self.store.models() for one in row.declaration.get("environments", ()))
+        if any(one.get("budget") for one in told):
+            with self.store.change() as change:
+                holding.ask_budgets(change, f"{period}")
+        self._budgeted = period
+
+    _budgeted = -1
+
+    def look_at_calendars(self, now: float) -> None:
+        """Ask for the calendars that the operator named, once per period whoever asks."""
+        period = int(now / calendars.EVERY_SECONDS)
+        if period == self._fetched or not self.settings.calendars:
+            return
+        with self.store.change() as change:
+            waiting = {work.subject for work in change.unfinished(calendars.KIND)}
+            for name, _ in self.settings.calendars:
+                if name not in waiting:
+                    lane = f"{calendars.KIND}:{name}"
+                    change.add_work(Work(lane, calendars.KIND, f"{lane}:{period}", name))
+        self._fetched = period
+
+    _fetched = -1
 
     def keep_house(self, now: float) -> None:
         """Ask for the forgetting of what is old, once per period whoever asks."""

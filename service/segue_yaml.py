@@ -258,6 +258,12 @@ def _events(text: str) -> Iterator[yaml.Event]:
 # --- where a refusal stands ------------------------------------------------------------------
 
 
+def placed(data: bytes, model: str, mistake: Mistake) -> Mistake:
+    """A mistake that was found only once the file was read, with its line; of a file that can be read."""
+    root, _ = read(data)
+    return mistake if root is None else _placed(root, model, mistake)
+
+
 def _placed(root: Node, model: str, mistake: Mistake) -> Mistake:
     """The refusal with the line of the key that it is about: the model's own, or the inherited one."""
     for start in (("models", model), ("defaults",), ()):

@@ -15,6 +15,7 @@ from policies import trust, windows
 from policies.limits import Limits
 from policies.windows import NoWindow
 from service import broker_tls, database_tls
+from service.loopback import HERE
 
 YES, NO = frozenset({"yes", "true", "1"}), frozenset({"no", "false", "0"})
 PORTS = range(65_536)  # 0: any that is free
@@ -23,7 +24,6 @@ PROBES = range(1, 65_532)  # the first of four
 BODY_BYTES = range(1, (1 << 30) + 1)
 DATABASES = ("postgresql://", "postgres://")
 WEB = ("https://", "http://")
-HERE = frozenset({"127.0.0.1", "::1", "localhost"})  # this machine
 OWN_SECRETS = ("signing-key", "operator-token", "hook-")  # the secret files that speak for the installation
 VERSION_NOTES = ("all", "tags", "none")
 _COUNTED_BY = frozenset({"code", "method", "protocol", "service", "entrypoint", "router"})
@@ -55,6 +55,9 @@ class Settings:
     builder: str | None = None  # SEGUE_BUILDER: the cluster that images are built in; None: this machine
     builder_image: str | None = None  # SEGUE_BUILDER_IMAGE: Segue's own image, which builds run in
     builder_secret: str | None = None  # SEGUE_BUILDER_SECRET: the Secret there that holds logins
+    builder_pull_secrets: tuple[
+        str, ...
+    ] = ()  # SEGUE_BUILDER_PULL_SECRETS: those that its image is pulled with
     dockerfiles: str | None = None  # SEGUE_DOCKERFILES: the cluster that they are built in; None: nowhere
     buildah_image: str | None = None  # SEGUE_BUILDAH_IMAGE: an image with Buildah, which builds them
     build_secrets: tuple[str, ...] = ()  # SEGUE_BUILD_SECRETS: keys of the Secret that Dockerfiles may mount
@@ -71,6 +74,7 @@ class Settings:
     openlineage: str | None = None  # SEGUE_OPENLINEAGE: where run events are posted
     freeze: tuple[str, ...] = ()  # SEGUE_FREEZE: windows in which nothing begins or gets more traffic
 
+    calendars: tuple[tuple[str, str], ...] = ()  # SEGUE_CALENDARS: names, and where their files are fetched
     version_notes: str = "all"  # SEGUE_VERSION_NOTES: what is written to registered versions: all, tags, none
 
     oidc_issuer: str | None = None  # SEGUE_OIDC_ISSUER: the provider that people log in to the page by
@@ -88,7 +92,8 @@ class Settings:
     @property
     def limits(self) -> Limits:
         """How many rollouts may be on at once, and when none goes on."""
-        return Limits(self.most_per_model, self.most_per_cluster, self.freeze)
+        names = tuple(name for name, _ in self.calendars)
+        return Limits(self.most_per_model, self.most_per_cluster, self.freeze, names)
 
     def secret(self, name: str) -> bytes | None:
         """The secret of that name, or None where none was made."""
@@ -126,6 +131,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         builder=environ.get("SEGUE_BUILDER") or None,
         builder_image=environ.get("SEGUE_BUILDER_IMAGE") or None,
         builder_secret=environ.get("SEGUE_BUILDER_SECRET") or None,
+        builder_pull_secrets=_secrets(environ, "SEGUE_BUILDER_PULL_SECRETS"),
         dockerfiles=environ.get("SEGUE_DOCKERFILES") or None,
         buildah_image=environ.get("SEGUE_BUILDAH_IMAGE") or None,
         build_secrets=_keys(environ, "SEGUE_BUILD_SECRETS"),
@@ -141,6 +147,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         checkpoint_seconds=_number(environ, "SEGUE_CHECKPOINT_SECONDS", default.checkpoint_seconds),
         openlineage=_openlineage(environ),
         freeze=_windows(environ, "SEGUE_FREEZE"),
+        calendars=_calendars(environ, "SEGUE_CALENDARS"),
         version_notes=_version_notes(environ, default.version_notes),
         oidc_issuer=_address(environ, "SEGUE_OIDC_ISSUER", WEB, "https://login.example/realms/ml"),
         oidc_client=environ.get("SEGUE_OIDC_CLIENT") or None,
@@ -180,6 +187,7 @@ def written(settings: Settings) -> dict[str, str]:
         "SEGUE_BUILDER": settings.builder or "",
         "SEGUE_BUILDER_IMAGE": settings.builder_image or "",
         "SEGUE_BUILDER_SECRET": settings.builder_secret or "",
+        "SEGUE_BUILDER_PULL_SECRETS": ",".join(settings.builder_pull_secrets),
         "SEGUE_DOCKERFILES": settings.dockerfiles or "",
         "SEGUE_BUILDAH_IMAGE": settings.buildah_image or "",
         "SEGUE_BUILD_SECRETS": ",".join(settings.build_secrets),
@@ -195,6 +203,7 @@ def written(settings: Settings) -> dict[str, str]:
         "SEGUE_CHECKPOINT_SECONDS": str(settings.checkpoint_seconds),
         "SEGUE_OPENLINEAGE": settings.openlineage or "",
         "SEGUE_FREEZE": "; ".join(settings.freeze),
+        "SEGUE_CALENDARS": "; ".join(f"{name}={url}" if url else name for name, url in settings.calendars),
         "SEGUE_VERSION_NOTES": settings.version_notes,
         "SEGUE_OIDC_ISSUER": settings.oidc_issuer or "",
         "SEGUE_OIDC_CLIENT": settings.oidc_client or "",
@@ -245,6 +254,31 @@ def _windows(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
         raise SettingsError(f"{name} is {environ[name]!r}, which {error}; write {wanted}") from None
 
 
+def _calendars(environ: Mapping[str, str], name: str) -> tuple[tuple[str, str], ...]:
+    """Names and addresses; of a name alone the address is a secret, which is read when it is needed."""
+    told = [text.partition("=") for text in environ.get(name, "").split(";") if text.strip()]
+    found = tuple((called.strip(), url.strip()) for called, _, url in told)
+    for called, url in found:
+        if re.fullmatch(r"[a-z0-9_-]{1,64}", called) is None or [one for one, _ in found].count(called) > 1:
+            wanted = "a name of its own for each, of small letters, digits, - and _: ops=https://host/ops.ics"
+            raise SettingsError(f"{name} has {called!r}; write {wanted}")
+        if url:
+            _check_bare(name, url, f"calendar-{called}")
+            check_calendar(name, url)
+    return found
+
+
+def check_calendar(name: str, url: str) -> None:
+    """Raise `SettingsError` where a calendar's address is none: what is read could be changed on its way."""
+    try:
+        parts = urlsplit(url)
+        fine = bool(parts.hostname) and (parts.scheme == "https" or parts.hostname in HERE)
+    except ValueError:
+        fine = False
+    if not fine:
+        raise SettingsError(f"{name} has an address that does not begin with https://")
+
+
 def _check_provider(found: Settings) -> None:
     """A client of its own, and HTTPS to anywhere but this machine: else a login could be read or changed."""
     if (found.oidc_issuer is None) != (found.oidc_client is None):
@@ -258,9 +292,13 @@ def _check_provider(found: Settings) -> None:
         raise SettingsError(f"SEGUE_OIDC_SCOPES is {found.oidc_scopes!r}; write one with openid in it")
 
 
+def _listed(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(text.strip() for text in environ.get(name, "").split(",") if text.strip())
+
+
 def _networks(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     """Addresses and networks, as 10.0.0.0/8."""
-    told = tuple(text.strip() for text in environ.get(name, "").split(",") if text.strip())
+    told = _listed(environ, name)
     for text in told:
         try:
             ip_network(text)
@@ -283,9 +321,18 @@ def _check_builder(environ: Mapping[str, str]) -> None:
             raise SettingsError(f"{name} needs {' and '.join(missing)}, too; see the list of settings")
 
 
+def _secrets(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Names of Secrets. Contract: https://kubernetes.io/docs/concepts/overview/working-with-objects/names/"""
+    told = _listed(environ, name)
+    for text in told:
+        if not re.fullmatch(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?", text):
+            raise SettingsError(f"{name} has {text!r}; write names of Secrets, such as registry,mirror")
+    return told
+
+
 def _keys(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     """Names of a Secret's keys, of the letters that both it and Buildah's option may have."""
-    keys = tuple(text.strip() for text in environ.get(name, "").split(",") if text.strip())
+    keys = _listed(environ, name)
     odd = next((key for key in keys if not re.fullmatch(r"[A-Za-z0-9._-]{1,253}", key)), None)
     if odd is not None:
         raise SettingsError(f"{name} names {odd!r}; write keys of a Secret, such as pip.conf,netrc")
@@ -297,7 +344,7 @@ def _keys(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
 
 def _segments(environ: Mapping[str, str], name: str) -> tuple[tuple[str, str], ...]:
     """Labels that the router counts by, each with the request's header that says its value."""
-    told = [text.strip() for text in environ.get(name, "").split(",") if text.strip()]
+    told = _listed(environ, name)
     for text in told:
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}=[A-Za-z][A-Za-z0-9-]{0,79}", text):
             raise SettingsError(

@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from service import plugins
 from service.ports.connections import Source, subscription
@@ -90,6 +90,25 @@ def folder(source: Source) -> Path | None:
         if source.url.startswith(prefix):
             return Path("/" + unquote(source.url.removeprefix(prefix)))
     return Path(source.url) if source.url.startswith("/") and "\0" not in source.url else None
+
+
+def without_login(text: str) -> str:
+    """An address without user, password and options, which may be secrets; any other text as it is."""
+    if "://" not in text:
+        return text
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return "(an address that cannot be read)"
+    user, at, host = parts.netloc.rpartition("@")
+    return urlunsplit((parts.scheme, f"(login)@{host}" if at and user else host, parts.path, "", ""))
+
+
+def shown(source: Source) -> str:
+    """Its address for whoever may read, and for the record: without a login, and of a receiver without the
+    path, which often is a secret."""
+    url = without_login(source.url)
+    return urlunsplit((*urlsplit(url)[:2], "/…", "", "")) if source.kind in RECEIVER_KINDS else url
 
 
 def opened(settings: Settings, source: Source) -> Any:

@@ -29,6 +29,7 @@ from service.problems import problem
 from service.reporting import data
 from service.showing import printed, views
 from service.showing.streams import Streams
+from service.sources import shown
 from service.store import recorded
 from service.store.series import Series
 from service.store.states import ENVIRONMENT, number_of, release_of, target_of, version_of
@@ -123,12 +124,16 @@ def _releases(api: Blueprint, parts: Parts, series: Series) -> None:
     @api.get("/releases/<name>")
     def release(name: str) -> Response:
         shown = _release(store, name)
-        version = store.version(shown.version)
-        return jsonify(
+        version, most = store.version(shown.version), web_answers.limit(MOST)
+        entries = store.record_of(name, after=_after(), limit=most + 1)
+        record, following = web_answers.cut(entries, most, lambda one: str(one.id))
+        return web_answers.listed(
+            "after",
+            following,
             release=views.release(shown),
             estimate=_estimate(store, series, shown),
             version=views.version(version_of(version)) if version else None,
-            record=[views.entry(entry) for entry in store.record_of(name)],
+            record=[views.entry(entry) for entry in record],
             parked=[parked.shown(work) for work in store.work_of(name) if work.state == "dead"],
         )
 
@@ -165,6 +170,14 @@ def _flag(name: str) -> bool:
 def _estimate(store: Store, series: Series, shown: Release) -> dict[str, Any] | None:
     target = target_of(store.target(shown.target), shown.target)
     return views.estimate(estimating.of(series, shown, target, store.now()))
+
+
+def _after() -> int:
+    """Behind which entry of the record a page begins: 400 for what is no id of one."""
+    after = request.args.get("after", "0")
+    if not _ID.fullmatch(after):
+        abort(400, "`after` must be the id of the page before's last entry, such as 200")
+    return int(after)
 
 
 def _evidence(api: Blueprint, store: Store, series: Series) -> None:
@@ -262,7 +275,7 @@ def _installation(api: Blueprint, parts: Parts) -> None:
     @api.get("/sources")
     def sources() -> Response:
         rows, following = web_answers.by_name(store.sources(), lambda row: row.name)
-        found = [{"name": s.name, "kind": s.kind, "url": s.url, "owns": list(s.owns)} for s in rows]
+        found = [{"name": s.name, "kind": s.kind, "url": shown(s), "owns": list(s.owns)} for s in rows]
         return web_answers.listed("after", following, sources=found)
 
     @api.get("/models")
@@ -281,10 +294,7 @@ def _installation(api: Blueprint, parts: Parts) -> None:
 
     @api.get("/record")
     def record() -> Response:
-        after = request.args.get("after", "0")
-        if not _ID.fullmatch(after):
-            abort(400, "`after` must be the id of the page before's last entry, such as 200")
         most = web_answers.limit(MOST)
-        entries = store.record_of(after=int(after), limit=most + 1)
+        entries = store.record_of(after=_after(), limit=most + 1)
         shown, following = web_answers.cut(entries, most, lambda one: str(one.id))
         return web_answers.listed("after", following, record=[views.entry(entry) for entry in shown])

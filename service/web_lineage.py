@@ -11,6 +11,7 @@ from service.engine.served import Served
 from service.machine.installation import place
 from service.showing import lineage, ml_bom, views
 from service.showing.lineage import KINDS, Form
+from service.sources import shown
 from service.store.reading import Reading
 from service.store.states import number_of
 from service.web_answers import RELEASE, SECONDS
@@ -61,7 +62,7 @@ def _bom(text: str) -> Response:
 
 
 def _sources(read: Reading) -> dict[str, str]:
-    return {source.name: source.url for source in read.sources() if source.url}
+    return {source.name: shown(source) for source in read.sources() if source.url}
 
 
 def _target(read: Reading, model: str, environment: str) -> str:

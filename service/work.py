@@ -18,6 +18,7 @@ from service.engine import (
     beginning,
     declaring,
     handing_back,
+    holding,
     housekeeping,
     keeping,
     patience,
@@ -28,7 +29,7 @@ from service.engine.deciding import Deciding, decide
 from service.errors import Conflict, StoreUnavailable
 from service.machine import meters
 from service.obeying import answering
-from service.performing import dispatch, drifting
+from service.performing import budgets, calendars, dispatch, drifting
 from service.performing.outcomes import Again, Answer, Done
 from service.ports.outcomes import Refused, Retry
 from service.sources import ORGANISATION_KINDS
@@ -47,7 +48,7 @@ PATIENT = (
     "delivery", "event", "look", "declare", "Build", "CheckImage", "RunEvaluation", "StopWorkload",
     "ReportCommit", "ReportDeployment", "WriteComment", "TellChat", "Notify", "MoveAlias", "TagVersion",
     "housekeeping", "drift", "Adopt", "HandBack", "Settle", "redeliver", "join", "Follow", "KeepCheckpoint",
-    "SendLineage",
+    "SendLineage", "budget", "calendar",
 )  # fmt: skip
 QUEUES = {"urgent": URGENT, "patient": PATIENT}
 
@@ -194,6 +195,8 @@ _KINDS: dict[str, Callable[[Parts, Work], None]] = {
     "declare": _declare,
     weighing.KIND: lambda parts, work: weighing.weigh(parts, [work]),
     "drift": drifting.look,
+    holding.BUDGETS: budgets.look,
+    calendars.KIND: calendars.look,
     "command": answering.answer,
     "delivery": receiving.receive,
     "housekeeping": housekeeping.tidy,

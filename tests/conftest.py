@@ -111,10 +111,10 @@ class Postgres:
                 cwd=self.folder,
                 env={**os.environ, **(environ or {})},
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120  # after a crash it recovers first
         while self._run("pg_isready", "-q", "-h", self.folder, check=False) != 0:
             if time.monotonic() > deadline or self._process.poll() is not None:
-                raise RuntimeError((self.folder / "log").read_text())
+                raise RuntimeError((self.folder / "log").read_text()[-4000:])
             time.sleep(0.05)
 
     @property

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 CLIENT, SECRET = "segue", "of a client: for tests/"
+LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
 
 
 class Provider:
@@ -29,6 +30,7 @@ class Provider:
         self.lies = {}
         self.asked = []
         self.codes = {}
+        self.sessions = {}
         self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self.kid = "one"
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -100,13 +102,25 @@ class Provider:
         claims = {
             "iss": self.issuer, "sub": f"id-{who}", "aud": CLIENT, "iat": now, "exp": now + 300,
             "nonce": query["nonce"], "preferred_username": who, "groups": self.people[who],
+            "sid": self.sessions.setdefault(who, secrets.token_hex(8)),
         }  # fmt: skip
-        claims = {**claims, **self.lies.get("claims", {})}
+        return self._signed({**claims, **self.lies.get("claims", {})})
+
+    def logout(self, who, header=(), **claims):
+        """The token that tells its clients of a logout there."""
+        now = time.time()
+        told = {
+            "iss": self.issuer, "aud": CLIENT, "iat": now, "exp": now + 120, "jti": secrets.token_hex(8),
+            "sub": f"id-{who}", "sid": self.sessions.get(who), "events": {LOGOUT: {}},
+        }  # fmt: skip
+        return self._signed({**told, **claims}, {"typ": "logout+jwt", **dict(header)})
+
+    def _signed(self, claims, header=None):
         claims = {key: value for key, value in claims.items() if value is not None}
         sign = self.lies.get("sign")
         if sign is not None:
             return sign(claims)
-        return jwt.encode(claims, self.key, "RS256", {"kid": self.kid})
+        return jwt.encode(claims, self.key, "RS256", {"kid": self.kid, **(header or {})})
 
     def userinfo(self, authorization):
         who = authorization.removeprefix("Bearer of-")

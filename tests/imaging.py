@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import requests
@@ -86,6 +87,27 @@ class ImageServer:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+
+
+@contextmanager
+def vouched(folder, address):
+    """A registry over TLS at that address, whose certificate an authority of its own signed: `ca.pem` of the folder."""
+
+    def openssl(*words):
+        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+
+    new = ("-newkey", "rsa:2048", "-nodes", "-days", "2")
+    openssl("req", "-x509", *new, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=a company")
+    openssl("req", *new[:3], "-keyout", "key.pem", "-out", "request", "-subj", f"/CN={address}")
+    (folder / "names").write_text(f"subjectAltName = IP:{address}\n")
+    signed = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "names")
+    openssl("x509", "-req", "-in", "request", *signed, "-out", "cert.pem")
+    files = (folder / "cert.pem", folder / "key.pem", folder / "ca.pem")
+    server = ImageServer(folder, address=address, tls=files)
+    try:
+        yield server.start()
+    finally:
+        server.stop()
 
 
 class Images:

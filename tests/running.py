@@ -66,6 +66,7 @@ class Model(http.server.ThreadingHTTPServer):
         self.name = name
         self.status = 200
         self.heard = {}  # the headers of the last request
+        self.asked = []  # the path of each
         self.hold = None  # an event: answer only once it is set
         self.url = f"http://127.0.0.1:{self.server_port}"
         self._thread = threading.Thread(target=self.serve_forever, args=(0.01,))
@@ -85,6 +86,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.server.heard = self.headers
+        self.server.asked.append(self.path)
         size = int(self.headers.get("Content-Length") or 0)
         self.rfile.read(size)
         if self.server.hold is not None:

@@ -77,14 +77,15 @@ class Went:
 def run(trip: Trip, runs: int, seed: int) -> dict[str, Went]:
     """So many rollouts under every controller."""
     return {
-        SEGUE: _segue(trip, runs, seed),
+        SEGUE: segue(trip, runs, seed),
         ARGO: _loop(trip, runs, seed, _argo),
         FLAGGER: _loop(trip, runs, seed, _flagger),
         KAYENTA: _kayenta(trip, runs, seed),
     }
 
 
-def _segue(trip: Trip, runs: int, seed: int) -> Went:
+def segue(trip: Trip, runs: int, seed: int) -> Went:
+    """So many rollouts under Segue alone."""
     world = trip.world
     past = History(world.rate * HISTORY_SECONDS, world.rate * world.errors * HISTORY_SECONDS)
     panel = Many(learned.judges(DEFAULTS, world, runs, seed, BOUNDS, past=past), BOUNDS)

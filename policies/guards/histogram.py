@@ -8,11 +8,8 @@ Formulas: with the candidate's share `w` of the interval's requests, x_j of the 
 and any factors rho_j that do not fall with j and are chosen from the *past*:
 `log E += sum_j x_j log rho_j - k_j log(1 + w (rho_j - 1))`. By weighted arithmetic and geometric means
 this has expectation at most 1 while the candidate is stochastically no slower, whatever the common
-distribution does (blocks of Turner, Ly, Gruenwald 2024). Alternatives: steps, "`c` times as many beyond
-the bound that a share q of stable's past requests exceeded", for a longer tail; and "everything takes s times
-as long": rho is what stable's past would look like then, divided by what it looked like, made not to
-fall (between two bounds the log odds of being faster are taken to be linear in log time). Mixed with
-1/effect, and over restarts.
+distribution does (blocks of Turner, Ly, Gruenwald 2024). The alternatives that are mixed, also over
+restarts, are those of `factors`.
 
 Noise: in a block of time the log gain G of a bet, with V the information on its log odds, counts as
 `G / (burst + spread^2 V)`: the likelihood ratio where identical arms differ by a normal luck of that
@@ -33,46 +30,30 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from policies.guards import betting, increment
 from policies.guards.betting import Array
+from policies.guards.factors import COUNT, LOG_PRIOR, Before, before, log_factors
 from policies.guards.increment import Arm
 from policies.guards.noise import Noise
 
-TAILS: Array = np.array([0.5, 0.2, 0.05, 0.02, 0.005])  # shares of the past beyond a step's bound
-FACTORS: Array = np.array([1.5, 2.0, 4.0, 16.0])  # how many times as many of the candidate's beyond it
-LONGER: Array = np.exp2([0.125, 0.25, 0.5, 1.0])  # how many times as long everything takes
-REACH = 2.0  # a shift by one deviation multiplies the odds of the slowest twentieth by about e^2
 LEAST_PAST = 100.0  # requests of stable before the first bet
 HALF_LIFE = 1800.0  # seconds after which the past counts half
-_STEPS = len(TAILS) * len(FACTORS)
-_COUNT = _STEPS + len(LONGER)
-_FACTOR: Array = np.tile(FACTORS, len(TAILS))
-_LEVEL = np.repeat(np.arange(len(TAILS)), len(FACTORS))
-_KINDS = len(TAILS) + 1  # of information: beyond each bound, and on a shift
-_KIND = np.concatenate([_LEVEL, np.full(len(LONGER), len(TAILS))])
-
-
-def _log_prior() -> Array:
-    """Half for a shift, half for a longer tail; in each an effect twice as large has half the mass."""
-    steps, shifts = 1 / _FACTOR, 1 / np.log2(LONGER)
-    return np.log(np.concatenate([steps / steps.sum(), shifts / shifts.sum()]) / 2)
-
-
-LOG_PRIOR: Array = _log_prior()
 
 
 class Track(NamedTuple):
-    """The guard as arrays of any leading shape, last axis the alternatives (`past`: the buckets).
+    """The guard as arrays of any leading shape, last axis the alternatives (`past` of stable and the
+    candidate's `own`: the buckets).
 
-    `block`: each alternative's log gain in the open block; `information`: what it knows of log odds, by kind.
+    `block`: each alternative's log gain in the open block; `information`: what was there to be known of luck.
     """
 
     bets: Array
     block: Array
     information: Array
     past: Array
+    own: Array
     opened: Array
     seconds: Array
 
@@ -81,13 +62,15 @@ class Track(NamedTuple):
 class HistogramState:
     """The same as plain numbers, and counts that people understand: requests slower than `bound`.
 
-    `bound` (seconds) is what about a twentieth of stable's requests exceeded when betting began.
+    `bound` (seconds) is what about a twentieth of stable's requests exceeded when betting began; `past`
+    and `own` are stable's counts per bucket and the candidate's, and fade.
     """
 
     bets: tuple[float, ...]
-    block: tuple[float, ...] = (0.0,) * _COUNT
-    information: tuple[float, ...] = (0.0,) * _KINDS
+    block: tuple[float, ...] = (0.0,) * COUNT
+    information: tuple[float, ...] = (0.0,) * COUNT
     past: tuple[float, ...] = ()
+    own: tuple[float, ...] = ()
     opened: float = 0.0
     seconds: float = 0.0
     log_e: float = 0.0
@@ -101,7 +84,7 @@ class HistogramState:
 
 def start(past: Sequence[float] = ()) -> HistogramState:
     """Before anything was seen; `past`: stable's counts per bucket from before, in the same buckets."""
-    return HistogramState((math.log(betting.AT_ONCE),) * _COUNT, past=tuple(past))
+    return HistogramState((math.log(betting.AT_ONCE),) * COUNT, past=tuple(past))
 
 
 def again(state: HistogramState) -> HistogramState:
@@ -114,9 +97,9 @@ def again(state: HistogramState) -> HistogramState:
 
 def start_track(shape: tuple[int, ...], buckets: int) -> Track:
     """Fresh guards for as many rollouts as the shape holds."""
-    zeros, none = np.zeros(shape), np.zeros((*shape, _COUNT))
+    zeros, none, counts = np.zeros(shape), np.zeros((*shape, COUNT)), np.zeros((*shape, buckets))
     bets = none + math.log(betting.AT_ONCE)
-    return Track(bets, none, np.zeros((*shape, _KINDS)), np.zeros((*shape, buckets)), zeros, zeros)
+    return Track(bets, none, none, counts, counts, zeros, zeros)
 
 
 def moved(bounds: Sequence[float], worse_by: float) -> list[int]:
@@ -125,69 +108,10 @@ def moved(bounds: Sequence[float], worse_by: float) -> list[int]:
     return [bisect_right(bounds, low / (1 + worse_by)) if low > 0 else 0 for low in lower]
 
 
-class Before(NamedTuple):
-    """Where each bound would have been for each of `LONGER`: the lower of two bounds, the way to the next.
-
-    A row per alternative; a place beyond the outer bounds lies on the line through the nearest two.
-    """
-
-    lower: NDArray[np.intp]
-    way: Array
-
-
-def before(bounds: Sequence[float]) -> Before:
-    """The same for every scrape of a router."""
-    edges = np.log(np.maximum(np.asarray(bounds, dtype=np.float64), 1e-9))
-    wanted = edges - np.log(LONGER)[:, None]
-    if len(edges) < 2:
-        return Before(np.zeros(wanted.shape, dtype=np.intp), wanted - edges)
-    lower = np.clip(np.searchsorted(edges, wanted, side="right") - 1, 0, len(edges) - 2)
-    return Before(lower, (wanted - edges[lower]) / (edges[lower + 1] - edges[lower]))
-
-
 @lru_cache(maxsize=64)
 def _layout(bounds: tuple[float, ...], worse_by: float) -> tuple[Before, list[int]]:
     """`before` and `moved`: the same for every scrape of a router."""
     return before(bounds), moved(bounds, worse_by)
-
-
-def _rising(ratio: Array, middle: NDArray[np.intp]) -> Array:
-    """Made not to fall, from the middle bucket outwards: what is rare at the ends decides nothing else."""
-    place = np.arange(ratio.shape[-1])
-    above = np.maximum.accumulate(np.where(place >= middle, ratio, 0.0), axis=-1)
-    below = np.minimum.accumulate(np.where(place <= middle, ratio, np.inf)[..., ::-1], axis=-1)[..., ::-1]
-    return np.where(place >= middle, above, below)
-
-
-def _shifted(chance: Array, places: Before) -> Array:
-    """log rho of the alternatives in which everything takes longer."""
-    faster = np.minimum(np.cumsum(chance, axis=-1)[..., :-1], 1 - 1e-12)
-    odds = np.log(faster / (1 - faster))
-    upper = np.minimum(places.lower + 1, odds.shape[-1] - 1)
-    low, high = odds[..., places.lower], odds[..., upper]
-    slope = np.where(upper > places.lower, high - low, 2.0)  # of one bound alone nothing else is known
-    then = 1 / (1 + np.exp(-(low + places.way * slope)))
-    ends = np.zeros((*then.shape[:-1], 1))
-    would = np.maximum(np.diff(np.concatenate([ends, then, ends + 1], axis=-1), axis=-1), 1e-15)
-    ratio = _rising(would / chance[..., None, :], (faster < 0.5).sum(axis=-1)[..., None, None])
-    return np.asarray(np.log(ratio) - np.log((chance[..., None, :] * ratio).sum(axis=-1))[..., None])
-
-
-def log_factors(past: Array, places: Before) -> tuple[Array, Array]:
-    """log rho by alternative and bucket, and the information on log odds in one request, by kind."""
-    buckets = past.shape[-1]
-    chance = (past + 1 / buckets) / (past.sum(axis=-1, keepdims=True) + 1)
-    tail = 1 - np.cumsum(chance, axis=-1)[..., :-1]
-    # The smallest bound with no more than this share beyond it; the last one where there is none.
-    below = tail[..., None, :] <= TAILS[:, None]
-    edge = np.where(below.any(axis=-1), below.argmax(axis=-1), buckets - 2)
-    beyond = np.arange(buckets) > edge[..., None]
-    share = (chance[..., None, :] * beyond).sum(axis=-1)
-    mean = np.log1p(share[..., _LEVEL] * (_FACTOR - 1))
-    steps = beyond[..., _LEVEL, :] * np.log(_FACTOR)[:, None] - mean[..., None]
-    shift = np.full((*share.shape[:-1], 1), 1 / REACH**2)
-    logs = np.concatenate([steps, _shifted(chance, places)], axis=-2)
-    return logs, np.concatenate([share * (1 - share), shift], axis=-1)
 
 
 def advance(
@@ -206,7 +130,7 @@ def advance(
     n, m = x.sum(axis=-1), y.sum(axis=-1)
     speaks = (n > 0) & (m > 0) & (track.past.sum(axis=-1) >= LEAST_PAST)
     share = np.where(speaks, n, 0.0) / np.maximum(n + m, 1e-300)
-    logs, known = log_factors(track.past, places)
+    logs, known = log_factors(track.past, track.own, places)
     k = np.where(speaks[..., None], x + y, 0.0)
     # Sums, not matrix products, so that many rollouts at once have the bits of each alone.
     won = (logs * np.where(speaks[..., None], x, 0.0)[..., None, :]).sum(axis=-1)
@@ -216,13 +140,14 @@ def advance(
     gained, informed = (np.where(fresh, 0.0, part) for part in (track.block, track.information))
     information = informed + (k.sum(axis=-1) * share * (1 - share))[..., None] * known
     known_by = (noise.burst + noise.spread * noise.spread * part for part in (informed, information))
-    before, now = ((1 / part)[..., _KIND] for part in known_by)
+    before, now = (1 / part for part in known_by)
     counts = (won - paid) * now + np.minimum(gained * (now - before), 0.0)
     block = gained + (won - paid)
     after = track.seconds + seconds
     bets = betting.bet(track.bets, counts, track.seconds, after)
-    past = track.past * np.exp2(-seconds / HALF_LIFE)[..., None] + y
-    return Track(bets, block, information, past, np.where(over, at, track.opened), after)
+    fades = np.exp2(-seconds / HALF_LIFE)[..., None]
+    past, own = track.past * fades + y, track.own * fades + x
+    return Track(bets, block, information, past, own, np.where(over, at, track.opened), after)
 
 
 def log_evidence(track: Track) -> Array:
@@ -261,6 +186,7 @@ def update(
         tuple(after.block.tolist()),
         tuple(after.information.tolist()),
         tuple(after.past.tolist()),
+        tuple(after.own.tolist()),
         float(after.opened),
         float(after.seconds),
         log_e,
@@ -274,13 +200,21 @@ def update(
 
 
 def _track(state: HistogramState, buckets: int) -> Track:
-    past = state.past if len(state.past) == buckets else (0.0,) * buckets
-    known = state.information if len(state.information) == _KINDS else (0.0,) * _KINDS  # of older code
+    past, own = (row if len(row) == buckets else (0.0,) * buckets for row in (state.past, state.own))
+    known = state if len(state.bets) == COUNT else _dealt(state)
     return Track(
-        betting.array(state.bets),
-        betting.array(state.block),
-        betting.array(known),
+        betting.array(known.bets),
+        betting.array(known.block),
+        betting.array(known.information),
         betting.array(past),
+        betting.array(own),
         betting.array(state.opened),
         betting.array(state.seconds),
     )
+
+
+def _dealt(state: HistogramState) -> HistogramState:
+    """A state of older code, which had other alternatives: what they won is dealt anew, and no more."""
+    kept = math.log1p(-float(betting.spent(betting.array(state.seconds))))
+    won = state.log_e + math.log(max(-math.expm1(kept - state.log_e), 1e-300))
+    return HistogramState((won,) * COUNT)

@@ -10,6 +10,7 @@ readings are taken by their shape.
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Any, Protocol
 
 ABSURD = 1e12  # no scrape interval of one arm holds more requests than this
@@ -179,14 +180,15 @@ def slower(arm: Arm, bounds: tuple[float, ...], limit: float) -> tuple[float, fl
 
 
 def usual_bound(buckets: Iterable[float], bounds: tuple[float, ...], share: float = 0.05) -> float | None:
-    """The smallest bound that at most `share` of stable's past requests exceeded: a limit to watch."""
+    """The bound to watch: the part of stable's past requests beyond it is, by ratio, nearest to `share`.
+
+    So few as are beyond a much higher one would tell little. None where most requests exceed them all.
+    """
     counts = list(buckets)
-    total, seen = sum(counts), 0.0
-    for bound, count in zip(bounds, counts, strict=False):
-        seen += count
-        if total > 0 and (total - seen) / total <= share:
-            return bound
-    return None
+    total = sum(counts)
+    beyond = zip(bounds, (total - seen for seen in accumulate(counts)), strict=False)
+    far = {bound: abs(math.log(slow / total / share)) for bound, slow in beyond if 0 < slow <= total / 2}
+    return min(far, key=lambda bound: far[bound], default=None)
 
 
 def to_json(what: Increment | Gap) -> dict[str, Any]:

@@ -11,7 +11,7 @@ Moments: with k bad events in both arms, x of them in one that had the share w o
 `s = x - k w` and `v = k w (1 - w)`: `phi = sum(s^2)/sum(v)` over scrapes, which weights a scrape by
 its information (a mean of s^2/v would miss bursts where a scrape rarely holds two); and
 `sigma^2 = sum(s^2 - phi v)/sum(v^2)` over blocks. An estimate d with the standard error e that luck alone
-gives it counts as `d z^2 / (1 + z^2)`, z = d/e: what so short a history cannot tell from nothing cannot be
+gives it counts as `d z^4 / (16 + z^4)`, z = d/e: what so short a history cannot tell from nothing cannot be
 told from nothing in a rollout of like length either, so to leave it out breaks no promise.
 """
 
@@ -29,6 +29,8 @@ MOST_BURST = 100.0
 MOST_SPREAD = 1.5  # above, the beta-binomial of a half-half split has no shape left
 LEAST_SPREAD = 0.001  # so that its shape is never divided by zero
 MORE_BURST, MORE_VARIANCE = 1.1, 1.44  # margins on what was learned; on sigma itself 20 %
+SURE = 1.645  # normal deviations: sigma of a history is above what is taken from it once in twenty
+PAIRED = 1.5  # blocks that each are in two pairs tell as much as so many times fewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ class Bunching:
         more = self.ratio - 1
         around = self.fourths - 2 * self.ratio * self.mixed + self.ratio**2 * self.information_squares
         error = math.sqrt(max(around, 0.0)) / self.information if self.information > 0 else 0.0
-        return min(MOST_BURST, 1 + MORE_BURST * _shrunk(more, error))
+        return min(MOST_BURST, 1 + MORE_BURST * more * _certain(more, error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,17 +158,25 @@ def _sums(blocks: Mapping[int, tuple[float, float]], length: int) -> list[tuple[
 
 
 def _variance(rows: list[tuple[float, float]], length: int, burst: float) -> float:
-    """sigma^2 of a block so long: shrunk, then enlarged, the more the fewer blocks it rests on."""
+    """sigma^2 of a block so long: shrunk, and what is certain enlarged to what it may be at most."""
     weight = sum(v * v for _, v in rows)
     if not weight:
         return 0.0
     alone = max(1.0, len(rows) / length)  # those that do not overlap
     found = max(0.0, sum(s * s - burst * v for s, v in rows) / weight)
-    error = burst * math.sqrt(2 * len(rows) / alone / weight)
-    return MORE_VARIANCE * (1 + math.sqrt(2 / alone)) * _shrunk(found, error)
+    certain = _certain(found, burst * math.sqrt(2 * len(rows) / alone / weight))
+    more = (_surely(alone / PAIRED) - 1) * certain * certain
+    return MORE_VARIANCE * certain * found * (1 + more)
 
 
-def _shrunk(found: float, error: float) -> float:
-    """A number of at least 0, less what its error explains."""
-    square = found * found
-    return found * square / (square + error * error) if square > 0 else 0.0
+def _surely(freedom: float) -> float:
+    """How many times a variance found with so many degrees of freedom it may truly be: by the quantile of
+    chi-square (Wilson and Hilferty 1931)."""
+    part = 2 / (9 * freedom)
+    return max(1 - part - SURE * math.sqrt(part), 0.3) ** -3
+
+
+def _certain(found: float, error: float) -> float:
+    """Which part of a number of at least 0 its error does not explain."""
+    fourth = found**4
+    return fourth / (fourth + 16 * error**4) if fourth > 0 else 0.0

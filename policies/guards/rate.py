@@ -238,7 +238,7 @@ def failures_to(
     one = track_of(state)
     track = Track(
         np.broadcast_to(one.bets, (most, _BETS)),
-        np.broadcast_to(one.fits, (most, len(GRID))),
+        np.zeros((most, 0)),
         Urn(*(np.broadcast_to(part, (most,)) for part in one.urn)),
         np.broadcast_to(one.seconds, (most,)),
         np.zeros((most, 4)),

@@ -1,11 +1,15 @@
 """From values that were read to the types of `policies.spec.declaration`; only for files without mistakes."""
 
+from dataclasses import replace
 from typing import Any
 
 from policies.recording import Keep
+from policies.spec import grpc_calls
 from policies.spec.declaration import (
     WARM_UP,
     Approvals,
+    Budget,
+    Comparison,
     Environment,
     Evaluate,
     FromBuild,
@@ -100,13 +104,25 @@ def environment(name: str, values: Values, *, batch: bool) -> Environment:
         freeze=values.get("freeze", ()),
         when_drifted=WhenDrifted(values["when_drifted"]),
         tell=values.get("tell", ()),
+        budget=_budget(values["budget"]) if "budget" in values else None,
     )
+
+
+def _budget(written: Values) -> Budget:
+    given = {**dict(defaults_of(Section.BUDGET)), **written}
+    return Budget(str(given["query"]), given.get("from"), given["least"])
 
 
 def _shadow(written: Values) -> Shadow:
     given = {**dict(defaults_of(Section.SHADOW)), **written}
     return Shadow(
-        given["for"], given.get("answer", ""), given.get("score", ""), Keep(given["keep"]), given["sample"]
+        given["for"],
+        given.get("answer", ""),
+        given.get("score", ""),
+        Keep(given["keep"]),
+        given["sample"],
+        given.get("requests", ""),
+        given["rate"],
     )
 
 
@@ -114,6 +130,8 @@ def guards(written: Values) -> tuple[Guard, ...]:
     """The usual guards unless they are off, then one's own; `latency` only when it is written."""
     usual = {"errors": {}, "slo": "history", "alive": {}, "share": {}, **written}
     known = [_usual(name, usual[name]) for name in _USUAL if usual.get(name, "off") != "off"]
+    if usual["errors"] != "off" and "calls" in usual["errors"]:
+        known = [_of_calls(guard, usual["errors"]) for guard in known]
     own = [_own(name, value) for name, value in written.items() if name not in _USUAL and value != "off"]
     return (*known, *own)
 
@@ -124,11 +142,28 @@ def _usual(name: str, value: Any) -> Guard:
     if name == "answers":
         return Guard(name, GuardKind.ANSWERS, limit=value.get("differ"), flips=value.get("flips"))
     given = _split({**dict(defaults_of(Section(f"guards.{name}"))), **value})
+    for key in ("calls", "from", "version"):
+        given.pop(key, None)
     if given.get("slo") == "history":
         del given["slo"]
     if "slo" in given:
         given["limit"] = given.pop("slo")
     return Guard(name, GuardKind(name), **given)
+
+
+def _of_calls(guard: Guard, told: Values) -> Guard:
+    """Errors and their limit as the model itself counts them; all others as they are."""
+    if guard.kind not in {GuardKind.ERRORS, GuardKind.SLO}:
+        return guard
+    return replace(
+        guard,
+        kind=GuardKind.QUERY,
+        query=grpc_calls.FAILED_CALLS,
+        of=grpc_calls.CALLS,
+        source=told.get("from"),
+        version=told.get("version", "version"),
+        comparison=None if guard.limit is None else Comparison.AT_MOST,
+    )
 
 
 def _own(name: str, value: Values) -> Guard:

@@ -290,11 +290,22 @@ class Approvals:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """`budget: {query: slo:error_budget:ratio, least: 0%}`: what is left of an error budget, as a share, by
+    a gauge of a metric source (None: the only one). Releases are held while `least`, or less, is left."""
+
+    query: str
+    source: str | None = None
+    least: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Shadow:
     """`shadow: {for: 10m, answer: predictions.0}`: with `strategy: shadow`.
 
     Each request is copied to the candidate for `seconds` at least. `answer` and `score` are paths in an
-    answer's JSON; `keep` is what is kept of answers, `sample` the share of pairs kept whole.
+    answer's JSON; `keep` is what is kept of answers, `sample` the share of pairs kept whole. `requests` names
+    recorded ones that are asked of both versions, too, `rate` a second.
     """
 
     seconds: float = 600.0
@@ -302,6 +313,8 @@ class Shadow:
     score: str = ""
     keep: Keep = Keep.HASHED
     sample: float = 0.0
+    requests: str = field(default="", metadata=LATER)
+    rate: float = field(default=10.0, metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,6 +353,7 @@ class Environment:
     freeze: tuple[str, ...] = field(default=(), metadata=LATER)  # windows: see `policies.windows`
     when_drifted: WhenDrifted = field(default=WhenDrifted.HOLD, metadata=LATER)
     tell: tuple[str, ...] = field(default=(), metadata=LATER)  # rooms, such as slack:#ml-release
+    budget: Budget | None = field(default=None, metadata=LATER)
 
 
 @dataclass(frozen=True, slots=True)

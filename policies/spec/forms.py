@@ -138,8 +138,9 @@ JSON_PATH = pattern(
 )
 PERSON = pattern(
     "person",
-    "a person (ann), a login at a source (code:ann) or a group (@acme/ml-leads)",
-    r"@?[A-Za-z0-9][A-Za-z0-9_.+@/:-]*",
+    "a person (ann), a login at a source (code:ann), a group at a Git host (@acme/ml-leads) or of the"
+    " provider of identities (@oidc:ml-team), or a role (@role: and viewer, operator, approver or admin)",
+    r"(?!@role:)@?[A-Za-z0-9][A-Za-z0-9_.+@/:-]*|@role:(?:viewer|operator|approver|admin)",
 )
 CHANNEL = pattern(
     "channel", "a chat and a room, such as slack:#ml-release", r"[a-z]+:[#@!]?[A-Za-z0-9_.:/-]+"
@@ -150,16 +151,17 @@ CRON = pattern("cron", "five fields, such as 0 3 * * 1 (UTC)", r"[0-9*,/-]+(?: [
 
 def _window(text: str) -> str:
     try:
-        return windows.parse(text).text
+        return windows.checked(text)
     except NoWindow as error:
         raise Wrong(str(error)) from None
 
 
 WINDOW = Form(
     "window",
-    "a time such as `Fri 16:00 - Mon 08:00 Europe/Berlin`, `22:00 - 06:00` or `2026-12-20 - 2027-01-02`",
+    "a time such as `Fri 16:00 - Mon 08:00 Europe/Berlin`, `22:00 - 06:00` or `2026-12-20 - 2027-01-02`, or a"
+    " calendar file such as `holidays.ics Europe/Berlin`",
     _window,
-    {"type": "string", "pattern": "^.+ - .+$"},
+    {"type": "string", "pattern": r"^(.+ - .+|[^ /].*\.ics( .+)?)$"},
 )
 QUERY = Form(
     "counter",

@@ -88,6 +88,19 @@ _ROLL = (
         "Of how many pairs the bodies are kept for a day, for people to look at.",
         "0%",
     ),
+    Key(
+        "requests",
+        (Section.SHADOW,),
+        Plain(forms.NAME),
+        "Recorded requests that are asked of both versions, too: `requests/NAME.jsonl` of `SEGUE_HOME`.",
+    ),
+    Key(
+        "rate",
+        (Section.SHADOW,),
+        Plain(forms.number("requests a second, such as 20", 0.01, 500)),
+        "How many recorded requests are asked a second. With `requests`.",
+        "10",
+    ),
     Key("weight", (Section.STEP,), Plain(amounts.WEIGHT), "The candidate's share of requests."),
     Key(
         "hold",
@@ -200,6 +213,28 @@ _ROLL = (
         note="never",
     ),
     Key(
+        "budget",
+        _ROLLOUT,
+        Block(Section.BUDGET),
+        "An error budget; while it is spent nothing begins or gets more traffic. Going back never waits.",
+        note="none",
+        merges=True,
+    ),
+    Key(
+        "query",
+        (Section.BUDGET,),
+        Plain(forms.QUERY),
+        "A gauge of a Prometheus that says what is left of the budget, 1 for all of it.",
+    ),
+    Key(
+        "from",
+        (Section.BUDGET,),
+        Plain(forms.SOURCE),
+        "The Prometheus, as `segue connect` named it.",
+        note="the only metric source",
+    ),
+    Key("least", (Section.BUDGET,), Plain(amounts.SHARE), "Held while so much, or less, is left.", "0%"),
+    Key(
         "tell",
         _ROLLOUT,
         Many(Plain(forms.CHANNEL), 20, single=True),
@@ -217,7 +252,7 @@ _ROLL = (
         "from",
         (Section.APPROVALS,),
         Many(Plain(forms.PERSON), 100, single=True),
-        "Who may: people, or groups that begin with `@`.",
+        "Who may: people, or groups and roles, which begin with `@`.",
         note="anyone with the right to approve",
     ),
     Key(
@@ -296,6 +331,14 @@ _GUARDS = (
     ),
     Key("worse_by", (Section.ERRORS,), _WORSE, "Tolerated relative growth over stable's share.", "0%"),
     Key(
+        "calls",
+        (Section.ERRORS,),
+        Plain(forms.word("grpc")),
+        "Failed calls are counted by the model itself, and `slo` with them: routers take a call of gRPC that"
+        " fails for a success.",
+        note="by the router",
+    ),
+    Key(
         "worse_by",
         (Section.LATENCY,),
         _WORSE,
@@ -348,16 +391,16 @@ _GUARDS = (
     Key("of", (Section.GUARD,), Plain(forms.QUERY), "The counter of all things. With `query`."),
     Key(
         "from",
-        (Section.GUARD,),
+        (Section.GUARD, Section.ERRORS),
         Plain(forms.SOURCE),
-        "The metric source, as `segue connect` named it. With `query`.",
+        "The metric source, as `segue connect` named it. With `query` or `calls`.",
         note="the only one",
     ),
     Key(
         "version",
-        (Section.GUARD,),
+        (Section.GUARD, Section.ERRORS),
         Plain(forms.SEGMENT),
-        "The counters' label that names the version. With `query`.",
+        "The counters' label that names the version. With `query` or `calls`.",
         note="`version`",
     ),
     Key(

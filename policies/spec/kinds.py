@@ -27,6 +27,7 @@ class Section(StrEnum):
     ON = "on"
     STEP = "a step"
     APPROVALS = "approvals"
+    BUDGET = "budget"
     SHADOW = "shadow"
     GUARDS = "guards"
     ERRORS = "guards.errors"

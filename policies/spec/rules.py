@@ -14,7 +14,7 @@ from policies.spec.mistakes import Findings, listed, nearest
 from policies.spec.node import Mapping, Node, Scalar, Sequence
 from policies.spec.reading import Values, as_mapping
 
-_NO_TRAFFIC = ROLLOUT_KEYS - {"approvals", "freeze", "mode", "restore", "tell"}
+_NO_TRAFFIC = ROLLOUT_KEYS - {"approvals", "budget", "freeze", "mode", "restore", "tell"}
 VERSIONS = ("model", "image", "build")
 SERVES = ("serve", "deployment", "inferenceservice", "services")
 
@@ -57,6 +57,9 @@ def check_environment(model: Mapping, node: Mapping, values: Values, findings: F
     if values.get("restore") and not model.has("model"):
         _only_with(Mapping(node.entries, node.place), "restore", ("model",), findings)
     _check_people(node, values, findings)
+    budget = node.get("budget")
+    if isinstance(budget, Mapping) and not budget.has("query"):
+        findings.add(budget.place, "`budget` needs `query`, the gauge of what is left", allowed=("query",))
 
 
 def check_order(environments: Mapping, after: dict[str, str], findings: Findings) -> None:
@@ -206,6 +209,10 @@ def _check_ramp(node: Mapping, values: Values, findings: Findings) -> None:
     if node.has("shadow") and values["strategy"] != "shadow":
         message = f"`shadow` means something only with `strategy: shadow`, not `{values['strategy']}`"
         findings.add(_written(node, "shadow").place, message, found=values["strategy"], allowed=("shadow",))
+    shadow = node.get("shadow")
+    if isinstance(shadow, Mapping) and shadow.has("rate") and not shadow.has("requests"):
+        message = "`rate` is that of recorded requests: it means something only with `requests`"
+        findings.add(_written(shadow, "rate").place, message, found="rate", allowed=("requests",))
     steps = node.get("steps")
     if isinstance(steps, Sequence):
         for item in steps.items:

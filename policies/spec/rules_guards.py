@@ -32,11 +32,30 @@ def check(node: Mapping, values: Values, findings: Findings) -> None:
                 _check_paired(name, mapping, values, findings)
         if name.text == "latency":
             _only_with(mapping, "slo", ("slower_than",), findings)
+        if name.text == "errors":
+            _check_calls(mapping, values, findings)
         if name.text == "answers":
             _check_answers(mapping, values, findings)
         if switched:
             _check_baseline(name, mapping, findings)
         _check_segments(mapping, findings)
+
+
+def _check_calls(guard: Mapping, values: Values, findings: Findings) -> None:
+    """The limit is of the same calls, and stable's history has the router's counts of them alone."""
+    for key in ("from", "version"):
+        _only_with(guard, key, ("calls",), findings)
+    if guard.has("calls") and values["guards"].get("slo", "history") == "history":
+        message = (
+            "with `calls` the history of `slo` says nothing, since a router takes calls that fail for"
+            " successes: write how many may fail beside it, `slo: 1%`, or `slo: off`"
+        )
+        findings.add(
+            _written(guard, "calls").place, message, found="history", allowed=("a share such as 1%", "off")
+        )
+    if guard.has("calls") and values["strategy"] == "shadow":
+        message = "what copies requests speaks no gRPC: with `calls` write `strategy: canary`"
+        findings.add(_written(guard, "calls").place, message, found="shadow", allowed=("canary",))
 
 
 def _check_answers(guard: Mapping, values: Values, findings: Findings) -> None:

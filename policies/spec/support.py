@@ -6,6 +6,7 @@ The words for what can be done are data; `service` collects them from the parts 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from policies.approvals import PROVIDED, known_here
 from policies.spec.declaration import (
     Environment,
     Evaluate,
@@ -76,6 +77,10 @@ REASONS: dict[str, str] = {
         " named as `route: namespace/name`; elsewhere write `strategy: canary`"
     ),
     "shadow.sample": "in a cluster no bodies are kept of copied requests; leave `sample` out",
+    "shadow.requests": (
+        "recorded requests are asked by the recorder of this machine alone; leave `requests` out, or send"
+        " them to the route yourself while the release is in the shadow"
+    ),
     "guards.labels.by": (
         "in a cluster nothing notes who answered which request; let the rows name the version, as the"
         " answer's header X-Segue-Served-By says it"
@@ -102,6 +107,10 @@ REASONS: dict[str, str] = {
     "approvals": "nobody can be asked for approval here",
     "approvals.chat": "no chat is connected; without `in` people approve on the page and the command line",
     "approvals.groups": "the file's source does not know the members of a group; name people",
+    "approvals.provider": (
+        "people do not log in by a provider of identities here, so its groups are not known; set"
+        " SEGUE_OIDC_ISSUER, or name people"
+    ),
     "approvals.approvers": (
         "the source names no author, so `from` must name who may approve, "
         "or the installation must have a list of approvers"
@@ -134,6 +143,7 @@ EMBEDDED = frozenset(
         "guards.latency",
         "approvals",
         "approvals.groups",
+        "approvals.provider",
         "approvals.chat",
         "observe",
     }
@@ -258,6 +268,8 @@ def recorded(environment: Environment, at: str) -> Iterator[Need]:
     """What the recorder of this machine does, and those in clusters do not."""
     if environment.strategy is Strategy.SHADOW and environment.shadow.sample > 0:
         yield Need(f"{at}shadow.sample", "shadow.sample", f"{environment.shadow.sample * 100:g}%")
+    if environment.strategy is Strategy.SHADOW and environment.shadow.requests:
+        yield Need(f"{at}shadow.requests", "shadow.requests", environment.shadow.requests)
     for guard in environment.guards:
         if guard.by_request:
             yield Need(f"{at}guards.{guard.name}.by", "guards.labels.by", "request")
@@ -293,9 +305,11 @@ def _approvals(environment: Environment, at: str, *, authored: bool) -> Iterator
     yield Need(f"{at}approvals", "approvals", f"count {rule.count}")
     if rule.channel is not None:
         yield Need(f"{at}approvals.in", "approvals.chat", rule.channel)
-    groups = [who for who in rule.people if who.startswith("@")]
-    if groups:
-        yield Need(f"{at}approvals.from", "approvals.groups", ", ".join(groups))
+    groups = [who for who in rule.people if who.startswith("@") and not known_here(who)]
+    provided = [who for who in rule.people if who.startswith(PROVIDED)]
+    for word, named in (("approvals.groups", groups), ("approvals.provider", provided)):
+        if named:
+            yield Need(f"{at}approvals.from", word, ", ".join(named))
     if not authored and not rule.people:
         yield Need(f"{at}approvals", "approvals.approvers", f"count {rule.count}")
 

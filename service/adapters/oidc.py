@@ -1,4 +1,5 @@
-"""OpenID Connect: the code flow with PKCE (Core 1.0, RFC 7636, RFC 9207), and nothing else of it.
+"""OpenID Connect: the code flow with PKCE (Core 1.0, RFC 7636, RFC 9207) and back-channel logout, and nothing
+else of it.
 
 The one home of PyJWT. What a provider may decide is its endpoints and its keys, never how its signature is
 checked: algorithms are ours, all of them asymmetric.
@@ -9,7 +10,7 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -17,19 +18,21 @@ from urllib.parse import quote, urlencode, urlsplit
 import jwt
 import requests
 
+from service.adapters import oidc_logout
 from service.adapters.reach import Elsewhere, Own
 from service.adapters.steady import steady
 from service.adapters.understood import understood
-from service.ports.identity import Attempt, Identity
+from service.loopback import leads_here
+from service.ports.identity import Attempt, Ended, Identity
 from service.ports.outcomes import Refused, Retry
-from service.settings import HERE, Settings
+from service.settings import Settings
 
 ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"})
 CLOCKS = 60.0  # seconds that its clock and ours may differ
 KEPT_SECONDS = 600.0  # for which its addresses and keys are not asked for again
 KEYS_SECONDS = 10.0  # between two looks for a key that is not known
 MOST_BYTES, PIECE = 1 << 20, 1 << 16
-MOST_GROUPS, MOST_NAME = 500, 200
+MOST_GROUPS, MOST_NAME, MOST_TOKEN = 500, 200, 16_384
 TIMEOUT = (3.0, 10.0)
 SECRET = "oidc-secret"  # noqa: S105  the file's name
 
@@ -51,7 +54,7 @@ class OidcProvider:
         self, settings: Settings, issuer: str, client: str, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._settings, self.url, self._client, self._clock = settings, issuer, client, clock
-        here = urlsplit(issuer).hostname in HERE
+        here = leads_here(issuer)
         own = Own()
         self._own = steady(requests.Session(), reach=own)
         self._others = steady(requests.Session(), reach=Elsewhere(own))
@@ -96,6 +99,11 @@ class OidcProvider:
         if self._settings.oidc_groups not in claims and "userinfo_endpoint" in known.about:
             claims = {**self._userinfo(known, told, claims["sub"]), **claims}
         return self._identity(claims)
+
+    def ended(self, token: str) -> Ended:
+        """By a logout token, which must be signed, for this client and fresh, as an id token is."""
+        header, claims = self._signed(token, ["iss", "aud", "iat", "exp", "jti", "events"])
+        return oidc_logout.ended(header, claims)
 
     # --- what it publishes ------------------------------------------------------------------
 
@@ -157,7 +165,10 @@ class OidcProvider:
         where = self._endpoint(known, "token_endpoint")
         return self._json(self._others, "POST", where, data=form, headers=headers)
 
-    def _claims(self, token: str, attempt: Attempt) -> dict[str, Any]:
+    def _signed(self, token: str, required: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Header and claims of a token that the provider signed, for this client and now."""
+        if len(token) > MOST_TOKEN:
+            raise Refused(f"the provider's token is longer than {MOST_TOKEN} characters")
         known = self._published()
         try:
             header = jwt.get_unverified_header(token)
@@ -171,10 +182,14 @@ class OidcProvider:
                 audience=self._client,
                 issuer=known.about["issuer"],
                 leeway=CLOCKS,
-                options={"require": ["iss", "sub", "aud", "exp", "iat"]},
+                options={"require": list(required)},
             )
         except jwt.PyJWTError as wrong:
             raise Refused(f"the provider's answer does not hold: {_word(str(wrong))}") from wrong
+        return header, claims
+
+    def _claims(self, token: str, attempt: Attempt) -> dict[str, Any]:
+        _, claims = self._signed(token, ["iss", "sub", "aud", "exp", "iat"])
         if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), attempt.nonce.encode()):
             raise Refused("the provider's answer is for another login")
         # One for several clients must say which of them asked (Core 3.1.3.7).
@@ -197,7 +212,10 @@ class OidcProvider:
             raise Refused(f"the provider says no `{wanted}` of you that could be used")
         groups = claims.get(self._settings.oidc_groups)
         named = [one for one in groups if isinstance(one, str)] if isinstance(groups, list) else []
-        return Identity(str(name), tuple(named[:MOST_GROUPS]))
+        subject, session = oidc_logout.subject(claims), oidc_logout.session(claims)
+        if subject is None:
+            raise Refused("the provider says no `sub` of you that could be used")
+        return Identity(str(name), tuple(named[:MOST_GROUPS]), subject, session)
 
     def _json(self, session: requests.Session, method: str, url: str, **given: Any) -> dict[str, Any]:
         """The JSON object that it answers, at this address and no other."""

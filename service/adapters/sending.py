@@ -4,15 +4,14 @@ Redirects are never followed, so the login goes to no other server; an answer's 
 """
 
 from base64 import b64encode
-from urllib.parse import urlsplit
 
 import requests
 
 from service.adapters.steady import steady
+from service.loopback import leads_here
 from service.ports.outcomes import Refused, Retry
 
 _SECONDS = (5, 20)  # to connect; between two pieces of an answer
-_HERE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Sender:
@@ -23,7 +22,7 @@ class Sender:
         self._address, self._file = address.rstrip("/"), file
         self._session = steady(requests.Session())
         self._session.auth = lambda asked: asked  # ours is a header; a .netrc file is none of our business
-        self._session.trust_env = urlsplit(address).hostname not in _HERE  # proxies, certificates
+        self._session.trust_env = not leads_here(address)  # proxies, certificates
         self._session.headers.update({"User-Agent": "segue", "Accept-Encoding": "identity"})
         if login:
             self._session.headers["Authorization"] = _authorization(login, file)

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from service import sources
 from service.arrivals import hook_script, organisations, watching
+from service.loopback import leads_here
 from service.ports.connections import Source
 from service.ports.outcomes import PortError, Refused
 from service.settings import Settings
@@ -64,7 +65,7 @@ def connect(settings: Settings, store: Store, source: Source, hooks: str) -> lis
             change.add_work(
                 Work(f"look:{source.name}", "declare", f"declare:{source.name}:{change.now}", source.name)
             )
-        change.record(f"source-{source.name}", "operator", "connected", {"url": source.url})
+        change.record(f"source-{source.name}", "operator", "connected", {"url": sources.shown(source)})
         return change.sources()
 
     sources.save(settings.home, tuple(store.decide(save)))
@@ -195,7 +196,7 @@ def _webhook(source: Source, adapter: Any, address: str, secret: bytes, place: P
         by_hand = (
             f". By hand: a webhook to {address}, as JSON, with the secret in {place}, for {adapter.HOOK}"
         )
-        if _is_loopback(address) and not _is_loopback(source.url):
+        if leads_here(address) and not leads_here(source.url):
             return (
                 f"no webhook: nobody else reaches {address}; set SEGUE_INTAKE_URL, or leave it to its sweep"
             )
@@ -215,7 +216,3 @@ def deployments(source: Source, adapter: Any) -> list[str]:
     except PortError as reason:
         why = str(reason)
     return [f"no deployments are told: {why}" if why else "deployments: told of"]
-
-
-def _is_loopback(address: str) -> bool:
-    return urlsplit(address).hostname in {"127.0.0.1", "::1", "localhost"}

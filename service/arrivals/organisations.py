@@ -23,7 +23,7 @@ from service.engine.deciding import Deciding, decide
 from service.ports.connections import Source
 from service.ports.organisations import Organisation, Repository
 from service.ports.outcomes import Refused
-from service.sources import ORGANISATION_KINDS
+from service.sources import ORGANISATION_KINDS, shown
 from service.store.change import Change
 from service.store.queue import Work
 
@@ -147,7 +147,7 @@ def join(parts: Parts, work: Work) -> None:
         if not told:
             lane = f"look:{member.name}"
             change.add_work(Work(lane, "declare", f"declare:{member.name}:{change.now}", member.name))
-        change.record(f"source-{member.name}", source.name, "connected", {"url": member.url})
+        change.record(f"source-{member.name}", source.name, "connected", {"url": shown(member)})
         change.finish(work)
 
 
@@ -185,7 +185,7 @@ def _forget(source: Source, gone: Source, path: str, left: str, deciding: Decidi
     declaring.keep(deciding, gone.name, "", ())
     deciding.change.remove_source(gone.name)
     deciding.change.observe(source.name, path, left, deciding.now)
-    deciding.change.record(f"source-{gone.name}", source.name, "left", {"url": gone.url})
+    deciding.change.record(f"source-{gone.name}", source.name, "left", {"url": shown(gone)})
 
 
 # --- deliveries ------------------------------------------------------------------------------

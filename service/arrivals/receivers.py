@@ -16,6 +16,8 @@ from service.store.store import Store
 
 NOTHING = "none"  # in place of a turn: told of nothing any more
 TURNS = (*(turn.value for turn in Turn), NOTHING)
+# What each kind is told of where nobody said.
+UNSAID = {"webhook": "every turn", "email": "what people must do or know", "grafana": "whole rollouts"}
 HELP = "see docs/how-to/receivers.md"
 
 
@@ -38,14 +40,14 @@ def connect(settings: Settings, store: Store, source: Source) -> list[str]:
 
     def save(change: Change) -> list[Source]:
         change.save_source(source)
-        change.record(f"source-{source.name}", "operator", "connected", {"url": source.url})
+        change.record(f"source-{source.name}", "operator", "connected", {"url": sources.shown(source)})
         return change.sources()
 
     sources.save(settings.home, tuple(store.decide(save)))
-    wanted = ", ".join(source.subscription.turns) or "whatever its kind is told of"
+    wanted = ", ".join(source.subscription.turns) or UNSAID[source.kind]
     return [
         f"receiver {source.name} ({source.kind}) at {source.url}",
-        f"it is told of: {', '.join(source.owns)}: {wanted}",
+        f"it is told of {wanted}, at the targets {', '.join(source.owns)}",
         way,
     ]
 

@@ -111,6 +111,10 @@ def repair(target: str, digest: str | None, reason: str | None, *, wants_json: b
     TARGET was changed by somebody else, as `segue targets` tells: its route, or the image of its Deployment;
     or the alias of what serves was moved. DIGEST is what you saw, as `segue targets` prints it: if it has
     changed since, nothing is written.
+
+    \b
+      segue targets
+      segue repair wine/production sha256:9fce2732724e --reason "a hotfix by hand, not wanted"
     """
     obey("repair", target, wants_json=wants_json, digest=digest, reason=reason)
 
@@ -125,6 +129,10 @@ def adopt(target: str, digest: str | None, reason: str, *, wants_json: bool) -> 
 
     What serves TARGET now is its stable version from now on, and called not proven. DIGEST is what you saw,
     as `segue targets` prints it: if it has changed since, nothing is taken for right.
+
+    \b
+      segue targets
+      segue adopt wine/production sha256:9fce2732724e --reason "the hotfix of last night stays"
     """
     obey("adopt", target, wants_json=wants_json, digest=digest, reason=reason)
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,14 @@ import click
 
 from policies import forecast
 from policies.forecast import Forecast, Traffic
+from policies.guards import coarse
+from policies.guards.coarse import Usual
+from policies.spec.amounts import DURATION
 from policies.spec.declaration import Mode, Model
 from policies.spec.schema import schema
-from service import clusters, mistakes_shown, segue_yaml
+from service import calendar_files, clusters, mistakes_shown, segue_yaml
+from service.cli import blind
+from service.cli.amounts import Amount
 from service.cli.context import EXIT_FAILED, as_json, chosen, console, print_json
 from service.identity import tokens
 from service.ports.clusters import Existing
@@ -129,15 +135,31 @@ def _notes(found: Existing) -> Iterator[str]:
     type=click.FloatRange(1e-6, 1e6),
     help="Requests per second that come in all: tell how long each rollout needs.",
 )
+@click.option(
+    "--median", type=Amount(DURATION), help="How long half of the requests take at most: tell what hides."
+)
+@click.option("--tail", "p99", type=Amount(DURATION), help="The same of 99 in 100. With --median.")
 @as_json
-def check(files: tuple[Path, ...], rate: float | None, *, wants_schema: bool, wants_json: bool) -> None:
+def check(
+    files: tuple[Path, ...],
+    rate: float | None,
+    median: float | None,
+    p99: float | None,
+    *,
+    wants_schema: bool,
+    wants_json: bool,
+) -> None:
     """Find all mistakes in segue.yaml files.
 
     Each is told with its line and what to write instead. FILES are files, or folders that hold a
     segue.yaml; without any, all below this folder are checked. Exit code 1 if there is a mistake. Needs
     no server. With --rate it is also told how long a good version needs at that rate, planned by its
-    requests.
+    requests; with --median, which latency guard could not see that such requests take longer, as this
+    machine's router counts durations.
     """
+    if p99 is not None and (median is None or p99 <= median):
+        raise click.BadParameter("--tail must be longer than --median, and needs it")
+    usual = None if median is None else Usual(median, p99)
     if wants_schema:
         click.echo(json.dumps(schema(), indent=2))
         return
@@ -149,30 +171,52 @@ def check(files: tuple[Path, ...], rate: float | None, *, wants_schema: bool, wa
     shown = []
     for path in found:
         data = _read(path / segue_yaml.NAME if path.is_dir() else path)
-        checked = segue_yaml.check(data, _folder(path), capabilities)
+        checked = _with_calendars(segue_yaml.check(data, _folder(path), capabilities), data, path)
         wrong += len(checked.mistakes)
         if wants_json:
-            shown.append(_listed(checked, path, rate))
+            shown.append(_listed(checked, path, rate, usual))
         elif checked.mistakes:
             click.echo(mistakes_shown.as_text(checked.mistakes, data, str(path)))
         else:
             click.echo(f"{path}: fine ({', '.join(model.name for model in checked.models)})")
             for target, _, words in _forecasts(checked.models, rate):
                 click.echo(f"  {target}: {words}")
+            for target, hidden in blind.declared(checked.models, usual):
+                click.echo(f"  {target}: {coarse.words(hidden)}")
     if wants_json:
         print_json(shown)
     if wrong:
         raise click.exceptions.Exit(EXIT_FAILED)
 
 
-def _listed(checked: segue_yaml.Checked, path: Path, rate: float | None) -> dict[str, Any]:
+def _with_calendars(checked: segue_yaml.Checked, data: bytes, path: Path) -> segue_yaml.Checked:
+    """The calendars that its freezes name are read where they lie, too."""
+    place = path if path.is_dir() else path.parent
+
+    def read(name: str) -> bytes | None:
+        file = place / name
+        return file.read_bytes() if file.is_file() else None
+
+    found = calendar_files.find(data, checked.models, "here", "", read=read, now=time.time())
+    return segue_yaml.Checked(() if found.mistakes else checked.models, (*checked.mistakes, *found.mistakes))
+
+
+def _listed(
+    checked: segue_yaml.Checked, path: Path, rate: float | None, usual: Usual | None
+) -> dict[str, Any]:
     mistakes = mistakes_shown.as_json(checked.mistakes, str(path))
-    needs = [
-        {"target": target, "seconds": found.seconds, "requests": found.requests, "text": words}
-        for target, found, words in _forecasts(checked.models, rate)
-    ]
     told = {"file": str(path), "models": [m.name for m in checked.models], "mistakes": mistakes}
-    return told if rate is None else {**told, "needs": needs}
+    if rate is not None:
+        told["needs"] = [
+            {"target": target, "seconds": found.seconds, "requests": found.requests, "text": words}
+            for target, found, words in _forecasts(checked.models, rate)
+        ]
+    if usual is not None:
+        told["coarse"] = [
+            {"target": target, **blind.as_json(hidden)}
+            for target, hidden in blind.declared(checked.models, usual)
+        ]
+    return told
 
 
 def _forecasts(models: tuple[Model, ...], rate: float | None) -> Iterator[tuple[str, Forecast, str]]:

@@ -1,4 +1,4 @@
-"""`connect`, `cluster`, `token`, `signing-key`: who may tell Segue something, where it may act, as whom."""
+"""`connect`, `disconnect`, `cluster`, `signing-key`: who may tell Segue something, where it acts, as whom."""
 
 import os
 from dataclasses import replace
@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 import click
 
 from service import clusters, signing_key
-from service.arrivals import chats, connecting, receivers
+from service.arrivals import chats, connecting, disconnecting, receivers
 from service.cli.context import as_json, chosen, console, print_json
+from service.cli.storing import own_store
 from service.machine import installation
 from service.ports.connections import Cluster, Source, Subscription
 from service.settings import Settings
@@ -35,7 +36,7 @@ def _targets(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(sorted(KINDS)))
+@click.argument("kind", metavar="KIND", type=click.Choice(sorted(KINDS)))
 @click.argument("url", required=False)
 @click.option("--name", metavar="NAME", help="Its name in hook addresses. Default: the last part of URL.")
 @click.option(
@@ -96,6 +97,15 @@ def connect(
     from then on. What is there already starts nothing; the next push, tag or alias does.
 
     \b
+    KIND is one of
+      repositories  git, github, gitlab, gitea, bitbucket
+      registries    mlflow, registry, harbor
+      chats         slack, mattermost, matrix
+      receivers     webhook, email, grafana
+      senders       alertmanager, cloudevents, hook
+      metrics       prometheus, metrics, json, csv
+
+    \b
       segue connect git /srv/git/models.git
       segue connect github https://github.com/acme/models
       segue connect github https://github.com/acme
@@ -109,9 +119,9 @@ def connect(
       segue connect email smtp://mail.example:587 --from segue@acme.example --to ml@acme.example
 
     Alertmanager, a sender of CloudEvents and a signed hook have no URL: they tell, and cannot be asked.
-    The login of a host is a token in the secret file login-NAME, written before. A source of metrics is a
-    Prometheus, a program's /metrics, a JSON document or a CSV file with counters: nothing begins there, and
-    guards ask it. A webhook is told of each turn of a release, people by mail of what they must do
+    The login of a host is a token in the file secrets/login-NAME in SEGUE_HOME, written before. A source of
+    metrics is a Prometheus, a program's /metrics, a JSON document or a CSV file with counters: nothing begins
+    there, and guards ask it. A webhook is told of each turn of a release, people by mail of what they must do
     or know, Grafana of rollouts.
 
     A repository on this machine must lie below a folder named in SEGUE_GIT_ROOTS, here and for `segue up`.
@@ -178,11 +188,34 @@ def _source_of(kind: str, url: str | None, name: str | None, owns: tuple[str, ..
         name = kind if name is None else name
         url = SLACK if kind == "slack" and url is None else url
     if url is None:
-        raise click.UsageError("write its URL, too")
+        raise click.UsageError("write its URL behind the kind, too; segue connect --help shows one of each")
     if kind in {"email", "grafana"} and name is None:
         name = kind
     url = connecting.one_address(kind, url)
     return Source(connecting.name_of(url) if name is None else name, kind, url, owns)
+
+
+@click.command()
+@click.argument("name")
+@as_json
+def disconnect(name: str, *, wants_json: bool) -> None:
+    """Take a connection away: a source, chat, receiver or sender.
+
+    Nothing begins at it and nothing is told there any more, at once; of an organisation all its repositories
+    go with it. What came from it stays in the record, and what serves goes on serving. Its secrets stay
+    files, and a webhook that was set stays at the host: what is left to do is said.
+
+    \b
+      segue disconnect ops
+    """
+    settings = chosen()
+    with own_store() as store:
+        told = disconnecting.disconnect(settings, store, name)
+    if wants_json:
+        print_json({"name": name, "told": told})
+        return
+    for line in told:
+        console().print(line)
 
 
 @click.command()
@@ -258,4 +291,4 @@ def own_key(*, replace: bool, wants_json: bool) -> None:
         click.echo(made.decode(), nl=False)
 
 
-COMMANDS = (connect, cluster, own_key)
+COMMANDS = (connect, disconnect, cluster, own_key)

@@ -4,12 +4,14 @@ import os
 import shutil
 import sys
 
-from policies import drifting, trust
+from policies import calendars, drifting, trust
+from policies.guards import coarse
 from policies.release import Target
-from policies.spec.declaration import Model, Strategy
+from policies.spec.declaration import Environment, GuardKind, Model, Strategy
 from policies.trust import Trust
 from service import clusters, keys, plugins, processes, sources, up
 from service.arrivals import connecting, watching
+from service.cli import blind
 from service.engine import newest, trusting
 from service.errors import StartError, StoreError
 from service.machine import installation, shim
@@ -18,10 +20,14 @@ from service.ports.connections import Source
 from service.ports.outcomes import PortError, Refused
 from service.ports.registries import ImageRegistry
 from service.settings import Settings
+from service.store import calendars as stored_calendars
+from service.store.calendars import Calendar
+from service.store.series import Series
 from service.store.states import model_of, target_of
 from service.store.store import Store
 
 LEAST_FREE = 1 << 30
+OLD_CALENDAR = 86_400.0  # seconds
 
 
 def examine(settings: Settings) -> list[Finding]:
@@ -41,7 +47,7 @@ def examine_cluster(settings: Settings, name: str) -> list[Finding]:
     store = Store.open(settings.store_url("engine"))
     known = {cluster.name: cluster for cluster in store.clusters()}
     declared = {
-        f"{model.name}/{one.name}": (one.sticky, one.strategy is Strategy.SHADOW)
+        f"{model.name}/{one.name}": (one.sticky, one.strategy is Strategy.SHADOW, _counted(one))
         for model in map(model_of, store.models())
         for one in model.environments
     }
@@ -55,6 +61,10 @@ def examine_cluster(settings: Settings, name: str) -> list[Finding]:
         raise Refused(f"there is no cluster {name!r}; known: {names}; connect it: segue cluster {name}")
     there = tuple(one for one in targets if one.place.cluster == name)
     return [*clusters.view(known[name]).examine(there), *_copying(settings, there)]
+
+
+def _counted(environment: Environment) -> bool:
+    return any(guard.kind is GuardKind.QUERY for guard in environment.guards)
 
 
 def _copying(settings: Settings, targets: tuple[Served, ...]) -> list[Finding]:
@@ -153,15 +163,36 @@ def _stored(chosen: Settings) -> list[Finding]:
         connected = [cluster.name for cluster in store.clusters()]
         models = [model_of(row) for row in store.models()]
         targets = [target_of(row, row.name) for row in store.targets()]
+        series = Series.open(chosen.store_url("series"))
     except (StartError, StoreError) as reason:
         return [Finding("store", ok=False, detail=str(reason), mend="look at the disk or the database")]
     found = [_source(chosen, source, models) for source in known]
     if not known:
         found = [Finding("sources", ok=False, detail="nothing is connected", mend="segue connect git URL")]
-    found += _rooms(known, models)
+    found += [*_rooms(known, models), *_calendars(chosen, store)]
     given_up = Finding("work", not dead, f"{len(dead)} given up", "see why: segue events --failed")
+    blind_ones = _blind(series, models, targets)
     store.close()
-    return [*found, *drifts(targets), _dockerfiles(chosen, connected), given_up]
+    series.close()
+    return [*found, *drifts(targets), *blind_ones, _dockerfiles(chosen, connected), given_up]
+
+
+def _calendars(chosen: Settings, store: Store) -> list[Finding]:
+    """When the operator's calendars were read last: what is old may miss what was entered since."""
+    names = {calendars.fetched_name(called): called for called, _ in chosen.calendars}
+    with store.read() as read:
+        known, now = stored_calendars.fetched(read, list(names)), read.now
+    return [_calendar(called, known.get(name), now) for name, called in names.items()]
+
+
+def _calendar(called: str, known: Calendar | None, now: float) -> Finding:
+    trouble = f": {known.trouble}" if known is not None and known.trouble else ""
+    if known is None or known.fetched is None:
+        told = f"never read, so nothing is released{trouble}"
+    else:
+        told = f"read {(now - known.fetched) / 86_400:.1f} days ago{trouble}"
+    fine = known is not None and known.fetched is not None and now - known.fetched < OLD_CALENDAR
+    return Finding(f"calendar {called}", fine, told, "look at SEGUE_CALENDARS, and at the server that has it")
 
 
 def drifts(targets: list[Target]) -> list[Finding]:
@@ -170,6 +201,15 @@ def drifts(targets: list[Target]) -> list[Finding]:
         Finding(f"target {one.name}", ok=False, detail=said, mend=drifting.following(one))
         for one in targets
         if (said := drifting.found(one))
+    ]
+
+
+def _blind(series: Series, models: list[Model], targets: list[Target]) -> list[Finding]:
+    """Latency guards that the buckets of the router hide something from."""
+    mend = "add the bound to the router's buckets, or guard a finer histogram of the model's by `query`"
+    return [
+        Finding(f"buckets {target}", ok=False, detail=coarse.words(found), mend=mend)
+        for target, found in blind.served(series, models, targets)
     ]
 
 

@@ -15,8 +15,9 @@ from service.settings import SettingsError
 FORESEEN = (Refusal, Unreachable, StoreError, UnknownAdapter, PortError, SettingsError, StartError)
 # Which module holds a command. Imported when it is typed: what starts everything is slow to import.
 PLACES = {
-    "up": "running", "down": "running", "doctor": "running", "connect": "connecting",
-    "cluster": "connecting", "person": "naming", "signing-key": "connecting",
+    "up": "running", "down": "running", "doctor": "running",
+    "connect": "connecting", "disconnect": "connecting", "cluster": "connecting",
+    "person": "naming", "signing-key": "connecting",
     "token": "granting", "tokens": "granting", "grant": "granting", "grants": "granting",
     "whoami": "granting", "logins": "visiting",
     "init": "checking", "check": "checking", "simulate": "simulating",

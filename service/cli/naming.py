@@ -37,6 +37,9 @@ def person(name: str | None, accounts: tuple[str, ...], *, forget: bool, wants_j
         return
     for one, theirs in shown.items():
         console().print(f"{one}  {', '.join(theirs)}")
+    if not shown:
+        whose = name or "anybody"
+        console().print(f"no other account of {whose} is known; write: segue person NAME ACCOUNT...")
 
 
 COMMANDS = (person,)

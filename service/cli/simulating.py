@@ -5,9 +5,13 @@ from pathlib import Path
 
 import click
 
+from policies.guards import coarse
+from policies.guards.coarse import Usual
 from policies.spec.amounts import DURATION, GROWTH, SHARE
 from policies.spec.declaration import Environment, Model
+from policies.spec.support import BOUNDS
 from service import segue_yaml
+from service.cli import blind
 from service.cli.amounts import Amount
 from service.cli.context import as_json, chosen, console, print_json
 from service.cli.reporting import drawn_by
@@ -49,6 +53,14 @@ from service.worlds.latency import Latency
     multiple=True,
     help="Try a version that is so much slower, as 25%; may be given again.",
 )
+@click.option(
+    "--bounds",
+    type=Amount(DURATION),
+    multiple=True,
+    default=BOUNDS,
+    show_default="those of this machine's router",
+    help="The router counts durations up to so long; give all its bounds.",
+)
 @click.option("--model", help="Which model of a file with several.")
 @click.option("--environment", "place", help="Which environment. Default: the last one.")
 @click.option(
@@ -74,6 +86,7 @@ def command(  # noqa: PLR0917 - click gives each option by its name
     history: float,
     worse: tuple[float, ...],
     slower: tuple[float, ...],
+    bounds: tuple[float, ...],
     model: str | None,
     place: str | None,
     runs: int,
@@ -96,7 +109,9 @@ def command(  # noqa: PLR0917 - click gives each option by its name
     name, environment, left_out = _chosen(path, model, place)
     expected = Expected(rate, errors, Latency.like(median, p99), history)
     kinds = kinds_of(expected, worse, slower)
-    forecasts = simulate(environment, expected, kinds, runs=runs, seed=seed, told=_progress)
+    bounds = tuple(sorted(set(bounds)))
+    hidden = list(coarse.coarse(environment.guards, bounds, Usual(median, p99)))
+    forecasts = simulate(environment, expected, kinds, runs=runs, seed=seed, bounds=bounds, told=_progress)
     if sys.stderr.isatty():
         click.echo("\r" + " " * 78 + "\r", nl=False, err=True)
     title = f"{name}, {environment.name}: {rate:g} requests per second, {100 * errors:g} % of stable's fail"
@@ -108,6 +123,7 @@ def command(  # noqa: PLR0917 - click gives each option by its name
                 "title": title,
                 "seed": seed,
                 "left_out": left_out,
+                "coarse": [blind.as_json(found) for found in hidden],
                 "kinds": [f.as_json() for f in forecasts],
             }
         )
@@ -115,6 +131,8 @@ def command(  # noqa: PLR0917 - click gives each option by its name
     console().print(f"{title}\n{runs} simulated rollouts of each kind (seed {seed})")
     for guard in left_out:
         console().print(f"left out: the guard {guard}, whose numbers the router does not count")
+    for found in hidden:
+        console().print(f"careful: {coarse.words(found)}")
     for line in simulated_shown.lines(forecasts, environment.false_rollbacks):
         console().print(line)
 

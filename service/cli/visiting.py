@@ -5,8 +5,9 @@ import click
 from service.cli.context import as_json, console, print_json, table
 from service.cli.storing import own_store
 from service.identity import sessions
-from service.identity.callers import MACHINE
+from service.identity.callers import MACHINE, OF_TOKEN
 from service.showing.terminal import ago
+from service.store.store import Store
 
 
 @click.command()
@@ -26,7 +27,7 @@ def logins(name: str | None, *, end: bool, wants_json: bool) -> None:
     if end and not name:
         raise click.UsageError("whose logins? write: segue logins NAME --end")
     with own_store() as store:
-        ended = sessions.end_all(store, name, MACHINE) if end and name else 0
+        ended = _ended(store, name) if end and name else 0
         with store.read() as read:
             found = [one for one in sessions.all_open(read) if name in {None, one.name}]
     if wants_json:
@@ -37,6 +38,11 @@ def logins(name: str | None, *, end: bool, wants_json: bool) -> None:
     else:
         rows = [(one.name, ago(one.since), ago(one.used)) for one in found]
         console().print(table(("name", "since", "used"), rows) if rows else "nobody is logged in")
+
+
+def _ended(store: Store, name: str) -> int:
+    """How many: of the token of that name, and of whom the provider calls so."""
+    return sum(sessions.end_all(store, holder, MACHINE) for holder in (OF_TOKEN + name, name))
 
 
 COMMANDS = (logins,)

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 
 from service.client.errors import Refusal, Unreachable
+from service.loopback import leads_here
 
 TIMEOUT = (2.0, 10.0)  # seconds until it is connected, and between two bytes of the answer
 TRIES = 3
@@ -17,7 +17,6 @@ PAUSE_SECONDS = 0.2  # before the second try, twice as long before the third
 MOST_SECONDS = 6.0  # that one request waits at most because the answer said when to come again
 PIECE = 1 << 16  # bytes of a file that are handed on at once
 AWAY = frozenset({502, 503, 504})  # nothing was done, and may be done soon
-_HERE = frozenset({"127.0.0.1", "::1", "localhost"})  # this machine, to which no proxy leads
 
 
 class _NoLogin(requests.auth.AuthBase):
@@ -84,11 +83,11 @@ class Door:
         headers = {"Authorization": f"Bearer {self.token}"} | given.pop("headers", {})
         session = requests.Session()
         session.auth = _NoLogin()  # the token is a header; a .netrc file is none of our business
-        session.trust_env = urlsplit(url).hostname not in _HERE  # proxies, certificates
+        session.trust_env = not leads_here(url)  # proxies, certificates
         try:
             return session.request(method, url, **{"timeout": TIMEOUT, **given}, headers=headers)
         except requests.RequestException as error:
-            way = "start it with: segue up" if urlsplit(url).hostname in _HERE else "is the address right?"
+            way = "start it with: segue up" if leads_here(url) else "is the address right?"
             raise Unreachable(f"Segue does not answer at {url}; {way}") from error
 
     def _json(self, url: str, answer: requests.Response) -> dict[str, Any]:

@@ -121,6 +121,7 @@ class OneRelease(TypedDict):
     estimate: Estimate | None
     version: Version | None
     record: list[Entry]
+    next: str | None
     parked: list[Parked]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from policies import limits, messages, rollout, turns, version, windows
+from policies import limits, messages, rollout, turns, version
 from policies.effects import Effect, Wake, lane
 from policies.events import (
     AuthorityChecked,
@@ -29,7 +29,7 @@ from policies.limits import Live
 from policies.release import Phase, Release, Target
 from policies.version import Version, VersionPhase
 from policies.windows import Frozen
-from service.engine import deploying, firing, notifying, telling
+from service.engine import deploying, firing, freezes, notifying, ruling, telling
 from service.store.change import Change
 from service.store.codec import canonical
 from service.store.queue import Work
@@ -68,6 +68,7 @@ class Deciding:
     def create(self, release: Release) -> str:
         """Number and store a new release; one whose version is settled already goes on at once."""
         number, count = self.change.next_release(release.target)
+        release = ruling.held_as_now(self.change, release)
         release = replace(release, name=f"rel-{number}", number=count, began=self.now, since=self.now)
         saved = self.change.save_release(release_row(release, 0, self.now))
         detail = {"cause": release.cause.text, "target": release.target, "version": release.version}
@@ -192,8 +193,8 @@ class Deciding:
         return self.release_event(release.name, pause)
 
     def _freeze(self, release: Release, event: ReleaseEvent) -> Frozen | None:
-        """Until when the policy's or the operator's freeze holds it."""
-        return windows.frozen((*release.environment.freeze, *self.change.limits.freeze), event.at)
+        """What holds it, by the policy's freeze or error budget, or by the operator's freeze."""
+        return freezes.of(self.change, release, event.at)
 
     def _ahead(self, release: Release, target: Target, event: ReleaseEvent) -> str:
         """What takes the target before the release may, where this event could let it have it; or ""."""

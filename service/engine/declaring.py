@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from policies.effects import ReportCommit
 from policies.spec.declaration import FromImage, Model, VersionSource
 from policies.spec.mistakes import Mistake
 from policies.spec.support import EMBEDDED
-from service import commits, mistakes_shown, places, segue_yaml
+from service import calendar_files, commits, mistakes_shown, places, segue_yaml
 from service.bootstrap import Parts
-from service.engine import ownership
+from service.calendar_files import File
+from service.engine import holding, ownership
 from service.engine.deciding import Deciding, decide
 from service.ports.connections import Cluster, Source
 from service.ports.git import GitHost, TreeEntry
@@ -31,10 +33,12 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What a commit declares: its models, or the file that is broken with all its mistakes."""
+    """What a commit declares: its models and the calendars of their freezes, or the file that is broken with
+    all its mistakes."""
 
     models: tuple[Model, ...]
     broken: tuple[Broken, ...]
+    calendars: tuple[File, ...]
 
 
 def declared(
@@ -44,6 +48,7 @@ def declared(
     commit: str,
     tree: Iterable[TreeEntry],
     *,
+    now: float,
     clusters: Sequence[Cluster] = (),
     capabilities: frozenset[str] = EMBEDDED,
 ) -> Declared:
@@ -55,6 +60,7 @@ def declared(
     taken = {row.name: f"by source {row.source}" for row in known if row.source != source.name}
     models: list[Model] = []
     broken: list[Broken] = []
+    files: dict[str, File] = {}
     for entry in tree:
         folder, _, name = entry.path.rpartition("/")
         if name != segue_yaml.NAME:
@@ -63,17 +69,22 @@ def declared(
             raise Refused(f"the folder {folder!r} holds a {name}, but its name is no plain text; rename it")
         data = host.file(commit, entry.path) or b""
         checked = segue_yaml.check(data, folder, capabilities)
+        found = calendar_files.find(
+            data, checked.models, source.name, folder, read=partial(host.file, commit), now=now
+        )
         mistakes = checked.mistakes or (
-            *ownership.mistakes(source, taken, checked.models),
-            *places.mistakes(clusters, checked.models),
-            *commits.mistakes(clusters, source.name, checked.models),
+            *ownership.mistakes(source, taken, found.models),
+            *places.mistakes(clusters, found.models),
+            *commits.mistakes(clusters, source.name, found.models),
+            *found.mistakes,
         )
         if mistakes:
             broken.append(Broken(entry.path, mistakes, data))
         else:
-            models.extend(checked.models)
-            taken |= {model.name: f"in {entry.path}" for model in checked.models}
-    return Declared(tuple(models), tuple(broken))
+            models.extend(found.models)
+            files |= {one.name: one for one in found.files}
+            taken |= {model.name: f"in {entry.path}" for model in found.models}
+    return Declared(tuple(models), tuple(broken), tuple(files.values()))
 
 
 def read(parts: Parts, host: GitHost, source: Source, commit: str, tree: Sequence[TreeEntry]) -> Declared:
@@ -81,8 +92,11 @@ def read(parts: Parts, host: GitHost, source: Source, commit: str, tree: Sequenc
     can = segue_yaml.capabilities(parts.settings)
     if source.kind not in GROUP_KINDS:
         can -= {"approvals.groups"}
+    if parts.settings.oidc_issuer is None:
+        can -= {"approvals.provider"}
     known, clusters = parts.store.models(), parts.store.clusters()
-    return declared(host, source, known, commit, tree, clusters=clusters, capabilities=can)
+    now = parts.store.now()
+    return declared(host, source, known, commit, tree, now=now, clusters=clusters, capabilities=can)
 
 
 def declare(parts: Parts, source: str, work: Work) -> None:
@@ -98,13 +112,20 @@ def declare(parts: Parts, source: str, work: Work) -> None:
 
     def store(deciding: Deciding) -> None:
         deciding.change.renew(work)
-        keep(deciding, source, commit, found.models)
+        keep(deciding, source, commit, found.models, found.calendars)
 
     decide(parts.store, store)
 
 
-def keep(deciding: Deciding, source: str, commit: str, models: tuple[Model, ...]) -> None:
-    """Store what the default branch declares now; models that are gone from it are forgotten."""
+def keep(
+    deciding: Deciding,
+    source: str,
+    commit: str,
+    models: tuple[Model, ...],
+    files: tuple[File, ...] = (),
+) -> None:
+    """Store what the default branch declares now; models that are gone from it are forgotten. Releases that
+    began before are held by its freezes, too."""
     change = deciding.change
     before = change.models(source)
     _learn_tags(deciding, commit, {model_of(row).source for row in before}, models)
@@ -113,6 +134,11 @@ def keep(deciding: Deciding, source: str, commit: str, models: tuple[Model, ...]
             change.remove_model(row.name)
     for model in models:
         change.save_model(ModelRow(model.name, source, model.folder, commit, MODEL.dump(model)))
+    holding.learn(deciding, source, files)
+    for model in models:
+        holding.follow(deciding, model)
+    if any(one.budget is not None for model in models for one in model.environments):
+        holding.ask_budgets(change, f"{source}:{commit}")
 
 
 def _learn_tags(

@@ -157,32 +157,12 @@ def _next(kept: Sequence[Happened], before: str | None) -> str:
 
 def _works(read: Reading, source: str | None, before: int | None, *, failed: bool, limit: int) -> list[Work]:
     if failed:
-        return _dead(read, source, before, limit + 1)
+        return queued.newest(read.connection, state="dead", of=source, before=before, limit=limit + 1)
     found = []
     for lane in ("event:", ORDERS):
         lanes = f"{lane}{source}:" if source else lane
         found += queued.newest(read.connection, lanes=lanes, before=before, limit=limit + 1)
     return sorted(found, key=lambda work: -work.id)
-
-
-def _dead(read: Reading, source: str | None, before: int | None, limit: int) -> list[Work]:
-    """What was given up. Whose it is no column says, so that is read on until there is enough of a source."""
-    found: list[Work] = []
-    while len(found) < limit:
-        looked = queued.newest(read.connection, state="dead", before=before, limit=limit)
-        found += [work for work in looked if source in {None, _source(work)}]
-        if len(looked) < limit:
-            break
-        before = looked[-1].id
-    return found[:limit]
-
-
-def _source(work: Work) -> str:
-    """Whose it is: the source that a lane names, else what the work is about."""
-    kind, _, rest = work.lane.partition(":")
-    if kind in {"delivery", "look"}:
-        return rest
-    return rest.partition(":")[0] if kind in {"event", "order"} else work.subject
 
 
 # --- what became of each ---------------------------------------------------------------------
@@ -235,7 +215,7 @@ def _of_work(work: Work, answer: Mapping[str, Any], numbers: Mapping[str, str]) 
     return Happened(
         id=f"work-{work.id}",
         at=work.created,
-        source=_source(work),
+        source=queued.source_of(work),
         kind=work.kind,
         what=_what(work),
         state=state,

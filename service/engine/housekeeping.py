@@ -9,7 +9,7 @@ from policies import version as versions
 from policies.spec.declaration import FromImage
 from policies.version import Version, VersionPhase
 from service.bootstrap import Parts
-from service.engine import firing
+from service.engine import firing, holding
 from service.engine.deciding import Deciding, decide
 from service.engine.firing import SILENT_SECONDS
 from service.store import kept_logs
@@ -30,6 +30,7 @@ def tidy(parts: Parts, work: Work) -> None:
     parts.store.forget_labels(now - seconds)
     kept_logs.forget(parts.store, now - seconds)
     decide(parts.store, lambda deciding: firing.forget(deciding.change, now - max(seconds, SILENT_SECONDS)))
+    decide(parts.store, holding.refresh)
     keep = decide(parts.store, lambda deciding: _expire(deciding, now - seconds))
     parts.builder.tidy(keep, seconds)
     decide(parts.store, lambda deciding: deciding.change.finish(work))

@@ -71,13 +71,19 @@ def _parked(change: Change, work: Work, reason: str) -> Notice:
 def _to(receivers: Sequence[Source], notice: Notice) -> Iterator[Notify]:
     """To whoever wants such a turn of such a target; what belongs to no target, to those of all."""
     for one in receivers:
-        wanted = one.subscription.turns or BY_KIND.get(one.kind, frozenset(Turn))
-        if notice.turn in wanted and any(fnmatchcase(notice.target, glob) for glob in one.owns):
-            yield from (Notify(one.name, notice, to) for to in _people(one, notice.target))
+        yield from (Notify(one.name, notice, to) for to in _people(one, notice))
 
 
-def _people(receiver: Source, target: str) -> tuple[str, ...]:
-    """Whom it goes on to; each once. "": it goes on to nobody."""
+def wanted(receiver: Source, effect: Notify) -> bool:
+    """Whether it is still to be told: what was turned off since it was asked for is not."""
+    return effect.to in _people(receiver, effect.notice)
+
+
+def _people(receiver: Source, notice: Notice) -> tuple[str, ...]:
+    """Whom it goes on to; each once. "": it is told itself, and it goes on to nobody."""
+    turns = receiver.subscription.turns or BY_KIND.get(receiver.kind, frozenset(Turn))
+    if notice.turn not in turns or not any(fnmatchcase(notice.target, glob) for glob in receiver.owns):
+        return ()
     told = receiver.subscription.to
-    found = (address for address, where in told if fnmatchcase(target, where))
+    found = (address for address, where in told if fnmatchcase(notice.target, where))
     return tuple(dict.fromkeys(found)) if told else ("",)

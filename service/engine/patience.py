@@ -14,7 +14,7 @@ MOST_TRIES = 4
 DAY = 86_400.0
 
 # Traffic must come about, whatever happens; the others are asked for again and again anyway.
-FOR_EVER = frozenset({"SetTraffic", "look", "drift", "housekeeping"})
+FOR_EVER = frozenset({"SetTraffic", "look", "drift", "housekeeping", "budget", "calendar"})
 # A place that is away is waited for: what came in and was acknowledged, what a person asked to be returned,
 # workloads that run for nobody.
 AWAY_FOR_EVER = FOR_EVER | {"delivery", "event", "declare", "HandBack", "StopWorkload", "Settle"}

@@ -72,7 +72,7 @@ def _plan_ref(parts: Parts, event: RefChanged, commit: str, work: Work) -> Plann
             told = {"commit": commit, "file": broken.file}
             deciding.change.record(event.source, author, "segue.yaml refused", told)
         if event.ref == default and not found.broken:
-            declaring.keep(deciding, event.source, commit, found.models)
+            declaring.keep(deciding, event.source, commit, found.models, found.calendars)
 
     decide(parts.store, store)
     text = f"push of {commit[:12]} to {event.ref.removeprefix('refs/heads/').removeprefix('refs/tags/')}"

@@ -6,6 +6,7 @@ from dataclasses import replace
 from policies.release import Release
 from policies.spec.declaration import Environment, Evaluate, Model
 from service.bootstrap import Parts
+from service.store.reading import Reading
 from service.store.rows import ModelRow
 from service.store.states import model_of
 
@@ -26,6 +27,18 @@ def under_present_rules(release: Release, known: Iterable[ModelRow]) -> Release:
         return release
     gates = model.evaluate.gates if model.evaluate else ()
     return replace(release, environment=_ruled(release.environment, model), rules=gates or release.rules)
+
+
+def held_as_now(read: Reading, release: Release) -> Release:
+    """A release that begins, held by what the default branch says in this very moment: a push that came in
+    while it was planned is no way around a freeze."""
+    row = read.model(release.model)
+    rules = None if row is None else model_of(row).environment(release.environment.name)
+    if rules is None:
+        return release
+    return replace(
+        release, environment=replace(release.environment, freeze=rules.freeze, budget=rules.budget)
+    )
 
 
 def _gated(model: Model, known: Model) -> Evaluate | None:
@@ -49,4 +62,5 @@ def _ruled(environment: Environment, known: Model) -> Environment:
         when_newer=rules.when_newer,
         mode=rules.mode,
         freeze=rules.freeze,
+        budget=rules.budget,
     )

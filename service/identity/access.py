@@ -96,6 +96,7 @@ ROUTES: dict[str, Needed] = {
     f"POST {PAGE}/login": OPEN,
     f"GET {PAGE}/login/provider": OPEN,
     f"GET {PAGE}/login/back": OPEN,
+    f"POST {PAGE}/logout/provider": OPEN,
     f"GET {PAGE}/links/<code>": OPEN,
     f"POST {PAGE}/links/<code>": OPEN,
     f"GET {PAGE}/static/<name>": OPEN,

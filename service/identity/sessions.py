@@ -7,15 +7,16 @@ What its owner may do is read anew each time.
 """
 
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Table, delete, insert, null, select, update
+from sqlalchemy import ColumnElement, Table, delete, insert, null, select, update
 
 from policies.roles import Rights
-from service.identity import callers
-from service.identity.callers import Caller
+from service.identity import callers, people
+from service.identity import groups as provider_groups
+from service.identity.callers import OF_TOKEN, Caller
 from service.identity.tokens import digest_of, owner
+from service.ports.identity import Ended, Identity
 from service.store.change import Change
 from service.store.reading import Reading
 from service.store.rows import Token
@@ -25,6 +26,7 @@ from service.store.tables import login, session, token
 LINK_SECONDS = 600.0  # in which a one-time link must be followed
 LONGEST_SECONDS = 12 * 3600.0
 IDLE_SECONDS = 3600.0
+CLOCKS = 60.0  # seconds that the provider's clock and ours may differ
 NOTED_SECONDS = 60.0  # a use is written down this long after the last one: not each request writes
 
 
@@ -77,18 +79,22 @@ def begin(store: Store, token_secret: str) -> str | None:
         return _begin(change, digest_of(token_secret), "token")
 
 
-def begin_for(store: Store, name: str, groups: Sequence[str]) -> str | None:
+def begin_for(store: Store, name: str, found: Identity) -> str | None:
     """A new session's secret for whom a provider of identities named; None where nobody gave them a role
     with which they may see anything."""
     with store.change() as change:
-        caller = callers.of_login(change, name, groups)
-        if not caller.rights.may_somewhere("see"):
+        caller = callers.of_login(change, name, found.groups)
+        sees = caller.rights.may_somewhere("see")
+        if sees or people.accounts(change, name):  # of strangers nothing is kept
+            provider_groups.learn(change, name, found.groups)
+        if not sees:
             return None
-        change.record(f"login-{name}", name, "logged in", {"by": "provider", "groups": list(groups)})
+        change.record(f"login-{name}", name, "logged in", {"by": "provider", "groups": list(found.groups)})
         change.connection.execute(delete(login).where(login.c.until < change.now))
         secret, until = secrets.token_urlsafe(32), change.now + LONGEST_SECONDS
-        values = {"digest": digest_of(secret), "name": name, "groups": list(groups)}
-        change.connection.execute(insert(login).values(**values, used=change.now, until=until))
+        values = {"digest": digest_of(secret), "name": name, "groups": list(found.groups)}
+        theirs = {"subject": found.subject, "session": found.session}
+        change.connection.execute(insert(login).values(**values, **theirs, used=change.now, until=until))
         return secret
 
 
@@ -115,9 +121,11 @@ def end(store: Store, secret: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A login that goes on: whose, since when, and when it was used last, to a minute."""
+    """A login that goes on: whose, since when, and when it was used last, to a minute. `holder` tells those
+    of a token from those by the provider, who may have its name."""
 
     name: str
+    holder: str
     since: float
     used: float
 
@@ -128,25 +136,57 @@ def all_open(read: Reading) -> list[Open]:
     rows = read.connection.execute(
         by_token.join(token, token.c.hash == session.c.token).where(~session.c.link)
     ).all()
-    theirs = [*rows, *read.connection.execute(select(login.c.name, login.c.used, login.c.until, null()))]
+    provided = read.connection.execute(select(login.c.name, login.c.used, login.c.until, null()))
+    theirs = [*((OF_TOKEN, *row) for row in rows), *(("", *row) for row in provided)]
     found = (
-        Open(name, until - LONGEST_SECONDS, used)
-        for name, used, until, expires in theirs
+        Open(name, of + name, until - LONGEST_SECONDS, used)
+        for of, name, used, until, expires in theirs
         if read.now < _end(until, used, expires)
     )
-    return sorted(found, key=lambda one: (one.name, one.since))
+    return sorted(found, key=lambda one: (one.name, one.holder, one.since))
 
 
-def end_all(store: Store, name: str, by: str) -> int:
-    """End all logins of somebody, and the links that would make more; how many logins there were."""
+def end_all(store: Store, holder: str, by: str) -> int:
+    """End all logins of a token, or of whom the provider named, and the links that would make more; how many
+    logins there were."""
+    name = holder.removeprefix(OF_TOKEN)
     with store.change() as change:
-        count = sum(one.name == name for one in all_open(change))
-        theirs = select(token.c.hash).where(token.c.name == name)
-        change.connection.execute(delete(session).where(session.c.token.in_(theirs)))
-        change.connection.execute(delete(login).where(login.c.name == name))
+        count = sum(one.holder == holder for one in all_open(change))
+        if holder.startswith(OF_TOKEN):
+            theirs = select(token.c.hash).where(token.c.name == name)
+            change.connection.execute(delete(session).where(session.c.token.in_(theirs)))
+        else:
+            change.connection.execute(delete(login).where(login.c.name == holder))
+            provider_groups.forget(change, name)
         if count:
             change.record(f"login-{name}", by, "logged out", {"logins": count})
         return count
+
+
+def end_by_provider(store: Store, ended: Ended) -> int:
+    """End the logins that the provider says have ended there; how many there were.
+
+    Only those that had begun when it said so: a logout that is sent again ends no later login.
+    """
+    with store.change() as change:
+        whose = select(login.c.name).where(*_ended(ended)).order_by(login.c.name)
+        names = change.connection.scalars(whose).all()
+        change.connection.execute(delete(login).where(*_ended(ended)))
+        for name in dict.fromkeys(names):
+            told = {"by": "provider", "logins": names.count(name)}
+            change.record(f"login-{name}", name, "logged out", told)
+        return len(names)
+
+
+def _ended(ended: Ended) -> list[ColumnElement[bool]]:
+    """Which logins. One whose session the provider did not name ends with any session of its subject."""
+    found = [login.c.until - LONGEST_SECONDS <= ended.issued + CLOCKS]
+    if ended.session is not None:
+        unnamed = login.c.session.is_(None) & (login.c.subject == ended.subject)
+        found.append((login.c.session == ended.session) | unnamed)
+    if ended.subject is not None:
+        found.append(login.c.subject == ended.subject)
+    return found
 
 
 def _end(until: float, used: float, expires: float | None) -> float:

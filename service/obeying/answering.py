@@ -7,6 +7,7 @@ the command takes effect, and not only when it was received.
 from dataclasses import replace
 
 from handlers.commands import render
+from policies.approvals import known_here
 from policies.effects import WriteComment
 from policies.events import Command
 from service.arrivals import commenting, say
@@ -66,7 +67,7 @@ def _with_groups(parts: Parts, command: Command) -> Command:
         for row in parts.store.models(command.channel)
         for environment in model_of(row).environments
         for who in environment.approvals.people
-        if who.startswith("@")
+        if who.startswith("@") and not known_here(who)
     }
     host, login = parts.git(command.channel), command.actor.partition(":")[2]
     return replace(command, groups=tuple(who for who in sorted(named) if host.belongs(login, who[1:])))

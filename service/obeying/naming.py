@@ -63,5 +63,7 @@ def target(deciding: Deciding, command: Command) -> Target | Reply:
     if len(fitting) == 1:
         no_say = say.no_say(deciding.change, command, fitting[0].name)
         return target_of(fitting[0], fitting[0].name) if no_say is None else Reply(ok=False, text=no_say)
-    known = ", ".join(row.name for row in fitting or rows) or "none yet"
+    known = (
+        ", ".join(row.name for row in fitting or rows) or "none yet; the first release of a model makes one"
+    )
     return Reply(ok=False, text=f"which target is {subject!r}? known: {known}")

@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import structlog
 
-from policies import approvals, approving, bonds
+from policies import approvals, approving, bonds, freezing
 from policies.approvals import OVERRIDE_SECONDS
 from policies.events import Command
 from policies.release import HOLDING, Phase, Release
 from service.arrivals import commenting, hearing, say
 from service.engine.deciding import Deciding
-from service.identity import people
+from service.identity import groups, people
+from service.identity.groups import Who
 from service.machine import meters
 from service.obeying import naming
 from service.obeying.naming import MIDDLE
@@ -26,7 +27,7 @@ def tell(deciding: Deciding, command: Command) -> Reply:
         return release
     if command.groups and release.model not in {row.name for row in deciding.change.models(command.channel)}:
         command = replace(command, groups=())  # another host may have groups of the same names
-    command = replace(command, accounts=people.accounts(deciding.change, command.actor))
+    command = _known(deciding, release.target, command)
     wrong = (
         say.no_say(deciding.change, command, release.target)
         or hearing.wrong_room(deciding.change, release, command)
@@ -41,6 +42,15 @@ def tell(deciding: Deciding, command: Command) -> Reply:
     if command.verb == "override":
         _record_loudly(deciding, after, command)
     return Reply(ok=True, text=_done(after, command), release=release.name)
+
+
+def _known(deciding: Deciding, target: str, command: Command) -> Command:
+    """The command with all accounts of whoever gives it, and the groups that are known here."""
+    accounts = people.accounts(deciding.change, command.actor)
+    who = Who(command.actor, accounts, command.authority)
+    here = groups.of(deciding.change, who, target, command.at)
+    there = tuple(group for group in command.groups if not approvals.known_here(group))
+    return replace(command, accounts=accounts, groups=(*there, *here))
 
 
 def _record_loudly(deciding: Deciding, release: Release, command: Command) -> None:
@@ -101,7 +111,7 @@ def _unchanged(release: Release, command: Command) -> str:
         now, since = release.plan[:19], bonds.since(release, command.digest or "")
         why = f" ({since})" if since else ""
         return f"you saw {command.digest}, and {now} waits now{why}; look again: segue show {release.name}"
-    if command.verb == "promote" and release.waits.startswith("the freeze"):
+    if command.verb == "promote" and freezing.holds(release):
         return f"{release.name} waits for {release.waits}; nothing changed"
     if release.only_watched and release.phase in HOLDING:
         return f"{release.name} is only watched: whoever shifts its traffic decides; nothing changed"

@@ -96,10 +96,11 @@ class ServedSoFar:
         if not self._counts:
             return
         with self.series.change(held) as change:
-            for (target, backend), counts in self._counts.items():
-                change.add_history(Served(target, backend, at - at % SPAN, counts.requests, counts.errors))
-            for ended in self._ended:
-                change.add_stretch(ended)
+            change.add_history(
+                Served(target, backend, at - at % SPAN, counts.requests, counts.errors)
+                for (target, backend), counts in self._counts.items()
+            )
+            change.add_stretches(self._ended)
             change.forget_history(at - KEPT)
             change.forget_stretches(at - LEARNED)
         self._counts.clear()

@@ -93,18 +93,21 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     f"GET {API}/releases/<name>": Operation(
         "get_release",
-        "A release with its version, its record and its work that was given up",
+        "A release with its version, its record, oldest first, and its work that was given up; the record's"
+        " next page is `after` this one's `next`",
         {
             200: of(
                 release=ref("release"),
                 estimate=maybe(ref("estimate")),
                 version=maybe(ref("version")),
-                record=many(ref("entry")),
+                record=many(ref("entry"), maxItems=MOST),
+                next=_NEXT,
                 parked=many(ref("parked")),
             )
         },
         path=_OF_RELEASE,
-        refused=(404,),
+        query={"after": _ID, "limit": _LIMIT},
+        refused=(400, 404),
     ),
     f"GET {API}/releases/<name>/stream": Operation(
         "follow_release",

@@ -5,7 +5,6 @@ Nothing is asked of a source here. Whether one answers is what the last look fou
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit, urlunsplit
 
 from flask import Blueprint, g, render_template
 
@@ -13,7 +12,7 @@ from service import settings
 from service.bootstrap import Parts
 from service.ports.connections import Source
 from service.settings import Settings
-from service.sources import CHAT_KINDS, HOOK_KINDS, METRIC_KINDS, RECEIVER_KINDS
+from service.sources import CHAT_KINDS, HOOK_KINDS, METRIC_KINDS, RECEIVER_KINDS, shown, without_login
 from service.store.queue import Work
 
 LOOK = "look"
@@ -61,10 +60,7 @@ def routes(page: Blueprint, parts: Parts) -> None:
 
 def _connected(source: Source, looks: Mapping[str, Work]) -> Connected:
     tone, says, since = _stands(source, looks.get(source.name))
-    url = without_login(source.url)
-    if source.kind in RECEIVER_KINDS:  # whose paths often are secrets
-        url = urlunsplit((*urlsplit(url)[:2], "/…", "", ""))
-    return Connected(source, url, tone, says, since)
+    return Connected(source, shown(source), tone, says, since)
 
 
 def _stands(source: Source, look: Work | None) -> tuple[str, str, float | None]:
@@ -104,15 +100,3 @@ def _origin(name: str, *, changed: bool) -> str:
     if not changed:
         return "default"
     return "the environment, or a port that was free" if name in CHOSEN else "the environment"
-
-
-def without_login(text: str) -> str:
-    """An address without user, password and options, which may be secrets; any other text as it is."""
-    if "://" not in text:
-        return text
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        return "(an address that cannot be read)"
-    user, at, host = parts.netloc.rpartition("@")
-    return urlunsplit((parts.scheme, f"(login)@{host}" if at and user else host, parts.path, "", ""))

@@ -1,4 +1,5 @@
-"""Login by the provider of identities: there and back, bound to the browser that began it.
+"""Login by the provider of identities: there and back, bound to the browser that began it; and logout, as the
+provider itself says it (OpenID Connect Back-Channel Logout 1.0).
 
 A cookie holds one random secret; all that the provider sees follows from it by a digest. Nothing is stored
 here before somebody is known, so that strangers cannot fill anything.
@@ -29,18 +30,19 @@ ACTOR = "oidc:"  # begins the names of those whom the provider knows
 # Conversations with the provider at a time: strangers can begin them, and while it hangs each holds one of
 # the page's threads, of which everybody else needs some.
 AT_ONCE = 3
+PATIENCE = 1.0  # seconds that a logout waits for its turn: providers send it once
 _BETWEEN = "."  # the secret, and where to go afterwards
 
 
 def routes(page: Blueprint, store: Store, settings: Settings) -> None:
     """There and back; without a provider neither is there for anybody."""
     kept: list[IdentityProvider] = []
-    talking = threading.BoundedSemaphore(AT_ONCE)
+    logins, logouts = (threading.BoundedSemaphore(AT_ONCE) for _ in range(2))
 
     @contextmanager
-    def provider() -> Iterator[IdentityProvider]:
-        if not talking.acquire(blocking=False):
-            raise Retry("others are logging in just now")
+    def provider(talking: threading.BoundedSemaphore, wait: float = 0.0) -> Iterator[IdentityProvider]:
+        if not talking.acquire(timeout=wait):
+            raise Retry("others are talking to the provider just now")
         try:
             if not kept:  # opened by the first login: it reads what is needed only then
                 kept.append(plugins.load("identity_providers", "oidc").open(settings))
@@ -52,7 +54,7 @@ def routes(page: Blueprint, store: Store, settings: Settings) -> None:
     def there() -> Response:
         secret = secrets.token_urlsafe(32)
         try:
-            with provider() as asked:
+            with provider(logins) as asked:
                 where = asked.address(_attempt(secret, settings))
         except (Refused, Retry) as reason:
             return _not_in(reason)
@@ -67,16 +69,33 @@ def routes(page: Blueprint, store: Store, settings: Settings) -> None:
         if not secret:
             return _not_in(Refused("this browser began no login in the last ten minutes"))
         try:
-            with provider() as asked:
+            with provider(logins) as asked:
                 found = asked.identify(_attempt(secret, settings), request.args)
         except (Refused, Retry) as reason:
             return _forgotten(_not_in(reason), settings)
         return _forgotten(_let_in(store, settings, found, door.inside(to)), settings)
 
+    @page.post("/logout/provider")
+    def logged_out() -> Response:
+        try:
+            with provider(logouts, PATIENCE) as asked:
+                ended = asked.ended(request.form.get("logout_token", ""))
+        except (Refused, Retry) as reason:
+            return _still_in(reason)
+        count = sessions.end_by_provider(store, ended)
+        log.info("logout by the provider", logins=count)
+        return make_response("", 200)
+
+
+def _still_in(reason: Refused | Retry) -> Response:
+    """The error that the provider is owed (section 2.8): 400, whatever it is."""
+    log.warning("logout by the provider failed", reason=str(reason))
+    return make_response({"error": "invalid_request", "error_description": str(reason)}, 400)
+
 
 def _let_in(store: Store, settings: Settings, found: Identity, to: str) -> Response:
     name = f"{ACTOR}{found.name}"
-    session = sessions.begin_for(store, name, found.groups)
+    session = sessions.begin_for(store, name, found)
     if session is None:
         log.info("login without a role", name=name)
         return make_response(render_template("stranger.html", name=name), 403)

@@ -47,17 +47,16 @@ def routes(page: Blueprint, parts: Parts) -> None:
 
     @page.post("/tokens/end")
     def end_token() -> Response:
-        return _ended("token", lambda name: tokens.revoke(store, name, g.visitor.name))
+        return _ended("token", _own_token(), lambda name: tokens.revoke(store, name, g.visitor.name))
 
     @page.post("/logins/end")
     def end_logins() -> Response:
-        return _ended("login", lambda name: sessions.end_all(store, name, g.visitor.name) > 0)
+        return _ended("login", _holder(), lambda holder: sessions.end_all(store, holder, g.visitor.name) > 0)
 
 
-def _ended(what: str, end: Callable[[str], bool]) -> Response:
+def _ended(what: str, own: str, end: Callable[[str], bool]) -> Response:
     """End what the form names: anybody their own, admins everybody's but the operator's token."""
     name = request.form.get("name", "")
-    own = {"token": _own_token(), "login": g.visitor.name}[what]
     if name != own and not g.visitor.rights.may_everywhere("admit"):
         abort(403)
     if not name or (what == "token" and name == tokens.OPERATOR) or not end(name):
@@ -72,7 +71,7 @@ def _shown(parts: Parts, *, wrong: str = "", made: str = "", secret: str = "") -
     everybody = rights.may_everywhere("admit")
     with parts.store.read() as read:
         listed = [one for one in tokens.listed(read) if everybody or one[0].name == own]
-        logins = [one for one in sessions.all_open(read) if everybody or one.name == g.visitor.name]
+        logins = [one for one in sessions.all_open(read) if everybody or one.holder == _holder()]
         given = [one for one in callers.all_given(read) if not one.holder.startswith(OF_TOKEN)]
         now = read.now  # by whose clock tokens end
     return render_template(
@@ -97,8 +96,14 @@ def _shown(parts: Parts, *, wrong: str = "", made: str = "", secret: str = "") -
 
 def _own_token() -> str:
     """The name of the token that the visitor came by; empty for a login by a provider."""
+    holder = _holder()
+    return holder.removeprefix(OF_TOKEN) if holder.startswith(OF_TOKEN) else ""
+
+
+def _holder() -> str:
+    """Whose login the visitor's is: a token's, or that of whom the provider named."""
     (first, *_) = g.visitor.caller.holders
-    return str(first.removeprefix(OF_TOKEN)) if first.startswith(OF_TOKEN) else ""
+    return str(first)
 
 
 # --- what the form asks ----------------------------------------------------------------------

@@ -10,8 +10,9 @@ from policies.release import Release
 from policies.spec.declaration import Approvals
 from service.arrivals import admins, commenting
 from service.bootstrap import Parts
-from service.identity import callers, people
+from service.identity import callers, groups, people
 from service.identity.callers import OF_TOKEN
+from service.identity.groups import Who
 from service.performing.outcomes import Done
 from service.ports.outcomes import Refused
 from service.sources import CHAT_KINDS
@@ -34,7 +35,11 @@ def check_authority(parts: Parts, effect: CheckAuthority, now: float) -> Done:
         given = [replace(one, accounts=people.accounts(read, one.actor)) for one in release.approvals]
     looked = [(one, _still(parts, known, pushers, one, now, target=release.target)) for one in given]
     lost = (*why_not, *(f"{one.actor}: {found}" for one, found in looked if isinstance(found, str)))
-    still = tuple(found for _, found in looked if isinstance(found, Approval))
+    still = tuple(
+        _with_groups_of_now(parts, found, release.target, now)
+        for _, found in looked
+        if isinstance(found, Approval)
+    )
     return Done(AuthorityChecked(effect.step, _rule(parts, release), still, lost, now, overridden=False))
 
 
@@ -77,7 +82,15 @@ def _still(
     host, login = parts.git(given.source), given.actor.partition(":")[2]
     if host.may(login) not in commenting.MAY_COMMAND:
         return f"may not write at {given.source} any more"
-    return replace(given, groups=tuple(who for who in given.groups if host.belongs(login, who[1:])))
+    there = [who for who in given.groups if not approvals.known_here(who)]
+    return replace(given, groups=tuple(who for who in there if host.belongs(login, who[1:])))
+
+
+def _with_groups_of_now(parts: Parts, given: Approval, target: str, now: float) -> Approval:
+    """With those of the provider and the roles that are known here now, and none that were."""
+    with parts.store.read() as read:
+        here = groups.of(read, Who(given.actor, given.accounts, given.authority), target, now)
+    return replace(given, groups=(*(one for one in given.groups if not approvals.known_here(one)), *here))
 
 
 def _may(parts: Parts, given: Approval, target: str, now: float) -> bool:

@@ -1,14 +1,13 @@
 """A Git host's list of deployments: what it is told, with addresses that others reach."""
 
-from urllib.parse import urlsplit
-
 from policies.effects import ReportDeployment
 from service.addresses import Addresses
 from service.bootstrap import Parts
 from service.identity.access import PAGE
+from service.loopback import leads_here
 from service.performing.outcomes import Done
 from service.ports.git import Deployment, DeploymentState
-from service.settings import HERE, Settings
+from service.settings import Settings
 from service.store.states import target_of
 
 
@@ -40,4 +39,4 @@ def _served(parts: Parts, target: str) -> str | None:
 
 def _reached(url: str | None) -> str:
     """The address, unless it is one of this machine, which leads nobody else here."""
-    return "" if not url or urlsplit(url).hostname in HERE else url
+    return "" if not url or leads_here(url) else url

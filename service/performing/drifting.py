@@ -19,7 +19,7 @@ from service.engine.drifting import Mended
 from service.machine import meters
 from service.performing.images import image_of
 from service.performing.outcomes import known_version
-from service.ports.outcomes import Refused
+from service.ports.outcomes import PortError, Refused
 from service.ports.traffic import Backend, Route
 from service.store.queue import Work
 from service.store.states import target_of
@@ -133,7 +133,13 @@ def _repair(parts: Parts, site: Site, target: Target, seen: Seen, follows: list[
         else:
             site.kept.mend(stable.backend, _image(parts, stable, target.place), seen.workload)
     if seen.route and stable is not None and remedy is not None:
-        site.router.set(_decided(target, stable, remedy, seen.route))
+        try:
+            site.router.set(_decided(target, stable, remedy, seen.route))
+        except PortError as reason:
+            if not seen.workload or follows:
+                raise  # nothing is done yet
+            # It is another drift now, and none that the remedy is for: said, or nobody would know why.
+            raise Refused(f"its workload is repaired, and its route is not: {reason}") from reason
     return policy.repaired
 
 

@@ -4,7 +4,7 @@ notice, a version's tags, what an alias names."""
 from policies.effects import MoveAlias, Notify, ReportCommit, TagVersion, TellChat, WriteComment
 from service.arrivals import watching
 from service.bootstrap import Parts
-from service.engine import telling
+from service.engine import notifying, telling
 from service.performing import deploying
 from service.performing.outcomes import Done, Posted
 from service.ports.chat import Message
@@ -58,8 +58,10 @@ def tell_chat(parts: Parts, effect: TellChat) -> Done:
 
 
 def notify(parts: Parts, effect: Notify) -> Done:
-    """Tell the receiver what has happened, as it was then."""
-    parts.receiver(effect.source).tell(effect.notice, effect.to)
+    """Tell the receiver what has happened, as it was then; nothing that was turned off since."""
+    source = next((one for one in parts.store.sources() if one.name == effect.source), None)
+    if source is not None and notifying.wanted(source, effect):
+        parts.receiver(source.name).tell(effect.notice, effect.to)
     return Done()
 
 

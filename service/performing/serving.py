@@ -1,6 +1,7 @@
 """Workloads: started until they are ready, looked at, stopped; found ones taken over and handed back."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from policies.effects import Adopt, CheckPreview, HandBack, Returning, StartWorkload, StopWorkload
 from policies.events import Adopted, CheckFinished, EffectFailed, WorkloadReady
@@ -14,6 +15,7 @@ from service.performing.weights import told, weights_of
 from service.ports.jobs import Limits
 from service.ports.outcomes import Failed, Gone, Refused, Working
 from service.ports.workloads import Serving, WorkloadOrder
+from service.recorder import requests
 from service.store.states import release_of, target_of
 
 START_SECONDS = 180.0  # a workload that is not ready by then has failed
@@ -84,8 +86,18 @@ def check(parts: Parts, effect: CheckPreview, now: float) -> Done:
     order, site = order_of(parts, known_version(parts, effect.version), effect), parts.at(effect.place)
     routed = site.router.get(effect.target) is not None
     address = site.router.address(effect.target) if routed else None
+    if effect.requests:
+        _check_requests(parts.settings.home, effect.requests)
     detail = site.ask(effect.url, address, effect.backend, order.health)
     return Done(CheckFinished(effect.step, detail, now))
+
+
+def _check_requests(home: Path, name: str) -> None:
+    """Before they are asked of anybody. Raises `Refused` with the lines that are none."""
+    try:
+        requests.check(requests.file_of(home, name))
+    except requests.Unusable as reason:
+        raise Refused(f"the recorded requests {name!r} cannot be asked: {reason}") from None
 
 
 def stop(parts: Parts, effect: StopWorkload) -> Done:

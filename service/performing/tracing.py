@@ -9,6 +9,7 @@ from service.engine.openlineage import Turn
 from service.machine.installation import place
 from service.performing.outcomes import Done
 from service.ports.outcomes import Refused
+from service.sources import shown
 from service.store.states import number_of
 
 
@@ -19,7 +20,7 @@ def send(parts: Parts, effect: SendLineage) -> Done:
         if row is None:
             raise Refused(f"{effect.release} is not known any more")
         found = served.of_release(read, row)
-        sources = {source.name: source.url for source in read.sources() if source.url}
+        sources = {source.name: shown(source) for source in read.sources() if source.url}
     namespace = place(parts.settings).web
     for turn in _then(openlineage.turns(found), effect):
         event = openlineage.event(found, turn, namespace, sources)

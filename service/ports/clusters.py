@@ -36,13 +36,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A target that serves there, what keeps its users on a version (`none`, `cookie`, `header`), and whether
-    its requests are copied before a candidate gets any."""
+    """A target that serves there, what keeps its users on a version (`none`, `cookie`, `header`), whether
+    its requests are copied before a candidate gets any, and whether a guard asks for counters of its own."""
 
     target: str
     place: Place
     sticky: str = "none"
     shadow: bool = False
+    counted: bool = False
 
 
 class ClusterView(Protocol):

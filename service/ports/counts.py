@@ -1,7 +1,7 @@
 """Raw counters of a connected metric source, for guards that name a query; never rates, never averages."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from policies.guards.readings import Series
 from policies.spec.selector import Selector
@@ -15,6 +15,14 @@ class CounterSource(Protocol):
 
     def read(self, selectors: Sequence[Selector], now: float) -> tuple[Series, ...]:
         """Every series that one of these selects, each once, with its newest samples up to `now`."""
+
+
+@runtime_checkable
+class GaugeSource(Protocol):
+    """A source that also knows what goes up and down."""
+
+    def values(self, wanted: Selector, now: float) -> tuple[float, ...]:
+        """What each series that this selects says now. Raises `Retry` and `Refused`."""
 
 
 class CounterHistory(Protocol):

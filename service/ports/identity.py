@@ -18,17 +18,38 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Somebody whom the provider knows: its own name for them, and its names for their groups."""
+    """Somebody whom the provider knows: its own name for them, and its names for their groups.
+
+    `subject` is its id of them, which stays when the name changes; `session` its id of the session that
+    they logged in by there, None where it names none.
+    """
 
     name: str
     groups: tuple[str, ...]
+    subject: str
+    session: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What ended at the provider: one session there or, where it names none, all of a subject's.
+
+    At least one of both is told. `issued` is when the provider said so, by its clock.
+    """
+
+    subject: str | None
+    session: str | None
+    issued: float
 
 
 class IdentityProvider(Protocol):
-    """Logs people in. Both methods raise `Retry` where it does not answer."""
+    """Logs people in, and says who is logged out. All methods raise `Retry` where it does not answer."""
 
     def address(self, attempt: Attempt) -> str:
         """Where the browser is sent, to log in there."""
 
     def identify(self, attempt: Attempt, answer: Mapping[str, str]) -> Identity:
         """Who came back with this answer, by what the provider itself says and signs. Raises `Refused`."""
+
+    def ended(self, token: str) -> Ended:
+        """What this logout token of the provider's ends. Raises `Refused` for what is none of its."""

@@ -20,5 +20,6 @@ class LabelTables(Protocol):
         ...
 
     def read(self, key: str) -> bytes | None:
-        """The table as JSON, `{"columns": [...], "data": [[...]]}`; None where that job left none."""
+        """The table as JSON, `{"columns": [...], "data": [[...]]}`, or what the job counted in that form;
+        None where it left neither. Raises `Malformed` where the counts are none."""
         ...

@@ -8,12 +8,14 @@ are kept in the place of answers is made of the token, so that it has it from th
 import hashlib
 import hmac
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from service.recorder.orders import Leg, leg_of
+from service.recorder.orders import Leg, leg_of, row_of
 
 VARIABLE = "RECORDER_ORDER"  # of the pod's environment: its order
 PORT, CONTROL = 8080, 8081
+# Seconds for which one that is told to end goes on to answer at most, as long as requests come.
+MOST_UNFORGOTTEN = 60.0
 READY = "/ready"  # answers 200 once both versions were reached
 NOTES = "/notes"
 TOKEN = "X-Segue-Token"  # noqa: S105 (a header's name)
@@ -30,7 +32,8 @@ class Order:
 
     def text(self) -> str:
         """As the variable says it: the same order, the same text."""
-        return json.dumps(asdict(self), sort_keys=True)
+        legs = {"stable": row_of(self.stable), "candidate": row_of(self.candidate)}
+        return json.dumps(legs | {"proof": self.proof}, sort_keys=True)
 
 
 def read(text: str) -> Order:

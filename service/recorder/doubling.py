@@ -6,9 +6,11 @@ are made while somebody takes the notes; a user's answer waits for none.
 
 import asyncio
 import contextlib
+import math
 import time
 import uuid
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -26,12 +28,26 @@ MOST_COPIES = 64  # that wait for the candidate; what comes beyond is not copied
 LOOKED_SECONDS = 60.0  # after which a look is too old for copies to be worth making
 _REACH_SECONDS = 2.0
 _KEPT_OPEN = 3600.0  # seconds: whoever asks closes first, and sends into no connection that is closing
+_LOOK_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How it ends once it is told to, in seconds: when nobody has sent it a request for `quiet`, or `most`
+    have passed. Then it has `grace` to finish what is in hand."""
+
+    quiet: float
+    most: float
+    grace: float
 
 
 class Doubling:
     """One pair of versions."""
 
-    def __init__(self, order: between.Order) -> None:
+    def __init__(self, order: between.Order, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` gives seconds, for when it was last used."""
+        self._clock = clock
+        self._used = -math.inf
         self._order = order
         self._target = order.stable.target
         self._noting = Noting(b"")
@@ -43,6 +59,7 @@ class Doubling:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """One request of a user."""
+        self._used = self._clock()
         asked = await read(request)
         stable = self._order.stable
         name = asked.given or uuid.uuid4().hex
@@ -57,6 +74,12 @@ class Doubling:
                 self._noting.missed(self._target)
         assert passed.response is not None  # noqa: S101  it was asked for by a request
         return passed.response
+
+    async def unused(self, ending: Ending) -> None:
+        """Wait until whoever sends requests has forgotten it: seen by that none comes any more."""
+        until = self._clock() + ending.most
+        while self._used + ending.quiet > self._clock() < until:  # noqa: ASYNC110 (time passes, nobody tells it)
+            await asyncio.sleep(_LOOK_SECONDS)
 
     def _is_looked_at(self) -> bool:
         return self._looked is not None and time.monotonic() - self._looked < LOOKED_SECONDS
@@ -128,16 +151,18 @@ async def _reachable(url: str) -> bool:
     return True
 
 
-async def serve(doubling: Doubling, ports: tuple[int, int], stop: asyncio.Event, grace: float) -> None:
-    """Listen for users, and for Segue, until told to stop; then what is in hand is finished."""
+async def serve(doubling: Doubling, ports: tuple[int, int], stop: asyncio.Event, ending: Ending) -> None:
+    """Listen for users, and for Segue, until told to stop and nobody sends any more; then what is in hand is
+    finished."""
     await doubling.models.open()
     runners = []
     for port, handle in zip(ports, (doubling.handle, doubling.control), strict=True):
         listening = server(handle, keepalive_timeout=_KEPT_OPEN)
-        runners.append(web.ServerRunner(listening, shutdown_timeout=grace))
+        runners.append(web.ServerRunner(listening, shutdown_timeout=ending.grace))
         await runners[-1].setup()
         await web.TCPSite(runners[-1], None, port, backlog=1024).start()
     await stop.wait()
+    await doubling.unused(ending)
     for runner in runners:
         await runner.cleanup()
     await doubling.models.close()

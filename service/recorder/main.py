@@ -14,6 +14,7 @@ from pathlib import Path
 from service.recorder import proxy
 from service.recorder.noting import Noting
 from service.recorder.orders import Followed, Home
+from service.recorder.replaying import Replaying
 from service.recorder.samples import Samples
 from service.recorder.spool import Spool
 
@@ -31,7 +32,10 @@ async def run(home: Home, port: int) -> int:
     home.address.write_text(f"{port}\n")
     samples = Samples(home.samples)
     writing = asyncio.create_task(_write_on(orders, noting, spool, samples))
+    replaying = asyncio.create_task(Replaying(home, orders, noting).run())
     await proxy.serve(proxy.Proxy(orders, noting), port, stop, GRACE)
+    replaying.cancel()
+    await asyncio.gather(replaying, return_exceptions=True)
     writing.cancel()
     _write(noting, spool, samples)
     return 0

@@ -8,10 +8,11 @@ import contextlib
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from policies.recording import Keep, Recording
+from policies import recording
+from policies.recording import Recording
 
 LEG = "X-Segue-Leg"  # set by the router: `answer <backend>`, or `copy <backend>`
 ALIVE = "/segue-recorder-is-alive"
@@ -26,6 +27,18 @@ class Leg:
     backend: str
     url: str
     recording: Recording
+    replays: "Replays | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Replays:
+    """Recorded requests, by name, that this version and `stable` (a backend) are asked, `rate` a second; each
+    is asked once under the same `key`."""
+
+    requests: str
+    rate: float
+    stable: str
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +64,10 @@ class Home:
         return self.folder / "spool"
 
     @property
+    def replayed(self) -> Path:
+        return self.folder / "replayed"
+
+    @property
     def samples(self) -> Path:
         return self.folder / "samples"
 
@@ -74,7 +91,7 @@ class Home:
         """Replace the orders."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = self.folder / "orders.draft"
-        draft.write_text(json.dumps([asdict(leg) for leg in legs], indent=1) + "\n")
+        draft.write_text(json.dumps([row_of(leg) for leg in legs], indent=1) + "\n")
         draft.replace(self.orders)
 
     def read(self) -> dict[str, Leg]:
@@ -89,6 +106,10 @@ class Followed:
         self._home = home
         self._seen: tuple[int, int] | None = None
         self._legs: dict[str, Leg] = {}
+
+    def legs(self) -> list[Leg]:
+        """All of them."""
+        return list(self._legs.values())
 
     def find(self, backend: str) -> Leg | None:
         """The leg of that backend; the file is looked at only where it is not known."""
@@ -111,6 +132,13 @@ class Followed:
 
 def leg_of(row: dict[str, object]) -> Leg:
     """A leg as it was written."""
-    made = dict(row["recording"])  # type: ignore[call-overload]
-    recording = Recording(**made | {"keep": Keep(made["keep"])})
-    return Leg(str(row["target"]), str(row["backend"]), str(row["url"]), recording)
+    recorded = recording.from_json(dict(row["recording"]))  # type: ignore[call-overload]
+    replays = Replays(**row["replays"]) if row.get("replays") else None  # type: ignore[arg-type]
+    return Leg(str(row["target"]), str(row["backend"]), str(row["url"]), recorded, replays)
+
+
+def row_of(leg: Leg) -> dict[str, object]:
+    """As a recorder reads it that was there before this process came."""
+    row: dict[str, object] = {"target": leg.target, "backend": leg.backend, "url": leg.url}
+    known = recording.to_json(replace(leg.recording, requests="", rate=0.0))
+    return row | {"recording": known} | ({"replays": asdict(leg.replays)} if leg.replays else {})

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, TCPConnector, web
-from multidict import CIMultiDict
+from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from service.recorder.answers import MOST
 from service.recorder.orders import LEG, MOST_ASKED
+from service.recorder.resolving import Remembering
 
 REQUEST_ID = "X-Request-Id"
 MOST_ID = 200  # characters of an id that somebody gave
@@ -24,6 +25,7 @@ MOST_LINE = 1 << 16  # bytes of a header, or of a path: no fewer than models tak
 _KEPT_OPEN = 1.0  # seconds: shorter than model servers keep a connection that nobody uses
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 _OURS = {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "expect", LEG.lower()}
+_NEEDED = {"content-length", "host"}  # to read the message at all, whatever somebody says of them
 _AS_THEY_ARE = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")  # or aiohttp adds its own
 
 
@@ -69,11 +71,15 @@ class Models:
     def __init__(self, *, hides_502: bool) -> None:
         self._hides_502 = hides_502
         self._session: ClientSession | None = None
+        self._resolver: Remembering | None = None
 
     async def open(self) -> None:
         """Make the connections' pool."""
+        self._resolver = Remembering()
         self._session = ClientSession(
-            connector=TCPConnector(limit=0, keepalive_timeout=_KEPT_OPEN),
+            connector=TCPConnector(
+                limit=0, keepalive_timeout=_KEPT_OPEN, use_dns_cache=False, resolver=self._resolver
+            ),
             timeout=ClientTimeout(total=None, sock_connect=2.0),
             auto_decompress=False,
             skip_auto_headers=_AS_THEY_ARE,
@@ -85,6 +91,8 @@ class Models:
         """Close all connections to models."""
         if self._session is not None:
             await self._session.close()
+        if self._resolver is not None:
+            await self._resolver.close()
 
     async def answer(
         self, request: web.BaseRequest, url: str, asked: Asked, more: Mapping[str, str]
@@ -126,8 +134,7 @@ class Models:
     ) -> Passed:
         """Give the model's answer to whoever asked: whole where it is short, else piece by piece."""
         status = 503 if found.status == 502 and self._hides_502 else found.status
-        named = ((name, value) for name, value in found.headers.items() if name.lower() not in _OURS)
-        headers = CIMultiDict(named)
+        headers = _passed_on(found.headers)
         headers.update(more)
         length = found.content_length
         if length is not None and length <= MOST and request.method != "HEAD":
@@ -160,9 +167,7 @@ async def read(request: web.BaseRequest) -> Asked:
     """
     if not request.raw_path.startswith("/"):
         raise web.HTTPBadRequest(text="only paths are passed on\n")
-    headers: CIMultiDict[str] = CIMultiDict(
-        (name, value) for name, value in request.headers.items() if name.lower() not in _OURS
-    )
+    headers = _passed_on(request.headers)
     if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     length = request.content_length
@@ -170,6 +175,13 @@ async def read(request: web.BaseRequest) -> Asked:
     body = await request.content.read() if held else None
     given = request.headers.get(REQUEST_ID, "")[:MOST_ID]
     return Asked(request.method, request.raw_path, headers, body, given)
+
+
+def _passed_on(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
+    """Without what is between the ends of one connection, and what `Connection` says is (RFC 9110, 7.6.1)."""
+    told = (name.strip().lower() for line in headers.getall("Connection", ()) for name in line.split(","))
+    dropped = _OURS | (set(told) - _NEEDED)
+    return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in dropped)
 
 
 def _at(url: str, asked: Asked) -> URL:

@@ -119,17 +119,18 @@ def simulate(
     *,
     runs: int,
     seed: int,
+    bounds: tuple[float, ...] = BOUNDS,
     told: Callable[[str, float], None] = lambda _words, _share: None,
 ) -> list[Forecast]:
-    """The forecasts in the order of the kinds; the first is the good one."""
+    """The forecasts in the order of the kinds, the good one first. `bounds`: of the router's buckets."""
     judge = Judge.of(
         environment,
         history=History(expected.rate * expected.history, expected.rate * expected.history * expected.errors),
     )
 
     def play(kind: Kind, number: int, horizon: float, every: float) -> Outcome:
-        panel = (Many if knows(judge) else OneByOne)([judge] * runs, BOUNDS)
-        traffic = Traffic(kind.world, runs, seed + number, bounds=BOUNDS, horizon=horizon)
+        panel = (Many if knows(judge) else OneByOne)([judge] * runs, bounds)
+        traffic = Traffic(kind.world, runs, seed + number, bounds=bounds, horizon=horizon)
 
         def looked(share: float) -> None:
             told(kind.words, share)

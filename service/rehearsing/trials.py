@@ -5,6 +5,7 @@ less priority and a limit, only one runs at a time, and what came of the last on
 """
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -57,8 +58,11 @@ class Tried:
     panels: tuple[Panel, ...] = ()
     left_out: tuple[str, ...] = ()  # guards that no simulated router feeds
     why_not: str = ""
+    failed: bool = False  # by no fault of the policy: whoever asks once more has it played once more
 
 
+FAILED = Tried(why_not="It could not be played; the log of the web process says why.", failed=True)
+_MOST_SAID = 2000  # characters of what the child said last
 TRIAL: Codec[Trial] = Codec(Trial)
 TRIED: Codec[Tried] = Codec(Tried)
 
@@ -83,13 +87,19 @@ def beside(trial: Trial) -> Tried:
     one_core = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     try:
         ended = subprocess.run(
-            command, input=order, capture_output=True, timeout=WALL_SECONDS, env=one_core, check=True
+            command, input=order, capture_output=True, timeout=WALL_SECONDS, env=one_core, check=False
         )
-    except (subprocess.SubprocessError, OSError) as error:
-        log.warning("trial ended without a result", error=type(error).__name__)
+    except subprocess.TimeoutExpired:
+        log.warning("trial ended without a result", seconds=WALL_SECONDS)
+        return Tried(why_not=f"It did not end within {WALL_SECONDS:g} s; try it again.", failed=True)
+    if ended.returncode == -signal.SIGXCPU:
         return Tried(
             why_not=f"It takes more than {CPU_SECONDS} s of a processor, which the page does not give."
         )
+    if ended.returncode:
+        said = ended.stderr.decode("utf-8", "replace")[-_MOST_SAID:]
+        log.error("trial ended without a result", status=ended.returncode, said=said)
+        return FAILED
     return TRIED.load(json.loads(ended.stdout))
 
 
@@ -103,16 +113,18 @@ class Trials:
         self._alone = threading.Lock()
 
     def of(self, trial: Trial) -> Tried | None:
-        """What came of it. None while it is played, or another one is; ask again."""
+        """What came of it. None while it is played, or another one is; ask again. A failure is told once."""
         with self._alone:
             known = self._known.get(trial)
+            if known is not None and known.failed:
+                del self._known[trial]
             if known is None and not self._busy:
                 self._busy = True
                 threading.Thread(target=self._play, args=(trial,), daemon=True).start()
             return known
 
     def _play(self, trial: Trial) -> None:
-        tried = Tried(why_not="It could not be played; the log of the web process says why.")
+        tried = FAILED
         try:
             tried = self._played(trial)
         except Exception:  # nobody waits for this thread: who asks again is told

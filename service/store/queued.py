@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
 from service.store.queue import Work, work_of
 from service.store.tables import source, work
@@ -37,10 +37,12 @@ def newest(
     kinds: Sequence[str] | None = None,
     state: str | None = None,
     lanes: str | None = None,
+    of: str | None = None,
     before: int | None = None,
     limit: int = 50,
 ) -> list[Work]:
-    """Work newest first: of these kinds, in this state, of lanes that begin so. Next page: `before`."""
+    """Work newest first: of these kinds, in this state, of lanes that begin so, of this source (`source_of`).
+    Next page: `before`."""
     query = select(work).order_by(work.c.id.desc()).limit(limit)
     if kinds is not None:
         query = query.where(work.c.kind.in_(kinds))
@@ -48,9 +50,30 @@ def newest(
         query = query.where(work.c.state == state)
     if lanes is not None:
         query = query.where(work.c.lane.startswith(lanes, autoescape=True))
+    if of is not None:
+        query = query.where(_is_of(of))
     if before is not None:
         query = query.where(work.c.id < before)
     return [work_of(row) for row in connection.execute(query)]
+
+
+_WHOLE, _PART = ("delivery", "look"), ("event", "order")  # whose lanes name a source, at their end or inside
+
+
+def source_of(one: Work) -> str:
+    """Whose work it is: the source that its lane names, else what it is about."""
+    kind, colon, rest = one.lane.partition(":")
+    if colon and kind in _WHOLE:
+        return rest
+    return rest.partition(":")[0] if colon and kind in _PART else one.subject
+
+
+def _is_of(name: str) -> ColumnElement[bool]:
+    """`source_of`, as the database looks for it: what is given up may be much, and little of it theirs."""
+    within = (work.c.lane.startswith(f"{kind}:{name}:", autoescape=True) for kind in _PART)
+    named = (work.c.lane.in_([f"{kind}:{name}" for kind in (*_WHOLE, *_PART)]), *within)
+    other = (work.c.lane.not_like(f"{kind}:%") for kind in (*_WHOLE, *_PART))
+    return or_(*named, and_(work.c.subject == name, *other))
 
 
 def chosen(connection: Connection, *, numbers: Sequence[int] = (), keys: Sequence[str] = ()) -> list[Work]:

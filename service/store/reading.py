@@ -141,6 +141,11 @@ class Reading:
         rows = self.connection.execute(select(cluster).order_by(cluster.c.name))
         return [Cluster(**row.body) for row in rows]
 
+    def model(self, name: str) -> ModelRow | None:
+        """The declared model of that name."""
+        row = self.connection.execute(select(model).where(model.c.name == name)).one_or_none()
+        return None if row is None else ModelRow(**_fields(row))
+
     def models(self, source: str | None = None) -> list[ModelRow]:
         """Declared models, by name; of one source, or all."""
         query = select(model).order_by(model.c.name)

@@ -6,7 +6,7 @@ holds the lease. States are derived from the increments and can be rebuilt from 
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
@@ -91,23 +91,15 @@ class Writing:
         if self.connection.execute(_newer(self._dialect), values).rowcount != 1:
             raise Conflict(f"guard states of {new.release} are stored beyond sequence {new.sequence}")
 
-    def add_history(self, served: Served) -> None:
-        """Add what a version served to what is known of the span of time that `at` begins."""
-        values = {"target": served.target, "version": served.version, "at": served.at}
-        counts = {"requests": served.requests, "errors": served.errors}
-        new = _inserts(self._dialect)(history).values(values | counts)
-        added = {name: history.c[name] + new.excluded[name] for name in counts}
-        keys = ["target", "version", "at"]
-        self.connection.execute(new.on_conflict_do_update(index_elements=keys, set_=added))
+    def add_history(self, served: Iterable[Served]) -> None:
+        """Add what versions served to what is known of the spans of time that `at` begins."""
+        if rows := [asdict(one) for one in served]:
+            self.connection.execute(_more(self._dialect), rows)
 
-    def add_stretch(self, new: Stretch) -> None:
-        """Store a block; one that is stored already is replaced."""
-        values = {"target": new.target, "version": new.version, "at": new.at, "body": new.body}
-        row = _inserts(self._dialect)(stretch).values(values)
-        keys = ["target", "version", "at"]
-        self.connection.execute(
-            row.on_conflict_do_update(index_elements=keys, set_={"body": row.excluded["body"]})
-        )
+    def add_stretches(self, new: Iterable[Stretch]) -> None:
+        """Store blocks; one that is stored already is replaced."""
+        if rows := [asdict(one) for one in new]:
+            self.connection.execute(_replaced(self._dialect), rows)
 
     def add_pairs(self, release: str, pairs: Iterable[Answers]) -> None:
         """Store what both versions answered to copied requests, where that is new."""
@@ -142,6 +134,9 @@ class Writing:
 # Made once: each scrape of a rollout runs them, and making one costs more than running it.
 
 
+_SPAN = ["target", "version", "at"]
+
+
 def _inserts(dialect: str) -> Any:
     return postgresql.insert if dialect == "postgresql" else sqlite.insert
 
@@ -149,6 +144,21 @@ def _inserts(dialect: str) -> Any:
 @cache
 def _once(dialect: str) -> Insert:
     made: Insert = _inserts(dialect)(increment).on_conflict_do_nothing()
+    return made
+
+
+@cache
+def _more(dialect: str) -> Insert:
+    new = _inserts(dialect)(history)
+    added = {name: history.c[name] + new.excluded[name] for name in ("requests", "errors")}
+    made: Insert = new.on_conflict_do_update(index_elements=_SPAN, set_=added)
+    return made
+
+
+@cache
+def _replaced(dialect: str) -> Insert:
+    row = _inserts(dialect)(stretch)
+    made: Insert = row.on_conflict_do_update(index_elements=_SPAN, set_={"body": row.excluded["body"]})
     return made
 
 

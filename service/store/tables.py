@@ -221,7 +221,43 @@ login = Table(
     Column("groups", _JSON, nullable=False),
     Column("used", Double, nullable=False),
     Column("until", Double, nullable=False),
+    Column("subject", Text),  # the provider's ids of person and session, by which it logs them out
+    Column("session", Text),
     Index("login_by_end", "until"),
+)
+
+# Calendar files that freezes name, as they were read last, and the times at which their events take place.
+calendar = Table(
+    "calendar",
+    ENGINE,
+    Column("name", Text, primary_key=True),  # as the freeze names it, with its source: code:holidays.ics
+    Column("text", Text, nullable=False),
+    Column("spans", _JSON, nullable=False),
+    Column("until", Double, nullable=False),  # beyond which `spans` say nothing
+    # Of those that are fetched: when that last went well, the mark of what came, and why it does not go now.
+    Column("fetched", Double),
+    Column("mark", Text),
+    Column("trouble", Text),
+)
+
+# The groups in which the provider of identities said somebody is, when they logged in last.
+provided = Table(
+    "provided",
+    ENGINE,
+    Column("name", Text, primary_key=True),  # oidc:ann, in small letters
+    Column("groups", _JSON, nullable=False),
+    Column("at", Double, nullable=False),
+)
+
+# What was left of a target's error budget when its metric source told it last.
+budget = Table(
+    "budget",
+    ENGINE,
+    Column("target", Text, primary_key=True),  # with the source and the query that it is told by
+    Column("left", Double),
+    Column("at", Double, nullable=False),
+    Column("since", Double, nullable=False),
+    Column("trouble", Text, nullable=False),
 )
 
 answer = Table(

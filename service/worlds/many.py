@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 
 from policies import ramp
-from policies.guards import betting, budget, histogram, increment, rate, share, slo
+from policies.guards import betting, budget, factors, histogram, increment, rate, share, slo
 from policies.guards.allowed import LEAST_STABLE
 from policies.guards.betting import Array, Urn
 from policies.guards.histogram import LEAST_PAST
@@ -115,7 +115,7 @@ class _Durations:
                 self._parts[_PAST][run] = guard.past
         self.noises, self._bounds = [guard.noise for guard in guards], bounds
         self._moved = histogram.moved(bounds, guards[0].worse_by)
-        self._places = histogram.before(bounds)
+        self._places = factors.before(bounds)
         self._bound = np.full(runs, UNKNOWN)
         self.log_e, self.peak, self.seen = np.zeros(runs), np.zeros(runs), np.zeros((4, runs))
         self._buckets = buckets
@@ -486,4 +486,5 @@ def _noise_of(noises: Sequence[Noise], *, columns: bool = False) -> Noise:
     burst = np.array([noise.burst for noise in noises])
     spread = np.array([noise.spread for noise in noises])[:, None]
     burst = burst[:, None] if columns else burst
-    return Noise(cast("float", burst), cast("float", spread), provisional=False, block=noises[0].block)
+    block = np.array([noise.block for noise in noises])
+    return Noise(cast("float", burst), cast("float", spread), provisional=False, block=cast("float", block))

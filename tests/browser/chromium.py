@@ -19,6 +19,13 @@ FLAGS = (
 )  # fmt: skip
 SECONDS = 60  # for which something may take its time on a busy machine
 TALLEST = 6000
+ENDS = """\
+const [first, last] = [...arguments].map((one) => one && document.querySelector(one).getBoundingClientRect());
+return [
+  first ? Math.floor(first.top + window.scrollY - 8) : 0,
+  last ? Math.ceil(last.bottom + window.scrollY + 8) : document.documentElement.scrollHeight,
+];
+"""
 # What a browser says that is no fault: an answer of 400 to 404, or 429, that a test asked for; advice on login forms.
 FORESEEN = (
     "status of 400",
@@ -117,12 +124,17 @@ class Browser:
     # --- looking ---------------------------------------------------------------------------
 
     def shoot(self, name):
-        """The whole page as a picture."""
+        """The whole page as a picture, among those to look at after a change."""
         SHOTS.mkdir(exist_ok=True)
-        height = min(TALLEST, self.driver.execute_script("return document.documentElement.scrollHeight"))
-        clip = {"x": 0, "y": 0, "width": self.width, "height": height, "scale": 1}
-        data = self._tell("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)["data"]
-        (SHOTS / f"{name}.png").write_bytes(base64.b64decode(data))
+        (SHOTS / f"{name}.png").write_bytes(self.picture())
+
+    def picture(self, first=None, last=None):
+        """The page as a picture (PNG): the whole of it, or from what `first` selects to the end of `last`."""
+        top, bottom = self.driver.execute_script(ENDS, first, last)
+        clip = {"x": 0, "y": top, "width": self.width, "height": min(TALLEST, bottom - top), "scale": 1}
+        return base64.b64decode(
+            self._tell("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)["data"]
+        )
 
     def overflow(self):
         """By how much the page is wider than its window."""

@@ -41,7 +41,7 @@ class Site:
 
     # --- what happened there -----------------------------------------------------------------
 
-    def busy(self):
+    def busy(self, reason=HOSTILE):
         """One promoted, one rolled back, one on its way, one that waits for people, one delivery given up."""
         world = self.world
         world.serve(60, {})
@@ -57,7 +57,7 @@ class Site:
         moving = self.next("4")
         while world.release(moving.name).observed < 30:
             world.play(1)
-        world.say("pause", moving.name, reason=HOSTILE)
+        world.say("pause", moving.name, reason=reason)
         world.say("resume", moving.name)
         world.play(2)
         world.clock.now = max(world.clock.now, time.time())

@@ -94,6 +94,16 @@ def namespace(kubectl):
     kubectl.run("delete", "namespace", name, "--wait=false")
 
 
+@pytest.fixture
+def builds(kubectl):
+    """A namespace of its own for builds, whose pods may be what Buildah needs."""
+    name = f"segue-docker-{uuid.uuid4().hex[:8]}"
+    labels = {"pod-security.kubernetes.io/enforce": "privileged", "segue-test": "yes"}
+    kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+    yield name
+    kubectl.run("delete", "namespace", name, "--wait=false")
+
+
 @pytest.fixture(scope="session")
 def route_kinds(kubectl):
     """The cluster knows Istio's VirtualServices and Traefik's custom resources, for as long as tests run."""

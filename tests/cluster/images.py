@@ -83,6 +83,12 @@ class Images:
         self.layout.remember(key, writer.layer.facts())
         return writer.layer
 
+    def also(self, reference: str, registry: str) -> str:
+        """Push an image of ours to another registry, too (its URL); the reference there."""
+        _, _, named = reference.partition("/")
+        repository, _, digest = named.partition("@")
+        return push(self._home, digest, registry, repository)
+
     def _push(self, repository: str, layers: list[Layer], entry: list[str], env: Mapping[str, str]) -> str:
         config = canonical(
             {

@@ -6,9 +6,11 @@ in the cluster is one namespace and one GatewayClass, and both are gone afterwar
 
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -68,6 +70,17 @@ class Space:
         metadata = {"name": name, "namespace": self.namespace, **body.pop("metadata", {})}
         return self.api.create(kind, self.namespace, {**_typed(kind), "metadata": metadata, **body})
 
+    def endpoint(self, service, address, port, *, ready=True):
+        """Say where a Service's requests go, as the cluster says it of a pod."""
+        self.create(
+            ENDPOINT_SLICE,
+            service,
+            metadata={"labels": {"kubernetes.io/service-name": service}},
+            addressType="IPv4",
+            ports=[{"name": "http", "port": port}],
+            endpoints=[{"addresses": [address], "conditions": {"ready": ready}}],
+        )
+
 
 class Nowhere(Space):
     """A namespace with Services and routes that nobody serves: what is stored is all there is."""
@@ -85,6 +98,7 @@ class Nowhere(Space):
         marks = {} if target is None else {TARGET: value(target)}
         spec = {"ports": [{"name": "http", "port": 80}], **({"selector": selector} if selector else {})}
         self.create(SERVICE, name, metadata={"labels": marks}, spec=spec)
+        self.endpoint(name, "192.0.2.1", 9)
 
     def backend(self, name, weight):
         return Backend(f"{name}.{self.namespace}", f"http://{name}.{self.namespace}.svc:80", weight)
@@ -179,24 +193,33 @@ class Gateway(Space):
     def log(self):
         return Path(self.folder.name, "traefik.log").read_text()
 
-    def service(self, name, target=None, model=None):
-        """A Service in front of a model server on this machine; labelled as one of ours with a target."""
+    def service(self, name, target=None, model=None, port=9, *, reached=True):
+        """A Service in front of a model server on this machine, or of what listens at the port there; labelled
+        as one of ours with a target.
+
+        `reached`: it has an endpoint from the first; else `reach` gives it one.
+        """
         marks = {} if target is None else {TARGET: value(target)}
-        port = 9
         if model is not None:
-            served = self.models[name] = Model(model, host="0.0.0.0").__enter__()  # noqa: S104 (the cluster's gateway asks it)
-            port = served.server_port
-        ports = [{"name": "http", "port": port}]
+            self.models[name] = Model(model, host="0.0.0.0").__enter__()  # noqa: S104 (the cluster's gateway asks it)
         self.create(SERVICE, name, metadata={"labels": marks}, spec={"ports": [{"name": "http", "port": 80}]})
-        self.create(
-            ENDPOINT_SLICE,
-            name,
-            metadata={"labels": {"kubernetes.io/service-name": name}},
-            addressType="IPv4",
-            ports=ports,
-            endpoints=[{"addresses": [this_machine(kubeconfig())], "conditions": {"ready": True}}],
-        )
+        if reached:
+            self.reach(name, port)
         return self.models.get(name)
+
+    def reach(self, name, port=9, *, ready=True):
+        """Give a Service its endpoint: its model server, or what listens at the port."""
+        port = self.models[name].server_port if name in self.models else port
+        self.endpoint(name, this_machine(kubeconfig()), port, ready=ready)
+
+    @contextmanager
+    def frozen(self):
+        """Traefik hears and answers nothing, as on a machine that gives it no time."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def backend(self, name, weight):
         return Backend(f"{name}.{self.namespace}", f"http://{name}.{self.namespace}.svc:80", weight)

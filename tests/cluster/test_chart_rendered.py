@@ -260,11 +260,29 @@ def test_builds_in_the_cluster_run_the_charts_own_image_and_take_logins_from_its
         "SEGUE_BUILDER": "here",
         "SEGUE_BUILDER_IMAGE": "registry.example/segue:0.1.0",
         "SEGUE_BUILDER_SECRET": "files",
+        "SEGUE_BUILDER_PULL_SECRETS": "registry,mirror",
     }
-    for spec in pods(rendered({**SPLIT, **settings, "builder": {"cluster": "here"}})).values():
+    pulled = {"imagePullSecrets": [{"name": "registry"}, {"name": "mirror"}]}
+    for spec in pods(rendered({**SPLIT, **settings, **pulled, "builder": {"cluster": "here"}})).values():
         for container in spec["containers"]:
             env = {one["name"]: one.get("value") for one in container["env"]}
             assert {name: env.get(name) for name in told} == told
+
+
+@pytest.mark.parametrize("values", [IMAGE, SPLIT], ids=["one pod", "apart"])
+def test_everything_trusts_the_authorities_of_the_secret_where_it_has_some(values):
+    def told(**secrets):
+        given = {"existingSecret": "files", **secrets}
+        containers = [
+            c for spec in pods(rendered({**values, "secrets": given})).values() for c in spec["containers"]
+        ]
+        return [{one["name"]: one.get("value") for one in container["env"]} for container in containers]
+
+    file = "/var/lib/segue/secrets/authorities.pem"
+    assert {(env["REQUESTS_CA_BUNDLE"], env["SSL_CERT_FILE"]) for env in told(authorities=True)} == {
+        (file, file)
+    }
+    assert not [env for env in told() if "REQUESTS_CA_BUNDLE" in env or "SSL_CERT_FILE" in env]
 
 
 DOCKERFILES = {"cluster": "builds", "namespace": "segue-builds", "image": "registry.example/buildah@sha256:1"}
@@ -321,6 +339,7 @@ def test_dockerfiles_are_built_where_jobs_may_be_made_and_nothing_else(values):
         ({**IMAGE, "split": True, "database": {"existingSecret": "d"}}, "needs secrets.existingSecret"),
         ({**IMAGE, "builder": {"cluster": "here"}}, "builder.cluster needs images"),
         ({**IMAGE, "splitt": True}, "splitt"),
+        ({**IMAGE, "secrets": {"authorities": True}}, "name it in secrets.existingSecret"),
     ],
     ids=[
         "no Buildah",
@@ -330,6 +349,7 @@ def test_dockerfiles_are_built_where_jobs_may_be_made_and_nothing_else(values):
         "no secrets",
         "no registry for builds",
         "a word that is none",
+        "authorities of no Secret",
     ],
 )
 def test_values_that_cannot_work_are_refused_with_what_to_do(values, said):

@@ -12,6 +12,7 @@ from policies.place import Place
 from service.adapters.kubernetes import confirming, looking, passing
 from service.adapters.kubernetes.gateway import GatewayRouter
 from service.adapters.kubernetes.kinds import DEPLOYMENT, HTTP_ROUTE
+from service.ports.clusters import Served
 from service.ports.outcomes import Refused, Retry
 from service.ports.traffic import Route
 from tests.cluster.routing import Nowhere, pods
@@ -95,7 +96,8 @@ def test_a_route_of_yours_that_the_gateway_does_not_prefer_is_told_at_the_takeov
         second.set(split(other))
     found = [
         looking.existing(
-            space.api, TARGET, Place("test", space.namespace, "fraud", f"{space.namespace}/{name}")
+            space.api,
+            Served(TARGET, Place("test", space.namespace, "fraud", f"{space.namespace}/{name}")),
         )
         for space, name in ((one, "shop"), (other, "late"))
     ]
@@ -134,7 +136,7 @@ def test_callers_inside_are_split_by_a_route_whose_parent_is_the_service(spaces)
 
     def past(name):
         place = Place("test", space.namespace, "fraud", f"{space.namespace}/{name}")
-        found = looking.existing(space.api, TARGET, place)
+        found = looking.existing(space.api, Served(TARGET, place))
         return [one.detail for one in found if one.ok and "callers inside" in one.detail]
 
     assert past("mesh") == []

@@ -4,7 +4,6 @@ import gzip
 import io
 import json
 import tarfile
-import uuid
 from dataclasses import replace
 
 import pytest
@@ -48,16 +47,6 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
     return name
 """
 PROJECT = b'[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
-
-
-@pytest.fixture
-def builds(kubectl):
-    """A namespace of its own for builds, whose pods may be what Buildah needs."""
-    name = f"segue-docker-{uuid.uuid4().hex[:8]}"
-    labels = {"pod-security.kubernetes.io/enforce": "privileged", "segue-test": "yes"}
-    kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
-    yield name
-    kubectl.run("delete", "namespace", name, "--wait=false")
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def test_what_is_not_there_is_said_and_doctor_asks_for_no_more_than_reading(watc
     told = list(looking.rights(api, cluster, place.namespace, looking.WATCHING))
     assert [one.ok for one in told] == [True]
     served = Served("fraud/production", place)
-    (found,) = looking.existing(api, served.target, served.place)
+    (found,) = looking.existing(api, served)
     assert found.ok
     assert (
         "1 pods behind fraud-stable, 1 behind fraud-canary; the route gives the candidate 20 %"
@@ -63,5 +63,5 @@ def test_what_is_not_there_is_said_and_doctor_asks_for_no_more_than_reading(watc
     kubectl.run("delete", "service", "fraud-canary", "-n", place.namespace)
     with pytest.raises(Refused, match="there is no Service"):
         KubernetesOthers(api, place).look()
-    (found,) = looking.existing(api, served.target, served.place)
+    (found,) = looking.existing(api, served)
     assert not found.ok

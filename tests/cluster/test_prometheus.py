@@ -1,5 +1,6 @@
 """Counters by way of a real Prometheus: added up over the data plane's replicas, and none of it a rate."""
 
+import json
 import shutil
 import subprocess
 from dataclasses import replace
@@ -21,15 +22,22 @@ CONFIG = """\
 global: {{scrape_interval: 1s, scrape_timeout: 900ms}}
 scrape_configs:
 - {{job_name: traefik, static_configs: [{{targets: [{targets}]}}]}}
+- {{job_name: models, static_configs: {others}}}
 - {{job_name: itself, static_configs: [{{targets: ["127.0.0.1:{port}"]}}]}}
 """
 
 
 class Prometheus:
-    def __init__(self, folder, targets):
+    def __init__(self, folder, targets, labelled=None):
+        """It scrapes all of `targets` as one data plane, and each of `labelled` with labels of its own."""
         self.port = free_port()
         config = Path(folder, "prometheus.yml")
-        config.write_text(CONFIG.format(targets=", ".join(f'"{one}"' for one in targets), port=self.port))
+        others = [{"targets": [at], "labels": labels} for at, labels in (labelled or {}).items()]
+        config.write_text(
+            CONFIG.format(
+                targets=", ".join(f'"{one}"' for one in targets), port=self.port, others=json.dumps(others)
+            )
+        )
         program = shutil.which("prometheus")
         assert program, "prometheus is not installed; install it with: apt install prometheus"
         self.arguments = [

@@ -20,6 +20,7 @@ from service.adapters.kubernetes.kinds import DEPLOYMENT, INGRESS, TRAEFIK_SERVI
 from service.adapters.kubernetes.metrics import ClusterMetrics
 from service.adapters.kubernetes.records import ANNOTATION
 from service.adapters.kubernetes.view import KubernetesView
+from service.ports.clusters import Served
 from service.ports.outcomes import Refused
 from service.ports.traffic import Route
 from tests.cluster.kubectl import Kubectl
@@ -170,14 +171,16 @@ def test_a_deployment_behind_it_is_found_taken_over_and_examined(space, word):
     known = noted(Found(space.api, space.cluster, place))
     assert (known["service"], known["port"]) == ("fraud", 80)
     Kubectl(kubeconfig()).run("annotate", "deployment", "fraud", f"{TAKEN}-", "-n", space.namespace)
-    told = [one.detail for one in looking.existing(space.api, TARGET, place) if not one.ok]
+    told = [one.detail for one in looking.existing(space.api, Served(TARGET, place)) if not one.ok]
     assert told == []
     past = [
-        one.detail for one in looking.existing(space.api, TARGET, place) if "past the split" in one.detail
+        one.detail
+        for one in looking.existing(space.api, Served(TARGET, place))
+        if "past the split" in one.detail
     ]
     assert bool(past) is (word != "virtualservice")  # it says nothing of gateways, so it is for all sidecars
     stray = space.place(word, "gone")
-    told = [one.detail for one in looking.existing(space.api, TARGET, stray) if not one.ok]
+    told = [one.detail for one in looking.existing(space.api, Served(TARGET, stray)) if not one.ok]
     assert told == [f"there is no route {word}/{space.namespace}/gone"]
 
 
@@ -233,7 +236,7 @@ def test_the_doctor_tells_of_users_that_nobody_keeps_and_its_line_mends_it(space
 
     def troubles(sticky):
         place = space.place("traefikservice", "shop")
-        return [one for one in looking.existing(space.api, TARGET, place, sticky) if not one.ok]
+        return [one for one in looking.existing(space.api, Served(TARGET, place, sticky)) if not one.ok]
 
     assert troubles("none") == []
     (trouble,) = troubles("cookie")

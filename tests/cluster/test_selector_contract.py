@@ -3,9 +3,9 @@
 import pytest
 
 from policies.place import Place
-from service.adapters.kubernetes import labels
-from service.adapters.kubernetes.kinds import DEPLOYMENT, ENDPOINT_SLICE, SERVICE
-from service.adapters.kubernetes.selector import ServiceSelector, ready_pods
+from service.adapters.kubernetes import endpoints, labels
+from service.adapters.kubernetes.kinds import DEPLOYMENT, SERVICE
+from service.adapters.kubernetes.selector import ServiceSelector
 from service.ports.connections import Cluster
 from service.ports.outcomes import Refused
 from service.ports.traffic import Backend, Route
@@ -98,8 +98,7 @@ def split(backend):
 
 
 def behind(space, name):
-    slices = space.api.list(ENDPOINT_SLICE, space.namespace, labels=f"kubernetes.io/service-name={name}")
-    return ready_pods(slices)
+    return endpoints.ready_pods(endpoints.slices(space.api, space.namespace, name))
 
 
 def test_each_target_has_an_address_of_its_own(router):

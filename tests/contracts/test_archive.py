@@ -1,6 +1,8 @@
 """What every place that keeps files keeps: a folder, a server that takes PUT, a branch, and the one in memory."""
 
+import errno
 import http.server
+import os
 import threading
 
 import pytest
@@ -110,6 +112,19 @@ def test_a_folder_that_is_not_mounted_is_waited_for_and_never_made(tmp_path):
 
 def test_a_file_there_is_one_that_nobody_writes_to(tmp_path):
     archives.opened(Settings(home=tmp_path), str(tmp_path)).put(NAME, CONTENT)
+    assert (tmp_path / NAME).stat().st_mode & 0o777 == 0o444
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK])
+def test_a_folder_whose_file_system_has_no_hard_links_keeps_as_well(tmp_path, monkeypatch, number):
+    def link(*_):
+        raise OSError(number, "no hard links")
+
+    monkeypatch.setattr(os, "link", link)
+    archive = archives.opened(Settings(home=tmp_path), str(tmp_path))
+    for content in (CONTENT, b"{}\n"):
+        archive.put(NAME, content)
+    assert {one.name: one.read_bytes() for one in tmp_path.iterdir()} == {NAME: CONTENT}
     assert (tmp_path / NAME).stat().st_mode & 0o777 == 0o444
 
 

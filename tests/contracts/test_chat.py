@@ -1,11 +1,15 @@
 """What every chat must do: one message for each key, shown as it is, updated and never said twice."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 
+from policies.release import Phase
+from policies.spec.declaration import Approvals, Environment
 from service import plugins
 from service.adapters.memory.chat import MemoryChat
+from service.engine import telling
 from service.ports.chat import Button, Message
 from service.ports.connections import Source
 from service.ports.outcomes import Refused, Retry
@@ -13,6 +17,7 @@ from service.settings import Settings
 from tests.chatting.matrix import Matrix
 from tests.chatting.mattermost import Mattermost
 from tests.chatting.slack import Slack
+from tests.unit.test_rollout import STABLE, make_release, make_target
 
 ODD = {
     "mentions": "<!channel> <@U1> @channel @all @here <https://evil.example|safe>",
@@ -176,6 +181,18 @@ def test_whatever_a_text_holds_is_shown_as_it_is(served, what):
     )
     (shown,) = served.shown(served.room)
     assert shown[0] == ODD[what].replace("\n", " ") + "\n" + ODD[what]
+
+
+def test_the_words_of_others_programs_in_a_drift_are_shown_as_they_are(served):
+    drift = " ".join(f"the route was changed by {text}" for text in ODD.values()).replace("\n", " ")
+    environment = Environment(approvals=Approvals(channel=f"chat:{served.room}"))
+    release = make_release(environment, phase=Phase.PROMOTED, reason="proven")
+    target = make_target(stable=replace(STABLE, release=release.name), drift=drift)
+    message = telling.message(release, ("chat", served.room), target)
+    served.chat.put(served.chat.room(served.room), "k", message)
+    ((text, buttons),) = served.shown(served.room)
+    assert f"changed by somebody else: {drift}\n" in text
+    assert len(buttons) == len(message.buttons) > 0
 
 
 def test_what_steers_a_screen_or_is_not_seen_is_shown(served):

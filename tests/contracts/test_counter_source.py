@@ -18,7 +18,7 @@ from service.adapters.counters.asking import Asking
 from service.adapters.counters.exported import JsonCounters, ScrapedCounters
 from service.adapters.counters.prometheus import PrometheusCounters
 from service.adapters.counters.table import TableCounters
-from service.adapters.memory.counters import MemoryCounters
+from service.adapters.memory.counters import PRESENT_SECONDS, MemoryCounters
 from service.adapters.mlflow.counters import MlflowCounters
 from service.ports.connections import Source
 from service.ports.outcomes import PortError, Refused, Retry
@@ -446,3 +446,30 @@ def test_its_history_is_a_sample_each_step(prometheus):
     (found,) = prometheus.source.history((selector.read(LOST),), now - 5, now, 1)
     assert found.points[-1][1] == 3
     assert len(found.points) <= 6
+
+
+def values(world, text):
+    return sorted(world.source.values(selector.read(text), time.time()))
+
+
+def test_what_gauges_say_now_is_told_of_each_series(prometheus):
+    prometheus.counts.gauges.add("left")
+    prometheus.counts.add("left", 0.25, model="wine")
+    prometheus.counts.add("left", -1, model="fraud")
+    prometheus.told()
+    wait_until(lambda: len(values(prometheus, "left")) == 2, 60)
+    assert values(prometheus, "left") == [-1, 0.25]
+    assert values(prometheus, 'left{model="wine"}') == [0.25]
+    assert values(prometheus, 'left{model="gone"}') == []
+    prometheus.away()
+    with pytest.raises(Retry):
+        values(prometheus, "left")
+
+
+def test_gauges_of_memory_say_what_they_were_set_to_and_are_too_old_one_day():
+    now = [1_000.0]
+    source = MemoryCounters(lambda: now[0])
+    source.set("left", 0.5, model="wine")
+    source.set("left", 0.25, model="wine")
+    assert source.values(selector.read("left"), now[0]) == (0.25,)
+    assert source.values(selector.read("left"), now[0] + PRESENT_SECONDS) == ()

@@ -23,6 +23,7 @@ HEADINGS = {
     Section.SHADOW: "### shadow",
     Section.STEP: "### A step",
     Section.APPROVALS: "### approvals",
+    Section.BUDGET: "### budget",
     Section.GUARDS: "### guards",
     Section.ERRORS: "### guards.errors",
     Section.LATENCY: "### guards.latency",

@@ -58,7 +58,8 @@ patience: 1h
 when_undecided: ask
 when_newer: serialize
 when_drifted: repair
-freeze: [Fri 16:00 - Mon 08:00 Europe/Berlin, "22:00 - 06:00"]
+freeze: [Fri 16:00 - Mon 08:00 Europe/Berlin, "22:00 - 06:00", ops/holidays.ics Europe/Berlin]
+budget: {query: 'left{service="wine"}', from: prom, least: 10%}
 tell: ["slack:#ml-all", "mattermost:#ml"]
 mode: act
 approvals: {count: 1, from: [ann, "@acme/leads"], in: "slack:#ml", expires: 1d}
@@ -80,9 +81,10 @@ environments:
 BUILD = "name: a\nbuild: {lock: a.txt}\nserve: {run: a}\n"
 OTHERS = (
     BUILD
-    + "strategy: shadow\nshadow: {for: 1h, answer: predictions.0, score: a.b-c, keep: hashed, sample: 1%}\n"
+    + "strategy: shadow\nshadow: {for: 1h, answer: predictions.0, score: a.b-c, keep: hashed, sample: 1%, requests: april, rate: 20}\n"
     + "guards: {answers: {differ: 2%, flips: 10%}, right: {labels: a.b, by: request, drop: 1%}}\n",
     BUILD + "guards: {answers: off}\n",
+    BUILD + "guards: {errors: {calls: grpc, from: prom, version: service}, slo: 1%}\n",
     BUILD + "on: {branches: main, tags: [v*, 1.0], gto: prod, paths: 'src/**'}\nladder: [1%, 100%]\n",
     BUILD + "guards: {share: {tolerance: 10%}, alive: off}\n",
     "name: a\nbuild: {dockerfile: Dockerfile}\nserve: {run: a}\nstrategy: bluegreen\n",

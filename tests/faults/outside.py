@@ -368,16 +368,28 @@ class People:
         commit = self.world.git.commit({f"{model}/serve.py": text})
         self._pushed(commit, model, text)
         if told:
-            change = {"ref": MAIN, "before": before, "after": commit}
-            body = json.dumps({"pusher": "ann", "changes": [change]}).encode()
-            self._send(Sent(f"push-{self.numbers}", "/hooks/git", body))
+            self._send_push(before, commit)
         else:
             self.world.seen.dropped += 1
         return commit
 
+    def _send_push(self, before, after):
+        change = {"ref": MAIN, "before": before, "after": after}
+        body = json.dumps({"pusher": "ann", "changes": [change]}).encode()
+        self._send(Sent(f"push-{self.numbers}", "/hooks/git", body))
+
     def push_bad(self, model):
         """A version of it whose answers are often errors."""
         return self.push(model, bad=True)
+
+    def push_all(self):
+        """A new version of every model in one commit, as where what they share has changed."""
+        self.numbers += 1
+        before, text = self.world.git._refs[MAIN], str(self.numbers).encode()
+        commit = self.world.git.commit({f"{name}/serve.py": text for name in self.models})
+        for name in self.models:
+            self._pushed(commit, name, text)
+        self._send_push(before, commit)
 
     def _pushed(self, commit, model, text):
         seen = self.world.seen

@@ -37,10 +37,11 @@ KINDS = (
 # `Follow` only looks at what others shift: there are no others here. Nobody need approve here: `CheckAuthority`.
 # Who keeps checkpoints has a key, and would sign images, too: there is no registry here for `KeepCheckpoint`.
 # `SendLineage` follows the record by a cursor, where a server is named that takes it: none is here.
+# No model here has an error budget, and nobody a calendar: `budget`, `calendar`.
 # Only some hosts list deployments, which none here does: `ReportDeployment`. It is told as `ReportCommit` is.
 LEFT_OUT = (
     "declare", "join", "redeliver", "Follow", "CheckAuthority", "KeepCheckpoint", "SendLineage",
-    "ReportDeployment",
+    "ReportDeployment", "budget", "calendar",
 )  # fmt: skip
 HOUSEKEEPING = 20.0  # seconds of the shared clock between two, in place of an hour
 EFFECTS = tuple(kind for kind in KINDS if hasattr(effects, kind))

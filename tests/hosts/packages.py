@@ -8,7 +8,12 @@ PACKAGES = servers.PACKAGES | {
     "redis-server": "redis-server",
     "/usr/lib/rabbitmq/bin/rabbitmq-server": "rabbitmq-server",
 }
-OF_THE_WHOLE = {"buildah": "buildah", "mmdebstrap": "mmdebstrap"}
+OF_THE_WHOLE = {
+    "buildah": "buildah",
+    "mmdebstrap": "mmdebstrap",
+    "java": "openjdk-17-jre-headless",
+    "mvn": "maven",
+}
 
 if __name__ == "__main__":
     servers.install(PACKAGES | (OF_THE_WHOLE if "whole" in sys.argv else {}))

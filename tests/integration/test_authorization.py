@@ -36,6 +36,7 @@ ANYBODY = {
     "POST /-/login": 401,  # without a token that is known
     "GET /-/login/provider": 401,  # there is none
     "GET /-/login/back": 401,
+    "POST /-/logout/provider": 400,  # without a token of the provider's
     "GET /-/links/<code>": 200,
     "POST /-/links/<code>": 401,
     "GET /-/static/<name>": 404,

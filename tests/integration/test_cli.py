@@ -13,6 +13,7 @@ import requests
 from click.testing import CliRunner
 
 from policies.release import Phase
+from service.cli import connecting
 from service.cli.main import PLACES, group
 from service.identity import tokens
 from service.machine import installation, serving
@@ -347,3 +348,9 @@ def test_check_tells_how_long_a_canary_needs_at_a_rate(tmp_path):
     (found,) = json.loads(said)
     assert found["needs"][0]["target"] == "wine/production"
     assert found["needs"][0]["seconds"] > 3600
+
+
+def test_the_help_of_connect_names_each_kind_by_what_it_is_for():
+    told = connecting.connect.help.split("KIND is one of")[1].split("\n\n")[0]
+    named = [one for line in told.splitlines() for one in line.split(maxsplit=1)[1:]]
+    assert sorted(", ".join(named).split(", ")) == sorted(connecting.KINDS)

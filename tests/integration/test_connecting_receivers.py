@@ -56,6 +56,14 @@ def test_what_is_not_said_again_stays(settings, store):
     assert known(store)["ops"].subscription == other
 
 
+def test_the_record_and_the_api_tell_the_host_alone_of_an_address_that_is_a_secret(settings, store):
+    url = "https://hooks.example/services/T1/very-secret"
+    receivers.connect(settings, store, Source("ops", "webhook", url, ()))
+    (entry,) = store.record_of("source-ops")
+    assert entry.detail == {"url": "https://hooks.example/…"}
+    assert known(store)["ops"].url == url
+
+
 def test_two_names_for_one_address_are_refused(settings, store):
     receivers.connect(settings, store, Source("ops", "webhook", URL, ()))
     with pytest.raises(Refused, match="connected as ops already"):

@@ -35,6 +35,10 @@ def test_no_tls_is_none():
         ("sslrootcert=/ca.pem", "needs sslmode=verify-full"),
         ("sslmode=verify-full&sslrootcert=/nowhere/ca.pem", "no such file"),
         ("sslmode=verify-full&sslrootcert=/etc/hostname", "no certificate"),
+        ("sslmode=verify-full&sslrootcert=/proc/self/mem", "cannot be read: Input/output error"),
+        ("sslmode=verify-full&sslrootcert=/etc", "cannot be read: Is a directory"),
+        (f"sslmode=verify-full&sslrootcert=/{'x' * 300}", "cannot be read: File name too long"),
+        ("sslmode=verify-full&sslrootcert=", "names no file"),
         ("sslcert=/x", "sslcert is not known"),
     ],
 )

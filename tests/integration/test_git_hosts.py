@@ -546,7 +546,7 @@ def test_connecting_sets_the_hook_or_says_what_to_do_by_hand(world, tmp_path):
 
 
 def test_a_host_elsewhere_is_told_of_no_address_on_this_machine(world, tmp_path, monkeypatch):
-    monkeypatch.setattr(connecting, "_is_loopback", lambda address: ":9/" in address)
+    monkeypatch.setattr(connecting, "leads_here", lambda address: ":9/" in address)
     store = Store.open(f"sqlite:///{tmp_path / 'engine.db'}")
     told = connecting.connect(world.settings, store, world.source, "http://127.0.0.1:9/")
     assert "SEGUE_INTAKE_URL" in told[-1]

@@ -1,11 +1,13 @@
 """What came in and what became of it, put together from both stores on each database."""
 
 import pytest
+from sqlalchemy.event import listen
 
 from policies.events import RefChanged
 from service.arrivals import receiving
 from service.engine import happened, replaying
 from service.engine.happened import State
+from service.store import queued
 from service.store.inbox import Delivery, Inbox
 from service.store.queue import Work
 from service.store.states import SOURCE_EVENT
@@ -69,6 +71,39 @@ def test_what_was_given_up_is_listed_alone_and_of_one_source(store, inbox):
     }
     assert counts == {"git": 2, "other": 1}
     assert len(listed(store, inbox).events) == 4
+
+
+LANES = (
+    "delivery:git", "delivery:git2", "look:git", "event:git:refs/heads/a", "event:git", "order:git:1", "order:g_t:1",
+    "event:git2:a", "order:other:1", "release:git", "eventual:git", "delivery",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("source", ["git", "g_t", "other", "rel-1"])
+def test_the_database_finds_of_a_source_what_is_told_to_be_its_own(store, source):
+    with store.change() as change:
+        for subject in ("git", "rel-1"):
+            for lane in LANES:
+                change.add_work(Work(lane, "event", f"{lane} {subject}", subject))
+    with store.read() as read:
+        everything = queued.newest(read.connection, limit=100)
+        found = queued.newest(read.connection, of=source, limit=100)
+    assert found == [work for work in everything if queued.source_of(work) == source] != []
+
+
+def test_what_was_given_up_of_one_source_is_found_below_any_number_of_others(store, inbox):
+    with store.change() as change:
+        change.add_work(Work("look:git", "look", "one", "git"))
+        for number in range(30):
+            change.add_work(Work(f"look:other-{number}", "look", f"other {number}", f"other-{number}"))
+    while (work := store.claim("test", kinds=["look"])) is not None:
+        with store.change() as change:
+            change.fail(work, "no reason")
+    asked = []
+    with store.read() as read:
+        listen(read.connection.engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    assert [one.source for one in listed(store, inbox, failed=True, source="git", limit=1).events] == ["git"]
+    assert len([query for query in asked if "work.state = " in query]) == 1
 
 
 def test_pages_hold_all_of_both_stores_once_also_where_all_times_are_the_same(store, inbox):

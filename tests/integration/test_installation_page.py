@@ -5,6 +5,7 @@ from dataclasses import fields
 import pytest
 
 from policies import roles
+from service import sources
 from service.adapters.memory.git import MemoryGit
 from service.identity import tokens
 from service.pages import installation
@@ -113,4 +114,4 @@ def test_every_setting_is_told_and_what_is_set_is_told_so():
     ],
 )
 def test_an_address_is_told_without_what_may_be_secret(address, shown):
-    assert installation.without_login(address) == shown
+    assert sources.without_login(address) == shown

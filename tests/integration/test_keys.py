@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from service.identity import tokens
 from service.store.inbox import Delivery, Inbox, KeyUsed
 from tests.scenarios.conftest import World
 
@@ -60,6 +61,14 @@ def test_keys_are_their_owners_and_each_address_own(world):
     assert post(world, HELP, "one").json["duplicate"] is False
     assert post(world, OTHER, "one", who="ann").json["duplicate"] is False
     assert post(world, LABELS, "one", path="labels").json["duplicate"] is False
+
+
+def test_a_colon_in_a_name_makes_nobodys_key_anothers(world):
+    for name in ("a", "a:b", "a%3Ab"):
+        world.people[name] = tokens.make(world.store, name)
+    asked = [("a:b", "c"), ("a", "b:c"), ("a%3Ab", "c")]
+    assert [post(world, HELP, key, who=name).json["duplicate"] for name, key in asked] == [False] * 3
+    assert len(world.inbox.after(0)) == 3
 
 
 def test_without_a_key_each_request_is_its_own(world):

@@ -80,6 +80,21 @@ def test_at_github_a_promotion_asks_no_further_than_what_was_retired_before(gith
     assert [state for _, state in github.deployed(ENVIRONMENT)] == ["success"] + ["inactive"] * 3
 
 
+def test_at_github_ours_is_found_however_many_there_are_since(github):
+    commit = github.commit({"a": b"1"})
+    github.host.deploy(told(commit, GOES_ON))
+    (ours,) = github.server.deployments
+    waiting = [{"id": 1, "state": "queued"}]
+    later = [
+        {**ours, "id": 1000 + n, "sha": "b" * 40, "payload": {"segue": f"rel-{n}"}, "statuses": waiting}
+        for n in range(130)
+    ]
+    github.server.deployments[:0] = later
+    github.host.deploy(told(commit, FAILURE))
+    assert len(github.server.deployments) == 131
+    assert [one["state"] for one in ours["statuses"]] == ["in_progress", "failure"]
+
+
 def test_at_gitlab_jobs_deployments_are_left_alone_and_the_environment_leads_to_the_model(gitlab):
     commit = gitlab.commit({"a": b"1"})
     gitlab.host.deploy(told(commit, GOES_ON))

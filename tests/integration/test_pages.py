@@ -346,6 +346,7 @@ def test_a_flood_of_addresses_is_not_remembered_for_ever():
         "/-/tokens",
         "/-/tokens/end",
         "/-/logins/end",
+        "/-/logout/provider",
     ],
 )
 def test_a_form_of_another_site_is_refused(served, headers, path):

@@ -18,7 +18,7 @@ from service.ports.jobs import Limits
 from service.ports.outcomes import Retry, Working
 from service.settings import Settings
 from tests import imaging
-from tests.imaging import ImageServer
+from tests.imaging import vouched
 from tests.running import wait_until
 
 HERE = "127.0.0.2"  # this machine, as one of another name: for 127.0.0.1 nothing of the environment counts
@@ -31,22 +31,8 @@ RECIPE = Recipe(
 def registry(tmp_path_factory):
     if imaging.program() is None:
         pytest.skip("no image registry is installed: apt install docker-registry")
-    folder = tmp_path_factory.mktemp("authority")
-
-    def openssl(*words):
-        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
-
-    new = ("-newkey", "rsa:2048", "-nodes", "-days", "2")
-    openssl("req", "-x509", *new, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=a company")
-    openssl("req", *new[:3], "-keyout", "key.pem", "-out", "request", "-subj", f"/CN={HERE}")
-    (folder / "names").write_text(f"subjectAltName = IP:{HERE}\n")
-    signed = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "names")
-    openssl("x509", "-req", "-in", "request", *signed, "-out", "cert.pem")
-    server = ImageServer(
-        folder, address=HERE, tls=(folder / "cert.pem", folder / "key.pem", folder / "ca.pem")
-    )
-    yield server.start()
-    server.stop()
+    with vouched(tmp_path_factory.mktemp("authority"), HERE) as server:
+        yield server
 
 
 @pytest.fixture

@@ -6,10 +6,12 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 import requests
 
+from policies.place import served_by
 from policies.recording import Keep, Recording
 from service.adapters.recorder import RecorderDaemon
 from service.adapters.traefik.metrics import TraefikMetrics
@@ -19,6 +21,8 @@ from service.ports.outcomes import Refused
 from service.ports.traffic import Backend, Route
 from service.recorder import answers
 from service.recorder.orders import LEG
+from service.recorder.replaying import LOOK_SECONDS
+from service.recorder.requests import file_of
 from service.recorder.samples import EVERY, KEPT, Sampled, Samples
 from service.recorder.spool import MOST_BYTES, Assigned, Lost, Pair, Spool
 from tests.running import Model, Traefik, wait_until
@@ -298,3 +302,56 @@ def test_a_compressed_answer_is_read_and_a_bomb_is_not():
     assert answers.plain(b"not gzip", "gzip") is None
     assert answers.plain(b"br", "br") is None
     assert answers.score(json.loads('{"a": 1e400}')["a"]) is None
+
+
+# --- requests that were recorded before ----------------------------------------------------------
+
+
+def recorded(traefik, rows, name="april"):
+    path = file_of(traefik.settings.home, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(row if isinstance(row, str) else json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+APRIL = replace(SHADOW, requests="april", rate=200.0)
+
+
+def test_recorded_requests_are_asked_of_both_versions_once_and_of_no_user(traefik, router, models, spool):
+    rows = [{"path": "/predict", "body": {"n": n}} for n in range(20)]
+    recorded(traefik, [*rows, {"id": "r-21", "path": "/get?b=2", "headers": {"X-Kind": "old"}}])
+    router.set(shadow(models, APRIL))
+    wait_until(lambda: len(notes(spool, Pair)) == 21)
+    pairs = {pair.request: pair for pair in notes(spool, Pair)}
+    assert set(pairs) == {*(f"recorded-{n}" for n in range(1, 21)), "r-21"}
+    assert (pairs["r-21"].stable_said, pairs["r-21"].said) == ("one /get?b=2", "two /get?b=2")
+    assert {(pair.stable_status, pair.status) for pair in pairs.values()} == {(200, 200)}
+    assert [len(model.asked) for model in models] == [21, 21]
+    assert [model.heard["X-Segue-Served-By"] for model in models] == [served_by("one"), served_by("two")]
+    # A recorder that comes back goes on where the one before was, and asks nothing twice.
+    os.kill(shim.status(RecorderDaemon.open(traefik.settings).folder).pid, signal.SIGKILL)
+    recorded(traefik, [*rows, {"id": "r-21", "path": "/get"}, {"id": "r-22", "path": "/get"}])
+    wait_until(lambda: len(notes(spool, Pair)) == 22)
+    assert [len(model.asked) for model in models] == [22, 22]
+
+
+def test_recorded_requests_come_no_faster_than_they_may_and_end_with_the_shadow(
+    traefik, router, models, spool
+):
+    recorded(traefik, [{"path": "/predict", "body": n} for n in range(10_000)])
+    began = time.monotonic()
+    router.set(shadow(models, replace(APRIL, rate=40.0)))
+    wait_until(lambda: len(notes(spool, Pair)) >= 10)
+    assert len(notes(spool, Pair)) <= 40 * (time.monotonic() - began) + 1
+    router.set(Route(TARGET, 2, (Backend("one", models[0].url, 100.0),), recording=Recording(assigns=True)))
+    wait_until(
+        lambda: "two" not in json.loads(RecorderDaemon.open(traefik.settings).files.orders.read_text())
+    )
+
+    def asks_no_more():
+        asked = len(models[1].asked)
+        time.sleep(LOOK_SECONDS)
+        return len(models[1].asked) == asked
+
+    wait_until(asks_no_more)
+    assert len(models[1].asked) < 10_000

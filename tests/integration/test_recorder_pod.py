@@ -1,5 +1,6 @@
 """A recorder as its pod runs it: who answers users, what is copied, and who is told what was noted."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -14,7 +15,7 @@ from policies.place import SERVED_BY, served_by
 from policies.recording import Keep, Recording
 from service.recorder import answers, between
 from service.recorder.between import Order, proof_of
-from service.recorder.doubling import MOST_COPIES
+from service.recorder.doubling import MOST_COPIES, Doubling, Ending, serve
 from service.recorder.kept import heard
 from service.recorder.orders import ALIVE, Leg
 from service.recorder.passing import REQUEST_ID
@@ -237,6 +238,16 @@ def test_what_names_no_path_is_passed_on_to_nobody(start, models):
     assert not models[1].heard
 
 
+def test_what_a_connection_says_is_its_own_is_passed_on_to_nobody(start, models):
+    pod = start()
+    pod.take()  # whoever takes notes has come
+    asked = "GET /predict HTTP/1.1\r\nHost: a\r\nX-Hop: secret\r\nX-Kept: yes\r\nConnection: close, x-hop, host\r\n\r\n"
+    assert said_to(pod.users, asked.encode()).startswith(b"HTTP/1.1 200")
+    for model in models:
+        wait_until(lambda model=model: model.heard)
+        assert (model.heard["X-Hop"], model.heard["X-Kept"], model.heard["Host"]) == (None, "yes", "a")
+
+
 def test_it_is_ready_once_both_versions_were_reached_and_stays_so(start, models):
     away = f"http://127.0.0.1:{free_port()}"
     pod = start(candidate=away)
@@ -247,6 +258,38 @@ def test_it_is_ready_once_both_versions_were_reached_and_stays_so(start, models)
     models[1].shutdown()
     models[1].server_close()
     assert other.status(between.READY) == 200
+
+
+@pytest.mark.parametrize("end", [8.7 + 3.0, 10.0], ids=["nobody has sent for long enough", "it is the most"])
+def test_told_to_stop_it_answers_until_nobody_sends_any_more(models, end):
+    """A data plane that is late goes on to send to a pod whose end was told."""
+    now, ports, stop = [0.0], (free_port(), free_port()), asyncio.Event()
+    legs = (Leg(TARGET, "one.ml", models[0].url, SHADOW), Leg(TARGET, "two.ml", models[1].url, SHADOW))
+    one = Doubling(Order(*legs, proof_of(TOKEN)), lambda: now[0])
+
+    def ask():
+        return requests.get(f"http://127.0.0.1:{ports[0]}/predict", timeout=15).text
+
+    async def play():
+        serving = asyncio.create_task(serve(one, ports, stop, Ending(quiet=3.0, most=10.0, grace=1.0)))
+        while not await asyncio.to_thread(_listens, ports[0]):
+            assert not serving.done()
+        assert await asyncio.to_thread(ask) == "one /predict"
+        stop.set()
+        for at in (0.0, 2.9, 5.8, 8.7):
+            now[0] = at
+            assert await asyncio.to_thread(ask) == "one /predict"
+            assert not serving.done()
+        now[0] = end
+        await serving
+        assert not _listens(ports[0])
+
+    asyncio.run(play())
+
+
+def _listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_told_to_stop_it_finishes_what_is_in_hand(start, models):
@@ -260,4 +303,4 @@ def test_told_to_stop_it_finishes_what_is_in_hand(start, models):
     models[0].hold.set()
     asking.join()
     assert found[0].text == "one /predict?a=1"
-    assert pod.process.wait(timeout=10) == 0
+    assert pod.process.wait(timeout=30) == 0

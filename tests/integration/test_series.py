@@ -89,10 +89,9 @@ def test_what_stable_served_is_kept_and_forgotten_by_age(series):
     held = series.acquire("observer", "a")
     served = [Served("wine/production", "v1", float(at), 100.0, 1.0) for at in (10, 20, 30)]
     with series.change(held) as change:
-        for one in served:
-            change.add_history(one)
-        change.add_history(Served("wine/production", "v1", 30.0, 50.0, 2.0))
-        change.add_history(Served("wine/production", "v2", 20.0, 1.0, 0.0))
+        change.add_history([*served, Served("wine/production", "v1", 30.0, 50.0, 2.0)])
+        change.add_history([Served("wine/production", "v2", 20.0, 1.0, 0.0)])
+        change.add_history([])
     served[2] = Served("wine/production", "v1", 30.0, 150.0, 3.0)  # the same span of time adds up
     assert series.history("wine/production", "v1", since=20.0) == served[1:]
     assert len(series.history("wine/production")) == 4

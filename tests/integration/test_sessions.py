@@ -4,6 +4,7 @@ import threading
 
 from policies.roles import grant
 from service.identity import callers, sessions, tokens
+from service.ports.identity import Identity
 
 
 def test_a_link_becomes_a_session_that_ends(store):
@@ -25,10 +26,10 @@ def test_a_token_becomes_a_session_and_a_wrong_one_none(store):
 
 
 def test_a_login_by_a_provider_lasts_as_one_by_a_token_and_does_what_its_groups_may_now(store, clock):
-    assert sessions.begin_for(store, "oidc:ann", ["ml", "ops"]) is None
+    assert sessions.begin_for(store, "oidc:ann", Identity("ann", ("ml", "ops"), "id-ann")) is None
     with store.change() as change:
         callers.give(change, "@ops", grant("operator", "*/staging"), "segue")
-    session = sessions.begin_for(store, "oidc:ann", ["ml", "ops"])
+    session = sessions.begin_for(store, "oidc:ann", Identity("ann", ("ml", "ops"), "id-ann"))
     visitor = sessions.visitor(store, session)
     assert visitor.caller.holders == ("oidc:ann", "@ml", "@ops")
     assert str(visitor.rights) == "operator on */staging"
@@ -49,7 +50,19 @@ def test_a_login_that_has_ended_by_itself_is_listed_no_more(store, clock):
     with store.read() as read:
         assert sessions.all_open(read) == []
     assert sessions.visitor(store, session) is None
-    assert sessions.end_all(store, "ann", "segue") == 0
+    assert sessions.end_all(store, "token:ann", "segue") == 0
+
+
+def test_a_token_and_a_login_of_one_name_end_apart(store):
+    with store.change() as change:
+        callers.give(change, "oidc:ann", grant("operator", "*"), "segue")
+    by_token = sessions.begin(store, tokens.make(store, "oidc:ann"))
+    by_provider = sessions.begin_for(store, "oidc:ann", ())
+    assert sessions.end_all(store, "token:oidc:ann", "segue") == 1
+    assert sessions.visitor(store, by_token) is None
+    assert sessions.visitor(store, by_provider) is not None
+    assert sessions.end_all(store, "oidc:ann", "segue") == 1
+    assert sessions.visitor(store, by_provider) is None
 
 
 def test_of_many_who_follow_a_link_at_once_one_is_let_in(store):

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from policies.roles import OWNER, Role, grant
 from service.cli.main import group
 from service.identity import callers, sessions, tokens
+from service.ports.identity import Identity
 from service.store.rows import Token
 from service.store.store import Store
 
@@ -144,7 +145,9 @@ def test_logins_are_listed_and_ended_by_name_whichever_way_they_came(tmp_path, s
     made = tokens.make(store, "ann")
     mine = [sessions.begin(store, made), sessions.redeem(store, sessions.offer(store, made))]
     link = sessions.offer(store, made)
-    others = {who: sessions.begin_for(store, who, ["ml"]) for who in ("oidc:ann", "oidc:bob")}
+    others = {
+        who: sessions.begin_for(store, who, Identity(who, ("ml",), who)) for who in ("oidc:ann", "oidc:bob")
+    }
     listed = json.loads(typed(tmp_path, "logins", "--json"))["logins"]
     assert [one["name"] for one in listed] == ["ann", "ann", "oidc:ann", "oidc:bob"]
     assert all(one["since"] <= one["used"] for one in listed)

@@ -7,6 +7,7 @@ from sqlalchemy import event
 
 from policies import roles
 from service.identity import callers, sessions, tokens
+from service.ports.identity import Identity
 from tests.scenarios.conftest import World
 from tests.visiting import Visitor, words
 
@@ -80,7 +81,9 @@ def test_who_came_by_a_provider_has_no_token_and_is_told_how_to_get_one(world):
     with world.store.change() as change:
         callers.give(change, "oidc:una", roles.grant("viewer", "*"), "segue")
     visitor = Visitor(world, "vic")
-    visitor.client.set_cookie("segue-page", sessions.begin_for(world.store, "oidc:una", ()), path="/-/")
+    visitor.client.set_cookie(
+        "segue-page", sessions.begin_for(world.store, "oidc:una", Identity("una", (), "id-una")), path="/-/"
+    )
     told = visitor.text("/-/tokens")
     assert "have no token" in told
     assert "oidc:una 1 login" in told
@@ -167,8 +170,22 @@ def test_everybody_may_end_their_own_and_is_logged_out_by_it(world):
 @pytest.mark.parametrize("who", ["vic", "own"])
 def test_who_is_no_admin_of_everything_ends_nothing_of_others(world, who, path):
     bob = Visitor(world, "bob")
-    assert post(Visitor(world, who), path, name="bob").status_code == 403
+    name = "token:bob" if "logins" in path else "bob"
+    assert post(Visitor(world, who), path, name=name).status_code == 403
     assert bob.get("/-/").status_code == 200
+
+
+def test_who_came_by_a_token_ends_no_login_of_the_provider_that_has_its_name(world):
+    world.people["oidc:una"] = tokens.make(world.store, "oidc:una", grants=[roles.grant("viewer", "*")])
+    with world.store.change() as change:
+        callers.give(change, "oidc:una", roles.grant("viewer", "*"), "segue")
+    secret = sessions.begin_for(world.store, "oidc:una", ())
+    visitor = Visitor(world, "oidc:una")
+    assert visitor.text("/-/tokens").count("1 login") == 1
+    assert post(visitor, "/-/logins/end", name="oidc:una").status_code == 403
+    assert sessions.visitor(world.store, secret) is not None
+    assert post(visitor, "/-/logins/end", name="token:oidc:una").headers["Location"] == "/-/login"
+    assert sessions.visitor(world.store, secret) is not None
 
 
 def test_the_operators_token_is_not_ended_here(world):
@@ -180,7 +197,7 @@ def test_the_operators_token_is_not_ended_here(world):
 
 def test_an_admin_ends_somebodys_logins_and_they_may_come_again(world):
     bob = Visitor(world, "bob")
-    answer = post(Visitor(world, "all"), "/-/logins/end", name="bob")
+    answer = post(Visitor(world, "all"), "/-/logins/end", name="token:bob")
     assert answer.headers["Location"] == "/-/tokens?ended=login"
     assert bob.get("/-/").status_code == 401
     Visitor(world, "bob")

@@ -92,7 +92,13 @@ def test_what_is_not_there_is_404_as_a_problem(world, path):
 
 @pytest.mark.parametrize(
     "path",
-    ["releases?before=soon", "releases?before=", "record?after=x", "record?after=²", "record?after=-1"],
+    [
+        "releases?before=soon",
+        "releases?before=",
+        "record?after=x",
+        "record?after=²",
+        "record?after=-1",
+    ],
 )
 def test_a_page_that_is_no_page_is_refused_with_what_to_write(world, path):
     answer = get(world, path)
@@ -108,7 +114,7 @@ def test_writing_is_refused(world):
 def test_a_release_is_shown_with_its_version_its_record_and_its_logs(world):
     release = world.live()
     shown = get(world, f"releases/{release.name}").json
-    assert set(shown) == {"release", "estimate", "version", "parked", "record"}
+    assert set(shown) == {"release", "estimate", "version", "parked", "record", "next"}
     assert shown["release"]["phase"] == "promoted"
     assert shown["release"]["proven"] is False
     assert shown["version"]["image"] == release.image
@@ -121,6 +127,22 @@ def test_a_release_is_shown_with_its_version_its_record_and_its_logs(world):
     (target,) = get(world, "targets").json["targets"]
     assert target["stable"]["release"] == release.name
     assert target["address"].startswith("http://")
+
+
+def test_the_record_of_a_release_says_where_it_goes_on(world):
+    release = world.live()
+    with world.store.change() as change:
+        for number in range(205):
+            change.record(release.name, "bob", "looked", {"number": number})
+    first = get(world, f"releases/{release.name}")
+    second = get(world, f"releases/{release.name}?after={first.json['next']}")
+    assert first.headers["Link"] == f'<?after={first.json["next"]}>; rel="next"'
+    told = [*first.json["record"], *second.json["record"]]
+    assert len(first.json["record"]) == 200
+    assert [one["detail"]["number"] for one in told if one["action"] == "looked"] == list(range(205))
+    assert (second.json["next"], "Link" in second.headers) == (None, False)
+    wrong = get(world, f"releases/{release.name}?after=x")
+    assert (wrong.status_code, "`after` must be the id" in wrong.json["detail"]) == (400, True)
 
 
 EVALUATED = """name: wine

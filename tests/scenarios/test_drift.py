@@ -6,7 +6,7 @@ import pytest
 from policies import drifting
 from policies.release import Phase
 from service.engine import served
-from service.ports.outcomes import Refused
+from service.ports.outcomes import Refused, Retry
 from service.reconciler import NAMES_SECONDS
 from tests.scenarios.conftest import CHURN
 from tests.scenarios.taken_over import FOUND, FRAUD, TARGET, ClusterWorld
@@ -217,6 +217,31 @@ def test_an_image_that_somebody_else_gave_a_deployment_is_told_and_put_back(clus
     cluster.settle(5)
     assert cluster.deployment.given == {}
     assert cluster.target(TARGET).drift == ""
+
+
+@pytest.mark.parametrize("reason", [Refused("somebody else owns it"), Retry("it is away", after=1)])
+def test_a_repair_of_which_a_part_was_done_is_told_as_that(cluster, monkeypatch, reason):
+    release = promoted(cluster)
+    somebody_goes_back(cluster)
+    cluster.deployment.given[release.backend] = ("registry.invalid/models/fraud@sha256:hot", "kubectl-set")
+    cluster.settle(12)
+
+    def fails(_route):
+        raise reason
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cluster.router, "set", fails)
+        assert cluster.say("repair", "fraud").ok
+        cluster.settle(5)
+    assert cluster.deployment.given == {}
+    told = [entry for entry in cluster.store.record_of(TARGET) if entry.action == "not mended"]
+    assert [one.detail["reason"] for one in told] == [
+        f"its workload is repaired, and its route is not: {reason}"
+    ]
+    cluster.settle(12)
+    assert cluster.say("repair", "fraud").ok
+    cluster.settle(5)
+    assert cluster.weights(TARGET) == {release.backend: 100, FOUND: 0}
 
 
 def test_what_was_only_told_during_a_release_is_repaired_by_the_policy_after_it(cluster):

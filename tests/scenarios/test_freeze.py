@@ -92,3 +92,58 @@ def test_an_override_begins_a_release_within_the_freeze(world):
     assert world.say("override", "rel-1", reason="INC-812").ok
     world.settle()
     assert world.release("rel-1").epoch == 1
+
+
+def calendar(*days, name="Inventory"):
+    """A file whose event takes that many whole days."""
+    lines = (f"BEGIN:VEVENT\r\nSUMMARY:{name}\r\nDTSTART;VALUE=DATE:{day}\r\nEND:VEVENT\r\n" for day in days)
+    return f"BEGIN:VCALENDAR\r\n{''.join(lines)}END:VCALENDAR\r\n"
+
+
+def named(*days, name="Inventory"):
+    files = {"segue.yaml": WINE + "freeze: ops/holidays.ics Europe/Berlin\n", "requirements.lock": ""}
+    return {**files, "serve.py": "1", "ops/holidays.ics": calendar(*days, name=name)}
+
+
+def test_a_release_waits_for_the_end_of_an_event_in_a_calendar_file(world):
+    world.push(named("20231114", "20231115", name="Inventory `of` <b>all</b>"))
+    world.settle()
+    until = "the freeze `Inventory 'of' <b>all</b>` until Thu 2023-11-16 00:00 Europe/Berlin"
+    assert (world.release("rel-1").phase, world.release("rel-1").waits) == (Phase.QUEUED, until)
+    world.clock.now += 26 * 3600
+    world.settle()
+    assert world.release("rel-1").epoch == 1
+
+
+def test_a_calendar_that_is_changed_lets_go_what_it_held_at_once(world):
+    world.push(named("20231114"))
+    world.settle()
+    assert world.release("rel-1").phase is Phase.QUEUED
+    world.push({"ops/holidays.ics": calendar("20231224")})
+    world.settle()
+    assert world.release("rel-1").final or world.release("rel-1").epoch == 1
+
+
+def test_a_calendar_that_cannot_be_read_declares_nothing_and_the_last_one_goes_on_to_hold(world):
+    world.push(named("20231114"))
+    world.settle()
+    world.push({"ops/holidays.ics": "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"})
+    world.settle()
+    assert world.release("rel-1").waits.startswith("the freeze `Inventory` until")
+    told = " ".join(report.text for report in world.git.reports)
+    assert "line 2: the event `an event without a name` has no DTSTART" in told
+
+
+def test_a_push_that_changes_the_freeze_holds_what_began_before(world):
+    first = world.live()
+    second = world.rollout()
+    weight = world.weights()[second.backend]
+    world.push({"segue.yaml": WINE + f"freeze: {NOW}\n"})
+    world.settle()
+    world.play(60)
+    assert world.release(second.name).waits == UNTIL
+    assert world.weights()[second.backend] == weight < 100
+    world.push({"segue.yaml": WINE})
+    world.settle()
+    assert world.release(second.name).waits == ""
+    assert world.release(first.name).final

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from handlers.labels import Logged, counted
 from policies.place import served_by
 from policies.release import Phase
 from service.ports.label_tables import Left
@@ -46,6 +47,22 @@ def test_a_version_that_is_more_often_wrong_is_found_by_what_a_job_left(world, l
     release = world.rollout()
     at = world.clock.now
     leave("run-1", at, **{release.backend.replace("-", "_"): 0.2, stable.backend.replace("-", "_"): 0.08})
+    sweep(world)
+    world.clock.now = (at // HOUR + 2) * HOUR + 60
+    world.play(60, until=release.name)
+    ended = world.release(release.name)
+    assert ended.phase is Phase.ROLLED_BACK
+    assert "right" in ended.reason
+
+
+def test_a_version_that_is_more_often_wrong_is_found_by_what_a_job_counted(world):
+    stable = world.live({"segue.yaml": WINE + GUARD})
+    world.serve(300)
+    release = world.rollout()
+    at = world.clock.now
+    for backend, wrong in ((release.backend, 300.0), (stable.backend, 120.0)):
+        table = counted(backend, served_by(backend), [Logged(wrong, at, 0)], [Logged(1500.0, at, 0)])
+        world.tables.leave("outcomes", Left(backend, at), table)
     sweep(world)
     world.clock.now = (at // HOUR + 2) * HOUR + 60
     world.play(60, until=release.name)

@@ -25,7 +25,7 @@ def remember(world, backend, hours=4.0, burst=4):
             known, ended = stretch.gather(known, Increment(0, at, 10.0, 100.0, Arm(1000.0, bad), None))
             if ended is not None:
                 body = stretch.to_json(ended)
-                change.add_stretch(Stretch(TARGET, backend, ended.at, body))
+                change.add_stretches([Stretch(TARGET, backend, ended.at, body)])
 
 
 def errors_of(world, name):

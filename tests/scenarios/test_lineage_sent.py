@@ -3,6 +3,7 @@
 import http.server
 import json
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -40,6 +41,17 @@ def test_it_is_told_of_each_turn_as_it_happens(world):
     world.settle(1.0)
     assert told(world, second)[-2:] == [("RUNNING", 100.0), ("COMPLETE", 100.0)]
     assert told(world, "rel-1")[-1] == ("COMPLETE", 100.0)
+
+
+def test_no_address_that_it_is_told_holds_a_login(world):
+    git = next(one for one in world.store.sources() if one.name == "git")
+    with world.store.change() as change:
+        change.save_source(replace(git, url="https://ann:very-secret@git.example/ml.git?key=very-secret"))
+    world.live()
+    world.settle(1.0)
+    told = json.dumps(world.server.events)
+    assert "https://(login)@git.example/ml.git" in told
+    assert "very-secret" not in told
 
 
 def test_it_is_told_the_same_as_by_hand(world):

@@ -125,6 +125,34 @@ def test_a_receiver_is_told_only_of_its_targets_and_turns(world):
     assert turns(world.hosts["ops"], first.name)[0] is Turn.PENDING
 
 
+@pytest.mark.parametrize(
+    "now",
+    [
+        replace(OPS, subscription=Subscription(("none",))),
+        replace(OPS, owns=("churn/*",)),
+        replace(OPS, subscription=Subscription(to=(("new@acme.example", "*"),))),
+        None,
+    ],
+    ids=["no turn", "other targets", "somebody else", "not connected"],
+)
+def test_what_was_turned_off_meanwhile_is_not_told(world, now):
+    world.live()
+    ops = world.receiver()
+    ops.fails = Retry("it is away", after=1)
+    world.rollout()
+    world.settle()
+    assert ops.told == []
+    with world.store.change() as change:
+        if now is None:
+            change.remove_source(OPS.name)
+        else:
+            change.save_source(now)
+    ops.fails, meanwhile = None, world.clock.now
+    world.settle(60)
+    assert [one for one in ops.told if one.at < meanwhile] == []
+    assert world.store.dead() == []
+
+
 def test_one_that_is_away_delays_nobody_and_is_told_in_order_when_it_is_back(world):
     world.live()
     away, ops = world.receiver(replace(OPS, name="away")), world.receiver()

@@ -11,6 +11,7 @@ from policies.recording import Keep
 from policies.release import Phase
 from service.recorder.answers import digest
 from service.recorder.orders import Home
+from service.recorder.requests import file_of
 from service.recorder.spool import Assigned, Lost, Pair, Spool
 from tests.scenarios.conftest import WINE
 
@@ -62,6 +63,32 @@ def begin(world, spool):
 def finding(world, name, guard):
     found = world.release(name).evidence.findings
     return next(one for one in found if one.guard == guard)
+
+
+REQUESTS = SHADOW.replace("score: scores.0", "requests: april, rate: 50")
+
+
+def test_recorded_requests_are_looked_at_before_anybody_is_asked_one(world):
+    world.live({"segue.yaml": WINE + REQUESTS})  # the first has no shadow, and needs none
+    path = file_of(world.settings.home, "april")
+    for n, (content, says) in enumerate(
+        [(None, "No such file"), ('{"path": "/x"}\n{}\n', "line 2: `path` must be")]
+    ):
+        if content is not None:
+            path.parent.mkdir()
+            path.write_text(content)
+        world.push({"serve.py": f"bad {n}"})
+        world.settle()
+        ended = world.releases()[-1]
+        assert ended.final
+        assert "'april' cannot be asked: april.jsonl: " in ended.reason
+        assert says in ended.reason
+    path.write_text('{"path": "/x"}\n')
+    world.push({"serve.py": "good"})
+    world.settle()
+    assert world.releases()[-1].phase is Phase.SHADOWING
+    recording = world.router.get(TARGET).recording
+    assert (recording.requests, recording.rate) == ("april", 50.0)
 
 
 def test_pairs_clear_it_and_only_then_users_come(world, begin):

@@ -16,7 +16,7 @@ def test_a_folder_whose_name_is_no_text_declares_nothing_and_is_refused_by_name(
     for folder in (BYTES, "new\nline", "\x1b[2J"):
         commit = host.commit({f"{folder}/segue.yaml": b"name: wine\n"}, ref=f"refs/heads/{len(folder)}")
         with pytest.raises(Refused, match="rename it") as refusal:
-            declaring.declared(host, SOURCE, (), commit, host.tree(commit))
+            declaring.declared(host, SOURCE, (), commit, host.tree(commit), now=0.0)
         str(refusal.value).encode("ascii")
 
 
@@ -32,6 +32,6 @@ def test_a_name_is_declared_once():
     host = MemoryGit()
     text = b"name: wine\nbuild: {lock: requirements.lock}\nserve: {run: python serve.py, port: 8080}\n"
     commit = host.commit({"a/segue.yaml": text, "b/segue.yaml": text})
-    found = declaring.declared(host, SOURCE, (), commit, host.tree(commit))
+    found = declaring.declared(host, SOURCE, (), commit, host.tree(commit), now=0.0)
     assert [model.folder for model in found.models] == ["a"]
     assert "`wine` is declared in a/segue.yaml" in found.broken[0].mistakes[0].message

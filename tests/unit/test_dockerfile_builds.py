@@ -106,7 +106,7 @@ def test_no_login_is_where_a_strangers_code_runs():
     prepare, build = pod()["initContainers"]
     (publish,) = pod()["containers"]
     assert mounted(prepare) == {"tmp", "home", "work", "logins"}
-    assert mounted(build) == {"work", "build-secrets"}
+    assert mounted(build) == {"work", "authorities", "build-secrets"}
     assert mounted(publish) == {"tmp", "home", "work", "login"}
     keys = {
         one["name"]: [item["key"] for item in one["secret"]["items"]]
@@ -114,8 +114,9 @@ def test_no_login_is_where_a_strangers_code_runs():
         if "secret" in one
     }
     assert keys == {
-        "login": ["login-images"],
-        "logins": ["login-images", "bases.json"],
+        "login": ["login-images", "authorities.pem"],
+        "logins": ["login-images", "bases.json", "authorities.pem"],
+        "authorities": ["authorities.pem"],
         "build-secrets": ["pip.conf", "netrc"],
     }
     assert "SEGUE_BUILD" not in {one["name"] for one in build["env"]}
@@ -182,6 +183,7 @@ def test_a_proxy_reaches_the_build():
             "BUILDAH_ISOLATION": "chroot",
             "HOME": "/home/build",
             "HTTPS_PROXY": "http://proxy.example:3128",
+            "SSL_CERT_FILE": "/run/segue-authorities/authorities.pem",
             "STORAGE_DRIVER": "overlay",
             "TMPDIR": "/home/build/scraps",
         }
@@ -251,6 +253,19 @@ def test_a_proxy_reaches_the_build():
         ),
         ("Error: no FROM statement found", "the Dockerfile cannot be built: no FROM statement found"),
         ('{"failed":"there is no Dockerfile \'a\'"}', "there is no Dockerfile 'a'"),
+        (
+            (
+                "Error: creating build container: initializing source docker://r.example/a:1: pinging container"
+                ' registry r.example: Get "https://r.example/v2/": tls: failed to verify certificate: x509:'
+                " certificate signed by unknown authority"
+            ),
+            (
+                "the base image r.example/a:1 cannot be pulled: pinging container registry r.example: Get"
+                ' "https://r.example/v2/": tls: failed to verify certificate: x509: certificate signed by'
+                " unknown authority; the authorities of a company are the key authorities.pem of the"
+                " builder's Secret"
+            ),
+        ),
         (
             """Error: building at STEP "RUN <<E\nx\nE": exit status 2""",
             "the Dockerfile's step `RUN <<E x E` ended with exit code 2",

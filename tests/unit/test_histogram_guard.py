@@ -2,14 +2,14 @@
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policies.guards import histogram, native
+from policies.guards import factors, histogram, native
 from policies.guards import state as states
 from policies.guards.increment import Arm
 from policies.guards.noise import PROVISIONAL, Noise
@@ -39,7 +39,7 @@ def until_harm(candidate, *, runs=60, seconds=150, noise=QUIET, seed=1, stable=l
     dice = np.random.default_rng(seed)
     track = histogram.start_track((runs,), len(STABLE))
     blamed, seen = np.zeros(runs, bool), np.zeros(runs)
-    places = histogram.before(DEFAULT)
+    places = factors.before(DEFAULT)
     for at in range(seconds):
         x = dice.poisson(10 * candidate(at), (runs, len(STABLE)))
         y = dice.poisson(90 * stable(at), (runs, len(STABLE)))
@@ -56,11 +56,54 @@ def test_a_slower_version_is_found_from_default_buckets(slow, most):
     assert requests <= most
 
 
+def three_kinds(times):
+    """From a cache, plain and large requests; between them there are buckets that hardly any falls in."""
+    kinds = ((0.5, lognormal(0.012, 0.4)), (0.4, lognormal(0.09, 0.3)), (0.1, lognormal(0.7, 0.5)))
+    return chances(lambda bound: sum(part * below(bound / times) for part, below in kinds))
+
+
+def test_a_slowness_whose_shape_in_the_buckets_nobody_wrote_down_is_found_too():
+    found, requests = until_harm(lambda at: three_kinds(1.25), stable=lambda at: three_kinds(1.0))
+    assert found == 1
+    assert requests <= 700  # what is written alone would take more than 1,500
+
+
+def pooled(ratio, weight):
+    """Isotonic regression by pooling neighbours that fall."""
+    runs = []
+    for value, mass in zip(ratio, weight, strict=True):
+        runs.append((value, mass, 1))
+        while len(runs) > 1 and runs[-2][0] > runs[-1][0]:
+            (one, mine, n), (other, theirs, m) = runs[-2:]
+            runs[-2:] = [((one * mine + other * theirs) / (mine + theirs), mine + theirs, n + m)]
+    return [value for value, _, length in runs for _ in range(length)]
+
+
+@given(st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 500)), min_size=2, max_size=12))
+def test_what_is_learned_does_not_fall_and_has_the_mean_of_stables_past(rows):
+    past, own = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
+    places = factors.before([float(bound) for bound in range(1, len(rows))])
+    rho = np.exp(factors.log_factors(past, own, places)[0][-1])
+    chance = (past + 1 / len(rows)) / (past.sum() + 1)
+    ratio = (own + factors.TRUST * chance) / chance / (own.sum() + factors.TRUST)
+    assert rho == pytest.approx(pooled(ratio, chance), rel=1e-6)
+    assert (np.diff(rho) >= -1e-12 * rho[1:]).all()
+    assert (chance * rho).sum() == pytest.approx(1)
+
+
+def test_a_state_of_older_code_goes_on_with_what_it_has():
+    seen = fed([((40, 9, 1), (300, 30, 3), 1.0)] * 3)
+    older = replace(seen, bets=(1.0,) * 24, block=(0.0,) * 24, information=(9.0,) * 6, own=())
+    nothing = ((0, 0, 0), (80, 10, 0), 0.0)
+    assert fed([nothing], state=older).log_e == pytest.approx(seen.log_e, abs=1e-9)
+    assert fed([((0, 5, 5), (90, 9, 1), 1.0)] * 3, state=older).log_e > seen.log_e
+
+
 def test_equal_versions_are_rarely_blamed_while_the_weight_climbs():
     """Amid a block of noise a change of weight alters what each request tells; no late bet may profit."""
     dice, runs = np.random.default_rng(5), 60
     track = histogram.start_track((runs,), len(STABLE))
-    blamed, places = np.zeros(runs, bool), histogram.before(DEFAULT)
+    blamed, places = np.zeros(runs, bool), factors.before(DEFAULT)
     for at in range(240):
         share = (0.01, 0.2, 0.5, 0.75)[at // 60]
         x = dice.poisson(1000 * share * STABLE, (runs, len(STABLE)))
@@ -144,7 +187,7 @@ def test_many_rollouts_at_once_give_the_bits_of_each_alone():
     x, y = dice.poisson(9, (30, runs, 3)), dice.poisson(60, (30, runs, 3))
     track = histogram.start_track((runs,), 3)
     for at in range(30):
-        places = histogram.before(bounds)
+        places = factors.before(bounds)
         track = histogram.advance(
             track, x[at], y[at], places=places, at=20.0 * at, seconds=20.0, noise=PROVISIONAL
         )

@@ -76,8 +76,11 @@ def test_slow_requests_are_counted_at_a_bucket_bound_only():
     assert increment.slower(arm, (0.1, 0.5), 0.2) is None
 
 
-def test_the_usual_bound_is_the_smallest_that_few_requests_exceed():
-    assert increment.usual_bound((90, 8, 2), (0.1, 0.5)) == 0.5
+def test_the_usual_bound_is_the_one_that_about_a_twentieth_of_requests_exceed():
+    assert increment.usual_bound((90, 8, 2), (0.1, 0.5)) == 0.1
+    assert increment.usual_bound((80, 18, 2), (0.1, 0.5)) == 0.5
+    assert increment.usual_bound((942, 54, 4), (0.1, 0.5)) == 0.1
+    assert increment.usual_bound((10, 0, 0), (0.1, 0.5)) is None
     assert increment.usual_bound((0, 0, 10), (0.1, 0.5)) is None
     assert increment.usual_bound((), (0.1, 0.5)) is None
 

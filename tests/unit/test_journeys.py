@@ -219,7 +219,7 @@ Tick
   > report to git c0 segue/wine/prod pending: rel-2 on wine/prod serves all traffic and is being watched; cause: push; gate: f1 is 0.95, stable has 0.9, wanted no worse than stable by 0
 EvidenceChanged
   position=2, phase=promoted, ended=70.0, evidence_at=70.0
-  target: holder=None, stable=Serving(release='rel-2', number=2, version='v2', image='sha256:2', backend='wine-v2', url='http://2', since=70.0, metrics=(('f1', 0.95)), registered=('wine', '7')), previous=Serving(release='rel-1', number=1, version='v1', image='sha256:1', backend='wine-v1', url='http://1', since=0.0, metrics=(('f1', 0.9)))
+  target: holder=None, stable=Serving(release='rel-2', number=2, version='v2', image='sha256:2', backend='wine-v2', url='http://2', since=70.0, metrics=(('f1', 0.95)), registered=('wine', '7'), registry='mlflow'), previous=Serving(release='rel-1', number=1, version='v1', image='sha256:1', backend='wine-v1', url='http://1', since=0.0, metrics=(('f1', 0.9)))
   > report to git c0 segue/wine/prod success: rel-2 on wine/prod is promoted; cause: push; gate: f1 is 0.95, stable has 0.9, wanted no worse than stable by 0; proof: proven by its guards; guard: errors: cleared (errors of v2; ; 120 requests)
   > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'promoted'), ('segue.reason', 'proven by its guards'), ('segue.target', 'wine/prod'), ('segue.served_since', '1970-01-01T00:01:10Z'), ('segue.served_until', '')), target='wine/prod', note='rel-2 on wine/prod is promoted, 1970-01-01T00:01:10Z: proven by its guards')
   > StopWorkload(backend='wine-v0')
@@ -553,7 +553,7 @@ Tick
   > report to git c0 segue/wine/prod pending: rel-2 on wine/prod takes traffic: 95 % of requests, 100 % wanted; cause: push
 TrafficObserved
   observed=100.0, since=165.0, position=3, step='', phase=promoted, ended=165.0
-  target: holder=None, stable=Serving(release='rel-2', number=2, version='v2', image='sha256:2', backend='wine-v2', url='http://2', since=165.0, metrics=(('f1', 0.95)), registered=('wine', '7')), previous=Serving(release='rel-1', number=1, version='v1', image='sha256:1', backend='wine-v1', url='http://1', since=0.0, metrics=(('f1', 0.9)))
+  target: holder=None, stable=Serving(release='rel-2', number=2, version='v2', image='sha256:2', backend='wine-v2', url='http://2', since=165.0, metrics=(('f1', 0.95)), registered=('wine', '7'), registry='mlflow'), previous=Serving(release='rel-1', number=1, version='v1', image='sha256:1', backend='wine-v1', url='http://1', since=0.0, metrics=(('f1', 0.9)))
   > Wake(at=165.0)
   > Wake(at=265.0)
   > report to git c0 segue/wine/prod success: rel-2 on wine/prod is promoted (not proven); cause: push; proof: not proven: the time limit at 95 % came before the evidence
@@ -719,7 +719,7 @@ EvidenceChanged
   evidence_at=23.0
 Command promote
   unproven=('bob went on: known good', 'bob overrode its rules: it burns', 'bob went on: it burns', 'bob went on'), position=2, phase=promoted, ended=24.0
-  target: holder=None, stable=Serving(release='rel-2', number=2, version='v2', image='sha256:2', backend='wine-v2', url='http://2', since=24.0, metrics=(('f1', 0.95)), registered=('wine', '7')), previous=Serving(release='rel-1', number=1, version='v1', image='sha256:1', backend='wine-v1', url='http://1', since=0.0, metrics=(('f1', 0.9)))
+  target: holder=None, stable=Serving(release='rel-2', number=2, version='v2', image='sha256:2', backend='wine-v2', url='http://2', since=24.0, metrics=(('f1', 0.95)), registered=('wine', '7'), registry='mlflow'), previous=Serving(release='rel-1', number=1, version='v1', image='sha256:1', backend='wine-v1', url='http://1', since=0.0, metrics=(('f1', 0.9)))
   > report to git c0 segue/wine/prod success: rel-2 on wine/prod is promoted (not proven) (rules overridden by bob); cause: push; rules overridden: by bob: it burns; proof: not proven: bob went on: known good; bob overrode its rules: it burns; bob went on: it burns; bob went on; guard: errors: cleared (errors of v2; ; 120 requests)
   > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'promoted'), ('segue.reason', 'not proven: bob went on: known good; bob overrode its rules: it burns; bob went on: it burns; bob went on'), ('segue.target', 'wine/prod'), ('segue.served_since', '1970-01-01T00:00:24Z'), ('segue.served_until', '')), target='wine/prod', note='rel-2 on wine/prod is promoted (not proven) (rules overridden by bob), 1970-01-01T00:00:24Z: not proven: bob went on: known good; bob overrode its rules: it burns; bob went on: it burns; bob went on')
   > StopWorkload(backend='wine-v0')
@@ -764,7 +764,7 @@ TrafficObserved
   > report to git c0 segue/wine/prod pending: rel-2 on wine/prod serves all traffic and is being watched; cause: push
 EvidenceChanged
   position=2, phase=promoted, ended=34.0, evidence_at=34.0
-  target: holder=None, stable=Serving(release='rel-2', number=2, version='v2', image='sha256:2', backend='wine-v2', url='http://2', since=34.0, registered=('wine', '7'))
+  target: holder=None, stable=Serving(release='rel-2', number=2, version='v2', image='sha256:2', backend='wine-v2', url='http://2', since=34.0, registered=('wine', '7'), registry='mlflow')
   > report to git c0 segue/wine/prod success: rel-2 on wine/prod is promoted (not proven); cause: push; proof: not proven: there was no stable version to compare with; guard: errors: undecided (errors of v2; ; 120 requests)
   > TagVersion(source='mlflow', model='wine', version='7', tags=(('segue.release', 'rel-2'), ('segue.result', 'promoted'), ('segue.reason', 'not proven: there was no stable version to compare with'), ('segue.target', 'wine/prod'), ('segue.served_since', '1970-01-01T00:00:34Z'), ('segue.served_until', '')), target='wine/prod', note='rel-2 on wine/prod is promoted (not proven), 1970-01-01T00:00:34Z: not proven: there was no stable version to compare with')
   > MoveAlias(source='mlflow', model='wine', alias='champion', version='7')
@@ -778,7 +778,7 @@ VersionReady
 ---
 TrafficObserved
   observed=100.0, since=5.0, position=1, step='', phase=promoted, ended=5.0
-  target: holder=None, stable=Serving(release='rel-2', number=2, version='v2', image='sha256:2', backend='wine-v2', url='http://2', since=5.0, metrics=(('f1', 0.95)), registered=('wine', '7')), previous=Serving(release='rel-1', number=1, version='v1', image='sha256:1', backend='wine-v1', url='http://1', since=0.0, metrics=(('f1', 0.9)))
+  target: holder=None, stable=Serving(release='rel-2', number=2, version='v2', image='sha256:2', backend='wine-v2', url='http://2', since=5.0, metrics=(('f1', 0.95)), registered=('wine', '7'), registry='mlflow'), previous=Serving(release='rel-1', number=1, version='v1', image='sha256:1', backend='wine-v1', url='http://1', since=0.0, metrics=(('f1', 0.9)))
   > Wake(at=5.0)
   > Wake(at=105.0)
   > report to git c0 segue/wine/prod success: rel-2 on wine/prod is promoted (not proven); cause: push; proof: not proven: going back is not compared with anything: this version served here before

@@ -81,6 +81,12 @@ def test_its_pod_has_a_home_that_can_be_written_and_sees_the_logins_it_needs_and
     assert pod["automountServiceAccountToken"] is False
 
 
+def test_its_image_is_pulled_with_the_secrets_that_the_installation_names():
+    assert "imagePullSecrets" not in made()["spec"]["template"]["spec"]
+    pod = made(replace(SETTINGS, builder_pull_secrets=("registry", "mirror")))["spec"]["template"]["spec"]
+    assert pod["imagePullSecrets"] == [{"name": "registry"}, {"name": "mirror"}]
+
+
 def test_logins_of_indexes_are_a_file_of_the_secret():
     def named(settings):
         container = made(settings, NETRC="/root/.netrc")["spec"]["template"]["spec"]["containers"][0]

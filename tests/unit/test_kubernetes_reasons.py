@@ -96,6 +96,14 @@ def test_why_no_node_takes_a_pod(message, words, patience):
             ROOM,
         ),
         ("net/http: TLS handshake timeout", "net/http: TLS handshake timeout", ROOM),
+        (
+            "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+            (
+                "tls: failed to verify certificate: x509: certificate signed by unknown authority; its node's"
+                " container runtime has to know the authority, as certs.d of containerd says it"
+            ),
+            ROOM,
+        ),
     ],
 )
 def test_why_an_image_cannot_be_pulled(reason, cause, words, patience):

@@ -26,6 +26,7 @@ from service.adapters.kubernetes.kinds import (
     HTTP_ROUTE,
     NETWORK_POLICY,
     PDB,
+    POD,
     SERVICE,
 )
 from service.adapters.kubernetes.recorders import Recorders
@@ -56,6 +57,7 @@ class FakeApi:
 
     def __init__(self):
         self.objects, self.made, self.asked = {}, [], []
+        self.endpoints = (True, True, True, False)
         self.recorder, self.token = Kept(), ""
         for name in ("fraud-1", "fraud-2"):
             self.objects[SERVICE, name] = self._with_metadata({"spec": {"ports": [{"port": 8080}]}}, name)
@@ -78,7 +80,7 @@ class FakeApi:
 
     def list(self, kind, namespace, labels="", fields=""):
         if kind == ENDPOINT_SLICE:
-            return [{"endpoints": [{"conditions": {"ready": ready}} for ready in (True, True, True, False)]}]
+            return [{"endpoints": [{"conditions": {"ready": ready}} for ready in self.endpoints]}]
         wanted = dict(pair.split("=") for pair in labels.split(",") if pair)
         found = (one for (known, _), one in self.objects.items() if known == kind)
         return [one for one in found if wanted.items() <= one["metadata"].get("labels", {}).items()]
@@ -214,6 +216,29 @@ def test_its_pods_are_restricted_drained_and_told_nothing_that_is_secret(cluster
     assert "operators" not in json.dumps(deployment)
 
 
+def test_its_image_is_pulled_with_the_secrets_of_stables_pods_and_the_installations_own(cluster, settings):
+    worn = {"segue.dev/workload": "fraud-1"}
+    cluster.objects[SERVICE, "fraud-1"]["spec"]["selector"] = worn
+    given = [{"name": "registry"}, {"name": "models"}]
+    for number, labelled in enumerate((worn, worn, {"app": "other"})):
+        secrets = given if labelled == worn else [{"name": "others"}]
+        pod = {"metadata": {"labels": labelled}, "spec": {"imagePullSecrets": secrets}}
+        cluster.objects[POD, f"pod-{number}"] = pod
+    recorders = Recorders(cluster, CLUSTER, PLACE, replace(settings, builder_pull_secrets=("registry",)))
+
+    def pulled():
+        pod = cluster.get(DEPLOYMENT, NAMESPACE, name_of())["spec"]["template"]["spec"]
+        return pod["imagePullSecrets"]
+
+    with pytest.raises(Retry, match="starts"):
+        recorders.keep(ROUTE)
+    assert pulled() == given
+    changed = replace(ROUTE, recording=Recording(copies=True))
+    with pytest.raises(Retry, match="told otherwise"):
+        recorders.keep(changed)
+    assert pulled() == given, "a recorder that is told otherwise goes on to be pulled"
+
+
 @pytest.mark.parametrize(("ready", "pods"), [(0, 2), (1, 2), (3, 3), (500, 20)])
 def test_it_has_as_many_pods_as_stable_and_never_one(ready, pods):
     assert recorders_manifest.pods_for(ready) == pods
@@ -240,6 +265,36 @@ def test_a_route_leads_to_it_only_once_all_its_pods_are_ready(cluster, router):
     assert router.set(ROUTE) == ROUTE == router.get(TARGET)
     assert refs(cluster) == {"fraud-1": 0, "fraud-2": 0, name_of(): 1_000_000}
     assert router.drift(TARGET) is None
+
+
+def test_a_route_leads_to_it_only_once_all_its_endpoints_are_ready(cluster, router):
+    with pytest.raises(Retry):
+        router.set(ROUTE)
+    cluster.be_ready()
+    cluster.endpoints = (True, True)
+    with pytest.raises(Retry, match="2 of 3 endpoints of the recorder are ready"):
+        router.set(ROUTE)
+    cluster.endpoints = (True, True, True)
+    assert router.set(ROUTE) == ROUTE
+
+
+def test_a_route_names_it_without_a_share_before_it_gets_all(cluster, router):
+    router.set(CANARY)
+    written, replaced = [], cluster.replace
+
+    def replace_and_look(kind, namespace, name, body):
+        replaced(kind, namespace, name, body)
+        written.append((refs(cluster), router.get(TARGET)))
+
+    cluster.replace = replace_and_look
+    again = replace(ROUTE, attempt=2)
+    enter(cluster, router, again)
+    (first, shown), (last, _) = written
+    assert first == {"fraud-1": 1_000_000, "fraud-2": 0, name_of(): 0}
+    assert shown.backends == ROUTE.backends  # it is nobody's version
+    assert last == {"fraud-1": 0, "fraud-2": 0, name_of(): 1_000_000}
+    router.set(again)
+    assert len(written) == 2
 
 
 def test_it_is_ended_only_after_the_route_leads_past_it(cluster, router):

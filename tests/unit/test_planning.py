@@ -20,7 +20,7 @@ class Host:
 def read(owns=("*",), known=(), clusters=()):
     tree = (TreeEntry("wine/segue.yaml", "0" * 40, 0o100644, len(FILE)),)
     source = Source("git", "bare", "/srv/git", owns)
-    return declared(Host(), source, known, "c" * 40, tree, clusters=clusters)
+    return declared(Host(), source, known, "c" * 40, tree, now=0.0, clusters=clusters)
 
 
 @pytest.mark.parametrize("owns", [("*",), ("wine/*",), ("churn/*", "*/production")])

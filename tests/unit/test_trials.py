@@ -51,6 +51,17 @@ def test_a_trial_that_takes_too_long_is_ended_and_says_so(monkeypatch):
     assert "more than 0 s of a processor" in told.why_not
 
 
+def test_a_process_that_ends_otherwise_is_no_slow_one_and_what_it_said_is_logged(monkeypatch, tmp_path):
+    broken = tmp_path / "broken"
+    broken.write_text("#!/bin/sh\necho no memory >&2\nexit 3\n")
+    broken.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(broken))
+    with capture_logs() as logs:
+        told = trials.beside(QUICK)
+    assert ("could not be played" in told.why_not, told.failed) == (True, True)
+    assert [(one["status"], one["said"]) for one in logs] == [(3, "no memory\n")]
+
+
 def test_the_process_is_told_nothing_but_the_trial():
     order = json.dumps(trials.TRIAL.dump(QUICK))
     assert trials.TRIAL.load(json.loads(order)) == QUICK
@@ -102,6 +113,15 @@ def test_what_fails_says_so_is_logged_and_holds_up_nobody():
     other = replace(QUICK, rate=1.0)
     assert asked.of(other) is None
     assert waited(asked, other) is not None
+
+
+def test_a_failure_is_told_once_and_played_again_for_whoever_asks_then():
+    answers = [Tried(why_not="no memory", failed=True), Tried((Kind("good", ()),))]
+    asked = Trials(lambda _: answers.pop(0))
+    assert asked.of(QUICK) is None
+    assert waited(asked, QUICK).why_not == "no memory"
+    assert asked.of(QUICK) is None
+    assert waited(asked, QUICK).kinds[0].words == "good"
 
 
 # --- the form --------------------------------------------------------------------------------

@@ -51,7 +51,10 @@ WORLDS = {
 
 def judges(environment, runs, history=PAST, warmup=0.0):
     """Each with noise of its own, as if each had learned from a history of its own."""
-    noises = [Noise(1 + run / 7, 0.03 + run / 9, provisional=False) for run in range(runs)]
+    blocks = (300.0, 900.0)
+    noises = [
+        Noise(1 + run / 7, 0.03 + run / 9, provisional=False, block=blocks[run % 2]) for run in range(runs)
+    ]
     return [
         Judge.of(
             environment,

@@ -70,6 +70,9 @@ observer: 8475
 {{- fail "builder.dockerfiles.secrets are keys of a Secret: name it in builder.secret" -}}
 {{- end -}}
 {{- end -}}
+{{- if and .Values.secrets.authorities (not .Values.secrets.existingSecret) -}}
+{{- fail "secrets.authorities is for the key authorities.pem of a Secret: name it in secrets.existingSecret" -}}
+{{- end -}}
 {{- if .Values.split -}}
 {{- if not .Values.database.existingSecret -}}
 {{- fail "split: true needs PostgreSQL: make a Secret that holds its URL, and name it in database.existingSecret" -}}
@@ -96,6 +99,12 @@ observer: 8475
   value: {{ default (printf "http://%s.%s.svc:8470" (include "segue.service" (dict "root" $root "process" "intake")) .Release.Namespace) .Values.intakeUrl | quote }}
 - name: SEGUE_WEB_URL
   value: {{ default (printf "http://%s.%s.svc:8471" (include "segue.service" (dict "root" $root "process" "web")) .Release.Namespace) .Values.webUrl | quote }}
+{{- if .Values.secrets.authorities }}
+- name: REQUESTS_CA_BUNDLE
+  value: /var/lib/segue/secrets/authorities.pem
+- name: SSL_CERT_FILE
+  value: /var/lib/segue/secrets/authorities.pem
+{{- end }}
 {{- with .Values.images }}
 - name: SEGUE_IMAGES
   value: {{ . | quote }}
@@ -106,6 +115,10 @@ observer: 8475
 {{- end }}
 - name: SEGUE_BUILDER_IMAGE
   value: {{ default (include "segue.image" $root) (.Values.builder).image | quote }}
+{{- with .Values.imagePullSecrets }}
+- name: SEGUE_BUILDER_PULL_SECRETS
+  value: {{ range $at, $one := . }}{{ if $at }},{{ end }}{{ $one.name }}{{ end }}
+{{- end }}
 {{- with .Values.trust }}
 - name: SEGUE_TRUST
   value: {{ . | quote }}

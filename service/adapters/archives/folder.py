@@ -1,5 +1,6 @@
 """Files in a folder, such as one that is mounted from a server which lets nobody change them."""
 
+import errno
 import os
 import tempfile
 from contextlib import suppress
@@ -8,6 +9,9 @@ from typing import Self
 
 from service.ports.outcomes import Refused, Retry
 from service.settings import Settings
+
+# What link(2) answers where a file system has no hard links, as those of memory sticks and some servers.
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
 class FolderArchive:
@@ -42,11 +46,23 @@ class FolderArchive:
                 os.fchmod(descriptor, 0o444)
                 os.fsync(descriptor)
             with suppress(FileExistsError):
-                os.link(temporary, path)
+                _name(Path(temporary), path)
         finally:
-            Path(temporary).unlink()
+            Path(temporary).unlink(missing_ok=True)
         folder = os.open(self._folder, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _name(temporary: Path, path: Path) -> None:
+    """Give it its name; `FileExistsError` where something has it. Without hard links it is moved, which would
+    go over what came in between: a file of this name that holds the same, since names hold a digest."""
+    try:
+        os.link(temporary, path)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if not path.exists():
+            temporary.rename(path)

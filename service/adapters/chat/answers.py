@@ -8,12 +8,12 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 
 from service.adapters.reach import Reach
 from service.adapters.steady import steady
+from service.loopback import leads_here
 from service.ports.connections import Source
 from service.ports.outcomes import Refused, Retry
 from service.settings import Settings
@@ -23,7 +23,6 @@ _LARGEST = 8 << 20  # bytes of one answer
 _LONGEST_WAIT = 3600.0
 _PIECE = 1 << 16
 Query = Mapping[str, str] | None
-_HERE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Missing(Refused):
@@ -42,7 +41,7 @@ class Server:
         self._secret: Callable[[], bytes | None] = lambda: settings.secret(self._name)
         self._session = steady(requests.Session(), reach=reach)
         self._session.auth = _NoLogin()  # ours is a header; a .netrc file is none of our business
-        self._session.trust_env = urlsplit(root).hostname not in _HERE  # proxies, certificates
+        self._session.trust_env = not leads_here(root)  # proxies, certificates
         self._session.headers.update({"Accept-Encoding": "identity", "User-Agent": "segue"})
 
     def call(

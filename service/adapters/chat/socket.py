@@ -16,6 +16,7 @@ import aiohttp
 from handlers import redacting, slack, strict_json
 from handlers.errors import HandlerError
 from service.adapters.chat.answers import Server
+from service.loopback import leads_here
 from service.ports.chat import Take, Told
 from service.ports.outcomes import Refused, Retry
 
@@ -53,7 +54,7 @@ def _address(server: Server) -> str:
 
 
 async def _follow(address: str, take: Take, stop: threading.Event) -> None:
-    here = urlsplit(address).hostname in {"127.0.0.1", "::1", "localhost"}
+    here = leads_here(address)
     limit = aiohttp.ClientTimeout(total=None, connect=_SECONDS)
     async with (
         aiohttp.ClientSession(trust_env=not here, timeout=limit) as session,

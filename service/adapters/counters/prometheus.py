@@ -46,6 +46,15 @@ class PrometheusCounters:
             found |= {series.key: series for series in self._matrix(told)}
         return tuple(found.values())
 
+    def values(self, wanted: Selector, now: float) -> tuple[float, ...]:
+        """The newest samples, where Prometheus takes them for present: of series that have gone none."""
+        told = self._ask("/api/v1/query", query=str(wanted), time=f"{now:.3f}")
+        if told.get("resultType") != "vector":
+            raise Retry(f"{self._asking.name} answered with a {told.get('resultType')} instead of a vector")
+        if any("value" not in one for one in told["result"]):
+            raise Refused(f"{wanted.name} is a native histogram there; a budget reads a gauge")
+        return tuple(float(one["value"][1]) for one in told["result"])
+
     def history(
         self, selectors: Sequence[Selector], since: float, until: float, step: float
     ) -> tuple[Series, ...]:

@@ -7,7 +7,7 @@ does so by itself only outside of production, and then to others' deployments, t
 
 import json
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -19,7 +19,7 @@ from service.ports.outcomes import Refused, Retry
 
 _TASK = "segue"
 _PAGE = "100"
-_LOOKED_AT = 30  # deployments of one environment, the newest first
+_ASKED = 100  # earlier deployments of one environment whose state is asked for, the newest first
 _MOST_TEXT = 140
 _BEGINS = frozenset({DeploymentState.QUEUED, DeploymentState.IN_PROGRESS, DeploymentState.SUCCESS})
 _WANTED = (
@@ -54,18 +54,20 @@ class GitHubDeployments(Host):
         raise Retry(f"{self._rest.root} made a deployment of nothing", after=30)
 
     def _tell(self, told: Deployment) -> None:
-        pages = self._rest.pages(
-            f"{self._repository}/deployments", environment=told.environment, task=_TASK, per_page=_PAGE
-        )
-        known = list(islice(pages, _LOOKED_AT))
-        ours = next((one for one in known if _key(one) == told.key), None)
+        commit = self._listed(told, sha=told.commit)
+        ours = next((one for one in commit if _key(one) == told.key), None)
         if ours is None and told.state not in _BEGINS:
             return
         number = int((ours or self._made(told))["id"])
         if self._state(number) != told.state:
             self._set(number, _status(told))
         if told.state is DeploymentState.SUCCESS:
-            self._retire([int(one["id"]) for one in known if int(one["id"]) != number])
+            self._retire(int(one["id"]) for one in self._listed(told) if int(one["id"]) != number)
+
+    def _listed(self, told: Deployment, **more: str) -> Iterator[dict[str, Any]]:
+        """Ours of its environment, the newest first; `sha`: of that commit alone."""
+        path = f"{self._repository}/deployments"
+        return self._rest.pages(path, environment=told.environment, task=_TASK, per_page=_PAGE, **more)
 
     def _made(self, told: Deployment) -> dict[str, Any]:
         """Of the commit as it is: nothing is merged, and what other checks say of it is no condition."""
@@ -87,10 +89,10 @@ class GitHubDeployments(Host):
         newest = max(self._rest.pages(path, per_page=_PAGE), key=lambda one: int(one["id"]), default={})
         return str(newest.get("state", ""))
 
-    def _retire(self, others: Sequence[int]) -> None:
+    def _retire(self, others: Iterable[int]) -> None:
         """The newest that succeeded before, which retired those before it. One that is inactive tells nothing
         of older ones: it may only have given way while it waited."""
-        for number in others:
+        for number in islice(others, _ASKED):
             if self._state(number) == DeploymentState.SUCCESS:
                 self._set(number, {"state": DeploymentState.INACTIVE.value})
                 return

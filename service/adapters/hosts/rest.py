@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 import requests
 
 from service.adapters.steady import steady
+from service.loopback import leads_here
 from service.ports.outcomes import Refused, Retry
 
 _SECONDS = (5, 20)  # to connect; between two pieces of an answer
@@ -25,7 +26,6 @@ _SECONDARY_WAIT = 60.0  # what GitHub asks for where a secondary limit says noth
 _NEXT = re.compile(r'<[^>]*[?&]cursor=([^&>]+)[^>]*>; rel="next"')
 _UNPERMITTED = b"AuthorisationException"  # Bitbucket Data Center's 401 to a login that it knows
 _TOO_COSTLY = 555  # Bitbucket Cloud's
-_HERE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Missing(Refused):
@@ -62,7 +62,7 @@ class Rest:
         self._login = login
         self._session = steady(requests.Session())
         self._session.auth = _NoLogin()  # ours is a header; a .netrc file is none of our business
-        self._session.trust_env = urlsplit(root).hostname not in _HERE  # proxies, certificates
+        self._session.trust_env = not leads_here(root)  # proxies, certificates
         self._session.headers.update({"Accept-Encoding": "identity", "User-Agent": "segue", **headers})
 
     def around(self) -> tuple[str, str]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from policies.spec.declaration_cluster import PodNeeds
 from service.adapters.kubernetes import job_manifest, reasons
 from service.adapters.kubernetes import labels as labelling
 from service.adapters.oci.build import write_recipe
@@ -68,7 +69,9 @@ def plain(  # noqa: PLR0917 (what a build's Job depends on)
         "SEGUE_BASE": settings.base or "",
         VARIABLE: write_order(order),
     }
-    job = Job(job_name(order.recipe.name), settings.builder_image or "", run, limits, tuple(told.items()))
+    name, image = job_name(order.recipe.name), settings.builder_image or ""
+    needs = PodNeeds(pull_secrets=settings.builder_pull_secrets)
+    job = Job(name, image, run, limits, tuple(told.items()), needs)
     body = job_manifest.manifest(job, labelling.labels("", "", owner), reasons.ROOM)
     body["spec"]["ttlSecondsAfterFinished"] = round(settings.keep_days * 86_400)
     # Another Segue would build it with another image; what counts is that it is the same recipe.

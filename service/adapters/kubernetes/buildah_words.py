@@ -16,6 +16,7 @@ _BASE = re.compile(r"initializing source docker://(\S+): (.+)")
 _SHORT_NAME = re.compile(r'short-name "([^"]+)" did not resolve')
 _ABSENT = re.compile(r"manifest unknown|name unknown|not found|NAME_UNKNOWN", re.IGNORECASE)
 _LOGIN = re.compile(r"unauthorized|authentication required|denied|forbidden", re.IGNORECASE)
+_UNTRUSTED = re.compile(r"certificate signed by unknown authority")
 _KILLED = "137"
 _LONGEST = 300  # characters of a step
 
@@ -57,6 +58,9 @@ def _words(error: str) -> str:
 
 
 def _pull(cause: str) -> str:
+    if _UNTRUSTED.search(cause):
+        told = "the authorities of a company are the key authorities.pem of the builder's Secret"
+        return f"{short(cause)}; {told}"
     if _LOGIN.search(cause):
         return "it wants a login; the key bases.json of the builder's Secret holds those for bases"
     if _ABSENT.search(cause):

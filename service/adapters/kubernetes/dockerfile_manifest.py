@@ -12,7 +12,7 @@ from typing import Any
 from service.adapters.kubernetes import build_manifest, job_manifest
 from service.adapters.kubernetes.build_manifest import HOME
 from service.adapters.oci.around_buildah import CONTEXT, IMAGE, LOGINS, SCRAPS
-from service.adapters.oci.build_away import Order
+from service.adapters.oci.build_away import AUTHORITIES, Order
 from service.ports.builds import Recipe
 from service.ports.jobs import Limits
 from service.settings import Settings
@@ -25,6 +25,7 @@ LIMITS = Limits(cpu=1.0, memory=4 << 30, seconds=3600.0)
 STORAGE = 20 << 30  # bytes of disk: code, bases, layers, and the image once more, compressed
 PLACE = "/home/build"  # a volume that the three share; Buildah has its storage there, too
 _SECRETS = "/run/segue-secrets"
+_TRUSTED = "/run/segue-authorities"
 _USER = 1000  # who has subordinate ids in the images that Buildah's own project makes
 _READABLE = 0o444  # by its pod's one user
 _STEP = ("python3", "-m", "service.adapters.oci.around_buildah")
@@ -90,6 +91,10 @@ def _build(settings: Settings, recipe: Recipe, given: Given, resources: Object) 
         "STORAGE_DRIVER": "overlay",
         **dict(given.proxies),
     }
+    if settings.builder_secret:
+        # They count beside the image's own: https://pkg.go.dev/crypto/x509#SystemCertPool. Without the key
+        # there is no such file, and the image's own are all. The Dockerfile's steps do not see the variable.
+        env["SSL_CERT_FILE"] = f"{_TRUSTED}/{AUTHORITIES}"
     words = command(recipe, given, settings.build_secrets)
     build: Object = {
         "name": BUILD,
@@ -110,6 +115,8 @@ def _build(settings: Settings, recipe: Recipe, given: Given, resources: Object) 
         "volumeMounts": [],
     }
     _mount(build, "work", PLACE)
+    if settings.builder_secret:
+        _mount(build, "authorities", _TRUSTED)
     if settings.build_secrets:
         _mount(build, "build-secrets", _SECRETS)
     return build
@@ -119,8 +126,9 @@ def _secrets(name: str, for_build: tuple[str, ...]) -> list[Object]:
     """Of the Secret only what each container needs. A login that is not in it is not needed; what the
     operator promised to Dockerfiles must be there."""
     found = [
-        _volume("login", name, ("login-images",), optional=True),
-        _volume("logins", name, ("login-images", LOGINS), optional=True),
+        _volume("login", name, ("login-images", AUTHORITIES), optional=True),
+        _volume("logins", name, ("login-images", LOGINS, AUTHORITIES), optional=True),
+        _volume("authorities", name, (AUTHORITIES,), optional=True),
     ]
     return [*found, *([_volume("build-secrets", name, for_build, optional=False)] if for_build else [])]
 

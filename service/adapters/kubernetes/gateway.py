@@ -61,6 +61,8 @@ class GatewayRouter(Recorded):
         for backend in route.backends:
             service_of(backend)
         recorder = self._kept(route)
+        if recorder is not None:
+            self._introduce(route, recorder)
         self._change(route.target, lambda live: self._with(live, route, recorder))
         self._confirm(route)
         self._end_recorders(route.target, recorder)
@@ -104,12 +106,14 @@ class GatewayRouter(Recorded):
         routes.check_target(target)
         tombstone = Record(self._cluster.owner, epoch, attempt)
         self._change(target, lambda live: self._without(live, target, tombstone))
+        self._confirm_left(target)
         self._end_recorders(target, None)
 
     def hand_back(self, target: str) -> None:
         """Leave a route that was found as it was found, with no note of ours."""
         routes.check_target(target)
         self._change(target, lambda live: self._without(live, target, None))
+        self._confirm_left(target)
         self._end_recorders(target, None)
         self._last.pop(target, None)
 
@@ -130,6 +134,20 @@ class GatewayRouter(Recorded):
             )
         self._recorders.keep(route)
         return self._recorders.backend(route)
+
+    def _introduce(self, route: Route, recorder: Backend) -> None:
+        """Have whoever serves the route know the recorder before it gets a request, and it gets all at once.
+
+        A data plane that has not seen a new Service answers its share with errors. So the recorder is in the
+        route without a share first, until the gateway says that it has resolved it.
+        """
+        record = self._known(self._live(route.target), route.target)
+        if record is not None and record.recorder == recorder:
+            return
+        beside = (*route.backends, replace(recorder, weight=0.0))
+        first = replace(route, backends=beside, recording=None, copied="")
+        self._change(route.target, lambda live: self._with(live, first, None))
+        self._confirm(first)
 
     def _end_recorders(self, target: str, used: Backend | None) -> None:
         """Those that no route leads to any more."""
@@ -218,6 +236,7 @@ class GatewayRouter(Recorded):
             labels.check_owner(live, self._cluster.owner)
             return records.with_record({**live, "spec": {}}, target, tombstone)
         spec = live["spec"]
+        self._check_found(target, record)
         if record is not None and record.backends:
             spec = splits.restored(self._shape, spec, record, namespace_of(live))
         return records.with_record({**live, "spec": spec}, target, tombstone)
@@ -255,6 +274,10 @@ class GatewayRouter(Recorded):
 
     def _unserved(self, live: Object, target: str) -> list[str]:  # noqa: ARG002
         return self._shape.unconfirmed(self._api, live)
+
+    def _unleft(self, live: Object, target: str) -> list[str]:
+        """What is attached to nothing is served by nobody."""
+        return self._unserved(live, target) if live["spec"].get("parentRefs") else []
 
 
 def _divided(route: Route) -> bool:

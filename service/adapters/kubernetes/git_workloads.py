@@ -11,6 +11,7 @@ from service.adapters.kubernetes import manifests
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.committing import Committed, fewest
 from service.adapters.kubernetes.kinds import HPA
+from service.adapters.kubernetes.metrics import ClusterMetrics
 from service.adapters.kubernetes.workloads import KubernetesWorkloads, State, short
 from service.ports.connections import Cluster
 from service.ports.outcomes import Gone, Working
@@ -93,6 +94,7 @@ def workloads(
     settings: Settings, api: Api, cluster: Cluster, place: Place
 ) -> KubernetesWorkloads | GitWorkloads:
     """The workloads of a place, applied or committed as the cluster is connected."""
-    running = KubernetesWorkloads(api, cluster, place)
+    counts = None if cluster.metrics is None else ClusterMetrics(cluster).sample
+    running = KubernetesWorkloads(api, cluster, place, counts=counts)
     committed = Committed.of(settings, cluster, place.namespace or cluster.namespace)
     return running if committed is None else GitWorkloads(running, committed, place)

@@ -25,6 +25,7 @@ from service.adapters.kubernetes.kinds import (
     ENDPOINT_SLICE,
     EVENT,
     GATEWAY,
+    GRPC_ROUTE,
     HPA,
     HTTP_ROUTE,
     INGRESS,
@@ -93,7 +94,7 @@ def examine(api: Api, cluster: Cluster, targets: Sequence[Served]) -> list[Findi
         found += _asked("gateway", lambda: gateway(api, cluster, list(namespaces)))
     found += metrics(cluster, targets)
     for one in targets:
-        found += _asked(one.target, lambda it=one: existing(api, it.target, it.place, it.sticky))
+        found += _asked(one.target, lambda it=one: existing(api, it))
         if one.shadow:
             found += _asked(one.target, lambda it=one: shadowing.possible(api, cluster, it))
     return found
@@ -224,8 +225,9 @@ def _watched(api: Api, target: str, place: Place) -> Iterator[Finding]:
     yield Finding(target, ok=True, detail=f"{told} {place.candidate}{said}")
 
 
-def existing(api: Api, target: str, place: Place, sticky: str = "none") -> Iterator[Finding]:
+def existing(api: Api, served: Served) -> Iterator[Finding]:
     """What a target takes over: the Deployment, its Service, its route, and who reaches it otherwise."""
+    target, place = served.target, served.place
     if place.watched:
         yield from _watched(api, target, place)
         return
@@ -246,7 +248,7 @@ def existing(api: Api, target: str, place: Place, sticky: str = "none") -> Itera
         mend = f"kubectl expose deployment {place.deployment} -n {place.namespace}"
         yield Finding(target, ok=False, detail=told, mend=mend)
     else:
-        yield from _route(api, Served(target, place, sticky), names)
+        yield from _route(api, served, names)
     yield from _left_behind(api, target, place, found, services)
 
 
@@ -317,6 +319,8 @@ def _route(api: Api, served: Served, names: Sequence[str]) -> Iterator[Finding]:
         yield Finding(target, ok=False, detail=told, mend=mend)
     if kind == HTTP_ROUTE:
         yield from passing.contested(api, target, ours, rules)
+    if kind == GRPC_ROUTE and not served.counted:
+        yield passing.unseen(target, ours)
     yield from passing.inside(target, shape, ours, keys)
 
 

@@ -1,4 +1,4 @@
-"""Who reaches a target's versions past the split: what the doctor says of routes and of callers inside.
+"""Who reaches a target's versions past the split, and whose failures nobody sees: what the doctor says.
 
 Questions as in `looking`: each returns findings, and none of them changes anything.
 """
@@ -74,3 +74,17 @@ def inside(target: str, shape: Shape, route: Object, keys: Iterable[str]) -> Ite
         way += ", nor does the Service where a mesh serves the route and it has the parent"
         way += f" {{group: '', kind: Service, name: {name}}}"
     yield Finding(target, ok=True, detail=f"{told}; {way}")
+
+
+def unseen(target: str, route: Object) -> Finding:
+    """Calls behind a GRPCRoute that fail, where no guard has counters of its own.
+
+    A gateway counts by the HTTP status, which is 200 of a call whose trailers say that it failed.
+    https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
+    """
+    where = f"{route['metadata']['namespace']}/{route['metadata']['name']}"
+    told = (
+        f"GRPCRoute {where}: a call that fails is answered 200, which the guard `errors` takes for a success"
+    )
+    mend = "let the model count them, and write guards: {errors: {calls: grpc}, slo: 1%}"
+    return Finding(target, ok=False, detail=told, mend=mend)

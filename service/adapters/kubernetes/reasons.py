@@ -35,6 +35,7 @@ _NO_SUCH_IMAGE = re.compile(
 _NO_RIGHT_TO_PULL = re.compile(
     r"unauthori[sz]ed|authentication required|denied|forbidden|\b40[13]\b", re.IGNORECASE
 )
+_UNTRUSTED = re.compile(r"certificate signed by unknown authority")
 _ON_THE_WAY = re.compile(  # what an error passed through before it said anything
     r'Back-off pulling image "[^"]*"(?:: ErrImagePull)?:? ?|rpc error: code = \w+ desc = '
     r'|failed to (?:pull and unpack image|resolve reference|do request|resolve image|copy)(?: "[^"]*")?: '
@@ -264,6 +265,8 @@ def _pull(image: str, reason: str, message: str, events: Iterable[Object]) -> Tr
         hint = f"there is no pull secret {absent[1]}" if absent else "it wants a login; name a pull secret"
         return Trouble(f"the image {image} cannot be pulled: {hint}", NEVER)
     told = short(cause) or reason
+    if _UNTRUSTED.search(cause):
+        told += "; its node's container runtime has to know the authority, as certs.d of containerd says it"
     return Trouble(f"the image {image} cannot be pulled: {told}", NEVER if "NeverPull" in reason else ROOM)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from policies.place import Place
 from service.adapters import routes
-from service.adapters.kubernetes import confirming, drift, labels, records, splits
+from service.adapters.kubernetes import confirming, drift, endpoints, labels, records, splits
 from service.adapters.kubernetes.answers import Stale, Taken
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import SERVICE, Kind
@@ -157,11 +157,30 @@ class Recorded(abc.ABC):
         return drift.changed_by(live, *self.fields, "metadata.annotations")
 
     def _check_services(self, live: Object | None, route: Route, record: Record | None) -> None:
-        """Of the backends that are new here: a share for a Service that is not there would be lost."""
+        """Of the backends that are new here: a share for a Service that is not there would be lost.
+
+        As would be one for a Service without a ready endpoint, however new: `Retry` until it has one.
+        """
         known = set() if live is None else splits.names_of(record)
+        served = {one.name for one in record.written if one.weight > 0} if record is not None else set()
         for backend in route.backends:
             if backend.name not in known:
                 self._check_service(route.target, backend)
+            if backend.weight > 0 and backend.name not in served:
+                self._check_answered(route.target, backend.name)
+
+    def _check_found(self, target: str, record: Record | None) -> None:
+        """Of the backends that get their share back as the route is left as it was found."""
+        served = {one.name for one in record.written if one.weight > 0} if record is not None else set()
+        found = record.found if record is not None and record.backends else ()
+        for name in {name for rule in found for name, weight in rule.items() if weight != 0} - served:
+            self._check_answered(target, name)
+
+    def _check_answered(self, target: str, backend: str) -> None:
+        """Raises `Retry` where requests for a backend would find nobody."""
+        name, _, namespace = backend.partition(".")
+        if why := endpoints.unanswered(self._api, namespace, name):
+            raise Retry(f"{target}: {why}", after=0.5)
 
     def _check_service(self, target: str, backend: Backend) -> None:
         namespace, name, port = service_of(backend)
@@ -185,6 +204,19 @@ class Recorded(abc.ABC):
 
     def _confirm(self, route: Route) -> None:
         confirming.wait(route.target, lambda: self._unconfirmed(route))
+
+    def _confirm_left(self, target: str) -> None:
+        """Wait until whoever serves it has it as it is left: only then may end what it led to."""
+
+        def unleft() -> str:
+            live = self._live(target)
+            return "" if live is None else ", ".join(self._unleft(live, target))
+
+        confirming.wait(target, unleft)
+
+    def _unleft(self, live: Object, target: str) -> list[str]:
+        """Why whoever serves it may lead to our versions still."""
+        return self._unserved(live, target)
 
     def _unconfirmed(self, route: Route) -> str:
         """Why the write is not confirmed yet; raises `Refused` where a later one is stored."""

@@ -12,10 +12,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from policies.place import Place
-from service.adapters.kubernetes import labels, manifests, recorders_manifest
+from service.adapters.kubernetes import endpoints, labels, manifests, recorders_manifest
 from service.adapters.kubernetes.answers import Taken
 from service.adapters.kubernetes.api import Api
-from service.adapters.kubernetes.kinds import DEPLOYMENT, ENDPOINT_SLICE, NETWORK_POLICY, PDB, POD, SERVICE
+from service.adapters.kubernetes.kinds import DEPLOYMENT, NETWORK_POLICY, PDB, POD, SERVICE
 from service.adapters.kubernetes.recorders_manifest import COMPONENT, RECORDER
 from service.adapters.kubernetes.routes_manifest import service_of
 from service.adapters.kubernetes.standing import Standing
@@ -40,6 +40,7 @@ class Recorders:
         self._owner = cluster.owner
         self._namespace = place.namespace
         self._image = settings.builder_image
+        self._pulled = settings.builder_pull_secrets
         self._token = settings.secret(installation.TOKEN) or b""
         self._standing = Standing(api, self._namespace, time.time)
 
@@ -67,6 +68,9 @@ class Recorders:
         wanted, there = known["spec"]["replicas"], recorders_manifest.ready(known)
         if there < wanted:
             raise Retry(f"{there} of {wanted} pods of the recorder are ready{self._why(known)}", after=1.0)
+        reached = endpoints.ready(endpoints.slices(self._api, self._namespace, name))
+        if reached < wanted:
+            raise Retry(f"{reached} of {wanted} endpoints of the recorder are ready", after=0.5)
 
     def end(self, target: str, used: Collection[str]) -> None:
         """End the target's recorders but for those that a route leads to. Their pods answer for some seconds
@@ -147,10 +151,11 @@ class Recorders:
         if shut:
             raise Refused(recorders_manifest.told_shut_out(shut, self._namespace))
         pods = recorders_manifest.pods_for(self._ready_behind(order.stable.backend))
+        pulled = recorders_manifest.pull_secrets(self._pods_behind(order.stable.backend), self._pulled)
         bodies = (
             (SERVICE, recorders_manifest.service(name, worn)),
             (PDB, manifests.budget(name, worn)),
-            (DEPLOYMENT, recorders_manifest.deployment(name, worn, order, self._image, pods)),
+            (DEPLOYMENT, recorders_manifest.deployment(name, worn, order, self._image, pods, pulled)),
         )
         for kind, body in bodies:
             try:
@@ -162,10 +167,10 @@ class Recorders:
 
     def _tell(self, known: Object, order: between.Order) -> None:
         """Pod by pod: users may be answered by them. It stays the image that runs already."""
-        (container,) = known["spec"]["template"]["spec"]["containers"]
-        made = recorders_manifest.deployment(
-            known["metadata"]["name"], known["metadata"]["labels"], order, container["image"], 0
-        )
+        pod, worn = known["spec"]["template"]["spec"], known["metadata"]["labels"]
+        name, image = known["metadata"]["name"], pod["containers"][0]["image"]
+        pulled = recorders_manifest.pull_secrets([{"spec": pod}], self._pulled)
+        made = recorders_manifest.deployment(name, worn, order, image, 0, pulled)
         patch = {
             "metadata": {
                 "annotations": made["metadata"]["annotations"],
@@ -183,12 +188,17 @@ class Recorders:
                 labels.check_owner(known, self._owner)
                 self._api.delete(kind, self._namespace, name, uid=known["metadata"]["uid"])
 
+    def _pods_behind(self, backend: str) -> list[Object]:
+        """Those that a version's Service selects."""
+        name, _, namespace = backend.partition(".")
+        known = self._api.get(SERVICE, namespace, name)
+        chosen = (known or {"spec": {}})["spec"].get("selector")
+        return self._api.list(POD, namespace, labels=labels.selector(chosen)) if chosen else []
+
     def _ready_behind(self, backend: str) -> int:
         """How many pods of a version answer."""
         name, _, namespace = backend.partition(".")
-        slices = self._api.list(ENDPOINT_SLICE, namespace, labels=f"kubernetes.io/service-name={name}")
-        points = (point for one in slices for point in one.get("endpoints") or [])
-        return sum((point.get("conditions") or {}).get("ready") is not False for point in points)
+        return endpoints.ready(endpoints.slices(self._api, namespace, name))
 
     def _why(self, deployment: Object) -> str:
         chosen = labels.selector(deployment["spec"]["selector"]["matchLabels"])

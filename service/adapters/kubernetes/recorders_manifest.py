@@ -5,9 +5,10 @@ two at least, drained before they end, and restricted as pod security asks.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from policies.spec.declaration_cluster import PodNeeds
 from service.adapters.kubernetes import job_manifest, manifests
 from service.adapters.kubernetes.labels import SPEC, digest
 from service.ports.traffic import Backend
@@ -103,8 +104,15 @@ def pods_for(ready: int) -> int:
     return max(LEAST, min(ready, MOST))
 
 
-def deployment(name: str, labels: dict[str, str], order: between.Order, image: str, pods: int) -> Object:
-    """The Deployment that runs the order with Segue's own image."""
+def deployment(  # noqa: PLR0917 (what a recorder depends on)
+    name: str,
+    labels: dict[str, str],
+    order: between.Order,
+    image: str,
+    pods: int,
+    pulled: Sequence[str] = (),
+) -> Object:
+    """The Deployment that runs the order with Segue's own image, `pulled` with these Secrets."""
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -115,7 +123,7 @@ def deployment(name: str, labels: dict[str, str], order: between.Order, image: s
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
             "minReadySeconds": 2,
             "revisionHistoryLimit": 0,
-            "template": {"metadata": {"labels": dict(labels)}, "spec": _pod(labels, order, image)},
+            "template": {"metadata": {"labels": dict(labels)}, "spec": _pod(labels, order, image, pulled)},
         },
     }
 
@@ -150,16 +158,27 @@ def told_spoken(service: str, protocol: str) -> str:
     )
 
 
+def pull_secrets(pods: Iterable[Mapping[str, Any]], also: Iterable[str]) -> tuple[str, ...]:
+    """The Secrets that a recorder's image is pulled with: the installation's, and those of stable's pods.
+
+    A pod has been given those of its service account, too. One that is not there does no harm.
+    https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#add-imagepullsecrets-to-a-service-account
+    """
+    theirs = (one["name"] for pod in pods for one in pod["spec"].get("imagePullSecrets") or [])
+    return tuple(dict.fromkeys([*also, *theirs]))
+
+
 def spec_of(order: between.Order) -> str:
     """Tells one order from another, whichever image runs it."""
     return digest({"order": order.text()})
 
 
-def _pod(labels: dict[str, str], order: between.Order, image: str) -> Object:
+def _pod(labels: dict[str, str], order: between.Order, image: str, pulled: Sequence[str]) -> Object:
     return {
+        **job_manifest.placement(PodNeeds(pull_secrets=tuple(pulled))),
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": manifests.GRACE_SECONDS,
+        "terminationGracePeriodSeconds": manifests.GRACE_SECONDS + int(between.MOST_UNFORGOTTEN),
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": manifests.USER,
@@ -190,7 +209,7 @@ def _container(order: between.Order, image: str) -> Object:
         "resources": {"requests": dict(_ASKED), "limits": dict(_MOST)},
         "readinessProbe": _probe(between.READY, every=1, failures=3),
         "livenessProbe": _probe(ALIVE, every=10, failures=6),
-        # Data planes may send to a pod for some seconds after it was told to end.
+        # Data planes may send to a pod for some seconds after it was told to end; for a late one it goes on.
         "lifecycle": {"preStop": {"sleep": {"seconds": manifests.DRAIN_SECONDS}}},
         "securityContext": job_manifest.SECURITY,
         "terminationMessagePolicy": "FallbackToLogsOnError",

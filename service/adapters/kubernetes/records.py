@@ -7,11 +7,13 @@ that handing back restores exactly that. Pure functions over decoded objects.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from policies.recording import Keep, Recording
+from policies import recording
+from policies.recording import Recording
 from service.adapters import routes
+from service.adapters.kubernetes import recorders_manifest
 from service.ports.outcomes import Refused
 from service.ports.traffic import Backend, Route
 
@@ -109,9 +111,10 @@ def of_route(route: Route, owner: str, before: Record | None, recorder: Backend 
 
 
 def route_of(target: str, record: Record) -> Route:
-    """The split as it was asked for."""
+    """The split as it was asked for. A recorder that waits for its requests is no version."""
     asked = (record.recording, record.copied)
-    return Route(target, record.epoch, record.backends, record.sticky, record.attempt, *asked)
+    versions = tuple(one for one in record.backends if not recorders_manifest.is_recorder(one.name))
+    return Route(target, record.epoch, versions, record.sticky, record.attempt, *asked)
 
 
 def written_route(target: str, record: Record) -> Route:
@@ -145,18 +148,23 @@ def _record(stored: Mapping[str, Any]) -> Record:
 
 
 def _shadow(stored: Mapping[str, Any]) -> dict[str, Any]:
-    said = dict(stored["recording"])
-    recording = Recording(**said | {"keep": Keep(said["keep"])})
     name, url = stored["recorder"]
     recorder = Backend(str(name), str(url), 100.0)
-    return {"recording": recording, "copied": str(stored["copied"]), "recorder": recorder}
+    asked = recording.from_json(stored["recording"])
+    return {"recording": asked, "copied": str(stored["copied"]), "recorder": recorder}
 
 
 def _stored(record: Record) -> dict[str, Any]:
     shadow: dict[str, Any] = {}
     if record.recorder is not None and record.recording is not None:
         at = [record.recorder.name, record.recorder.url]
-        shadow = {"shadow": {"recording": asdict(record.recording), "copied": record.copied, "recorder": at}}
+        shadow = {
+            "shadow": {
+                "recording": recording.to_json(record.recording),
+                "copied": record.copied,
+                "recorder": at,
+            }
+        }
     return shadow | {
         "owner": record.owner,
         "epoch": record.epoch,

@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from service.adapters import routes
-from service.adapters.kubernetes import copying, drift, labels, records
-from service.adapters.kubernetes.kinds import DEPLOYMENT, ENDPOINT_SLICE, POD, SERVICE, Kind
+from service.adapters.kubernetes import copying, drift, endpoints, labels, records
+from service.adapters.kubernetes.kinds import DEPLOYMENT, POD, SERVICE, Kind
 from service.adapters.kubernetes.recorded import Object, Recorded
 from service.adapters.kubernetes.records import Record
 from service.adapters.kubernetes.routes_manifest import service_of
@@ -59,6 +59,7 @@ class ServiceSelector(Recorded):
         """Let the Service select what it did when it was found, and remember the order of this write."""
         tombstone = Record(self._cluster.owner, epoch, attempt)
         self._change(target, lambda live: self._without(live, target, tombstone))
+        self._confirm_left(target)
 
     def hand_back(self, target: str) -> None:
         """Leave the Service as it was found, without a word of ours."""
@@ -170,23 +171,12 @@ class ServiceSelector(Recorded):
     def _unserved(self, live: Object, target: str) -> list[str]:  # noqa: ARG002
         """Why the switch is not seen yet: the Service's endpoints must be the wanted pods, some ready."""
         namespace, name = live["metadata"]["namespace"], live["metadata"]["name"]
-        slices = self._api.list(ENDPOINT_SLICE, namespace, labels=f"kubernetes.io/service-name={name}")
-        behind = ready_pods(slices)
+        behind = endpoints.ready_pods(endpoints.slices(self._api, namespace, name))
         wanted = self._api.list(POD, namespace, labels=labels.selector(_selector(live)))
         others = behind - {pod["metadata"]["name"] for pod in wanted}
         if others:
             return [f"Service {name} still leads to {', '.join(sorted(others))}"]
         return [] if behind else [f"Service {name} leads to no pod that is ready"]
-
-
-def ready_pods(slices: list[Object]) -> set[str]:
-    """The names of the pods that get a Service's requests."""
-    return {
-        endpoint["targetRef"]["name"]
-        for one in slices
-        for endpoint in one.get("endpoints") or []
-        if "targetRef" in endpoint and (endpoint.get("conditions") or {}).get("ready")
-    }
 
 
 def _whole(route: Route) -> Backend:

@@ -13,17 +13,22 @@ from service.adapters.kubernetes import adoption, copying, labels, manifests, sc
 from service.adapters.kubernetes.adoption import Found
 from service.adapters.kubernetes.answers import Stale, Taken
 from service.adapters.kubernetes.api import Api
+from service.adapters.kubernetes.forgetting import Forgetting
 from service.adapters.kubernetes.kinds import DEPLOYMENT, HPA, PDB, POD, SERVICE, Kind
 from service.adapters.kubernetes.restarts import RESTARTS, Ledger
 from service.adapters.kubernetes.scaling import Scaling
 from service.adapters.kubernetes.standing import Standing, restarted
 from service.adapters.kubernetes.transport import Object
 from service.ports.connections import Cluster
+from service.ports.metrics import NoData, Sample
 from service.ports.outcomes import Failed, Gone, Refused, Retry, Working
 from service.ports.workloads import Serving, WorkloadOrder
 
 ENDING = "segue.dev/ending"  # annotation of a copy: since when it is out of use, seconds since 1970
-LINGER_SECONDS = 10.0  # longer than any data plane keeps an older route
+LINGER_SECONDS = 10.0  # longer than most data planes keep an older route
+LONGEST_SECONDS = (
+    120.0  # for one that still sends; what asks for longer goes by some other way than our route
+)
 _YOUNG = 2.0  # seconds from a start in which nothing is said of what keeps pods from being ready
 _TAIL = 100  # lines of a log
 
@@ -34,9 +39,16 @@ class KubernetesWorkloads:
     """The versions at one place. `clock` gives seconds since 1970."""
 
     def __init__(
-        self, api: Api, cluster: Cluster, place: Place, clock: Callable[[], float] = time.time
+        self,
+        api: Api,
+        cluster: Cluster,
+        place: Place,
+        clock: Callable[[], float] = time.time,
+        counts: Callable[[], Sample | NoData] | None = None,
     ) -> None:
+        """`counts` are the data plane's own, where they are known."""
         self._api = api
+        self._forgetting = None if counts is None else Forgetting(counts)
         self._owner = cluster.owner
         self._namespace = place.namespace or cluster.namespace
         self._found = Found(api, cluster, place) if place.deployment else None
@@ -195,7 +207,8 @@ class KubernetesWorkloads:
                 self._scaling.settle(autoscaler)
 
     def linger(self, name: str) -> None:
-        """`Retry` until a copy that could be asked has been out of use for a while; since when is noted."""
+        """`Retry` until a copy that could be asked has been out of use for a while, and is asked no more by
+        the data plane's own counts; since when is noted."""
         known = self.made(name) if self._found is not None else None
         if known is None or not known.get("status", {}).get("readyReplicas"):
             return
@@ -205,6 +218,9 @@ class KubernetesWorkloads:
         left = LINGER_SECONDS - (self._clock() - float(since)) if since else LINGER_SECONDS
         if left > 0:
             raise Retry(f"{name} answers until no data plane can know it any more", after=left)
+        why = "" if self._forgetting is None else self._forgetting.why_not(name)
+        if why and left > LINGER_SECONDS - LONGEST_SECONDS:
+            raise Retry(f"{name} answers until it is sent no more requests: {why}", after=1)
 
     def _annotate(self, deployment: Object, annotations: dict[str, str | None]) -> Object:
         """Only onto what was read, else `Stale`."""

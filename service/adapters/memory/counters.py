@@ -11,6 +11,7 @@ from service.ports.outcomes import PortError
 from service.settings import Settings
 
 KEPT = 100  # samples of a series
+PRESENT_SECONDS = 300.0
 
 
 class MemoryCounters:
@@ -44,6 +45,15 @@ class MemoryCounters:
             if any(one.fits(key[0], dict(key[1])) for one in selectors)
         )
         return tuple(Series(*key, tuple(points)) for key, points in fitting)
+
+    def values(self, wanted: Selector, now: float) -> tuple[float, ...]:
+        """The newest samples of these series, of the last five minutes."""
+        newest = (series.points[-1] for series in self.read((wanted,), now))
+        return tuple(value for at, value in newest if now - at < PRESENT_SECONDS)
+
+    def set(self, name: str, value: float, /, **labels: str) -> None:
+        """What a gauge says from now on."""
+        self._counts[name, tuple(sorted(labels.items()))] = [(self._clock(), value)]
 
     def count(self, name: str, more: float, at: float | None = None, /, **labels: str) -> None:
         """Count so many more; a sample at that moment."""

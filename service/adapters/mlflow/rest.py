@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import requests
 
 from service.adapters.steady import steady
+from service.loopback import leads_here
 from service.ports.outcomes import Refused, Retry
 
 API = "/api/2.0/mlflow"
@@ -23,7 +24,6 @@ _LARGEST = 32 << 20  # bytes of one JSON answer
 _PIECE = 1 << 20
 _BESIDE = frozenset({"next_page_token", "root_uri"})  # what stands beside an empty list
 _LONGEST_WAIT = 300.0
-_HERE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class Missing(Refused):
@@ -43,7 +43,7 @@ class Rest:
         self._source = source
         self._session = steady(requests.Session())
         self._session.auth = _NoLogin()  # ours is a header; a .netrc file is none of our business
-        self._session.trust_env = urlsplit(self.url).hostname not in _HERE  # proxies, certificates
+        self._session.trust_env = not leads_here(self.url)  # proxies, certificates
         self._session.headers["Accept-Encoding"] = "identity"
         if login:
             self._session.headers["Authorization"] = _authorization(login, source)

@@ -23,7 +23,7 @@ from service.adapters.oci import bill
 from service.adapters.oci.attaching import Document, attach
 from service.adapters.oci.blobs import MANIFEST, Layout, canonical
 from service.adapters.oci.build import patiently, where
-from service.adapters.oci.build_away import LONGEST, VARIABLE, Order, read_order
+from service.adapters.oci.build_away import LONGEST, VARIABLE, Order, read_order, trust
 from service.adapters.oci.handing import HandedCode
 from service.adapters.oci.layers import inside, safe
 from service.adapters.oci.push import SECONDS, STORE, send_blob
@@ -265,4 +265,5 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
+    trust(os.environ)
     sys.exit(main(sys.argv[1], Path(sys.argv[2]), os.environ))

@@ -15,6 +15,7 @@ import requests
 from service.adapters.oci.challenges import Challenge, Login, basic, challenges, login_of
 from service.adapters.reach import Elsewhere, Own, Reach
 from service.adapters.steady import steady
+from service.loopback import leads_here
 from service.ports.outcomes import Refused, Retry
 
 __all__ = ["Login", "Missing", "Remote", "address", "login_of"]
@@ -22,7 +23,6 @@ __all__ = ["Login", "Missing", "Remote", "address", "login_of"]
 Body = bytes | BinaryIO
 
 _REPOSITORY = re.compile(r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*")
-_HERE = frozenset({"127.0.0.1", "::1", "localhost"})
 _MOST_MOVES = 3
 _LONGEST_WAIT = 300.0
 _LARGEST_TOKEN = 1 << 20
@@ -58,7 +58,7 @@ class Remote:
         self._passes: dict[str, str] = {}  # repository to the header that it accepted
         own = Own()
         self._session, self._elsewhere = _session(own), _session(Elsewhere(own))
-        if urlsplit(self.url).hostname in _HERE:
+        if leads_here(self.url):
             self._session.trust_env = False  # no proxy is between us and this machine
 
     def ask(

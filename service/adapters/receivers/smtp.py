@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 from service.adapters.chat.words import cut, plain
 from service.adapters.reach import Chosen
+from service.loopback import HERE
 from service.ports.outcomes import PortError, Refused, Retry
-from service.settings import HERE
 
 PORTS = {"smtp": 587, "smtps": 465}
 _SECONDS = 20.0  # to connect; between two pieces of an answer

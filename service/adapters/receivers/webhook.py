@@ -20,10 +20,11 @@ from service.adapters.chat.answers import wait
 from service.adapters.reach import Chosen
 from service.adapters.receivers import payload
 from service.adapters.steady import steady
+from service.loopback import leads_here
 from service.machine import installation
 from service.ports.connections import Source
 from service.ports.outcomes import PortError, Refused, Retry
-from service.settings import HERE, Settings
+from service.settings import Settings
 
 _SECONDS = (5, 20)  # to connect; for an answer
 _LATER = frozenset({408, 425, 429})  # statuses that say "not now", beside those from 500 on
@@ -37,7 +38,7 @@ class Webhook:
         self._settings, self._source, self._now = settings, source, now
         self._session = steady(requests.Session(), reach=Chosen())
         self._session.auth = _nobody  # a .netrc file is none of our business
-        self._session.trust_env = urlsplit(source.url).hostname not in HERE  # proxies, certificates
+        self._session.trust_env = not leads_here(source.url)  # proxies, certificates
 
     @classmethod
     def open(cls, settings: Settings, source: Source) -> Self:

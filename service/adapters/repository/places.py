@@ -39,8 +39,12 @@ def _check(folder: Path) -> None:
         raise Retry(f"{folder} cannot be read: {reason.strerror}; let Segue's user read it", 10.0) from reason
     if working_copy:
         raise Refused(f"{folder} is a working copy; connect its repository: {folder / '.git'}")
-    what = "holds no Git repository" if folder.is_dir() else "is gone"
-    raise Retry(f"{folder} {what}; put the repository back, or connect the source at its new place", 10.0)
+    what = "holds no Git repository" if folder.is_dir() else "is not there"
+    raise Retry(
+        f"{folder} {what}; put the repository back, make one with `git init --bare {folder}`,"
+        " or connect the source at its new place",
+        10.0,
+    )
 
 
 def _really(named: Path, found: Path) -> str:

@@ -8,7 +8,7 @@ health has turned its users away from it. A copy goes to `copy.<name>`; nobody w
 from typing import Any
 
 from service.ports.traffic import Backend, Route
-from service.recorder.orders import ALIVE, LEG, MOST_ASKED, Leg
+from service.recorder.orders import ALIVE, LEG, MOST_ASKED, Leg, Replays
 
 # Copies have connections of their own: when the recorder dies, each connection to it can cost the request
 # that is sent into it next, and no user shall pay for one that a copy left behind.
@@ -38,11 +38,21 @@ def split_service(target: str) -> str:
 def legs(routes: list[Route]) -> list[Leg]:
     """What the recorder is told of these routes."""
     return [
-        Leg(route.target, backend.name, backend.url, route.recording)
+        Leg(route.target, backend.name, backend.url, route.recording, _replays(route, backend))
         for route in routes
         if route.recording is not None
         for backend in route.backends
     ]
+
+
+def _replays(route: Route, backend: Backend) -> Replays | None:
+    """Recorded requests are the candidate's affair. A target's epoch is a release's: each asks them once."""
+    recording = route.recording
+    if recording is None or not recording.requests or backend.name != route.copied:
+        return None
+    stable = next(one.name for one in route.backends if one.weight > 0)
+    key = f"{route.target.replace('/', '.')}.{route.epoch}"
+    return Replays(recording.requests, recording.rate, stable, key)
 
 
 def way(backend: Backend, port: int, direct: str, stamp: str, transport: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from policies.recording import Keep, Recording
+from policies import recording
 from service.adapters import routes as order
 from service.adapters.traefik.layout import Layout
 from service.ports.outcomes import Refused
@@ -97,7 +97,7 @@ def _stored(entry: Entry) -> dict[str, Any]:
         "backends": [asdict(backend) for backend in entry.route.backends],
     }
     if entry.route.recording is not None:
-        stored |= {"recording": asdict(entry.route.recording), "copied": entry.route.copied}
+        stored |= {"recording": recording.to_json(entry.route.recording), "copied": entry.route.copied}
     return stored
 
 
@@ -108,6 +108,6 @@ def _entry(target: str, stored: dict[str, Any]) -> Entry:
     backends = tuple(Backend(b["name"], b["url"], float(b["weight"])) for b in stored["backends"])
     route = Route(target, epoch, backends)
     if "recording" in stored:
-        kept = {"keep": Keep(stored["recording"]["keep"])}
-        route = replace(route, recording=Recording(**stored["recording"] | kept), copied=stored["copied"])
+        asked = recording.from_json(stored["recording"])
+        route = replace(route, recording=asked, copied=stored["copied"])
     return Entry(epoch, replace(route, sticky=stored["sticky"], attempt=attempt), attempt)

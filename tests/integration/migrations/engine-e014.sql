@@ -20,5 +20,5 @@ INSERT INTO printed (run, start, until, text, mark, at) VALUES ('build/wine-v1-1
 INSERT INTO account VALUES ('slack:ann', 'ann');
 INSERT INTO source (name, kind, url, owns, people) VALUES ('slack', 'slack', 'https://slack.com/T1', '["*"]', '[["U1", "ann"]]');
 INSERT INTO role_grant VALUES ('token:ci', 'operator', 'wine/*', 'ann', 1700000019);
-INSERT INTO login VALUES ('106e', 'oidc:ann', '["ml"]', 1700000020, 1700043220);
+INSERT INTO login (digest, name, groups, used, until) VALUES ('106e', 'oidc:ann', '["ml"]', 1700000020, 1700043220);
 INSERT INTO source (name, kind, url, owns, subscription) VALUES ('ops', 'webhook', 'https://hooks.example/segue', '["*"]', '{"turns": ["promoted"], "sender": "", "to": []}');

@@ -1,0 +1,154 @@
+"""What the bets on durations expect of a slower version: how many times as many requests in each bucket.
+
+Each alternative gives every bucket a factor rho that does not fall from bucket to bucket, chosen from the
+past alone; `histogram` says why that makes the bets sound. No bet is made here.
+
+Written alternatives: "everything takes s times as long", and "a part of the requests takes s times as long",
+for a longer tail. rho is what stable's past would look like then, divided by what it looked like, made not to
+fall. Between two bounds the log odds of being faster are taken to be a monotone cubic in log time (Fritsch
+and Butland 1984): by a line, requests that lie in the middle of a bucket would seem to cross its bounds too
+soon.
+
+And one is learned, so that a slowness of a shape that nobody thought of is found too: what the candidate's
+own requests until now came to, with `TRUST` requests added that are as stable's. Of all rho that do not fall
+it is the one most likely for them (isotonic regression, Barlow and others 1972); its mean over stable's past
+is 1.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policies.guards.betting import Array
+
+LONGER: Array = np.exp2([0.125, 0.25, 0.5, 1.0])  # how many times as long everything takes
+PARTS: Array = np.repeat([1 / 4, 1 / 16, 1 / 64], 3)  # of the requests ...
+STRETCH: Array = np.tile([1.5, 3.0, 9.0], 3)  # ... take so many times as long
+SHIFTED, PARTLY, LEARNED = 0.6, 0.2, 0.2  # how the mass is dealt
+TRUST = 300.0  # requests of the candidate after which her own durations count as much as stable's
+REACH = 2.0  # a shift by one deviation multiplies the odds of the slowest twentieth by about e^2
+COUNT = len(LONGER) + len(PARTS) + 1
+_PART: Array = np.concatenate([np.ones(len(LONGER)), PARTS])
+_OTHERS: Array = 1 - _PART[:, None]
+_TIMES: Array = np.concatenate([LONGER, STRETCH])
+
+
+def _log_prior() -> Array:
+    """A shift twice as large needs a quarter of the requests, and has a quarter of the mass."""
+    shifts = 1 / np.log2(LONGER) ** 2
+    parts = np.full(len(PARTS), PARTLY / len(PARTS))
+    return np.asarray(np.log(np.concatenate([SHIFTED * shifts / shifts.sum(), parts, [LEARNED]])))
+
+
+LOG_PRIOR: Array = _log_prior()
+
+
+class Before(NamedTuple):
+    """Where each bound would have been, by written alternative, and what the log odds there are made of.
+
+    The lower of two bounds, the way to the next, and four terms: of the log odds at both, of their slopes at
+    both. A place beyond the outer bounds lies on the line through the nearest two. `apart`: how far a bound
+    is from the next, in log time; `first`: the part that the first of two neighbours has in a bound's slope.
+    """
+
+    lower: NDArray[np.intp]
+    way: Array
+    terms: tuple[Array, ...] = ()
+    apart: Array = np.zeros(0)
+    first: Array = np.zeros(0)
+
+
+def before(bounds: Sequence[float]) -> Before:
+    """The same for every scrape of a router."""
+    edges = np.log(np.maximum(np.asarray(bounds, dtype=np.float64), 1e-9))
+    wanted = edges - np.log(_TIMES)[:, None]
+    if len(edges) < 2:
+        return Before(np.zeros(wanted.shape, dtype=np.intp), wanted - edges)
+    apart = np.diff(edges)
+    lower = np.clip(np.searchsorted(edges, wanted, side="right") - 1, 0, len(edges) - 2)
+    way, left = (wanted - edges[lower]) / apart[lower], (edges[lower + 1] - wanted) / apart[lower]
+    bent = np.where(way < 0, 0.0, way * left * apart[lower])
+    upper = np.where(way < 0, way, way * way * (3 - 2 * way))
+    first = (apart[:-1] + 2 * apart[1:]) / (3 * (apart[:-1] + apart[1:]))
+    return Before(lower, way, (1 - upper, upper, bent * left, -bent * way), apart, first)
+
+
+def _between(odds: Array, places: Before) -> Array:
+    """What the log odds of being faster are at these places: a cubic that rises as they do."""
+    lower = places.lower
+    if not places.terms:
+        return np.asarray(odds[..., lower] + 2.0 * places.way)  # of one bound alone nothing else is known
+    slope = np.diff(odds, axis=-1) / places.apart
+    one, other = slope[..., :-1], slope[..., 1:]
+    inner = one * other / np.maximum(places.first * other + (1 - places.first) * one, 1e-300)
+    slopes = np.concatenate([slope[..., :1], inner, slope[..., -1:]], axis=-1)
+    parts = odds[..., lower], odds[..., lower + 1], slopes[..., lower], slopes[..., lower + 1]
+    return np.asarray(sum(term * part for term, part in zip(places.terms, parts, strict=True)))
+
+
+def _rising(ratio: Array, middle: NDArray[np.intp]) -> Array:
+    """Made not to fall, from the middle bucket outwards: what is rare at the ends decides nothing else."""
+    place = np.arange(ratio.shape[-1])
+    above = np.maximum.accumulate(np.where(place >= middle, ratio, 0.0), axis=-1)
+    below = np.minimum.accumulate(np.where(place <= middle, ratio, np.inf)[..., ::-1], axis=-1)[..., ::-1]
+    return np.where(place >= middle, above, below)
+
+
+def _written(chance: Array, places: Before) -> Array:
+    """log rho of the alternatives in which everything, or a part of the requests, takes longer."""
+    faster = np.minimum(np.cumsum(chance, axis=-1)[..., :-1], 1 - 1e-12)
+    odds = np.log(faster / (1 - faster))
+    then = 1 / (1 + np.exp(-_between(odds, places)))
+    ends = np.zeros((*then.shape[:-1], 1))
+    would = np.maximum(np.diff(np.concatenate([ends, then, ends + 1], axis=-1), axis=-1), 1e-15)
+    ratio = _OTHERS + (1 - _OTHERS) * would / chance[..., None, :]
+    ratio = _rising(ratio, (faster < 0.5).sum(axis=-1)[..., None, None])
+    return np.asarray(np.log(ratio) - np.log((chance[..., None, :] * ratio).sum(axis=-1))[..., None])
+
+
+@lru_cache(maxsize=64)
+def _runs(buckets: int) -> NDArray[np.bool_]:
+    """Which runs of buckets there are, from the row's to the column's."""
+    place = np.arange(buckets)
+    return place >= place[:, None]
+
+
+def _isotonic(ratio: Array, weight: Array) -> Array:
+    """The ratios that do not fall and are nearest: each the greatest, over all buckets where a run may begin,
+    of the smallest mean of a run that reaches it."""
+    runs, parts = _runs(ratio.shape[-1]), np.stack([weight * ratio, weight])
+    sums = np.cumsum(parts, axis=-1)
+    held, mass = sums[..., None, :] - (sums - parts)[..., :, None]
+    means = np.where(runs, held / np.where(runs, mass, 1.0), np.inf)
+    smallest = np.minimum.accumulate(means[..., ::-1], axis=-1)[..., ::-1]
+    return np.asarray(np.where(runs, smallest, 0.0).max(axis=-2))
+
+
+def _learned(chance: Array, own: Array) -> Array:
+    """log rho of the alternative that the candidate goes on as she did."""
+    trust = TRUST / (own.sum(axis=-1, keepdims=True) + TRUST)
+    ratio = own / chance * (trust / TRUST) + trust
+    return np.asarray(np.log(np.maximum(_isotonic(ratio, chance), 1e-12)))
+
+
+def log_factors(past: Array, own: Array, places: Before) -> tuple[Array, Array]:
+    """log rho by alternative and bucket, and by alternative what one request tells of a version's luck.
+
+    `past` and `own`: counts per bucket of stable and of the candidate until now.
+    """
+    chance = (past + 1 / past.shape[-1]) / (past.sum(axis=-1, keepdims=True) + 1)
+    logs = np.concatenate([_written(chance, places), _learned(chance, own)[..., None, :]], axis=-2)
+    return logs, _information(chance, logs)
+
+
+def _information(chance: Array, logs: Array) -> Array:
+    """Luck that shifts everything is taken for harm the more, the more a bet is like one on a small shift."""
+    chance = chance[..., None, :]
+    apart = logs - (chance * logs).sum(axis=-1, keepdims=True)
+    weighted = chance * apart
+    square = (weighted * apart).sum(axis=-1)
+    alike = (weighted * apart[..., :1, :]).sum(axis=-1)
+    return np.asarray(alike * alike / np.maximum(square * square[..., :1], 1e-300) / REACH**2)
