@@ -2,7 +2,8 @@
 
 from service import plugins
 from service.ports.archives import Archive
-from service.settings import WEB, Settings
+from service.setting_values import WEB
+from service.settings import Settings
 
 
 def opened(settings: Settings, place: str) -> Archive:

@@ -71,14 +71,7 @@ def create_web(parts: Parts, series: Series, stop: threading.Event | None = None
     app.register_blueprint(web_verdicts.blueprint(parts))
     frame.add(app, parts, series, streams)
 
-    @app.get("/healthz")
-    def healthz() -> Response:
-        return jsonify(status="ok")
-
-    @app.get("/readyz")
-    def readyz() -> Response:
-        parts.store.now()
-        return jsonify(status="ready")
+    _probes(app, parts)
 
     @app.get("/metrics")
     def metrics() -> Response:
@@ -92,6 +85,17 @@ def create_web(parts: Parts, series: Series, stop: threading.Event | None = None
 
     problems.answer(app, _wrong)
     return app
+
+
+def _probes(app: Flask, parts: Parts) -> None:
+    @app.get("/healthz")
+    def healthz() -> Response:
+        return jsonify(status="ok")
+
+    @app.get("/readyz")
+    def readyz() -> Response:
+        parts.store.now()
+        return jsonify(status="ready")
 
 
 def _wrong(status: int, detail: str, headers: Mapping[str, str]) -> Response:

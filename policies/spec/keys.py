@@ -1,9 +1,9 @@
 """The table of all keys of `segue.yaml`: the one source of the parser, the JSON Schema and the reference."""
 
-from policies.spec import keys_cluster, keys_rollout, keys_version
+from policies.spec import keys_cluster, keys_guards, keys_rollout, keys_version
 from policies.spec.kinds import Key, Section
 
-KEYS: tuple[Key, ...] = (*keys_version.ROWS, *keys_cluster.ROWS, *keys_rollout.ROWS)
+KEYS: tuple[Key, ...] = (*keys_version.ROWS, *keys_cluster.ROWS, *keys_rollout.ROWS, *keys_guards.ROWS)
 
 # Writing one of the first set in a model (or environment) drops what it would inherit of the second.
 REPLACES: tuple[tuple[frozenset[str], frozenset[str]], ...] = (

@@ -13,7 +13,8 @@ from service.adapters.steady import steady
 from service.loopback import leads_here
 from service.ports.calendars import Fetched
 from service.ports.outcomes import Refused, Retry
-from service.settings import Settings, SettingsError, check_calendar
+from service.setting_values import SettingsError, check_calendar
+from service.settings import Settings
 
 SECONDS = 20.0  # for a whole answer
 LARGEST = 1 << 20  # bytes

@@ -127,18 +127,12 @@ def connect(
     A repository on this machine must lie below a folder named in SEGUE_GIT_ROOTS, here and for `segue up`.
     """
     source = _source_of(_kind_of(kind, url, organisation=organisation), url, name, owns)
-    if people and source.kind not in CHAT_KINDS:
-        raise click.UsageError(f"--person is for chats; {kind} knows its people itself")
-    source = replace(source, people=tuple(chats.person(text) for text in people))
+    source = replace(source, people=_people(source.kind, people))
     source = replace(source, subscription=_subscription(source.kind, turns, sender, to))
     connecting.check_name(source.name)
-    settings = installation.with_ports(chosen())
-    installation.make_folders(settings.home)
-    installation.check_store(settings)
-    store = Store.open(settings.store_url("engine"))
-    told = _connected(settings, store, source, owns)
-    made = next((one for one in store.sources() if one.name == source.name), source)
-    store.close()
+    with own_store() as store:
+        told = _connected(installation.with_ports(chosen()), store, source, owns)
+        made = next((one for one in store.sources() if one.name == source.name), source)
     if wants_json:
         print_json(
             {"name": made.name, "kind": made.kind, "url": source.url, "owns": list(made.owns), "told": told}
@@ -146,6 +140,12 @@ def connect(
         return
     for line in told:
         console().print(line)
+
+
+def _people(kind: str, told: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    if told and kind not in CHAT_KINDS:
+        raise click.UsageError(f"--person is for chats; {kind} knows its people itself")
+    return tuple(chats.person(text) for text in told)
 
 
 def _subscription(kind: str, turns: tuple[str, ...], sender: str, to: tuple[str, ...]) -> Subscription:

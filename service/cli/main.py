@@ -10,7 +10,7 @@ from service.client import Refusal, Unreachable
 from service.errors import StartError, StoreError
 from service.plugins import UnknownAdapter
 from service.ports.outcomes import PortError
-from service.settings import SettingsError
+from service.setting_values import SettingsError
 
 FORESEEN = (Refusal, Unreachable, StoreError, UnknownAdapter, PortError, SettingsError, StartError)
 # Which module holds a command. Imported when it is typed: what starts everything is slow to import.

@@ -1,12 +1,13 @@
 """`simulate`: a policy tried on simulated traffic, before it is trusted. Needs no server."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from policies.guards import coarse
-from policies.guards.coarse import Usual
+from policies.guards.coarse import Coarse, Usual
 from policies.spec.amounts import DURATION, GROWTH, SHARE
 from policies.spec.declaration import Environment, Model
 from policies.spec.support import BOUNDS
@@ -129,12 +130,16 @@ def command(  # noqa: PLR0917 - click gives each option by its name
         )
         return
     console().print(f"{title}\n{runs} simulated rollouts of each kind (seed {seed})")
-    for guard in left_out:
-        console().print(f"left out: the guard {guard}, whose numbers the router does not count")
-    for found in hidden:
-        console().print(f"careful: {coarse.words(found)}")
-    for line in simulated_shown.lines(forecasts, environment.false_rollbacks):
+    for line in (*_careful(left_out, hidden), *simulated_shown.lines(forecasts, environment.false_rollbacks)):
         console().print(line)
+
+
+def _careful(left_out: list[str], hidden: list[Coarse]) -> Iterator[str]:
+    """What the numbers do not tell."""
+    for guard in left_out:
+        yield f"left out: the guard {guard}, whose numbers the router does not count"
+    for found in hidden:
+        yield f"careful: {coarse.words(found)}"
 
 
 def _chosen(path: Path, model: str | None, place: str | None) -> tuple[str, Environment, list[str]]:

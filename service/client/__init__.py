@@ -13,7 +13,8 @@ from service.client.following import Told
 from service.client.rows import Page, Rows
 from service.machine import installation
 from service.machine.installation import TOKEN, place
-from service.settings import Settings, SettingsError
+from service.setting_values import SettingsError
+from service.settings import Settings
 
 __all__ = [
     "Client",

@@ -77,9 +77,8 @@ def routes(page: Blueprint, store: Store, settings: Settings) -> None:
     named, attempts = cookie(settings), Attempts()
 
     def let_in(secret: str, to: str) -> Response:
-        if before := request.cookies.get(
-            named
-        ):  # nobody has that cookie any more, but who may have copied it
+        # Nobody has the cookie of before any more, but who may have copied it.
+        if before := request.cookies.get(named):
             sessions.end(store, before)
         response = make_response(redirect(to, 303))
         response.set_cookie(named, secret, **kept(settings))
@@ -98,15 +97,7 @@ def routes(page: Blueprint, store: Store, settings: Settings) -> None:
         address = forwarded.client(
             request.remote_addr or "", request.headers.get("X-Forwarded-For", ""), settings.proxies
         )
-        if (wait := attempts.wait(address)) > 0:
-            wrong = f"Too many wrong tokens came from your address. Try again in {wait:.0f} s, or use a link."
-            response = make_response(render_template("login.html", to=to, wrong=wrong), 429)
-            response.headers["Retry-After"] = f"{wait:.0f}"
-            return response
-        attempts.failed(address)
-        log.warning("login by a wrong token", address=address)
-        wrong = "Segue does not know this token, or it may see nothing here."
-        return make_response(render_template("login.html", to=to, wrong=wrong), 401)
+        return _not_in(attempts, address, to)
 
     @page.get("/links/<code>")
     def link(code: str) -> Response:
@@ -129,6 +120,19 @@ def routes(page: Blueprint, store: Store, settings: Settings) -> None:
         # No cookies: those of models that are served on this host are not ours.
         response.headers["Clear-Site-Data"] = '"cache", "storage"'
         return response
+
+
+def _not_in(attempts: Attempts, address: str, to: str) -> Response:
+    """The login once more after a wrong token, or when to try again after many."""
+    if (wait := attempts.wait(address)) > 0:
+        wrong = f"Too many wrong tokens came from your address. Try again in {wait:.0f} s, or use a link."
+        response = make_response(render_template("login.html", to=to, wrong=wrong), 429)
+        response.headers["Retry-After"] = f"{wait:.0f}"
+        return response
+    attempts.failed(address)
+    log.warning("login by a wrong token", address=address)
+    wrong = "Segue does not know this token, or it may see nothing here."
+    return make_response(render_template("login.html", to=to, wrong=wrong), 401)
 
 
 def _asked() -> Response:

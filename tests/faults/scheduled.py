@@ -101,6 +101,11 @@ class Paused:
             self._turns.pause()
         return self._api.get(kind, namespace, name)
 
+    def list(self, kind, namespace, *, labels):
+        """Every Service has an endpoint that answers: what pods do is another story than the writers'."""
+        del kind, namespace, labels
+        return [{"endpoints": [{"addresses": ["192.0.2.1"], "conditions": {"ready": True}}]}]
+
     def replace(self, *arguments):
         self._turns.pause()
         return self._api.replace(*arguments)

@@ -11,7 +11,7 @@ import pytest
 from service.client import Client, Refusal, Unreachable, api, door, following, from_environment, results
 from service.openapi.operations import OPERATIONS
 from service.openapi.shapes import SHAPES
-from service.settings import SettingsError
+from service.setting_values import SettingsError
 from tests.docs.pages import blocks, cells
 from tests.scenarios.conftest import WINE, World
 from tests.serving import Served

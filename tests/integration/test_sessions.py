@@ -57,7 +57,7 @@ def test_a_token_and_a_login_of_one_name_end_apart(store):
     with store.change() as change:
         callers.give(change, "oidc:ann", grant("operator", "*"), "segue")
     by_token = sessions.begin(store, tokens.make(store, "oidc:ann"))
-    by_provider = sessions.begin_for(store, "oidc:ann", ())
+    by_provider = sessions.begin_for(store, "oidc:ann", Identity("ann", (), "id-ann"))
     assert sessions.end_all(store, "token:oidc:ann", "segue") == 1
     assert sessions.visitor(store, by_token) is None
     assert sessions.visitor(store, by_provider) is not None

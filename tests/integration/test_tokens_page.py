@@ -179,7 +179,7 @@ def test_who_came_by_a_token_ends_no_login_of_the_provider_that_has_its_name(wor
     world.people["oidc:una"] = tokens.make(world.store, "oidc:una", grants=[roles.grant("viewer", "*")])
     with world.store.change() as change:
         callers.give(change, "oidc:una", roles.grant("viewer", "*"), "segue")
-    secret = sessions.begin_for(world.store, "oidc:una", ())
+    secret = sessions.begin_for(world.store, "oidc:una", Identity("una", (), "id-una"))
     visitor = Visitor(world, "oidc:una")
     assert visitor.text("/-/tokens").count("1 login") == 1
     assert post(visitor, "/-/logins/end", name="oidc:una").status_code == 403

@@ -8,6 +8,7 @@ from policies.release import Phase
 from policies.roles import grant
 from service.identity import callers, people, sessions, tokens
 from service.obeying.reply import Reply
+from service.ports.identity import Identity
 from service.store.queue import Work
 from service.store.states import COMMAND
 from tests.scenarios.conftest import WINE
@@ -45,16 +46,16 @@ def on_the_page(world, name, session):
 
 def test_who_is_in_the_group_at_the_login_may_approve_on_the_page(world):
     name = world.waiting(TEAM)
-    other = sessions.begin_for(world.store, "oidc:Bob", ["sales"])
+    other = sessions.begin_for(world.store, "oidc:Bob", Identity("Bob", ("sales",), "id-bob"))
     assert "is not among the people named" in on_the_page(world, name, other).text
-    session = sessions.begin_for(world.store, "oidc:Bob", ["ml-team"])
+    session = sessions.begin_for(world.store, "oidc:Bob", Identity("Bob", ("ml-team",), "id-bob"))
     assert on_the_page(world, name, session).ok
     assert world.phase(name) in BEGUN
 
 
 def test_a_comment_counts_by_the_group_of_the_persons_last_login_while_that_is_fresh(world):
     name = world.waiting(TEAM)
-    sessions.begin_for(world.store, "oidc:Bob", ["ml-team"])
+    sessions.begin_for(world.store, "oidc:Bob", Identity("Bob", ("ml-team",), "id-bob"))
     told = world.ask(f"/segue approve {name}")
     assert "have `segue person` say which accounts are yours" in told[-1]
     people.name(world.store, "bob", ("oidc:Bob", "code:bob"))
@@ -62,14 +63,16 @@ def test_a_comment_counts_by_the_group_of_the_persons_last_login_while_that_is_f
     told = world.ask(f"/segue approve {name}")
     assert "log in to the page once more" in told[-1]
     assert world.phase(name) is Phase.APPROVAL
-    sessions.begin_for(world.store, "oidc:Bob", ["ml-team"])
+    sessions.begin_for(world.store, "oidc:Bob", Identity("Bob", ("ml-team",), "id-bob"))
     world.ask(f"/segue approve {name}")
     assert world.phase(name) in BEGUN
 
 
 def test_who_logs_out_stays_known_and_whose_logins_an_admin_ends_does_not(world):
     people.name(world.store, "bob", ("oidc:Bob", "code:bob"))
-    sessions.end(world.store, sessions.begin_for(world.store, "oidc:Bob", ["ml-team"]))
+    sessions.end(
+        world.store, sessions.begin_for(world.store, "oidc:Bob", Identity("Bob", ("ml-team",), "id-bob"))
+    )
     first = world.waiting(TEAM)
     world.ask(f"/segue approve {first}")
     assert world.phase(first) in BEGUN
@@ -83,11 +86,11 @@ def test_a_group_that_was_lost_before_the_turn_came_counts_no_more(world):
     holder = world.waiting(WINE + "approvals: {count: 1}\n")
     world.ask(f"/segue approve {holder}")
     people.name(world.store, "bob", ("oidc:Bob", "code:bob"))
-    sessions.begin_for(world.store, "oidc:Bob", ["ml-team"])
+    sessions.begin_for(world.store, "oidc:Bob", Identity("Bob", ("ml-team",), "id-bob"))
     name = world.waiting(TEAM)
     world.ask(f"/segue approve {name}")
     assert world.phase(name) is Phase.QUEUED
-    sessions.begin_for(world.store, "oidc:Bob", ["sales"])
+    sessions.begin_for(world.store, "oidc:Bob", Identity("Bob", ("sales",), "id-bob"))
     world.ask(f"/segue abort {holder}", who="ann")
     world.settle(5)
     assert world.phase(name) is Phase.APPROVAL

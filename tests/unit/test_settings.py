@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from service.settings import Settings, SettingsError, environ_of, read
+from service.setting_values import SettingsError
+from service.settings import Settings, environ_of, read
 
 OTHER = Settings(
     home=Path("/srv/segue"),
