@@ -91,6 +91,7 @@ def running(
     command = [str(around.controller(module)), *flags]
     files = [word for path in around.definitions(module) for word in ("-f", str(path))]
     kubectl.run("apply", "--server-side", *files)
+    kubectl.run("wait", "--for=condition=Established", "--timeout=60s", *files)
     with (folder / f"{module.program}.log").open("wb") as log:
         process = subprocess.Popen(command, env={**os.environ, **environ}, stdout=log, stderr=log, cwd=folder)
     try:

@@ -12,13 +12,26 @@ from bench.peers import controllers
 from tests.cluster.local.around import Module
 from tests.running import free_port
 
-_KINDS = ("inferenceservices", "servingruntimes", "clusterservingruntimes", "trainedmodels", "inferencegraphs",
-          "clusterstoragecontainers")  # fmt: skip
+_KINDS = (
+    "inferenceservices",
+    "servingruntimes",
+    "clusterservingruntimes",
+    "trainedmodels",
+    "inferencegraphs",
+    "clusterstoragecontainer/clusterstoragecontainers",
+)
+
+
+def _file(kind):
+    folder, slash, name = kind.rpartition("/")
+    return f"{folder}{slash}serving.kserve.io_{name}.yaml"
+
+
 KSERVE = Module(
     "github.com/kserve/kserve",
     "v0.17.0",
     "cmd/manager",
-    tuple(f"config/crd/full/serving.kserve.io_{name}.yaml" for name in _KINDS),
+    tuple(f"config/crd/full/{_file(kind)}" for kind in _KINDS),
     name="kserve-manager",
 )
 _NAMESPACE = "kserve"

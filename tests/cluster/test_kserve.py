@@ -46,8 +46,8 @@ def world(kubectl, kubeconfig, images, tmp_path):
     built = {each: images.program("kserve-app", building.application(each), "app") for each in "123"}
     with (
         plane(kubectl, tmp_path) as shared,
+        kserve.running(kubectl, Path(kubeconfig), tmp_path),  # it has to end what it cares for
         contestants.in_namespace(kubectl, WHERE),
-        kserve.running(kubectl, Path(kubeconfig), tmp_path),
     ):
         kubectl.apply(asking.objects.namespace(WHERE), *asking.login(WHERE))
         for name in (APP, NEXT):
