@@ -24,7 +24,7 @@ class Images:
     """Images of one registry: `home` keeps layers for the next run."""
 
     def __init__(self, home: Path, registry: str) -> None:
-        self._home = home
+        self.home = home
         self.layout = Layout(home)
         self.layout.prepare()
         self.registry = registry
@@ -87,7 +87,7 @@ class Images:
         """Push an image of ours to another registry, too (its URL); the reference there."""
         _, _, named = reference.partition("/")
         repository, _, digest = named.partition("@")
-        return push(self._home, digest, registry, repository)
+        return push(self.home, digest, registry, repository)
 
     def _push(self, repository: str, layers: list[Layer], entry: list[str], env: Mapping[str, str]) -> str:
         config = canonical(
@@ -115,7 +115,11 @@ class Images:
             ],
         }
         digest = self.layout.put(canonical(manifest))
-        return push(self._home, digest, f"http://{self.registry}", repository)
+        return self.pushed(digest, repository)
+
+    def pushed(self, digest: str, repository: str) -> str:
+        """Push what was made; its reference."""
+        return push(self.home, digest, f"http://{self.registry}", repository)
 
 
 def _add(writer: LayerWriter, name: str, content: Path | bytes) -> None:
