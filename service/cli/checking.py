@@ -17,7 +17,8 @@ from policies.guards.coarse import Usual
 from policies.spec.amounts import DURATION
 from policies.spec.declaration import Mode, Model
 from policies.spec.schema import schema
-from service import calendar_files, clusters, mistakes_shown, segue_yaml
+from service import clusters, mistakes_shown, segue_yaml
+from service.calendars import files as calendar_files
 from service.cli import blind
 from service.cli.amounts import Amount
 from service.cli.context import EXIT_FAILED, as_json, chosen, console, print_json

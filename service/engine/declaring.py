@@ -8,9 +8,10 @@ from policies.effects import ReportCommit
 from policies.spec.declaration import FromImage, Model, VersionSource
 from policies.spec.mistakes import Mistake
 from policies.spec.support import EMBEDDED
-from service import calendar_files, commits, mistakes_shown, places, segue_yaml
+from service import commits, mistakes_shown, places, segue_yaml
 from service.bootstrap import Parts
-from service.calendar_files import File
+from service.calendars import files as calendar_files
+from service.calendars.files import File
 from service.engine import holding, ownership
 from service.engine.deciding import Deciding, decide
 from service.ports.connections import Cluster, Source

@@ -12,9 +12,9 @@ from policies import calendars
 from policies.budgets import Known
 from policies.events import HoldsChanged, Tick
 from policies.spec.declaration import Budget, Environment, Model
-from service import calendars as reading
-from service.calendar_files import File
-from service.calendars import Unreadable
+from service.calendars import reading
+from service.calendars.files import File
+from service.calendars.reading import Unreadable
 from service.engine.deciding import EVERY, Deciding
 from service.store import budgets
 from service.store import calendars as stored

@@ -6,9 +6,9 @@ from functools import partial
 import structlog
 
 from policies.calendars import fetched_name
-from service import calendars as reading
 from service.bootstrap import Parts
-from service.calendars import Unreadable
+from service.calendars import reading
+from service.calendars.reading import Unreadable
 from service.engine import holding
 from service.engine.deciding import decide
 from service.ports.outcomes import PortError

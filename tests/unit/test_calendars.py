@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from policies.calendars import MOST_SPANS
-from service import calendars
-from service.calendars import Unreadable
+from service.calendars import reading
+from service.calendars.reading import Unreadable
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 1, tzinfo=BERLIN).timestamp()
@@ -26,12 +26,12 @@ def file(*events, head=()):
 
 
 def spans(*events, zone="Europe/Berlin", head=(), now=NOW):
-    return [(one.begins, one.ends, one.name) for one in calendars.read(file(*events, head=head), zone, now)]
+    return [(one.begins, one.ends, one.name) for one in reading.read(file(*events, head=head), zone, now)]
 
 
 def mistakes(*events, zone=""):
     with pytest.raises(Unreadable) as wrong:
-        calendars.read(file(*events), zone, NOW)
+        reading.read(file(*events), zone, NOW)
     return wrong.value.lines
 
 
@@ -167,7 +167,7 @@ def test_all_mistakes_are_told_at_once():
 )
 def test_what_is_no_calendar(data, said):
     with pytest.raises(Unreadable) as wrong:
-        calendars.read(data, "", NOW)
+        reading.read(data, "", NOW)
     assert said in str(wrong.value)
 
 

@@ -9,9 +9,9 @@ from policies.calendars import Named, Span
 from policies.spec.declaration import Environment, Model
 from policies.spec.mistakes import Mistake, mistake
 from policies.spec.node import Place
-from service import calendars as reading
 from service import segue_yaml
-from service.calendars import Unreadable
+from service.calendars import reading
+from service.calendars.reading import Unreadable
 
 Read = Callable[[str], bytes | None]  # a file's content by its path; None: there is none
 

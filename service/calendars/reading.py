@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 from policies import calendars, windows
 from policies.calendars import Event, Span, TooMuch
 from policies.spec.node import cut
-from service import calendar_event
-from service.calendar_event import Single, Wrong
+from service.calendars import event
+from service.calendars.event import Single, Wrong
 
 LARGEST = 1 << 20  # bytes
 MOST_EVENTS = 1_000
@@ -56,7 +56,7 @@ def _events(data: bytes, zone: str) -> tuple[Event, ...]:
     found: list[Single] = []
     for part in parts:
         try:
-            found.append(calendar_event.read(part.text, clock))
+            found.append(event.read(part.text, clock))
         except Wrong as error:
             mistakes.append(f"line {part.line}: the event {error}")
     if mistakes:
