@@ -12,13 +12,14 @@ from dataclasses import asdict
 from typing import Any
 
 from policies import ramp
-from policies.guards import heartbeat, rate, share, slo, threshold
+from policies.guards import heartbeat, histogram, rate, share, slo, threshold
 from policies.guards.increment import Arm, Increment
 from policies.guards.judge import Judge
 from policies.guards.noise import PROVISIONAL
 from policies.guards.plan import History
 from policies.guards.state import to_json
 from policies.spec.declaration import Environment, Guard, GuardKind
+from policies.spec.support import BOUNDS
 
 MICROSECONDS = 100.0
 BYTES = 4096
@@ -48,6 +49,20 @@ def fed_slo(state: slo.SloState, at: float) -> slo.SloState:
 def fed_share(state: share.ShareState, at: float) -> share.ShareState:
     return share.update(
         state, requests=10.0, stable_requests=90.0, weight=10.0, tolerance=0.05, at=at, seconds=1.0
+    )
+
+
+def fed_histogram(state: histogram.HistogramState, at: float) -> histogram.HistogramState:
+    mine, theirs = (tuple(float((at + place) % most) for place in range(len(BOUNDS) + 1)) for most in (3, 19))
+    return histogram.update(
+        state,
+        Arm(sum(mine), 0.0, mine),
+        Arm(sum(theirs), 0.0, theirs),
+        bounds=BOUNDS,
+        at=at,
+        seconds=1.0,
+        worse_by=0.0,
+        noise=PROVISIONAL,
     )
 
 
@@ -99,6 +114,7 @@ def main() -> int:
     """Print the table; fail if a guard's state is too large. Times depend on what else the machine does."""
     cases: list[tuple[str, Callable[[Any, float], Any], Any]] = [
         ("rate", fed_rate, rate.start()),
+        ("histogram", fed_histogram, histogram.start()),
         ("slo", fed_slo, slo.start()),
         ("share", fed_share, share.start(10.0)),
         ("heartbeat", fed_heart, heartbeat.start(0.0)),
