@@ -217,7 +217,7 @@ def test_a_candidate_whose_pod_is_killed_again_and_again_is_taken_back_because_i
         time.sleep(0.3)
     ended = expect(control, name, "rolled back", proven=True)
     # Killed before it was ready again it gives no answer; killed afterwards it has restarted.
-    words = r"alive: (it ended and came back \d+ times|no answer from it for \d+ s); .* are allowed"
+    words = r"alive: (it ended and came back \d+ times|no answer from it for \d+ s( \(.+\))?); .* are allowed"
     assert re.search(words, ended["reason"]), ended["reason"]
     after = load.now()
     eventually(lambda: load.now() > after + SETTLED + 2, "time stands still")
