@@ -19,7 +19,10 @@ from pathlib import Path
 import structlog
 
 from policies.roles import OWNER
+from service import keys
+from service.arrivals import organisations
 from service.bootstrap import Parts, Site
+from service.engine import trusting
 from service.identity import tokens
 from service.identity.callers import Caller
 from service.intake import Door, create_intake
@@ -42,9 +45,11 @@ SOURCES = {
     "git": beside.GIT,
     "registry": beside.REGISTRY,
     "forge": beside.FORGE,
+    "organisation": beside.ACME,
     "chat": beside.CHAT,
     "receiver": beside.RECEIVER,
 }  # by adapter
+NAMED = ("git", "registry", "forge")  # those that name what starts releases
 # Work in somebody's hand is not due, and a release may still come of it.
 TAKEN_IN = ("delivery", "event", "command")
 ANN = Caller("ann", OWNER, ("token:ann",))  # who gives all commands
@@ -95,8 +100,11 @@ class Harness:
         folder.mkdir(parents=True, exist_ok=True)
         self.dice, self.clock, self.mutate = random.Random(seed), SharedClock(), mutate
         self.wide = wide
-        more = beside.IMAGES if wide else {}
+        more = beside.SETTINGS if wide else {}
         self.settings = Settings(home=folder, database=database, sweep_seconds=30.0, **more)
+        if wide:
+            (folder / "secrets").mkdir()
+            (folder / "secrets" / trusting.KEY).write_bytes(keys.new())
         self.address = folder / "world"
         self.log = folder / "bodies.log"
         self.children = {}  # pid: slot
@@ -131,8 +139,15 @@ class Harness:
     def _reach(self, parts, far):
         """Sources and the cluster, each by its name out there."""
         hosts = {source.name: far(name) for name, source in SOURCES.items()}
-        there = far("deployment")
-        parts.open_source, parts._opened, parts._sites = (lambda source: hosts[source.name]), {}, {}
+        there, joined = far("deployment"), far("joined")
+        parts.open_source, parts._opened, parts._sites = (
+            (lambda source: joined if source.member else hosts[source.name]),
+            {},
+            {},
+        )
+        signatures, archive, lineage = far("signatures"), far("archive"), far("lineage")
+        parts.open_signatures, parts.open_archive = (lambda _: signatures), (lambda _: archive)
+        parts.open_lineage = lambda: lineage
         parts.open_site = lambda _cluster, _place: Site(
             there, parts.jobs, parts.router, parts.metrics, _asked, there
         )
@@ -144,6 +159,7 @@ class Harness:
                 change.save_source(source)
             if self.wide:
                 change.save_cluster(beside.CLUSTER)
+                organisations.connect(change, beside.ACME, Far(self.address, "organisation").repositories())
         tokens.take(self.parts.store, ANN.name, "ann")
         self.people.begin()
         self.by_hand(self.settled)
@@ -220,7 +236,7 @@ class Harness:
 
     def _intake(self):
         inbox = Inbox(self.parts.inbox._engine)
-        doors = {"git": Door("bare", (SECRET,)), "forge": Door("gitea", (beside.SECRET,))}
+        doors = {"git": Door("bare", (SECRET,)), "forge": Door("github", (beside.SECRET,))}
         app = create_intake(
             self.settings, inbox, doors.get, {"Bearer ann": ANN}.get, self.clock
         ).test_client()
@@ -346,12 +362,7 @@ class Harness:
             with self.parts.store.read() as read:
                 opened, due = read.releases(final=False), read.due()
                 in_hand = [one for kind in TAKEN_IN for one in read.unfinished(kind)]
-                cursors = [
-                    cursor
-                    for source in SOURCES.values()
-                    for cursor in read.cursors(source.name)
-                    if source not in {beside.CHAT, beside.RECEIVER}
-                ]
+                cursors = [cursor for name in NAMED for cursor in read.cursors(SOURCES[name].name)]
         except Exception:  # noqa: BLE001  the database was killed: not settled
             return False
         seen = {(one.source, one.reference): one.value for one in cursors if one.value is not None}

@@ -6,14 +6,17 @@ Each check returns sentences; none means that it holds. They know nothing of how
 from collections import Counter, defaultdict
 from itertools import pairwise
 
-from policies import messages
+from policies import deployment, messages
 from policies.notices import FINAL, of_phase
 from policies.release import Phase
 from policies.version import VersionPhase
-from service.engine import telling
+from service import keys
+from service.engine import checkpoints, telling, trusting
 from service.performing.images import job_name
 from service.store.states import number_of, release_of, target_of, version_of
-from tests.faults.beside import FOUND
+from tests.faults.beside import ALIASED, APPROVER, FOUND
+
+ENDS = ("COMPLETE", "ABORT", "FAIL")  # of a run
 
 
 def broken(harness, seen, settled):
@@ -28,6 +31,7 @@ def broken(harness, seen, settled):
         *older(harness, seen),
         *recorded(harness),
         *counted(harness, seen),
+        *elsewhere(harness, seen),
     ]
 
 
@@ -194,6 +198,37 @@ def counted(harness, seen):
         if total > seen.served.get(release.backend, 0.0) + 1e-6:
             wrong.append(f"{release.name}: {total} requests counted, {seen.served.get(release.backend)} made")
     return wrong
+
+
+def elsewhere(harness, seen):
+    """What a wide world was told beside traffic: of approved releases, deployments, runs, and checkpoints."""
+    if not harness.wide:
+        return []
+    wrong, releases = [], _releases(harness)
+    for release in (r for r in releases if r.model == ALIASED):
+        if release.phase is Phase.PROMOTED and [one.actor for one in release.approvals] != [APPROVER]:
+            wrong.append(f"{release.name} was promoted, and {APPROVER} did not approve it")
+        told = seen.deployed.get(telling.key(release))
+        if told not in {None, deployment.state(release), deployment.INACTIVE}:
+            wrong.append(f"the host lists {release.name} as {told}, and it is {release.phase.value}")
+        if told is None and release.phase is Phase.PROMOTED:
+            wrong.append(f"the host does not list {release.name}, which was promoted")
+    runs = defaultdict(list)
+    for event in seen.runs:
+        runs[event["run"]["facets"]["segue_release"]["release"]].append(event["eventType"])
+    for release in (r for r in releases if r.name in runs):
+        told = Counter(runs[release.name])
+        if told["START"] > 1 or sum(told[kind] for kind in ENDS) > 1:
+            wrong.append(
+                f"{release.name} began or ended twice for the server of lineage: {runs[release.name]}"
+            )
+    public = keys.trusted(keys.public(harness.settings.secret(trusting.KEY)))
+    with harness.parts.store.read() as read:
+        heads = [checkpoints.read(content, public) for content in seen.kept.values()]
+        wrong += [
+            f"the checkpoint of entry {h.size} is of no entry" for h in heads if not read.record_holds(h)
+        ]
+    return wrong if heads and runs else [*wrong, "no checkpoint was kept, or no run told of"]
 
 
 def _releases(harness):

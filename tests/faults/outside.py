@@ -20,15 +20,18 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Client, Listener
 
 from handlers import signing
+from service.adapters.memory.archive import MemoryArchive
 from service.adapters.memory.builder import MemoryBuilder
 from service.adapters.memory.chat import MemoryChat
 from service.adapters.memory.deployment import MemoryDeployment
 from service.adapters.memory.git import MAIN, MemoryGit
 from service.adapters.memory.jobs import MemoryJobs
+from service.adapters.memory.lineage import MemoryLineage
 from service.adapters.memory.metrics import MemoryMetrics
 from service.adapters.memory.receiver import MemoryReceiver
 from service.adapters.memory.registry import MemoryRegistry
 from service.adapters.memory.router import MemoryRouter
+from service.adapters.memory.signatures import MemorySignatures
 from service.adapters.memory.workloads import MemoryWorkloads
 from service.ports.builds import Image
 from service.ports.outcomes import PortError, Refused, Retry
@@ -55,9 +58,10 @@ TURN = 0.005  # seconds of the machine's clock, as the next
 LONGEST_STEP = 2.0
 NAP, LONGEST_NAP = 0.005, 0.1  # the same, of who found nothing to do
 KINDS = ("intake", "urgent", "patient", "reconciler", "observer")  # of bodies
-INSIDE = frozenset(
-    {"git", "forge", "builder", "jobs", "workloads", "deployment", "router", "registry", "chat", "receiver"}
-)
+INSIDE = frozenset({
+    "git", "forge", "organisation", "joined", "builder", "signatures", "jobs", "workloads", "deployment",
+    "router", "registry", "chat", "receiver", "archive", "lineage",
+})  # fmt: skip
 SENT_AGAIN = 4.0  # seconds after which a sender that heard nothing sends once more
 
 
@@ -156,6 +160,9 @@ class Seen:
     answers: dict[str, int] = field(default_factory=dict)  # by key: how many stand at the host
     turns: dict[str, list[str]] = field(default_factory=dict)  # of the receiver, by release: what it was told
     messages: dict[str, list[str]] = field(default_factory=dict)  # of the chat, by key: what each says
+    deployed: dict[str, str] = field(default_factory=dict)  # by key: what the host's list says
+    kept: dict[str, bytes] = field(default_factory=dict)  # checkpoints, by name
+    runs: list[dict] = field(default_factory=list)  # what the server of lineage was told
     pushes: list[tuple[str, str]] = field(default_factory=list)  # commit and model, in order
     tips: dict[str, bytes] = field(default_factory=dict)  # by model: what its newest serve.py says
     contents: dict[tuple[str, str], bytes] = field(default_factory=dict)  # by commit and model
@@ -179,7 +186,9 @@ class World:
         self.jobs.results[""] = {"quality": 0.9}
         self.workloads, self.router = MemoryWorkloads(), MemoryRouter()
         self.registry, self.forge, self.chat = MemoryRegistry(), MemoryGit(), MemoryChat()
-        self.receiver = MemoryReceiver()
+        self.receiver, self.organisation = MemoryReceiver(), beside.Renaming()
+        self.joined, self.signatures = self.organisation.host, MemorySignatures()
+        self.archive, self.lineage = MemoryArchive(), MemoryLineage()
         self.deployment = MemoryDeployment(beside.FOUND, beside.FOUND_IMAGE)
         self.counters = MemoryMetrics(clock)
         self.people = People(self, models, wide)
@@ -265,6 +274,8 @@ class World:
         seen = self.seen
         seen.running = tuple(name for name in self._running() if name != beside.FOUND)
         seen.aliases = self.registry.aliases()
+        seen.deployed = {one.key: one.state.value for one in self.forge.deployments}
+        seen.kept, seen.runs = dict(self.archive.files), list(self.lineage.events)
         seen.answers = Counter(key for _, key in self.forge.comments)
         seen.messages = self._messages()
         for notice in self.receiver.told:
@@ -283,6 +294,7 @@ class World:
     def names(self):
         """What sources name now, by source and reference."""
         refs = {("git", ref): commit for ref, commit in self.git._refs.items()}
+        refs |= {("forge", ref): commit for ref, commit in self.forge._refs.items()}
         aliases = self.registry._aliases.items()
         return refs | {("mlflow", f"{model}@{alias}"): version for (model, alias), version in aliases}
 
@@ -398,11 +410,12 @@ class People:
         for name in (*self.models, beside.TAKEN):
             seen.contents[commit, name] = self.world.git.file(commit, f"{name}/serve.py")
 
-    def say(self, verb, subject):
+    def say(self, verb, subject, digest=None):
         """A command through the API; its id."""
         self.numbers += 1
         sent = Sent(f"said-{self.numbers}", "/api/v1/commands", b"")
-        sent.body = json.dumps({"verb": verb, "subject": subject}).encode()
+        told = {"verb": verb, "subject": subject} | ({"digest": digest} if digest else {})
+        sent.body = json.dumps(told).encode()
         self._send(sent)
         self.world.seen.commands.add(sent.name)
         return sent.name
@@ -430,8 +443,10 @@ class People:
     def turn(self):
         """Whatever somebody feels like at this moment."""
         dice, now = self.world.dice, self.world.clock()
-        if self.busy and self.others is not None:
-            self.others.turn()
+        if self.others is not None:
+            self.others.approve()  # also at the end: what waits for people ends by them
+            if self.busy:
+                self.others.turn()
         if not self.busy or (now < self._next and self._next - now < 60):
             return
         self._next = now + dice.uniform(0.0, 8.0)

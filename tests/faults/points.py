@@ -19,7 +19,7 @@ import structlog
 
 from policies import effects
 from service import reconciler, work
-from service.arrivals import receiving
+from service.arrivals import receiving, redelivering
 from service.observing import judging
 from service.performing import dispatch
 from service.store import adding, inbox, queue, series, store
@@ -28,22 +28,16 @@ from service.store.change import Change
 BEFORE, AFTER = 0, 1
 WHEN = ("before", "after")
 KINDS = (
-    "delivery", "event", "look", "evidence", "command", "Wake", "Build", "CheckImage", "RunEvaluation",
-    "StartWorkload", "CheckPreview", "SetTraffic", "StopWorkload", "ReportCommit", "Adopt", "HandBack", "Settle",
-    "WriteComment", "TellChat", "Notify", "MoveAlias", "TagVersion", "drift", "housekeeping",
+    "delivery", "event", "look", "declare", "join", "redeliver", "evidence", "command", "Wake", "Build",
+    "CheckImage", "RunEvaluation", "CheckAuthority", "StartWorkload", "CheckPreview", "SetTraffic", "StopWorkload",
+    "ReportCommit", "ReportDeployment", "Adopt", "HandBack", "Settle", "WriteComment", "TellChat", "Notify",
+    "MoveAlias", "TagVersion", "KeepCheckpoint", "SendLineage", "drift", "housekeeping",
 )  # fmt: skip
-# Work that comes with a new connection, or where a host is asked to send again what it could not deliver: nobody
-# dies in it here.
-# `Follow` only looks at what others shift: there are no others here. Nobody need approve here: `CheckAuthority`.
-# Who keeps checkpoints has a key, and would sign images, too: there is no registry here for `KeepCheckpoint`.
-# `SendLineage` follows the record by a cursor, where a server is named that takes it: none is here.
-# No model here has an error budget, and nobody a calendar: `budget`, `calendar`.
-# Only some hosts list deployments, which none here does: `ReportDeployment`. It is told as `ReportCommit` is.
-LEFT_OUT = (
-    "declare", "join", "redeliver", "Follow", "CheckAuthority", "KeepCheckpoint", "SendLineage",
-    "ReportDeployment", "budget", "calendar",
-)  # fmt: skip
+# `Follow` only looks at what others shift: there are no others here. No model here has an error budget, and nobody
+# a calendar: `budget`, `calendar`.
+LEFT_OUT = ("Follow", "budget", "calendar")
 HOUSEKEEPING = 20.0  # seconds of the shared clock between two, in place of an hour
+LOST = 40.0  # the same between two searches for lost deliveries, in place of five minutes
 EFFECTS = tuple(kind for kind in KINDS if hasattr(effects, kind))
 CALLS = (
     "git.refs", "git.tree", "git.file", "git.changed", "git.report", "git.default_branch", "git.author",
@@ -52,7 +46,10 @@ CALLS = (
     "people.delivery", "people.acknowledged", "router.drift", "router.remove", "deployment.found",
     "deployment.start", "deployment.state", "deployment.stop", "deployment.restore", "deployment.clear",
     "registry.aliases", "registry.version", "registry.set_alias", "registry.set_tags", "registry.describe",
-    "forge.refs", "forge.may", "forge.comment", "chat.room", "chat.put", "receiver.tell",
+    "forge.refs", "forge.may", "forge.comment", "forge.deploy", "forge.redeliver", "chat.room", "chat.put",
+    "receiver.tell", "organisation.repositories", "organisation.repository", "organisation.declares",
+    "organisation.redeliver", "joined.refs", "joined.default_branch", "signatures.found", "signatures.add",
+    "archive.put", "lineage.send",
 )  # fmt: skip
 # Between the two ends of a transaction: everything else waits for whoever stands still there.
 INSIDE = (
@@ -158,7 +155,7 @@ class Points:
         for name in ("claim", "renew", "finish", "again"):
             setattr(queue, name, self.around(f"queue.{name}", getattr(queue, name)))
         adding.add = self.around("queue.add", adding.add)
-        reconciler.EVERY_SECONDS = HOUSEKEEPING
+        reconciler.EVERY_SECONDS, redelivering.EVERY_SECONDS = HOUSEKEEPING, LOST
         receiving.take = self.around("reconciler.take", receiving.take)
         rounds = reconciler.Reconciler
         rounds.sweep = self.around("reconciler.sweep", rounds.sweep)
