@@ -58,6 +58,7 @@ TURN = 0.005  # seconds of the machine's clock, as the next
 LONGEST_STEP = 2.0
 NAP, LONGEST_NAP = 0.005, 0.1  # the same, of who found nothing to do
 KINDS = ("intake", "urgent", "patient", "reconciler", "observer")  # of bodies
+WORKING = ("urgent", "patient")
 INSIDE = frozenset({
     "git", "forge", "organisation", "joined", "builder", "signatures", "jobs", "workloads", "deployment",
     "router", "registry", "chat", "receiver", "archive", "lineage",
@@ -73,7 +74,7 @@ class SharedClock:
     """
 
     def __init__(self, now=1_700_000_000.0):
-        self._memory = mmap.mmap(-1, 24 + 8 * len(KINDS))
+        self._memory = mmap.mmap(-1, 24 + 16 * len(KINDS))
         self._memory[:24] = struct.pack("ddq", now, 0.0, 0)
         self._seen, self._moved = (), time.monotonic()
 
@@ -89,14 +90,18 @@ class SharedClock:
         self._memory[8:16] = struct.pack("d", step)
 
     def beat(self, kind, *, did=False):
-        """A body of that kind has got on, and did something that others may have waited for."""
+        """A body of that kind has got on, and did something that others may have waited for, or found nothing."""
         self._count(24 + 8 * KINDS.index(kind))
-        if did:
-            self._count(16)
+        self._count(16 if did else 24 + 8 * len(KINDS) + 8 * KINDS.index(kind))
 
     def beats(self):
         """How often bodies have got on, by `KINDS`."""
-        return struct.unpack(f"{len(KINDS)}q", self._memory[24:])
+        return struct.unpack(f"{len(KINDS)}q", self._memory[24 : 24 + 8 * len(KINDS)])
+
+    def rests(self):
+        """How often those who work have found nothing to do."""
+        found = struct.unpack(f"{len(KINDS)}q", self._memory[24 + 8 * len(KINDS) :])
+        return [found[KINDS.index(kind)] for kind in WORKING]
 
     def _count(self, at):
         count = struct.unpack("q", self._memory[at : at + 8])[0]
@@ -353,6 +358,7 @@ class People:
         self.waiting, self.told, self.numbers = [], [], 0
         self.busy = False
         self._next = world.clock()
+        self._rested = []  # how often bodies had when something was begun last
 
     def begin(self):
         """The first commit: all models."""
@@ -429,7 +435,10 @@ class People:
         self._send(Sent(name, path, body))
 
     def fill(self):
-        """Give everybody something to do."""
+        """Give everybody something to do, if they have not enough."""
+        if self._behind():
+            return
+        self._rested = self.world.clock.rests()
         self.push()
         self.say("abort", "rel-9999")
         if self.others is not None:
@@ -445,11 +454,13 @@ class People:
         dice, now = self.world.dice, self.world.clock()
         if self.others is not None:
             self.others.approve()  # also at the end: what waits for people ends by them
-            if self.busy:
-                self.others.turn()
-        if not self.busy or (now < self._next and self._next - now < 60):
+        if not self.busy or self._behind():
             return
-        self._next = now + dice.uniform(0.0, 8.0)
+        if self.others is not None:
+            self.others.turn()
+        if now < self._next and self._next - now < 60:
+            return
+        self._next, self._rested = now + dice.uniform(0.0, 8.0), self.world.clock.rests()
         roll = dice.random()
         if roll < 0.7:
             self.push(bad=dice.random() < 0.2, told=dice.random() < 0.7)
@@ -459,6 +470,11 @@ class People:
             self.say(verb, f"{dice.choice(self.models)}/production" if verb == "rollback" else release)
         elif self.told:
             self.waiting.append(dice.choice(self.told))  # an old one, once more
+
+    def _behind(self):
+        """Whether those who work have had no rest since: what comes faster than a busy machine does it would
+        pile up without end."""
+        return any(a == b for a, b in zip(self._rested, self.world.clock.rests(), strict=False))
 
     def delivery(self):
         """The next request for intake, signed; None while there is none."""
