@@ -6,6 +6,8 @@ Each check returns sentences; none means that it holds. They know nothing of how
 from collections import Counter, defaultdict
 from itertools import pairwise
 
+from sqlalchemy import select
+
 from policies import deployment, messages
 from policies.notices import FINAL, of_phase
 from policies.release import Phase
@@ -13,9 +15,12 @@ from policies.version import VersionPhase
 from service import keys
 from service.engine import checkpoints, telling, trusting
 from service.performing.images import job_name
+from service.store.queue import work_of
 from service.store.states import number_of, release_of, target_of, version_of
+from service.store.tables import work
 from tests.faults.beside import ALIASED, APPROVER, FOUND
 
+PART = 1000  # rows that are read at once
 ENDS = ("COMPLETE", "ABORT", "FAIL")  # of a run
 
 
@@ -178,7 +183,7 @@ def recorded(harness):
     store, wrong = harness.parts.store, []
     if store.verify() is not None:
         wrong.append(f"the record is not as it was written: {store.verify()}")
-    began = Counter(e.subject for e in store.record_of(limit=1_000_000) if e.action == "began")
+    began = Counter(e.subject for e in _record(store) if e.action == "began")
     wrong += [f"{name} began {count} times" for name, count in began.items() if count > 1]
     for row in store.versions():
         state = version_of(row)
@@ -236,10 +241,23 @@ def _releases(harness):
 
 
 def _all_work(store):
+    """A part of it at a time: PostgreSQL ends a statement whose rows are not taken within seconds."""
+    found, last = [], 0
     with store.read() as read:
-        from service.store import queued  # noqa: PLC0415
+        while rows := read.connection.execute(
+            select(work).where(work.c.id > last).order_by(work.c.id).limit(PART)
+        ).all():
+            found += [work_of(row) for row in rows]
+            last = found[-1].id
+    return found
 
-        return queued.listed(read.connection)
+
+def _record(store):
+    """All of it, a part at a time."""
+    found = []
+    while entries := store.record_of(after=found[-1].id if found else 0, limit=PART):
+        found += entries
+    return found
 
 
 def _by_epoch(writes):

@@ -19,7 +19,7 @@ PACE = 0.4  # seconds of Segue's clock in each of its steps, of which a machine 
 DENSE, SPARSE = 2.0, 0.75  # random kills in a step, on average
 # All of these are seconds of Segue's clock.
 COMING = 60.0  # in which somebody comes to a point
-AGAIN = 300.0  # the same for those that nobody came to the first time
+AGAIN = 600.0  # the same for those that nobody came to the first time
 LONGEST_STOP = 45.0  # longer than a lease
 SETTLING = 1800.0  # in which everything ends once nobody disturbs it
 RARE = ("store.retry", "store.free", "git.default_branch")  # come to where something else went wrong
