@@ -1,4 +1,4 @@
-"""OpenID Connect: the code flow with PKCE (Core 1.0, RFC 7636, RFC 9207), logout there and back-channel logout,
+"""OpenID Connect: the code flow with PKCE (Core 1.0, RFC 7636, RFC 9207), logout there and by back-channel,
 and nothing else of it.
 
 The one home of PyJWT. What a provider may decide is its endpoints and its keys, never how its signature is
@@ -100,7 +100,7 @@ class OidcProvider:
         return self._identity(claims)
 
     def leaving(self, back: str) -> str | None:
-        """RP-Initiated Logout 1.0, by the client's name: id tokens are not kept, so the provider asks first."""
+        """RP-Initiated Logout 1.0, by the client's name: no id token is kept, so the provider asks first."""
         known = self._published()
         if known.about.get("end_session_endpoint") is None:
             return None

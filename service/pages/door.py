@@ -73,7 +73,7 @@ def guard(page: Blueprint, store: Store, settings: Settings) -> None:
 
 
 def routes(page: Blueprint, store: Store, settings: Settings, leaving: Callable[[], str | None]) -> None:
-    """Logging in and out. `leaving`: where whom the provider logged in is logged out there, too, if anywhere."""
+    """Logging in and out. `leaving`: where whom the provider let in logs out there, if anywhere."""
     named, attempts = cookie(settings), Attempts()
 
     def let_in(secret: str, to: str) -> Response:

@@ -43,7 +43,7 @@ class Ended:
 
 
 class IdentityProvider(Protocol):
-    """Logs people in and out, and says who is logged out. All methods raise `Retry` where it does not answer."""
+    """Logs people in and out, and says who is. All methods raise `Retry` where it does not answer."""
 
     def address(self, attempt: Attempt) -> str:
         """Where the browser is sent, to log in there."""
