@@ -8,7 +8,6 @@ import struct
 from base64 import b64decode, b85decode, b85encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from functools import cache
 from typing import Any, TypeVar, cast, get_origin
 
 from policies.guards import rate, slo
@@ -112,7 +111,7 @@ _ONE: dict[str, type] = {"emergency": SloState, "storm": RateState, "candidate":
 def to_json(state: JudgeState) -> dict[str, Any]:
     """A mapping of numbers, words and lists, in which a row of numbers is one text; all exact in JSON."""
     plain: dict[str, Any] = {}
-    for name in _names(JudgeState):
+    for name in JudgeState.__dataclass_fields__:
         value, fresh = getattr(state, name), _FRESH.get(name)
         if name == "asked":
             plain[name] = [_asked_row(each) for each in value]
@@ -155,15 +154,10 @@ def _asked(plain: Mapping[str, Any]) -> AskedState:
 
 def _row(value: Any) -> dict[str, Any]:
     """Rows of numbers by their names, and all single floats in one row under all their names."""
-    plain = {name: getattr(value, name) for name in _names(type(value))}
+    plain = {name: getattr(value, name) for name in value.__dataclass_fields__}
     single = {name: v for name, v in plain.items() if isinstance(v, float)}
     rest = {n: _texts_or_bits(v) if isinstance(v, tuple) else v for n, v in plain.items() if n not in single}
     return rest | ({" ".join(single): packed(tuple(single.values()))} if len(single) > 1 else single)
-
-
-@cache
-def _names(kind: type) -> tuple[str, ...]:
-    return tuple(part.name for part in fields(kind))
 
 
 def _texts_or_bits(row: tuple[Any, ...]) -> str | list[str]:
