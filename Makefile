@@ -86,16 +86,16 @@ fuzz: $(READY) ## a million changed inputs over all parsers, 50,000 malformed re
 
 ON_POSTGRESQL = $(addprefix tests/scenarios/test_,$(addsuffix .py,lost_webhooks when_newer orders parked upgrades trust)) tests/integration/test_authorization.py
 
-test-hosts: $(READY) $(MLFLOW_READY) $(SENDERS_READY) ## tests with real servers beside Segue: Gitea, Alertmanager, a Matrix server (built or installed once, minutes), MLflow, Distribution, Prometheus, brokers, PostgreSQL
+test-hosts: $(READY) $(MLFLOW_READY) $(SENDERS_READY) ## tests with real servers beside Segue: Gitea, Alertmanager, Keycloak, a Matrix server (built or installed once, minutes), MLflow, Distribution, Prometheus, brokers, PostgreSQL
 	$(BIN)/python -m tests.hosts.packages $(if $(HOSTS_WHOLE),whole)
 	$(BIN)/python -m tests.hosts.building
 	$(BIN)/python -m tests.hosts.alerting
 	$(BIN)/python -m tests.hosts.matrix
-	$(if $(HOSTS_WHOLE),$(BIN)/python -m tests.hosts.keycloak)
+	$(BIN)/python -m tests.hosts.keycloak
 	$(call twice,$(BIN)/pytest -q tests/hosts tests/contracts/test_counter_source.py --timeout 300 --durations 5$(if $(HOSTS_WHOLE),, -m "not whole"))
 	$(call twice,SEGUE_TEST_SCENARIOS=postgres $(BIN)/pytest -q $(ON_POSTGRESQL) --timeout 300)
 
-test-hosts-whole: ## the same with each broker emptied in each way, an earlier version beside today's on SQLite, too, logins by a real Keycloak, and an image from the Dockerfile
+test-hosts-whole: ## the same with each broker emptied in each way, an earlier version beside today's on SQLite, too, and an image from the Dockerfile
 	$(MAKE) test-hosts HOSTS_WHOLE=1
 
 test-browser: $(READY) ## the page in Debian's Chromium: every page and command, with axe; what it looked like is in .screenshots

@@ -14,6 +14,7 @@ it is below `1/wrong` is exceeded by the true rate at *any* time with probabilit
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 PRIOR_EVENTS = 0.5  # a: half a failure ...
 PRIOR_REQUESTS = 500.0  # b: ... in 500 requests; any choice is valid, this one is tight near 0.1 %
@@ -22,8 +23,12 @@ MOST_REQUESTS = 1e15  # more than anybody served: not a count
 LEAST_RISK = 0.001  # 0.1 % of all requests
 
 
+@lru_cache(maxsize=1 << 10)
 def upper_bound(errors: float, requests: float, wrong: float = WRONG) -> float:
-    """The largest error rate that these counts do not exclude; 1 while nothing is known."""
+    """The largest error rate that these counts do not exclude; 1 while nothing is known.
+
+    It is asked for several times in one verdict, so the last answers are kept.
+    """
     if not (0 < requests <= MOST_REQUESTS and 0 <= errors <= requests):
         return 1.0
     level = math.log(1 / wrong) - _log_mixture(errors, requests)

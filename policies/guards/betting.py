@@ -69,7 +69,7 @@ def draw(
     drawn = urn.information / variance
     drawn_bad = np.minimum(np.maximum(urn.score + drawn * null, 0.0), drawn)
     size = 1 / (shares * others * (noise.spread * noise.spread)) - 1
-    base = np.empty((3, *np.broadcast_shapes(size.shape, (*drawn.shape, 1))))
+    base = np.empty((3, *size.shape))
     base[0] = shares * size + drawn_bad[..., None]
     base[1] = others * size + (drawn - drawn_bad)[..., None]
     base[2] = base[0] + base[1]
@@ -87,7 +87,7 @@ def log_rising(start: Array, more: Array) -> Array:
     end = start + more
     ratio = end / start
     for step in range(1, _SHIFT):
-        ratio = ratio * ((end + step) / (start + step))
+        ratio *= (end + step) / (start + step)
     low, high = start + _SHIFT, end + _SHIFT
     stirling = (low - 0.5) * np.log1p(more / low) + more * np.log(high) - more
     return stirling + (_series(high) - _series(low)) - np.log(ratio)
@@ -123,5 +123,5 @@ def log_evidence(bets: Array, seconds: Array) -> Array:
 
 def log_sum(logs: Array) -> Array:
     """log of the sum of exponentials over the last axis."""
-    top = logs.max(axis=-1)
-    return np.asarray(top + np.log(np.exp(logs - top[..., None]).sum(axis=-1)))
+    top = np.maximum.reduce(logs, axis=-1)
+    return np.asarray(top + np.log(np.add.reduce(np.exp(logs - top[..., None]), axis=-1)))

@@ -33,6 +33,7 @@ REACH = 2.0  # a shift by one deviation multiplies the odds of the slowest twent
 COUNT = len(LONGER) + len(PARTS) + 1
 _PART: Array = np.concatenate([np.ones(len(LONGER)), PARTS])
 _OTHERS: Array = 1 - _PART[:, None]
+_PARTLY: Array = 1 - _OTHERS
 _TIMES: Array = np.concatenate([LONGER, STRETCH])
 
 
@@ -49,12 +50,14 @@ LOG_PRIOR: Array = _log_prior()
 class Before(NamedTuple):
     """Where each bound would have been, by written alternative, and what the log odds there are made of.
 
-    The lower of two bounds, the way to the next, and four terms: of the log odds at both, of their slopes at
-    both. A place beyond the outer bounds lies on the line through the nearest two. `apart`: how far a bound
-    is from the next, in log time; `first`: the part that the first of two neighbours has in a bound's slope.
+    The lower of two bounds and the upper, the way between them, and four terms: of the log odds at both, of
+    their slopes at both. A place beyond the outer bounds lies on the line through the nearest two. `apart`:
+    how far a bound is from the next, in log time; `first`: the part that the first of two neighbours has in a
+    bound's slope.
     """
 
     lower: NDArray[np.intp]
+    upper: NDArray[np.intp]
     way: Array
     terms: tuple[Array, ...] = ()
     apart: Array = np.zeros(0)
@@ -66,14 +69,15 @@ def before(bounds: Sequence[float]) -> Before:
     edges = np.log(np.maximum(np.asarray(bounds, dtype=np.float64), 1e-9))
     wanted = edges - np.log(_TIMES)[:, None]
     if len(edges) < 2:
-        return Before(np.zeros(wanted.shape, dtype=np.intp), wanted - edges)
+        none = np.zeros(wanted.shape, dtype=np.intp)
+        return Before(none, none, wanted - edges)
     apart = np.diff(edges)
     lower = np.clip(np.searchsorted(edges, wanted, side="right") - 1, 0, len(edges) - 2)
     way, left = (wanted - edges[lower]) / apart[lower], (edges[lower + 1] - wanted) / apart[lower]
     bent = np.where(way < 0, 0.0, way * left * apart[lower])
     upper = np.where(way < 0, way, way * way * (3 - 2 * way))
     first = (apart[:-1] + 2 * apart[1:]) / (3 * (apart[:-1] + apart[1:]))
-    return Before(lower, way, (1 - upper, upper, bent * left, -bent * way), apart, first)
+    return Before(lower, lower + 1, way, (1 - upper, upper, bent * left, -bent * way), apart, first)
 
 
 def _between(odds: Array, places: Before) -> Array:
@@ -81,32 +85,44 @@ def _between(odds: Array, places: Before) -> Array:
     lower = places.lower
     if not places.terms:
         return np.asarray(odds[..., lower] + 2.0 * places.way)  # of one bound alone nothing else is known
-    slope = np.diff(odds, axis=-1) / places.apart
+    slope = (odds[..., 1:] - odds[..., :-1]) / places.apart
     one, other = slope[..., :-1], slope[..., 1:]
     inner = one * other / np.maximum(places.first * other + (1 - places.first) * one, 1e-300)
-    slopes = np.concatenate([slope[..., :1], inner, slope[..., -1:]], axis=-1)
-    parts = odds[..., lower], odds[..., lower + 1], slopes[..., lower], slopes[..., lower + 1]
-    return np.asarray(sum(term * part for term, part in zip(places.terms, parts, strict=True)))
+    known = np.empty((*odds.shape, 2))
+    known[..., 0], known[..., 1:-1, 1] = odds, inner
+    known[..., 0, 1], known[..., -1, 1] = slope[..., 0], slope[..., -1]
+    here, there = known.take(lower, axis=-2), known.take(places.upper, axis=-2)
+    at, beyond, rises, falls = places.terms
+    found = at * here[..., 0] + beyond * there[..., 0] + rises * here[..., 1] + falls * there[..., 1]
+    return np.asarray(found)
 
 
 def _rising(ratio: Array, middle: NDArray[np.intp]) -> Array:
     """Made not to fall, from the middle bucket outwards: what is rare at the ends decides nothing else."""
-    place = np.arange(ratio.shape[-1])
-    above = np.maximum.accumulate(np.where(place >= middle, ratio, 0.0), axis=-1)
+    place = _places(ratio.shape[-1])
+    slow = place >= middle
+    above = np.maximum.accumulate(np.where(slow, ratio, 0.0), axis=-1)
     below = np.minimum.accumulate(np.where(place <= middle, ratio, np.inf)[..., ::-1], axis=-1)[..., ::-1]
-    return np.where(place >= middle, above, below)
+    return np.where(slow, above, below)
+
+
+@lru_cache(maxsize=64)
+def _places(buckets: int) -> NDArray[np.intp]:
+    return np.arange(buckets)
 
 
 def _written(chance: Array, places: Before) -> Array:
     """log rho of the alternatives in which everything, or a part of the requests, takes longer."""
-    faster = np.minimum(np.cumsum(chance, axis=-1)[..., :-1], 1 - 1e-12)
+    faster = np.minimum(np.add.accumulate(chance, axis=-1)[..., :-1], 1 - 1e-12)
     odds = np.log(faster / (1 - faster))
-    then = 1 / (1 + np.exp(-_between(odds, places)))
-    ends = np.zeros((*then.shape[:-1], 1))
-    would = np.maximum(np.diff(np.concatenate([ends, then, ends + 1], axis=-1), axis=-1), 1e-15)
-    ratio = _OTHERS + (1 - _OTHERS) * would / chance[..., None, :]
-    ratio = _rising(ratio, (faster < 0.5).sum(axis=-1)[..., None, None])
-    return np.asarray(np.log(ratio) - np.log((chance[..., None, :] * ratio).sum(axis=-1))[..., None])
+    between = _between(odds, places)
+    then = np.zeros((*between.shape[:-1], chance.shape[-1] + 1))
+    then[..., 1:-1], then[..., -1] = 1 / (1 + np.exp(-between)), 1.0
+    would = np.maximum(then[..., 1:] - then[..., :-1], 1e-15)
+    ratio = _OTHERS + _PARTLY * would / chance[..., None, :]
+    ratio = _rising(ratio, np.add.reduce(faster < 0.5, axis=-1, dtype=np.intp)[..., None, None])
+    mean = np.add.reduce(chance[..., None, :] * ratio, axis=-1)
+    return np.asarray(np.log(ratio) - np.log(mean)[..., None])
 
 
 @lru_cache(maxsize=64)
@@ -119,17 +135,18 @@ def _runs(buckets: int) -> NDArray[np.bool_]:
 def _isotonic(ratio: Array, weight: Array) -> Array:
     """The ratios that do not fall and are nearest: each the greatest, over all buckets where a run may begin,
     of the smallest mean of a run that reaches it."""
-    runs, parts = _runs(ratio.shape[-1]), np.stack([weight * ratio, weight])
-    sums = np.cumsum(parts, axis=-1)
+    runs, parts = _runs(ratio.shape[-1]), np.empty((2, *ratio.shape))
+    parts[0], parts[1] = weight * ratio, weight
+    sums = np.add.accumulate(parts, axis=-1)
     held, mass = sums[..., None, :] - (sums - parts)[..., :, None]
     means = np.where(runs, held / np.where(runs, mass, 1.0), np.inf)
     smallest = np.minimum.accumulate(means[..., ::-1], axis=-1)[..., ::-1]
-    return np.asarray(np.where(runs, smallest, 0.0).max(axis=-2))
+    return np.asarray(np.maximum.reduce(np.where(runs, smallest, 0.0), axis=-2))
 
 
 def _learned(chance: Array, own: Array) -> Array:
     """log rho of the alternative that the candidate goes on as she did."""
-    trust = TRUST / (own.sum(axis=-1, keepdims=True) + TRUST)
+    trust = TRUST / (np.add.reduce(own, axis=-1, keepdims=True) + TRUST)
     ratio = own / chance * (trust / TRUST) + trust
     return np.asarray(np.log(np.maximum(_isotonic(ratio, chance), 1e-12)))
 
@@ -139,16 +156,17 @@ def log_factors(past: Array, own: Array, places: Before) -> tuple[Array, Array]:
 
     `past` and `own`: counts per bucket of stable and of the candidate until now.
     """
-    chance = (past + 1 / past.shape[-1]) / (past.sum(axis=-1, keepdims=True) + 1)
-    logs = np.concatenate([_written(chance, places), _learned(chance, own)[..., None, :]], axis=-2)
+    chance = (past + 1 / past.shape[-1]) / (np.add.reduce(past, axis=-1, keepdims=True) + 1)
+    logs = np.empty((*past.shape[:-1], COUNT, past.shape[-1]))
+    logs[..., :-1, :], logs[..., -1, :] = _written(chance, places), _learned(chance, own)
     return logs, _information(chance, logs)
 
 
 def _information(chance: Array, logs: Array) -> Array:
     """Luck that shifts everything is taken for harm the more, the more a bet is like one on a small shift."""
     chance = chance[..., None, :]
-    apart = logs - (chance * logs).sum(axis=-1, keepdims=True)
+    apart = logs - np.add.reduce(chance * logs, axis=-1, keepdims=True)
     weighted = chance * apart
-    square = (weighted * apart).sum(axis=-1)
-    alike = (weighted * apart[..., :1, :]).sum(axis=-1)
+    square = np.add.reduce(weighted * apart, axis=-1)
+    alike = np.add.reduce(weighted * apart[..., :1, :], axis=-1)
     return np.asarray(alike * alike / np.maximum(square * square[..., :1], 1e-300) / REACH**2)

@@ -127,22 +127,23 @@ def advance(
     """The guard after one scrape's counts per bucket. Without a past, or an arm's requests, no bet."""
     x, y = betting.array(candidate), betting.array(stable)
     at, seconds = betting.array(at), betting.array(seconds)
-    n, m = x.sum(axis=-1), y.sum(axis=-1)
-    speaks = (n > 0) & (m > 0) & (track.past.sum(axis=-1) >= LEAST_PAST)
+    n, m = np.add.reduce(x, axis=-1), np.add.reduce(y, axis=-1)
+    speaks = (n > 0) & (m > 0) & (np.add.reduce(track.past, axis=-1) >= LEAST_PAST)
     share = np.where(speaks, n, 0.0) / np.maximum(n + m, 1e-300)
     logs, known = log_factors(track.past, track.own, places)
     k = np.where(speaks[..., None], x + y, 0.0)
     # Sums, not matrix products, so that many rollouts at once have the bits of each alone.
-    won = (logs * np.where(speaks[..., None], x, 0.0)[..., None, :]).sum(axis=-1)
-    paid = (np.log1p(share[..., None, None] * np.expm1(logs)) * k[..., None, :]).sum(axis=-1)
+    won = np.add.reduce(logs * np.where(speaks[..., None], x, 0.0)[..., None, :], axis=-1)
+    paid = np.add.reduce(np.log1p(share[..., None, None] * np.expm1(logs)) * k[..., None, :], axis=-1)
+    gain = won - paid
     over = at - track.opened >= noise.block
     fresh = over[..., None]
-    gained, informed = (np.where(fresh, 0.0, part) for part in (track.block, track.information))
-    information = informed + (k.sum(axis=-1) * share * (1 - share))[..., None] * known
-    known_by = (noise.burst + noise.spread * noise.spread * part for part in (informed, information))
-    before, now = (1 / part for part in known_by)
-    counts = (won - paid) * now + np.minimum(gained * (now - before), 0.0)
-    block = gained + (won - paid)
+    gained, informed = np.where(fresh, 0.0, track.block), np.where(fresh, 0.0, track.information)
+    information = informed + (np.add.reduce(k, axis=-1) * share * (1 - share))[..., None] * known
+    variance = noise.spread * noise.spread
+    before, now = 1 / (noise.burst + variance * informed), 1 / (noise.burst + variance * information)
+    counts = gain * now + np.minimum(gained * (now - before), 0.0)
+    block = gained + gain
     after = track.seconds + seconds
     bets = betting.bet(track.bets, counts, track.seconds, after)
     fades = np.exp2(-seconds / HALF_LIFE)[..., None]
@@ -176,7 +177,7 @@ def update(
     np.add.at(mine, lowest, arms[0])
     after = advance(track, mine, arms[1], places=places, at=at, seconds=seconds, noise=noise)
     bound = state.bound if state.bound in bounds else None
-    if bound is None and float(track.past.sum()) >= LEAST_PAST:
+    if bound is None and float(np.add.reduce(track.past)) >= LEAST_PAST:
         bound = increment.usual_bound(track.past.tolist(), bounds) or bounds[-1]
     slow = [increment.slower(arm, bounds, bound) if bound else None for arm in (candidate, stable)]
     (bad, requests), (stable_bad, stable_requests) = (one or (0.0, 0.0) for one in slow)

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
+from operator import sub
 from typing import Any, Protocol
 
 ABSURD = 1e12  # no scrape interval of one arm holds more requests than this
@@ -130,19 +131,23 @@ def _arm(then: CountersLike | None, now: CountersLike | None) -> Arm | str:
     errors = now.errors - (then.errors if then else 0.0)
     past = dict(then.buckets) if then else {}
     cumulative = [count - past.get(bound, 0.0) for bound, count in now.buckets]
-    buckets = tuple(b - a for a, b in zip([0.0, *cumulative], cumulative, strict=False))
+    buckets = tuple(map(sub, cumulative, [0.0, *cumulative]))
     arm = Arm(requests, errors, buckets)
     return wrong_with(arm) or arm
 
 
 def _bounds(counters: CountersLike | None) -> tuple[float, ...]:
-    return tuple(b for b, _ in counters.buckets if math.isfinite(b)) if counters else ()
+    """The finite ones. Most histograms end with the infinite one, and hold no other."""
+    bounds = tuple([bound for bound, _ in counters.buckets]) if counters else ()
+    if bounds and bounds[-1] == math.inf:
+        bounds = bounds[:-1]
+    return bounds if all(map(math.isfinite, bounds)) else tuple(filter(math.isfinite, bounds))
 
 
 def wrong_with(arm: Arm) -> str | None:
     """Why these numbers cannot be a count of requests; None if they can."""
     numbers = (arm.requests, arm.errors, *arm.buckets)
-    if not all(math.isfinite(n) for n in numbers):
+    if not all(map(math.isfinite, numbers)):
         return "a counter is not a number"
     if min(numbers) < 0:
         return "a counter went back"

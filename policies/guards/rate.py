@@ -16,7 +16,7 @@ mixture, Lindon & Malek 2022).
 
 import math
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,6 +31,7 @@ LEAST = 5.0  # requests of the candidate in what is bet on at once
 EMPTY = (0.0,) * 4  # a pool
 MISS = 0.05  # how often the interval may ever exclude the truth
 _BETS = len(betting.RATIOS)
+_STEP = 8  # failures between two looks ahead
 _RATIOS: Array = np.concatenate([betting.RATIOS, [1.0]])  # the null last
 
 
@@ -234,14 +235,28 @@ def failures_to(
     """How many more bad requests of the candidate alone would bring E there; None if above `most`."""
     if not 0 < share < 1:
         return None
-    more = np.arange(1, most + 1, dtype=np.float64)
-    one = track_of(state)
+    ahead = partial(_ahead, state, share=share, worse_by=worse_by, noise=noise)
+    # Each failure more speaks for harm: so a look at every eighth says among which seven others it is.
+    coarse = np.arange(_STEP, most + _STEP, _STEP, dtype=np.float64)
+    enough = np.flatnonzero(ahead(coarse) >= log_e)
+    if not len(enough):
+        return None
+    last = coarse[enough[0]]
+    below = last - np.arange(_STEP - 1, 0, -1, dtype=np.float64)
+    sooner = np.flatnonzero(ahead(below) >= log_e)
+    found = int(below[sooner[0]] if len(sooner) else last)
+    return found if found <= most else None
+
+
+def _ahead(state: RateState, more: Array, *, share: float, worse_by: float, noise: Noise) -> Array:
+    """log E after so many more bad requests of the candidate alone, for each number of them."""
+    one, shape = track_of(state), more.shape
     track = Track(
-        np.broadcast_to(one.bets, (most, _BETS)),
-        np.zeros((most, 0)),
-        Urn(*(np.broadcast_to(part, (most,)) for part in one.urn)),
-        np.broadcast_to(one.seconds, (most,)),
-        np.zeros((most, 4)),
+        np.broadcast_to(one.bets, (*shape, _BETS)),
+        np.zeros((*shape, 0)),
+        Urn(*(np.broadcast_to(part, shape) for part in one.urn)),
+        np.broadcast_to(one.seconds, shape),
+        np.zeros((*shape, 4)),
     )
     # At once, as if all of them came in one interval with as many requests as their share says.
     scale = np.maximum(more, LEAST) / share
@@ -256,5 +271,4 @@ def failures_to(
         worse_by=worse_by,
         noise=noise,
     )
-    enough = np.flatnonzero(log_evidence(ahead) >= log_e)
-    return int(enough[0]) + 1 if len(enough) else None
+    return log_evidence(ahead)

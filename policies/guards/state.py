@@ -111,17 +111,16 @@ _ONE: dict[str, type] = {"emergency": SloState, "storm": RateState, "candidate":
 def to_json(state: JudgeState) -> dict[str, Any]:
     """A mapping of numbers, words and lists, in which a row of numbers is one text; all exact in JSON."""
     plain: dict[str, Any] = {}
-    for part in fields(state):
-        value = getattr(state, part.name)
-        fresh = _FRESH.get(part.name)
-        if part.name == "asked":
-            plain[part.name] = [_asked_row(each) for each in value]
-        elif part.name in _MANY:
-            plain[part.name] = [None if each == fresh else _row(each) for each in value]
-        elif part.name in _ONE:
-            plain[part.name] = None if value == fresh else _row(value)
+    for name in JudgeState.__dataclass_fields__:
+        value, fresh = getattr(state, name), _FRESH.get(name)
+        if name == "asked":
+            plain[name] = [_asked_row(each) for each in value]
+        elif name in _MANY:
+            plain[name] = [None if each == fresh else _row(each) for each in value]
+        elif name in _ONE:
+            plain[name] = None if value == fresh else _row(value)
         else:
-            plain[part.name] = list(value) if isinstance(value, tuple) else value
+            plain[name] = list(value) if isinstance(value, tuple) else value
     return plain
 
 
@@ -155,7 +154,7 @@ def _asked(plain: Mapping[str, Any]) -> AskedState:
 
 def _row(value: Any) -> dict[str, Any]:
     """Rows of numbers by their names, and all single floats in one row under all their names."""
-    plain = {part.name: getattr(value, part.name) for part in fields(value)}
+    plain = {name: getattr(value, name) for name in value.__dataclass_fields__}
     single = {name: v for name, v in plain.items() if isinstance(v, float)}
     rest = {n: _texts_or_bits(v) if isinstance(v, tuple) else v for n, v in plain.items() if n not in single}
     return rest | ({" ".join(single): packed(tuple(single.values()))} if len(single) > 1 else single)

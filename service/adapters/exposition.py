@@ -3,11 +3,12 @@
 A text is taken whole or not at all: whatever is strange in a line that counts raises `Strange`.
 """
 
-import itertools
 import math
+import operator
 import re
+import sys
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -18,6 +19,9 @@ _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _SERIES = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})?")
 _LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"(?:,|$)')
 _ESCAPED = re.compile(r"\\(.)")
+_BOUND = 'le="'
+_PIECE = 1 << 20  # characters that are cut into lines at once
+_KNOWN = 1 << 17  # series whose labels are kept: those of ten thousand rollouts, a histogram counted once
 
 
 class Strange(ValueError):
@@ -36,11 +40,13 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One counter with its labels."""
+    """One counter with its labels; or all of a histogram's as one: then `counts` has each by its bound as
+    it is written, and `value` is 0."""
 
     name: str
     labels: Mapping[str, str]
     value: float
+    counts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -53,8 +59,11 @@ class Tally:
 
     def add(self, one: Series, names: Names) -> None:
         """Add a series of this backend. Raises `Strange` for a bucket without a bound."""
-        if one.name == names.buckets:
-            self.buckets[_bound(one) * names.unit] += one.value
+        if one.counts:
+            for said, count in one.counts.items():
+                self.buckets[_bound(said, one.labels) * names.unit] += count
+        elif one.name == names.buckets:
+            self.buckets[_bound(one.labels.get("le", ""), one.labels) * names.unit] += one.value
         elif one.name == names.requests:
             self.requests += one.value
             self.errors += one.value if lost(one.labels.get(names.code, "")) else 0.0
@@ -64,7 +73,8 @@ class Tally:
         buckets = tuple(sorted(self.buckets.items()))
         if not buckets or buckets[-1][0] != math.inf:
             raise Strange(f"the router's durations of {name} lack the bound infinity")
-        if any(later[1] < earlier[1] for earlier, later in itertools.pairwise(buckets)):
+        counts = [count for _, count in buckets]
+        if any(map(operator.lt, counts[1:], counts)):
             raise Strange(f"the router's durations of {name} are not cumulative")
         return Counters(self.requests, self.errors, buckets)
 
@@ -75,27 +85,72 @@ def unasked(bounds: Iterable[float]) -> Tally:
 
 
 def read(text: str, names: Names) -> tuple[float, list[Series]]:
-    """When the counting process started, and every series that counts requests. Raises `Strange`."""
+    """When the counting process started, and every series that counts requests. Raises `Strange`.
+
+    The counts of a histogram come as one series.
+    """
     if not text.endswith("\n"):
         raise Strange("the router's metrics end within a line")
-    started, seen, found = 0.0, set[str](), list[Series]()
+    started, seen, histograms = 0.0, dict[str, Series](), _Histograms()
     wanted = {names.requests, names.buckets}
-    beginnings = (_STARTED, *wanted)
-    for line in text.splitlines():
+    beginnings, buckets = (_STARTED, *wanted), names.buckets + "{"
+    for line in _lines(text):
         if not line.startswith(beginnings):  # nearly all lines, told without a look at what they say
             continue
+        series, _, said = line.rpartition(" ")
+        if line.startswith(buckets) and histograms.take(series, said, line):
+            continue
         name = _NAME.match(line)
-        series, _, count = line.rpartition(" ")
         if name is not None and name[0] == _STARTED:
-            started = value(count, line)
+            started = value(said, line)
         elif name is not None and name[0] in wanted:
             if series in seen:
-                raise Strange(f"the router's metrics hold a series twice: {series[:80]!r}")
-            seen.add(series)
-            found.append(Series(*_series(series or line), value(count, line)))
+                raise Strange(_twice(series))
+            seen[series] = Series(*_series(series or line), value(said, line))
     if not started:
         raise Strange("the router's metrics lack its start time")
-    return started, found
+    return started, [*seen.values(), *histograms.found.values()]
+
+
+def _lines(text: str) -> Iterator[str]:
+    """A part of them at a time: a page of thousands of versions is large."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start + _PIECE) + 1 or len(text)
+        yield from text[start:end].splitlines()
+        start = end
+
+
+def _twice(series: str) -> str:
+    return f"the router's metrics hold a series twice: {series[:80]!r}"
+
+
+class _Histograms:
+    """The histograms of a page by what is written around their bounds: labels are read once for all."""
+
+    def __init__(self) -> None:
+        self.found: dict[tuple[str, str], Series] = {}
+        self._counts: dict[tuple[str, str], dict[str, float]] = {}
+
+    def take(self, series: str, count: str, line: str) -> bool:
+        """Whether this line's bound could be told from its other labels. Raises `Strange`."""
+        head, between, rest = series.partition("," + _BOUND)
+        if not between:
+            head, between, rest = series.partition("{" + _BOUND)
+        said, _, tail = rest.partition('"')
+        counts = self._counts.get((head, tail))
+        if counts is None:
+            name, labels = _series(series) if between else ("", {})
+            if labels.get("le") != said:  # those letters belong to another label's value
+                return False
+            others = {label: what for label, what in labels.items() if label != "le"}
+            counts = self._counts[head, tail] = {}
+            self.found[head, tail] = Series(name, others, 0.0, counts)
+        if said in counts:
+            raise Strange(_twice(series))
+        _bound(said, series)  # as a number holds no quote, the labels around it read as they did before
+        counts[said] = value(count, line)
+        return True
 
 
 def chosen(text: str, names: Collection[str]) -> tuple[float | None, list[Series]]:
@@ -139,7 +194,7 @@ def lost(code: str) -> bool:
     return code in {"0", "499"} or (len(code) == 3 and code.startswith("5"))
 
 
-@lru_cache(maxsize=1 << 14)
+@lru_cache(maxsize=_KNOWN)
 def _series(text: str) -> tuple[str, Mapping[str, str]]:
     """Its name and labels. They are kept: each reading brings the same series with other counts."""
     found = _SERIES.fullmatch(text)
@@ -153,18 +208,24 @@ def _labels(text: str, line: str) -> dict[str, str]:
     spelled = sum(len(name) + len(said) + 4 for name, said in pairs)
     if len(text) not in {spelled - 1, spelled}:  # a comma may end them
         raise Strange(f"the router's metrics hold labels that cannot be read: {line[:80]!r}")
-    return {name: _plain(said) for name, said in pairs}
+    return {sys.intern(name): sys.intern(_plain(said)) for name, said in pairs}
 
 
 def _plain(said: str) -> str:
     return _ESCAPED.sub(lambda one: {"n": "\n"}.get(one[1], one[1]), said) if "\\" in said else said
 
 
-def _bound(one: Series) -> float:
+@lru_cache(maxsize=1 << 10)
+def _seconds(said: str) -> float | None:
     try:
-        bound = float(one.labels["le"])
-    except (KeyError, ValueError):
-        bound = math.nan
-    if math.isnan(bound):
-        raise Strange(f"the router's metrics hold a bucket without a bound: {str(dict(one.labels))[:80]}")
+        bound = float(said)
+    except ValueError:
+        return None
+    return None if math.isnan(bound) else bound
+
+
+def _bound(said: str, where: object) -> float:
+    bound = _seconds(said)
+    if bound is None:
+        raise Strange(f"the router's metrics hold a bucket without a bound: {str(where)[:80]}")
     return bound

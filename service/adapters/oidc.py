@@ -1,5 +1,5 @@
-"""OpenID Connect: the code flow with PKCE (Core 1.0, RFC 7636, RFC 9207) and back-channel logout, and nothing
-else of it.
+"""OpenID Connect: the code flow with PKCE (Core 1.0, RFC 7636, RFC 9207), logout there and by back-channel,
+and nothing else of it.
 
 The one home of PyJWT. What a provider may decide is its endpoints and its keys, never how its signature is
 checked: algorithms are ours, all of them asymmetric.
@@ -83,8 +83,7 @@ class OidcProvider:
             "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
             "code_challenge_method": "S256",
         }
-        where = self._endpoint(self._published(), "authorization_endpoint")
-        return f"{where}{'&' if '?' in where else '?'}{urlencode(asked)}"
+        return _with(self._endpoint(self._published(), "authorization_endpoint"), asked)
 
     def identify(self, attempt: Attempt, answer: Mapping[str, str]) -> Identity:
         """By the code's id token. Without a claim of groups in it the provider is asked who it is."""
@@ -99,6 +98,14 @@ class OidcProvider:
         if self._settings.oidc_groups not in claims and "userinfo_endpoint" in known.about:
             claims = {**self._userinfo(known, told, claims["sub"]), **claims}
         return self._identity(claims)
+
+    def leaving(self, back: str) -> str | None:
+        """RP-Initiated Logout 1.0, by the client's name: no id token is kept, so the provider asks first."""
+        known = self._published()
+        if known.about.get("end_session_endpoint") is None:
+            return None
+        asked = {"client_id": self._client, "post_logout_redirect_uri": back}
+        return _with(self._endpoint(known, "end_session_endpoint"), asked)
 
     def ended(self, token: str) -> Ended:
         """By a logout token, which must be signed, for this client and fresh, as an id token is."""
@@ -231,6 +238,10 @@ class OidcProvider:
             why = (body or {}).get("error", answer.status_code)
             raise Refused(f"the provider refused: {_word(str(why))}")
         return body
+
+
+def _with(where: str, asked: Mapping[str, str]) -> str:
+    return f"{where}{'&' if '?' in where else '?'}{urlencode(asked)}"
 
 
 def _content(answer: requests.Response) -> bytes:

@@ -88,7 +88,7 @@ def page(
     arrived = [] if failed else inbox.arrivals(before=arrived_before, source=source, limit=limit + 1)
     with store.read() as read:
         works = _works(read, source, work_before, failed=failed, limit=limit)
-        shown = [*_of_arrivals(read, arrived), *_of_works(read, works)]
+        shown = _told(read, arrived, works)
     merged = tuple(_newest_first(shown, len(arrived)))
     kept = merged[:limit]
     return Page(kept, _next(kept, before) if len(merged) > limit else None)
@@ -102,7 +102,7 @@ def one(store: Store, inbox: Inbox, name: str) -> Happened | None:
     arrived = inbox.arrivals(before=int(number) + 1, limit=1) if number == name else []
     with store.read() as read:
         if number == name:
-            return next((e for e in _of_arrivals(read, arrived) if e.id == name), None)
+            return next((e for e in _told(read, arrived, ()) if e.id == name), None)
         return next(iter(_of_works(read, queued.chosen(read.connection, numbers=(int(number),)))), None)
 
 
@@ -168,12 +168,13 @@ def _works(read: Reading, source: str | None, before: int | None, *, failed: boo
 # --- what became of each ---------------------------------------------------------------------
 
 
-def _of_arrivals(read: Reading, arrived: Sequence[Arrival]) -> list[Happened]:
+def _told(read: Reading, arrived: Sequence[Arrival], works: Sequence[Work]) -> list[Happened]:
+    """The deliveries, then the rest, each in their order; what became of them all is asked for at once."""
     names = [str(one.id) for one in arrived]
-    works = queued.latest(read.connection, names, KINDS)
-    events = _of_works(read, [works[name] for name in names if name in works])
-    known = dict(zip([name for name in names if name in works], events, strict=True))
-    return [_of_arrival(one, known.get(str(one.id))) for one in arrived]
+    taken = queued.latest(read.connection, names, KINDS) if names else {}
+    told = _of_works(read, [*taken.values(), *works])
+    known = dict(zip(taken, told, strict=False))
+    return [*(_of_arrival(one, known.get(str(one.id))) for one in arrived), *told[len(taken) :]]
 
 
 def _of_arrival(arrived: Arrival, work: Happened | None) -> Happened:
@@ -189,9 +190,12 @@ def _of_arrival(arrived: Arrival, work: Happened | None) -> Happened:
 
 
 def _of_works(read: Reading, works: Sequence[Work]) -> list[Happened]:
+    if not works:
+        return []
     answers = read.answers([_answered(work) for work in works])
     keys = [key for answer in answers.values() for key in answer.get("events", ())]
-    numbers = {work.key: f"work-{work.id}" for work in queued.chosen(read.connection, keys=keys)}
+    named = queued.chosen(read.connection, keys=keys) if keys else ()
+    numbers = {work.key: f"work-{work.id}" for work in named}
     return [_of_work(work, answers.get(_answered(work), {}), numbers) for work in works]
 
 

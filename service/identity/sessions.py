@@ -112,11 +112,12 @@ def visitor(store: Store, secret: str) -> Visitor | None:
     return Visitor(found.caller, digest_of(f"proof:{secret}"))
 
 
-def end(store: Store, secret: str) -> None:
-    """Log out."""
+def end(store: Store, secret: str) -> bool:
+    """Log out; whether it was a login by the provider."""
+    digest = digest_of(secret)
     with store.change() as change:
-        for table in (session, login):
-            change.connection.execute(delete(table).where(table.c.digest == digest_of(secret)))
+        change.connection.execute(delete(session).where(session.c.digest == digest))
+        return change.connection.execute(delete(login).where(login.c.digest == digest)).rowcount > 0
 
 
 @dataclass(frozen=True, slots=True)

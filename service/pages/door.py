@@ -72,8 +72,8 @@ def guard(page: Blueprint, store: Store, settings: Settings) -> None:
         return None if why_not is None else _not_theirs(why_not)
 
 
-def routes(page: Blueprint, store: Store, settings: Settings) -> None:
-    """Logging in and out."""
+def routes(page: Blueprint, store: Store, settings: Settings, leaving: Callable[[], str | None]) -> None:
+    """Logging in and out. `leaving`: where whom the provider let in logs out there, if anywhere."""
     named, attempts = cookie(settings), Attempts()
 
     def let_in(secret: str, to: str) -> Response:
@@ -114,8 +114,11 @@ def routes(page: Blueprint, store: Store, settings: Settings) -> None:
 
     @page.post("/logout")
     def logout() -> Response:
-        sessions.end(store, request.cookies.get(named, ""))
-        response = make_response(redirect(url_for("page.login"), 303))
+        there = leaving() if sessions.end(store, request.cookies.get(named, "")) else None
+        # No redirect to the provider: `form-action` lets a form of ours lead nowhere else.
+        g.pop("visitor", None)
+        gone = render_template("left.html", there=there) if there else redirect(url_for("page.login"), 303)
+        response = make_response(gone)
         response.delete_cookie(named, path=kept(settings)["path"], secure=kept(settings)["secure"])
         # No cookies: those of models that are served on this host are not ours.
         response.headers["Clear-Site-Data"] = '"cache", "storage"'

@@ -1,5 +1,5 @@
-"""Login by the provider of identities: there and back, bound to the browser that began it; and logout, as the
-provider itself says it (OpenID Connect Back-Channel Logout 1.0).
+"""Login by the provider of identities: there and back, bound to the browser that began it; and logout: there,
+when it begins here, and here, as the provider itself says it (OpenID Connect Back-Channel Logout 1.0).
 
 A cookie holds one random secret; all that the provider sees follows from it by a digest. Nothing is stored
 here before somebody is known, so that strangers cannot fill anything.
@@ -8,7 +8,7 @@ here before somebody is known, so that strangers cannot fill anything.
 import hashlib
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -34,8 +34,9 @@ PATIENCE = 1.0  # seconds that a logout waits for its turn: providers send it on
 _BETWEEN = "."  # the secret, and where to go afterwards
 
 
-def routes(page: Blueprint, store: Store, settings: Settings) -> None:
-    """There and back; without a provider neither is there for anybody."""
+def routes(page: Blueprint, store: Store, settings: Settings) -> Callable[[], str | None]:
+    """There and back; without a provider neither is there for anybody. What is returned says where to log out
+    there: None where the provider has no such place, or does not answer just now."""
     kept: list[IdentityProvider] = []
     logins, logouts = (threading.BoundedSemaphore(AT_ONCE) for _ in range(2))
 
@@ -65,6 +66,8 @@ def routes(page: Blueprint, store: Store, settings: Settings) -> None:
 
     @page.get("/login/back")
     def back() -> Response:
+        if not request.args:  # from a logout there
+            return make_response(redirect(url_for("page.login"), 303))
         secret, _, to = request.cookies.get(_cookie(settings), "").partition(_BETWEEN)
         if not secret:
             return _not_in(Refused("this browser began no login in the last ten minutes"))
@@ -85,6 +88,16 @@ def routes(page: Blueprint, store: Store, settings: Settings) -> None:
         count = sessions.end_by_provider(store, ended)
         log.info("logout by the provider", logins=count)
         return make_response("", 200)
+
+    def leaving() -> str | None:
+        try:
+            with provider(logouts) as asked:
+                return asked.leaving(_back(settings))
+        except (Refused, Retry) as reason:
+            log.warning("no logout at the provider", reason=str(reason))
+            return None
+
+    return leaving
 
 
 def _still_in(reason: Refused | Retry) -> Response:
@@ -116,8 +129,12 @@ def _attempt(secret: str, settings: Settings) -> Attempt:
     def follows(what: str) -> str:
         return hashlib.sha256(f"{what}:{secret}".encode()).hexdigest()
 
-    where = place(settings).web + url_for("page.back")
-    return Attempt(follows("state"), follows("nonce"), follows("verifier"), where)
+    return Attempt(follows("state"), follows("nonce"), follows("verifier"), _back(settings))
+
+
+def _back(settings: Settings) -> str:
+    """Where the provider leads back to, after a login and after a logout."""
+    return place(settings).web + url_for("page.back")
 
 
 def _cookie(settings: Settings) -> str:

@@ -2,8 +2,8 @@
 
 import calendar
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from flask import Blueprint, abort, g, render_template, request
 
@@ -12,7 +12,7 @@ from policies.release import Phase, Release, Serving, Target
 from policies.roles import Rights
 from service.addresses import Addresses
 from service.bootstrap import Parts
-from service.engine import actions, seen
+from service.engine import actions, seen, served
 from service.pages import paging
 from service.showing import views
 from service.store.reading import Reading
@@ -42,12 +42,10 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What served a target at a time: the release that had all traffic, and one that had some of it."""
+    """What had requests of a target at a time, and how many percent, the most first."""
 
     at: float
-    stable: Release | None
-    beside: Release | None
-    weight: float
+    shares: Sequence[tuple[served.Served, float]]
 
 
 def routes(page: Blueprint, parts: Parts) -> None:
@@ -72,7 +70,7 @@ def routes(page: Blueprint, parts: Parts) -> None:
                 abort(404)
             shown = _one(read, target_of(row, name))
             rows = read.releases(target=name, model=model, before=before, limit=paging.SIZE + 1)
-            moment = _asked(read, model, name)
+            moment = _asked(read, name)
         listed = [release_of(one) for one in rows]
         return render_template(
             "target.html",
@@ -114,14 +112,14 @@ def _joined(found: Target, serving: dict[str, Release], coming: list[Release]) -
 # --- what served when ------------------------------------------------------------------------
 
 
-def _asked(read: Reading, model: str, target: str) -> Moment | None:
+def _asked(read: Reading, target: str) -> Moment | None:
     text = request.args.get("at", "")
     if not text:
         return None
     at = _time(text)
     if at is None:
         abort(404)
-    return _served(read, model, target, at)
+    return Moment(at, served.at(read, target, at))
 
 
 def _time(text: str) -> float | None:
@@ -132,19 +130,3 @@ def _time(text: str) -> float | None:
         except ValueError:
             continue
     return None
-
-
-def _served(read: Reading, model: str, target: str, at: float) -> Moment:
-    """From releases that had begun by then: the last that had ended as promoted, and one on its way."""
-    wanted: dict[str, Any] = {"model": model, "target": target, "begun": at, "limit": paging.SIZE}
-    promoted = (release_of(row) for row in read.releases(phase=Phase.PROMOTED.value, **wanted))
-    stable = next((one for one in promoted if one.ended is not None and one.ended <= at), None)
-    others = (release_of(row) for row in read.releases(**wanted))
-    beside = next((one for one in others if one.peak > 0 and (one.ended is None or one.ended > at)), None)
-    return Moment(at, stable, beside, _weight(read, beside, at) if beside is not None else 0.0)
-
-
-def _weight(read: Reading, release: Release, at: float) -> float:
-    """The weight that the router had confirmed by then, as the record tells."""
-    told = [entry for entry in read.record_of(release.name) if entry.at <= at]
-    return next((float(e.detail["observed"]) for e in reversed(told) if "observed" in e.detail), 0.0)

@@ -43,13 +43,17 @@ class Ended:
 
 
 class IdentityProvider(Protocol):
-    """Logs people in, and says who is logged out. All methods raise `Retry` where it does not answer."""
+    """Logs people in and out, and says who is. All methods raise `Retry` where it does not answer."""
 
     def address(self, attempt: Attempt) -> str:
         """Where the browser is sent, to log in there."""
 
     def identify(self, attempt: Attempt, answer: Mapping[str, str]) -> Identity:
         """Who came back with this answer, by what the provider itself says and signs. Raises `Refused`."""
+
+    def leaving(self, back: str) -> str | None:
+        """Where the browser is sent to log out there, which leads to `back` afterwards; None where it has no
+        such place. Raises `Refused` where that place cannot be trusted."""
 
     def ended(self, token: str) -> Ended:
         """What this logout token of the provider's ends. Raises `Refused` for what is none of its."""

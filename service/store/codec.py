@@ -14,7 +14,7 @@ This must not know any class of ours, and must not guess.
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from enum import Enum
 from functools import cache
@@ -127,6 +127,8 @@ def _exactly(form: type) -> _Coder:
 
 
 def _dump_float(value: Any) -> Any:
+    if type(value) is float and math.isfinite(value):  # nearly always
+        return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Malformed(f"expected a number, found {value!r:.80}")
     return value if math.isfinite(value) else str(float(value))
@@ -168,16 +170,20 @@ def _tuple(arguments: tuple[Any, ...]) -> _Coder:
     endless = len(arguments) == 2 and arguments[1] is Ellipsis
     coders = [_coder(form) for form in (arguments[:1] if endless else arguments)]
 
-    def paired(items: Any, kind: type[tuple[Any, ...] | list[Any]]) -> Iterable[tuple[_Coder, Any]]:
+    dumps, loads = [coder.dump for coder in coders], [coder.load for coder in coders]
+
+    def checked(items: Any, kind: type[tuple[Any, ...] | list[Any]]) -> Any:
         if not isinstance(items, kind) or (not endless and len(items) != len(coders)):
             raise Malformed(f"expected {kind.__name__} of {arguments}, found {items!r:.80}")
-        return zip(repeat(coders[0]) if endless else coders, items, strict=False)
+        return items
 
     def dump(value: Any) -> list[Any]:
-        return [coder.dump(item) for coder, item in paired(value, tuple)]
+        each = repeat(dumps[0]) if endless else dumps
+        return [one(item) for one, item in zip(each, checked(value, tuple), strict=False)]
 
     def load(data: Any) -> tuple[Any, ...]:
-        return tuple([coder.load(item) for coder, item in paired(data, list)])
+        each = repeat(loads[0]) if endless else loads
+        return tuple([one(item) for one, item in zip(each, checked(data, list), strict=False)])
 
     return _Coder(dump, load)
 

@@ -128,7 +128,7 @@ def test_buildah_pulls_its_base_from_there_and_segue_pushes_what_it_made(
     repository = Repository(tmp_path / "git")
     sources.save(tmp_path / "home", (repository.source,))
     base = images.also(buildah.base(images), server.url)
-    commit = repository.commit({"m/Dockerfile": f"FROM {base}\nUSER 0\nRUN env > /seen\n".encode()})
+    commit = repository.commit({"m/Dockerfile": f"FROM {base}\nUSER 0\nRUN export -p > /seen\n".encode()})
     told = settings(
         tmp_path / "home",
         server,

@@ -56,7 +56,7 @@ _GROUPS = {
 
 
 def keycloak() -> Path:
-    """Its folder, fetched (160 MB) and built where it is not there: some minutes."""
+    """Its folder, fetched (160 MB) and built where it is not there: half a minute, on a slow network more."""
     ready = _HOME / f"keycloak-{_VERSION}"
     if not ready.exists():
         _HOME.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ class Keycloak:
         self._numbers = itertools.count(1)
 
     def start(self):
-        """Start it and wait until it answers: a minute of a quiet machine."""
+        """Start it and wait until it answers: a quarter of a minute of a quiet machine."""
         words = (
             "start",
             "--optimized",

@@ -7,12 +7,12 @@ from tests import servers
 PACKAGES = servers.PACKAGES | {
     "redis-server": "redis-server",
     "/usr/lib/rabbitmq/bin/rabbitmq-server": "rabbitmq-server",
+    "java": "openjdk-17-jre-headless",
+    "mvn": "maven",
 }
 OF_THE_WHOLE = {
     "buildah": "buildah",
     "mmdebstrap": "mmdebstrap",
-    "java": "openjdk-17-jre-headless",
-    "mvn": "maven",
 }
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Login and logout by a real Keycloak as the provider of identities: the contract, and what it does by itself."""
 
+import html
 import re
 from contextlib import closing
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urljoin
 
 import pytest
 import requests
@@ -17,7 +18,7 @@ from tests.running import free_port, wait_until
 from tests.scenarios.conftest import World
 from tests.serving import Served
 
-pytestmark = [pytest.mark.whole, pytest.mark.timeout(START_SECONDS + 300)]
+pytestmark = pytest.mark.timeout(START_SECONDS + 300)
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,17 @@ class TestKeycloak(Contract):
         assert found.session
 
 
+def confirmed(browser, address):
+    """Say yes where the provider asks whether to log out; where it leads then, if anywhere."""
+    page = browser.ask("GET", address)
+    code = re.search(r'name="session_code" value="([^"]*)"', page.text)
+    answer = browser.ask(
+        "POST", action(page), data={"session_code": code.group(1), "confirmLogout": "Logout"}
+    )
+    assert answer.ok, answer.text[:500]
+    return answer.headers.get("Location")
+
+
 @pytest.fixture
 def segue(server, tmp_path):
     """Segue's page on a port that the provider can reach."""
@@ -95,6 +107,15 @@ class Page:
         where, _ = browser.sent_back(there, who)
         return browser, browser.ask("GET", where.geturl())
 
+    def logged_out(self, browser):
+        """Log out by the page's button, say yes where the provider asks; where that leads in the end."""
+        page = browser.ask("GET", f"{self.address}/-/")
+        proof = re.search(r'name="proof" value="([^"]*)"', page.text).group(1)
+        answer = browser.ask("POST", f"{self.address}/-/logout", data={"proof": proof})
+        there = html.unescape(re.search(r'content="0; url=([^"]*)"', answer.text).group(1))
+        back = confirmed(browser, there)
+        return urljoin(back, browser.ask("GET", back).headers["Location"])
+
     def knows(self, browser):
         """Whether somebody is logged in."""
         return browser.ask("GET", f"{self.address}/-/").status_code == 200
@@ -118,12 +139,17 @@ def test_who_logs_out_there_is_out_here(segue):
     ann, _ = segue.log_in("ann")
     eve, _ = segue.log_in("eve")
     asked = {"client_id": segue.client}
-    page = ann.ask("GET", f"{segue.server.issuer}/protocol/openid-connect/logout?{urlencode(asked)}")
-    code = re.search(r'name="session_code" value="([^"]*)"', page.text)
-    answer = ann.ask("POST", action(page), data={"session_code": code.group(1), "confirmLogout": "Logout"})
-    assert answer.ok, answer.text[:500]
+    confirmed(ann, f"{segue.server.issuer}/protocol/openid-connect/logout?{urlencode(asked)}")
     wait_until(lambda: not segue.knows(ann))
     assert segue.knows(eve)
+
+
+def test_who_logs_out_here_is_asked_there_and_must_log_in_anew(segue):
+    ann, _ = segue.log_in("ann")
+    assert segue.logged_out(ann) == f"{segue.address}/-/login"
+    assert not segue.knows(ann)
+    there = ann.ask("GET", f"{segue.address}/-/login/provider").headers["Location"]
+    assert 'name="password"' in ann.ask("GET", there).text, "it knows nobody any more"
 
 
 def test_who_is_shut_out_there_comes_in_no_more_and_is_out_once_their_sessions_end(segue):

@@ -35,7 +35,7 @@ ANYBODY = {
     "GET /-/login": 200,
     "POST /-/login": 401,  # without a token that is known
     "GET /-/login/provider": 401,  # there is none
-    "GET /-/login/back": 401,
+    "GET /-/login/back": 303,  # to the login, as after a logout there
     "POST /-/logout/provider": 400,  # without a token of the provider's
     "GET /-/links/<code>": 200,
     "POST /-/links/<code>": 401,

@@ -210,6 +210,26 @@ def test_a_server_that_does_not_listen_is_one_to_try_again(tmp_path):
         get(api)
 
 
+def test_a_server_that_answers_nothing_is_asked_once_and_then_left_alone_by_all_who_share_the_process(
+    server, api, tmp_path
+):
+    server.does(hang)
+    with pytest.raises(Retry, match="TimeoutError"):
+        get(api)
+    others = Api.of(Cluster("same", kubeconfig(tmp_path, server.url)), reading=0.5)
+    for call in (get, create, replace, proxied):
+        with pytest.raises(Retry, match="takes calls and does not answer"):
+            call(others)
+    assert [path for _, path, *_ in server.asked][1:] == ["/readyz"]
+
+
+def test_a_call_that_hangs_beside_others_that_are_answered_holds_up_itself_alone(server, api):
+    server.does(hang, READY, answer(THING))
+    with pytest.raises(Retry):
+        create(api)
+    assert get(api) == THING
+
+
 def test_an_object_that_is_not_there_is_none(server, api):
     server.does(MISSING)
     assert get(api) is None

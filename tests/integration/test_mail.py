@@ -26,6 +26,9 @@ ODD = (
 )
 
 
+UNREAD = "Answers to this mail are not read."
+
+
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory):
     return Authority(tmp_path_factory.mktemp("authority"))
@@ -71,7 +74,14 @@ def test_a_mail_goes_over_tls_with_a_login_to_one_address(settings, known, impli
     assert told["Subject"] == "[segue] wine/production: rel-7"
     assert told["Auto-Submitted"] == "auto-generated"
     text = told.get_body(("plain",)).get_content()
-    assert text.splitlines() == [NOTICE.title, "", NOTICE.text, "", "https://segue.example/-/releases/rel-7"]
+    assert text.splitlines() == [
+        NOTICE.title,
+        "",
+        NOTICE.text,
+        "",
+        UNREAD,
+        "https://segue.example/-/releases/rel-7",
+    ]
     page = told.get_body(("html",)).get_content()
     assert '<a href="https://segue.example/-/releases/rel-7">' in page
     assert NOTICE.title in page
@@ -279,6 +289,14 @@ def test_what_is_no_address_is_refused_before_anything_is_said(settings, address
 def test_mail_needs_a_sender_and_somebody_to_go_to(settings, wanted):
     with pytest.raises(Refused, match="--from"):
         Mail(settings, replace(source("smtp://127.0.0.1:1"), subscription=wanted)).check()
+
+
+def test_a_mail_that_asks_for_an_approval_says_where_to_answer_and_that_it_is_not_by_mail():
+    asks = replace(NOTICE, turn=Turn.APPROVAL)
+    for one in letter(source("smtp://127.0.0.1:1"), asks, ANN, "https://segue.example").iter_parts():
+        said = one.get_content()
+        assert "go to the page below, or write the line above into a comment or a chat" in said
+        assert UNREAD in said
 
 
 def test_every_line_is_short_enough_for_every_server():

@@ -68,22 +68,34 @@ def test_a_build_on_this_machine_pushes_there(registry, authorities, tmp_path):
     assert digests(registry, "here/wine") is not None
 
 
-def test_a_build_away_takes_the_authorities_of_its_secret(registry, tmp_path):
-    """As a Job of a cluster is told them: a file among its secrets, and no variable."""
-    home, result = tmp_path / "home", tmp_path / "result"
-    (home / "secrets").mkdir(parents=True)
+def build_away(registry, tmp_path):
+    """Build as a Job of a cluster does; what it says at its end, and what it printed."""
+    result = tmp_path / "result"
     told = {
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path),
-        "SEGUE_HOME": str(home),
+        "SEGUE_HOME": str(tmp_path / "home"),
         "SEGUE_IMAGES": f"{registry.url}/away",
         "SEGUE_RESULT": str(result),
         VARIABLE: write_order(Order(RECIPE, None, ())),
     }
-    (home / "secrets" / AUTHORITIES).write_bytes((registry.folder / "ca.pem").read_bytes())
     run = [sys.executable, "-m", "service.adapters.oci.build_away"]
-    subprocess.run(run, env=told, check=True, capture_output=True)
-    assert json.loads(result.read_text())["digest"].startswith("sha256:")
+    done = subprocess.run(run, env=told, check=True, capture_output=True, text=True)
+    return json.loads(result.read_text()), done.stdout + done.stderr
+
+
+def test_a_build_away_says_at_once_that_it_knows_no_authority_and_what_to_set(registry, tmp_path):
+    said, printed = build_away(registry, tmp_path)
+    assert "the key authorities.pem of the builder's Secret" in said["failed"]
+    assert "waiting" not in printed
+
+
+def test_a_build_away_takes_the_authorities_of_its_secret(registry, tmp_path):
+    """As a Job of a cluster is told them: a file among its secrets, and no variable."""
+    secrets = tmp_path / "home" / "secrets"
+    secrets.mkdir(parents=True)
+    (secrets / AUTHORITIES).write_bytes((registry.folder / "ca.pem").read_bytes())
+    assert build_away(registry, tmp_path)[0]["digest"].startswith("sha256:")
     assert digests(registry, "away/wine") is not None
 
 

@@ -1,11 +1,15 @@
 """Logout as the provider of identities says it (OpenID Connect Back-Channel Logout 1.0), and every forgery of that."""
 
+import html
+import re
 import time
+from urllib.parse import parse_qs, urlsplit
 
 import jwt
 import pytest
 
 from policies import roles
+from service.adapters import oidc
 from service.identity import callers, sessions
 from service.ports.identity import Ended, Identity
 from tests.identity import CLIENT, LOGOUT, SECRET, Provider
@@ -85,6 +89,60 @@ def test_a_logout_that_is_sent_again_ends_no_later_login(store, clock):
     later = sessions.begin_for(store, "oidc:ann", Identity("ann", (), "id-ann", "two"))
     assert sessions.end_by_provider(store, logout) == 0
     assert (sessions.visitor(store, of_before), sessions.visitor(store, later) is None) == (None, False)
+
+
+# --- begun here ------------------------------------------------------------------------------
+
+
+def logged_out(browser):
+    proof = re.search(r'name="proof" value="([^"]*)"', browser.get("/-/").text).group(1)
+    return browser.post("/-/logout", data={"proof": proof})
+
+
+def test_who_logs_out_here_is_led_to_the_logout_there_and_back_to_the_login(world, server):
+    browser = came_back(world, server)[0]
+    answer = logged_out(browser)
+    assert (answer.status_code, is_in(browser)) == (200, False)
+    assert "Log out</button>" not in answer.text, "nobody is logged in any more"
+    where = urlsplit(html.unescape(re.search(r'content="0; url=([^"]*)"', answer.text).group(1)))
+    assert f"{where.scheme}://{where.netloc}{where.path}" == f"{server.issuer}/logout"
+    asked = parse_qs(where.query)
+    back = urlsplit(asked.pop("post_logout_redirect_uri")[0])
+    assert asked == {"client_id": [CLIENT]}, "no token stands in an address"
+    assert browser.get(back.path).headers["Location"] == "/-/login"
+
+
+NOWHERE = {
+    "none": {"end_session_endpoint": None},
+    "a script": {"end_session_endpoint": "javascript:alert(1)"},
+    "no address": {"end_session_endpoint": ["x"]},
+}
+
+
+@pytest.mark.parametrize("told", NOWHERE)
+def test_a_provider_that_has_no_logout_to_trust_keeps_nobody_in_here(world, server, told):
+    server.lies["about"] = NOWHERE[told]
+    browser = came_back(world, server)[0]
+    answer = logged_out(browser)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/-/login")
+    assert not is_in(browser)
+
+
+def test_a_provider_that_is_away_keeps_nobody_in_here(world, server, monkeypatch):
+    browser = came_back(world, server)[0]
+    server.lies["status"] = 503
+    monkeypatch.setattr(oidc, "KEPT_SECONDS", -1.0)  # what it published long ago is asked for again
+    assert logged_out(browser).headers["Location"] == "/-/login"
+    assert not is_in(browser)
+
+
+def test_who_came_by_a_token_is_not_sent_to_the_provider(world):
+    browser = world.web.application.test_client()
+    browser.post("/-/login", data={"token": world.people["ann"]})
+    assert logged_out(browser).headers["Location"] == "/-/login"
+
+
+# --- begun there -----------------------------------------------------------------------------
 
 
 FORGED = {

@@ -3,7 +3,8 @@ the Kubernetes client library.
 
 Every call has a time limit; no redirect is followed, no proxy is taken from the environment. A failure that
 comes at once is met with a second and a third try, where asking twice asks for nothing else; all other
-repeating is the caller's. What goes wrong is `Retry` or `Refused`, or one of their kinds in `answers`.
+repeating is the caller's. Who answers neither in time nor to a short question after it is not asked for some
+seconds. What goes wrong is `Retry` or `Refused`, or one of their kinds in `answers`.
 """
 
 import copy
@@ -29,10 +30,12 @@ from kubernetes.client.rest import RESTResponse
 from service.adapters.kubernetes import answers, kubeconfig
 from service.adapters.kubernetes.answers import Asked
 from service.adapters.kubernetes.credentials import Credential, Credentials
+from service.adapters.kubernetes.silence import READY, Silence
 from service.ports.connections import Cluster
 from service.ports.outcomes import Refused, Retry
 
 CONNECT_SECONDS, READ_SECONDS = 3.0, 10.0
+PROBE_SECONDS = 1.5  # for the answer whether it is ready; it looks at its store for two where that is away
 ANSWER_SECONDS = 60.0  # for a whole answer, however slowly it comes
 _LARGEST = 64 << 20  # bytes of one answer
 _LOGIN = ["BearerToken"]  # the library's name for the login of a configuration
@@ -54,7 +57,8 @@ Answer = tuple[int, Mapping[str, str], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request; `longer`: by how many seconds the answer may be silent longer than others may.
+    """One request; `longer`: by how many seconds the answer may be silent longer than others may; `within`:
+    for how many it may be instead.
 
     `once`: its failure is what is asked for, so it is not tried again here. `headers`: more of them, for whom
     the API server passes the request on to.
@@ -67,6 +71,7 @@ class Call:
     body: Object | Objects | None = None
     form: str = "application/json"
     longer: float = 0.0
+    within: float | None = None
     login: bool = True
     once: bool = False
     headers: tuple[tuple[str, str], ...] = ()
@@ -90,6 +95,8 @@ class Transport:
         self._lock = threading.Lock()
         self._client = ApiClient(configuration)
         self._certified: tuple[Credential, ApiClient] | None = None
+        self._silence = Silence.of(configuration.host, configuration.proxy)
+        self._probing = min(PROBE_SECONDS, reading)
         self._failures = 0  # calls in a row that the server could not answer
         self._refusals = 0  # calls in a row whose login it did not accept
 
@@ -125,6 +132,7 @@ class Transport:
 
     def answer(self, call: Call) -> Answer:
         """Status, headers and content, whatever the status."""
+        self._silence.heed(self.name, self._readiness, self._probing)
         until = time.monotonic() + _AGAIN_SECONDS
         found = self._tried(call)
         for pause in _PAUSES if call.method in _REPEATED and not call.once else ():
@@ -134,7 +142,10 @@ class Transport:
             time.sleep(wait)
             found = self._tried(call)
         if isinstance(found, Exception):
+            if isinstance(found, urllib3.exceptions.TimeoutError):
+                self._silence.listen(self._readiness, self._probing)
             raise self._broken(call.asked, found) from found
+        self._silence.end()
         status = found[0]
         if call.login:
             self._refusals = self._refusals + 1 if status == 401 else 0
@@ -145,6 +156,7 @@ class Transport:
     def lines(self, call: Call) -> Iterator[bytes]:
         """The lines of an answer, while it comes."""
         rest = b""
+        self._silence.heed(self.name, self._readiness, self._probing)
         try:
             answer, _ = self._open(call)
             with closing(answer.response):
@@ -199,7 +211,8 @@ class Transport:
                 body=call.body,
                 auth_settings=_LOGIN if call.login else [],
             )
-            limits = (CONNECT_SECONDS, self._reading + call.longer)
+            reading = self._reading + call.longer if call.within is None else call.within
+            limits = (min(CONNECT_SECONDS, reading), reading)
             answer = client.call_api(*sent, _request_timeout=limits)
         except config.ConfigException as error:  # the pod's own token
             raise Retry(f"the cluster {self.name}: {error}", self.wait()) from error
@@ -225,11 +238,17 @@ class Transport:
         nor all kinds, and a login from a plugin or a file may be renewed by now."""
         if status == 401 and self._credentials is not None and self._refusals < 2:
             return False
+        return self._readiness() in READY
+
+    def _readiness(self) -> int | None:
+        """The status of its answer whether it is ready; None where that does not come soon."""
         asked = Asked(self.name, "get", None)
         try:
-            return self.answer(Call(asked, "GET", "/readyz", login=False))[0] in {200, 401, 403, 404}
-        except Retry:
-            return False
+            answer, _ = self._open(Call(asked, "GET", "/readyz", login=False, within=self._probing))
+            answer.response.close()
+            return int(answer.status)
+        except (*_BREAKS, Retry):
+            return None
 
     def _client_of(self, credential: Credential | None) -> ApiClient:
         """The client, or for a certificate that a plugin gave one of its own, while it is in use."""

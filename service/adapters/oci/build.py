@@ -30,7 +30,7 @@ from service.adapters.oci.blobs import MANIFEST, Layout, canonical, write_whole
 from service.adapters.oci.bytecode import warm
 from service.adapters.oci.interpreter import host_interpreter
 from service.adapters.oci.push import SECONDS, STORE, push
-from service.adapters.oci.remote import Remote, login_of
+from service.adapters.oci.remote import Remote, Unvouched, login_of
 from service.adapters.oci.secluding import seclude
 from service.adapters.oci.workshop import Workshop
 from service.ports.builds import CodeReference, Image, ModelReference, Recipe
@@ -90,11 +90,16 @@ def _workshop(settings: Settings, work: Path, log: "Log") -> Workshop:
 
 
 def patiently(work: Callable[[], T], log: Callable[[str], None]) -> T:
-    """Its result; a source or registry that asks to come back later is asked again for a while."""
+    """Its result; a source or registry that asks to come back later is asked again for a while.
+
+    Not one whose certificate nobody vouches for: which authorities count, a process is told when it starts.
+    """
     until = time.monotonic() + _PATIENCE
     while True:
         try:
             return work()
+        except Unvouched:
+            raise
         except Retry as error:
             if time.monotonic() + error.after > until:
                 raise

@@ -18,7 +18,7 @@ from service.adapters.steady import steady
 from service.loopback import leads_here
 from service.ports.outcomes import Refused, Retry
 
-__all__ = ["Login", "Missing", "Remote", "address", "login_of"]
+__all__ = ["Login", "Missing", "Remote", "Unvouched", "address", "login_of"]
 
 Body = bytes | BinaryIO
 
@@ -30,6 +30,10 @@ _LARGEST_TOKEN = 1 << 20
 
 class Missing(Refused):
     """The registry has nothing of that name."""
+
+
+class Unvouched(Retry):
+    """Its certificate is of no authority that this process knows: only somebody who sets one mends it."""
 
 
 class Remote:
@@ -131,8 +135,8 @@ class Remote:
                 method, url, timeout=self._seconds, allow_redirects=False, stream=method != "HEAD", **given
             )
         except requests.RequestException as error:
-            reason = f"the registry {self.url} cannot be reached: {_trouble(error)}"
-            raise Retry(reason, after=5) from error
+            kind = Unvouched if _unvouched(error) else Retry
+            raise kind(f"the registry {self.url} cannot be reached: {_trouble(error)}", after=5) from error
 
     def _checked(
         self, answer: requests.Response, allowed: frozenset[int] | set[int], what: str
@@ -242,9 +246,14 @@ def _wait(retry_after: str) -> float:
 
 def _trouble(error: requests.RequestException) -> str:
     """What went wrong, by its kind; a text of the library's may hold an address with a login."""
-    if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
+    if _unvouched(error):
         return (
             "its certificate is of no authority that is known here, or for another name; a file with the"
-            " authorities of a company is named by REQUESTS_CA_BUNDLE"
+            " authorities of a company is named by REQUESTS_CA_BUNDLE, and for a cluster's Jobs it is the key"
+            " authorities.pem of the builder's Secret"
         )
     return type(error).__name__
+
+
+def _unvouched(error: requests.RequestException) -> bool:
+    return isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error)

@@ -12,7 +12,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 
-from policies.notices import Notice
+from policies.notices import Notice, Turn
 from service.adapters.chat.words import cut, plain
 from service.adapters.receivers import payload
 from service.ports.connections import Source
@@ -22,6 +22,8 @@ _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _ADDRESS = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@(?:(?!-)[A-Za-z0-9-]{{1,63}}\.)*(?!-)[A-Za-z0-9-]{{1,63}}")
 _MOST_ADDRESS = 254  # RFC 5321, 4.5.3.1.3
 _MOST_SUBJECT = 150
+_UNREAD = "Answers to this mail are not read."
+_ASKS = "To approve, go to the page below, or write the line above into a comment or a chat that Segue reads."
 _POLICY = SMTP.clone(cte_type="7bit")  # which every server takes
 
 
@@ -40,8 +42,9 @@ def letter(source: Source, notice: Notice, to: str, web: str) -> EmailMessage:
     made["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence is answered
     link = payload.link(notice, web)
     title, lines = plain(notice.title), "\n".join(plain(line) for line in notice.text.split("\n"))
-    made.set_content(f"{title}\n\n{lines}\n\n{link}\n")
-    made.add_alternative(_page(title, lines, link), subtype="html")
+    how = f"{_ASKS} {_UNREAD}" if notice.turn is Turn.APPROVAL else _UNREAD
+    made.set_content(f"{title}\n\n{lines}\n\n{how}\n{link}\n")
+    made.add_alternative(_page(title, lines, how, link), subtype="html")
     return made
 
 
@@ -60,7 +63,8 @@ def _thread(source: Source, notice: Notice) -> str:
     return f"thread_{payload.digest(source.name, notice.about, repr(notice.began))}"
 
 
-def _page(title: str, text: str, link: str) -> str:
+def _page(title: str, text: str, how: str, link: str) -> str:
     """All of it as text; no picture, no style from elsewhere."""
     title, text, link = (html.escape(one) for one in (title, text, link))
-    return f'<p><strong>{title}</strong></p>\n<pre>{text}</pre>\n<p><a href="{link}">{link}</a></p>\n'
+    shown = f'<a href="{link}">{link}</a>'
+    return f"<p><strong>{title}</strong></p>\n<pre>{text}</pre>\n<p>{how}<br>{shown}</p>\n"

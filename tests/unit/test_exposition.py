@@ -1,0 +1,96 @@
+"""A page of counters read by histogram says what it says read line by line."""
+
+import math
+import random
+
+import pytest
+
+from service.adapters import exposition
+from service.adapters.exposition import Names, Series, Strange, Tally
+
+NAMES = Names("asked_total", "took_bucket")
+STARTED = "process_start_time_seconds 1.7e+09\n"
+BOUNDS = ("0.1", "1", "1.0", "+Inf")
+# Values with what could be taken for a bound's label.
+VALUES = ("a", 'b\\",le=\\"1', "{le=", ",le=", "le=1,", "c\\\\", "", "d e", "x,le=\\n")
+LABELS = ("code", "path", "role", "file", "zone")
+
+
+def page(chance: random.Random) -> str:
+    """Histograms by several labels, in a new order of labels and lines each time."""
+    lines: list[str] = []
+    names = chance.sample(LABELS, chance.randint(0, 3))
+    for _ in range(chance.randint(1, 4)):
+        labels = [f'{name}="{chance.choice(VALUES)}"' for name in names]
+        place = chance.randint(0, len(labels))
+        for count, bound in enumerate(BOUNDS):
+            said = ",".join([*labels[:place], f'le="{bound}"', *labels[place:]])
+            lines.append(f"took_bucket{{{said}}} {count}")
+        lines.append(f"asked_total{{{','.join(labels)}}} {chance.randint(0, 9)}")
+    lines = list(dict.fromkeys(lines))
+    chance.shuffle(lines)
+    return STARTED + "\n".join(lines) + "\n"
+
+
+def added(found: list[Series]) -> dict[str, tuple[float, tuple[tuple[float, float], ...]]]:
+    """What each version counted, told by all labels but the bound's."""
+    tallies: dict[str, Tally] = {}
+    for one in found:
+        others = {name: said for name, said in one.labels.items() if name != "le"}
+        tallies.setdefault(str(sorted(others.items())), Tally()).add(one, NAMES)
+    return {key: (one.requests, tuple(sorted(one.buckets.items()))) for key, one in tallies.items()}
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_histogram_at_once_is_each_of_its_lines(seed: int) -> None:
+    text = page(random.Random(seed))
+    try:
+        each = exposition.chosen(text, {NAMES.requests, NAMES.buckets})[1]
+    except Strange:  # the same version came twice
+        with pytest.raises(Strange):
+            exposition.read(text, NAMES)
+        return
+    assert added(exposition.read(text, NAMES)[1]) == added(each)
+
+
+def test_labels_are_read_once_for_all_bounds() -> None:
+    _, found = exposition.read(page(random.Random(1)), NAMES)
+    histograms = [one for one in found if one.name == NAMES.buckets and one.counts]
+    assert histograms
+    assert all(tuple(sorted(one.counts)) == tuple(sorted(BOUNDS)) for one in histograms)
+    assert all("le" not in one.labels for one in histograms)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'took_bucket{code="200",le="1"} 4',  # twice
+        'took_bucket{code="200",le="high"} 4',
+        'took_bucket{code="200",le="nan"} 4',
+        'took_bucket{code="200",le="2"} -1',
+        'took_bucket{code="200",le="2"} many',
+        'took_bucket{code="200",le="2"',
+        'took_bucket{code="200",le="2',
+        'took_bucket{code="200"le="2"} 4',
+    ],
+)
+def test_a_strange_line_among_known_ones_is_refused(line: str) -> None:
+    known = "".join(f'took_bucket{{code="200",le="{bound}"}} 3\n' for bound in ("1", "+Inf"))
+    with pytest.raises(Strange):
+        exposition.read(STARTED + known + line + "\n", NAMES)
+
+
+def test_a_bound_that_is_in_no_label_of_its_own_is_not_one() -> None:
+    text = STARTED + 'took_bucket{path=",le=",code="5"} 3\n'
+    _, found = exposition.read(text, NAMES)
+    assert [(one.labels["path"], one.value) for one in found] == [(",le=", 3.0)]
+    with pytest.raises(Strange):
+        Tally().add(found[0], NAMES)
+
+
+def test_a_page_in_pieces_is_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = page(random.Random(2))
+    whole = exposition.read(text, NAMES)
+    monkeypatch.setattr(exposition, "_PIECE", 7)
+    assert exposition.read(text, NAMES) == whole
+    assert math.isfinite(whole[0])
