@@ -69,7 +69,7 @@ def draw(
     drawn = urn.information / variance
     drawn_bad = np.minimum(np.maximum(urn.score + drawn * null, 0.0), drawn)
     size = 1 / (shares * others * (noise.spread * noise.spread)) - 1
-    base = np.empty((3, *size.shape))
+    base = np.empty((3, *np.broadcast_shapes(size.shape, (*drawn.shape, 1))))
     base[0] = shares * size + drawn_bad[..., None]
     base[1] = others * size + (drawn - drawn_bad)[..., None]
     base[2] = base[0] + base[1]
