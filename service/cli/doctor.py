@@ -33,7 +33,7 @@ OLD_CALENDAR = 86_400.0  # seconds
 def examine(settings: Settings) -> list[Finding]:
     """All checks; none of them changes anything."""
     chosen = installation.with_ports(settings)
-    found = [_python(), _git(), _home(settings), *_trust(settings)]
+    found = [_python(), _git(), _home(settings), *_trust(settings), *_checkpoints(settings)]
     if not settings.clusters_only:
         found += [_isolation(settings), *_embedded(settings)]
     if not (settings.home / "run").is_dir():
@@ -121,6 +121,16 @@ def _trust(settings: Settings) -> list[Finding]:
 
 def _keys(settings: Settings, rule: Trust) -> str:
     return f"{rule.value}: {', '.join(map(keys.name, trusting.keys_of(settings, rule)))}"
+
+
+def _checkpoints(settings: Settings) -> list[Finding]:
+    """Whether the record's head can be signed, where it is to be kept elsewhere."""
+    if not settings.checkpoints:
+        return []
+    signed = settings.secret(trusting.KEY) is not None
+    where = ", ".join(settings.checkpoints)
+    detail = f"are kept at {where}" if signed else f"none is kept at {where}: no key signs them"
+    return [Finding("checkpoints", signed, detail, "segue signing-key")]
 
 
 def _embedded(settings: Settings) -> list[Finding]:

@@ -100,6 +100,17 @@ def test_the_doctor_says_nothing_where_nothing_is_wanted_and_what_is_missing_whe
     assert finding(settings).detail == f"SEGUE_TRUST=ours; ours: {name}"
 
 
+def test_the_doctor_says_that_no_key_signs_the_checkpoints_that_are_to_be_kept(tmp_path):
+    settings = Settings(home=tmp_path, clusters_only=True, checkpoints=("/mnt/audit",))
+    missing = [one for one in doctor.examine(settings) if one.check == "checkpoints"]
+    assert [(one.ok, one.mend) for one in missing] == [(False, "segue signing-key")]
+    signing_key.public(settings)
+    kept = [one for one in doctor.examine(settings) if one.check == "checkpoints"]
+    assert [(one.ok, one.detail) for one in kept] == [(True, "are kept at /mnt/audit")]
+    unasked = doctor.examine(Settings(home=tmp_path, clusters_only=True))
+    assert "checkpoints" not in [one.check for one in unasked]
+
+
 def test_the_doctor_asks_the_registry_that_signatures_go_to(settings):
     signing_key.public(settings)
     with Server() as server:
