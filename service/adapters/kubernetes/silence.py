@@ -11,9 +11,8 @@ from weakref import WeakValueDictionary
 
 from service.ports.outcomes import Retry
 
-ALONE = (
-    4.0  # times as long as one question takes it is left alone: that part of a worker's time is lost to it
-)
+# Times as long as one question takes it is left alone: a fifth of a worker's time at most is lost to it.
+ALONE = 4.0
 READY = frozenset({200, 401, 403, 404})  # of /readyz, also where nobody may ask that without a login
 
 # Whether it is ready, asked with a short limit: the status of the answer, None where none came.
