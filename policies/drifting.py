@@ -153,6 +153,13 @@ def told(target: Target) -> str:
     return f"{said}\n{following(target)}" if said else ""
 
 
+def beyond(target: Target) -> str:
+    """Why it cannot be repaired, where Segue does not write what differs; "" where it does."""
+    if not mark(target) or target.drift or any(f"@{CHAMPION}" in one for one in open_names(target)):
+        return ""
+    return "Segue writes nothing into Git: revert the commit there, or release another one"
+
+
 def following(target: Target) -> str:
     """What becomes of it, or what people can do; "" where there is nothing."""
     if not mark(target):
@@ -163,7 +170,8 @@ def following(target: Target) -> str:
     if remedy is not None:
         done = "written once more as Segue decided" if remedy.verb == "repair" else "taken for right"
         return f"being {done}, as {remedy.actor} said"
-    ways = f"write it once more as Segue decided: segue repair {name}; take it for right: segue adopt {name}"
+    repair = beyond(target) or f"write it once more as Segue decided: segue repair {name}"
+    ways = f"{repair}; take it for right: segue adopt {name} --reason REASON"
     if target.unmended:
         return f"not mended: {target.unmended}. {ways}"
     if target.drift and len(target.repairs) >= MOST_REPAIRS:

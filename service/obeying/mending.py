@@ -6,7 +6,6 @@ Both are for what was seen: a digest that names another drift than there is now 
 from policies import drifting as policy
 from policies.events import Command
 from policies.release import Target
-from policies.settle import CHAMPION
 from service.engine import drifting
 from service.engine.deciding import Deciding
 from service.obeying import naming
@@ -18,7 +17,7 @@ def repair(deciding: Deciding, command: Command) -> Reply:
     target = naming.target(deciding, command)
     if isinstance(target, Reply):
         return target
-    why_not = _why_not(target, command) or _beyond(target)
+    why_not = _why_not(target, command) or policy.beyond(target)
     if why_not:
         return Reply(ok=False, text=why_not, release=target.holder)
     drifting.order(deciding, target, "repair", command.actor, command.reason or "")
@@ -52,10 +51,3 @@ def _why_not(target: Target, command: Command) -> str:
     if target.remedy is not None:
         return f"{target.remedy.actor} said so already; see: segue targets"
     return ""
-
-
-def _beyond(target: Target) -> str:
-    """What only names something else than serves is put right where it is, unless Segue writes it."""
-    if target.drift or any(f"@{CHAMPION}" in one for one in policy.open_names(target)):
-        return ""
-    return "Segue writes nothing into Git: revert the commit there, or release another one"

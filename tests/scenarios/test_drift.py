@@ -317,6 +317,8 @@ def test_a_commit_whose_release_was_taken_back_is_told_until_something_else_serv
     cluster.settle(12)
     told = drifting.told(cluster.target(TARGET))
     assert f"Git names {commit[:12]}, whose {second.name} is aborted" in told
+    assert "revert the commit there" in told
+    assert "segue repair" not in told
     refused = cluster.say("repair", "fraud")
     assert "Segue writes nothing into Git" in refused.text
     assert cluster.say("adopt", "fraud", reason="we mend it tomorrow").ok
