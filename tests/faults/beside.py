@@ -106,8 +106,8 @@ class Others:
             self.act()
 
     def act(self):
-        """A version's alias, a comment, another name for a repository, and by turns a push to what was taken over and its hand-back, which
-        is refused while a release is on its way there."""
+        """A version's alias, a comment, another name for a repository, and by turns a push to what was taken
+        over and its hand-back, which is refused while a release is on its way there."""
         self.number += 1
         registry = self.people.world.registry
         version = registry.register(ALIASED, {"MLmodel": b"%d" % self.number})
