@@ -212,6 +212,20 @@ def test_the_failures_foretold_are_just_enough():
     assert rate.failures_to(state, 900.0, share=0.1, worse_by=0.0, noise=PROVISIONAL) is None
 
 
+@given(
+    scrapes, st.floats(0.01, 0.9), st.sampled_from([PROVISIONAL, QUIET, Noise(1.3, 0.8, provisional=False)])
+)
+@settings(max_examples=60, deadline=None)
+def test_the_failures_foretold_are_the_fewest_that_are_enough(rows, share, noise):
+    """Looked for one by one: however the search saves looks, no smaller number is enough."""
+    state = fed(rows)
+    given = {"share": share, "worse_by": 0.0, "noise": noise}
+    found = rate.failures_to(state, math.log(200), **given, most=24)
+    enough = np.flatnonzero(rate._ahead(state, np.arange(1.0, 25.0), **given) >= math.log(200))
+    fewest = int(enough[0]) + 1 if len(enough) else None
+    assert found == fewest
+
+
 def test_noise_is_provisional_without_history_and_learned_with_it():
     assert noise.estimate([]).provisional
     dice = np.random.default_rng(4)
