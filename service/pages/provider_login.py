@@ -9,7 +9,7 @@ import hashlib
 import secrets
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import structlog
@@ -34,28 +34,51 @@ PATIENCE = 1.0  # seconds that a logout waits for its turn: providers send it on
 _BETWEEN = "."  # the secret, and where to go afterwards
 
 
+class _Talking:
+    """Conversations with the provider, of logins and of logouts each so many at a time.
+
+    It is opened by the first of them: what it needs is read only then.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._kept: list[IdentityProvider] = []
+        self._logins, self._logouts = (threading.BoundedSemaphore(AT_ONCE) for _ in range(2))
+
+    def login(self) -> AbstractContextManager[IdentityProvider]:
+        """One that raises `Retry` where there are so many."""
+        return self._among(self._logins, 0.0)
+
+    def logout(self, wait: float = 0.0) -> AbstractContextManager[IdentityProvider]:
+        """The same, after so many seconds."""
+        return self._among(self._logouts, wait)
+
+    @contextmanager
+    def _among(self, turns: threading.BoundedSemaphore, wait: float) -> Iterator[IdentityProvider]:
+        if not turns.acquire(timeout=wait):
+            raise Retry("others are talking to the provider just now")
+        try:
+            if not self._kept:
+                self._kept.append(plugins.load("identity_providers", "oidc").open(self._settings))
+            yield self._kept[0]
+        finally:
+            turns.release()
+
+
 def routes(page: Blueprint, store: Store, settings: Settings) -> Callable[[], str | None]:
     """There and back; without a provider neither is there for anybody. What is returned says where to log out
     there: None where the provider has no such place, or does not answer just now."""
-    kept: list[IdentityProvider] = []
-    logins, logouts = (threading.BoundedSemaphore(AT_ONCE) for _ in range(2))
+    talking = _Talking(settings)
+    _logins(page, store, settings, talking)
+    return _logouts(page, store, settings, talking)
 
-    @contextmanager
-    def provider(talking: threading.BoundedSemaphore, wait: float = 0.0) -> Iterator[IdentityProvider]:
-        if not talking.acquire(timeout=wait):
-            raise Retry("others are talking to the provider just now")
-        try:
-            if not kept:  # opened by the first login: it reads what is needed only then
-                kept.append(plugins.load("identity_providers", "oidc").open(settings))
-            yield kept[0]
-        finally:
-            talking.release()
 
+def _logins(page: Blueprint, store: Store, settings: Settings, talking: _Talking) -> None:
     @page.get("/login/provider")
     def there() -> Response:
         secret = secrets.token_urlsafe(32)
         try:
-            with provider(logins) as asked:
+            with talking.login() as asked:
                 where = asked.address(_attempt(secret, settings))
         except (Refused, Retry) as reason:
             return _not_in(reason)
@@ -72,16 +95,20 @@ def routes(page: Blueprint, store: Store, settings: Settings) -> Callable[[], st
         if not secret:
             return _not_in(Refused("this browser began no login in the last ten minutes"))
         try:
-            with provider(logins) as asked:
+            with talking.login() as asked:
                 found = asked.identify(_attempt(secret, settings), request.args)
         except (Refused, Retry) as reason:
             return _forgotten(_not_in(reason), settings)
         return _forgotten(_let_in(store, settings, found, door.inside(to)), settings)
 
+
+def _logouts(
+    page: Blueprint, store: Store, settings: Settings, talking: _Talking
+) -> Callable[[], str | None]:
     @page.post("/logout/provider")
     def logged_out() -> Response:
         try:
-            with provider(logouts, PATIENCE) as asked:
+            with talking.logout(PATIENCE) as asked:
                 ended = asked.ended(request.form.get("logout_token", ""))
         except (Refused, Retry) as reason:
             return _still_in(reason)
@@ -91,7 +118,7 @@ def routes(page: Blueprint, store: Store, settings: Settings) -> Callable[[], st
 
     def leaving() -> str | None:
         try:
-            with provider(logouts) as asked:
+            with talking.logout() as asked:
                 return asked.leaving(_back(settings))
         except (Refused, Retry) as reason:
             log.warning("no logout at the provider", reason=str(reason))
