@@ -76,7 +76,7 @@ test: $(READY) $(MLFLOW_READY) ## all tests on this machine, but for those of mi
 FAULTS_TESTS = $(BIN)/pytest -q -s tests/faults -m faults --durations 5
 
 test-faults: $(READY) ## kill, stop and break everything for some minutes; SEED=n plays a printed seed again
-	$(call twice,SEGUE_FAULTS_SEED=$(SEED) $(FAULTS_TESTS))
+	$(call twice,SEGUE_FAULTS_SEED=$(SEED) $(FAULTS_TESTS) -n 2 --dist worksteal)
 
 test-faults-whole: $(READY) ## the same at full length: 10,000 kills of bodies, 200 of processes, every point (about an hour)
 	SEGUE_FAULTS_SEED=$(SEED) SEGUE_FAULTS=whole $(FAULTS_TESTS)
@@ -92,8 +92,8 @@ test-hosts: $(READY) $(MLFLOW_READY) $(SENDERS_READY) ## tests with real servers
 	$(BIN)/python -m tests.hosts.alerting
 	$(BIN)/python -m tests.hosts.matrix
 	$(BIN)/python -m tests.hosts.keycloak
-	$(call twice,$(BIN)/pytest -q tests/hosts tests/contracts/test_counter_source.py --timeout 300 --durations 5$(if $(HOSTS_WHOLE),, -m "not whole"))
-	$(call twice,SEGUE_TEST_SCENARIOS=postgres $(BIN)/pytest -q $(ON_POSTGRESQL) --timeout 300)
+	$(call twice,$(BIN)/pytest -q tests/hosts tests/contracts/test_counter_source.py -n 2 --dist loadfile --timeout 300 --durations 5$(if $(HOSTS_WHOLE),, -m "not whole"))
+	$(call twice,SEGUE_TEST_SCENARIOS=postgres $(BIN)/pytest -q $(ON_POSTGRESQL) -n $(WORKERS) --timeout 300)
 
 test-hosts-whole: ## the same with each broker emptied in each way, an earlier version beside today's on SQLite, too, and an image from the Dockerfile
 	$(MAKE) test-hosts HOSTS_WHOLE=1

@@ -74,9 +74,9 @@ LONGEST = scaled(840, 6600)
 
 
 def told(name, **facts):
-    """Print what a harness did and saw, on a line of its own that no capture hides."""
+    """Print what a harness did and saw, on a line of its own; not to stdout, which a process beside others has none of."""
     line = f"{name}: " + ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in facts.items())
-    print(line)
+    print(line, file=sys.stderr, flush=True)
     with Path(os.environ.get("SEGUE_FAULTS_REPORT", os.devnull)).open("a") as report:
         report.write(line + "\n")
 

@@ -12,10 +12,10 @@ from tests.faults.points import EFFECTS, KINDS, LEFT_OUT, NAMES, WHEN
 from tests.faults.runs import RARE, die_at, outside_transactions, poison, stand_still
 
 OF_POINTS, OF_STOPS = (
-    scaled((18, 3), (None, None)),
-    scaled((14, 2), (None, None)),
+    scaled((12, 3), (None, None)),
+    scaled((8, 2), (None, None)),
 )  # on SQLite, and on PostgreSQL
-MANY = 10  # stops, of which some outlast a lease
+MANY = 8  # stops, of which some outlast a lease
 MOST_TRIES = 6  # of an effect that ends its worker each time: five, and the one that gives it up
 
 

@@ -83,8 +83,8 @@ def test_clocks_that_jump_by_hours_and_a_day_promote_nothing_early_and_lose_noth
 def test_a_database_that_is_killed_and_comes_back_loses_nothing(tmp_path, postgres):
     """PostgreSQL's postmaster gets SIGKILL or SIGQUIT while releases go on, and is started again."""
     seed, killed, began = seed_of_this_run(), 0, time.monotonic()
-    url, models = postgres.new_database(), scaled(8, 100)
-    wanted = models + scaled(12, 1_000)
+    url, models = postgres.new_database(), scaled(6, 100)
+    wanted = models + scaled(6, 1_000)
     with running(tmp_path / "segue", seed, database=url, models=models) as harness:
         harness.clock.run(PACE)
         harness.people.go_on(True)
