@@ -60,6 +60,7 @@ def work_once(
 
     Evidence that is due right behind evidence is weighed with it.
     """
+    _catch_up(parts)
     works = _claim(parts, owner, number, kinds)
     if not works:
         return False
@@ -68,9 +69,27 @@ def work_once(
         waited = max(0.0, now - max(work.created, work.not_before))
         meters.WAITED_SECONDS.labels(work.kind).observe(waited)
     if len(works) == 1 or not _together(parts, works):
-        for work in works:
-            _alone(parts, work)
+        _one_by_one(parts, works)
     return True
+
+
+def _catch_up(parts: Parts) -> None:
+    """Say of what was in hand when the store went away that it is to be tried again: this process lives, so
+    that claim is no attempt, and nobody need wait for its lease to end."""
+    while parts.untold:
+        _not_now(parts, parts.untold[-1], Retry("the store was away"))
+        parts.untold.pop()
+
+
+def _one_by_one(parts: Parts, works: Sequence[Work]) -> None:
+    left = list(works)
+    try:
+        while left:
+            _alone(parts, left[0])
+            left.pop(0)
+    except StoreUnavailable:
+        parts.untold += left
+        raise
 
 
 def _claim(parts: Parts, owner: str, number: int | None, kinds: Sequence[str] | None) -> list[Work]:

@@ -22,7 +22,7 @@ def drain(
     count = 0
     while (
         not (stop is not None and stop.is_set())
-        and parts.store.due(limit=1, kinds=kinds)
+        and (parts.untold or parts.store.due(limit=1, kinds=kinds))
         and work_once(parts, owner, kinds=kinds)
     ):
         count += 1
@@ -35,7 +35,7 @@ def poll(parts: Parts, stop: threading.Event, kinds: Sequence[str], *, hinted: b
     ear = Ear([parts.store.bell])
     while not stop.is_set():
         try:
-            wait = parts.store.until_due(kinds)
+            wait = 0 if parts.untold else parts.store.until_due(kinds)
             if wait == 0 and work_once(parts, owner, kinds=kinds):
                 drain(parts, owner, kinds, stop)  # when the next is due need not be known before the last
                 continue

@@ -10,6 +10,7 @@ import requests
 
 from service.adapters.reach import Chosen
 from service.adapters.steady import steady
+from service.adapters.unanswered import unanswered
 from service.loopback import leads_here
 from service.ports.calendars import Fetched
 from service.ports.outcomes import Refused, Retry
@@ -55,8 +56,7 @@ class WebCalendar:
             ) as answer:
                 body = self._body(answer, deadline) if answer.status_code == 200 else b""
         except (requests.RequestException, OSError) as error:
-            # Nothing of the library's words: they repeat the address.
-            raise Retry(f"{self._name} does not answer ({type(error).__name__})") from None
+            raise unanswered(f"{self._name} does not answer", error, after=1) from None
         if answer.status_code == 304 and mark:
             return None
         if answer.status_code != 200:

@@ -21,6 +21,7 @@ import requests
 from service.adapters import oidc_logout
 from service.adapters.reach import Elsewhere, Own
 from service.adapters.steady import steady
+from service.adapters.unanswered import unanswered
 from service.adapters.understood import understood
 from service.loopback import leads_here
 from service.ports.identity import Attempt, Ended, Identity
@@ -231,7 +232,7 @@ class OidcProvider:
             with session.request(method, url, **given) as answer:
                 body = _object(_content(answer))
         except (requests.RequestException, OSError) as error:
-            raise Retry(f"the provider of identities does not answer: {type(error).__name__}") from error
+            raise unanswered("the provider of identities does not answer", error, after=1) from error
         if answer.status_code >= 500:
             raise Retry(f"the provider of identities answers {answer.status_code}")
         if answer.status_code != 200 or body is None:

@@ -8,6 +8,7 @@ from base64 import b64encode
 import requests
 
 from service.adapters.steady import steady
+from service.adapters.unanswered import unanswered
 from service.loopback import leads_here
 from service.ports.outcomes import Refused, Retry
 
@@ -38,8 +39,7 @@ class Sender:
             ) as answer:  # fmt: skip
                 status = answer.status_code
         except requests.RequestException as error:
-            # Nothing of the library's words: they may repeat an address with what stands in it.
-            raise Retry(f"{self._address} does not answer: {type(error).__name__}", after=30) from None
+            raise unanswered(f"{self._address} does not answer", error, after=30) from None
         if status in {408, 425, 429} or status >= 500:
             raise Retry(f"{self._address} answered {status}", after=30)
         if status in {401, 403}:

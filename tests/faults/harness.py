@@ -225,7 +225,8 @@ class Harness:
         parts, kinds = self.parts, {"urgent": URGENT, "patient": PATIENT}.get(slot)
         owner = owners.name_of_this_process(slot)
         if kinds is not None:
-            return lambda: parts.store.due(limit=1, kinds=kinds) and work_once(parts, owner, kinds=kinds)
+            due = lambda: parts.untold or parts.store.due(limit=1, kinds=kinds)  # noqa: E731
+            return lambda: due() and work_once(parts, owner, kinds=kinds)
         if slot == "reconciler":
             reconciler = Reconciler(self.settings, parts.store, parts.inbox, None)
             return lambda: reconciler.round() or False

@@ -7,11 +7,13 @@ import sys
 
 import pytest
 import requests
+from click.testing import CliRunner
 
 from service import sources
 from service.adapters.kubernetes import build_manifest
 from service.adapters.oci.build_away import AUTHORITIES, VARIABLE, Order, write_order
 from service.adapters.oci.builder import OciBuilder
+from service.cli.main import group
 from service.ports.builds import Image, Recipe
 from service.ports.connections import Source
 from service.ports.jobs import Limits
@@ -56,6 +58,34 @@ def test_its_certificate_is_refused_with_what_to_set_until_the_authority_is_name
         images.check()
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", authorities)
     images.check()
+
+
+@pytest.mark.parametrize(
+    ("kind", "url"),
+    [
+        ("mlflow", "{}"),
+        ("registry", "{}"),
+        ("github", "{}/acme/models"),
+        ("gitlab", "{}/acme/models"),
+        ("gitea", "{}/acme/models"),
+        ("bitbucket", "{}/scm/acme/models.git"),
+        ("mattermost", "{}"),
+        ("matrix", "{}"),
+        ("prometheus", "{}"),
+        ("json", "{}/counts.json"),
+        ("grafana", "{}"),
+    ],
+)
+def test_whoever_is_connected_without_a_known_authority_is_told_what_to_set(registry, tmp_path, kind, url):
+    secrets = tmp_path / "secrets"
+    secrets.mkdir(mode=0o700)
+    (secrets / "login-far").write_text("a-token\n")
+    (secrets / "login-far").chmod(0o600)
+    words = ("connect", kind, url.format(registry.url), "--name", "far")
+    told = CliRunner().invoke(group, words, env={"SEGUE_HOME": str(tmp_path)})
+    assert isinstance(told.exception, Retry), told.output
+    assert "its certificate is of no authority" in str(told.exception)
+    assert "REQUESTS_CA_BUNDLE" in str(told.exception)
 
 
 def test_a_build_on_this_machine_pushes_there(registry, authorities, tmp_path):

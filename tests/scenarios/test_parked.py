@@ -6,6 +6,8 @@ from policies.release import Phase
 from service.engine import patience, planning
 from service.errors import Conflict, StoreUnavailable
 from service.ports.outcomes import Retry
+from service.store import queue
+from service.store import store as stores
 from tests.scenarios.conftest import LTV, WINE
 from tests.scenarios.test_interleavings import registered
 
@@ -64,6 +66,40 @@ def test_a_store_that_others_have_is_no_fault_of_an_event_however_often(world, m
     assert len(tries) == 3 * patience.MOST_TRIES
     assert world.store.dead() == []
     assert len(world.releases()) == 1
+
+
+def test_what_is_in_hand_when_the_store_goes_away_is_tried_again_at_once_however_often(world, monkeypatch):
+    plan, tries, away = planning.plan, [], []
+
+    def planned(*arguments):
+        made = plan(*arguments)
+        tries.append(1)
+        away.extend([1] * (len(tries) <= 3 * queue.ATTEMPTS))
+        return made
+
+    def gone(real):
+        def opened(engine):
+            if away:
+                raise StoreUnavailable("the server closed the connection")
+            return real(engine)
+
+        return opened
+
+    monkeypatch.setattr(planning, "plan", planned)
+    for name in ("reading", "writing"):
+        monkeypatch.setattr(stores, name, gone(getattr(stores, name)))
+    world.push(FILES)
+    while not world.store.releases():
+        try:
+            world.drain()
+        except StoreUnavailable:
+            away.clear()
+            world.drain()
+            (event,) = world.store.unfinished("event")
+            assert (event.state, event.attempts) == ("pending", 0)  # while its lease would last
+        world.clock.now += 1
+    assert len(tries) == 3 * queue.ATTEMPTS + 1
+    assert world.store.dead() == []
 
 
 def test_an_error_that_nobody_foresaw_is_tried_a_few_times_and_its_release_says_why(world, monkeypatch):

@@ -13,6 +13,7 @@ import requests
 
 from service.adapters.reach import Reach
 from service.adapters.steady import steady
+from service.adapters.unanswered import unanswered
 from service.loopback import leads_here
 from service.ports.connections import Source
 from service.ports.outcomes import Refused, Retry
@@ -67,8 +68,7 @@ class Server:
             with closing(answer):
                 content = self._content(answer)
         except requests.RequestException as error:
-            # Nothing of the library's words: they may repeat an address with what stands in it.
-            raise Retry(f"{self.root} does not answer: {type(error).__name__}", after=5) from None
+            raise unanswered(f"{self.root} does not answer", error) from None
         try:
             found = json.loads(content) if content else {}
         except (ValueError, RecursionError):

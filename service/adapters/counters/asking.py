@@ -13,6 +13,7 @@ import requests
 
 from service.adapters.reach import Own
 from service.adapters.steady import steady
+from service.adapters.unanswered import unanswered
 from service.ports.connections import Source
 from service.ports.outcomes import Refused, Retry
 from service.settings import Settings
@@ -57,7 +58,7 @@ class Asking:
                     if len(body) > LONGEST or time.monotonic() > deadline:
                         raise Retry(f"the answer of {self.name} has no end", after=5)
         except (requests.RequestException, OSError) as error:
-            raise Retry(f"{self.name} does not answer ({type(error).__name__})", after=5) from error
+            raise unanswered(f"{self.name} does not answer", error) from error
         if answer.status_code != 200:
             raise self._refusal(answer.status_code, bytes(body))
         return bytes(body)

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 import requests
 
 from service.adapters.steady import steady
+from service.adapters.unanswered import unanswered
 from service.loopback import leads_here
 from service.ports.outcomes import Refused, Retry
 
@@ -166,8 +167,7 @@ class Rest:
             with closing(answer):
                 content = self._content(answer)
         except requests.RequestException as error:
-            # Nothing of the library's words: they may repeat an address with what stands in it.
-            raise Retry(f"{self.root} does not answer: {type(error).__name__}", after=5) from None
+            raise unanswered(f"{self.root} does not answer", error) from None
         if not 200 <= answer.status_code < 300:
             raise self._error(answer, path, content)
         try:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import requests
 
 from service.adapters.steady import steady
+from service.adapters.unanswered import unanswered
 from service.loopback import leads_here
 from service.ports.outcomes import Refused, Retry
 
@@ -97,7 +98,7 @@ class Rest:
                 method, self.url + path, timeout=_SECONDS, allow_redirects=False, stream=True, **given
             )
         except requests.RequestException as error:
-            raise Retry(f"{self.url} does not answer: {type(error).__name__}", after=5) from error
+            raise unanswered(f"{self.url} does not answer", error) from error
         if answer.status_code == 200:
             return answer
         with answer:
@@ -143,7 +144,7 @@ class Rest:
         try:
             yield from answer.iter_content(_PIECE)
         except requests.RequestException as error:
-            raise Retry(f"{self.url} broke off: {type(error).__name__}", after=5) from error
+            raise unanswered(f"{self.url} broke off", error) from error
 
 
 class _NoLogin(requests.auth.AuthBase):

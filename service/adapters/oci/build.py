@@ -30,9 +30,10 @@ from service.adapters.oci.blobs import MANIFEST, Layout, canonical, write_whole
 from service.adapters.oci.bytecode import warm
 from service.adapters.oci.interpreter import host_interpreter
 from service.adapters.oci.push import SECONDS, STORE, push
-from service.adapters.oci.remote import Remote, Unvouched, login_of
+from service.adapters.oci.remote import Remote, login_of
 from service.adapters.oci.secluding import seclude
 from service.adapters.oci.workshop import Workshop
+from service.adapters.unanswered import Unvouched
 from service.ports.builds import CodeReference, Image, ModelReference, Recipe
 from service.ports.outcomes import PortError, Refused, Retry
 from service.settings import Settings

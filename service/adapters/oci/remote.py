@@ -15,10 +15,11 @@ import requests
 from service.adapters.oci.challenges import Challenge, Login, basic, challenges, login_of
 from service.adapters.reach import Elsewhere, Own, Reach
 from service.adapters.steady import steady
+from service.adapters.unanswered import unanswered
 from service.loopback import leads_here
 from service.ports.outcomes import Refused, Retry
 
-__all__ = ["Login", "Missing", "Remote", "Unvouched", "address", "login_of"]
+__all__ = ["Login", "Missing", "Remote", "address", "login_of"]
 
 Body = bytes | BinaryIO
 
@@ -30,10 +31,6 @@ _LARGEST_TOKEN = 1 << 20
 
 class Missing(Refused):
     """The registry has nothing of that name."""
-
-
-class Unvouched(Retry):
-    """Its certificate is of no authority that this process knows: only somebody who sets one mends it."""
 
 
 class Remote:
@@ -104,7 +101,7 @@ class Remote:
                     if len(found) > most:
                         raise Refused(f"{self.url} answered with more than {most >> 20} MiB")
         except requests.RequestException as error:
-            raise Retry(f"the registry {self.url} broke off: {type(error).__name__}", after=5) from error
+            raise unanswered(f"the registry {self.url} broke off", error) from error
         return bytes(found)
 
     def _sent(
@@ -135,8 +132,7 @@ class Remote:
                 method, url, timeout=self._seconds, allow_redirects=False, stream=method != "HEAD", **given
             )
         except requests.RequestException as error:
-            kind = Unvouched if _unvouched(error) else Retry
-            raise kind(f"the registry {self.url} cannot be reached: {_trouble(error)}", after=5) from error
+            raise unanswered(f"the registry {self.url} cannot be reached", error) from error
 
     def _checked(
         self, answer: requests.Response, allowed: frozenset[int] | set[int], what: str
@@ -242,18 +238,3 @@ def _wait(retry_after: str) -> float:
     if retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 6:
         return min(_LONGEST_WAIT, max(1.0, float(retry_after)))
     return 30.0 if retry_after else 5.0
-
-
-def _trouble(error: requests.RequestException) -> str:
-    """What went wrong, by its kind; a text of the library's may hold an address with a login."""
-    if _unvouched(error):
-        return (
-            "its certificate is of no authority that is known here, or for another name; a file with the"
-            " authorities of a company is named by REQUESTS_CA_BUNDLE, and for a cluster's Jobs it is the key"
-            " authorities.pem of the builder's Secret"
-        )
-    return type(error).__name__
-
-
-def _unvouched(error: requests.RequestException) -> bool:
-    return isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error)

@@ -20,6 +20,7 @@ from service.adapters.chat.answers import wait
 from service.adapters.reach import Chosen
 from service.adapters.receivers import payload
 from service.adapters.steady import steady
+from service.adapters.unanswered import unanswered
 from service.loopback import leads_here
 from service.machine import installation
 from service.ports.connections import Source
@@ -58,8 +59,7 @@ class Webhook:
             ) as answer:  # fmt: skip
                 status, asked = answer.status_code, answer.headers
         except requests.RequestException as error:
-            # Nothing of the library's words: they repeat the address.
-            raise Retry(f"{self._source.name} does not answer: {type(error).__name__}", after=5) from None
+            raise unanswered(f"{self._source.name} does not answer", error) from None
         if not 200 <= status < 300:
             raise self._refusal(status, asked)
 
