@@ -17,7 +17,7 @@ log = structlog.get_logger()
 FIRST_WAIT = 0.2
 LONGEST_WAIT = 10.0
 GRACE_SECONDS = 10.0
-STEADY_SECONDS = 30.0
+STEADY_SECONDS = 10.0  # what served that long does not crash as it starts, and is needed
 
 
 @dataclass(slots=True)

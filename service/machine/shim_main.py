@@ -29,7 +29,8 @@ if not __package__:  # run by path, not imported
 from service.machine.proc import OWN_USERS, boot_id, proportional, resident, start_of, sweep, terminate_group
 from service.machine.shim_child import become
 
-FIRST_PAUSE, LONGEST_PAUSE, STEADY = 0.2, 10.0, 30.0  # seconds: back-off, and a life that resets it
+# Seconds: back-off, and a life that resets it. What served that long does not crash as it starts, and is needed.
+FIRST_PAUSE, LONGEST_PAUSE, STEADY = 0.2, 10.0, 10.0
 TICK, QUICK = 0.5, 0.05
 _TICKS = os.sysconf("SC_CLK_TCK")
 _WAKING = (signal.SIGCHLD, signal.SIGTERM)
