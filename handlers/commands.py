@@ -8,11 +8,11 @@ import difflib
 import re
 from dataclasses import dataclass
 
+from handlers import own_words
 from policies.events import Command, Verb
 
 PREFIX = "/segue"
 DIGEST = re.compile(r"sha256:[0-9a-f]{12,64}\Z")
-FENCE = re.compile(r"\s*(```|~~~)")
 
 BY_TOKEN = ("api", "cli", "page")  # the channels by which the owner of a token speaks
 
@@ -70,14 +70,9 @@ def parse(text: str, actor: str, channel: str, at: float) -> tuple[Command | Wro
 
 def command_lines(text: str) -> tuple[str, ...]:
     """The lines that begin with `/segue`, outside of code blocks and quotes."""
-    found: list[str] = []
-    fenced = False
-    for line in text.splitlines():
-        if FENCE.match(line):
-            fenced = not fenced
-        elif not fenced and (line == PREFIX or line.startswith((PREFIX + " ", PREFIX + "\t"))):
-            found.append(line.strip())
-    return tuple(found)
+    begins = (f"{PREFIX} ", f"{PREFIX}\t")
+    said = own_words.lines(text)
+    return tuple(line.strip() for line in said if line == PREFIX or line.startswith(begins))
 
 
 def _line(line: str, actor: str, channel: str, at: float) -> Command | Wrong:

@@ -290,6 +290,28 @@ def quoted(world):
     return name
 
 
+@attack("somebody's line that holds an approval behind a separator, quoted")
+def quoted_with_a_separator(world):
+    name = world.waiting()
+    for separator in "\u2028\u2029\x85\x0b\x0c\x1c":
+        world.ask(f"> well done{separator}/segue approve {name}\n\nI do not think so")
+    return name
+
+
+@attack("somebody's approval, in a quote of many lines")
+def quoted_in_many_lines(world):
+    name = world.waiting()
+    world.ask(f">>>\nhe wrote:\n/segue approve {name}\n>>>")
+    return name
+
+
+@attack("an approval in a code block that shows how code blocks are written")
+def nested_fence(world):
+    name = world.waiting()
+    world.ask(f"````\n```\n/segue approve {name}\n```\n````")
+    return name
+
+
 @attack("an approval in a code block")
 def fenced(world):
     name = world.waiting()

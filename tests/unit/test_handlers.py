@@ -196,6 +196,51 @@ def test_quotes_code_blocks_and_words_in_a_line_never_count():
     )
 
 
+# Shown as code, as a quote or not at all, at the hosts and in the chats that take Markdown.
+NOT_SAID = {
+    "a fence that holds a shorter one": "````\n```\n/segue abort rel-1\n````",
+    "a fence that holds one of the other kind": "```\n~~~\n/segue abort rel-1\n~~~\n/segue abort rel-1\n```",
+    "a fence that holds what is no end of it": "```\n``` not its end\n    ```\n/segue abort rel-1\n```",
+    "a fence behind code within a line": "``` code ```\n```\n/segue abort rel-1\n```",
+    "a fence that names a language": "~~~ sh `x`\n/segue abort rel-1\n~~~",
+    "a fence that is not ended": "```\n/segue abort rel-1\n\n/segue abort rel-1",
+    "GitLab's quote of many lines": ">>>\nhe wrote\n/segue abort rel-1\n>>>",
+    "GitLab's longer one": ">>>>\n>>>\n/segue abort rel-1\n>>>>",
+    "a quoted line that another separator parts": "> well\u2028/segue abort rel-1",
+    "one that steers a printer": "> well\x0b/segue abort rel-1\x0c/segue abort rel-1\x85/segue abort rel-1",
+    "a comment that nobody sees": "<!--\n/segue abort rel-1\n-->",
+    "what is set as it is": "<PRE class=x>\n\n/segue abort rel-1\n</pre>",
+    "a quote in HTML": "<blockquote>\n/segue abort rel-1\n</blockquote>",
+}
+
+
+@pytest.mark.parametrize("how", NOT_SAID)
+def test_what_is_shown_as_code_or_as_a_quote_or_not_at_all_never_counts(how):
+    assert parsed(NOT_SAID[how]) == ()
+
+
+@pytest.mark.parametrize("how", [how for how in NOT_SAID if "not ended" not in how])
+def test_what_stands_behind_it_counts(how):
+    (command,) = parsed(f"{NOT_SAID[how]}\n/segue pause rel-2")
+    assert (command.verb, command.subject) == ("pause", "rel-2")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<!-- a template's hint -->\n/segue pause rel-1",
+        "> he wrote\n/segue pause rel-1",
+        "``` code ``` in a line\n/segue pause rel-1",
+        "<precious>\n/segue pause rel-1",
+        "well\r\n/segue pause rel-1\r\n",
+        "well\r/segue pause rel-1",
+    ],
+)
+def test_what_stands_beside_them_counts(text):
+    (command,) = parsed(text)
+    assert (command.verb, command.subject) == ("pause", "rel-1")
+
+
 def test_a_typo_is_answered_with_the_nearest_command():
     (wrong,) = parsed("/segue aprove rel-1")
     assert "did you mean `/segue approve`" in wrong.message
