@@ -49,8 +49,8 @@ def serve(
     largest_body: int = 0,
 ) -> None:
     """Serve until told to stop; what is being answered then is answered. Each of so many `streams` has a
-    thread beside the others, and is told when its connection is closed. A body of `largest_body` bytes reaches
-    the application, which refuses in its own words what is too large for it.
+    thread beside the others, and is told when its connection is closed. A body of `largest_body` bytes still
+    reaches the application.
 
     What was imported until now stays for good: looking through it for garbage, again and again, would
     stop all requests for 50 ms each time.
