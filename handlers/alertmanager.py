@@ -23,7 +23,8 @@ from handlers.errors import Malformed
 from handlers.hints import Hint, OrderHint, OrderVerb, ResolvedHint
 from handlers.signing import Headers, header
 
-MOST_ALERTS = 1_000
+MOST_ALERTS = 5_000
+MOST_NODES = 40 * MOST_ALERTS  # a group that fires all at once is when it counts
 VERSION = "4"
 ACTIONS: dict[str, OrderVerb] = {"hold": "pause", "rollback": "rollback"}
 
@@ -43,7 +44,7 @@ def delivery_id(headers: Headers, body: bytes) -> str:
 def parse(headers: Headers, body: bytes) -> tuple[Hint, ...]:
     """What the alerts that fire ask for, and which are over; those without a target are nobody's here."""
     del headers
-    told = strict_json.load(body)
+    told = strict_json.load(body, MOST_NODES)
     alerts = told.get("alerts")
     if told.get("version") != VERSION:
         raise Malformed(f"`version` is not {VERSION!r}, the only form of the body that is known")

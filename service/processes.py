@@ -93,7 +93,8 @@ def run_intake(chosen: Settings) -> None:
         chosen, inbox, _doors(chosen, store), lambda header: tokens.actor(store, header)
     )
     installation.write_down(chosen.home, "intake", chosen.intake_port)
-    serving.serve(app, chosen.host, chosen.intake_port, ending.stop_on_signals())
+    stop = ending.stop_on_signals()
+    serving.serve(app, chosen.host, chosen.intake_port, stop, largest_body=chosen.body_bytes)
     inbox.close()
 
 

@@ -38,7 +38,7 @@ class Settings:
     router_port: int = 8480  # SEGUE_ROUTER_PORT: where models are served
     scrape_seconds: float = 1.0  # SEGUE_SCRAPE_SECONDS
     sweep_seconds: float = 30.0  # SEGUE_SWEEP_SECONDS
-    body_bytes: int = 1 << 20  # SEGUE_BODY_BYTES: larger deliveries are refused
+    body_bytes: int = 4 << 20  # SEGUE_BODY_BYTES: larger deliveries are refused
     keep_days: float = 30.0  # SEGUE_KEEP_DAYS: how long bodies, increments, logs and unneeded images are kept
     allow_unsigned: bool = False  # SEGUE_ALLOW_UNSIGNED: accept sources that have no secret
     images: str | None = None  # SEGUE_IMAGES: where images are pushed to, https://registry.example/models

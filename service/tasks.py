@@ -52,7 +52,8 @@ def create_app(broker: str) -> Celery:
 def _transport(broker: str) -> dict[str, object]:
     """What each kind of broker calls a bound on waiting; RabbitMQ also says when it has a message."""
     if broker.startswith(AMQP):
-        return {"confirm_publish": True, "connect_timeout": ANSWER_SECONDS, "write_timeout": ANSWER_SECONDS}
+        bounded = dict.fromkeys(("connect_timeout", "read_timeout", "write_timeout"), ANSWER_SECONDS)
+        return {"confirm_publish": True, **bounded}
     return {
         "visibility_timeout": 600,
         "socket_timeout": ANSWER_SECONDS,

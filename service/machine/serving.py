@@ -46,9 +46,11 @@ def serve(
     *,
     forwarded: bool = False,
     streams: int = 0,
+    largest_body: int = 0,
 ) -> None:
     """Serve until told to stop; what is being answered then is answered. Each of so many `streams` has a
-    thread beside the others, and is told when its connection is closed.
+    thread beside the others, and is told when its connection is closed. A body of `largest_body` bytes still
+    reaches the application.
 
     What was imported until now stays for good: looking through it for garbage, again and again, would
     stop all requests for 50 ms each time.
@@ -63,6 +65,7 @@ def serve(
         forwarded=forwarded,
         threads=threads + streams,
         channel_request_lookahead=ahead,
+        max_request_body_size=max(OPTIONS["max_request_body_size"], largest_body + 1),
     )
     running = threading.Thread(target=server.run, name="waitress", daemon=True)
     running.start()

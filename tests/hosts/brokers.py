@@ -51,6 +51,15 @@ class Server:
             return True
         return False
 
+    @contextlib.contextmanager
+    def standing_still(self):
+        """All connections stay open, and nothing is answered."""
+        os.killpg(self.process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self.process.pid, signal.SIGCONT)
+
     def kill(self):
         """`kill -9` of it and all that it started."""
         if self.process is not None:

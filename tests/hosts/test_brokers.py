@@ -72,6 +72,17 @@ def test_a_hint_is_one_number_and_a_broker_that_is_away_is_no_trouble_but_for_wh
         tasks.hint(app, "urgent", 8)
 
 
+def test_a_hint_that_the_broker_does_not_confirm_is_no_hint_and_holds_nobody_up_for_good(broker):
+    """It stands still with its connections open: what is written to it would be taken for sent else."""
+    connected(broker.url)
+    app = tasks.create_app(broker.url)
+    tasks.hint(app, "urgent", 7)
+    with broker.standing_still(), pytest.raises((OperationalError, OSError)):
+        tasks.hint(app, "urgent", 8)
+    connected(broker.url)
+    tasks.hint(app, "urgent", 9)
+
+
 @pytest.mark.parametrize("broker", ["redis", "valkey"], indirect=True)
 def test_a_hint_outlives_a_server_that_was_killed_and_writes_its_log(broker):
     connected(broker.url)
@@ -88,31 +99,40 @@ def test_a_hint_outlives_a_server_that_was_killed_and_writes_its_log(broker):
     assert found == [[7], [8]]
 
 
-def test_a_release_ends_with_the_broker_and_with_the_broker_killed_in_the_middle(broker, postgres, tmp_path):
+def on_its_way(place, number):
+    """Push another version; the name of its release once it has begun."""
+    commit = place.push(number)
+    wait_until(lambda: place.releases(commit), 120)
+    return place.releases(commit)[0]["name"]
+
+
+def promoted(place, name):
+    """Let it take traffic; there are no requests, so no evidence: a person goes on."""
+    wait_until(lambda: place.client.release(name)["release"]["phase"] in {"shifting", "watching"}, 120)
+    while not (release := place.client.release(name)["release"])["final"]:
+        place.client.command("promote", name)
+        time.sleep(0.5)
+    return release["phase"] == "promoted"
+
+
+def test_a_release_ends_with_the_broker_beside_one_that_stands_still_and_without_one_that_was_killed(
+    broker, postgres, tmp_path
+):
     connected(broker.url)
     place = Installation(
         tmp_path / "segue", SEGUE_BROKER=broker.url, SEGUE_DATABASE=postgres.new_database()
     ).start()
     try:
         place.connect()
-        first = place.release_of(place.push(1), 180)
-        assert first["phase"] == "promoted"
-        commit = place.push(2)
-        until = time.monotonic() + 120
-        while not place.releases(commit):
-            assert time.monotonic() < until
-            time.sleep(0.1)
+        assert place.release_of(place.push(1), 180)["phase"] == "promoted"
+        second = on_its_way(place, 2)
+        with broker.standing_still():
+            assert promoted(place, second)
+            third = on_its_way(place, 3)
         broker.kill()
-        wait_until(lambda: place.releases(commit)[0]["phase"] in {"shifting", "watching"}, 120)
-        held = place.releases(commit)[0]
-        while not held["final"]:  # no requests, so no evidence: a person goes on
-            place.client.command("promote", held["name"])
-            time.sleep(0.5)
-            held = place.releases(commit)[0]
-        assert held["phase"] == "promoted"
+        assert promoted(place, third)
         broker.start()
         connected(broker.url)
-        third = place.push(3)
-        wait_until(lambda: place.releases(third), 120)
+        on_its_way(place, 4)
     finally:
         place.end()

@@ -46,8 +46,9 @@ def ask(port: int, method: str, path: str, body: bytes | None = b"", **headers: 
     return answer.status, data, dict(answer.getheaders())
 
 
-def push(name: str = "one", at: float | None = None, secret: bytes = SECRET):
+def push(name: str = "one", at: float | None = None, secret: bytes = SECRET, padding: int = 0):
     body = b'{"pusher": "ann", "changes": [{"ref": "refs/heads/main", "before": "0", "after": "1"}]}'
+    body += b" " * padding
     stamp = str(int(at or time.time()))
     signature = signing.sign(secret, f"{name}.{stamp}.".encode() + body)
     return body, {"webhook-id": name, "webhook-timestamp": stamp, "webhook-signature": signature}
@@ -81,6 +82,30 @@ def test_a_body_too_large_without_length_or_encoded_is_refused_by_name(intake):
     with socket.create_connection(("127.0.0.1", port)) as raw:
         raw.sendall(b"POST /hooks/git HTTP/1.1\r\nHost: a\r\n\r\n")
         assert b" 411 " in raw.recv(1000).split(b"\r\n")[0]
+
+
+def in_pieces(port: int, body: bytes, headers: dict[str, str]):
+    """Send it without saying its length first; the status."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    pieces = (body[at : at + 700] for at in range(0, len(body), 700))
+    connection.request("POST", "/hooks/git", pieces, headers, encode_chunked=True)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer.status
+
+
+def test_a_body_in_pieces_is_taken_whole_or_refused_whole(intake):
+    port, inbox = intake
+    headers = {"Transfer-Encoding": "chunked"}
+    body, proof = push(padding=5_000)
+    assert in_pieces(port, body, headers | proof) == 202
+    (row,) = inbox.after(0)
+    assert row.body == body
+    body, proof = push("two", padding=20_000)
+    assert in_pieces(port, body, headers | proof) == 413
+    assert in_pieces(port, body[:10_000], headers | proof) == 401
+    assert len(inbox.after(0)) == 1
 
 
 def test_headers_that_are_no_ascii_are_refused_and_nothing_breaks(intake):

@@ -44,6 +44,15 @@ def test_all_stores_may_be_one_database(engine):
     assert {"alembic_version_engine", "alembic_version_series", "work", "increment"} <= set(names)
 
 
+@pytest.mark.parametrize("owner", NAMES)
+def test_every_form_has_rows_here_the_newest_too_which_is_the_next_ones_earlier(owner):
+    forms = {
+        path.stem.partition("_")[0] for path in (migrate._FOLDER / owner / "versions").glob("?[0-9]*.py")
+    }
+    assert forms
+    assert {path.stem for path in DATA.glob(f"{owner}-*.sql")} == {f"{owner}-{form}" for form in forms}
+
+
 @pytest.mark.parametrize("rows", sorted(DATA.glob("*.sql")), ids=lambda path: path.stem)
 def test_rows_of_every_earlier_form_survive_all_migrations(engine, rows):
     """`migrations/<owner>-<revision>.sql` are rows as that revision's code wrote them."""

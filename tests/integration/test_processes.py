@@ -7,6 +7,7 @@ import sys
 
 import requests
 
+from service.intake import UNKNOWN
 from service.machine import installation
 from service.machine.children import Children
 from service.pages import door
@@ -58,5 +59,21 @@ def test_the_page_of_an_installation_behind_a_proxy_sees_whom_the_proxy_names(tm
             for n in range(door.LOGINS + 1)
         ]
         assert {one.status_code for one in told} == {401}
+    finally:
+        children.end()
+
+
+def test_a_delivery_as_large_as_the_operator_allows_reaches_the_intake(tmp_path):
+    """The server before it has a limit of its own, which must not be the smaller one."""
+    home, port, largest = tmp_path / "home", free_port(), 9 << 20
+    environ = {"PATH": os.defpath, "SEGUE_HOME": str(home), "SEGUE_INTAKE_PORT": str(port)}
+    children = Children(("intake",), {**environ, "SEGUE_BODY_BYTES": str(largest)}, tmp_path / "printed")
+    children.start()
+    try:
+        wait_until(lambda: accepts(port), 60)
+        address = f"http://127.0.0.1:{port}/hooks/unknown"
+        told = [requests.post(address, b" " * size, timeout=60) for size in (largest, largest + 1)]
+        assert [one.status_code for one in told] == [401, 413]
+        assert told[0].json()["detail"] == UNKNOWN
     finally:
         children.end()

@@ -8,6 +8,7 @@ import pytest
 from handlers import bitbucket, github, gitlab
 from handlers.errors import Malformed, Unverified
 from handlers.hints import CommentHint, RefHint
+from service.settings import Settings
 from tests.deliveries import Recorded, recorded
 
 HANDLERS = {"github": github, "gitlab": gitlab, "bitbucket": bitbucket}
@@ -235,6 +236,16 @@ def test_a_form_without_json_in_its_field_is_malformed(body):
 def test_a_push_that_changes_nothing_only_tries_the_hook():
     assert changed(("github", "push"), before=CAT) == ()
     assert changed(("gitlab", "push"), after=OLD) == ()
+
+
+def test_a_push_of_thousands_of_commits_is_no_larger_than_what_is_taken(tmp_path):
+    """GitHub lists each commit with its files, where others list the newest few."""
+    told = json.loads(ALL["github", "push-branch"].body)
+    files = [f"models/churn/part-{number}/weights.csv" for number in range(20)]
+    commits = [told["head_commit"] | {"modified": files}] * 2_000
+    body = json.dumps(told | {"commits": commits}).encode()
+    assert len(body) <= Settings(home=tmp_path).body_bytes
+    assert github.parse(ALL["github", "push-branch"].headers, body) == SAID["github", "push-branch"]
 
 
 SYSTEM = {"X-Gitlab-Event": "System Hook"}

@@ -8,6 +8,7 @@ import pytest
 from handlers import alertmanager, cloudevents, hook, signing
 from handlers.errors import Malformed, Unverified
 from handlers.hints import OrderHint, ResolvedHint
+from service.settings import Settings
 from tests.deliveries import recorded
 
 NOW = 1795442520.0
@@ -66,6 +67,27 @@ def test_an_alert_that_is_resolved_within_a_body_that_fires_orders_nothing():
 def test_labels_say_what_an_alert_is_about_and_a_typing_error_holds(labels, verb, subject):
     (order,) = alertmanager.parse({}, labelled(ALERTS["001-one-firing"], **labels))
     assert (order.verb, order.subject) == (verb, subject)
+
+
+def of_many_alerts(count):
+    """One group's, with as many labels as alerts of a cluster have."""
+    told = json.loads(labelled(ALERTS["001-one-firing"], segue_target="fraud", cluster="a", namespace="b"))
+    (one,) = told["alerts"]
+    more = {f"label_{number}": "a value" for number in range(8)}
+    alerts = [
+        one | {"fingerprint": f"{number:016x}", "labels": one["labels"] | more | {"pod": f"pod-{number}"}}
+        for number in range(count)
+    ]
+    return json.dumps(told | {"alerts": alerts}).encode()
+
+
+def test_a_group_of_thousands_of_alerts_that_fire_at_once_is_read_to_its_end(tmp_path):
+    body = of_many_alerts(alertmanager.MOST_ALERTS)
+    assert len(body) <= Settings(home=tmp_path).body_bytes
+    marks = [order.alert for order in alertmanager.parse({}, body)]
+    assert (len(marks), marks[-1]) == (alertmanager.MOST_ALERTS, f"{alertmanager.MOST_ALERTS - 1:016x}")
+    with pytest.raises(Malformed, match="at most 5000"):
+        alertmanager.parse({}, of_many_alerts(alertmanager.MOST_ALERTS + 1))
 
 
 AUTHORIZATIONS = {
