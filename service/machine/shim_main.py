@@ -29,7 +29,7 @@ if not __package__:  # run by path, not imported
 from service.machine.proc import OWN_USERS, boot_id, proportional, resident, start_of, sweep, terminate_group
 from service.machine.shim_child import become
 
-# Seconds: back-off, and a life that resets it. What served that long does not crash as it starts, and is needed.
+# Seconds: back-off, and a life that resets it: what served that long does not crash as it starts.
 FIRST_PAUSE, LONGEST_PAUSE, STEADY = 0.2, 10.0, 10.0
 TICK, QUICK = 0.5, 0.05
 _TICKS = os.sysconf("SC_CLK_TCK")
