@@ -57,6 +57,16 @@ PAGES = {
     "page of open ones": "?open=1",
     "page of a model's open ones": "?open=1&model=model-777",
 }
+# What people look at, with the words that must stand there.
+SHOWN = {
+    "overview": ("/-/", "model-1000/europe"),
+    "overview from the middle": ("/-/?after=model-5/europe", "model-500/europe"),
+    "releases": ("/-/releases", "rel-20000"),
+    "releases on their way": ("/-/releases?open=1&before=rel-10001", "rel-10000"),
+    "target": ("/-/targets/model-777/europe", "model-777"),
+    "release": ("/-/releases/rel-10000", "rel-10000"),
+    "record": ("/-/record", "Record"),
+}
 
 
 def main() -> int:
@@ -128,7 +138,10 @@ def pages(parts: Parts, series: Series) -> list[Row]:
             )  # it starts
             session.headers["Authorization"] = f"Bearer {token}"
             address = f"http://127.0.0.1:{port}/api/v1/releases"
-            return [_page(session, name, address + words) for name, words in PAGES.items()]
+            found = [_page(session, name, address + words) for name, words in PAGES.items()]
+            web = f"http://127.0.0.1:{port}"
+            session.post(f"{web}/-/login", data={"token": token}, timeout=30).raise_for_status()
+            return found + [_shown(session, name, web + path, words) for name, (path, words) in SHOWN.items()]
     finally:
         time.sleep(SETTLE)  # waitress is told of an answer's end by the thread that gave it
         stop.set()
@@ -140,6 +153,19 @@ def _page(session: requests.Session, name: str, address: str) -> Row:
         answer = session.get(address, timeout=30)
         assert answer.json()["releases"], answer.text
 
+    return _slowest(name, ask)
+
+
+def _shown(session: requests.Session, name: str, address: str, words: str) -> Row:
+    def ask() -> None:
+        answer = session.get(address, timeout=30)
+        assert answer.ok, answer.text
+        assert words in answer.text, address
+
+    return _slowest(f"people's page: {name}", ask)
+
+
+def _slowest(name: str, ask: Callable[[], None]) -> Row:
     ask()
     slowest = [max(seconds(ask) for _ in range(REQUESTS)) for _ in range(ROUNDS)]
     return in_milliseconds(f"{name}, slowest of {REQUESTS}", slowest, PAGE_SECONDS)

@@ -9,7 +9,6 @@ from flask import Blueprint, abort, g, render_template, request
 
 from policies import drifting
 from policies.release import Phase, Release, Serving, Target
-from policies.roles import Rights
 from service.addresses import Addresses
 from service.bootstrap import Parts
 from service.engine import actions, seen, served
@@ -18,8 +17,8 @@ from service.showing import views
 from service.store.reading import Reading
 from service.store.states import number_of, release_of, target_of
 
-OPEN = 200  # releases on their way that are shown with their targets
-WAITING = frozenset({Phase.APPROVAL})
+OPEN = 200  # releases on their way that are shown with the targets of a page: few wait at one target
+ASKS = 10  # releases that wait for approval which are named before all
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +53,21 @@ def routes(page: Blueprint, parts: Parts) -> None:
 
     @page.get("/")
     def overview() -> str:
+        after, among = request.args.get("after"), g.visitor.rights.targets("see")
         with parts.store.read() as read:
-            shown = _all(read, g.visitor.rights)
-            known = bool(shown) or bool(read.sources()) or bool(g.visitor.rights.targets("see"))
-        coming = [release for one in shown for release in one.coming]
-        asks = [release for release in coming if release.phase in WAITING]
-        return render_template("overview.html", targets=shown, asks=asks, connected=known)
+            found = read.target_page(among=among, after=after, limit=paging.SIZE + 1)
+            shown = _joined_all(read, [target_of(row, name) for name, row in found[: paging.SIZE]])
+            waits = read.releases(phase=Phase.APPROVAL.value, final=False, among=among, limit=ASKS + 1)
+            known = bool(shown) or bool(read.sources()) or bool(among)
+        return render_template(
+            "overview.html",
+            targets=shown,
+            asks=[release_of(row) for row in waits[:ASKS]],
+            more_asks=len(waits) > ASKS,
+            connected=known,
+            after=after,
+            older=shown[-1].target.name if len(found) > paging.SIZE else None,
+        )
 
     @page.get("/targets/<model>/<environment>")
     def target(model: str, environment: str) -> str:
@@ -68,7 +76,7 @@ def routes(page: Blueprint, parts: Parts) -> None:
             row = read.target(name)
             if row is None:
                 abort(404)
-            shown = _one(read, target_of(row, name))
+            (shown,) = _joined_all(read, [target_of(row, name)])
             rows = read.releases(target=name, model=model, before=before, limit=paging.SIZE + 1)
             moment = _asked(read, name)
         listed = [release_of(one) for one in rows]
@@ -84,23 +92,13 @@ def routes(page: Blueprint, parts: Parts) -> None:
         )
 
 
-def _all(read: Reading, rights: Rights) -> list[Shown]:
-    """Three queries, however many there are."""
-    found = [target_of(row, row.name) for row in read.targets() if rights.may("see", row.name)]
-    among = rights.targets("see")
-    coming = [release_of(row) for row in read.releases(final=False, among=among, limit=OPEN)]
+def _joined_all(read: Reading, found: list[Target]) -> list[Shown]:
+    """Two queries, however many there are."""
+    names = [one.name for one in found]
+    coming = [release_of(row) for row in read.releases(final=False, targets=names, limit=OPEN)]
     numbers = [number_of(one.stable.release) for one in found if one.stable is not None]
     serving = {row.name: release_of(row) for row in read.releases_of(numbers)}
-    shown = [_joined(one, serving, coming) for one in found]
-    known = {one.name for one in found}
-    strangers = dict.fromkeys(one.target for one in coming if one.target not in known)
-    return [*shown, *(_joined(Target(name), {}, coming) for name in strangers)]
-
-
-def _one(read: Reading, found: Target) -> Shown:
-    coming = [release_of(row) for row in read.releases(target=found.name, final=False, limit=OPEN)]
-    numbers = [number_of(found.stable.release)] if found.stable is not None else []
-    return _joined(found, {row.name: release_of(row) for row in read.releases_of(numbers)}, coming)
+    return [_joined(one, serving, coming) for one in found]
 
 
 def _joined(found: Target, serving: dict[str, Release], coming: list[Release]) -> Shown:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Table, select
 
 from policies.release import Phase
 from service.ports.connections import Cluster, Source, subscription
-from service.store import due, labels, queued, record, record_parts
+from service.store import due, labels, queued, record, record_parts, target_pages
 from service.store.chain import Head, Line
 from service.store.labels import Cohort, Known
 from service.store.queue import Work
@@ -43,10 +43,11 @@ class Reading:
         before: int | None = None,
         begun: float | None = None,
         among: str | None = None,
+        targets: Sequence[str] | None = None,
         limit: int = 1000,
     ) -> list[ReleaseRow]:
         """Newest first; with `begun` those that had begun by that time, with `among` those whose target that
-        regular expression matches. Next page: `before=<the last id>`."""
+        regular expression matches, with `targets` those of these few. Next page: `before=<the last id>`."""
         wanted = {"model": model, "target": target, "version_key": version_key, "phase": phase}
         query = select(release).order_by(release.c.id.desc()).limit(limit)
         for column, value in wanted.items():
@@ -61,6 +62,8 @@ class Reading:
             query = query.where(release.c.created <= begun)
         if among is not None:
             query = query.where(release.c.target.regexp_match(among))
+        if targets is not None:
+            query = query.where(release.c.target.in_(targets))
         return [_release(row) for row in self.connection.execute(query)]
 
     def releases_of(self, numbers: Sequence[int]) -> list[ReleaseRow]:
@@ -111,6 +114,12 @@ class Reading:
         """All targets, by name."""
         rows = self.connection.execute(select(target).order_by(target.c.name))
         return [TargetRow(**_fields(row)) for row in rows]
+
+    def target_page(
+        self, *, among: str | None, after: str | None, limit: int
+    ) -> list[tuple[str, TargetRow | None]]:
+        """A page of the names of targets, by name, also of those that only a release is on its way to."""
+        return target_pages.page(self.connection, among=among, after=after, limit=limit)
 
     def targets_of(self, names: Sequence[str]) -> list[TargetRow]:
         """The targets of these names."""

@@ -3,20 +3,23 @@
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from html import unescape
 from urllib.parse import urlsplit
 
 import pytest
 import requests
-from sqlalchemy import event
+from sqlalchemy import delete, event
 from structlog.testing import capture_logs
 
+from bench import crowd
 from policies import roles
 from policies.release import Phase
 from service.adapters.receivers import payload
 from service.engine.served import HANDED_BACK
 from service.identity import sessions, tokens
-from service.pages import door, words
+from service.pages import door, paging, words
 from service.reconciler import NAMES_SECONDS
+from service.store import tables
 from tests.contracts.test_receiver import NOTICE
 from tests.scenarios.conftest import CHURN, World
 from tests.serving import Served
@@ -728,15 +731,78 @@ def queries(world):
     return seen
 
 
+def crowded(world):
+    """Hundreds of releases on their way at more targets than a page has, of which some wait for people."""
+    crowd.fill(world.store, {Phase.SHIFTING: 130, Phase.APPROVAL: 30, Phase.QUEUED: 130})
+    with world.store.change() as change:
+        for number in range(150):
+            change.record("rel-2", "ann", "noted", {"reason": f"{number} " + "why " * 100})
+
+
+# Two lists: those who wait for approval and the targets; what came in and what was seen.
+PAGED = {"/-/": 2, "/-/events": 2, "/-/targets/model-3/production": 2} | dict.fromkeys(
+    (
+        "/-/releases",
+        "/-/releases?open=1",
+        "/-/record",
+        "/-/events?failed=1",
+        "/-/simulator",
+        "/-/installation",
+    ),
+    1,
+)
+
+
 def test_a_list_takes_at_most_three_queries_however_long_it_is(world, bob, queries):
-    world.live()
-    world.rollout()
-    lists = "/-/releases", "/-/releases?open=1", "/-/record", "/-/events?failed=1"
-    merged = {"/-/events": 2}  # what came in, and what was seen
-    for path in ("/-/", *lists, *merged, "/-/simulator", "/-/installation"):
+    crowded(world)
+    for path, lists in PAGED.items():
         queries.clear()
         assert bob.get(path).status_code == 200
-        assert len(queries) <= 3 * merged.get(path, 1), queries
+        assert len(queries) <= 3 * lists, queries
+
+
+def test_no_page_takes_more_than_a_hundred_kilobytes_with_all_that_it_loads(world, bob):
+    crowded(world)
+    loaded = sum(
+        len(world.web.get(file, headers={"Accept-Encoding": "gzip"}).data)
+        for file in set(re.findall(r'(?:href|src)="(/-/static/[^"]+)"', bob.get("/-/").text))
+    )
+    for path in (
+        *PAGED,
+        "/-/releases/rel-2",
+        "/-/releases/rel-2/pictures",
+        "/-/tokens",
+        "/-/record?verify=1",
+    ):
+        assert loaded + len(bob.get(path).data) < 100_000, path
+
+
+def test_the_overview_comes_in_pages_and_leaves_out_nothing_that_is_on_its_way(world, bob):
+    crowded(world)
+    path, shown = "/-/", []
+    while path:
+        page = bob.get(path).text
+        cards = re.findall(r'<h2><a href="/-/targets/([^"]+)">.*?</li>', page, re.DOTALL)
+        assert len(cards) <= paging.SIZE
+        assert len(re.findall(r'<div class="coming">\s*<p><a href="/-/releases/rel-', page)) == len(cards)
+        assert "More wait for approval" in page
+        shown += cards
+        more = re.search(r'href="([^"]+)" rel="next"', page)
+        path = more and unescape(more[1])
+    assert shown == sorted({row.name for row in world.store.targets()})
+    assert len(shown) == 130
+    assert "There are no more targets" in bob.text("/-/?after=zzz")
+
+
+def test_a_target_that_only_a_release_is_on_its_way_to_is_shown_to_whom_it_concerns(world, bob):
+    crowd.fill(world.store, {Phase.SHIFTING: 2})
+    with world.store.change() as change:
+        change.connection.execute(delete(tables.target).where(tables.target.c.name == "model-0/europe"))
+    for who, sees in (("viewer", {"model-0/europe", "model-0/production"}), ("some", {"model-0/europe"})):
+        where = "*" if who == "viewer" else "*/europe"
+        world.people[who] = tokens.make(world.store, who, grants=[roles.grant("viewer", where)])
+        page = Visitor(world, who).get("/-/").text
+        assert set(re.findall(r'<a href="/-/targets/([^"]+)">', page)) == sees
 
 
 def test_lists_come_in_pages(world, bob):
