@@ -8,6 +8,8 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -116,6 +118,19 @@ class Postgres:
             if time.monotonic() > deadline or self._process.poll() is not None:
                 raise RuntimeError((self.folder / "log").read_text()[-4000:])
             time.sleep(0.05)
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """All its processes stop: connections stay open, and new ones are taken by the kernel alone."""
+        first = self._process.pid
+        pids = [first, *map(int, Path(f"/proc/{first}/task/{first}/children").read_text().split())]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
     @property
     def ended(self) -> bool:

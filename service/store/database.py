@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, exc, func, select
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.pool import QueuePool
 
 from service import database_tls
@@ -24,6 +24,9 @@ from service.machine import host
 BUSY_SECONDS = 5.0
 STATEMENT_SECONDS = 5
 IDLE_SECONDS = 10
+# For a server that ends each statement itself: one that is silent for longer stands still, or is behind a
+# network that lost it, and would be waited for until the kernel gives up, which takes hours.
+SILENT_SECONDS = 2.0 * STATEMENT_SECONDS
 
 _BROKEN = ("disk i/o error", "malformed", "not a database")
 # PostgreSQL: serialization failure, deadlock, unique violation, exclusion violation.
@@ -75,6 +78,8 @@ def translated() -> Iterator[None]:
         raise StoreUnavailable(f"the database is not who it should be, or takes no TLS: {why}") from error
     except exc.TimeoutError as error:
         raise StoreUnavailable("all connections to the database are in use") from error
+    except TimeoutError as error:  # while it connects, or asks whether somebody is there
+        raise StoreUnavailable("the database does not answer") from error
 
 
 def _open_sqlite(url: str) -> Engine:
@@ -93,13 +98,34 @@ def _open_postgresql(url: str) -> Engine:
     url, secured = database_tls.parted(url)
     for scheme in ("postgresql://", "postgres://"):
         url = url.replace(scheme, "postgresql+pg8000://", 1)
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=5,
         pool_timeout=BUSY_SECONDS,
         pool_pre_ping=True,
-        connect_args={"startup_params": _STARTUP, **secured},
+        connect_args={"startup_params": _STARTUP, "timeout": SILENT_SECONDS, **secured},
     )
+    event.listen(engine, "handle_error", _lost)
+    return engine
+
+
+def _lost(context: ExceptionContext) -> StoreUnavailable | None:
+    """The driver lets errors of a socket it reads from pass as they are. What is read from there later could
+    be the answer to something else: the connection is given up."""
+    if not isinstance(context.original_exception, OSError):
+        return None
+    context.is_disconnect = True
+    return StoreUnavailable("the database does not answer")
+
+
+def patient(connection: Connection) -> None:
+    """Let the statements of this connection take as long as they do. It does not go back to the others."""
+    if connection.dialect.name != "postgresql":
+        return
+    connection.detach()
+    connection.connection.dbapi_connection._usock.settimeout(None)  # type: ignore[union-attr]  # noqa: SLF001
+    for limit in ("statement_timeout", "lock_timeout"):
+        connection.exec_driver_sql(f"SET LOCAL {limit} = 0")
 
 
 _STARTUP = {

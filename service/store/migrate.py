@@ -8,10 +8,10 @@ Alembic is imported only where there is something to migrate: each start of a pr
 
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, MetaData, Text, column, func, select, table, text
+from sqlalchemy import Connection, Engine, MetaData, Text, column, func, select, table
 
 from service.errors import StoreRefused
-from service.store.database import open_database, reading, writing
+from service.store.database import open_database, patient, reading, writing
 from service.store.tables import OWNERS
 
 _FOLDER = Path(__file__).parent / "migrations"
@@ -56,9 +56,8 @@ def _migrate(engine: Engine, owner: str, revision: str) -> None:
     from alembic.util import CommandError  # noqa: PLC0415
 
     with writing(engine) as connection:
+        patient(connection)
         if connection.dialect.name == "postgresql":
-            connection.execute(text("SET LOCAL statement_timeout = 0"))
-            connection.execute(text("SET LOCAL lock_timeout = 0"))
             connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("segue-migrate", 0))))
         config = Config()
         config.set_main_option("script_location", str(_FOLDER / owner))

@@ -1,5 +1,6 @@
 """A store that cannot write now: over HTTP senders are told 503 and when to come again, and 202 once it can."""
 
+import gc
 import http.client
 import json
 import signal
@@ -16,6 +17,7 @@ from service.identity import tokens
 from service.intake import Door, create_intake
 from service.problems import RETRY_AFTER
 from service.settings import Settings
+from service.store import database
 from service.store.inbox import Inbox
 from service.store.store import Store
 from tests.serving import Served
@@ -91,6 +93,7 @@ SERVING = """
 import resource, signal, sys
 import structlog
 from pathlib import Path
+from service.store import database
 from service.store.inbox import Inbox
 from service.intake import Door, create_intake
 from service.settings import Settings
@@ -151,3 +154,25 @@ def test_a_database_that_is_down_is_503_with_when_to_come_again(tmp_path, postgr
         assert push(port, "during")[0].status == 202
         assert command(port, token, "said")[0].status == 202
         assert [row.delivery_id for row in inbox.after(0)] == ["before", "during", "ann:said"]
+
+
+@pytest.mark.postgres
+@pytest.mark.timeout(60)
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+def test_a_database_that_stands_still_is_503_with_when_to_come_again_and_goes_on(
+    tmp_path, postgres, monkeypatch
+):
+    """As one that a network has lost: nobody closes the connections, and nobody answers."""
+    monkeypatch.setattr(database, "SILENT_SECONDS", 1.0)
+    settings = Settings(home=tmp_path, database=postgres.new_database())
+    with served(settings) as (port, inbox, token):
+        assert push(port, "before")[0].status == 202
+        with postgres.standing_still():
+            for number in range(2):  # on a connection that is open, and on a new one
+                assert_later(push(port, f"during-{number}"))
+                assert_later(command(port, token, f"said-{number}"))
+        assert push(port, "during-0")[0].status == 202
+        assert command(port, token, "said-0")[0].status == 202
+        kept = {row.delivery_id for row in inbox.after(0)}
+        assert kept >= {"before", "during-0", "ann:said-0"}
+    gc.collect()  # the driver leaves a socket to it on which nobody answered its greeting

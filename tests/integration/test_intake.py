@@ -18,7 +18,8 @@ from service.arrivals.hook_script import install
 from service.identity.callers import Caller
 from service.intake import Door, create_intake
 from service.settings import Settings
-from service.store.inbox import Delivery, Inbox
+from service.store.database import open_database, writing
+from service.store.inbox import Delivery, Inbox, KeyUsed
 from tests.serving import Served
 
 SECRET = b"a secret of at least thirty-two bytes"
@@ -196,7 +197,8 @@ def test_health_readiness_and_metrics_answer(intake):
 STORING = """
 import sys
 from service.arrivals.hook_script import install
-from service.store.inbox import Delivery, Inbox
+from service.store.database import open_database, writing
+from service.store.inbox import Delivery, Inbox, KeyUsed
 inbox = Inbox.open(sys.argv[1])
 for number in range(100_000):
     stored = inbox.store(Delivery("git", str(number), {}, b"x" * 500, 1.0))
@@ -222,7 +224,8 @@ FULL = """
 import resource, signal, sys
 from service.errors import StoreError
 from service.arrivals.hook_script import install
-from service.store.inbox import Delivery, Inbox
+from service.store.database import open_database, writing
+from service.store.inbox import Delivery, Inbox, KeyUsed
 inbox = Inbox.open(sys.argv[1])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
@@ -264,6 +267,24 @@ def test_a_real_push_reaches_the_intake_by_its_hook(intake, tmp_path):
     git("push", "origin", "HEAD:main", cwd=work)
     (row,) = inbox.after(0)
     assert json.loads(row.body)["changes"][0]["ref"] == "refs/heads/main"
+
+
+def test_an_inbox_that_earlier_code_made_keeps_its_rows_and_takes_what_that_code_did_not_know(database_url):
+    """It has no migrations: tables that it has not are made, and those that it has stay as they are."""
+    inbox = Inbox.open(database_url)
+    inbox.store(Delivery("git", "one", {}, b"kept", 1.0))
+    inbox.close()
+    engine = open_database(database_url)
+    with writing(engine) as connection:
+        connection.exec_driver_sql("DROP TABLE used_key")
+    engine.dispose()
+    inbox = Inbox.open(database_url)
+    assert [row.body for row in inbox.after(0)] == [b"kept"]
+    assert inbox.store(Delivery("git", "one", {}, b"kept", 2.0)).duplicate
+    inbox.store(Delivery("people", "a key", {}, b"first", 3.0, once=True))
+    with pytest.raises(KeyUsed):
+        inbox.store(Delivery("people", "a key", {}, b"second", 4.0, once=True))
+    inbox.close()
 
 
 def test_an_old_delivery_may_be_forgotten(tmp_path):

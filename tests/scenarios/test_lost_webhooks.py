@@ -150,5 +150,8 @@ def test_what_no_webhook_told_is_acted_on_within_two_sweep_periods_and_nothing_t
         assert all(then <= at + soon for then in found), reference
         assert not found or value in acted or (reference, value) in acted, reference
     lost = [(reference, value) for reference, value, _, times in changed if times == 0]
+    print(
+        f"lost webhooks: seed {seed}, {len(changed)} changes, {len(lost)} told to nobody, {len(acted)} acted on"
+    )
     assert len(lost) > 0.2 * len(changed)
     assert any(one in known for one in lost)

@@ -1,10 +1,14 @@
 """What comes in: signed, known and whole, or refused; once, and only for what the source owns."""
 
+import hashlib
+import hmac
+import json
+
 import pytest
 
 from service.adapters.memory.git import MemoryGit
 from service.ports.connections import Source
-from tests.scenarios.conftest import MAIN, WINE
+from tests.scenarios.conftest import MAIN, SECRET, WINE
 
 CHANGE = {"ref": MAIN, "before": "0" * 40, "after": "1" * 40}
 FILES = {"segue.yaml": WINE, "requirements.lock": ""}
@@ -32,6 +36,31 @@ def test_the_same_delivery_twice_is_one(world):
     assert again.json["duplicate"]
     world.settle()
     assert len(world.releases()) == 1
+
+
+def from_github(world, commit, number):
+    """GitHub's delivery of a push; its signature covers the body, and not the id."""
+    person = {"login": "ann", "type": "User"}
+    told = {"ref": MAIN, "before": "0" * 40, "after": commit, "sender": person}
+    body = json.dumps(told | {"repository": {"full_name": "ml/wine"}}).encode()
+    signature = "sha256=" + hmac.new(SECRET, body, hashlib.sha256).hexdigest()
+    headers = {"X-Hub-Signature-256": signature, "X-GitHub-Event": "push", "X-GitHub-Delivery": f"g{number}"}
+    return world.intake.post("/hooks/hub", data=body, headers=headers)
+
+
+def test_an_old_delivery_that_is_replayed_under_other_ids_starts_nothing_and_leads_nowhere_back(world):
+    world.connect(Source("hub", "github", "https://github.com/ml/wine"), MemoryGit())
+    first = world.push(FILES, source="hub", told=False)
+    assert from_github(world, first, 1).status_code == 202
+    world.settle()
+    second = world.push({"serve.py": "2"}, source="hub", told=False)
+    assert from_github(world, second, 2).status_code == 202
+    for number in range(20):
+        assert from_github(world, first, f"-replayed-{number}").json["duplicate"] is False
+        assert from_github(world, first, f"-replayed-{number}").json["duplicate"] is True
+        world.settle(1.0)
+    assert [release.cause.commit for release in world.releases()] == [first, second]
+    assert world.store.dead() == []
 
 
 def test_a_hook_and_a_sweep_that_tell_the_same_push_are_one_release(world):

@@ -61,6 +61,8 @@ SAID = {
     ("gitlab", "push"): (replace(MAIN, repository="ml/fraud"),),
     ("gitlab", "push-signed"): (replace(MAIN, repository="ml/fraud"),),
     ("gitlab", "push-deleted"): (RefHint("refs/heads/old", OLD, ZERO, "ada", "ml/fraud"),),
+    ("gitlab", "push-created"): (RefHint("refs/heads/try", ZERO, OLD, "ada", "ml/fraud"),),
+    ("gitlab", "tag-push-deleted"): (RefHint("refs/tags/v1.4.0", OLD, ZERO, "ada", "ml/fraud"),),
     ("gitlab", "tag-push"): (RefHint("refs/tags/v1.4.0", ZERO, OLD, "ada", "ml/fraud"),),
     ("gitlab", "note-merge-request"): (gitlab_comment(GOOD.replace("\r", ""), "pull/7"),),
     ("gitlab", "note-signed"): (gitlab_comment("/segue abort rel-1", "pull/7"),),
@@ -120,6 +122,26 @@ def test_without_an_id_or_a_signature_of_its_scheme_nothing_verifies(key):
     }
     with pytest.raises(Unverified):
         handler.verify(bare, one.body, (one.secret,), 0.0)
+
+
+def test_each_kind_of_event_is_among_them():
+    told = {kind: set() for kind in HANDLERS}
+    for (kind, _), one in ALL.items():
+        names = ("X-GitHub-Event", "X-Gitlab-Event", "X-Event-Key")
+        told[kind] |= {one.headers[name] for name in names if name in one.headers}
+    assert told["github"] >= {
+        "push", "create", "delete", "pull_request", "issue_comment", "commit_comment", "check_run",
+        "pull_request_review_comment", "deployment_status", "release", "ping", "status",
+    }  # fmt: skip
+    assert told["gitlab"] >= {
+        "Push Hook", "Tag Push Hook", "Merge Request Hook", "Note Hook", "Pipeline Hook", "Job Hook",
+        "Deployment Hook", "Release Hook",
+    }  # fmt: skip
+    assert told["bitbucket"] >= {
+        "repo:push", "repo:commit_comment_created", "repo:commit_status_created", "pullrequest:fulfilled",
+        "pullrequest:comment_created", "repo:refs_changed", "pr:merged", "pr:comment:added",
+        "repo:comment:added", "diagnostics:ping",
+    }  # fmt: skip
 
 
 def test_every_delivery_has_an_id_of_its_own():
