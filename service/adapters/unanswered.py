@@ -9,12 +9,16 @@ from service.ports.outcomes import Retry
 
 _UNVOUCHED = (
     "its certificate is of no authority that is known here, or for another name; REQUESTS_CA_BUNDLE names a"
-    " file with the authorities of a company (for Jobs that build: authorities.pem of the builder's Secret)"
+    " file with the authorities of a company (for Jobs that build: the key authorities.pem of the builder's"
+    " Secret)"
 )
 
 
 class Unvouched(Retry):
     """Its certificate is of no authority that this process knows: only somebody who sets one mends it."""
+
+    def __init__(self, what: str, after: float = 5.0) -> None:
+        super().__init__(f"{what}: {_UNVOUCHED}", after)
 
 
 def unanswered(what: str, error: Exception, after: float = 5.0) -> Retry:
@@ -24,5 +28,5 @@ def unanswered(what: str, error: Exception, after: float = 5.0) -> Retry:
     """
     # requests has one error for all of TLS; OpenSSL's word for this one stands in what it wraps.
     if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return Unvouched(f"{what}: {_UNVOUCHED}", after)
+        return Unvouched(what, after)
     return Retry(f"{what}: {type(error).__name__}", after)

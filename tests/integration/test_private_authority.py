@@ -69,7 +69,7 @@ def test_its_certificate_is_refused_with_what_to_set_until_the_authority_is_name
         ("gitlab", "{}/acme/models"),
         ("gitea", "{}/acme/models"),
         ("bitbucket", "{}/scm/acme/models.git"),
-        ("mattermost", "{}"),
+        ("mattermost", "{}/acme"),
         ("matrix", "{}"),
         ("prometheus", "{}"),
         ("json", "{}/counts.json"),

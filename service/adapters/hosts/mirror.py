@@ -14,6 +14,7 @@ from pathlib import Path
 
 from service.adapters.repository.reading import Reader, checked
 from service.adapters.repository.running import Ended, Reach, run
+from service.adapters.unanswered import Unvouched
 from service.ports.outcomes import Refused, Retry
 
 LARGEST = 8 << 30  # bytes of one pack
@@ -28,6 +29,7 @@ _PUSH = ("push", "--quiet", "--porcelain", "--no-verify", "--no-follow-tags", "-
 _MOVED = ("failed to update ref", "cannot lock ref", "fetch first")
 _MOST_SAID = 500
 _GONE = ("not found", "error: 404", "error: 410")
+_UNVOUCHED = ("certificate verification failed", "SSL certificate problem")  # by GnuTLS, by OpenSSL
 _DENIED = ("Authentication failed", "error: 401", "error: 403", "could not read Username")
 
 
@@ -151,6 +153,8 @@ class Mirror(Reader):
                 f"{self._page} does not let the login of {self._source} read it; write a token that may into"
                 f" the secret file login-{self._source}"
             )
+        if any(word in said for word in _UNVOUCHED):
+            return Unvouched(f"{self._page} cannot be fetched", 10.0)
         if any(word in said for word in _GONE):
             return Retry(f"{self._page} is gone, or hidden from the login of {self._source}", 30.0)
         return Retry(f"{self._page} cannot be fetched now ({last})", 10.0)
