@@ -1,6 +1,6 @@
 """Targets in pages, by name: those that have a state, and those that only a release is on its way to."""
 
-from sqlalchemy import Connection, literal, select, union
+from sqlalchemy import Connection, select
 
 from service.store.rows import TargetRow
 from service.store.tables import release, target
