@@ -117,10 +117,10 @@ class Http:
     tokens: dict[tuple[str, str], str]
     pages: dict[tuple[str, str], requests.Session]
 
-    def ask(self, route, who, model):
+    def ask(self, route, who, model, query=""):
         """The answer of an address to one of them; on the page by their login."""
         method, rule = route.split(" ")
-        path = filled(rule, model)
+        path = filled(rule, model) + query
         if rule.startswith("/-/"):
             asking = self.pages.get(who, requests)
             data = {"proof": self.proof(asking)} if method == "POST" else None
@@ -308,6 +308,22 @@ def test_lists_name_nothing_foreign(http, route):
         assert FOREIGN not in some
         assert NAMES[FOREIGN] not in some
         assert FOREIGN in http.ask(route, (role, "*"), OWN).text
+
+
+# What is asked of one's own model, with what may be asked of it besides.
+OWN_QUERIES = {
+    "GET /api/v1/targets/<model>/<environment>/lineage": "?form=cyclonedx",
+    "GET /-/targets/<model>/<environment>": "?at=2100-01-01T00:00",
+    "GET /-/simulator": "?policy=wine/production",
+}
+
+
+def test_nothing_that_is_told_of_ones_own_model_names_another(http):
+    """Both lie in one repository, and the other's release came later: in no page, list, stream or record."""
+    for role in sorted(SEEING):
+        for route in sorted((SINGLE | ASKING | LISTS | ANY_TOKEN) - {"POST /-/logout"}):
+            told = http.ask(route, (role, "wine/*"), OWN, OWN_QUERIES.get(route, "")).text
+            assert (FOREIGN in told, NAMES[FOREIGN] in told) == (False, False), (role, route)
 
 
 def test_what_is_foreign_looks_like_what_is_not_there(http):
