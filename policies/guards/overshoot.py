@@ -1,18 +1,35 @@
 """What a bet could win beyond harm is of no use to anybody: it is bet on reaching harm instead.
 
 Harm is found when the capital reaches a goal. What an interval may carry it beyond that is given up, and as
-much as that is worth under the null is added to all smaller outcomes: with `b >= 1` chosen before the
-outcome is known, `min(b L, goal / E)` in the place of L has the expectation that L has, so the capital is
-the same fair bet, and comes to the goal sooner. It matters where an interval holds much of what is needed,
-and where bad requests are few and each weighs much.
+much as that is worth under the null is added to all smaller outcomes. It matters where an interval holds much
+of what is needed, and where bad requests are few and each weighs much.
 
 Source: Fischer and Ramdas (2024), "Improving the (approximate) sequential probability ratio test by avoiding
-overshoot". The outcomes are the numbers of the candidate's among the interval's bad requests, with the
-beta-binomial chances of `betting.draw`; where the candidate is better than the null allows, smaller ones are
-likelier still, and the capital rises with the outcome, so that the expectation is at most this.
+overshoot" (arXiv 2410.16076): with the capital E, a likelihood ratio L and `b >= 1`, `min(b L, goal / E)` in
+the place of L, where b is such that its expectation is not above that of L.
+
+Why false rollbacks stay within the budget, however often one looks:
+
+* b is predictable: of the capital, the open block, the interval's requests and its bad ones of both versions
+  together it is chosen, never of whose they are, which is the outcome of the bet. Whether it is chosen at all
+  (`Noise.calm`) is known before the rollout, and kept with it.
+* Given those, the capital has under the null, as expectation, at most what it was: it is a supermartingale
+  still, and Ville's inequality holds for the goal and for every other bound; and so do means of it with other
+  guards' (`budget`). The goal is where this guard would be harm by itself; another one would be as sound.
+* The outcomes are those that can be: 0, 1, ... of the bad requests are the candidate's. Their chances are the
+  model's (beta-binomial, as the open block has it) and also those of requests that know no luck (binomial),
+  and b is the smaller of the two. Noise that a history makes too large costs a bet only requests; but it
+  promises more beyond the goal than there is, and what that seems to be worth would be a gift.
+* Where counts are divided by a burst, L has an expectation below 1. That is not given back: b restores what L
+  has, and where L has more than 1 by one of the chances, 1.
+* Where the candidate is better than the null allows, smaller outcomes are likelier still, and the capital
+  rises with the outcome, so that the expectation is lower.
+
+Where history shows noise nothing is added at all, as its chances are but a model's.
 """
 
-from typing import NamedTuple
+from dataclasses import replace
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -23,6 +40,7 @@ from policies.guards.noise import Noise
 NEAR = 4.0  # log: where the goal is further away, next to nothing is won beyond it
 MOST = 64  # bad requests of an interval whose outcomes are worked out one by one; with more nothing is added
 _BEYOND = 1e-9  # so that a capital at the goal is not below it by a rounding
+_LOG_FACTORIALS: Array = np.cumsum(np.log(np.maximum(np.arange(MOST + 1.0), 1.0)))
 
 
 class Stand(NamedTuple):
@@ -37,35 +55,63 @@ class Stand(NamedTuple):
 def factors(
     stand: Stand, goal: float, urn: Urn, total: Array, *, shares: Array, others: Array, noise: Noise
 ) -> Array | None:
-    """b of each rollout, None where it is 1 for all: far from the goal, and where noise is not calm, as its
-    model is not exact. `shares` and `others` as `betting.draw` has them, the null in the last place."""
-    total = total / noise.burst
+    """b of each rollout, None where it is 1 for all: far from the goal, and where noise is not calm.
+
+    `shares` and `others` as `betting.draw` has them, the null in the last place.
+    """
+    if noise.calm is False or goal == np.inf:
+        return None
     near = np.asarray((stand.bets + LOG_PRIOR).max(axis=-1) > goal - NEAR)
-    who = near & np.asarray(noise.calm) & (total >= 1) & (total < MOST + 1)
+    if not near.any():
+        return None
+    who = near & np.asarray(noise.calm) & (total >= 1) & (total <= MOST) & (total == np.floor(total))
     if not who.any():
         return None
-    spread = np.broadcast_to(noise.spread, (*who.shape, 1))[who]
-    parts = (part[who] for part in (urn.score, urn.information, total, shares, others))
-    chance, ratios = _outcomes(*parts, spread=spread)
-    joined = betting.bet(stand.bets, np.zeros(1), stand.before, np.broadcast_to(stand.after, who.shape))[who]
-    kept = _kept(np.broadcast_to(stand.after, who.shape)[who], goal)
+    after = np.broadcast_to(stand.after, who.shape)
+    joined = betting.bet(stand.bets, np.zeros(1), stand.before, after)[who]
+    burst, spread = np.broadcast_to(noise.burst, who.shape), np.broadcast_to(noise.spread, (*who.shape, 1))
+    alone = Noise(cast("float", burst[who][:, None]), cast("float", spread[who][:, None]), provisional=False)
+    here = Urn(*(np.broadcast_to(part, who.shape)[who] for part in urn))
+    chances, ratios = _outcomes(here, total[who], shares[who][:, None], others[who][:, None], noise=alone)
+    placed = np.exp(joined + LOG_PRIOR - goal)
+    won = (ratios * placed[:, None]).sum(axis=-1)
     found = np.ones(who.shape)
-    found[who] = _factor(np.exp(joined + LOG_PRIOR - goal), kept, chance, ratios)
+    found[who] = _factor(won, placed.sum(axis=-1), _kept(after[who], goal), chances)
     return found
 
 
-def _factor(placed: Array, kept: Array, chance: Array, ratios: Array) -> Array:
-    """b by the capital, as a part of the goal, of each alternative and of what is kept for a later onset.
+def _outcomes(urn: Urn, total: Array, shares: Array, others: Array, *, noise: Noise) -> tuple[Array, Array]:
+    """Of 0, 1, ... of the bad requests being the candidate's (the axis after that of rollouts): their chances
+    under the null, by the model and without any luck, and each alternative's likelihood ratio (last axis)."""
+    most = np.arange(total.max() + 1)
+    bad = np.minimum(most, total[:, None])
+    all_of = np.broadcast_to(total[:, None], bad.shape)
+    urn = Urn(*(np.broadcast_to(part[:, None], bad.shape) for part in urn))
+    null, other = shares[..., -1], others[..., -1]
+    logs, _ = betting.draw(urn, bad, all_of, null=null, shares=shares, others=others, noise=noise)
+    one_by_one = replace(noise, burst=1.0)
+    model, _ = betting.draw(
+        urn, bad, all_of, null=null, shares=shares[..., -1:], others=others[..., -1:], noise=one_by_one
+    )
+    mine, theirs = bad.astype(np.intp), (all_of - bad).astype(np.intp)
+    ways = _LOG_FACTORIALS[mine + theirs] - _LOG_FACTORIALS[mine] - _LOG_FACTORIALS[theirs]
+    plain = bad * np.log(null) + (all_of - bad) * np.log(other)
+    chances = np.where(most <= total[:, None], np.exp(ways + np.stack([model[..., 0], plain])), 0.0)
+    return chances, np.exp(logs[..., :-1] - logs[..., -1:])
+
+
+def _factor(won: Array, placed: Array, kept: Array, chances: Array) -> Array:
+    """b by what the outcomes make of the capital that is placed, and what is kept for a later onset, all as
+    parts of the goal.
 
     The goal cuts off the outcomes from some number on. Of a concave function made of lines the largest
     solution is right, so it need not be known from which.
     """
-    won = np.cumsum(chance * (ratios * placed[..., None, :]).sum(axis=-1), axis=-1)
-    below = np.cumsum(chance, axis=-1)
-    had = placed.sum(axis=-1) + kept
-    rest = had[..., None] - kept[..., None] * below - (1 + _BEYOND) * (1 - below)
-    found = np.where(won > 0, rest / np.where(won > 0, won, 1.0), 1.0).max(axis=-1)
-    return np.asarray(np.where(had < 1, np.maximum(found, 1.0), 1.0))
+    mine, below = np.cumsum(chances * won, axis=-1), np.cumsum(chances, axis=-1)
+    had, kept = placed + kept, kept[:, None]
+    fair = np.minimum(placed, mine[..., -1])[..., None] + kept
+    found = (fair - kept * below - (1 + _BEYOND) * (1 - below)) / mine
+    return np.asarray(np.where(had < 1, np.maximum(found.max(axis=-1).min(axis=0), 1.0), 1.0))
 
 
 def lifted(bets: Array, after: Array, goal: float, factor: Array | None) -> Array:
@@ -83,43 +129,3 @@ def lifted(bets: Array, after: Array, goal: float, factor: Array | None) -> Arra
 def _kept(after: Array, goal: float) -> Array:
     """What is kept for a later onset, as a part of the goal."""
     return np.asarray((1 - betting.spent(after)) * np.exp(-goal))
-
-
-def _outcomes(
-    score: Array,
-    information: Array,
-    total: Array,
-    shares: Array,
-    others: Array,
-    *,
-    spread: Array,
-) -> tuple[Array, Array]:
-    """Chances under the null of 0, 1, ... of the bad requests being the candidate's, and the likelihood ratio
-    of each alternative (last axis) for them, of mean 1."""
-    null = shares[..., -1]
-    drawn = information / (null * (1 - null))
-    drawn_bad = np.minimum(np.maximum(score + drawn * null, 0.0), drawn)
-    size = 1 / (shares * others * (spread * spread)) - 1
-    whole = np.floor(total)
-    step = np.arange(whole.max(), dtype=np.float64)
-    mine = (shares * size + drawn_bad[..., None])[..., None, :] + step[:, None]
-    theirs = (others * size + (drawn - drawn_bad)[..., None] + (total - whole)[..., None])[..., None, :]
-    theirs = theirs + (whole[..., None] - 1 - step)[..., None]
-    possible = step < whole[..., None]
-    # One more of the candidate's, one less of stable's.
-    turn = np.log(np.where(possible[..., None], mine / theirs, 1.0))
-    ways = np.log(np.where(possible, (total[..., None] - step) / (step + 1), 1.0))
-    logs = _from_none(turn)
-    chance = logs[..., -1] + _from_none(ways[..., None])[..., 0]
-    outcome = np.arange(len(step) + 1) <= whole[..., None]
-    chance = np.where(outcome, np.exp(chance - chance.max(axis=-1)[..., None]), 0.0)
-    chance = chance / np.cumsum(chance, axis=-1)[..., -1:]
-    ratios = np.exp(logs[..., :-1] - logs[..., -1:])
-    mean = np.cumsum(chance[..., None] * ratios, axis=-2)[..., -1:, :]
-    return chance, ratios / mean
-
-
-def _from_none(turn: Array) -> Array:
-    """Sums over the outcomes before each; the first has none."""
-    none = np.zeros((*turn.shape[:-2], 1, turn.shape[-1]))
-    return np.concatenate([none, np.cumsum(turn, axis=-2)], axis=-2)

@@ -158,10 +158,15 @@ class Plan:
 
     def harm_at(self, stake: float) -> float:
         """log E at which a guard of this stake means harm by itself, while stable is beside the candidate."""
-        betting_ones = (*self.comparisons, *self.distributions, *self.qualities, *self.asked, *self.shadows)
-        limits = (one for one in self.limits if one.limit is not None)
-        total = sum(one.stake for one in (*betting_ones, *limits))
-        total += EMERGENCY_STAKE if self.warmup > 0 else 0.0
+        betting: list[Comparison | Distribution | Quality | Asked | ShadowTest | Limit] = [
+            *self.comparisons,
+            *self.distributions,
+            *self.qualities,
+            *self.asked,
+            *self.shadows,
+            *(one for one in self.limits if one.limit is not None),
+        ]
+        total = sum(one.stake for one in betting) + (EMERGENCY_STAKE if self.warmup > 0 else 0.0)
         return budget.threshold(stake, total, self.false_rollbacks)
 
     @property
