@@ -61,7 +61,8 @@ def factors(
     """
     if noise.calm is False or goal == np.inf:
         return None
-    near = np.asarray((stand.bets + LOG_PRIOR).max(axis=-1) > goal - NEAR)
+    highest = (stand.bets + LOG_PRIOR).max(axis=-1)
+    near = np.asarray((highest > goal - NEAR) & (highest < goal))
     if not near.any():
         return None
     who = near & np.asarray(noise.calm) & (total >= 1) & (total <= MOST) & (total == np.floor(total))

@@ -174,6 +174,12 @@ def test_a_gain_taken_twice_or_by_the_outcome_would_be_seen(monkeypatch, cheat):
     assert errors_above_one(found) > 3
 
 
+def test_beyond_the_goal_a_bet_is_as_ever():
+    _, state = after(60.0, of=60.0, at=10.0)
+    assert state.log_e > GOAL + 50
+    assert after(60.0, of=60.0, state=state) == after(60.0, of=60.0, goal=math.inf, state=state)
+
+
 def test_only_calm_noise_and_a_near_goal_change_a_bet():
     _, far = after(2.0, of=20.0)
     assert far == after(2.0, of=20.0, goal=math.inf)[1]
