@@ -37,7 +37,7 @@ PAIRED = 1.5  # blocks that each are in two pairs tell as much as so many times 
 @dataclass(frozen=True, slots=True)
 class Noise:
     """`provisional` where there was no history to learn from; verdicts then say so. `calm`: history shows
-    no noise that luck would not show too, so the chances that a bet reckons with are the requests' own."""
+    no noise that luck would not show too, so the chances of outcomes are nearly those of single requests."""
 
     burst: float
     spread: float
