@@ -25,7 +25,7 @@ def compared(plan: Plan, state: JudgeState, what: Increment) -> JudgeState:
     return replace(
         state,
         comparisons=tuple(
-            _rate(guard, one, what, stable)
+            _rate(plan, guard, one, what, stable)
             for guard, one in zip(plan.comparisons, state.comparisons, strict=True)
         ),
         distributions=_durations(plan, state, what, stable),
@@ -36,7 +36,7 @@ def compared(plan: Plan, state: JudgeState, what: Increment) -> JudgeState:
     )
 
 
-def _rate(guard: Comparison, one: RateState, what: Increment, stable: Arm) -> RateState:
+def _rate(plan: Plan, guard: Comparison, one: RateState, what: Increment, stable: Arm) -> RateState:
     mine = bad_of(guard.slower_than, what.candidate, what.bounds)
     theirs = bad_of(guard.slower_than, stable, what.bounds)
     if mine is None or theirs is None:
@@ -51,6 +51,7 @@ def _rate(guard: Comparison, one: RateState, what: Increment, stable: Arm) -> Ra
         seconds=what.seconds,
         worse_by=guard.worse_by,
         noise=guard.noise,
+        goal=plan.harm_at(guard.stake),
     )
 
 

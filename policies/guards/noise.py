@@ -30,17 +30,20 @@ MOST_SPREAD = 1.5  # above, the beta-binomial of a half-half split has no shape 
 LEAST_SPREAD = 0.001  # so that its shape is never divided by zero
 MORE_BURST, MORE_VARIANCE = 1.1, 1.44  # margins on what was learned; on sigma itself 20 %
 SURE = 1.645  # normal deviations: sigma of a history is above what is taken from it once in twenty
+CALM = 0.5  # the certain part below which noise is luck: an estimate of twice its standard error
 PAIRED = 1.5  # blocks that each are in two pairs tell as much as so many times fewer
 
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """`provisional` where there was no history to learn from; verdicts then say so."""
+    """`provisional` where there was no history to learn from; verdicts then say so. `calm`: history shows
+    no noise that luck would not show too, so the chances of outcomes are nearly those of single requests."""
 
     burst: float
     spread: float
     provisional: bool
     block: float = BLOCK
+    calm: bool = False
 
 
 PROVISIONAL = Noise(burst=1.5, spread=0.3, provisional=True)
@@ -103,12 +106,16 @@ class Bunching:
         return max(1.0, self.squares / self.information) if self.information > 0 else 1.0
 
     @property
-    def burst(self) -> float:
-        """What counts are divided by: shrunk, then enlarged."""
-        more = self.ratio - 1
+    def certain(self) -> float:
+        """Which part of phi - 1 luck does not explain."""
         around = self.fourths - 2 * self.ratio * self.mixed + self.ratio**2 * self.information_squares
         error = math.sqrt(max(around, 0.0)) / self.information if self.information > 0 else 0.0
-        return min(MOST_BURST, 1 + MORE_BURST * more * _certain(more, error))
+        return _certain(self.ratio - 1, error)
+
+    @property
+    def burst(self) -> float:
+        """What counts are divided by: shrunk, then enlarged."""
+        return min(MOST_BURST, 1 + MORE_BURST * (self.ratio - 1) * self.certain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +151,14 @@ def of(known: Moments) -> Noise:
     if len(known.blocks) < LEAST_BLOCKS or known.bunching.information < LEAST_INFORMATION:
         return PROVISIONAL
     burst = known.bunching.burst
-    short, long = (_variance(_sums(known.blocks, length), length, burst) for length in (1, LONG))
+    found = (_variance(_sums(known.blocks, length), length, burst) for length in (1, LONG))
+    (short, by_one), (long, by_long) = found
     lasts = long * LONG > PREFER_LONG * short
     spread = math.sqrt(long if lasts else short)
     block = BLOCK * LONG if lasts else BLOCK
-    return Noise(burst, min(MOST_SPREAD, max(spread, LEAST_SPREAD)), provisional=False, block=block)
+    calm = max(known.bunching.certain, by_one, by_long) < CALM
+    spread = min(MOST_SPREAD, max(spread, LEAST_SPREAD))
+    return Noise(burst, spread, provisional=False, block=block, calm=calm)
 
 
 def _sums(blocks: Mapping[int, tuple[float, float]], length: int) -> list[tuple[float, float]]:
@@ -157,16 +167,17 @@ def _sums(blocks: Mapping[int, tuple[float, float]], length: int) -> list[tuple[
     return [(sum(s for s, _ in row), sum(v for _, v in row)) for row in rows if len(row) == length]
 
 
-def _variance(rows: list[tuple[float, float]], length: int, burst: float) -> float:
-    """sigma^2 of a block so long: shrunk, and what is certain enlarged to what it may be at most."""
+def _variance(rows: list[tuple[float, float]], length: int, burst: float) -> tuple[float, float]:
+    """sigma^2 of a block so long: shrunk, and what is certain enlarged to what it may be at most; and which
+    part of it is certain."""
     weight = sum(v * v for _, v in rows)
     if not weight:
-        return 0.0
+        return 0.0, 0.0
     alone = max(1.0, len(rows) / length)  # those that do not overlap
     found = max(0.0, sum(s * s - burst * v for s, v in rows) / weight)
     certain = _certain(found, burst * math.sqrt(2 * len(rows) / alone / weight))
     more = (_surely(alone / PAIRED) - 1) * certain * certain
-    return MORE_VARIANCE * certain * found * (1 + more)
+    return MORE_VARIANCE * certain * found * (1 + more), certain
 
 
 def _surely(freedom: float) -> float:

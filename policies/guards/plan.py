@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from policies.guards import asking, increment, slo
+from policies.guards import asking, budget, increment, slo
 from policies.guards.asked import Asked, How
 from policies.guards.increment import Arm
 from policies.guards.noise import PROVISIONAL, Noise
@@ -155,6 +155,19 @@ class Plan:
         errors = next((c for c in self.comparisons if c.kind is GuardKind.ERRORS), None)
         worse_by, noise = (errors.worse_by, errors.noise) if errors else (0.0, PROVISIONAL)
         return EMERGENCY_TIMES * (1 + worse_by) - 1, noise
+
+    def harm_at(self, stake: float) -> float:
+        """log E at which a guard of this stake means harm by itself, while stable is beside the candidate."""
+        betting: list[Comparison | Distribution | Quality | Asked | ShadowTest | Limit] = [
+            *self.comparisons,
+            *self.distributions,
+            *self.qualities,
+            *self.asked,
+            *self.shadows,
+            *(one for one in self.limits if one.limit is not None),
+        ]
+        total = sum(one.stake for one in betting) + (EMERGENCY_STAKE if self.warmup > 0 else 0.0)
+        return budget.threshold(stake, total, self.false_rollbacks)
 
     @property
     def burst(self) -> float:

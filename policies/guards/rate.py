@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from policies.guards import betting
+from policies.guards import betting, overshoot
 from policies.guards.betting import Array, Urn
 from policies.guards.noise import Noise
 
@@ -114,8 +114,12 @@ def advance(
     seconds: ArrayLike,
     worse_by: float,
     noise: Noise,
+    goal: float = math.inf,
 ) -> Track:
-    """The guard after one scrape. What has no request of stable says nothing yet."""
+    """The guard after one scrape. What has no request of stable says nothing yet.
+
+    `goal`: the log E that means harm by itself; what an interval could win beyond it is bet on reaching it.
+    """
     rows: Any = [bad, requests, stable_bad, stable_requests]
     pool = track.pool + betting.array(rows).T
     x, n, y, m = (pool[..., part] for part in range(4))
@@ -125,18 +129,29 @@ def advance(
     others = 1 / (1 + odds[..., None] * ratios)
     shares = odds[..., None] * ratios * others
     urn = betting.urn_at(track.urn, betting.array(at), noise.block)
+    total = np.where(both, x + y, 0.0)
+    after = track.seconds + betting.array(seconds)
+    factor = overshoot.factors(
+        overshoot.Stand(track.bets, track.seconds, after),
+        goal,
+        urn,
+        total,
+        shares=shares[..., : _BETS + 1],
+        others=others[..., : _BETS + 1],
+        noise=noise,
+    )
     logs, urn = betting.draw(
         urn,
         np.where(both, x, 0.0),
-        np.where(both, x + y, 0.0),
+        total,
         null=shares[..., _BETS],
         shares=shares,
         others=others,
         noise=noise,
     )
     gains = logs - logs[..., _BETS, None]
-    after = track.seconds + betting.array(seconds)
     bets = betting.bet(track.bets, gains[..., :_BETS], track.seconds, after)
+    bets = overshoot.lifted(bets, after, goal, factor)
     pool = np.where(both[..., None], 0.0, pool)
     return Track(bets, track.fits + gains[..., _BETS + 1 :], urn, after, pool)
 
@@ -156,6 +171,7 @@ def update(
     seconds: float,
     worse_by: float,
     noise: Noise,
+    goal: float = math.inf,
 ) -> RateState:
     """One rollout's guard after one scrape: `advance` on the empty shape."""
     track = advance(
@@ -168,6 +184,7 @@ def update(
         seconds=seconds,
         worse_by=worse_by,
         noise=noise,
+        goal=goal,
     )
     log_e = float(log_evidence(track))
     return RateState(

@@ -84,7 +84,16 @@ class _Rates(_Bets):
         found = _Bets.fresh(runs, *tests)
         return cls(found.bets, found.urn, found.seconds, found.log_e, found.peak, np.zeros((runs, 4)))
 
-    def feed(self, who: Runs, counts: Array, tick: Tick, *, worse_by: float, noise: Noise) -> None:
+    def feed(
+        self,
+        who: Runs,
+        counts: Array,
+        tick: Tick,
+        *,
+        worse_by: float,
+        noise: Noise,
+        goal: float = np.inf,
+    ) -> None:
         before, urn, seconds = self.at(who)
         track = rate.advance(
             rate.Track(before, np.zeros((len(who), 0)), urn, seconds, self.pool[who]),
@@ -93,6 +102,7 @@ class _Rates(_Bets):
             seconds=tick.seconds,
             worse_by=worse_by,
             noise=noise,
+            goal=goal,
         )
         self.put(who, track.bets, track.urn, track.seconds)
         self.pool[who] = track.pool
@@ -283,7 +293,8 @@ class Many:
                 continue
             counts = self._counts(guard.slower_than, tick)
             noise = _noise_of([self._noises[index][run] for run in who])
-            self._rates[index].feed(who, counts, tick, worse_by=guard.worse_by, noise=noise)
+            goal = self.plan.harm_at(guard.stake)
+            self._rates[index].feed(who, counts, tick, worse_by=guard.worse_by, noise=noise, goal=goal)
             self._seen[index][:, who] += counts
         if self.bounds:
             for durations in self._durations:
@@ -486,5 +497,11 @@ def _noise_of(noises: Sequence[Noise], *, columns: bool = False) -> Noise:
     burst = np.array([noise.burst for noise in noises])
     spread = np.array([noise.spread for noise in noises])[:, None]
     burst = burst[:, None] if columns else burst
-    block = np.array([noise.block for noise in noises])
-    return Noise(cast("float", burst), cast("float", spread), provisional=False, block=cast("float", block))
+    block, calm = np.array([noise.block for noise in noises]), np.array([noise.calm for noise in noises])
+    return Noise(
+        cast("float", burst),
+        cast("float", spread),
+        provisional=False,
+        block=cast("float", block),
+        calm=cast("bool", calm),
+    )

@@ -53,7 +53,8 @@ def judges(environment, runs, history=PAST, warmup=0.0):
     """Each with noise of its own, as if each had learned from a history of its own."""
     blocks = (300.0, 900.0)
     noises = [
-        Noise(1 + run / 7, 0.03 + run / 9, provisional=False, block=blocks[run % 2]) for run in range(runs)
+        Noise(1 + run / 7, 0.03 + run / 9, provisional=False, block=blocks[run % 2], calm=run > 1)
+        for run in range(runs)
     ]
     return [
         Judge.of(
