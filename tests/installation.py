@@ -78,12 +78,20 @@ class Installation:
                 [self.program, "up", *self._options], env=self._environ, stdout=log, stderr=log,
                 stdin=subprocess.DEVNULL, start_new_session=True, cwd=self.place.root,
             )  # fmt: skip
+        try:
+            self._wait_until_ready()
+        except AssertionError:
+            self._up.terminate()
+            self.end()  # what it has started goes on without it
+            raise
+        return self
+
+    def _wait_until_ready(self):
         until = time.monotonic() + READY_SECONDS
         while not self.is_up():
             assert self._up.poll() is None, self.place.log.read_text()
             assert time.monotonic() < until, self.place.log.read_text()
             time.sleep(0.05)
-        return self
 
     def is_up(self):
         return installation.running(self.place.home, "up") is not None
