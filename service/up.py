@@ -22,7 +22,7 @@ from service.machine.children import Children
 from service.settings import Settings, environ_of
 
 log = structlog.get_logger()
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0  # on a machine that does much beside it
 LEAVING_SECONDS = 10.0  # for which what an `up` that was killed left behind may hold its ports
 TEND_SECONDS = 0.5
 SERVING = ("intake", "web")  # always listen where the settings say
