@@ -13,11 +13,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import create_engine, text
 
 from service.demo.mlflow_server import PYTHON, MlflowServer
 from tests import imaging
 from tests.running import free_port
+
+# How long an example takes says something of the machine, and nothing of what is tested.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 HERE = Path(__file__).parent
 MLFLOW = HERE.parent / PYTHON

@@ -149,7 +149,7 @@ def several():
         yield pool
 
 
-@settings(max_examples=ORDERS, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=ORDERS, suppress_health_check=list(HealthCheck))
 @given(order=orders(), owner=LABEL)
 def test_every_order_becomes_objects_that_the_api_server_takes(api, restricted, several, order, owner):
     tried = [
@@ -161,7 +161,7 @@ def test_every_order_becomes_objects_that_the_api_server_takes(api, restricted, 
 
 
 @given(order=orders())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_nothing_that_is_ordered_weakens_the_pods_security(order):
     pod = pod_of(manifests.deployment(order, "x", labels.labels(order.target, "x", "us")))["spec"]
     assert pod["securityContext"]["runAsNonRoot"] is True

@@ -192,7 +192,7 @@ def test_what_was_changed_behind_the_last_checkpoint_and_written_anew_is_told_to
     assert f"entries {size + 1} to {size + 2} are newer than it, and rest on the chain alone" in words
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_is_done_to_the_rows_a_checkpoint_of_all_shows_it(told, data):
     """Edited, removed, put elsewhere, doubled, cut, and with or without its hashes made anew."""

@@ -210,7 +210,6 @@ def test_the_queue_does_what_its_model_does(store, clock):
         settings=settings(
             max_examples=examples,
             stateful_step_count=30,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

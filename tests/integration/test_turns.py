@@ -250,7 +250,6 @@ def test_releases_take_turns_as_their_rules_say(store, clock, machine):
         settings=settings(
             max_examples=examples,
             stateful_step_count=30,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

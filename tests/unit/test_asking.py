@@ -35,7 +35,7 @@ def harmed(release):
     return bool(release.would) and release.wanted == 0
 
 
-@settings(deadline=None, max_examples=800)
+@settings(max_examples=800)
 @given(release=releases | st.none(), there=there, weight=percent | st.none())
 def test_go_needs_a_release_that_is_there_and_current_evidence_that_allows_it(release, there, weight):
     said = answer(release, at=NOW, there=there, weight=weight)
@@ -52,7 +52,7 @@ def test_go_needs_a_release_that_is_there_and_current_evidence_that_allows_it(re
     assert seen.weight > 0 if weight is None else weight <= seen.allowed <= 100
 
 
-@settings(deadline=None, max_examples=800)
+@settings(max_examples=800)
 @given(
     gate=st.sampled_from(Gate),
     release=releases | st.none(),

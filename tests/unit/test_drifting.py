@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from policies import drifting
@@ -152,7 +152,6 @@ STEPS = st.tuples(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(STEPS, max_size=40), st.sampled_from(WhenDrifted))
 def test_whatever_happens_a_remedy_is_for_what_is_there_under_an_epoch_that_only_grows(steps, rule):
     target, now, ordered = TARGET, 0.0, []

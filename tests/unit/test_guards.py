@@ -39,7 +39,7 @@ def fed(rows, state=None):
     return state
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(scrapes)
 def test_replay_is_exact_through_json_at_every_step(rows):
     whole, stored = fed(rows), rate.start()
@@ -215,7 +215,7 @@ def test_the_failures_foretold_are_just_enough():
 @given(
     scrapes, st.floats(0.01, 0.9), st.sampled_from([PROVISIONAL, QUIET, Noise(1.3, 0.8, provisional=False)])
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_failures_foretold_are_the_fewest_that_are_enough(rows, share, noise):
     """Looked for one by one: however the search saves looks, no smaller number is enough."""
     state = fed(rows)

@@ -153,7 +153,7 @@ counts = st.tuples(*[st.integers(0, 60)] * 3)
 rows = st.lists(st.tuples(counts, counts, st.floats(0, 400)), max_size=10)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(rows)
 def test_replay_is_exact_through_json_at_every_step(scrapes):
     whole, stored, at = fed(scrapes), histogram.start(), 0.0
@@ -279,7 +279,6 @@ def exponential(schema, durations):
 times = st.lists(st.floats(0, 200), max_size=40)
 
 
-@settings(deadline=None)
 @given(times, st.integers(0, 8), st.integers(0, 8))
 def test_two_resolutions_are_brought_to_the_same_buckets_and_lose_nobody(durations, one, other):
     fine, coarse = native.alike(exponential(one, durations), exponential(other, durations))

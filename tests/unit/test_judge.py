@@ -37,7 +37,7 @@ any_increment = st.builds(
 any_gap = st.builds(Gap, st.integers(0, 5), any_number, st.just("why"), st.booleans())
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(any_increment | any_gap, max_size=6))
 def test_absurd_numbers_never_raise_and_never_clear(rows):
     state = JUDGE.start(0.0)
@@ -50,7 +50,7 @@ def test_absurd_numbers_never_raise_and_never_clear(rows):
             assert found.allowed == 0
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 99), st.sampled_from([0.0, 5.0, 100.0]), st.integers(0, 30))
 def test_replay_from_stored_increments_gives_the_same_bits(seed, weight, cut):
     rows = intervals(World(0.01, 0.02, 100, weight), 30, seed)

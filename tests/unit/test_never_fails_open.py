@@ -651,9 +651,7 @@ def test_nothing_moves_without_what_its_policy_asks_for(stable):
 
     run_state_machine_as_test(
         Beside,
-        settings=settings(
-            max_examples=150, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
+        settings=settings(max_examples=150, stateful_step_count=50, suppress_health_check=list(HealthCheck)),
     )
 
 
@@ -681,7 +679,7 @@ any_answer = (
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.lists(any_answer, max_size=12))
 def test_a_version_is_ready_only_with_a_trusted_image_and_its_evaluation_and_always_gets_there(answers):
     state, effects = versions.begin(WINE, CODE, None)
@@ -739,7 +737,7 @@ any_sample = st.none() | st.builds(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(any_sample, min_size=1, max_size=8), st.sampled_from([0.0, 10.0, 100.0, math.nan]))
 def test_readings_that_say_nothing_or_nonsense_never_allow_a_weight(samples, weight):
     judge = Judge.of(GUARDED)

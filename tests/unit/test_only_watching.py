@@ -97,9 +97,7 @@ class Watched(Machines):
 def test_no_walk_of_a_watched_release_has_an_effect_that_changes_anything():
     run_state_machine_as_test(
         Watched,
-        settings=settings(
-            max_examples=100, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
+        settings=settings(max_examples=100, stateful_step_count=50, suppress_health_check=list(HealthCheck)),
     )
 
 
@@ -145,7 +143,7 @@ events = (
 )
 
 
-@settings(deadline=None, max_examples=800)
+@settings(max_examples=800)
 @given(
     phase=st.sampled_from(Phase),
     step=steps,

@@ -194,7 +194,7 @@ any_news = st.builds(
 ) | st.builds(Scored, st.integers(0, 9), odd, st.just("scores"), bins, bins)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(any_news, max_size=6), st.sampled_from([Strategy.SHADOW, Strategy.CANARY]))
 def test_absurd_labels_never_raise_never_clear_and_are_kept_exactly(rows, strategy):
     judge = Judge.of(Environment(strategy=strategy, guards=(ACCURACY, SCORES)))
@@ -228,7 +228,7 @@ def everything(seed):
     return [*rows, *news, *intervals(World(0.01, 0.02, 200, 10), 6, seed + 1, first=16)]
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.integers(0, 50), st.integers(0, 21), st.lists(st.integers(0, 21), max_size=4))
 def test_all_kinds_replay_to_the_same_bits_whatever_comes_twice_or_late(seed, cut, again):
     rows = everything(seed)
@@ -245,7 +245,7 @@ def test_all_kinds_replay_to_the_same_bits_whatever_comes_twice_or_late(seed, cu
     assert state == whole
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.integers(0, 50), st.floats(-1e6, 1e6))
 def test_a_step_of_the_clock_blames_nobody(seed, step):
     rows = intervals(World(0.01, 0.01, 200, 10), 20, seed)

@@ -263,7 +263,7 @@ def disturbed(draw):
     return looks
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(disturbed())
 def test_restarts_gaps_duplicates_and_clocks_never_make_a_version_look_worse_than_it_is(looks):
     """A look may tell nothing. What it tells never has a rate above the true one of that version, and never

@@ -76,7 +76,7 @@ def goes_on(rule, first, until):
     return next(iter(beyond), None) is not None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rule=rules(), first=firsts, skipped=st.integers(0, 900))
 @example(rule=Rule(Every.MONTH, month_days=(31,), interval=3), first=date(2024, 1, 31), skipped=200)
 @example(

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.windows import DAYS, NoWindow, frozen, parse
@@ -113,7 +113,6 @@ def windows(draw):
     return f"{begins} {first} - {begins + timedelta(days=draw(st.integers(1, 30)))} {last} {zone}"
 
 
-@settings(deadline=None)
 @given(st.lists(windows(), max_size=4), moments)
 def test_a_freeze_ends_later_and_no_earlier_than_it_says(written, moment):
     found = frozen(tuple(written), moment)
@@ -126,7 +125,6 @@ def test_a_freeze_ends_later_and_no_earlier_than_it_says(written, moment):
     assert again is None or again.until > found.until
 
 
-@settings(deadline=None)
 @given(windows(), moments)
 def test_what_the_clock_on_the_wall_shows_within_a_window_is_frozen(text, moment):
     """Told once more, by the clock alone: day and time as they stand on the wall in the window's zone."""
