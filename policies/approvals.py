@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from policies.spec.declaration import Approvals
 
 OVERRIDE_SECONDS = 3600.0
+SHOWN = 10  # of those who could approve, in an answer to who cannot
 # What begins the groups that are known here, and not by the host where a model lies: those of the provider of
 # identities, and the roles of `segue grant`.
 PROVIDED, GRANTED = "@oidc:", "@role:"
@@ -123,10 +124,18 @@ def may_approve(
         return "an author cannot approve their own release"
     named = {actor, *groups} & {*rule.people} or {*accounts} & {who.casefold() for who in rule.people}
     if rule.people and not named:
-        return "is not among the people named by `approvals: {from: …}`" + _stale(rule, groups)
+        return (
+            f"is not among the people named by `approvals: {{from: [{_shown(rule)}]}}`{_stale(rule, groups)}"
+        )
     if author is None and not rule.people:
         return "the author is unknown, so `approvals: {from: …}` must name who may approve"
     return None
+
+
+def _shown(rule: Approvals) -> str:
+    """Who could, as people wrote it: the first of them where they are many."""
+    first = rule.people[:SHOWN]
+    return ", ".join((*first, "…") if len(rule.people) > SHOWN else first)
 
 
 def _stale(rule: Approvals, groups: tuple[str, ...]) -> str:

@@ -5,8 +5,10 @@ from policies.release import HOLDING, JUDGED, Phase, Release, Target
 from service.arrivals import say
 from service.engine.deciding import Deciding
 from service.obeying.reply import Reply
+from service.store.rows import TargetRow
 from service.store.states import number_of, release_of, target_of
 
+ASKED = 100  # targets of which it is asked whether they may be named elsewhere
 MIDDLE = {
     "promote": set(JUDGED),
     "pause": {Phase.STARTING, Phase.CHECKING, *JUDGED},
@@ -63,7 +65,13 @@ def target(deciding: Deciding, command: Command) -> Target | Reply:
     if len(fitting) == 1:
         no_say = say.no_say(deciding.change, command, fitting[0].name)
         return target_of(fitting[0], fitting[0].name) if no_say is None else Reply(ok=False, text=no_say)
-    known = (
-        ", ".join(row.name for row in fitting or rows) or "none yet; the first release of a model makes one"
-    )
-    return Reply(ok=False, text=f"which target is {subject!r}? known: {known}")
+    return Reply(ok=False, text=f"which target is {subject!r}? {_known(deciding, command, fitting or rows)}")
+
+
+def _known(deciding: Deciding, command: Command, rows: list[TargetRow]) -> str:
+    """Their names; elsewhere only of those that have something to do with where it was said."""
+    if command.where is not None:
+        rows = [row for row in rows[:ASKED] if say.no_say(deciding.change, command, row.name) is None]
+        return f"known here: {', '.join(row.name for row in rows) or 'none'}"
+    names = ", ".join(row.name for row in rows)
+    return f"known: {names or 'none yet; the first release of a model makes one'}"

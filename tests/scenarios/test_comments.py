@@ -114,7 +114,7 @@ GROUPED = WINE + 'approvals: {count: 1, from: "@ml/leads"}\n'
 def test_somebody_of_the_group_approves_and_nobody_else(world):
     name = world.waiting(GROUPED)
     world.ask(f"/segue approve {name}", who="bob")
-    assert "is not among the people named" in world.told()[-1]
+    assert "is not among the people named by `approvals: {from: [@ml/leads]}`" in world.told()[-1]
     assert world.phase(name) is Phase.APPROVAL
     world.host.groups["ml/leads"] = {"ann", "bob"}
     world.ask(f"/segue approve {name}", who="ann")
@@ -152,6 +152,20 @@ def test_a_group_of_another_host_approves_nothing_here(world):
     world.settle()
     assert "is not among the people named" in world.store.answer("y")["text"]
     assert world.phase(name) is Phase.APPROVAL
+
+
+def test_a_comment_learns_nothing_of_what_another_repository_declares(world):
+    world.waiting()
+    world.connect(Source("other", "gitea", "https://elsewhere.example/ml/beer"), MemoryGit())
+    with world.store.change() as change:
+        change.save_target(TargetRow("wine/production", TARGET.dump(Target("wine/production"))))
+    for key, where in (("x", "other"), ("y", "code")):
+        command = Command("rollback", "ale", None, None, f"{where}:bob", where, world.clock.now, (), "pull/7")
+        with world.store.change() as change:
+            change.add_work(Work("command", "command", f"command:{key}", key, COMMAND.dump(command)))
+        world.settle()
+    assert world.store.answer("x")["text"] == "which target is 'ale'? known here: none"
+    assert world.store.answer("y")["text"] == "which target is 'ale'? known here: wine/production"
 
 
 @pytest.mark.parametrize(
