@@ -162,6 +162,7 @@ def _handler(provider):
             content = json.dumps(body).encode()
             self.send_response(provider.lies.get("status", status))
             self.send_header("Content-Type", "application/json")
+            self.send_header("Connection", "close")  # as it does; who is not told may ask there once more
             if "pieces" in provider.lies:
                 self.send_header("Transfer-Encoding", "chunked")
                 content = b"".join(b"1\r\n%c\r\n" % one for one in content) + b"0\r\n\r\n"
