@@ -1,6 +1,7 @@
 """Each page, light and dark, on a desk and on a phone: readable for everyone, nothing beyond its edge."""
 
 import pytest
+from flask import render_template
 
 PAGES = {
     "targets": "/-/",
@@ -47,6 +48,34 @@ def test_a_form_can_be_read_by_everyone(looking):
     looking.shoot(f"form-{looking.look}")
     assert looking.violations() == []
     assert looking.overflow() <= 0
+
+
+# What is shown on the way in and out alone, and where nothing is there yet.
+ON_THE_WAY = {
+    "link": {"code": "x"},
+    "arrived": {"to": "/-/"},
+    "left": {"there": "https://id.example/logout?client_id=segue", "provider": "id.example"},
+    "stranger": {"name": "oidc:ann"},
+    "overview": {"targets": [], "asks": [], "connected": False, "after": None},
+}
+
+
+@pytest.mark.parametrize("name", ON_THE_WAY)
+def test_a_page_on_the_way_can_be_read_by_everyone(looking, name, monkeypatch):
+    """As it is drawn by the page's own templates, in the place of the login; what leads away stays."""
+
+    def drawn():
+        page = render_template(f"{name}.html", **ON_THE_WAY[name])
+        return page.replace('http-equiv="refresh"', 'name="leads"').replace(" data-at-once", "")
+
+    views = looking.site.world.web.application.view_functions
+    monkeypatch.setitem(views, "page.login", drawn)
+    looking.go("/-/login")
+    looking.until({"overview": "Nothing is connected yet", "link": "logs you in once"}.get(name, "You"))
+    looking.shoot(f"{name}-on-the-way-{looking.look}")
+    assert looking.violations() == []
+    assert looking.overflow() <= 0
+    assert looking.complaints() == []
 
 
 def test_the_form_for_a_token_can_be_read_by_everyone(looking):
