@@ -10,7 +10,7 @@ from typing import Any
 from policies.guards.noise import Noise
 from policies.guards.plan import History
 
-NAMES = ("history", "noise")
+NAMES = ("history", "noise", "calm")
 
 
 def to_json(history: History | None, noise: Mapping[str, Noise]) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from service.store.series import Stretch
 TARGET = "wine/production"
 
 
-def remember(world, backend, hours=4.0, burst=4):
+def remember(world, backend, hours=4.0, burst=4, seed=3):
     """Stretches as the observer stores them, of hours in which failures came `burst` at a time."""
-    dice, begins = np.random.default_rng(3), world.clock.now - hours * 3600
+    dice, begins = np.random.default_rng(seed), world.clock.now - hours * 3600
     known = stretch.start(begins)
     with world.series.change(world.observer._hold()) as change:
         for number in range(int(hours * 360)):
@@ -67,6 +67,22 @@ def test_a_rollout_is_judged_by_the_noise_of_its_beginning(world):
     assert stored.state["noise"] == noise
     found = recorded.of_release(world.series, second.name)
     assert found.noise["errors"].burst == noise["errors"][0]
+    judge = Judge.of(world.release(second.name).environment, history=found.history, noise=found.noise)
+    *_, last = trail.follow(judge, found)
+    assert states.to_json(last.state) == stored.state["guards"]
+    assert recorded.read(recorded.written(found)) == found
+
+
+def test_that_stable_was_calm_is_kept_with_its_rollout(world):
+    first = world.live()
+    remember(world, first.backend, burst=1, seed=1)
+    world.serve(100)
+    second = world.rollout()
+    world.play(8)
+    stored = world.series.judge(second.name)
+    assert "errors" in stored.state["calm"]
+    found = recorded.of_release(world.series, second.name)
+    assert found.noise["errors"].calm
     judge = Judge.of(world.release(second.name).environment, history=found.history, noise=found.noise)
     *_, last = trail.follow(judge, found)
     assert states.to_json(last.state) == stored.state["guards"]
