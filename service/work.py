@@ -77,8 +77,12 @@ def _catch_up(parts: Parts) -> None:
     """Say of what was in hand when the store went away that it is to be tried again: this process lives, so
     that claim is no attempt, and nobody need wait for its lease to end."""
     while parts.untold:
-        _not_now(parts, parts.untold[-1], Retry("the store was away"))
-        parts.untold.pop()
+        work = parts.untold.pop()  # first: a hint's thread may be at the next one
+        try:
+            _not_now(parts, work, Retry("the store was away"))
+        except StoreUnavailable:
+            parts.untold.append(work)
+            raise
 
 
 def _one_by_one(parts: Parts, works: Sequence[Work]) -> None:
