@@ -63,6 +63,7 @@ patience: 1m
 EVERY = 15.0  # seconds of the shared clock between two things that somebody does here
 RELEASED = 40.0  # the same, in which what was pushed to the Deployment is promoted
 AGAIN = 80.0  # between two such pushes: in between it is handed back
+PATIENT = 120.0  # between two approvals of the same plan
 
 
 NAMES = 7  # of the organisation's repository, by turns
@@ -84,18 +85,20 @@ class Others:
     def __init__(self, people):
         self.people, self.number = people, 0
         self._next, self._pushed = people.world.clock(), 0.0
-        self._asked = set()
+        self._approved = {}  # when each plan was approved last
         people.world.forge.people = {"bob": Permission.WRITE}
         people.world.forge.commit({f"{ALIASED}/segue.yaml": ALIASED_YAML.encode()})
         people.world.registry.register(ALIASED, {"MLmodel": b"0"})
 
     def approve(self):
-        """What the chat asks for, each plan once."""
+        """What the chat asks for, and again what it still asks for long after."""
+        now = self.people.world.clock()
         for posted in list(self.people.world.chat.posted.values()):
             for button in posted.message.buttons:
                 words = button.line.removeprefix(PREFIX).split()
-                if words[0] == "approve" and button.line not in self._asked:
-                    self._asked.add(button.line)
+                since = now - self._approved.get(button.line, -PATIENT)
+                if words[0] == "approve" and not 0 <= since < PATIENT:
+                    self._approved[button.line] = now
                     self.people.say(*words)
 
     def turn(self):

@@ -21,6 +21,7 @@ DENSE, SPARSE = 2.0, 0.75  # random kills in a step, on average
 COMING = 60.0  # in which somebody comes to a point
 AGAIN = 600.0  # the same for those that nobody came to the first time
 LONGEST_STOP = 45.0  # longer than a lease
+AWAKE = 30.0  # in which who stood still tells that its lease is lost; killed before, it would be one that died of its work
 SETTLING = 1800.0  # in which everything ends once nobody disturbs it
 RARE = ("store.retry", "store.free", "git.default_branch")  # come to where something else went wrong
 
@@ -72,7 +73,7 @@ def stand_still(folder, seed, names, *, settling=SETTLING, **options):
     run, began, points = Run(seed), time.monotonic(), Points()
     with running(folder, seed, wide=True, **options) as harness:
         _begin(harness, points)
-        asleep = []
+        asleep, awake = [], []
         for name, when in [(name, when) for name in names for when in (0, 1)]:
             points.arm(name, when, signal.SIGSTOP)
             harness.people.fill()
@@ -83,11 +84,11 @@ def stand_still(folder, seed, names, *, settling=SETTLING, **options):
                 asleep.append((harness.clock() + LONGEST_STOP, fallen))
                 run.hit.append((name, when))
                 harness.fork(harness.children[fallen], points.install)
-            run.woken += _wake(harness, asleep)
+            run.woken += _wake(harness, asleep, awake)
         while asleep:
             harness.patient("who stands still")
             time.sleep(0.05)
-            run.woken += _wake(harness, asleep)
+            run.woken += _wake(harness, asleep, awake)
         harness.wait(10.0)
         _end(run, harness, settling, began)
         run.leases_lost = harness.log.read_text().count("lease lost")
@@ -144,14 +145,18 @@ def _die(run, harness, points, order, seconds):
     return missed
 
 
-def _wake(harness, asleep):
-    """Let those go on who stood still long enough; how many. They go on beside who took their place."""
-    due = [one for one in asleep if one[0] <= harness.clock()]
+def _wake(harness, asleep, awake):
+    """Let those go on who stood still long enough; how many. They go on beside who took their place, and each of
+    the others may have to make room for them."""
+    now = harness.clock()
+    due = [one for one in asleep if one[0] <= now]
     for one in due:
         asleep.remove(one)
         os.kill(one[1], signal.SIGCONT)
+    awake[:] = [one for one in awake if one[0] > now] + [(now + AWAKE, pid) for _, pid in due]
+    others = sorted(set(harness.children) - {pid for _, pid in (*asleep, *awake)})
     surplus = len(harness.children) - len(asleep) - 2 * len(SLOTS)
-    for pid in sorted(set(harness.children) - {pid for _, pid in asleep})[: max(0, surplus)]:
+    for pid in harness.dice.sample(others, min(max(0, surplus), len(others))):
         slot = harness.kill(pid)
         if slot not in harness.children.values():
             harness.fork(slot)
