@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from policies.release import Release
-from service.pages import plot
-from service.pages.plot import Plot
+from service.pages import chart
+from service.pages.chart import Chart
 from service.reporting import data, panels
 from service.store import recorded
 from service.store.series import Series
@@ -30,7 +30,7 @@ class Drawn:
     tag: str
     sentence: str
     gaps: tuple[dict[str, Any], ...]
-    plots: tuple[Plot, ...]
+    charts: tuple[Chart, ...]
     again: float = 0.0  # a time before which they are not drawn anew
 
 
@@ -60,10 +60,10 @@ class Pictures:
     def _draw(self, release: Release, tag: str) -> Drawn:
         began = self._clock()
         report = data.of(release, recorded.of_release(self._series, release.name))
-        plots = tuple(plot.of(panel) for panel in panels.of(report))
+        charts = tuple(chart.of(panel) for panel in panels.of(report))
         ended = self._clock()
         again = ended + REST * (ended - began)
-        drawn = Drawn(tag, report["sentence"], tuple(report["gaps"]), plots, again)
+        drawn = Drawn(tag, report["sentence"], tuple(report["gaps"]), charts, again)
         self._known[release.name] = drawn
         self._known.move_to_end(release.name)
         while len(self._known) > KEPT:

@@ -5,7 +5,7 @@ from flask import Blueprint, Response, abort, g, make_response, render_template,
 from policies.spec.declaration import Environment
 from service import segue_yaml
 from service.bootstrap import Parts
-from service.pages import plot, trial_form
+from service.pages import chart, trial_form
 from service.rehearsing.simulating import SHIFTING
 from service.rehearsing.trials import CPU_SECONDS, RUNS, Trials
 from service.store.states import model_of
@@ -35,7 +35,7 @@ def routes(page: Blueprint, parts: Parts) -> None:
             form=form,
             asked=asked,
             tried=tried,
-            plots=[plot.of(panel) for panel in tried.panels] if tried else [],
+            charts=[chart.of(panel) for panel in tried.panels] if tried else [],
             written=trial_form.written(known[chosen], asked.environment) if asked else "",
             runs=RUNS,
             seconds=CPU_SECONDS,

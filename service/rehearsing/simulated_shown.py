@@ -74,7 +74,7 @@ def panels(forecasts: list[Forecast]) -> list[Panel]:
         found.append(Line(words, _steps(times, unit, horizon), tone, stepped=True))
     axis = Axis("hours" if hours else "minutes since the first request", low=0, high=horizon / unit)
     y = Axis("share of rollouts", low=0, high=1.02, percent=True)
-    return [Panel("What becomes of a rollout", "shares of rollouts over time", axis, y, tuple(found))]
+    return [Panel("What becomes of a rollout", "Shares of rollouts over time.", axis, y, tuple(found))]
 
 
 def _last(forecast: Forecast) -> float:

@@ -196,7 +196,7 @@ def _latency(latency: Mapping[str, Any]) -> Panel:
     return Panel(
         "How long answers took",
         f"Durations of requests while both versions served. {'. '.join(said)}.",
-        Axis("time for one answer", low, high, log=True, ticks=_durations(low, high)),
+        Axis("time for one answer", low, high, log=True, ticks=_durations(low, high), seconds=True),
         Axis("of the requests took so long", 0.0, None, percent=True),
         tuple(lines),
     )

@@ -1,7 +1,7 @@
 """A picture as a value: what is drawn, in data and words, before anybody draws it.
 
-`service.showing.drawing` draws panels; nothing here knows how. Tones say what something *is*, so that one
-thing has one colour in every picture.
+`service.showing.drawing` draws panels, and so does a browser (`service.pages.chart`); nothing here knows how.
+Tones say what something *is*, so that one thing has one colour in every picture.
 """
 
 from dataclasses import dataclass, field
@@ -73,6 +73,7 @@ class Axis:
     log: bool = False
     ticks: tuple[tuple[float, str], ...] | None = None
     percent: bool = False  # shares are written as percent
+    seconds: bool = False  # durations are written in a fitting unit
 
 
 @dataclass(frozen=True, slots=True)

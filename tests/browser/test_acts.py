@@ -1,5 +1,6 @@
 """People act: by mouse and by keyboard, with and without scripts, early, late and twice."""
 
+import json
 import re
 
 import pytest
@@ -228,6 +229,24 @@ def test_an_admin_overrides_the_rules_loudly(site, browser):
     browser.until("Rules overridden bob: the shop is down")
     assert browser.violations() == []
     browser.shoot("overridden")
+
+
+def test_a_picture_reads_what_is_below_the_pointer_and_keeps_the_part_that_is_shown_larger(site, browser):
+    release = moving(site, browser)
+    browser.until("Is the new version worse?")
+    wait_until(lambda: browser.driver.find_elements("css selector", ".plot .u-over"), 60)
+    over = browser.one(".plot .u-over")
+    ActionChains(browser.driver).move_to_element(over).perform()
+    wait_until(lambda: "all guards together 1" in browser.one(".plot .reading").text, 60)
+    before = browser.one("figure").get_attribute("data-chart")
+    ActionChains(browser.driver).drag_and_drop_by_offset(over, -over.size["width"] // 4, 0).perform()
+    site.world.play(10, until=release.name)
+    wait_until(lambda: browser.one("figure").get_attribute("data-chart") != before, 60)
+    assert browser.one(".plot .u-over").id == over.id  # the numbers are new, the picture is not
+    ActionChains(browser.driver).move_to_element_with_offset(over, over.size["width"] // 2 - 2, 0).perform()
+    read = browser.one(".plot .reading").text
+    newest = json.loads(browser.one("figure").get_attribute("data-chart"))["x"]["high"]
+    assert float(read.partition(":")[0]) < newest / 2
 
 
 @pytest.fixture

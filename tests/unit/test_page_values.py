@@ -1,6 +1,7 @@
 """What the page makes of releases, findings and panels, before any of it is HTML."""
 
-import re
+import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -14,7 +15,7 @@ from policies.strategy import Shadow, Shift, Watch
 from service.engine import actions, seen, served
 from service.identity.callers import Caller
 from service.obeying import back, naming
-from service.pages import journey, lineage, plot, standing, words
+from service.pages import chart, journey, lineage, standing, words
 from service.pages.frame import FOLDER
 from service.showing import drawing
 from service.showing.panel import Axis, Band, Level, Line, Moment, Panel, Tone
@@ -149,17 +150,32 @@ PANEL = Panel(
 )
 
 
-def test_a_panel_becomes_paths_inside_of_the_picture():
-    drawn = plot.of(PANEL)
-    assert {path.kind for path in drawn.paths} == {"line", "band", "level", "beyond", "moment", "span"}
-    for path in drawn.paths:
-        numbers = [float(n) for n in re.findall(r"-?[\d.]+", path.d)]
-        assert all(0 <= number <= plot.WIDTH for number in numbers)
-    line = next(path for path in drawn.paths if path.kind == "line")
-    assert (
-        line.d == f"M{plot.LEFT:g} {plot.of(PANEL).ticks[0].y - 4:g}L{plot.WIDTH - plot.RIGHT:g} {plot.TOP:g}"
+def test_a_panel_becomes_the_numbers_that_the_browser_draws():
+    drawn = chart.of(PANEL)
+    axis = {"ticks": None, "percent": False, "seconds": False}
+    assert drawn.numbers == {
+        "x": axis | {"low": 0.0, "high": 10.0, "log": False},
+        "y": axis | {"low": 0.1, "high": 1000.0, "log": True, "ticks": [[1.0, "1"], [100.0, "100"]]},
+        "lines": [
+            {"words": "a", "tone": "all", "stepped": False, "thin": False, "filled": False}
+            | {"points": [[0.0, 10.0], [1.0, 1000.0]]}
+        ],
+        "bands": [{"tone": "candidate", "points": [[0.0, 10.0], [0.5, 1.0], [2.0, 4.0]]}],
+        "levels": [{"words": "harm", "y": 100.0, "tone": "harm", "beyond": True}],
+        "moments": [{"words": "here", "x": 5.0, "tone": "harm"}],
+        "spans": [[2.0, 3.0]],
+    }
+    assert drawn.legend == (("all", "a"),)
+
+
+def test_a_picture_is_a_table_for_who_cannot_see_it():
+    lines = (
+        Line("a", ((0.0, 0.5), (10.0, 0.25)), Tone.ALL),
+        Line("", ((5.0, 0.001),), Tone.STABLE),
     )
-    assert [word.text for word in drawn.words] == ["harm"]
+    drawn = chart.of(Panel("t", "s", Axis("took", seconds=True), Axis("share", percent=True), lines))
+    assert drawn.columns == ("took", "a", "share")
+    assert drawn.rows == (("0 ms", "50 %", "-"), ("5 s", "50 %", "0.1 %"), ("10 s", "25 %", "0.1 %"))
 
 
 @pytest.mark.parametrize("points", [(), ((1.0, 1.0),), ((1.0, 0.0), (1.0, 0.0))])
@@ -171,14 +187,27 @@ def test_a_panel_with_nearly_nothing_in_it_is_drawn(points):
         Axis("y", percent=True),
         (Line("", points, Tone.STABLE, stepped=True, filled=True),),
     )
-    assert plot.of(panel).title == "t"
+    drawn = chart.of(panel)
+    assert drawn.numbers["y"]["high"] > drawn.numbers["y"]["low"]
+    assert len(drawn.rows) == len({x for x, _ in points})
+
+
+def test_what_is_no_number_is_sent_as_one():
+    points = ((0.0, math.nan), (1.0, math.inf), (2.0, -1.0), (3.0, 2.0))
+    drawn = chart.of(Panel("t", "s", Axis("x"), Axis("y", 0.5, log=True), (Line("", points, Tone.ALL),)))
+    assert drawn.numbers["lines"][0]["points"][1] == [0.5, 1e300, 0.5, 2.0]
+    assert drawn.numbers["y"]["high"] == pytest.approx(2.1)
+    json.dumps(drawn.numbers, allow_nan=False)
 
 
 def test_a_long_line_is_thinned_and_keeps_its_end():
     points = tuple((float(n), float(n % 7)) for n in range(10_000))
-    drawn = plot.of(Panel("t", "s", Axis("x"), Axis("y"), (Line("", points, Tone.ALL),)))
-    assert len(drawn.paths[0].d) < 3_000
-    assert f"{plot.WIDTH - plot.RIGHT:g} " not in drawn.paths[0].d.rpartition("L")[0]
+    drawn = chart.of(Panel("t", "s", Axis("x"), Axis("y"), (Line("", points, Tone.ALL),)))
+    xs, ys = drawn.numbers["lines"][0]["points"]
+    assert len(xs) == len(ys) <= chart.POINTS + 1
+    assert (xs[-1], ys[-1]) == points[-1]
+    assert len(drawn.rows) <= chart.ROWS + 1
+    assert drawn.rows[-1][0] == "9,999"
 
 
 def test_the_page_has_the_colours_of_reports():
