@@ -45,8 +45,8 @@ from service.sources import (
 )
 from service.sources import opened as source_opened
 from service.store.inbox import Inbox
-from service.store.queue import Work
 from service.store.store import Store
+from service.store.untold import Untold
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ class Parts:
     open_calendar: Callable[[str], CalendarServer] = _no_calendar
     looked: dict[str, int] = field(default_factory=dict)  # the newest delivery before a source was last asked
     read: dict[str, float] = field(default_factory=dict)  # when what a run prints was read last
-    untold: list[Work] = field(default_factory=list)  # in hand when the store went away
+    untold: Untold = field(default_factory=Untold)
     _opened: dict[str, tuple[Source, Any]] = field(default_factory=dict)
     _counters: dict[str, tuple[Source, CounterSource]] = field(default_factory=dict)
     _sites: dict[Place, tuple[Cluster, Site]] = field(default_factory=dict)

@@ -26,7 +26,7 @@ from service.engine import (
     weighing,
 )
 from service.engine.deciding import Deciding, decide
-from service.errors import Conflict, StoreUnavailable
+from service.errors import Conflict, StoreError, StoreUnavailable
 from service.machine import meters
 from service.obeying import answering
 from service.performing import budgets, calendars, dispatch, drifting
@@ -60,40 +60,31 @@ def work_once(
 
     Evidence that is due right behind evidence is weighed with it.
     """
-    _catch_up(parts)
-    works = _claim(parts, owner, number, kinds)
-    if not works:
-        return False
-    now = parts.store.now()
-    for work in works:
+    parts.untold.catch_up(parts.store, owner, lambda work: _not_now(parts, work, Retry("the store was away")))
+    try:
+        left = _claim(parts, owner, number, kinds)
+    except StoreError:
+        parts.untold.unsure.add(owner)
+        raise
+    try:
+        return _in_hand(parts, left)
+    except Exception:  # of whatever kind: it is claimed, nothing was answered, and this process lives
+        parts.untold.works += left
+        raise
+
+
+def _in_hand(parts: Parts, left: list[Work]) -> bool:
+    """Do what was claimed; whether it was anything. What is done is taken from the list."""
+    now, any_ = parts.store.now(), bool(left)
+    for work in left:
         waited = max(0.0, now - max(work.created, work.not_before))
         meters.WAITED_SECONDS.labels(work.kind).observe(waited)
-    if len(works) == 1 or not _together(parts, works):
-        _one_by_one(parts, works)
-    return True
-
-
-def _catch_up(parts: Parts) -> None:
-    """Say of what was in hand when the store went away that it is to be tried again: this process lives, so
-    that claim is no attempt, and nobody need wait for its lease to end."""
-    while parts.untold:
-        work = parts.untold.pop()  # first: a hint's thread may be at the next one
-        try:
-            _not_now(parts, work, Retry("the store was away"))
-        except StoreUnavailable:
-            parts.untold.append(work)
-            raise
-
-
-def _one_by_one(parts: Parts, works: Sequence[Work]) -> None:
-    left = list(works)
-    try:
-        while left:
-            _alone(parts, left[0])
-            left.pop(0)
-    except StoreUnavailable:
-        parts.untold += left
-        raise
+    if len(left) > 1 and _together(parts, left):
+        return True
+    while left:
+        _alone(parts, left[0])
+        left.pop(0)
+    return any_
 
 
 def _claim(parts: Parts, owner: str, number: int | None, kinds: Sequence[str] | None) -> list[Work]:

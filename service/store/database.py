@@ -78,7 +78,10 @@ def translated() -> Iterator[None]:
         raise StoreUnavailable(f"the database is not who it should be, or takes no TLS: {why}") from error
     except exc.TimeoutError as error:
         raise StoreUnavailable("all connections to the database are in use") from error
-    except TimeoutError as error:  # while it connects, or asks whether somebody is there
+    except (
+        TimeoutError,
+        ConnectionError,
+    ) as error:  # while it connects, asks whether somebody is there, or ends
         raise StoreUnavailable("the database does not answer") from error
 
 

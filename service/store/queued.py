@@ -16,6 +16,12 @@ def owners(connection: Connection) -> list[str]:
 _OWNERS = select(work.c.owner).where(work.c.finished.is_(None), work.c.state == "running").distinct()
 
 
+def held_by(connection: Connection, owner: str) -> list[Work]:
+    """What this owner holds a lease of."""
+    query = select(work).where(work.c.finished.is_(None), work.c.state == "running", work.c.owner == owner)
+    return [work_of(row) for row in connection.execute(query.order_by(work.c.id))]
+
+
 def known(connection: Connection, keys: Sequence[str]) -> frozenset[str]:
     """Those of the keys that are known: adding them once more would change nothing."""
     return frozenset(connection.scalars(select(work.c.key).where(work.c.key.in_(keys))))

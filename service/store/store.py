@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, delete
 from policies.limits import Limits
 from service.errors import Conflict
 from service.ports.connections import Cluster, Source
-from service.store import labels, leases, queue, record, record_parts, tables
+from service.store import labels, leases, queue, queued, record, record_parts, tables
 from service.store.bell import ring
 from service.store.chain import Head, Line, Proof, Tampered
 from service.store.change import Change
@@ -128,6 +128,11 @@ class Store:
             if first is None or first.kind not in together or first.attempts > 1:
                 return [] if first is None else [first]
             return [first, *queue.claim_alike(connection, first, now, kinds=kinds, most=most - 1)]
+
+    def held_by(self, owner: str) -> list[Work]:
+        """The work that this owner has claimed and not answered."""
+        with reading(self.engine) as connection:
+            return queued.held_by(connection, owner)
 
     def renew(self, work: Work, seconds: float = LEASE_SECONDS) -> None:
         """Keep the lease; call it just before an effect, too. Raises `Lost`."""

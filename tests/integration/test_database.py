@@ -9,7 +9,7 @@ from sqlalchemy import event, text
 from service.errors import Conflict, StoreBroken, StoreRefused, StoreUnavailable
 from service.machine import host
 from service.store import database
-from service.store.database import open_database, reading, writing
+from service.store.database import open_database, reading, translated, writing
 from service.store.queue import Work
 from service.store.store import Store
 
@@ -168,3 +168,10 @@ def test_a_server_that_goes_away_is_told_as_unavailable_and_found_again(postgres
     with store.change() as change:
         change.observe("git", "main", "c2", 1.0)
     store.close()
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError, ConnectionResetError, TimeoutError])
+def test_a_connection_that_breaks_between_statements_means_that_the_store_is_away(error):
+    """As where a transaction is begun or rolled back: the driver lets such errors pass as they are."""
+    with pytest.raises(StoreUnavailable, match="does not answer"), translated():
+        raise error

@@ -102,6 +102,51 @@ def test_what_is_in_hand_when_the_store_goes_away_is_tried_again_at_once_however
     assert world.store.dead() == []
 
 
+def test_a_claim_that_is_stored_and_not_answered_is_no_try(world, monkeypatch):
+    """The store went away just when it had stored that somebody has the work."""
+    claimed, lost = world.store.claim_together, []
+
+    def cut_off(*arguments, **more):
+        works = claimed(*arguments, **more)
+        if any(work.kind == "event" for work in works) and len(lost) < 3 * queue.ATTEMPTS:
+            lost.append(works)
+            raise StoreUnavailable("the server closed the connection")
+        return works
+
+    monkeypatch.setattr(world.store, "claim_together", cut_off)
+    world.push(FILES)
+    while not world.store.releases():
+        try:
+            world.drain()
+        except StoreUnavailable:
+            world.drain()
+        world.clock.now += 1
+    assert len(lost) == 3 * queue.ATTEMPTS
+    assert world.store.dead() == []
+
+
+@pytest.mark.parametrize("trouble", [Conflict("read it again"), KeyError("of whatever kind")])
+def test_work_whose_answer_cannot_be_stored_is_no_try_either(world, monkeypatch, trouble):
+    retry, troubles = world.store.retry, [trouble]
+
+    def refused(*arguments, **more):
+        if troubles:
+            raise troubles.pop()
+        retry(*arguments, **more)
+
+    def busy(*_arguments):
+        raise StoreUnavailable("database is locked")
+
+    monkeypatch.setattr(planning, "plan", busy)
+    monkeypatch.setattr(world.store, "retry", refused)
+    world.push(FILES)
+    with pytest.raises(type(trouble)):
+        world.drain()
+    assert [one.state for one in world.store.unfinished("event")] == ["running"]
+    world.drain()
+    assert [(one.state, one.attempts) for one in world.store.unfinished("event")] == [("pending", 0)]
+
+
 def test_an_error_that_nobody_foresaw_is_tried_a_few_times_and_its_release_says_why(world, monkeypatch):
     tries = []
 
