@@ -15,7 +15,16 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 
 from policies.effects import HandBack
 from policies.release import Release
-from service import problems, web_answers, web_lineage, web_record, web_streams, web_verdicts
+from service import (
+    problems,
+    web_answers,
+    web_installation,
+    web_lineage,
+    web_proof,
+    web_record,
+    web_streams,
+    web_verdicts,
+)
 from service.addresses import Addresses
 from service.bootstrap import Parts
 from service.engine import estimating, happened, parked
@@ -29,13 +38,11 @@ from service.problems import problem
 from service.reporting import data
 from service.showing import printed, views
 from service.showing.streams import Streams
-from service.sources import shown
 from service.store import recorded
 from service.store.series import Series
 from service.store.states import ENVIRONMENT, number_of, release_of, target_of, version_of
 from service.store.store import Store
 
-_ID = re.compile("[0-9]{1,9}")
 _NAME = re.compile("rel-[1-9][0-9]{0,8}")
 
 
@@ -58,7 +65,9 @@ def create_web(parts: Parts, series: Series, stop: threading.Event | None = None
     _targets(api, parts)
     _events(api, parts)
     _installation(api, parts)
+    web_installation.add(api, parts)
     web_record.add(api, parts.store)
+    web_proof.add(api, parts)
     web_lineage.add(api, parts)
     _links(api, parts)
     app.register_blueprint(api)
@@ -129,7 +138,7 @@ def _releases(api: Blueprint, parts: Parts, series: Series) -> None:
     def release(name: str) -> Response:
         shown = _release(store, name)
         version, most = store.version(shown.version), web_answers.limit(MOST)
-        entries = store.record_of(name, after=_after(), limit=most + 1)
+        entries = store.record_of(name, after=web_answers.entry_id(), limit=most + 1)
         record, following = web_answers.cut(entries, most, lambda one: str(one.id))
         return web_answers.listed(
             "after",
@@ -174,14 +183,6 @@ def _flag(name: str) -> bool:
 def _estimate(store: Store, series: Series, shown: Release) -> dict[str, Any] | None:
     target = target_of(store.target(shown.target), shown.target)
     return views.estimate(estimating.of(series, shown, target, store.now()))
-
-
-def _after() -> int:
-    """Behind which entry of the record a page begins: 400 for what is no id of one."""
-    after = request.args.get("after", "0")
-    if not _ID.fullmatch(after):
-        abort(400, "`after` must be the id of the page before's last entry, such as 200")
-    return int(after)
 
 
 def _evidence(api: Blueprint, store: Store, series: Series) -> None:
@@ -269,18 +270,12 @@ def _callers(api: Blueprint) -> None:
 
 
 def _installation(api: Blueprint, parts: Parts) -> None:
-    """What was said to it and answered, what is connected and declared, and the record."""
+    """What was said to it and answered, what is declared, and the record."""
     store = parts.store
 
     @api.get("/commands/<delivery>")
     def command(delivery: str) -> Response:
         return jsonify(answer=answers.of(parts, g.caller, delivery))
-
-    @api.get("/sources")
-    def sources() -> Response:
-        rows, following = web_answers.by_name(store.sources(), lambda row: row.name)
-        found = [{"name": s.name, "kind": s.kind, "url": shown(s), "owns": list(s.owns)} for s in rows]
-        return web_answers.listed("after", following, sources=found)
 
     @api.get("/models")
     def models() -> Response:
@@ -299,6 +294,6 @@ def _installation(api: Blueprint, parts: Parts) -> None:
     @api.get("/record")
     def record() -> Response:
         most = web_answers.limit(MOST)
-        entries = store.record_of(after=_after(), limit=most + 1)
+        entries = store.record_of(after=web_answers.entry_id(), limit=most + 1)
         shown, following = web_answers.cut(entries, most, lambda one: str(one.id))
         return web_answers.listed("after", following, record=[views.entry(entry) for entry in shown])

@@ -15,6 +15,7 @@ from service.openapi.operations import JSON, MOST
 PAGE = 50  # of a list that is long where somebody says nothing else
 SECONDS = re.compile(r"[0-9]{1,10}(\.[0-9]{1,6})?")  # a moment, as addresses name it: Unix seconds
 RELEASE = re.compile("rel-[1-9][0-9]{0,8}")
+_ID = re.compile("[0-9]{1,9}")
 _COUNT = re.compile("[1-9][0-9]{0,2}")
 T = TypeVar("T")
 
@@ -27,6 +28,14 @@ def limit(default: int = PAGE) -> int:
     if not _COUNT.fullmatch(said) or int(said) > MOST:
         abort(400, f"`limit` is {said[:40]!r}, and must be a whole number from 1 to {MOST}")
     return int(said)
+
+
+def entry_id() -> int:
+    """Behind which entry of the record a page begins: 400 for what is no id of one."""
+    after = request.args.get("after", "0")
+    if not _ID.fullmatch(after):
+        abort(400, "`after` must be the id of the page before's last entry, such as 200")
+    return int(after)
 
 
 def cut(found: Sequence[T], most: int, key: Callable[[T], str]) -> tuple[list[T], str | None]:

@@ -13,7 +13,7 @@ from service.cli.context import EXIT_FAILED, api, as_json, chosen, print_json
 from service.cli.storing import own_store
 from service.engine import checkpoints, noting
 from service.engine.checkpoints import NoCheckpoint
-from service.engine.trusting import KEY, KEYS_BEFORE
+from service.engine.trusting import KEY
 from service.errors import StartError
 from service.keys import KeyProblem, Public
 from service.settings import Settings
@@ -169,16 +169,13 @@ def _write_new(path: Path, content: bytes) -> None:
 
 def _known(key: Path | None) -> tuple[Public, ...]:
     """The keys that may have signed checkpoints: those of a file, or ours, those that it replaced too."""
-    settings = chosen()
     try:
-        if key is not None:
-            return keys.trusted(key.read_bytes())
-        private = settings.secret(KEY)
-        if private is None:
-            raise StartError("there is no key of this installation; give the public one by --key")
-        return keys.trusted(keys.public(private) + (settings.secret(KEYS_BEFORE) or b""))
+        found = checkpoints.known(chosen()) if key is None else keys.trusted(key.read_bytes())
     except KeyProblem as reason:
         raise StartError(f"{key or f'the secret file {KEY}'} cannot be used: {reason}") from reason
+    if not found:
+        raise StartError("there is no key of this installation; give the public one by --key")
+    return found
 
 
 def _all(files: Sequence[Path]) -> Iterator[Path]:

@@ -10,10 +10,11 @@ from urllib.parse import quote
 
 from service.client import following
 from service.client.door import Door
-from service.client.errors import Unreachable
+from service.client.errors import Refusal, Unreachable
 from service.client.following import Told
 from service.client.results import (
     Answer,
+    Cluster,
     Entry,
     Event,
     Increments,
@@ -24,9 +25,11 @@ from service.client.results import (
     Model,
     OneEvent,
     OneRelease,
+    Proven,
     Release,
     Report,
     ServedThen,
+    Setting,
     Source,
     Stored,
     Target,
@@ -93,8 +96,16 @@ class Client:
         return self._rows("targets", "after", {})
 
     def sources(self) -> Rows[Source]:
-        """What is connected."""
+        """What is connected, and what the last look at it found."""
         return self._rows("sources", "after", {})
+
+    def clusters(self) -> Rows[Cluster]:
+        """Clusters that are connected."""
+        return self._rows("clusters", "after", {})
+
+    def settings(self) -> Rows[Setting]:
+        """Every setting as it is in force, without logins."""
+        return self._rows("settings", "after", {})
 
     def models(self) -> Rows[Model]:
         """Models as the default branches declare them."""
@@ -131,6 +142,18 @@ class Client:
         query = _said(form=form, model=model, release=release)
         query |= {name: _seconds(at) for name, at in times.items() if at is not None}
         return self._door.lines(f"{self.web}/api/v1/record/export", query)
+
+    def prove_record(self, checkpoint: bytes | None = None) -> Iterator[Proven]:
+        """What is proven of the record, held against a checkpoint that was kept elsewhere: 20,000 entries at
+        a time, up to its end or to the first that is not as it was written."""
+        after: str | None = "0"
+        ends: str | None = None
+        while after is not None:
+            found = self._proven(after, checkpoint)
+            if ends not in {None, found["begins"]["hash"]}:
+                raise Refusal(f"entry {after} was changed while the record was proven", 409)
+            yield found
+            ends, after = found["ends"]["hash"], found["next"]
 
     def served(self, target: str, *, at: float | None = None) -> ServedThen:
         """What had traffic at a target at a moment, in Unix seconds, else now; the greatest share first."""
@@ -201,6 +224,13 @@ class Client:
     def login_link(self) -> Link:
         """A `link` that opens the page logged in, once, within so many `seconds`."""
         return cast("Link", self._door.post(f"{self.web}/api/v1/links", None))
+
+    def _proven(self, after: str, checkpoint: bytes | None) -> Proven:
+        if checkpoint is None:
+            return cast("Proven", self._get("record/proof", {"after": after}))
+        given = {"params": {"after": after}, "headers": {"Content-Type": "application/json"}}
+        url = f"{self.web}/api/v1/record/proof"
+        return cast("Proven", self._door.post(url, None, data=checkpoint, **given))
 
     @property
     def _door(self) -> Door:

@@ -181,6 +181,28 @@ class Source(TypedDict):
     kind: str
     url: str
     owns: list[str]
+    tone: str
+    says: str
+    since: float | None
+
+
+class Cluster(TypedDict):
+    name: str
+    default: bool
+    in_cluster: bool
+    context: str | None
+    namespace: str
+    gateway: str | None
+    address: str | None
+    metrics: str | None
+    plane: str
+    gitops: str | None
+
+
+class Setting(TypedDict):
+    name: str
+    value: str
+    origin: str
 
 
 class Model(TypedDict):
@@ -226,6 +248,33 @@ class Message(TypedDict):
 class OneEvent(TypedDict):
     event: Event
     message: Message | None
+
+
+class Point(TypedDict):
+    """An entry of the record, and the hash that binds all up to it."""
+
+    entry: int
+    hash: str
+
+
+class Proof(TypedDict):
+    proven: bool
+    first: int | None
+    last: int | None
+    entries: int
+    gaps: int
+    held: dict[str, Any] | None
+    unused: int
+    tampered: dict[str, Any] | None
+
+
+class Proven(TypedDict):
+    head: Point
+    begins: Point
+    ends: Point
+    proof: Proof
+    says: list[str]
+    next: str | None
 
 
 class Served(TypedDict):

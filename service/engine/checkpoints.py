@@ -11,7 +11,9 @@ from typing import Any
 
 from policies.trust import signed_bytes
 from service import keys
+from service.engine.trusting import KEY, KEYS_BEFORE
 from service.keys import Public
+from service.settings import Settings
 from service.store.chain import Head
 from service.store.codec import canonical
 
@@ -40,6 +42,15 @@ def sign(head: Head, private: bytes) -> bytes:
         "signatures": [{"keyid": keys.name(public), "sig": base64.b64encode(signature).decode()}],
     }
     return json.dumps(envelope, indent=1).encode() + b"\n"
+
+
+def known(settings: Settings) -> tuple[Public, ...]:
+    """The keys that may have signed this installation's: its own, and those that it replaced; none where it
+    has none. Raises `KeyProblem` for files that hold something else."""
+    private = settings.secret(KEY)
+    if private is None:
+        return ()
+    return keys.trusted(keys.public(private) + (settings.secret(KEYS_BEFORE) or b""))
 
 
 def read(content: bytes, known: Sequence[Public]) -> Head:

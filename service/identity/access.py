@@ -44,6 +44,7 @@ OPEN = Needed("", Scope.OPEN)
 _OWN, _ALL, _RELEASE, _TARGET = (
     Needed("see", scope) for scope in (Scope.OWN, Scope.ALL, Scope.RELEASE, Scope.TARGET)
 )
+_ADMITS = Needed("admit", Scope.ALL)
 ROUTES: dict[str, Needed] = {
     "GET /": OPEN,
     "GET /healthz": OPEN,
@@ -63,12 +64,16 @@ ROUTES: dict[str, Needed] = {
     f"GET {API}/targets/<model>/<environment>/served": _TARGET,
     f"GET {API}/commands/<delivery>": _OWN,
     f"GET {API}/sources": _ALL,
+    f"GET {API}/clusters": _ALL,
+    f"GET {API}/settings": _ADMITS,
     f"GET {API}/models": _OWN,
     f"GET {API}/models/<name>/labels": Needed("see", Scope.MODEL),
     f"GET {API}/events": _ALL,
     f"GET {API}/events/<name>": _ALL,
     f"GET {API}/record": _ALL,
     f"GET {API}/record/export": _ALL,
+    f"GET {API}/record/proof": _ALL,
+    f"POST {API}/record/proof": _ALL,
     f"POST {API}/links": _OWN,
     f"GET {API}/verdicts/<model>/<environment>": Needed("ask", Scope.TARGET),
     f"POST {API}/gates/<gate>/<model>/<environment>": Needed("ask", Scope.TARGET),
@@ -86,7 +91,7 @@ ROUTES: dict[str, Needed] = {
     f"GET {PAGE}/installation": _ALL,
     f"GET {PAGE}/simulator": _OWN,
     f"GET {PAGE}/tokens": _OWN,
-    f"POST {PAGE}/tokens": Needed("admit", Scope.ALL),
+    f"POST {PAGE}/tokens": _ADMITS,
     f"POST {PAGE}/tokens/end": _OWN,  # of others the view asks for more
     f"POST {PAGE}/logins/end": _OWN,
     f"GET {PAGE}/answers/<delivery>": _OWN,

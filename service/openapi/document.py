@@ -29,9 +29,10 @@ _SAID = {
     413: "too large",
     415: "an encoded body",
     429: "too many streams of one caller",
-    422: "its `Idempotency-Key` was sent with another body",
+    422: "of its form, and not to be taken: its `Idempotency-Key` was sent with another body, or no key of"
+    " ours signed it",
     500: "a mistake of ours",
-    503: "the store does not answer",
+    503: "the store does not answer, or is busy with the same",
 }
 _ONCE: Schema = {
     "name": "Idempotency-Key",

@@ -71,6 +71,14 @@ def _sent(name: str, about: str, body: str) -> Operation:
 
 
 _LOGS = of(logs=by_name(TEXT))
+_PROOF = of(
+    head=ref("point"),
+    begins=ref("point"),
+    ends=ref("point"),
+    proof=ref("proof"),
+    says=many(TEXT),
+    next=_NEXT,
+)
 _MORE_LOGS = of(logs=by_name(TEXT), marks=by_name(TEXT), over=YES)
 
 OPERATIONS: Mapping[str, Operation] = {
@@ -180,8 +188,24 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     f"GET {API}/sources": Operation(
         "list_sources",
-        "What is connected, by name; the next page is `after` this one's `next`",
+        "What is connected and what the last look at it found, by name; the next page is `after` this one's"
+        " `next`",
         {200: of(sources=many(ref("source"), maxItems=MOST), next=_NEXT)},
+        query=_BY_NAME,
+        refused=(400, 403),
+    ),
+    f"GET {API}/clusters": Operation(
+        "list_clusters",
+        "Clusters that are connected, by name; the next page is `after` this one's `next`",
+        {200: of(clusters=many(ref("cluster"), maxItems=MOST), next=_NEXT)},
+        query=_BY_NAME,
+        refused=(400, 403),
+    ),
+    f"GET {API}/settings": Operation(
+        "list_settings",
+        "Every setting as it is in force, without logins, by name; the next page is `after` this one's"
+        " `next`",
+        {200: of(settings=many(ref("setting"), maxItems=MOST), next=_NEXT)},
         query=_BY_NAME,
         refused=(400, 403),
     ),
@@ -240,6 +264,22 @@ OPERATIONS: Mapping[str, Operation] = {
         },
         refused=(400, 403, 404),
         kinds=tuple(KINDS.values()),
+    ),
+    f"GET {API}/record/proof": Operation(
+        "prove_record",
+        "Whether 20,000 entries are as they were written, and follow each other; the next are `after` this"
+        " one's `next`",
+        {200: _PROOF},
+        query={"after": _ID},
+        refused=(400, 403, 404),
+    ),
+    f"POST {API}/record/proof": Operation(
+        "hold_record",
+        "The same, held against a checkpoint that was kept elsewhere",
+        {200: _PROOF},
+        query={"after": _ID},
+        body=ref("checkpoint"),
+        refused=(400, 403, 404, 411, 413, 415, 422),
     ),
     f"POST {API}/links": Operation(
         "make_link",

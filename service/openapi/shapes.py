@@ -15,6 +15,7 @@ from policies.release import Phase
 from policies.roles import Role
 from policies.spec.declaration import Mode
 from policies.version import VersionPhase
+from service.engine import checkpoints
 from service.engine.happened import State
 
 Schema = dict[str, Any]
@@ -194,6 +195,27 @@ SHAPES: Mapping[str, Schema] = {
     ),
     "parked": of(id=COUNT, kind=TEXT, subject=TEXT, reason=TEXT, at=maybe(TIME), again=maybe(TEXT)),
     "entry": of(id=COUNT, at=TIME, subject=TEXT, actor=TEXT, action=TEXT, detail=ANYTHING, hash=TEXT),
+    "point": of(entry=COUNT, hash=TEXT),
+    "proof": of(
+        proven=YES,
+        first=maybe(COUNT),
+        last=maybe(COUNT),
+        entries=COUNT,
+        gaps=COUNT,
+        held=maybe(of(entry=COUNT, at=TIME)),
+        unused=COUNT,
+        tampered=maybe(of(entry=COUNT, reason=TEXT)),
+    ),
+    "checkpoint": {
+        "type": "object",
+        "description": "a DSSE envelope, as `segue audit checkpoint` writes it",
+        "required": ["payloadType", "payload", "signatures"],
+        "properties": {
+            "payloadType": {"const": checkpoints.KIND},
+            "payload": TEXT,
+            "signatures": many({"type": "object", "required": ["sig"], "properties": {"sig": TEXT}}),
+        },
+    },
     "serving": of(
         release=maybe(TEXT),
         version=maybe(TEXT),
@@ -282,7 +304,20 @@ SHAPES: Mapping[str, Schema] = {
         delivery=maybe(COUNT),
     ),
     "message": of(headers=by_name(TEXT), delivery=TEXT, digest=TEXT, size=COUNT, body=maybe(TEXT)),
-    "source": of(name=TEXT, kind=TEXT, url=TEXT, owns=many(TEXT)),
+    "source": of(name=TEXT, kind=TEXT, url=TEXT, owns=many(TEXT), tone=TEXT, says=TEXT, since=maybe(TIME)),
+    "cluster": of(
+        name=TEXT,
+        default=YES,
+        in_cluster=YES,
+        context=maybe(TEXT),
+        namespace=TEXT,
+        gateway=maybe(TEXT),
+        address=maybe(TEXT),
+        metrics=maybe(TEXT),
+        plane=TEXT,
+        gitops=maybe(TEXT),
+    ),
+    "setting": of(name=TEXT, value=TEXT, origin=TEXT),
     "model": of(name=TEXT, source=TEXT, folder=TEXT, commit=TEXT),
     "known": of(
         source=TEXT, version=maybe(TEXT), labels=COUNT, wrong=COUNT, first=TIME, last=TIME, came=TIME

@@ -1,42 +1,9 @@
-"""The installation: what is connected and whether it answers, and every setting without its secrets.
-
-Nothing is asked of a source here. Whether one answers is what the last look found, which workers take anyway.
-"""
-
-from collections.abc import Mapping
-from dataclasses import dataclass
+"""The installation: what is connected and whether it answers, and every setting without its secrets."""
 
 from flask import Blueprint, g, render_template
 
-from service import settings
 from service.bootstrap import Parts
-from service.ports.connections import Source
-from service.settings import Settings
-from service.sources import CHAT_KINDS, HOOK_KINDS, METRIC_KINDS, RECEIVER_KINDS, shown, without_login
-from service.store.queue import Work
-
-LOOK = "look"
-CHOSEN = frozenset({"SEGUE_INTAKE_PORT", "SEGUE_WEB_PORT", "SEGUE_ROUTER_PORT"})
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """A setting as it is in force, and where it is from."""
-
-    name: str
-    value: str
-    origin: str
-
-
-@dataclass(frozen=True, slots=True)
-class Connected:
-    """A source, and how it stands: `tone` is a word that badges know, `since` when that was found."""
-
-    source: Source
-    url: str
-    tone: str
-    says: str
-    since: float | None = None
+from service.showing import installed
 
 
 def routes(page: Blueprint, parts: Parts) -> None:
@@ -45,58 +12,14 @@ def routes(page: Blueprint, parts: Parts) -> None:
     @page.get("/installation")
     def installation() -> str:
         with parts.store.read() as read:
-            sources, looks, now = read.sources(), read.newest_at_sources(LOOK), read.now
+            sources, looks, now = read.sources(), read.newest_at_sources(installed.LOOK), read.now
             clusters = read.clusters()
         admits = g.visitor.rights.may_everywhere("admit")
         return render_template(
             "installation.html",
-            connected=[_connected(one, looks) for one in sources],
+            connected=[installed.connected(one, looks) for one in sources],
             clusters=clusters,
             now=now,
-            settings=in_force(parts.settings) if admits else (),
+            settings=installed.in_force(parts.settings) if admits else (),
             admits=admits,
         )
-
-
-def _connected(source: Source, looks: Mapping[str, Work]) -> Connected:
-    tone, says, since = _stands(source, looks.get(source.name))
-    return Connected(source, shown(source), tone, says, since)
-
-
-def _stands(source: Source, look: Work | None) -> tuple[str, str, float | None]:
-    if source.kind in HOOK_KINDS:
-        return "tells", "It tells, and cannot be asked.", None
-    if source.kind in METRIC_KINDS:
-        return "asked", "Guards ask it; whether it answers says: segue doctor", None
-    if source.kind in CHAT_KINDS:
-        return "chat", "People are told and answer there; whether it answers says: segue doctor", None
-    if source.kind in RECEIVER_KINDS:
-        return "told", "It is told how releases go on; whether it answers says: segue doctor", None
-    if look is None:
-        return "new", "It was not looked at yet.", None
-    if look.state == "dead":
-        return "given up", look.error or "It was given up.", look.finished
-    if look.error is not None and look.finished is None:
-        return "in trouble", look.error, look.troubled
-    return "answers", "Looked at", look.finished or look.created
-
-
-# --- settings --------------------------------------------------------------------------------
-
-
-def in_force(chosen: Settings) -> tuple[Setting, ...]:
-    """Every setting, by name as in the environment. Secrets are files and no settings; logins in addresses
-    are left out."""
-    usual = settings.written(Settings(home=chosen.home))
-    return tuple(
-        Setting(name, without_login(value), _origin(name, changed=value != usual[name]))
-        for name, value in settings.written(chosen).items()
-    )
-
-
-def _origin(name: str, *, changed: bool) -> str:
-    if name == "SEGUE_HOME":
-        return "the environment, or your home"
-    if not changed:
-        return "default"
-    return "the environment, or a port that was free" if name in CHOSEN else "the environment"

@@ -38,6 +38,9 @@ class Head:
     at: float = 0.0
 
 
+BEGINNING = Head(0, FIRST)  # before the first entry
+
+
 @dataclass(frozen=True, slots=True)
 class Tampered:
     """The first entry that is not as it was written, and how one can tell."""
@@ -61,6 +64,7 @@ class Proof:
     held: Head | None = None
     unused: int = 0
     tampered: Tampered | None = None
+    hash: str = ""  # of the last entry that was read; empty where a part left it out
 
 
 def digest(line: Line) -> str:
@@ -71,12 +75,15 @@ def digest(line: Line) -> str:
     return hashlib.sha256(canonical(columns).encode()).hexdigest()
 
 
-def prove(lines: Iterable[Line], heads: Sequence[Head] = (), *, part: bool = False) -> Proof:
+def prove(
+    lines: Iterable[Line], heads: Sequence[Head] = (), *, part: bool = False, start: Head = BEGINNING
+) -> Proof:
     """Follow the chain, up to the first entry that is not as it was written.
 
-    `part`: entries may be left out, as in an export of one release; then no missing one is noticed.
+    `part`: entries may be left out, as in an export of one release; then no missing one is noticed. `start`:
+    the entry that the first one must follow.
     """
-    following = _Following(heads, part=part)
+    following = _Following(heads, part=part, start=start)
     for line in lines:
         wrong = following.take(line)
         if wrong is not None:
@@ -87,12 +94,13 @@ def prove(lines: Iterable[Line], heads: Sequence[Head] = (), *, part: bool = Fal
 class _Following:
     """One walk along the chain."""
 
-    def __init__(self, heads: Sequence[Head], *, part: bool) -> None:
+    def __init__(self, heads: Sequence[Head], *, part: bool, start: Head) -> None:
         self._heads = sorted(heads, key=lambda head: head.size)
         self._next = 0  # the first of them that is not reached yet
         self._part = part
-        self._first = self._last = self._entries = self._gaps = self._unused = 0
-        self._hash: str | None = FIRST  # of the last entry; None: it is left out
+        self._first = self._entries = self._gaps = self._unused = 0
+        self._last = start.size
+        self._hash: str | None = start.hash  # of the last entry; None: it is left out
         self._held: Head | None = None
 
     def take(self, line: Line) -> Tampered | None:
@@ -165,7 +173,8 @@ class _Following:
 
     def proof(self, wrong: Tampered | None) -> Proof:
         """What was found."""
-        return Proof(self._first, self._last, self._entries, self._gaps, self._held, self._unused, wrong)
+        counted = (self._first, self._last, self._entries, self._gaps)
+        return Proof(*counted, self._held, self._unused, wrong, self._hash or "")
 
 
 def moment(at: float) -> str:

@@ -9,11 +9,12 @@ from sqlalchemy import Connection, Table, select
 
 from policies.release import Phase
 from service.ports.connections import Cluster, Source, subscription
-from service.store import due, labels, queued, record, record_parts, target_pages
+from service.store import due, labels, queued, record, record_parts, record_proof, target_pages
 from service.store.chain import Head, Line
 from service.store.labels import Cohort, Known
 from service.store.queue import Work
 from service.store.record_parts import Part
+from service.store.record_proof import Stretch
 from service.store.rows import Cursor, ModelRow, ReleaseRow, TargetRow, Token, VersionRow
 from service.store.tables import answer, cluster, cursor, model, release, source, target, token, version
 
@@ -262,6 +263,10 @@ class Reading:
     def record_lines(self) -> Iterator[Line]:
         """The whole record as it is stored, oldest first."""
         return record.lines(self.connection)
+
+    def record_stretch(self, heads: Sequence[Head], *, after: int, most: int) -> Stretch | None:
+        """What is proven of at most so many entries behind that one; None where there is no such entry."""
+        return record_proof.stretch(self.connection, heads, after=after, most=most)
 
     def knows(self, part: Part) -> bool:
         """Whether there is, or was, what a part of the record is asked about."""

@@ -61,9 +61,14 @@ def prove(connection: Connection, heads: Sequence[Head] = ()) -> Proof:
     return chain.prove(lines(connection), heads)
 
 
-def lines(connection: Connection) -> Iterator[Line]:
-    """All entries as they are stored, oldest first, some at a time."""
-    found = connection.execution_options(yield_per=500).execute(select(record).order_by(record.c.id))
+def lines(connection: Connection, *, after: int = 0, upto: int | None = None) -> Iterator[Line]:
+    """All entries as they are stored, or those behind one and up to another, oldest first, some at a time."""
+    query = select(record).order_by(record.c.id)
+    if after:
+        query = query.where(record.c.id > after)
+    if upto is not None:
+        query = query.where(record.c.id <= upto)
+    found = connection.execution_options(yield_per=500).execute(query)
     return (_line(row) for row in found)
 
 

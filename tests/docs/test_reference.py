@@ -33,8 +33,9 @@ from service.observing.verdicts import Asked
 from service.openapi.operations import OPERATIONS
 from service.openapi.shapes import SHAPES
 from service.plugins import load
+from service.ports.connections import Cluster, Source
 from service.settings import Settings
-from service.showing import views
+from service.showing import installed, views
 from service.store.record import Entry
 from tests.docs.pages import PAGES, ROOT, cells, name, section, text
 from tests.docs.reference import anchor
@@ -172,6 +173,8 @@ SHOWN = {
     | views.target(Target("wine/production", stable=SERVING), None)["stable"],
     "### event": views.event(Happened("1", 0.0, "git", "delivery", "", State.STORED)),
     "### message": views.message(Message({}, "", "", 0, None)),
+    "### source": installed.source(installed.connected(Source("git", "bare", ""), {})),
+    "### cluster": installed.cluster(Cluster("prod")),
     "### served": views.served(Served(RELEASE, None), 0.0),
     "### entry": views.entry(Entry(0.0, "rel-1", "ann", "began", {})),
 }
@@ -183,7 +186,7 @@ def test_each_field_that_is_shown_is_described(heading):
     parts = {"### evidence": ("evidence", "finding"), "### target": ("target", "serving")}
     shapes = [SHAPES[name] for name in parts.get(heading, (heading.removeprefix("### "),))]
     assert set(SHOWN[heading]) == {field for shape in shapes for field in shape["properties"]}
-    assert set(SHOWN[heading]) <= set(re.findall(r"`([a-z]+)`", section(HTTP, heading)))
+    assert set(SHOWN[heading]) <= set(re.findall(r"`([a-z_]+)`", section(HTTP, heading)))
 
 
 # --- metrics ---------------------------------------------------------------------------------

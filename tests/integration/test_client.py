@@ -25,6 +25,7 @@ ANSWERS = {
     "Link": "make_link",
     "LogsBehind": "get_logs",
     "ServedThen": "get_served",
+    "Proven": "prove_record",
 }
 TYPES = {
     name: one
@@ -100,6 +101,8 @@ def test_everything_is_asked_and_commanded_by_a_method(playing):
     assert (segue.me()["name"], answer["ok"]) == ("bob", False)
     assert next(iter(segue.targets()))["name"] == "wine/production"
     assert [one["name"] for one in segue.sources()] == ["git", "mlflow"]
+    assert list(segue.clusters()) == []
+    assert {one["name"] for one in segue.settings()} > {"SEGUE_HOME", "SEGUE_WEB_PORT"}
     assert [one["name"] for one in segue.models()] == ["wine"]
     assert segue.report("rel-1")["release"] == one["release"]
     assert set(segue.increments("rel-1")) == {"environment", "recorded"}
@@ -107,6 +110,8 @@ def test_everything_is_asked_and_commanded_by_a_method(playing):
     assert segue.logs_behind("rel-1")["over"] is True
     assert segue.event("1", body=True)["message"]["body"]
     assert segue.verdict("wine/production")["answer"] == "wait"
+    (proven,) = segue.prove_record()
+    assert (proven["proof"]["proven"], proven["head"]) == (True, proven["ends"])
     assert segue.login_link()["link"].startswith("http")
     labels = {"model": "wine", "table": "a.b", "labels": [{"request": "r", "at": 1, "wrong": True}]}
     assert segue.add_labels(json.dumps(labels).encode())["duplicate"] is False

@@ -1,6 +1,6 @@
 """The installation on the page: what is connected, whether it answers, settings without any secret."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 
@@ -8,10 +8,10 @@ from policies import roles
 from service import sources
 from service.adapters.memory.git import MemoryGit
 from service.identity import tokens
-from service.pages import installation
 from service.ports.connections import Cluster, Source
 from service.ports.outcomes import Retry
 from service.settings import Settings, read, written
+from service.showing import installed
 from tests.scenarios.conftest import World
 from tests.unit.test_settings import OTHER
 from tests.visiting import Visitor
@@ -82,23 +82,74 @@ def test_clusters_are_told_with_where_versions_live(world):
     assert "prod namespace models, gateway infra/web counted by traefik" in told
 
 
+def test_the_api_tells_the_same_of_sources_and_no_more_than_the_page(world):
+    with world.store.change() as change:
+        change.save_source(Source("away", "bare", f"https://user:{SECRET}@git.example/ml.git?key={SECRET}"))
+        change.save_source(Source("pager", "webhook", f"https://pager.example/hooks/{SECRET}"))
+    world.hosts["away"] = Away()
+    world.clock.now += world.settings.sweep_seconds
+    world.settle()
+    answer = asked(world, "bob", "sources")
+    told = {one["name"]: one for one in answer.json["sources"]}
+    assert (told["away"]["tone"], told["away"]["url"]) == ("in trouble", "https://(login)@git.example/ml.git")
+    assert told["away"]["says"] == "git.example does not answer\nin 10 s"
+    assert told["away"]["since"] <= world.clock.now
+    assert (told["pager"]["tone"], told["pager"]["url"]) == ("told", "https://pager.example/…")
+    assert SECRET not in answer.text
+
+
+def test_the_api_tells_clusters_without_where_their_login_lies(world):
+    with world.store.change() as change:
+        change.save_cluster(
+            Cluster(
+                "prod",
+                kubeconfig=f"/home/ann/{SECRET}",
+                metrics=f"https://a:{SECRET}@prom/?token={SECRET}",
+                owner=SECRET,
+            )
+        )
+        change.save_cluster(Cluster("here", gateway="infra/web", default=True))
+    answer = asked(world, "vic", "clusters")
+    here, prod = answer.json["clusters"]
+    assert (here["in_cluster"], here["default"], here["gateway"]) == (True, True, "infra/web")
+    assert (prod["in_cluster"], prod["metrics"]) == (False, "https://(login)@prom/")
+    assert SECRET not in answer.text
+
+
+def test_the_api_tells_settings_to_who_is_admin_of_everything_without_logins(tmp_path):
+    url = f"postgresql://segue:{SECRET}@127.0.0.1/segue"
+    world = World(tmp_path)
+    world.parts.settings = replace(world.settings, database=url)
+    world.people["amy"] = tokens.make(world.store, "amy", grants=[roles.grant("admin", "wine")])
+    told = asked(world, "bob", "settings")
+    (database,) = (one for one in told.json["settings"] if one["name"] == "SEGUE_DATABASE")
+    assert database["value"] == "postgresql://(login)@127.0.0.1/segue"
+    assert SECRET not in told.text
+    assert asked(world, "amy", "settings").status_code == 403
+    world.close()
+
+
+def asked(world, who, path):
+    return world.web.get(f"/api/v1/{path}", headers={"Authorization": f"Bearer {world.people[who]}"})
+
+
 def test_settings_are_told_with_where_they_are_from_and_without_logins(tmp_path):
     database, broker = f"postgresql://segue:{SECRET}@127.0.0.1/segue", f"redis://:{SECRET}@127.0.0.1:6379/0"
     found = {
-        one.name: one for one in installation.in_force(Settings(tmp_path, database=database, broker=broker))
+        one.name: one for one in installed.in_force(Settings(tmp_path, database=database, broker=broker))
     }
     assert found["SEGUE_DATABASE"].value == "postgresql://127.0.0.1/segue".replace("//", "//(login)@")
     assert found["SEGUE_DATABASE"].origin == "the environment"
-    assert found["SEGUE_SWEEP_SECONDS"] == installation.Setting("SEGUE_SWEEP_SECONDS", "30.0", "default")
+    assert found["SEGUE_SWEEP_SECONDS"] == installed.Setting("SEGUE_SWEEP_SECONDS", "30.0", "default")
     assert SECRET not in str(found)
 
 
 def test_every_setting_is_told_and_what_is_set_is_told_so():
-    told = installation.in_force(OTHER)
+    told = installed.in_force(OTHER)
     assert [one.name for one in told] == list(written(OTHER))
     assert len(told) == len(fields(Settings))
     assert "default" not in {one.origin for one in told}
-    assert {one.origin for one in installation.in_force(read({"HOME": "/home/ann"}))[1:]} == {"default"}
+    assert {one.origin for one in installed.in_force(read({"HOME": "/home/ann"}))[1:]} == {"default"}
 
 
 @pytest.mark.parametrize(

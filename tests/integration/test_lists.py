@@ -9,11 +9,14 @@ import pytest
 from policies.roles import grant
 from service.adapters.memory.git import MemoryGit
 from service.identity import tokens
-from service.ports.connections import Source
+from service.ports.connections import Cluster, Source
 from service.showing import streams
 from tests.scenarios.conftest import World
 
-LISTS = ["releases", "targets", "sources", "models", "models/wine/labels", "events", "record"]
+LISTS = [
+    *("releases", "targets", "sources", "clusters", "settings", "models", "models/wine/labels"),
+    *("events", "record"),
+]
 LABELS = [
     {"request": f"r-{nth}", "at": 1769868180 + nth, "version": f"v{nth}", "wrong": True} for nth in range(5)
 ]
@@ -31,6 +34,9 @@ def world(tmp_path_factory):
         world.settle()
     for name in ("one", "Two", "three", "four"):
         world.connect(Source(name, "bare", "memory"), MemoryGit())
+    with world.store.change() as change:
+        for name in ("prod", "Stage", "three", "four", "five"):
+            change.save_cluster(Cluster(name))
     add(world, LABELS)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(streams, "LONGEST_SECONDS", 0.0)

@@ -1,5 +1,6 @@
 """The document of the API: every address is in it, it is valid, and what is answered over HTTP is of its shapes."""
 
+import json
 import re
 import subprocess
 import sys
@@ -10,9 +11,12 @@ import requests
 from jsonschema import Draft202012Validator
 
 from policies import roles
+from service import keys
+from service.engine import checkpoints
 from service.identity import access, tokens
 from service.openapi.operations import OPERATIONS, WEB
 from service.showing import streams
+from service.store.chain import Head
 from tests import described
 from tests.scenarios.conftest import WINE, World
 from tests.serving import Served
@@ -27,6 +31,8 @@ def world(tmp_path_factory):
     world.live({"segue.yaml": WINE})
     world.rollout()
     assert not world.say("abort", "rel-9").ok
+    (world.settings.home / "secrets").mkdir(exist_ok=True)
+    (world.settings.home / "secrets" / "signing-key").write_bytes(KEY)
     yield world
     world.close()
 
@@ -115,7 +121,9 @@ LABELS = {
     "table": "warehouse.labels",
     "labels": [{"request": "r-1", "at": "2026-01-31T14:03:00Z", "wrong": True}],
 }
-BODIES = {"give_command": COMMAND, "add_labels": LABELS}
+KEY = keys.new()
+CHECKPOINT = json.loads(checkpoints.sign(Head(1, "0" * 64, 1.0), KEY))
+BODIES = {"give_command": COMMAND, "add_labels": LABELS, "hold_record": CHECKPOINT}
 ASKED = {
     "list_releases": ["", "?open=1", "?before=rel-1", "?open=2", "?before=1"],
     "get_logs": ["", "?build=&evaluation=", "?build=x"],
@@ -125,6 +133,7 @@ ASKED = {
     "get_target_lineage": ["", "?form=cyclonedx&before=rel-9", "?before=9"],
     "get_served": ["", "?at=1767225600.5", "?at=now"],
     "export_record": ["", "?form=csv&since=1&until=2.5", "?release=rel-1&model=wine", "?since=x", "?form=x"],
+    "prove_record": ["", "?after=1", "?after=rel-1"],
     "list_record": ["", "?after=1", "?after=rel-1"],
     "get_verdict": ["", "?weight=50", "?weight=200"],
     "ask_gate": ["", "?step=25", "?step=x"],

@@ -29,12 +29,15 @@ PATHS = [
     "targets",
     "commands/1",
     "sources",
+    "clusters",
+    "settings",
     "models",
     "models/rel-1/labels",
     "events",
     "events/1",
     "record",
     "record/export",
+    "record/proof",
 ]
 # The document, which needs no token; what is posted; what is asked of one target: they have tests of their own.
 OTHERS = {
@@ -202,6 +205,9 @@ def test_sources_models_and_dead_work_are_shown_without_any_secret(world):
         "kind": "bare",
         "url": "memory",
         "owns": ["*"],
+        "tone": "answers",
+        "says": "Looked at",
+        "since": 1_700_000_010.0,
     }
     assert get(world, "models").json["models"][0]["name"] == "wine"
     assert get(world, "events?failed=1").json["events"][0]["kind"] == "delivery"
