@@ -32,11 +32,16 @@ _WATCHED = {
 }
 
 
+def standing(release: Release) -> str:
+    """How it stands, as the rest of a sentence that begins with it."""
+    return _TITLES[release.phase]
+
+
 def title(release: Release) -> str:
     """One line: which release, where, how it stands."""
     if release.only_watched:
         return _title_watched(release)
-    line = f"{release.name} on {release.target} {_TITLES[release.phase]}"
+    line = f"{release.name} on {release.target} {standing(release)}"
     if release.phase is Phase.SHIFTING:
         line += f": {release.observed:g} % of requests, {release.wanted:g} % wanted"
     if release.phase is Phase.WATCHING and release.observed < 100:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from policies import version
 from policies.place import backend_name
-from policies.release import Cause, Release, Target
+from policies.release import Cause, Release, Serving, Target
 from policies.spec.declaration import Environment, Model, ServeNone
 from policies.strategy import SWITCH
 from policies.version import CodeOrigin, ModelOrigin, VersionPhase
@@ -76,11 +76,10 @@ def _release(deciding: Deciding, model: Model, environment: Environment, key: st
     )
 
 
-def switch_back(deciding: Deciding, target: Target, environment: Environment, cause: Cause) -> str | None:
-    """A new release of the version before, which is kept warm; None where there is none."""
-    before = target.previous
-    if before is None:
-        return None
+def switch_back(
+    deciding: Deciding, target: Target, environment: Environment, cause: Cause, before: Serving
+) -> str:
+    """A new release of the version before, which is kept warm."""
     return deciding.create(
         Release(
             name="",

@@ -15,7 +15,7 @@ from service.bootstrap import Parts
 from service.engine import beginning, dismissing, ordering, replaying, seen
 from service.engine.beginning import Plan
 from service.engine.deciding import Deciding, decide
-from service.obeying import admins, authority, back, mending, releases, starting
+from service.obeying import admins, authority, back, begun, mending, releases, starting
 from service.obeying.reply import Reply
 from service.sources import CHAT_KINDS
 from service.store.queue import Work
@@ -93,7 +93,7 @@ def obey(deciding: Deciding, command: Command, plan: Plan | None) -> Reply:
     match command.verb:
         case "start" if plan is not None:
             names = beginning.start(deciding, plan)
-            return Reply(ok=True, text=f"started {', '.join(names)}", release=names[0])
+            return Reply(ok=True, text=begun.started(deciding, names), release=names[0])
         case "rollback":
             return back.rollback(deciding, command)
         case "retry":

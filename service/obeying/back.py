@@ -1,11 +1,12 @@
 """Commands that go back: to the version before, to what was found, or to an ended release once more."""
 
+from policies import replies
 from policies.events import Command
-from policies.release import Cause, Phase, Serving
+from policies.release import Cause, Phase
 from service.arrivals import say
 from service.engine import beginning, handing_back, ruling
 from service.engine.deciding import Deciding
-from service.obeying import naming
+from service.obeying import begun, naming
 from service.obeying.reply import Reply
 from service.store.states import number_of, release_of
 
@@ -28,8 +29,9 @@ def rollback(deciding: Deciding, command: Command) -> Reply:
         abort = Command(
             "abort", target.holder, None, command.reason, command.actor, command.channel, command.at
         )
-        deciding.release_event(target.holder, abort)
-        return Reply(ok=True, text=f"{target.holder} is being taken back", release=target.holder)
+        after = deciding.release_event(target.holder, abort)
+        text = replies.taken_back(after, target) if after else f"{target.holder} is being taken back"
+        return Reply(ok=True, text=text, release=target.holder)
     if target.stable is None or target.previous is None:
         return Reply(ok=False, text=f"{target.name} has no version before to go back to")
     # What was found there has no release, where people took it for right: its rules are those of the other.
@@ -41,16 +43,10 @@ def rollback(deciding: Deciding, command: Command) -> Reply:
     cause = Cause(
         f"{command.actor} rolled {target.name} back{why}", command.actor, registry=serving.cause.registry
     )
-    name = beginning.switch_back(deciding, target, serving.environment, cause)
-    return Reply(
-        ok=True,
-        text=f"{name} switches {target.name} back to {_named(target.previous)}",
-        release=name,
-    )
-
-
-def _named(serving: Serving) -> str:
-    return f"{serving.release}'s version" if serving.release else "what was found there"
+    name = beginning.switch_back(deciding, target, serving.environment, cause, target.previous)
+    to = replies.version_of(target.previous)
+    text = f"{name} switches {target.name} back to {to}: {begun.ahead(deciding, name)}"
+    return Reply(ok=True, text=text, release=name)
 
 
 def hand_back(deciding: Deciding, command: Command) -> Reply:
@@ -85,4 +81,6 @@ def retry(deciding: Deciding, command: Command) -> Reply:
         )
     ruled = ruling.under_present_rules(release, deciding.change.models())
     name = beginning.again(deciding, ruled, command.actor)
-    return Reply(ok=True, text=f"{name} tries {release.name} again", release=name)
+    return Reply(
+        ok=True, text=f"{name} tries {release.name} again: {begun.ahead(deciding, name)}", release=name
+    )

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import structlog
 
-from policies import approvals, approving, bonds, freezing
+from policies import approvals, bonds, freezing, messages, replies
 from policies.approvals import OVERRIDE_SECONDS
 from policies.events import Command
 from policies.release import HOLDING, Phase, Release
@@ -16,6 +16,7 @@ from service.machine import meters
 from service.obeying import naming
 from service.obeying.naming import MIDDLE
 from service.obeying.reply import Reply
+from service.store.states import target_of
 
 log = structlog.get_logger()
 
@@ -41,7 +42,8 @@ def tell(deciding: Deciding, command: Command) -> Reply:
         return Reply(ok=False, text=_unchanged(release, command), release=release.name)
     if command.verb == "override":
         _record_loudly(deciding, after, command)
-    return Reply(ok=True, text=_done(after, command), release=release.name)
+    target = target_of(deciding.change.target(release.target), release.target)
+    return Reply(ok=True, text=replies.done(release, after, target, command), release=release.name)
 
 
 def _known(deciding: Deciding, target: str, command: Command) -> Command:
@@ -70,6 +72,9 @@ def tell_loudly(release: Release, command: Command) -> None:
 def _why_not(release: Release, command: Command) -> str | None:
     if release.final:
         return f"{release.name} has ended: {release.phase.value}"
+    if command.verb == "approve" and release.phase is not Phase.APPROVAL and release.approvals:
+        by = " and ".join(one.actor for one in release.approvals)
+        return f"{release.name} was approved by {by} already, and {messages.standing(release)}"
     wanted = MIDDLE.get(command.verb)
     if wanted is not None and release.phase not in wanted:
         allowed = " or ".join(sorted(phase.value for phase in wanted))
@@ -118,16 +123,3 @@ def _unchanged(release: Release, command: Command) -> str:
     if release.evidence is not None and command.verb == "promote":
         return f"{release.name} is under suspicion or still moving; see: segue show {release.name}"
     return f"{release.name} is {release.phase.value}; nothing changed"
-
-
-def _done(after: Release, command: Command) -> str:
-    if command.verb == "approve" and after.phase is Phase.APPROVAL:
-        more = approving.missing(after, command.at)
-        return f"{after.name}: approval noted; {more} more must approve"
-    if command.verb == "approve" and after.phase is Phase.QUEUED:
-        return f"{after.name} is approved, and begins when its turn comes"
-    if command.verb == "override":
-        return (
-            f"{after.name} goes on against its rules for an hour, and everybody is told: {after.phase.value}"
-        )
-    return f"{after.name} is {after.phase.value}"

@@ -66,6 +66,10 @@ def test_within_the_installations_freeze_traffic_stays_and_harm_and_people_take_
     reply = world.say("promote", second.name)
     assert not reply.ok
     assert "until Wed 2023-11-15 06:00 UTC" in reply.text
+    assert world.say("pause", second.name).ok
+    resumed = world.say("resume", second.name)
+    assert f"{second.name} is resumed: it is held at {weight:g} % of requests by the freeze" in resumed.text
+    assert "until Wed 2023-11-15 06:00 UTC" in resumed.text
     world.serve(1500, {second.backend: 0.5})
     world.play(30, until=second.name)
     assert world.release(second.name).phase is Phase.ROLLED_BACK

@@ -55,7 +55,10 @@ def test_a_branch_cannot_drop_the_approvals_and_gates_of_the_default_branch(worl
 
 def test_rejected_means_ended_with_the_reason(world):
     release = waiting(world)
-    assert world.say("reject", "wine", reason="not before Monday").ok
+    reply = world.say("reject", "wine", reason="not before Monday")
+    assert (reply.ok, reply.text) == (
+        True, f"{release.name} is rejected, and no user has met it; rel-1's version serves wine/production as before"
+    )  # fmt: skip
     assert world.release(release.name).phase is Phase.REJECTED
     assert world.release(release.name).reason == "bob rejected it: not before Monday"
 
@@ -74,6 +77,10 @@ def test_a_rollback_serves_the_version_before_which_was_kept_warm(world):
     assert world.release(second.name).phase is Phase.PROMOTED
     reply = world.say("rollback", "wine", reason="wrong labels")
     assert reply.ok
+    assert reply.text == (
+        f"{reply.release} switches wine/production back to {first.name}'s version: all traffic goes there once it"
+        " was checked"
+    )
     assert world.release(reply.release).phase is Phase.PROMOTED
     assert world.weights()[first.backend] == 100
     assert world.target().stable.backend == first.backend
@@ -99,6 +106,9 @@ def test_a_rollback_while_a_release_is_on_its_way_takes_that_back(world):
     second = world.rollout()
     reply = world.say("rollback", "wine")
     assert (reply.ok, reply.release) == (True, second.name)
+    assert reply.text.startswith(
+        f"{second.name} is being taken back: all traffic goes to {first.name}'s version,"
+    )
     assert world.release(second.name).phase is Phase.ABORTED
     assert world.weights()[first.backend] == 100
 
@@ -113,7 +123,12 @@ def test_a_rollback_without_a_version_before_says_so(world):
 def test_abort_takes_the_candidate_back(world):
     first = world.live()
     second = world.rollout()
-    assert world.say("abort", reason="wrong data").ok
+    reply = world.say("abort", reason="wrong data")
+    assert reply.ok
+    assert reply.text == (
+        f"{second.name} is being taken back: all traffic goes to {first.name}'s version, and it ends once the router"
+        " has confirmed that"
+    )
     assert world.release(second.name).phase is Phase.ABORTED
     assert world.release(second.name).reason == "bob aborted: wrong data"
     assert world.weights()[first.backend] == 100
@@ -122,11 +137,15 @@ def test_abort_takes_the_candidate_back(world):
 def test_a_paused_release_keeps_its_weight_until_it_is_resumed(world):
     world.live()
     second = world.rollout()
-    assert world.say("pause", second.name).ok
+    paused = world.say("pause", second.name)
     weight = world.weights()[second.backend]
+    assert f"Segue leaves it at {weight:g} % of requests, until somebody resumes" in paused.text
     world.play(60)
     assert world.weights()[second.backend] == weight
-    assert world.say("resume", second.name).ok
+    resumed = world.say("resume", second.name)
+    assert (
+        resumed.text == f"{second.name} is resumed: the router is asked for 100 % of requests, at step 1 of 2"
+    )
     world.play(400, until=second.name)
     assert world.release(second.name).phase is Phase.PROMOTED
 
@@ -136,8 +155,11 @@ def test_promote_goes_on_by_hand_and_the_record_names_who_did(world):
     second = world.rollout()
     world.serve(0)
     while not world.release(second.name).final:
-        assert world.say("promote", second.name).ok
+        reply = world.say("promote", second.name)
+        assert reply.ok
+        assert f"{second.name} goes on without waiting: " in reply.text
         world.settle(1)
+    assert f"{second.name} goes on without waiting: it is promoted" in reply.text
     second = world.release(second.name)
     assert second.phase is Phase.PROMOTED
     assert not second.proven
@@ -150,6 +172,9 @@ def test_a_retry_of_what_was_rolled_back_is_a_new_release(world):
     world.say("abort", second.name)
     reply = world.say("retry", "wine/production")
     assert reply.ok
+    assert reply.text.startswith(
+        f"{reply.release} tries {second.name} again: it starts, and no user meets it"
+    )
     assert world.release(reply.release).retries == second.name
     world.play(400, until=reply.release)
     assert world.release(reply.release).phase is Phase.PROMOTED
@@ -160,7 +185,10 @@ def test_start_releases_what_is_declared(world):
     world.settle()
     world.play(40)
     started = world.say("start", "wine")
-    assert started.ok
+    assert started.text == (
+        f"started {started.release} on wine/production: its version is built and evaluated first, where that is not"
+        " done yet"
+    )
     assert world.release(started.release).cause.text == "bob started it"
 
 
