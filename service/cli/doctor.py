@@ -152,7 +152,7 @@ def _processes(chosen: Settings) -> list[Finding]:
         return [Finding("running", ok=False, detail="Segue is not running", mend="segue up")]
     return [
         Finding(name, up.ready(chosen, name), "ready" if up.ready(chosen, name) else "not ready",
-              f"see {chosen.home / 'logs' / f'{name}.log'}")
+              f"see {up.place_of_logs(chosen, name)}")
         for name in processes.NAMES
     ]  # fmt: skip
 
