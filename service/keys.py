@@ -61,6 +61,11 @@ def name(key: Public) -> str:
     return hashlib.sha256(key.public_bytes(serialization.Encoding.DER, form)).hexdigest()[:12]
 
 
+def shown(key: Public) -> str:
+    """The short name, and of an RSA key how long it is: below 3,072 bits it is the weakest thing in use."""
+    return f"{name(key)} (RSA of {key.key_size} bits)" if isinstance(key, rsa.RSAPublicKey) else name(key)
+
+
 def signed_by(keys: Iterable[Public], content: bytes, signature: bytes) -> bool:
     """Whether one of the keys signed the content."""
     return any(_verifies(key, content, signature) for key in keys)

@@ -42,15 +42,22 @@ def main(arguments: list[str]) -> int:
     chosen = settings.read(os.environ)
     installation.make_folders(chosen.home)
     _end_with_parent()
-    logs.to_file(chosen.home / "logs", name)
-    log.info("started", process=name, pid=os.getpid())
+    _log(chosen, name)
+    log.info("started", pid=os.getpid())
     try:
         _run(name, chosen)
     except Exception:  # it goes on up: only the log of this process is to have it, too
-        log.exception("ended by an error", process=name)
+        log.exception("ended by an error")
         raise
-    log.info("stopped", process=name)
+    log.info("stopped")
     return 0
+
+
+def _log(chosen: Settings, name: str) -> None:
+    if chosen.logs == "stdout":
+        logs.to_stdout(name, logs.own_stdout())
+    else:
+        logs.to_file(chosen.home / "logs", name)
 
 
 def _end_with_parent() -> None:

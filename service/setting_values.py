@@ -39,6 +39,14 @@ def yes(environ: Mapping[str, str], name: str) -> bool:
     return text in YES
 
 
+def one_of(environ: Mapping[str, str], name: str, default: str, allowed: tuple[str, ...]) -> str:
+    """One of these words."""
+    text = environ.get(name) or default
+    if text not in allowed:
+        raise SettingsError(f"{name} is {text!r}; write one of: {', '.join(allowed)}")
+    return text
+
+
 def whole(environ: Mapping[str, str], name: str, default: int, allowed: range) -> int:
     """A whole number of a range."""
     text = environ.get(name, "")

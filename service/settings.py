@@ -22,6 +22,7 @@ PROBES = range(1, 65_532)  # the first of four
 BODY_BYTES = range(1, (1 << 30) + 1)
 DATABASES = ("postgresql://", "postgres://")
 VERSION_NOTES = ("all", "tags", "none")
+LOGS = ("files", "stdout")
 BROKERS = ("redis://", "rediss://", "redis+socket://", "unix://", "amqp://", "amqps://", "memory://")
 
 
@@ -40,6 +41,7 @@ class Settings:
     sweep_seconds: float = 30.0  # SEGUE_SWEEP_SECONDS
     body_bytes: int = 4 << 20  # SEGUE_BODY_BYTES: larger deliveries are refused
     keep_days: float = 30.0  # SEGUE_KEEP_DAYS: how long bodies, increments, logs and unneeded images are kept
+    logs: str = "files"  # SEGUE_LOGS: where processes log: files below home, or stdout, their standard output
     allow_unsigned: bool = False  # SEGUE_ALLOW_UNSIGNED: accept sources that have no secret
     images: str | None = None  # SEGUE_IMAGES: where images are pushed to, https://registry.example/models
     base: str | None = None  # SEGUE_BASE: the image that pushed images stand on, by digest
@@ -112,6 +114,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         sweep_seconds=values.number(environ, "SEGUE_SWEEP_SECONDS", default.sweep_seconds),
         body_bytes=values.whole(environ, "SEGUE_BODY_BYTES", default.body_bytes, BODY_BYTES),
         keep_days=values.number(environ, "SEGUE_KEEP_DAYS", default.keep_days),
+        logs=values.one_of(environ, "SEGUE_LOGS", default.logs, LOGS),
         allow_unsigned=values.yes(environ, "SEGUE_ALLOW_UNSIGNED"),
         images=values.address(environ, "SEGUE_IMAGES", WEB, "https://registry.example/models"),
         base=values.address(environ, "SEGUE_BASE", WEB, "https://host/python@sha256:…"),
@@ -135,7 +138,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         openlineage=_openlineage(environ),
         freeze=values.freezes(environ, "SEGUE_FREEZE"),
         calendars=values.calendars(environ, "SEGUE_CALENDARS"),
-        version_notes=_version_notes(environ, default.version_notes),
+        version_notes=values.one_of(environ, "SEGUE_VERSION_NOTES", default.version_notes, VERSION_NOTES),
         oidc_issuer=values.address(environ, "SEGUE_OIDC_ISSUER", WEB, "https://login.example/realms/ml"),
         oidc_client=environ.get("SEGUE_OIDC_CLIENT") or None,
         oidc_scopes=environ.get("SEGUE_OIDC_SCOPES") or default.oidc_scopes,
@@ -168,6 +171,7 @@ def written(settings: Settings) -> dict[str, str]:
         "SEGUE_SWEEP_SECONDS": str(settings.sweep_seconds),
         "SEGUE_BODY_BYTES": str(settings.body_bytes),
         "SEGUE_KEEP_DAYS": str(settings.keep_days),
+        "SEGUE_LOGS": settings.logs,
         "SEGUE_ALLOW_UNSIGNED": "yes" if settings.allow_unsigned else "no",
         "SEGUE_IMAGES": settings.images or "",
         "SEGUE_BASE": settings.base or "",
@@ -260,11 +264,4 @@ def _trust(environ: Mapping[str, str], default: str) -> str:
         trust.rules(text)
     except ValueError as reason:
         raise SettingsError(f"SEGUE_TRUST is {text!r}: {reason}") from reason
-    return text
-
-
-def _version_notes(environ: Mapping[str, str], default: str) -> str:
-    text = environ.get("SEGUE_VERSION_NOTES") or default
-    if text not in VERSION_NOTES:
-        raise SettingsError(f"SEGUE_VERSION_NOTES is {text!r}; write one of: {', '.join(VERSION_NOTES)}")
     return text

@@ -7,7 +7,7 @@ it loses, the reconciler hints at again; whatever it repeats, the queue's claims
 import threading
 
 from celery import Celery
-from celery.signals import worker_ready, worker_shutting_down
+from celery.signals import setup_logging, worker_ready, worker_shutting_down
 from celery.worker import state
 
 from service import broker_tls
@@ -42,7 +42,6 @@ def create_app(broker: str) -> Celery:
         task_reject_on_worker_lost=False,
         task_serializer="json",
         worker_enable_remote_control=False,
-        worker_hijack_root_logger=False,
         worker_prefetch_multiplier=1,
         worker_send_task_events=False,
     )
@@ -88,6 +87,11 @@ def hint(app: Celery, queue: str, number: int) -> None:
     )
 
 
+@setup_logging.connect  # type: ignore[untyped-decorator]
+def _as_it_is(**_told: object) -> None:
+    """Whoever hears this signal sets logging up. It is: Celery would leave out what is of no warning."""
+
+
 def run(broker: str, parts: Parts, queue: str, stop: threading.Event) -> None:
     """Serve one queue until SIGTERM, which also sets `stop`; what is in hand then is finished first.
 
@@ -112,5 +116,5 @@ def run(broker: str, parts: Parts, queue: str, stop: threading.Event) -> None:
         without_gossip=True,
         without_heartbeat=True,  # of events, which nobody reads
         without_mingle=True,
-        loglevel="WARNING",
+        quiet=True,  # it prints no banner
     ).start()

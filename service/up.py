@@ -63,7 +63,7 @@ def up(settings: Settings, broker: Broker, stop: threading.Event, tell: Tell) ->
         installation.remember_store(chosen)
         if not chosen.clusters_only:
             _workloads(chosen, tell)
-        children = Children(processes.NAMES, _environ(chosen), chosen.home / "logs" / "output.log")
+        children = Children(processes.NAMES, _environ(chosen), _output(chosen))
         children.start()
         try:
             _wait_until_ready(chosen, children, stop, tell)
@@ -155,6 +155,17 @@ def kept(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def _output(chosen: Settings) -> Path | None:
+    return None if chosen.logs == "stdout" else chosen.home / "logs" / "output.log"
+
+
+def place_of_logs(chosen: Settings, name: str = "") -> str:
+    """Where somebody finds what a process logged, or all of them did."""
+    if chosen.logs == "stdout":
+        return "the output of segue up"
+    return str(chosen.home / "logs" / (name and f"{name}.log"))
+
+
 def _environ(chosen: Settings) -> dict[str, str]:
     ours = {**environ_of(chosen), "PYTHONUNBUFFERED": "1", "SEGUE_SUPERVISED": str(os.getpid())}
     return {**kept(os.environ), **ours}
@@ -170,8 +181,7 @@ def _wait_until_ready(chosen: Settings, children: Children, stop: threading.Even
         children.tend()
         waiting = [name for name in waiting if not _ready(chosen, name, children)]
         if waiting and time.monotonic() > until:
-            logs = chosen.home / "logs"
-            raise NotReady(f"{', '.join(waiting)} did not come up; see {logs}")
+            raise NotReady(f"{', '.join(waiting)} did not come up; see {place_of_logs(chosen)}")
         stop.wait(0.05)
     tell("ready")
 

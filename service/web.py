@@ -256,7 +256,7 @@ def _links(api: Blueprint, parts: Parts) -> None:
         if code is None:
             return problem(401, "a token is needed: Authorization: Bearer <token>")
         return jsonify(
-            link=f"{place(parts.settings).web}{door.ROOT}links/{code}", seconds=sessions.LINK_SECONDS
+            link=f"{place(parts.settings).web}{door.ROOT}links#{code}", seconds=sessions.LINK_SECONDS
         )
 
 

@@ -11,7 +11,7 @@ from policies.spec.declaration import Environment, GuardKind, Model, Strategy
 from policies.trust import Trust
 from service import clusters, keys, plugins, processes, sources, up
 from service.arrivals import connecting, watching
-from service.cli import blind
+from service.cli import blind, exposed
 from service.engine import newest, trusting
 from service.errors import StartError, StoreError
 from service.machine import installation, shim
@@ -33,7 +33,8 @@ OLD_CALENDAR = 86_400.0  # seconds
 def examine(settings: Settings) -> list[Finding]:
     """All checks; none of them changes anything."""
     chosen = installation.with_ports(settings)
-    found = [_python(), _git(), _home(settings), *_trust(settings), *_checkpoints(settings)]
+    found = [_python(), _git(), _home(settings), *exposed.examine(settings)]
+    found += [*_trust(settings), *_checkpoints(settings)]
     if not settings.clusters_only:
         found += [_isolation(settings), *_embedded(settings)]
     if not (settings.home / "run").is_dir():
@@ -120,7 +121,7 @@ def _trust(settings: Settings) -> list[Finding]:
 
 
 def _keys(settings: Settings, rule: Trust) -> str:
-    return f"{rule.value}: {', '.join(map(keys.name, trusting.keys_of(settings, rule)))}"
+    return f"{rule.value}: {', '.join(map(keys.shown, trusting.keys_of(settings, rule)))}"
 
 
 def _checkpoints(settings: Settings) -> list[Finding]:
@@ -152,7 +153,7 @@ def _processes(chosen: Settings) -> list[Finding]:
         return [Finding("running", ok=False, detail="Segue is not running", mend="segue up")]
     return [
         Finding(name, up.ready(chosen, name), "ready" if up.ready(chosen, name) else "not ready",
-              f"see {chosen.home / 'logs' / f'{name}.log'}")
+              f"see {up.place_of_logs(chosen, name)}")
         for name in processes.NAMES
     ]  # fmt: skip
 

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import click
+import structlog
 from rich.console import Console
 from rich.text import Text
 
@@ -13,10 +14,11 @@ from service import up
 from service.cli import doctor
 from service.cli.context import EXIT_FAILED, as_json, chosen, console, print_json
 from service.client import client_of
-from service.machine import installation, shim
+from service.machine import installation, logs, shim
 from service.machine.ending import stop_on_signals
 from service.settings import Settings
 
+log = structlog.get_logger()
 DOWN_SECONDS = 20.0
 
 
@@ -34,8 +36,18 @@ def start(broker: str) -> None:
     Starts the router and the broker, or adopts them if they run already, and runs intake, web, workers,
     reconciler and observer until Ctrl-C. After that the router and the models go on serving.
     """
-    out = console()
     settings = chosen()
+    tell = _in_lines() if settings.logs == "stdout" else _on(console(), settings)
+    up.up(settings, "none" if broker == "none" else "embedded", stop_on_signals(), tell)
+
+
+def _in_lines() -> up.Tell:
+    """What it tells, as its processes log: nothing else stands on the output that is theirs, too."""
+    logs.to_stdout("up")
+    return lambda line: log.info("up", said=line)
+
+
+def _on(out: Console, settings: Settings) -> up.Tell:
     began = time.monotonic()
 
     def tell(line: str) -> None:
@@ -49,7 +61,7 @@ def start(broker: str) -> None:
                 out.print(f"         models  {where.router}/<model>/<environment>")
             out.print(f"         home    {settings.home}")
 
-    up.up(settings, "none" if broker == "none" else "embedded", stop_on_signals(), tell)
+    return tell
 
 
 def _way_in(settings: Settings, out: Console) -> str:

@@ -102,8 +102,8 @@ ROUTES: dict[str, Needed] = {
     f"GET {PAGE}/login/provider": OPEN,
     f"GET {PAGE}/login/back": OPEN,
     f"POST {PAGE}/logout/provider": OPEN,
-    f"GET {PAGE}/links/<code>": OPEN,
-    f"POST {PAGE}/links/<code>": OPEN,
+    f"GET {PAGE}/links": OPEN,
+    f"POST {PAGE}/login/link": OPEN,
     f"GET {PAGE}/static/<name>": OPEN,
 }
 _READS = frozenset({"HEAD", "OPTIONS"})

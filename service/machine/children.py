@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,7 +39,7 @@ class Children:
 
     names: tuple[str, ...]
     environ: Mapping[str, str]
-    output: Path  # what they print beside their logs: a traceback of a start that failed
+    output: Path | None  # what they print beside their logs: a traceback of a start; None: as this process
     _children: list[Child] = field(default_factory=list)
 
     def start(self) -> None:
@@ -63,7 +64,7 @@ class Children:
 
     def _died(self, child: Child, now: float) -> None:
         code = child.process.returncode if child.process else None
-        log.warning("process died", process=child.name, code=code)
+        log.warning("process died", name=child.name, code=code)
         if now - child.started > STEADY_SECONDS:
             child.wait = FIRST_WAIT
         child.process, child.not_before = None, now + child.wait
@@ -71,7 +72,7 @@ class Children:
 
     def _spawn(self, child: Child) -> None:
         command = [sys.executable, "-P", "-m", "service.processes", child.name]
-        with self.output.open("ab") as out:
+        with nullcontext() if self.output is None else self.output.open("ab") as out:
             child.process = subprocess.Popen(
                 command, env=dict(self.environ), stdin=subprocess.DEVNULL, stdout=out, stderr=out
             )

@@ -1,12 +1,24 @@
 """The small port of a process that serves nothing else: `/healthz`, `/readyz`, `/metrics`."""
 
+import sys
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
+log = structlog.get_logger()
 _NOTHING = b'{"type":"about:blank","title":"Not Found","status":404,"detail":"there is nothing here"}\n'
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_told: object) -> None:
+        """Mostly somebody who did not wait for the answer; the library would print it over many lines."""
+        error = sys.exc_info()[1]
+        log.warning("probe not answered", reason=f"{type(error).__name__}: {error}")
 
 
 def open_probe(ready: Callable[[], bool], host: str = "127.0.0.1", port: int = 0) -> int:
@@ -24,8 +36,7 @@ def open_probe(ready: Callable[[], bool], host: str = "127.0.0.1", port: int = 0
         def log_message(self, *_told: object) -> None:
             """Probes come every second; they are no news."""
 
-    server = ThreadingHTTPServer((host, port), Probe)
-    server.daemon_threads = True
+    server = _Server((host, port), Probe)
     # The interval is only how soon it would see a wish to end, which nobody has.
     threading.Thread(target=server.serve_forever, args=(3600.0,), name="probe", daemon=True).start()
     return int(server.server_address[1])

@@ -99,14 +99,14 @@ def routes(page: Blueprint, store: Store, settings: Settings, leaving: Callable[
         )
         return _not_in(attempts, address, to)
 
-    @page.get("/links/<code>")
-    def link(code: str) -> Response:
-        """Nothing changes by looking: whatever previews links must not use it up."""
-        return make_response(render_template("link.html", code=code))
+    @page.get("/links")
+    def link() -> Response:
+        """Where a link leads: its code stands behind `#`, which no browser sends and no proxy sees."""
+        return make_response(render_template("link.html"))
 
-    @page.post("/links/<code>")
-    def linked(code: str) -> Response:
-        secret = sessions.redeem(store, code)
+    @page.post("/login/link")
+    def linked() -> Response:
+        secret = sessions.redeem(store, request.form.get("code", "").strip())
         if secret is None:
             wrong = "This link was used already, or is older than ten minutes. Make another: segue open"
             return make_response(render_template("login.html", to=ROOT, wrong=wrong), 401)

@@ -22,6 +22,17 @@ def test_a_link_leads_in_by_itself_and_once(site, browser):
     browser.driver.delete_all_cookies()
     browser.go(path)
     browser.until("This link was used already")
+    code = path.partition("#")[2]
+    for _ in range(3):  # in the browser's history
+        assert code not in browser.driver.current_url
+        browser.driver.back()
+
+
+def test_a_link_that_is_pasted_where_one_was_leads_in_too(site, browser):
+    browser.go("/-/links")
+    browser.until("paste what stands behind")
+    browser.go(site.link())  # the page is not loaded anew
+    browser.until("Log out")
 
 
 def test_one_approves_and_sees_it_start(site, browser):
@@ -249,6 +260,13 @@ def test_a_picture_reads_what_is_below_the_pointer_and_keeps_the_part_that_is_sh
     assert float(read.partition(":")[0]) < newest / 2
 
 
+def paste(plain, link):
+    path, _, code = link.partition("#")
+    plain.go(path)
+    plain.one("#code").send_keys(code)
+    plain.one("button.go").click()
+
+
 @pytest.fixture
 def plain(site, tmp_path):
     browser = Browser(site, tmp_path / "plain", script=False)
@@ -260,8 +278,7 @@ def test_without_scripts_everything_is_there(site, plain):
     site.world.serve(60, {})
     site.world.live()
     release = site.next("2")
-    plain.go(site.link())
-    plain.one("button.go").click()
+    paste(plain, site.link())
     plain.until("Targets")
     plain.go(f"/-/releases/{release.name}")
     plain.until("evidence against it")
@@ -276,8 +293,7 @@ def test_without_scripts_everything_is_there(site, plain):
 
 
 def test_without_scripts_a_policy_is_tried_by_numbers(site, plain):
-    plain.go(site.link())
-    plain.one("button.go").click()
+    paste(plain, site.link())
     plain.go("/-/simulator?rate=5000&errors=1&worse=20&weights=50,100&dwell=0")
     assert not plain.driver.find_elements("css selector", "input[type=range]")
     plain.one(".panel button").click()

@@ -52,7 +52,7 @@ def test_a_form_can_be_read_by_everyone(looking):
 
 # What is shown on the way in and out alone, and where nothing is there yet.
 ON_THE_WAY = {
-    "link": {"code": "x"},
+    "link": {},
     "arrived": {"to": "/-/"},
     "left": {"there": "https://id.example/logout?client_id=segue", "provider": "id.example"},
     "stranger": {"name": "oidc:ann"},

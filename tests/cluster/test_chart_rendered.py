@@ -285,6 +285,21 @@ def test_everything_trusts_the_authorities_of_the_secret_where_it_has_some(value
     assert not [env for env in told() if "REQUESTS_CA_BUNDLE" in env or "SSL_CERT_FILE" in env]
 
 
+@pytest.mark.parametrize("values", SETS.values(), ids=list(SETS))
+def test_everything_logs_on_its_output_unless_files_are_asked_for(values):
+    def told(given):
+        return {
+            (place, container["name"]): [
+                one["value"] for one in container["env"] if one["name"] == "SEGUE_LOGS"
+            ]
+            for place, spec in pods(rendered(given)).items()
+            for container in [*spec["containers"], *spec.get("initContainers", [])]
+        }
+
+    assert {tuple(said) for said in told(values).values()} == {("stdout",)}
+    assert {tuple(said) for said in told({**values, "logs": "files"}).values()} == {("files",)}
+
+
 DOCKERFILES = {"cluster": "builds", "namespace": "segue-builds", "image": "registry.example/buildah@sha256:1"}
 
 

@@ -37,8 +37,8 @@ ANYBODY = {
     "GET /-/login/provider": 401,  # there is none
     "GET /-/login/back": 303,  # to the login, as after a logout there
     "POST /-/logout/provider": 400,  # without a token of the provider's
-    "GET /-/links/<code>": 200,
-    "POST /-/links/<code>": 401,
+    "GET /-/links": 200,
+    "POST /-/login/link": 401,
     "GET /-/static/<name>": 404,
 }
 # Shows what one may see of it, and refuses who may see nothing.

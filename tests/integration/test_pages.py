@@ -87,7 +87,7 @@ def test_each_address_that_is_read_is_among_those_that_are_tested(world):
         for one in told
     }  # fmt: skip
     free = {"/-/releases/<name>/stream"}  # it goes on: see test_streams.py
-    free |= {"/-/login", "/-/login/provider", "/-/login/back", "/-/links/<code>", "/-/static/<name>"}
+    free |= {"/-/login", "/-/login/provider", "/-/login/back", "/-/links", "/-/static/<name>"}
     assert {rule for rule in rules if rule.startswith("/-/")} == named | free
 
 
@@ -212,34 +212,47 @@ def test_no_secret_of_a_session_or_a_link_is_stored(world, bob):
     assert world.people["bob"] not in stored
 
 
+LINKED = "/-/login/link"
+
+
 def link(world, who="bob"):
     headers = {"Authorization": f"Bearer {world.people[who]}"}
-    return world.web.post("/api/v1/links", headers=headers).json["link"].partition(":8471")[2]
+    return urlsplit(world.web.post("/api/v1/links", headers=headers).json["link"])
+
+
+def code(world):
+    return {"code": link(world).fragment}
+
+
+def test_of_a_link_nothing_that_is_sent_holds_its_code(world):
+    told = link(world)
+    assert len(told.fragment) == 43
+    assert told.fragment not in told.path + told.query
+    assert told.fragment not in world.web.get(told.path).text
 
 
 def test_a_link_lets_its_owner_in_once_and_looking_at_it_does_not_use_it_up(world):
-    path = link(world)
-    assert [world.web.get(path).status_code for _ in range(2)] == [200, 200]
-    answer = world.web.post(path)
+    told = link(world)
+    assert [world.web.get(told.path).status_code for _ in range(2)] == [200, 200]
+    answer = world.web.post(LINKED, data={"code": told.fragment})
     assert (answer.status_code, answer.headers["Location"]) == (303, "/-/")
     assert "bob" in world.web.get("/-/").text
     again = world.web.application.test_client()
-    assert again.post(path).status_code == 401
+    assert again.post(LINKED, data={"code": told.fragment}).status_code == 401
     assert again.get("/-/").status_code == 401
 
 
 def test_a_link_does_not_keep(world):
-    path = link(world)
+    data = code(world)
     world.clock.now += sessions.LINK_SECONDS + 1
-    assert world.web.post(path).status_code == 401
+    assert world.web.post(LINKED, data=data).status_code == 401
 
 
 def test_a_link_is_no_session_and_a_session_is_no_link(world, bob):
-    code = link(world).rpartition("/")[2]
-    world.web.set_cookie("segue-page", code, path="/-/")
+    world.web.set_cookie("segue-page", link(world).fragment, path="/-/")
     assert world.web.get("/-/").status_code == 401
     secret = bob.client.get_cookie("segue-page", path="/-/").value
-    assert world.web.post(f"/-/links/{secret}").status_code == 401
+    assert world.web.post(LINKED, data={"code": secret}).status_code == 401
 
 
 def test_a_token_for_verdicts_alone_opens_no_page(world):
@@ -260,7 +273,7 @@ def test_whoever_guesses_tokens_waits_and_holds_up_nobody_who_has_a_link_or_a_to
     answer = world.web.post("/-/login", data={"token": "guess"})
     assert int(answer.headers["Retry-After"]) > 0
     assert world.web.post("/-/login", data={"token": world.people["bob"]}).status_code == 303
-    assert world.web.post(link(world)).status_code == 303
+    assert world.web.post(LINKED, data=code(world)).status_code == 303
 
 
 def test_wrong_tokens_at_the_page_stand_in_the_log_by_address_alone(world):
@@ -345,7 +358,7 @@ def test_a_flood_of_addresses_is_not_remembered_for_ever():
         "/-/login",
         "/-/logout",
         "/-/commands",
-        "/-/links/x",
+        "/-/login/link",
         "/-/tokens",
         "/-/tokens/end",
         "/-/logins/end",

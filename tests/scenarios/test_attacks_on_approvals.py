@@ -709,7 +709,7 @@ def used_link(world):
     code = sessions.offer(world.store, world.people["bob"])
     assert sessions.redeem(world.store, code)
     name = world.waiting()
-    assert world.web.post(f"/-/links/{code}").status_code == 401
+    assert world.web.post("/-/login/link", data={"code": code}).status_code == 401
     return name
 
 

@@ -4,6 +4,8 @@ import stat
 
 import pytest
 from click.testing import CliRunner
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from policies.trust import SIMPLE, Signature, Trust, payload
 from service import keys, signing_key
@@ -98,6 +100,16 @@ def test_the_doctor_says_nothing_where_nothing_is_wanted_and_what_is_missing_whe
     assert finding(settings).ok
     name = keys.name(*keys.trusted(signing_key.public(settings)))
     assert finding(settings).detail == f"SEGUE_TRUST=ours; ours: {name}"
+
+
+def test_the_doctor_says_how_long_a_trusted_key_of_rsa_is(tmp_path):
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    others = rsa.generate_private_key(65537, 2048).public_key()
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "trusted-keys").write_bytes(others.public_bytes(serialization.Encoding.PEM, form))
+    found = finding(Settings(home=tmp_path, trust="keys", clusters_only=True))
+    assert found.ok
+    assert found.detail.endswith("(RSA of 2048 bits)")
 
 
 def test_the_doctor_says_that_no_key_signs_the_checkpoints_that_are_to_be_kept(tmp_path):

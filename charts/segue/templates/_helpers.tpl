@@ -93,6 +93,8 @@ observer: 8475
   value: {{ .Values.host | quote }}
 - name: SEGUE_CLUSTERS_ONLY
   value: "yes"
+- name: SEGUE_LOGS
+  value: {{ .Values.logs }}
 - name: SEGUE_PROBE_PORT
   value: "8472"
 - name: SEGUE_INTAKE_URL

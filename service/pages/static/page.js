@@ -1,6 +1,16 @@
 // What needs a script and loses nothing without one: a link that logs in, one open form at a time, sliders, and a
 // release that goes on: it is looked at when its stream says so, and often where there is no room for one.
-document.querySelector("form[data-at-once]")?.requestSubmit();
+const once = document.querySelector("form[data-at-once]");
+// Its code is in no address that is sent, and in none that is kept in the browser's history.
+function enter() {
+  const code = location.hash.slice(1);
+  if (!once || !code) return;
+  history.replaceState(null, "", location.pathname);
+  once.elements.code.value = code;
+  once.requestSubmit();
+}
+enter();
+addEventListener("hashchange", enter); // another one, pasted where one was
 document.addEventListener("toggle", (event) => {
   if (!event.target.matches?.(".command") || !event.target.open) return;
   for (const other of document.querySelectorAll(".command[open]")) {
