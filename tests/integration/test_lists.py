@@ -8,12 +8,13 @@ import pytest
 
 from policies.roles import grant
 from service.adapters.memory.git import MemoryGit
-from service.identity import tokens
+from service.identity import callers, people, sessions, tokens
 from service.ports.connections import Source
 from service.showing import streams
 from tests.scenarios.conftest import World
 
 LISTS = ["releases", "targets", "sources", "models", "models/wine/labels", "events", "record"]
+LISTS += ["tokens", "logins", "grants", "persons"]
 LABELS = [
     {"request": f"r-{nth}", "at": 1769868180 + nth, "version": f"v{nth}", "wrong": True} for nth in range(5)
 ]
@@ -32,10 +33,21 @@ def world(tmp_path_factory):
     for name in ("one", "Two", "three", "four"):
         world.connect(Source(name, "bare", "memory"), MemoryGit())
     add(world, LABELS)
+    let_in(world)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(streams, "LONGEST_SECONDS", 0.0)
         yield world
     world.close()
+
+
+def let_in(world):
+    for name in ("Ida", "joe", "ann", "bob", "eve"):
+        token = tokens.make(world.store, name) if name not in world.people else world.people[name]
+        assert sessions.begin(world.store, token)
+        people.name(world.store, name, (f"code:{name}-x",))
+        with world.store.change() as change:
+            callers.give(change, f"oidc:{name}", grant("viewer", "*"), "segue")
+            callers.give(change, f"oidc:{name}", grant("viewer", "wine"), "segue")
 
 
 def add(world, rows):

@@ -1,0 +1,43 @@
+"""What the web's API is sent: a small JSON object with the keys that its address takes, and no other."""
+
+from collections.abc import Collection
+from typing import Any
+
+from flask import abort, request
+
+from handlers.errors import Malformed
+from handlers.strict_json import load
+
+LARGEST = 64 << 10  # bytes
+
+
+def body(keys: Collection[str]) -> dict[str, Any]:
+    """The object that was sent, with all of these keys: 400 for anything else, 413 for a larger one."""
+    request.max_content_length = LARGEST
+    try:
+        told = load(request.get_data(cache=False))
+    except Malformed as wrong:
+        abort(400, str(wrong))
+    strange = next((key for key in told if key not in keys), None)
+    if strange is not None:
+        abort(400, f"`{strange[:40]}` is no key here; known: {', '.join(keys)}")
+    missing = next((key for key in keys if key not in told), None)
+    if missing is not None:
+        abort(400, f"`{missing}` is missing; this takes {', '.join(keys)}")
+    return told
+
+
+def text(told: dict[str, Any], key: str) -> str:
+    """The text of a key: 400 for what is none."""
+    value = told[key]
+    if not isinstance(value, str):
+        abort(400, f"`{key}` must be a text")
+    return value
+
+
+def texts(told: dict[str, Any], key: str) -> list[str]:
+    """The same of a list of texts."""
+    value = told[key]
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        abort(400, f"`{key}` must be a list of texts")
+    return value
