@@ -17,6 +17,7 @@ from policies.effects import HandBack
 from policies.release import Release
 from service import (
     problems,
+    web_access,
     web_answers,
     web_installation,
     web_lineage,
@@ -32,11 +33,11 @@ from service.identity import answers, sessions, tokens
 from service.identity.api_door import guard
 from service.machine.installation import place
 from service.openapi import document
-from service.openapi.operations import MOST
+from service.openapi.operation import MOST
 from service.pages import door, frame
 from service.problems import problem
 from service.reporting import data
-from service.showing import printed, views
+from service.showing import admitted, printed, views
 from service.showing.streams import Streams
 from service.store import recorded
 from service.store.series import Series
@@ -69,6 +70,7 @@ def create_web(parts: Parts, series: Series, stop: threading.Event | None = None
     web_record.add(api, parts.store)
     web_proof.add(api, parts)
     web_lineage.add(api, parts)
+    web_access.add(api, parts.store)
     _links(api, parts)
     app.register_blueprint(api)
     described = document.of(place(parts.settings))
@@ -265,8 +267,7 @@ def _callers(api: Blueprint) -> None:
 
     @api.get("/me")
     def me() -> Response:
-        grants = [{"role": one.role.value, "on": one.where} for one in g.caller.rights.grants]
-        return jsonify(name=g.caller.name, roles=grants)
+        return jsonify(name=g.caller.name, roles=admitted.grants(g.caller.rights.grants))
 
 
 def _installation(api: Blueprint, parts: Parts) -> None:

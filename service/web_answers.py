@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, abort, jsonify, request
 
-from service.openapi.operations import JSON, MOST
+from service.openapi.operation import JSON, MOST
 
 PAGE = 50  # of a list that is long where somebody says nothing else
 SECONDS = re.compile(r"[0-9]{1,10}(\.[0-9]{1,6})?")  # a moment, as addresses name it: Unix seconds

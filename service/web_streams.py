@@ -7,7 +7,7 @@ from werkzeug.exceptions import ServiceUnavailable, TooManyRequests
 
 from service.identity import access
 from service.identity.callers import Caller
-from service.openapi.operations import STREAM
+from service.openapi.operation import STREAM
 from service.showing.streams import Full, Mark, Streams
 from service.store.states import number_of
 from service.store.store import Store

@@ -12,8 +12,9 @@ from policies.spec.amounts import DURATION
 from service.cli.amounts import Amount
 from service.cli.context import api, as_json, console, print_json, table
 from service.cli.storing import own_store
-from service.identity import callers, tokens
-from service.identity.callers import MACHINE, OF_TOKEN
+from service.identity import admitting, callers, tokens
+from service.identity.callers import MACHINE
+from service.showing import admitted
 from service.showing.terminal import ago
 from service.store.store import Store
 
@@ -72,12 +73,10 @@ def token(
       segue token ci --role operator --on '*/staging' --expires 90d
       segue token ann --revoke
     """
-    if name == tokens.OPERATOR:
-        raise click.ClickException("the operator's token is made by `segue up`; choose another name")
-    if name == MACHINE and not revoke:
-        raise click.ClickException("in the record that is Segue itself; choose another name")
     if not name.strip():
         raise click.BadParameter("a token needs its owner's name, as Git calls them: segue token ann")
+    if name == tokens.OPERATOR or not revoke:
+        _free(name)
     wanted = _grants(given, places, only)
     with own_store() as store:
         if revoke:
@@ -90,12 +89,19 @@ def token(
             {
                 "name": name,
                 "token": made,
-                "roles": _listed(tuple(wanted) or roles.OWNER.grants),
+                "roles": admitted.grants(wanted or roles.OWNER.grants),
                 "expires": until,
             }
         )
     else:
         click.echo(made)
+
+
+def _free(name: str) -> None:
+    try:
+        admitting.free(name)
+    except admitting.Wrong as wrong:
+        raise click.ClickException(str(wrong)) from None
 
 
 def _grants(given: tuple[str, ...], places: tuple[str, ...], only: str | None) -> list[Grant]:
@@ -125,11 +131,7 @@ def listed(*, wants_json: bool) -> None:
         now = store.now()
         found = tokens.all_of(store)
     if wants_json:
-        told = [
-            {"name": one.name, "roles": _listed(may.grants), "created": one.created, "expires": one.expires}
-            for one, may in found
-        ]
-        print_json({"tokens": told})
+        print_json({"tokens": [admitted.token(one, may) for one, may in found]})
         return
     rows = [(one.name, str(may), ago(one.created), _end(one.expires, now)) for one, may in found]
     console().print(table(("name", "may", "made", "ends"), rows))
@@ -162,7 +164,7 @@ def grant(who: str, role: str | None, places: tuple[str, ...], *, revoke: bool, 
       segue grant oidc:ann approver --on wine/production
       segue grant oidc:ann --revoke
     """
-    wanted = _granted(_holder(who), role, places, revoke=revoke)
+    wanted = _granted(who, role, places, revoke=revoke)
     with own_store() as store, store.change() as change:
         if revoke:
             gone = [callers.take_back(change, who, MACHINE, one) for one in wanted]
@@ -171,27 +173,21 @@ def grant(who: str, role: str | None, places: tuple[str, ...], *, revoke: bool, 
             count = sum(callers.give(change, who, one, MACHINE) for one in wanted)
         rights = callers.granted(change, [who])
     if wants_json:
-        print_json({"who": who, "changed": count, "roles": _listed(rights.grants)})
+        print_json({"who": who, "changed": count, "roles": admitted.grants(rights.grants)})
     else:
         click.echo(f"{who} has {rights}")
-
-
-def _listed(grants: tuple[Grant, ...]) -> list[dict[str, str]]:
-    return [{"role": one.role.value, "on": one.where} for one in grants]
-
-
-def _holder(who: str) -> str:
-    source, colon, login = who.partition(":")
-    group = who.startswith("@") and len(who) > 1
-    if who.startswith(OF_TOKEN) or not (group or (source and colon and login)):
-        raise click.BadParameter("write a login as github:ann or oidc:ann, or a group as @ml-team")
-    return who
 
 
 def _granted(who: str, role: str | None, places: tuple[str, ...], *, revoke: bool) -> list[Grant]:
     if role is None and (places or not revoke):
         raise click.UsageError(f"write which role, too: segue grant {who} operator")
-    return [roles.grant(role, where) for where in places or (roles.EVERYWHERE,)] if role else []
+    try:
+        if role is None or revoke:
+            admitting.holder(who)
+            return admitting.grants((role, where) for where in places or (roles.EVERYWHERE,)) if role else []
+        return [admitting.given(who, role, where)[1] for where in places or (roles.EVERYWHERE,)]
+    except admitting.Wrong as wrong:
+        raise click.BadParameter(str(wrong)) from None
 
 
 @click.command("grants")
@@ -202,19 +198,9 @@ def given(*, wants_json: bool) -> None:
     What tokens may do stands in: segue tokens
     """
     with own_store() as store, store.read() as read:
-        found = [one for one in callers.all_given(read) if not one.holder.startswith(OF_TOKEN)]
+        found = admitting.grants_given(read)
     if wants_json:
-        told = [
-            {
-                "who": one.holder,
-                "role": one.grant.role.value,
-                "on": one.grant.where,
-                "by": one.by,
-                "at": one.at,
-            }
-            for one in found
-        ]
-        print_json({"grants": told})
+        print_json({"grants": [admitted.given(one) for one in found]})
         return
     rows = [(one.holder, one.grant.role.value, one.grant.where, ago(one.at)) for one in found]
     console().print(table(("who", "role", "on", "given"), rows) if rows else "nobody was given a role yet")

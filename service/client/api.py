@@ -3,7 +3,7 @@
 import hashlib
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import quote
@@ -14,25 +14,32 @@ from service.client.errors import Refusal, Unreachable
 from service.client.following import Told
 from service.client.results import (
     Answer,
+    Changed,
     Cluster,
     Entry,
     Event,
+    Grant,
     Increments,
     Known,
     Link,
+    Login,
     LogsBehind,
+    Made,
     Me,
     Model,
     OneEvent,
     OneRelease,
+    Person,
     Proven,
     Release,
     Report,
+    Role,
     ServedThen,
     Setting,
     Source,
     Stored,
     Target,
+    Token,
     Verdict,
 )
 from service.client.rows import Rows
@@ -231,6 +238,58 @@ class Client:
         given = {"params": {"after": after}, "headers": {"Content-Type": "application/json"}}
         url = f"{self.web}/api/v1/record/proof"
         return cast("Proven", self._door.post(url, None, data=checkpoint, **given))
+
+    # --- who may do what -------------------------------------------------------------------------
+
+    def tokens(self) -> Rows[Token]:
+        """Tokens, by name; without the right to let others in, one's own."""
+        return self._rows("tokens", "after", {})
+
+    def make_token(self, name: str, roles: Sequence[Grant], expires: float) -> Made:
+        """A token of a name that none has, until then, in Unix seconds. It is in this answer and nowhere
+        else: where that is lost, end it and make another."""
+        told = {"name": name, "roles": list(roles), "expires": expires}
+        return cast("Made", self._door.post(f"{self.web}/api/v1/tokens", None, json=told))
+
+    def end_token(self, name: str) -> None:
+        """End a token, and with it its logins and links."""
+        self._door.delete(f"{self.web}/api/v1/tokens/{_part(name)}", {})
+
+    def logins(self) -> Rows[Login]:
+        """Who is logged in to the page; without the right to let others in, one's own."""
+        return self._rows("logins", "after", {})
+
+    def end_logins(self, holder: str) -> int:
+        """End the logins of a holder, as `token:ann` or `oidc:ann`; how many there were."""
+        return int(self._door.delete(f"{self.web}/api/v1/logins/{_part(holder)}", {})["ended"])
+
+    def grants(self) -> Rows[Role]:
+        """Roles of logins and groups."""
+        return self._rows("grants", "after", {})
+
+    def give_role(self, who: str, role: str, on: str) -> Changed:
+        """Give a login or a group a role. One that it has already is not given twice."""
+        told = {"who": who, "role": role, "on": on}
+        return cast("Changed", self._door.post(f"{self.web}/api/v1/grants", None, json=told))
+
+    def take_back_role(self, who: str, role: Given = None, on: Given = None) -> Changed:
+        """Take a role back, or every role."""
+        return cast(
+            "Changed", self._door.delete(f"{self.web}/api/v1/grants", _said(who=who, role=role, on=on))
+        )
+
+    def persons(self) -> Rows[Person]:
+        """Which accounts are one person's."""
+        return self._rows("persons", "after", {})
+
+    def name_accounts(self, person: str, accounts: Sequence[str]) -> Person:
+        """Say which accounts are one person's, in place of what was said before."""
+        url = f"{self.web}/api/v1/persons/{_part(person)}"
+        return cast("Person", self._door.put(url, json={"accounts": list(accounts)}))
+
+    def forget_person(self, person: str) -> None:
+        """Forget which accounts are one person's."""
+        self._door.delete(f"{self.web}/api/v1/persons/{_part(person)}", {})
 
     @property
     def _door(self) -> Door:

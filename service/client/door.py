@@ -40,6 +40,14 @@ class Door:
             return self._json(url, self._send("POST", url, **given))
         return self._json(url, self._again("POST", url, headers={"Idempotency-Key": key}, **given))
 
+    def put(self, url: str, **given: Any) -> dict[str, Any]:
+        """The same of what is put in the place of what was there: it may be sent again."""
+        return self._json(url, self._again("PUT", url, **given))
+
+    def delete(self, url: str, query: dict[str, str]) -> dict[str, Any]:
+        """The same of what is taken away: once, as a second time it would not be there."""
+        return self._json(url, self._send("DELETE", url, params=query))
+
     def lines(self, url: str, query: dict[str, str]) -> Iterator[bytes]:
         """What that address answers as a file, a piece at a time. Raises `ClientError` at any of them."""
         with self.open(url, {}, TIMEOUT[1], query) as answer:

@@ -44,7 +44,7 @@ OPEN = Needed("", Scope.OPEN)
 _OWN, _ALL, _RELEASE, _TARGET = (
     Needed("see", scope) for scope in (Scope.OWN, Scope.ALL, Scope.RELEASE, Scope.TARGET)
 )
-_ADMITS = Needed("admit", Scope.ALL)
+ADMITS = Needed("admit", Scope.ALL)
 ROUTES: dict[str, Needed] = {
     "GET /": OPEN,
     "GET /healthz": OPEN,
@@ -65,7 +65,7 @@ ROUTES: dict[str, Needed] = {
     f"GET {API}/commands/<delivery>": _OWN,
     f"GET {API}/sources": _ALL,
     f"GET {API}/clusters": _ALL,
-    f"GET {API}/settings": _ADMITS,
+    f"GET {API}/settings": ADMITS,
     f"GET {API}/models": _OWN,
     f"GET {API}/models/<name>/labels": Needed("see", Scope.MODEL),
     f"GET {API}/events": _ALL,
@@ -75,6 +75,17 @@ ROUTES: dict[str, Needed] = {
     f"GET {API}/record/proof": _ALL,
     f"POST {API}/record/proof": _ALL,
     f"POST {API}/links": _OWN,
+    f"GET {API}/tokens": _OWN,
+    f"POST {API}/tokens": ADMITS,
+    f"DELETE {API}/tokens/<name>": _OWN,  # of others the view asks for more
+    f"GET {API}/logins": _OWN,
+    f"DELETE {API}/logins/<name>": _OWN,
+    f"GET {API}/grants": ADMITS,
+    f"POST {API}/grants": ADMITS,
+    f"DELETE {API}/grants": ADMITS,
+    f"GET {API}/persons": ADMITS,
+    f"PUT {API}/persons/<name>": ADMITS,
+    f"DELETE {API}/persons/<name>": ADMITS,
     f"GET {API}/verdicts/<model>/<environment>": Needed("ask", Scope.TARGET),
     f"POST {API}/gates/<gate>/<model>/<environment>": Needed("ask", Scope.TARGET),
     f"GET {PAGE}/": _OWN,
@@ -91,7 +102,7 @@ ROUTES: dict[str, Needed] = {
     f"GET {PAGE}/installation": _ALL,
     f"GET {PAGE}/simulator": _OWN,
     f"GET {PAGE}/tokens": _OWN,
-    f"POST {PAGE}/tokens": _ADMITS,
+    f"POST {PAGE}/tokens": ADMITS,
     f"POST {PAGE}/tokens/end": _OWN,  # of others the view asks for more
     f"POST {PAGE}/logins/end": _OWN,
     f"GET {PAGE}/answers/<delivery>": _OWN,
@@ -127,9 +138,10 @@ def needed(asked: Request) -> Needed | None:
     )
 
 
-def denied(store: Store, caller: Caller, asked: Request) -> Denied | None:
-    """Why the caller may not do what the address is for; None where they may. It is logged."""
-    found = why_not(store, caller.rights, needed(asked), asked.view_args or {})
+def denied(store: Store, caller: Caller, asked: Request, needs: Needed | None = None) -> Denied | None:
+    """Why the caller may not do what the address is for, or what a view asks for besides; None where they
+    may. It is logged."""
+    found = why_not(store, caller.rights, needs or needed(asked), asked.view_args or {})
     if found is not None:
         rule = asked.url_rule.rule if asked.url_rule is not None else ""
         log.info("access denied", who=caller.name, asked=f"{asked.method} {rule}", status=found.status)

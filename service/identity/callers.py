@@ -25,11 +25,13 @@ WHOLE, ASKING, SCOPED = "operator", "verdicts", "scoped"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Somebody who proved who they are. `holders` are whose grants `rights` are."""
+    """Somebody who proved who they are. `holders` are whose grants `rights` are; `until` is when the token
+    ends that they came by, None where it does not, or they came by none."""
 
     name: str
     rights: Rights
     holders: tuple[str, ...]
+    until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Given:
 def of_token(read: Reading, token: Token) -> Caller:
     """The caller whose token it is."""
     holder = OF_TOKEN + token.name
-    return Caller(token.name, _of_token(read, token), (holder,))
+    return Caller(token.name, _of_token(read, token), (holder,), token.expires)
 
 
 def of_tokens(read: Reading, tokens: Sequence[Token]) -> list[Rights]:

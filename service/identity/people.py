@@ -5,6 +5,7 @@ Without a word about them two accounts are one person where their names are the 
 
 from sqlalchemy import delete, insert, select
 
+from service.identity.callers import MACHINE
 from service.store.change import Change
 from service.store.reading import Reading
 from service.store.store import Store
@@ -26,13 +27,14 @@ def everybody(read: Reading) -> dict[str, tuple[str, ...]]:
     return {person: tuple(theirs) for person, theirs in found.items()}
 
 
-def name(store: Store, person: str, theirs: tuple[str, ...]) -> None:
-    """Say which accounts are this person's, besides the token of that name; none: forget the person. An
-    account that was somebody else's is theirs no more."""
+def name(store: Store, person: str, theirs: tuple[str, ...], by: str = MACHINE) -> tuple[str, ...]:
+    """Say which accounts are this person's, besides the token of that name, and tell all of them; none:
+    forget the person. An account that was somebody else's is theirs no more."""
     named = sorted({person.casefold(), *(one.casefold() for one in theirs)}) if theirs else []
     with store.change() as change:
         _replace(change, person, named)
-        change.record(f"person-{person}", "segue", "accounts named", {"accounts": named})
+        change.record(f"person-{person}", by, "accounts named", {"accounts": named})
+    return tuple(named)
 
 
 def _replace(change: Change, person: str, named: list[str]) -> None:

@@ -5,7 +5,7 @@ import binascii
 import hashlib
 import secrets
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict
 
 from policies.roles import Grant, Rights
 from service.identity import callers
@@ -14,6 +14,7 @@ from service.store.change import Change
 from service.store.reading import Reading
 from service.store.rows import Token
 from service.store.store import Store
+from service.store.tables import token as stored
 
 OPERATOR = "operator"  # the name of the owner's token, which lies beside the stores
 VERDICTS = ASKING  # may ask for verdicts, and for nothing else: some tools keep it where many can read
@@ -33,27 +34,37 @@ def make(
 ) -> str:
     """A new token of that name; one that had the name before is revoked by it. With `grants` it may do what
     these say; without, everything, or what `role` says."""
+    secret = _new()
     with store.change() as change:
-        return _add(change, Token(name, "", SCOPED if grants else role, change.now, expires), grants, MACHINE)
+        made = Token(name, digest_of(secret), SCOPED if grants else role, change.now, expires)
+        change.save_token(made)
+        _give(change, made, grants, MACHINE)
+    return secret
 
 
 def add(store: Store, name: str, grants: Sequence[Grant], expires: float, by: str) -> str | None:
     """A new token of a name that none has, with these grants and none more, made by somebody; None where one
     has the name already."""
+    secret = _new()
     with store.change() as change:
-        if any(one.name == name for one in change.tokens()):
+        made = Token(name, digest_of(secret), SCOPED, change.now, expires)
+        # Stored where there is none, by one statement: of two who ask at once, one is given it.
+        if not change.add_row(stored, asdict(made)):
             return None
-        return _add(change, Token(name, "", SCOPED, change.now, expires), grants, by)
+        _give(change, made, grants, by)
+    return secret
 
 
-def _add(change: Change, token: Token, grants: Sequence[Grant], by: str) -> str:
-    secret = "segue_" + secrets.token_urlsafe(32)
+def _new() -> str:
+    return "segue_" + secrets.token_urlsafe(32)
+
+
+def _give(change: Change, token: Token, grants: Sequence[Grant], by: str) -> None:
+    """Let it have these grants and none that its name had before."""
     callers.take_back(change, OF_TOKEN + token.name, by)
-    change.save_token(replace(token, hash=digest_of(secret)))
     for grant in dict.fromkeys(grants):
         callers.give(change, OF_TOKEN + token.name, grant, by)
     change.record(f"token-{token.name}", by, "token made", {"role": token.role, "expires": token.expires})
-    return secret
 
 
 def take(store: Store, name: str, secret: str, role: str = WHOLE) -> None:

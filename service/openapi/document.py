@@ -7,7 +7,8 @@ from typing import Any
 
 from service.identity.access import ROUTES, Scope
 from service.machine.installation import Place
-from service.openapi.operations import INTAKE, JSON, OPERATIONS, STREAM, Operation
+from service.openapi.operation import INTAKE, JSON, STREAM, Operation
+from service.openapi.operations import OPERATIONS
 from service.openapi.shapes import SHAPES, Schema, ref
 from service.problems import TYPE
 
@@ -17,6 +18,7 @@ _ABOUT = (
 )
 _SAID = {
     200: "as asked for",
+    201: "made",
     204: "it has ended, and all of it was told",
     304: "still what `If-None-Match` names",
     202: "stored, on the disk; what follows from it comes later",
@@ -24,7 +26,7 @@ _SAID = {
     401: "no known token",
     403: "the token has no role for it",
     404: "not there, or not for this token to see",
-    409: "closed",
+    409: "closed, or there already",
     411: "no Content-Length",
     413: "too large",
     415: "an encoded body",
@@ -120,7 +122,10 @@ def _operation(rule: str, operation: Operation, *, is_open: bool) -> dict[str, A
 
 def _parameters(operation: Operation) -> list[Schema]:
     path = [{"name": k, "in": "path", "required": True, "schema": s} for k, s in operation.path.items()]
-    query = [{"name": k, "in": "query", "schema": s} for k, s in operation.query.items()]
+    query = [
+        {"name": k, "in": "query", "schema": s} | ({"required": True} if k in operation.required else {})
+        for k, s in operation.query.items()
+    ]
     return [*path, *query, *([_ONCE] if operation.server == INTAKE else [])]
 
 

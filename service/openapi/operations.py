@@ -4,9 +4,20 @@ An address that is served and not here fails a test, and so does an answer that 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from policies.asking import Gate
+from service.openapi import admitting
+from service.openapi.operation import (
+    API,
+    BY_NAME,
+    FLAG,
+    INTAKE,
+    LIMIT,
+    MOST,
+    NEXT,
+    STREAM,
+    Operation,
+)
 from service.openapi.shapes import (
     ANYTHING,
     COUNT,
@@ -25,18 +36,10 @@ from service.openapi.shapes import (
 from service.showing.exported import KINDS, Form
 from service.showing.lineage import KINDS as LINEAGE_KINDS
 
-WEB, INTAKE = "web", "intake"
-JSON, STREAM = "application/json", "text/event-stream"
-MOST = 200  # rows of a page
-API = "/api/v1"
-FLAG: Schema = among(("0", "1"))
 _RELEASE: Schema = {"type": "string", "pattern": "^rel-[1-9][0-9]{0,8}$", "examples": ["rel-1"]}
 _MARK: Schema = {"type": "string", "pattern": r"^([0-9]{1,9}\.[0-9]{1,12})?$"}
 _ID: Schema = {"type": "string", "pattern": "^[0-9]{1,9}$"}
 _SECONDS: Schema = {"type": "string", "pattern": r"^[0-9]{1,10}(\.[0-9]{1,6})?$"}
-_LIMIT: Schema = {"type": "integer", "minimum": 1, "maximum": MOST}
-_BY_NAME: Mapping[str, Schema] = {"limit": _LIMIT, "after": TEXT}
-_NEXT: Schema = maybe(TEXT)
 _OWN: Schema = {}  # others' formats, with schemas of their own
 _OF_RELEASE: Mapping[str, Schema] = {"name": _RELEASE}
 _MODEL: Schema = {"type": "string", "examples": ["wine"]}
@@ -44,24 +47,6 @@ _OF_TARGET: Mapping[str, Schema] = {
     "model": _MODEL,
     "environment": {"type": "string", "examples": ["production"]},
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """What an address is for, and its shapes. `answers` are the good ones, by status; `refused` are statuses
-    beside those that every address of its server knows. `basic`: a token may also come as a password. `kinds`
-    are the media types of good answers."""
-
-    id: str
-    about: str
-    answers: Mapping[int, Schema]
-    path: Mapping[str, Schema] = field(default_factory=dict)
-    query: Mapping[str, Schema] = field(default_factory=dict)
-    body: Schema | None = None
-    refused: tuple[int, ...] = (403,)
-    server: str = WEB
-    basic: bool = False
-    kinds: tuple[str, ...] = (JSON,)
 
 
 def _sent(name: str, about: str, body: str) -> Operation:
@@ -77,7 +62,7 @@ _PROOF = of(
     ends=ref("point"),
     proof=ref("proof"),
     says=many(TEXT),
-    next=_NEXT,
+    next=NEXT,
 )
 _MORE_LOGS = of(logs=by_name(TEXT), marks=by_name(TEXT), over=YES)
 
@@ -95,8 +80,8 @@ OPERATIONS: Mapping[str, Operation] = {
     f"GET {API}/releases": Operation(
         "list_releases",
         "Releases, newest first, 50 unless `limit` says else; the next page is `before` this one's `next`",
-        {200: of(releases=many(ref("release"), maxItems=MOST), next=_NEXT)},
-        query={"target": TEXT, "model": TEXT, "open": FLAG, "before": _RELEASE, "limit": _LIMIT},
+        {200: of(releases=many(ref("release"), maxItems=MOST), next=NEXT)},
+        query={"target": TEXT, "model": TEXT, "open": FLAG, "before": _RELEASE, "limit": LIMIT},
         refused=(400, 403),
     ),
     f"GET {API}/releases/<name>": Operation(
@@ -109,12 +94,12 @@ OPERATIONS: Mapping[str, Operation] = {
                 estimate=maybe(ref("estimate")),
                 version=maybe(ref("version")),
                 record=many(ref("entry"), maxItems=MOST),
-                next=_NEXT,
+                next=NEXT,
                 parked=many(ref("parked")),
             )
         },
         path=_OF_RELEASE,
-        query={"after": _ID, "limit": _LIMIT},
+        query={"after": _ID, "limit": LIMIT},
         refused=(400, 404),
     ),
     f"GET {API}/releases/<name>/stream": Operation(
@@ -150,8 +135,8 @@ OPERATIONS: Mapping[str, Operation] = {
     f"GET {API}/targets": Operation(
         "list_targets",
         "What serves where, by name; the next page is `after` this one's `next`",
-        {200: of(targets=many(ref("target"), maxItems=MOST), next=_NEXT)},
-        query=_BY_NAME,
+        {200: of(targets=many(ref("target"), maxItems=MOST), next=NEXT)},
+        query=BY_NAME,
         refused=(400, 403),
     ),
     f"GET {API}/releases/<name>/lineage": Operation(
@@ -190,49 +175,49 @@ OPERATIONS: Mapping[str, Operation] = {
         "list_sources",
         "What is connected and what the last look at it found, by name; the next page is `after` this one's"
         " `next`",
-        {200: of(sources=many(ref("source"), maxItems=MOST), next=_NEXT)},
-        query=_BY_NAME,
+        {200: of(sources=many(ref("source"), maxItems=MOST), next=NEXT)},
+        query=BY_NAME,
         refused=(400, 403),
     ),
     f"GET {API}/clusters": Operation(
         "list_clusters",
         "Clusters that are connected, by name; the next page is `after` this one's `next`",
-        {200: of(clusters=many(ref("cluster"), maxItems=MOST), next=_NEXT)},
-        query=_BY_NAME,
+        {200: of(clusters=many(ref("cluster"), maxItems=MOST), next=NEXT)},
+        query=BY_NAME,
         refused=(400, 403),
     ),
     f"GET {API}/settings": Operation(
         "list_settings",
         "Every setting as it is in force, without logins, by name; the next page is `after` this one's"
         " `next`",
-        {200: of(settings=many(ref("setting"), maxItems=MOST), next=_NEXT)},
-        query=_BY_NAME,
+        {200: of(settings=many(ref("setting"), maxItems=MOST), next=NEXT)},
+        query=BY_NAME,
         refused=(400, 403),
     ),
     f"GET {API}/models": Operation(
         "list_models",
         "Models as the default branches declare them, by name; the next page is `after` this one's `next`",
-        {200: of(models=many(ref("model"), maxItems=MOST), next=_NEXT)},
-        query=_BY_NAME,
+        {200: of(models=many(ref("model"), maxItems=MOST), next=NEXT)},
+        query=BY_NAME,
         refused=(400, 403),
     ),
     f"GET {API}/models/<name>/labels": Operation(
         "count_labels",
         "How many true labels are known, by table and version; the next page is `after` this one's `next`",
-        {200: of(labels=many(ref("known"), maxItems=MOST), next=_NEXT)},
+        {200: of(labels=many(ref("known"), maxItems=MOST), next=NEXT)},
         path={"name": _MODEL},
-        query=_BY_NAME,
+        query=BY_NAME,
         refused=(400, 404),
     ),
     f"GET {API}/events": Operation(
         "list_events",
         "What came in and was seen, newest first; the next page is `before` this one's `next`",
-        {200: of(events=many(ref("event"), maxItems=MOST), next=_NEXT)},
+        {200: of(events=many(ref("event"), maxItems=MOST), next=NEXT)},
         query={
             "source": TEXT,
             "failed": FLAG,
             "before": {"type": "string", "pattern": r"^[0-9]{1,9}\.[0-9]{1,9}$"},
-            "limit": _LIMIT,
+            "limit": LIMIT,
         },
         refused=(400, 403),
     ),
@@ -247,8 +232,8 @@ OPERATIONS: Mapping[str, Operation] = {
     f"GET {API}/record": Operation(
         "list_record",
         "Who did what, oldest first; the next page is `after` this one's `next`",
-        {200: of(record=many(ref("entry"), maxItems=MOST), next=_NEXT)},
-        query={"after": _ID, "limit": _LIMIT},
+        {200: of(record=many(ref("entry"), maxItems=MOST), next=NEXT)},
+        query={"after": _ID, "limit": LIMIT},
         refused=(400, 403),
     ),
     f"GET {API}/record/export": Operation(
@@ -307,4 +292,5 @@ OPERATIONS: Mapping[str, Operation] = {
     f"GET {API}/openapi.json": Operation(
         "get_document", "This document; needs no token", {200: ANYTHING}, refused=()
     ),
+    **admitting.OPERATIONS,
 }

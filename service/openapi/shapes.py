@@ -17,6 +17,7 @@ from policies.spec.declaration import Mode
 from policies.version import VersionPhase
 from service.engine import checkpoints
 from service.engine.happened import State
+from service.identity import admitting
 
 Schema = dict[str, Any]
 
@@ -32,6 +33,11 @@ PERCENT: Schema = {"type": "number", "minimum": 0, "maximum": 100}
 def of(**fields: Schema) -> Schema:
     """An object with all of these fields."""
     return {"type": "object", "properties": fields, "required": list(fields)}
+
+
+def only(**fields: Schema) -> Schema:
+    """The same of what is sent: no other field may be in it."""
+    return {**of(**fields), "additionalProperties": False}
 
 
 def maybe(one: Schema) -> Schema:
@@ -101,6 +107,11 @@ ROW: Schema = {
         {"required": ["prediction", "label"], "properties": {"prediction": CLASS, "label": CLASS}},
     ],
 }
+ON: Schema = {
+    "type": "string",
+    "pattern": "^[A-Za-z0-9._*-]{1,128}(/[A-Za-z0-9._*-]{1,128})?$",
+    "examples": ["wine/*"],
+}
 WORDS: Schema = {"type": ["string", "null"], "maxLength": 2000}
 
 SHAPES: Mapping[str, Schema] = {
@@ -132,6 +143,27 @@ SHAPES: Mapping[str, Schema] = {
             "labels": many(ROW, minItems=1, maxItems=labels.MOST),
         },
     },
+    "new_token": only(
+        name={"type": "string", "pattern": r"^[^@:/\s][^:/]*$", "maxLength": admitting.LONGEST_NAME},
+        roles=many(only(role=among(Role), on=ON), minItems=1, maxItems=admitting.MOST_GRANTS),
+        expires={**TIME, "description": "at most a year from now, nor after the token that it is made by"},
+    ),
+    "new_role": only(
+        who={
+            "type": "string",
+            "pattern": "^(?!token:)(@.|[^@:][^:]*:.)",
+            "maxLength": admitting.LONGEST_HOLDER,
+        },
+        role=among(role for role in Role if role is not Role.VERDICTS),
+        on=ON,
+    ),
+    "accounts": only(
+        accounts=many(
+            {"type": "string", "minLength": 1, "maxLength": admitting.LONGEST_HOLDER},
+            minItems=1,
+            maxItems=admitting.MOST_ACCOUNTS,
+        )
+    ),
     "finding": of(**FINDING),
     "evidence": of(
         verdict=among(Verdict),
@@ -323,4 +355,10 @@ SHAPES: Mapping[str, Schema] = {
         source=TEXT, version=maybe(TEXT), labels=COUNT, wrong=COUNT, first=TIME, last=TIME, came=TIME
     ),
     "grant": of(role=among(Role), on=TEXT),
+    "token": of(name=TEXT, roles=many(ref("grant")), created=TIME, expires=maybe(TIME)),
+    "made": of(name=TEXT, token=TEXT, roles=many(ref("grant")), expires=TIME),
+    "login": of(name=TEXT, holder=TEXT, logins=COUNT, since=TIME, used=TIME),
+    "role": of(who=TEXT, role=among(Role), on=TEXT, by=TEXT, at=TIME),
+    "changed": of(who=TEXT, changed=COUNT, roles=many(ref("grant"))),
+    "person": of(name=TEXT, accounts=many(TEXT)),
 }

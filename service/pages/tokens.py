@@ -8,20 +8,14 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response, abort, g, make_response, redirect, render_template, request, url_for
 
-from policies import roles
 from policies.roles import Grant, Role
 from service.bootstrap import Parts
-from service.identity import callers, sessions, tokens
-from service.identity.callers import MACHINE, OF_TOKEN
+from service.identity import access, admitting, sessions, tokens
+from service.identity.admitting import DAY, MOST_DAYS, Wrong
+from service.store.store import Store
 
-LONGEST_NAME = 100
-DAYS, MOST_DAYS = 90, 365
-DAY = 86_400.0
+DAYS = 90
 MOST_PLACES = 20
-
-
-class Wrong(ValueError):
-    """What was written cannot be; says what to write."""
 
 
 def routes(page: Blueprint, parts: Parts) -> None:
@@ -35,10 +29,9 @@ def routes(page: Blueprint, parts: Parts) -> None:
     @page.post("/tokens")
     def make_token() -> Response:
         try:
-            name, grants, seconds = _asked()
+            name, grants, until = _asked(store.now())
         except Wrong as wrong:
-            return make_response(_shown(parts, wrong=str(wrong)), 400)
-        until = store.now() + seconds
+            return make_response(_shown(parts, wrong=_sentence(wrong)), 400)
         secret = tokens.add(store, name, grants, until, g.visitor.name)
         if secret is None:
             known = f"There is a token {name!r} already. End it first, or choose another name."
@@ -47,17 +40,19 @@ def routes(page: Blueprint, parts: Parts) -> None:
 
     @page.post("/tokens/end")
     def end_token() -> Response:
-        return _ended("token", _own_token(), lambda name: tokens.revoke(store, name, g.visitor.name))
+        own = admitting.own_token(g.visitor.caller)
+        return _ended(store, "token", own, lambda name: tokens.revoke(store, name, g.visitor.name))
 
     @page.post("/logins/end")
     def end_logins() -> Response:
-        return _ended("login", _holder(), lambda holder: sessions.end_all(store, holder, g.visitor.name) > 0)
+        own = admitting.own_holder(g.visitor.caller)
+        return _ended(store, "login", own, lambda whose: sessions.end_all(store, whose, g.visitor.name) > 0)
 
 
-def _ended(what: str, own: str, end: Callable[[str], bool]) -> Response:
+def _ended(store: Store, what: str, own: str, end: Callable[[str], bool]) -> Response:
     """End what the form names: anybody their own, admins everybody's but the operator's token."""
     name = request.form.get("name", "")
-    if name != own and not g.visitor.rights.may_everywhere("admit"):
+    if name != own and access.denied(store, g.visitor.caller, request, access.ADMITS):
         abort(403)
     if not name or (what == "token" and name == tokens.OPERATOR) or not end(name):
         abort(404)
@@ -67,20 +62,19 @@ def _ended(what: str, own: str, end: Callable[[str], bool]) -> Response:
 
 
 def _shown(parts: Parts, *, wrong: str = "", made: str = "", secret: str = "") -> str:
-    rights, own = g.visitor.rights, _own_token()
-    everybody = rights.may_everywhere("admit")
+    caller = g.visitor.caller
+    everybody = admitting.admits(caller)
     with parts.store.read() as read:
-        listed = [one for one in tokens.listed(read) if everybody or one[0].name == own]
-        logins = [one for one in sessions.all_open(read) if everybody or one.holder == _holder()]
-        given = [one for one in callers.all_given(read) if not one.holder.startswith(OF_TOKEN)]
+        listed, logins = admitting.tokens_seen(read, caller), admitting.logins_seen(read, caller)
+        given = admitting.grants_given(read) if everybody else []
         now = read.now  # by whose clock tokens end
     return render_template(
         "tokens.html",
         now=now,
         tokens=listed,
         logins=logins,
-        given=given if everybody else [],
-        own=own,
+        given=given,
+        own=admitting.own_token(caller),
         operator=tokens.OPERATOR,
         everybody=everybody,
         roles=list(Role),
@@ -94,35 +88,16 @@ def _shown(parts: Parts, *, wrong: str = "", made: str = "", secret: str = "") -
     )
 
 
-def _own_token() -> str:
-    """The name of the token that the visitor came by; empty for a login by a provider."""
-    holder = _holder()
-    return holder.removeprefix(OF_TOKEN) if holder.startswith(OF_TOKEN) else ""
-
-
-def _holder() -> str:
-    """Whose login the visitor's is: a token's, or that of whom the provider named."""
-    (first, *_) = g.visitor.caller.holders
-    return str(first)
-
-
 # --- what the form asks ----------------------------------------------------------------------
 
 
-def _asked() -> tuple[str, list[Grant], float]:
-    """Name, roles and seconds until the end. Raises `Wrong`."""
-    name, days = request.form.get("name", "").strip(), request.form.get("days", "").strip()
-    if not 0 < len(name) <= LONGEST_NAME or not name.isprintable() or name[0] == "@" or ":" in name:
-        raise Wrong(
-            "Write whose token it is, as Git calls them: up to 100 letters, without `:`, such as ann."
-        )
-    if name == tokens.OPERATOR:
-        raise Wrong("The operator's token is made by `segue up`; choose another name.")
-    if name == MACHINE:
-        raise Wrong("In the record that is Segue itself; choose another name.")
+def _asked(now: float) -> tuple[str, list[Grant], float]:
+    """Name, roles and when it ends. Raises `Wrong`."""
+    name = admitting.token_name(request.form.get("name", ""))
+    days = request.form.get("days", "").strip()
     if not (days.isascii() and days.isdigit() and len(days) < 5 and 0 < int(days) <= MOST_DAYS):
-        raise Wrong(f"Write after how many days it ends, from 1 to {MOST_DAYS}.")
-    return name, _grants(), int(days) * DAY
+        raise Wrong(f"write after how many days it ends, from 1 to {MOST_DAYS}")
+    return name, _grants(), admitting.end(now + int(days) * DAY, now, g.visitor.caller)
 
 
 def _grants() -> list[Grant]:
@@ -130,9 +105,10 @@ def _grants() -> list[Grant]:
     places = [part.strip() for part in request.form.get("where", "").split(",") if part.strip()]
     if not chosen or not 0 < len(places) <= MOST_PLACES:
         raise Wrong(
-            "Choose at least one role, and write where it holds: * for everywhere, or wine, */staging."
+            "choose at least one role, and write where it holds: * for everywhere, or wine, */staging"
         )
-    try:
-        return [roles.grant(role, where) for role in chosen for where in places]
-    except ValueError as reason:
-        raise Wrong(f"{str(reason)[:1].upper()}{str(reason)[1:]}.") from None
+    return admitting.grants((role, where) for role in chosen for where in places)
+
+
+def _sentence(wrong: Wrong) -> str:
+    return f"{str(wrong)[:1].upper()}{str(wrong)[1:]}."

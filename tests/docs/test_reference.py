@@ -125,13 +125,18 @@ def test_each_route_is_described_and_no_other(apps, heading):
         if rule.endpoint != "static"  # Flask's own
         for method in rule.methods - {"HEAD", "OPTIONS"}
     }
-    assert set(re.findall(r"^\| `((?:GET|POST) [^`]+)` \|", section(HTTP, heading), re.MULTILINE)) == served
+    assert (
+        set(re.findall(r"^\| `((?:GET|POST|PUT|DELETE) [^`]+)` \|", section(HTTP, heading), re.MULTILINE))
+        == served
+    )
 
 
 @pytest.mark.parametrize("heading", ["## Intake", "## Web"])
 def test_no_route_needs_less_than_the_page_says(apps, heading):
     client = apps[heading].test_client()
-    for row in re.findall(r"^\| `(GET|POST) ([^`]+)` \| (.+?) \|", section(HTTP, heading), re.MULTILINE):
+    for row in re.findall(
+        r"^\| `(GET|POST|PUT|DELETE) ([^`]+)` \| (.+?) \|", section(HTTP, heading), re.MULTILINE
+    ):
         method, route, auth = row
         if auth != "none":
             address = re.sub("<.*?>", "x", route)

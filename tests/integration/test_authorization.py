@@ -48,6 +48,10 @@ LISTS = {
     "GET /api/v1/models",
     "GET /api/v1/commands/<delivery>",
     "POST /api/v1/links",
+    "GET /api/v1/tokens",
+    "DELETE /api/v1/tokens/<name>",
+    "GET /api/v1/logins",
+    "DELETE /api/v1/logins/<name>",
     "GET /-/",
     "GET /-/releases",
     "GET /-/simulator",
@@ -74,7 +78,31 @@ WHOLE = {
     "GET /-/installation",
 }
 # Lets people in, or shows how it is set: for who is admin everywhere.
-ADMITS = {"POST /-/tokens", "GET /api/v1/settings"}
+ADMITS = {
+    "GET /api/v1/settings",
+    "POST /-/tokens",
+    "POST /api/v1/tokens",
+    "GET /api/v1/grants",
+    "POST /api/v1/grants",
+    "DELETE /api/v1/grants",
+    "GET /api/v1/persons",
+    "PUT /api/v1/persons/<name>",
+    "DELETE /api/v1/persons/<name>",
+}
+# What an admin of everything is answered there, who sends nothing and means nobody.
+LET_IN = {
+    "GET /api/v1/settings": 200,
+    "GET /api/v1/grants": 200,
+    "GET /api/v1/persons": 200,
+    "DELETE /api/v1/persons/<name>": 404,
+}
+# Ends somebody's: of nobody for admins of everything, else of another, which is theirs alone.
+ENDS = {
+    "POST /-/tokens/end": 404,
+    "POST /-/logins/end": 404,
+    "DELETE /api/v1/tokens/<name>": 404,
+    "DELETE /api/v1/logins/<name>": 200,
+}
 # About one model: not there for whom it does not concern.
 SINGLE = {
     "GET /api/v1/releases/<name>",
@@ -268,12 +296,11 @@ def expected(route, role, where, model):
         return {200, 409} if theirs else 404
     if route in LISTS:
         good = {"POST /-/commands": 400, "POST /-/logout": 303}.get(route, 200)
-        if route in {"POST /-/tokens/end", "POST /-/logins/end"}:  # of nobody
-            good = 404 if (role, where) == ("admin", "*") else 403
+        if route in ENDS:
+            good = ENDS[route] if (role, where) == ("admin", "*") else 403
         return good if role in SEEING else 403
     if route in ADMITS:
-        good = {"POST /-/tokens": 400}.get(route, 200)
-        return good if (role, where) == ("admin", "*") else 403
+        return LET_IN.get(route, 400) if (role, where) == ("admin", "*") else 403
     if route in WHOLE:
         good = {"POST /api/v1/record/proof": 422}.get(route, 200)  # held against no checkpoint
         return good if role in SEEING and where == "*" else 403

@@ -118,6 +118,27 @@ def test_everything_is_asked_and_commanded_by_a_method(playing):
     assert segue.add_labels(json.dumps(labels).encode())["duplicate"] is True
 
 
+def test_people_are_let_in_and_put_out_by_a_method(playing):
+    segue, grant = playing.client, {"role": "viewer", "on": "wine/*"}
+    made = segue.make_token("ci", [grant], playing.world.clock.now + 86_400)
+    its = Client(segue.intake, segue.web, made["token"])
+    assert its.me() == {"name": "ci", "roles": [grant]}
+    assert [one["name"] for one in its.tokens()] == ["ci"]
+    assert "ci" in [one["name"] for one in segue.tokens()]
+    assert (list(segue.logins()), segue.end_logins("token:ci")) == ([], 0)
+    segue.end_token("ci")
+    with pytest.raises(Refusal) as refused:
+        its.me()
+    assert refused.value.status == 401
+    assert segue.give_role("@ml", "operator", "*/staging")["changed"] == 1
+    assert [(one["who"], one["role"], one["by"]) for one in segue.grants()] == [("@ml", "operator", "bob")]
+    assert segue.take_back_role("@ml") == {"who": "@ml", "changed": 1, "roles": []}
+    assert segue.name_accounts("Zoë B.", ["code:zoe"])["accounts"] == ["code:zoe", "zoë b."]
+    assert [one["name"] for one in segue.persons()] == ["Zoë B."]
+    segue.forget_person("Zoë B.")
+    assert list(segue.persons()) == []
+
+
 def test_each_method_stands_on_its_page():
     told = " ".join(row[0] for row in cells("docs/how-to/python.md"))
     methods = {
@@ -219,7 +240,7 @@ class Answering(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_POST = do_GET  # noqa: N815  the server's own names
+    do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815  the server's own names
 
     def log_message(self, *_):
         pass
@@ -287,6 +308,23 @@ def test_what_has_no_key_is_sent_once(failing):
     with pytest.raises((Refusal, Unreachable)):
         failing.client.login_link()
     assert len(failing.asked) == 1
+
+
+@pytest.mark.parametrize("failing", [(AWAY, AWAY), (None, None)], indirect=True)
+def test_what_makes_or_takes_away_is_sent_once(failing):
+    for once in (
+        lambda: failing.client.make_token("ci", [], 1.0),
+        lambda: failing.client.end_token("ci"),
+    ):
+        with pytest.raises((Refusal, Unreachable)):
+            once()
+    assert len(failing.asked) == 2
+
+
+@pytest.mark.parametrize("failing", [(None, AWAY, said(200, {"name": "a", "accounts": []}))], indirect=True)
+def test_what_replaces_something_whole_is_sent_again(failing):
+    assert failing.client.name_accounts("a", ["b"])["accounts"] == []
+    assert len(failing.asked) == 3
 
 
 @pytest.mark.parametrize(

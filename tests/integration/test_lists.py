@@ -8,14 +8,14 @@ import pytest
 
 from policies.roles import grant
 from service.adapters.memory.git import MemoryGit
-from service.identity import tokens
+from service.identity import callers, people, sessions, tokens
 from service.ports.connections import Cluster, Source
 from service.showing import streams
 from tests.scenarios.conftest import World
 
 LISTS = [
     *("releases", "targets", "sources", "clusters", "settings", "models", "models/wine/labels"),
-    *("events", "record"),
+    *("events", "record", "tokens", "logins", "grants", "persons"),
 ]
 LABELS = [
     {"request": f"r-{nth}", "at": 1769868180 + nth, "version": f"v{nth}", "wrong": True} for nth in range(5)
@@ -38,10 +38,21 @@ def world(tmp_path_factory):
         for name in ("prod", "Stage", "three", "four", "five"):
             change.save_cluster(Cluster(name))
     add(world, LABELS)
+    let_in(world)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(streams, "LONGEST_SECONDS", 0.0)
         yield world
     world.close()
+
+
+def let_in(world):
+    for name in ("Ida", "joe", "ann", "bob", "eve"):
+        token = tokens.make(world.store, name) if name not in world.people else world.people[name]
+        assert sessions.begin(world.store, token)
+        people.name(world.store, name, (f"code:{name}-x",))
+        with world.store.change() as change:
+            callers.give(change, f"oidc:{name}", grant("viewer", "*"), "segue")
+            callers.give(change, f"oidc:{name}", grant("viewer", "wine"), "segue")
 
 
 def add(world, rows):

@@ -13,12 +13,13 @@ from jsonschema import Draft202012Validator
 from policies import roles
 from service import keys
 from service.engine import checkpoints
-from service.identity import access, tokens
-from service.openapi.operations import OPERATIONS, WEB
+from service.identity import access, people, tokens
+from service.openapi.operation import WEB
+from service.openapi.operations import OPERATIONS
 from service.showing import streams
 from service.store.chain import Head
 from tests import described
-from tests.scenarios.conftest import WINE, World
+from tests.scenarios.conftest import WINE, Clock, World
 from tests.serving import Served
 
 API = "/api/v1/"
@@ -26,13 +27,15 @@ API = "/api/v1/"
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """A model that serves, a release of it on its way, and a command that was answered."""
+    """A model that serves, a release of it on its way, a command that was answered, and somebody to put out."""
     world = World(tmp_path_factory.mktemp("world"))
     world.live({"segue.yaml": WINE})
     world.rollout()
     assert not world.say("abort", "rel-9").ok
     (world.settings.home / "secrets").mkdir(exist_ok=True)
     (world.settings.home / "secrets" / "signing-key").write_bytes(KEY)
+    tokens.make(world.store, "leaver")
+    people.name(world.store, "leaver", ("code:leaver",))
     yield world
     world.close()
 
@@ -121,9 +124,17 @@ LABELS = {
     "table": "warehouse.labels",
     "labels": [{"request": "r-1", "at": "2026-01-31T14:03:00Z", "wrong": True}],
 }
+GRANT = {"role": "viewer", "on": "wine/*"}
 KEY = keys.new()
 CHECKPOINT = json.loads(checkpoints.sign(Head(1, "0" * 64, 1.0), KEY))
-BODIES = {"give_command": COMMAND, "add_labels": LABELS, "hold_record": CHECKPOINT}
+BODIES = {
+    "give_command": COMMAND,
+    "add_labels": LABELS,
+    "hold_record": CHECKPOINT,
+    "make_token": {"name": "ci", "roles": [GRANT], "expires": Clock().now + 86_400},
+    "give_role": {"who": "oidc:ann", **GRANT},
+    "name_accounts": {"accounts": ["code:ann-x"]},
+}
 ASKED = {
     "list_releases": ["", "?open=1", "?before=rel-1", "?open=2", "?before=1"],
     "get_logs": ["", "?build=&evaluation=", "?build=x"],
@@ -136,13 +147,22 @@ ASKED = {
     "prove_record": ["", "?after=1", "?after=rel-1"],
     "list_record": ["", "?after=1", "?after=rel-1"],
     "get_verdict": ["", "?weight=50", "?weight=200"],
+    "take_back_role": [
+        "?who=oidc:ann",
+        "?who=oidc:ann&role=viewer&on=wine",
+        "",
+        "?who=ann",
+        "?who=@ml&role=viewer",
+    ],
     "ask_gate": ["", "?step=25", "?step=x"],
 }
 
 
 def ask(http, route, query, token, **changed):
     operation, (method, rule) = OPERATIONS[route], route.split(" ")
-    name = {"models": "wine", "events": "1"}.get(rule.split("/")[3], "rel-1")
+    name = {"models": "wine", "events": "1", "tokens": "leaver", "persons": "leaver"}.get(
+        rule.split("/")[3], "rel-1"
+    )
     path = re.sub("<(.*?)>", lambda found: {**NAMES, "name": name, **changed}[found[1]], rule)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     body = BODIES.get(operation.id)
