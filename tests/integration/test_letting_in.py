@@ -325,7 +325,7 @@ def test_what_is_not_what_it_takes_is_refused_with_what_to_write_and_changes_not
 
 def test_what_is_larger_is_not_read(world):
     for method, path in (("POST", "tokens"), ("POST", "grants"), ("PUT", "persons/eve")):
-        assert ask(world, "all", method, path, data=b'"' + b"x" * (64 << 10)).status_code == 413
+        assert ask(world, "all", method, path, data=b'"' + b"x" * (1 << 20)).status_code == 413
 
 
 @pytest.mark.parametrize("query", ["", "?who=ann", "?who=@ml&role=viewer", "?who=@ml&on=*", "?who=@ml&role=king&on=*"])  # fmt: skip
