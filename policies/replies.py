@@ -36,6 +36,14 @@ def done(before: Release, after: Release, target: Target, command: Command) -> s
             return messages.title(after)
 
 
+def approved_already(release: Release) -> str:
+    """By whom it was approved, for who comes after that; "" where that is not so, or over."""
+    if release.phase is Phase.APPROVAL or release.final or not release.approvals:
+        return ""
+    by = " and ".join(one.actor for one in release.approvals)
+    return f"{release.name} was approved by {by} already, and {messages.standing(release)}"
+
+
 # --- what is ahead ---------------------------------------------------------------------------
 
 

@@ -149,7 +149,7 @@ def _releases(api: Blueprint, parts: Parts, series: Series) -> None:
             estimate=_estimate(store, series, shown),
             version=views.version(version_of(version)) if version else None,
             record=[views.entry(entry) for entry in record],
-            parked=[parked.shown(work) for work in store.work_of(name) if work.state == "dead"],
+            **_parked(store, name),
         )
 
     @api.get("/releases/<name>/logs")
@@ -164,6 +164,16 @@ def _releases(api: Blueprint, parts: Parts, series: Series) -> None:
             abort(
                 400, f"{' and '.join(map(repr, printed.KINDS))} must be marks of an answer before, or empty"
             )
+
+
+def _parked(store: Store, name: str) -> dict[str, Any]:
+    """A page of its work that was given up, newest first, and where the next one begins."""
+    before = request.args.get("parked_before")
+    if before is not None and not _ID.fullmatch(before):
+        abort(400, "`parked_before` must be the id of the last work of the page before, such as 42")
+    found = store.given_up(name, before=int(before) if before else None, limit=parked.MOST + 1)
+    shown, following = web_answers.cut(found, parked.MOST, lambda one: str(one.id))
+    return {"parked": [parked.shown(one) for one in shown], "parked_next": following}
 
 
 def _release(store: Store, name: str) -> Release:

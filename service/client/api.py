@@ -71,10 +71,11 @@ class Client:
         query = _said(target=target, model=model, open="1" if only_open else None, before=before)
         return self._rows("releases", "before", query)
 
-    def release(self, name: str, *, after: Given = None) -> OneRelease:
-        """A release with its version, its work that was given up, and its record, oldest first: 200 entries
-        behind the one of the id `after`; `next` says where it goes on."""
-        return cast("OneRelease", self._get(f"releases/{_part(name)}", _said(after=after)))
+    def release(self, name: str, *, after: Given = None, parked_before: Given = None) -> OneRelease:
+        """A release with its version, its work that was given up, newest first, and its record, oldest first:
+        200 entries behind the one of the id `after`. `next` and `parked_next` say where they go on."""
+        asked = _said(after=after, parked_before=parked_before)
+        return cast("OneRelease", self._get(f"releases/{_part(name)}", asked))
 
     def follow(self, name: str, since: str = "") -> Iterator[Told]:
         """A release as it goes on, until it has ended; behind the event of that id. A connection that breaks

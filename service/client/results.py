@@ -123,6 +123,7 @@ class OneRelease(TypedDict):
     record: list[Entry]
     next: str | None
     parked: list[Parked]
+    parked_next: str | None
 
 
 class LogsBehind(TypedDict):

@@ -10,6 +10,7 @@ from service.store.queue import Work
 from service.store.states import number_of
 
 NAME = "work-"
+MOST = 20  # of a release that are shown at once; one may be told to many, and each may be given up
 
 
 def shown(work: Work) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 The words are the bond itself, so that whoever comes too late is told what it was and what it is now.
 """
 
-from policies import bonds
+from policies import bonds, replies
 from policies.events import Command
 from policies.release import Phase, Release, Target
 from service.store.change import Change
@@ -38,11 +38,20 @@ def changed(change: Change, command: Command) -> str | None:
     now = None if saw is None else _now(change, command)
     if saw is None or now is None or now == saw:
         return None
+    already = _approved_already(change, command)
+    if already:
+        return already
     since = _since(change, command)
     return (
         f"nothing was done: {command.subject} was {saw} when you looked, and is {now} now{since};"
         f" look again, then {command.verb} if it is still right"
     )
+
+
+def _approved_already(read: Reading, command: Command) -> str:
+    """That others were faster, which says more than what has changed since."""
+    row = read.release(number_of(command.subject or "")) if command.verb == "approve" else None
+    return "" if row is None else replies.approved_already(release_of(row))
 
 
 def _since(read: Reading, command: Command) -> str:

@@ -1,5 +1,7 @@
 """Which release or target a command means, by what it names."""
 
+from collections.abc import Sequence
+
 from policies.events import Command
 from policies.release import HOLDING, JUDGED, Phase, Release, Target
 from service.arrivals import say
@@ -8,6 +10,7 @@ from service.obeying.reply import Reply
 from service.store.rows import TargetRow
 from service.store.states import number_of, release_of, target_of
 
+SHOWN = 10  # names in an answer
 ASKED = 100  # targets of which it is asked whether they may be named elsewhere
 MIDDLE = {
     "promote": set(JUDGED),
@@ -40,8 +43,12 @@ def _only_open(deciding: Deciding, command: Command) -> Release | Reply:
         return fitting[0]
     if not fitting:
         return Reply(ok=False, text=f"there is no release to {command.verb}; see: segue releases")
-    names = ", ".join(r.name for r in fitting)
-    return Reply(ok=False, text=f"{command.verb} which one? {names}")
+    return Reply(ok=False, text=f"{command.verb} which one? {some([r.name for r in fitting])}")
+
+
+def some(names: Sequence[str]) -> str:
+    """Names in an answer: the first of them, where there are many."""
+    return ", ".join((*names[:SHOWN], "…") if len(names) > SHOWN else names)
 
 
 def newest(deciding: Deciding, command: Command) -> Release | Reply:
@@ -72,6 +79,6 @@ def _known(deciding: Deciding, command: Command, rows: list[TargetRow]) -> str:
     """Their names; elsewhere only of those that have something to do with where it was said."""
     if command.where is not None:
         rows = [row for row in rows[:ASKED] if say.no_say(deciding.change, command, row.name) is None]
-        return f"known here: {', '.join(row.name for row in rows) or 'none'}"
-    names = ", ".join(row.name for row in rows)
+        return f"known here: {some([row.name for row in rows]) or 'none'}"
+    names = some([row.name for row in rows])
     return f"known: {names or 'none yet; the first release of a model makes one'}"

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import structlog
 
-from policies import approvals, bonds, freezing, messages, replies
+from policies import approvals, bonds, freezing, replies
 from policies.approvals import OVERRIDE_SECONDS
 from policies.events import Command
-from policies.release import HOLDING, Phase, Release
+from policies.release import HOLDING, Release
 from service.arrivals import commenting, hearing, say
 from service.engine.deciding import Deciding
 from service.identity import groups, people
@@ -72,9 +72,9 @@ def tell_loudly(release: Release, command: Command) -> None:
 def _why_not(release: Release, command: Command) -> str | None:
     if release.final:
         return f"{release.name} has ended: {release.phase.value}"
-    if command.verb == "approve" and release.phase is not Phase.APPROVAL and release.approvals:
-        by = " and ".join(one.actor for one in release.approvals)
-        return f"{release.name} was approved by {by} already, and {messages.standing(release)}"
+    already = replies.approved_already(release) if command.verb == "approve" else ""
+    if already:
+        return already
     wanted = MIDDLE.get(command.verb)
     if wanted is not None and release.phase not in wanted:
         allowed = " or ".join(sorted(phase.value for phase in wanted))

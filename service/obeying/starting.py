@@ -6,7 +6,7 @@ from service.arrivals import say
 from service.bootstrap import Parts
 from service.engine import planning
 from service.engine.beginning import Plan
-from service.obeying import authority
+from service.obeying import authority, naming
 from service.obeying.reply import Reply
 from service.ports.outcomes import Refused
 from service.sources import REGISTRY_KINDS
@@ -20,7 +20,7 @@ def plan(parts: Parts, command: Command) -> Reply | Plan:
     """The plan, or why there is none. Raises `Retry` where a source cannot be asked now."""
     row = next((r for r in parts.store.models() if r.name == command.subject), None)
     if row is None:
-        known = ", ".join(_theirs(parts, command)) or "none is declared yet"
+        known = naming.some(_theirs(parts, command)) or "none is declared yet"
         return Reply(ok=False, text=f"there is no model {command.subject!r}; known: {known}")
     with parts.store.read() as read:
         no_say = say.no_say(read, command, f"{row.name}/*")

@@ -86,8 +86,9 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     f"GET {API}/releases/<name>": Operation(
         "get_release",
-        "A release with its version, its record, oldest first, and its work that was given up; the record's"
-        " next page is `after` this one's `next`",
+        "A release with its version, its record, oldest first, and its work that was given up, newest first;"
+        " the record's next page is `after` this one's `next`, that of the work `parked_before` this one's"
+        " `parked_next`",
         {
             200: of(
                 release=ref("release"),
@@ -95,11 +96,12 @@ OPERATIONS: Mapping[str, Operation] = {
                 version=maybe(ref("version")),
                 record=many(ref("entry"), maxItems=MOST),
                 next=NEXT,
-                parked=many(ref("parked")),
+                parked=many(ref("parked"), maxItems=MOST),
+                parked_next=NEXT,
             )
         },
         path=_OF_RELEASE,
-        query={"after": _ID, "limit": LIMIT},
+        query={"after": _ID, "limit": LIMIT, "parked_before": _ID},
         refused=(400, 404),
     ),
     f"GET {API}/releases/<name>/stream": Operation(

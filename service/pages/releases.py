@@ -11,7 +11,7 @@ from service.bootstrap import Parts
 from service.engine import actions, estimating, parked, served
 from service.identity import people, sessions
 from service.identity.callers import Caller
-from service.pages import door, journey, lineage, paging, standing
+from service.pages import choices, door, journey, lineage, paging, standing
 from service.pages.pictures import Pictures
 from service.showing import printed, views
 from service.showing.streams import Streams
@@ -32,9 +32,9 @@ def routes(page: Blueprint, parts: Parts, series: Series, streams: Streams) -> N
         final, among = False if opened else None, g.visitor.rights.targets("see")
         with parts.store.read() as read:
             rows = read.releases(final=final, before=before, among=among, limit=paging.SIZE + 1)
-            models = [row.name for row in read.models() if g.visitor.rights.may_of_model("start", row.name)]
-        listed = [release_of(row) for row in rows]
-        return render_template("releases.html", opened=opened, models=models, **paging.page(listed, before))
+            models = [name for name in read.model_names() if g.visitor.rights.may_of_model("start", name)]
+        listed, start = [release_of(row) for row in rows], choices.of(models)
+        return render_template("releases.html", opened=opened, models=start, **paging.page(listed, before))
 
     @page.get("/releases/<name>")
     def release(name: str) -> str:
@@ -100,10 +100,11 @@ def _all_of(parts: Parts, series: Series, name: str) -> dict[str, Any]:
         promoted = shown.phase is Phase.PROMOTED
         whole = served.of_release(read, row) if promoted else None
         followed = read.next_promoted(shown.target, row.id) if promoted else None
-        dead = [parked.shown(work) for work in read.work_of(name) if work.state == "dead"]
+        dead = read.given_up(name, limit=parked.MOST + 1)
     state = version_of(version) if version is not None else None
     last = record[0].id if record else 0
-    seen = (row.rev, version.rev if version else 0, last, len(dead), int(time.time() / AGES))
+    gone = (dead[0].id, len(dead)) if dead else (0, 0)
+    seen = (row.rev, version.rev if version else 0, last, *gone, int(time.time() / AGES))
     return {
         "one": views.release(shown),
         "estimate": views.estimate(estimating.of(series, shown, target, now)),
@@ -119,6 +120,7 @@ def _all_of(parts: Parts, series: Series, name: str) -> dict[str, Any]:
         "rule": shown.environment.approvals,
         "record": [views.entry(entry) for entry in record],
         "cut": len(record) == ENTRIES,
-        "parked": dead,
+        "parked": [parked.shown(work) for work in dead[: parked.MOST]],
+        "more_parked": len(dead) > parked.MOST,
         "tag": ".".join(str(one) for one in seen),
     }

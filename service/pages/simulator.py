@@ -1,11 +1,13 @@
 """A policy on simulated traffic, with sliders: how long, how sure, at which cost. It changes nothing."""
 
+from dataclasses import replace
+
 from flask import Blueprint, Response, abort, g, make_response, render_template, request
 
 from policies.spec.declaration import Environment
 from service import segue_yaml
 from service.bootstrap import Parts
-from service.pages import chart, trial_form
+from service.pages import chart, choices, trial_form
 from service.rehearsing.simulating import SHIFTING
 from service.rehearsing.trials import CPU_SECONDS, RUNS, Trials
 from service.store.states import model_of
@@ -21,16 +23,17 @@ def routes(page: Blueprint, parts: Parts) -> None:
 
     @page.get("/simulator")
     def simulator() -> Response:
-        known = _policies(parts)
         chosen = request.args.get("policy") or DEFAULTS
+        known, more = _policies(parts, chosen)
         if chosen not in known:
             abort(404)
+        offered = choices.of(list(known))
         form = trial_form.filled(known[chosen], request.args)
         asked = form.trial if "rate" in request.args and "try" in request.args else None
         tried = trials.of(asked) if asked is not None else None
         shown = render_template(
             "simulator.html",
-            policies=list(known),
+            policies=replace(offered, more=offered.more or more),
             chosen=chosen,
             form=form,
             asked=asked,
@@ -43,14 +46,19 @@ def routes(page: Blueprint, parts: Parts) -> None:
         return make_response(shown, 400 if form.wrong else 200)
 
 
-def _policies(parts: Parts) -> dict[str, Environment]:
-    """Segue's own and those of all models that the visitor may see, by target."""
+def _policies(parts: Parts, chosen: str) -> tuple[dict[str, Environment], bool]:
+    """Segue's own and those of models that the visitor may see, by target: of the first models by name, and
+    of the chosen one; whether there are more."""
     (shortest,) = segue_yaml.load(SHORTEST, "model")
     found = {DEFAULTS: shortest.environments[0]}
-    for row in parts.store.models():
+    with parts.store.read() as read:
+        names = [name for name in read.model_names() if g.visitor.rights.may_of_model("see", name)]
+        wanted = {*names[: choices.MOST], *({chosen.partition("/")[0]} & set(names))}
+        rows = read.models_of(sorted(wanted))
+    for row in rows:
         model = model_of(row)
         for one in model.environments:
             target = f"{model.name}/{one.name}"
             if one.strategy in SHIFTING and g.visitor.rights.may("see", target):
                 found[target] = one
-    return found
+    return found, len(names) > choices.MOST

@@ -141,6 +141,8 @@ def release(found: Row) -> RenderableType:
     if one["evidence"]:
         parts.append(evidence(one["evidence"]))
     parts += [_parked(work) for work in found["parked"]]
+    if found.get("parked_next"):
+        parts.append(Text("given up more than that: segue events --failed", style="yellow"))
     parts.append(record(found["record"]))
     return Group(*parts)
 

@@ -44,11 +44,12 @@ def newest(
     state: str | None = None,
     lanes: str | None = None,
     of: str | None = None,
+    about: str | None = None,
     before: int | None = None,
     limit: int = 50,
 ) -> list[Work]:
-    """Work newest first: of these kinds, in this state, of lanes that begin so, of this source (`source_of`).
-    Next page: `before`."""
+    """Work newest first: of these kinds, in this state, of lanes that begin so, of this source (`source_of`),
+    about this release or version. Next page: `before`."""
     query = select(work).order_by(work.c.id.desc()).limit(limit)
     if kinds is not None:
         query = query.where(work.c.kind.in_(kinds))
@@ -58,6 +59,8 @@ def newest(
         query = query.where(work.c.lane.startswith(lanes, autoescape=True))
     if of is not None:
         query = query.where(_is_of(of))
+    if about is not None:
+        query = query.where(work.c.subject == about)
     if before is not None:
         query = query.where(work.c.id < before)
     return [work_of(row) for row in connection.execute(query)]

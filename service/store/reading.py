@@ -156,6 +156,15 @@ class Reading:
         row = self.connection.execute(select(model).where(model.c.name == name)).one_or_none()
         return None if row is None else ModelRow(**_fields(row))
 
+    def model_names(self) -> list[str]:
+        """The names of all declared models."""
+        return sorted(self.connection.scalars(select(model.c.name)))
+
+    def models_of(self, names: Sequence[str]) -> list[ModelRow]:
+        """The declared models of these names, by name."""
+        query = select(model).where(model.c.name.in_(names)).order_by(model.c.name)
+        return [ModelRow(**_fields(row)) for row in self.connection.execute(query)]
+
     def models(self, source: str | None = None) -> list[ModelRow]:
         """Declared models, by name; of one source, or all."""
         query = select(model).order_by(model.c.name)
@@ -243,6 +252,10 @@ class Reading:
     def work_of(self, subject: str) -> list[Work]:
         """All work about a release or version, oldest first."""
         return queued.listed(self.connection, subject=subject)
+
+    def given_up(self, subject: str, *, before: int | None = None, limit: int) -> list[Work]:
+        """Work about a release or version that was given up, newest first."""
+        return queued.newest(self.connection, state="dead", about=subject, before=before, limit=limit)
 
     def record_of(
         self, subject: str | None = None, *, after: int = 0, limit: int = 200

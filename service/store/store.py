@@ -319,6 +319,11 @@ class Store:
         with self.read() as read:
             return read.work_of(subject)
 
+    def given_up(self, subject: str, *, before: int | None = None, limit: int) -> list[Work]:
+        """Work about a release or version that was given up, newest first."""
+        with self.read() as read:
+            return read.given_up(subject, before=before, limit=limit)
+
     def record_of(
         self, subject: str | None = None, *, after: int = 0, limit: int = 200
     ) -> list[record.Entry]:

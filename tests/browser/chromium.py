@@ -106,9 +106,13 @@ class Browser:
         self.one(f"#do-{verb} form button").click()
         return self.answer()
 
+    def stored(self):
+        """Wait until what was just asked for is stored."""
+        self._wait(lambda: self.one("#told"))
+
     def answer(self):
         """Have the engine obey what was just asked for; what the page says of it."""
-        self._wait(lambda: self.one("#told"))
+        self.stored()
         self.site.world.settle()
         return self._wait(self._answered)
 

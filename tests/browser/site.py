@@ -15,12 +15,12 @@ HOSTILE = "<script>document.title='pwned'</script><img src=x onerror=alert(1)>"
 
 
 class Site:
-    """A World behind an address."""
+    """A World behind an address; `world` makes another kind of it."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, world=World):
         port = free_port()
         self.address = f"http://127.0.0.1:{port}"
-        self.world = World(folder, web_port=port)
+        self.world = world(folder, web_port=port)
         self.world.clock.now = time.time() - 3600
         options = {**OPTIONS, "threads": 16, "channel_request_lookahead": 1}
         self._server = create_server(self.world.web.application, host="127.0.0.1", port=port, **options)

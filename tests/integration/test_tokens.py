@@ -39,6 +39,9 @@ def test_a_token_speaks_for_its_name_until_another_is_made(tmp_path, store):
     second = typed(tmp_path, "token", "ann")
     assert tokens.actor(store, f"Bearer {first}") is None
     assert tokens.actor(store, f"Bearer {second}").name == "ann"
+    stored = b"".join(file.read_bytes() for file in (tmp_path / "stores").iterdir())
+    assert tokens.digest_of(second).encode() in stored
+    assert not any(secret.encode() in stored for secret in (first, second)), "only a digest is kept"
 
 
 def test_the_operators_own_token_is_not_replaced(tmp_path):

@@ -117,7 +117,7 @@ def test_writing_is_refused(world):
 def test_a_release_is_shown_with_its_version_its_record_and_its_logs(world):
     release = world.live()
     shown = get(world, f"releases/{release.name}").json
-    assert set(shown) == {"release", "estimate", "version", "parked", "record", "next"}
+    assert set(shown) == {"release", "estimate", "version", "parked", "parked_next", "record", "next"}
     assert shown["release"]["phase"] == "promoted"
     assert shown["release"]["proven"] is False
     assert shown["version"]["image"] == release.image

@@ -23,7 +23,10 @@ def test_an_alias_move_is_approved_by_somebody_named_promoted_and_written_back(w
     world.move_alias("churn", "1")
     world.settle()
     assert world.phases() == [Phase.APPROVAL]
-    assert not world.say("approve", "churn", who="eve").ok
+    refused = world.say("approve", "churn", who="eve")
+    assert (refused.ok, refused.text.partition(":")[0]) == (False, "eve")
+    (began,) = [entry for entry in world.store.record_of("rel-1") if entry.action == "began"]
+    assert began.actor == "unknown", "a registry names no author, and the record says so"
     assert world.say("approve", "churn", who="bob").ok
     world.play(40, until="rel-1")
     world.settle()

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from policies import bonds, windows
+from policies import approvals, bonds, windows
+from policies.approvals import Approval
 from policies.effects import (
     CheckAuthority,
     CheckPreview,
@@ -418,6 +419,17 @@ def test_an_approval_is_bound_to_the_release_the_time_it_was_asked_for_the_plan_
     ]
     digests = {bonds.bond(one, "approval-1").plan for one in (run.release, *others)}
     assert len({*digests, bonds.bond(run.release, "approval-2").plan}) == len(others) + 2
+
+
+def test_where_nobody_knows_the_author_somebody_whom_the_rule_names_must_approve():
+    anybody, named = Approvals(1), Approvals(1, ("bob",))
+    assert "the author is unknown" in (approvals.may_approve(anybody, None, "bob") or "")
+    assert approvals.may_approve(named, None, "bob") is None
+    assert "not among the people named" in (approvals.may_approve(named, None, "eve") or "")
+    for rule, actor, missing in ((anybody, "bob", 1), (named, "bob", 0), (named, "eve", 1)):
+        given = (Approval(actor, "sha256:p", 1.0),)
+        standing = approvals.standing(rule, None, given, "sha256:p", 2.0)
+        assert (standing.missing, bool(standing.ignored)) == (missing, bool(missing))
 
 
 def test_who_is_told_of_a_release_is_no_part_of_what_is_approved():
