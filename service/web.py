@@ -22,6 +22,7 @@ from service import (
     web_lineage,
     web_proof,
     web_record,
+    web_simulations,
     web_streams,
     web_verdicts,
 )
@@ -35,6 +36,7 @@ from service.openapi import document
 from service.openapi.operations import MOST
 from service.pages import door, frame
 from service.problems import problem
+from service.rehearsing.trials import Trials
 from service.reporting import data
 from service.showing import printed, views
 from service.showing.streams import Streams
@@ -59,6 +61,7 @@ def create_web(parts: Parts, series: Series, stop: threading.Event | None = None
     _callers(api)
     _releases(api, parts, series)
     _evidence(api, parts.store, series)
+    trials = Trials()
     streams = Streams(parts.store, stop or threading.Event())
     opened.set_function(streams.open)
     _streams(api, parts.store, streams)
@@ -68,6 +71,7 @@ def create_web(parts: Parts, series: Series, stop: threading.Event | None = None
     web_installation.add(api, parts)
     web_record.add(api, parts.store)
     web_proof.add(api, parts)
+    web_simulations.add(api, parts, trials)
     web_lineage.add(api, parts)
     _links(api, parts)
     app.register_blueprint(api)
@@ -78,7 +82,7 @@ def create_web(parts: Parts, series: Series, stop: threading.Event | None = None
         return jsonify(described)
 
     app.register_blueprint(web_verdicts.blueprint(parts))
-    frame.add(app, parts, series, streams)
+    frame.add(app, parts, series, streams, trials)
 
     _probes(app, parts)
 

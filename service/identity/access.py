@@ -75,6 +75,7 @@ ROUTES: dict[str, Needed] = {
     f"GET {API}/record/proof": _ALL,
     f"POST {API}/record/proof": _ALL,
     f"POST {API}/links": _OWN,
+    f"POST {API}/simulations": _OWN,  # of a target's policy the view asks for more
     f"GET {API}/verdicts/<model>/<environment>": Needed("ask", Scope.TARGET),
     f"POST {API}/gates/<gate>/<model>/<environment>": Needed("ask", Scope.TARGET),
     f"GET {PAGE}/": _OWN,

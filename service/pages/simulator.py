@@ -2,27 +2,19 @@
 
 from flask import Blueprint, Response, abort, g, make_response, render_template, request
 
-from policies.spec.declaration import Environment
-from service import segue_yaml
 from service.bootstrap import Parts
-from service.pages import plot, trial_form
-from service.rehearsing.simulating import SHIFTING
+from service.pages import plot
+from service.rehearsing import offered, trial_form
 from service.rehearsing.trials import CPU_SECONDS, RUNS, Trials
-from service.store.states import model_of
-
-# The policy of a file that says nothing about it.
-SHORTEST = b"name: model\nbuild: {lock: requirements.lock}\nserve: {run: python serve.py, port: 8080}\n"
-DEFAULTS = "Segue's defaults"
 
 
-def routes(page: Blueprint, parts: Parts) -> None:
+def routes(page: Blueprint, parts: Parts, trials: Trials) -> None:
     """The form, and what came of the trial that the address asks for."""
-    trials = Trials()
 
     @page.get("/simulator")
     def simulator() -> Response:
-        known = _policies(parts)
-        chosen = request.args.get("policy") or DEFAULTS
+        known = offered.known(parts.store, g.visitor.rights)
+        chosen = request.args.get("policy") or offered.DEFAULTS
         if chosen not in known:
             abort(404)
         form = trial_form.filled(known[chosen], request.args)
@@ -41,16 +33,3 @@ def routes(page: Blueprint, parts: Parts) -> None:
             seconds=CPU_SECONDS,
         )
         return make_response(shown, 400 if form.wrong else 200)
-
-
-def _policies(parts: Parts) -> dict[str, Environment]:
-    """Segue's own and those of all models that the visitor may see, by target."""
-    (shortest,) = segue_yaml.load(SHORTEST, "model")
-    found = {DEFAULTS: shortest.environments[0]}
-    for row in parts.store.models():
-        model = model_of(row)
-        for one in model.environments:
-            target = f"{model.name}/{one.name}"
-            if one.strategy in SHIFTING and g.visitor.rights.may("see", target):
-                found[target] = one
-    return found

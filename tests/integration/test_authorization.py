@@ -48,6 +48,7 @@ LISTS = {
     "GET /api/v1/models",
     "GET /api/v1/commands/<delivery>",
     "POST /api/v1/links",
+    "POST /api/v1/simulations",
     "GET /-/",
     "GET /-/releases",
     "GET /-/simulator",
@@ -267,7 +268,9 @@ def expected(route, role, where, model):
     if route in ASKING:
         return {200, 409} if theirs else 404
     if route in LISTS:
-        good = {"POST /-/commands": 400, "POST /-/logout": 303}.get(route, 200)
+        good = {"POST /-/commands": 400, "POST /-/logout": 303, "POST /api/v1/simulations": 400}.get(
+            route, 200
+        )
         if route in {"POST /-/tokens/end", "POST /-/logins/end"}:  # of nobody
             good = 404 if (role, where) == ("admin", "*") else 403
         return good if role in SEEING else 403
