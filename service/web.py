@@ -23,6 +23,7 @@ from service import (
     web_lineage,
     web_proof,
     web_record,
+    web_simulations,
     web_streams,
     web_verdicts,
 )
@@ -36,6 +37,7 @@ from service.openapi import document
 from service.openapi.operation import MOST
 from service.pages import door, frame
 from service.problems import problem
+from service.rehearsing.trials import Trials
 from service.reporting import data
 from service.showing import admitted, printed, views
 from service.showing.streams import Streams
@@ -60,6 +62,7 @@ def create_web(parts: Parts, series: Series, stop: threading.Event | None = None
     _callers(api)
     _releases(api, parts, series)
     _evidence(api, parts.store, series)
+    trials = Trials()
     streams = Streams(parts.store, stop or threading.Event())
     opened.set_function(streams.open)
     _streams(api, parts.store, streams)
@@ -69,6 +72,7 @@ def create_web(parts: Parts, series: Series, stop: threading.Event | None = None
     web_installation.add(api, parts)
     web_record.add(api, parts.store)
     web_proof.add(api, parts)
+    web_simulations.add(api, parts, trials)
     web_lineage.add(api, parts)
     web_access.add(api, parts.store)
     _links(api, parts)
@@ -80,7 +84,7 @@ def create_web(parts: Parts, series: Series, stop: threading.Event | None = None
         return jsonify(described)
 
     app.register_blueprint(web_verdicts.blueprint(parts))
-    frame.add(app, parts, series, streams)
+    frame.add(app, parts, series, streams, trials)
 
     _probes(app, parts)
 
@@ -169,7 +173,7 @@ def _releases(api: Blueprint, parts: Parts, series: Series) -> None:
 def _parked(store: Store, name: str) -> dict[str, Any]:
     """A page of its work that was given up, newest first, and where the next one begins."""
     before = request.args.get("parked_before")
-    if before is not None and not _ID.fullmatch(before):
+    if before is not None and not web_answers.ID.fullmatch(before):
         abort(400, "`parked_before` must be the id of the last work of the page before, such as 42")
     found = store.given_up(name, before=int(before) if before else None, limit=parked.MOST + 1)
     shown, following = web_answers.cut(found, parked.MOST, lambda one: str(one.id))

@@ -15,7 +15,7 @@ from service.openapi.operation import JSON, MOST
 PAGE = 50  # of a list that is long where somebody says nothing else
 SECONDS = re.compile(r"[0-9]{1,10}(\.[0-9]{1,6})?")  # a moment, as addresses name it: Unix seconds
 RELEASE = re.compile("rel-[1-9][0-9]{0,8}")
-_ID = re.compile("[0-9]{1,9}")
+ID = re.compile("[0-9]{1,9}")
 _COUNT = re.compile("[1-9][0-9]{0,2}")
 T = TypeVar("T")
 
@@ -33,7 +33,7 @@ def limit(default: int = PAGE) -> int:
 def entry_id() -> int:
     """Behind which entry of the record a page begins: 400 for what is no id of one."""
     after = request.args.get("after", "0")
-    if not _ID.fullmatch(after):
+    if not ID.fullmatch(after):
         abort(400, "`after` must be the id of the page before's last entry, such as 200")
     return int(after)
 

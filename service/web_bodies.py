@@ -1,44 +1,36 @@
-"""What the web's API is sent: one small JSON object, which says its length first."""
+"""What the web's API is sent: a small JSON object with the keys that its address takes, and no other."""
 
 from collections.abc import Collection
 from typing import Any
 
 from flask import abort, request
 
-from handlers import strict_json
 from handlers.errors import Malformed
+from handlers.strict_json import load
 
-MOST_BYTES = 1 << 20
+LARGEST = 64 << 10  # bytes
 
 
-def raw() -> bytes:
-    """The body as it was sent: 411, 413 and 415 for one that is not taken."""
-    if request.content_length is None:
-        abort(411, "a Content-Length is needed")
-    if request.headers.get("Content-Encoding", "identity") != "identity":
-        abort(415, "an encoded body is not accepted")
-    if request.content_length > MOST_BYTES:
-        abort(413, f"the body is larger than {MOST_BYTES} bytes")
+def raw(most: int = LARGEST) -> bytes:
+    """The body as it was sent: 413 for a larger one."""
+    request.max_content_length = most
     return request.get_data(cache=False)
 
 
-def sent() -> dict[str, Any]:
-    """The object that was sent: 400 with what is wrong with it."""
+def body(keys: Collection[str], more: Collection[str] = (), most: int = LARGEST) -> dict[str, Any]:
+    """The object that was sent, with all of these keys, and some of `more`: 400 for anything else, 413 for a
+    larger one."""
     try:
-        return strict_json.load(raw())
+        told = load(raw(most))
     except Malformed as wrong:
         abort(400, str(wrong))
-
-
-def body(keys: Collection[str]) -> dict[str, Any]:
-    """The same with all of these keys, and no other: 400 else."""
-    told = sent()
-    strange = next((key for key in told if key not in keys), None)
+    known = dict.fromkeys((*keys, *more))
+    strange = next((key for key in told if key not in known), None)
     if strange is not None:
-        abort(400, f"`{strange[:40]}` is no key here; known: {', '.join(keys)}")
+        abort(400, f"`{strange[:40]}` is no key here; known: {', '.join(known)}")
     missing = next((key for key in keys if key not in told), None)
     if missing is not None:
-        abort(400, f"`{missing}` is missing; this takes {', '.join(keys)}")
+        abort(400, f"`{missing}` is missing; this takes {', '.join(known)}")
     return told
 
 
@@ -50,9 +42,21 @@ def text(told: dict[str, Any], key: str) -> str:
     return value
 
 
+def word(told: dict[str, Any], key: str) -> str | None:
+    """The same of a key that may be left out, or null."""
+    return None if told.get(key) is None else text(told, key)
+
+
 def texts(told: dict[str, Any], key: str) -> list[str]:
     """The same of a list of texts."""
     value = told[key]
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
         abort(400, f"`{key}` must be a list of texts")
+    return value
+
+
+def number(value: Any, key: str) -> float:
+    """A number that stands under a key: 400 for what is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        abort(400, f"`{key}` must be a number, and is {str(value)[:40]!r}")
     return value

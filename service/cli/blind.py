@@ -3,10 +3,7 @@
 Those of this machine's router are known; those of others once a target's requests were counted in them.
 """
 
-import math
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
-from typing import Any
 
 from policies.guards import coarse, stretch
 from policies.guards.coarse import Coarse, Usual
@@ -38,9 +35,3 @@ def served(
         if bounds:
             for found in coarse.coarse(guards[target.name], bounds, coarse.usual(counts, bounds)):
                 yield target.name, found
-
-
-def as_json(found: Coarse) -> dict[str, Any]:
-    """Durations in seconds; `unseen` null where nothing is ever seen."""
-    unseen = found.unseen if math.isfinite(found.unseen) else None
-    return asdict(found) | {"unseen": unseen, "missing": list(found.missing), "text": coarse.words(found)}

@@ -25,6 +25,7 @@ from service.cli.context import EXIT_FAILED, as_json, chosen, console, print_jso
 from service.identity import tokens
 from service.ports.clusters import Existing
 from service.ports.connections import Cluster
+from service.rehearsing import simulated_shown
 
 BUILD = """\
 name: {name}
@@ -214,7 +215,7 @@ def _listed(
         ]
     if usual is not None:
         told["coarse"] = [
-            {"target": target, **blind.as_json(hidden)}
+            {"target": target, **simulated_shown.blind(hidden)}
             for target, hidden in blind.declared(checked.models, usual)
         ]
     return told

@@ -3,21 +3,22 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
 from policies.guards import coarse
 from policies.guards.coarse import Coarse, Usual
 from policies.spec.amounts import DURATION, GROWTH, SHARE
-from policies.spec.declaration import Environment, Model
+from policies.spec.declaration import Environment
 from policies.spec.support import BOUNDS
 from service import segue_yaml
-from service.cli import blind
 from service.cli.amounts import Amount
 from service.cli.context import as_json, chosen, console, print_json
 from service.cli.reporting import drawn_by
-from service.rehearsing import simulated_shown
-from service.rehearsing.simulating import SHIFTING, Expected, Forecast, fed, kinds_of, simulate
+from service.rehearsing import offered, simulated_shown
+from service.rehearsing.offered import NoPolicy, NothingToTry
+from service.rehearsing.simulating import Expected, Forecast, Kind, fed, kinds_of, simulate
 from service.worlds.latency import Latency
 
 
@@ -109,29 +110,28 @@ def command(  # noqa: PLR0917 - click gives each option by its name
         raise click.BadParameter("--tail must be longer than --median")
     name, environment, left_out = _chosen(path, model, place)
     expected = Expected(rate, errors, Latency.like(median, p99), history)
-    kinds = kinds_of(expected, worse, slower)
     bounds = tuple(sorted(set(bounds)))
     hidden = list(coarse.coarse(environment.guards, bounds, Usual(median, p99)))
-    forecasts = simulate(environment, expected, kinds, runs=runs, seed=seed, bounds=bounds, told=_progress)
-    if sys.stderr.isatty():
-        click.echo("\r" + " " * 78 + "\r", nl=False, err=True)
-    title = f"{name}, {environment.name}: {rate:g} requests per second, {100 * errors:g} % of stable's fail"
+    kinds = kinds_of(expected, worse, slower)
+    forecasts = _played(environment, expected, kinds, runs=runs, seed=seed, bounds=bounds)
+    title = simulated_shown.title(name, environment, rate, errors)
     if output is not None:
         _draw(output, title, forecasts)
     if wants_json:
-        print_json(
-            {
-                "title": title,
-                "seed": seed,
-                "left_out": left_out,
-                "coarse": [blind.as_json(found) for found in hidden],
-                "kinds": [f.as_json() for f in forecasts],
-            }
-        )
+        numbers = [one.as_json() for one in forecasts]
+        print_json(simulated_shown.values(title, seed, left_out, hidden, numbers))
         return
     console().print(f"{title}\n{runs} simulated rollouts of each kind (seed {seed})")
     for line in (*_careful(left_out, hidden), *simulated_shown.lines(forecasts, environment.false_rollbacks)):
         console().print(line)
+
+
+def _played(environment: Environment, expected: Expected, kinds: list[Kind], **how: Any) -> list[Forecast]:
+    """The forecasts; where somebody looks, how far it is stands in one line meanwhile."""
+    found = simulate(environment, expected, kinds, told=_progress, **how)
+    if sys.stderr.isatty():
+        click.echo("\r" + " " * 78 + "\r", nl=False, err=True)
+    return found
 
 
 def _careful(left_out: list[str], hidden: list[Coarse]) -> Iterator[str]:
@@ -152,28 +152,13 @@ def _chosen(path: Path, model: str | None, place: str | None) -> tuple[str, Envi
     checked = segue_yaml.check(data, file.parent.resolve().name, segue_yaml.capabilities(chosen()))
     if checked.mistakes:
         raise click.ClickException(f"{file} has mistakes; see them with: segue check {file}")
-    found = _model(checked.models, model)
-    known = [one.name for one in found.environments]
-    environment = found.environments[-1] if place is None else found.environment(place)
-    if environment is None:
-        raise click.BadParameter(f"{found.name} has no environment {place}; it has {', '.join(known)}")
-    if environment.strategy not in SHIFTING:
-        raise click.ClickException(
-            f"strategy {environment.strategy} shifts no traffic by evidence: nothing to simulate"
-        )
-    return found.name, *fed(environment)
-
-
-def _model(models: tuple[Model, ...], name: str | None) -> Model:
-    names = ", ".join(one.name for one in models)
-    if name is None and len(models) != 1:
-        raise click.UsageError(
-            f"the file declares several models; say which: --model {models[0].name} ({names})"
-        )
-    found = next((one for one in models if name in {None, one.name}), None)
-    if found is None:
-        raise click.BadParameter(f"there is no model {name}; the file declares {names}")
-    return found
+    try:
+        name, environment = offered.of(checked.models, model, place)
+    except NothingToTry as reason:
+        raise click.ClickException(str(reason)) from None
+    except NoPolicy as reason:
+        raise click.UsageError(f"{reason} (--model, --environment)") from None
+    return name, *fed(environment)
 
 
 def _progress(words: str, share: float) -> None:

@@ -36,6 +36,7 @@ from service.client.results import (
     Role,
     ServedThen,
     Setting,
+    Simulation,
     Source,
     Stored,
     Target,
@@ -46,6 +47,7 @@ from service.client.rows import Rows
 
 REPLY_SECONDS = 30.0
 ASK_SECONDS = 0.05
+SIMULATED_SECONDS = 180.0  # that one is waited for: others may be played before it
 Given = str | None
 
 
@@ -162,6 +164,29 @@ class Client:
                 raise Refusal(f"entry {after} was changed while the record was proven", 409)
             yield found
             ends, after = found["ends"]["hash"], found["next"]
+
+    def simulate(
+        self,
+        rate: float,
+        *,
+        target: Given = None,
+        segue_yaml: Given = None,
+        wait: float = SIMULATED_SECONDS,
+        **more: Any,
+    ) -> Simulation:
+        """What a policy does with simulated traffic of so many requests a second: a target's, a file's or
+        Segue's own. `more` is as the API names it: `environment`, `errors`, `worse`, `weights`, …"""
+        told = {"rate": rate, **_said(target=target, segue_yaml=segue_yaml), **more}
+        until = time.monotonic() + wait
+        while True:
+            found = self._door.post(f"{self.web}/api/v1/simulations", None, json=told)
+            if "again" not in found:
+                return cast("Simulation", found)
+            if time.monotonic() + found["again"] > until:
+                raise Unreachable(
+                    f"the policy was not played within {wait:g} s; ask again, or: segue simulate"
+                )
+            time.sleep(found["again"])
 
     def served(self, target: str, *, at: float | None = None) -> ServedThen:
         """What had traffic at a target at a moment, in Unix seconds, else now; the greatest share first."""

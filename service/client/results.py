@@ -278,6 +278,14 @@ class Proven(TypedDict):
     next: str | None
 
 
+class Simulation(TypedDict):
+    title: str
+    seed: int
+    left_out: list[str]
+    coarse: list[dict[str, Any]]
+    kinds: list[dict[str, Any]]
+
+
 class Served(TypedDict):
     release: str
     share: float

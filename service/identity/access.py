@@ -86,6 +86,7 @@ ROUTES: dict[str, Needed] = {
     f"GET {API}/persons": ADMITS,
     f"PUT {API}/persons/<name>": ADMITS,
     f"DELETE {API}/persons/<name>": ADMITS,
+    f"POST {API}/simulations": _OWN,  # of a target's policy the view asks for more
     f"GET {API}/verdicts/<model>/<environment>": Needed("ask", Scope.TARGET),
     f"POST {API}/gates/<gate>/<model>/<environment>": Needed("ask", Scope.TARGET),
     f"GET {PAGE}/": _OWN,

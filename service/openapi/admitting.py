@@ -25,7 +25,7 @@ OPERATIONS: Mapping[str, Operation] = {
         "A new token of a name that none has; it is in this answer and nowhere else",
         {201: ref("made")},
         body=ref("new_token"),
-        refused=(400, 403, 409, 411, 413, 415),
+        refused=(400, 403, 409, 413),
     ),
     f"DELETE {API}/tokens/<name>": Operation(
         "end_token",
@@ -60,7 +60,7 @@ OPERATIONS: Mapping[str, Operation] = {
         "Give a login or a group a role; one that it has already is not given twice",
         {200: ref("changed")},
         body=ref("new_role"),
-        refused=(400, 403, 411, 413, 415),
+        refused=(400, 403, 413),
     ),
     f"DELETE {API}/grants": Operation(
         "take_back_role",
@@ -83,7 +83,7 @@ OPERATIONS: Mapping[str, Operation] = {
         {200: ref("person")},
         path=_NAME,
         body=ref("accounts"),
-        refused=(400, 403, 411, 413, 415),
+        refused=(400, 403, 413),
     ),
     f"DELETE {API}/persons/<name>": Operation(
         "forget_person",

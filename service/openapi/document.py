@@ -31,8 +31,8 @@ _SAID = {
     413: "too large",
     415: "an encoded body",
     429: "too many streams of one caller",
-    422: "of its form, and not to be taken: its `Idempotency-Key` was sent with another body, or no key of"
-    " ours signed it",
+    422: "of its form, and not to be taken: its `Idempotency-Key` was sent with another body, no key of ours"
+    " signed it, or what it says cannot be",
     500: "a mistake of ours",
     503: "the store does not answer, or is busy with the same",
 }

@@ -266,7 +266,15 @@ OPERATIONS: Mapping[str, Operation] = {
         {200: _PROOF},
         query={"after": _ID},
         body=ref("checkpoint"),
-        refused=(400, 403, 404, 411, 413, 415, 422),
+        refused=(400, 403, 404, 413, 422),
+    ),
+    f"POST {API}/simulations": Operation(
+        "try_policy",
+        "Rollouts of a policy on simulated traffic, in percent, seconds and requests a second; 202 while they"
+        " are played: ask again",
+        {200: ref("simulation"), 202: of(again=COUNT)},
+        body=ref("trial"),
+        refused=(400, 403, 404, 413, 422),
     ),
     f"POST {API}/links": Operation(
         "make_link",

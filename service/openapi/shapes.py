@@ -77,6 +77,8 @@ FINDING = {
     "samples": COUNT,
     "needed": TEXT,
 }
+LIKELY = of(share=NUMBER, low=NUMBER, high=NUMBER)  # a share with its 95 % interval
+MOSTLY = of(median=maybe(NUMBER), nine_in_ten=maybe(NUMBER))
 STEP: Schema = {
     "anyOf": [
         of(shadow=NUMBER, guarded=YES),
@@ -248,6 +250,37 @@ SHAPES: Mapping[str, Schema] = {
             "signatures": many({"type": "object", "required": ["sig"], "properties": {"sig": TEXT}}),
         },
     },
+    "trial": {
+        "type": "object",
+        "required": ["rate"],
+        "additionalProperties": False,
+        "properties": {
+            "target": maybe(TEXT),
+            "segue_yaml": maybe(TEXT),
+            "model": maybe(TEXT),
+            "environment": maybe(TEXT),
+            "rate": {"type": "number", "minimum": 0.01, "maximum": 10_000},
+            "errors": {"type": "number", "minimum": 0.001, "maximum": 50},
+            "worse": {"type": "number", "minimum": 1.1, "maximum": 100},
+            "false_rollbacks": {"type": "number", "minimum": 0.1, "maximum": 20},
+            "dwell": {"type": "number", "minimum": 0, "maximum": 86_400},
+            "weights": many({"type": "number", "exclusiveMinimum": 0, "maximum": 100}, maxItems=20),
+        },
+    },
+    "simulation": of(
+        title=TEXT, seed=COUNT, left_out=many(TEXT), coarse=many(ref("coarse")), kinds=many(ref("forecast"))
+    ),
+    "coarse": of(guard=TEXT, at=NUMBER, unseen=maybe(NUMBER), missing=many(NUMBER), text=TEXT),
+    "forecast": of(
+        kind=TEXT,
+        good=YES,
+        runs=COUNT,
+        every=NUMBER,
+        simulated_seconds=NUMBER,
+        **dict.fromkeys(("rolled_back", "promoted", "undecided", "not_proven"), LIKELY),
+        **dict.fromkeys(("seconds_to_100", "seconds_to_rollback", "seconds_to_promotion"), MOSTLY),
+        **dict.fromkeys(("requests", "failed", "failed_beyond_stable"), MOSTLY),
+    ),
     "serving": of(
         release=maybe(TEXT),
         version=maybe(TEXT),

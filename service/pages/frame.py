@@ -23,6 +23,7 @@ from service.pages import (
     tokens,
 )
 from service.pages.words import FILTERS
+from service.rehearsing.trials import Trials
 from service.showing.streams import Streams
 from service.store.series import Series
 
@@ -42,7 +43,7 @@ HEADERS = {
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
-def add(app: Flask, parts: Parts, series: Series, streams: Streams) -> None:
+def add(app: Flask, parts: Parts, series: Series, streams: Streams, trials: Trials) -> None:
     """Serve the page below `/-/`."""
     page = Blueprint(
         "page", __name__, url_prefix=door.ROOT.rstrip("/"), template_folder=str(FOLDER / "templates")
@@ -54,7 +55,7 @@ def add(app: Flask, parts: Parts, series: Series, streams: Streams) -> None:
     releases.routes(page, parts, series, streams)
     events.routes(page, parts)
     record.routes(page, parts)
-    simulator.routes(page, parts)
+    simulator.routes(page, parts, trials)
     tokens.routes(page, parts)
     installation.routes(page, parts)
     commands.routes(page, parts)

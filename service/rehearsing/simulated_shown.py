@@ -1,15 +1,43 @@
 """A simulation in words and as a picture: what people read before they trust a policy."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
+from policies.guards import coarse
+from policies.guards.coarse import Coarse
+from policies.spec.declaration import Environment
 from service.rehearsing.simulating import Forecast
 from service.showing.panel import Axis, Line, Panel, Tone
 
 TONES = (Tone.STABLE, Tone.CANDIDATE, Tone.THIRD, Tone.FOURTH, Tone.FIFTH)
 LONG = 3600.0  # seconds to 100 % from which the wait is said plainly
+
+
+def title(name: str, environment: Environment, rate: float, errors: float) -> str:
+    """What is simulated, in a line."""
+    return f"{name}, {environment.name}: {rate:g} requests per second, {100 * errors:g} % of stable's fail"
+
+
+def values(
+    about: str,
+    seed: int,
+    left_out: Sequence[str],
+    hidden: Sequence[Coarse],
+    kinds: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """A simulation as plain values; `kinds` are its forecasts as JSON."""
+    found = [blind(one) for one in hidden]
+    return {"title": about, "seed": seed, "left_out": list(left_out), "coarse": found, "kinds": list(kinds)}
+
+
+def blind(found: Coarse) -> dict[str, Any]:
+    """A guard that does not see something: durations in seconds; `unseen` null where nothing is ever seen."""
+    unseen = found.unseen if math.isfinite(found.unseen) else None
+    return asdict(found) | {"unseen": unseen, "missing": list(found.missing), "text": coarse.words(found)}
 
 
 def duration(seconds: float | None) -> str:

@@ -8,6 +8,7 @@ import sys
 from service.rehearsing import trials
 
 LESS = 10  # of priority than those who serve
+MEMORY = 4 << 30  # bytes of address space: strangers' policies are tried, too
 _GRACE = 2  # seconds between SIGXCPU, by which a trial that takes too long is known, and SIGKILL
 
 
@@ -16,6 +17,7 @@ def main() -> None:
     os.nice(LESS)
     seconds = int(sys.argv[1])
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + _GRACE))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     trial = trials.TRIAL.load(json.load(sys.stdin))
     json.dump(trials.TRIED.dump(trials.play(trial)), sys.stdout)
 

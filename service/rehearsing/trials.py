@@ -10,12 +10,16 @@ import subprocess
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
+from policies.guards import coarse
+from policies.guards.coarse import Usual
 from policies.spec.declaration import Environment
+from policies.spec.support import BOUNDS
 from service.rehearsing import simulated_shown, simulating
 from service.rehearsing.simulating import Expected
 from service.showing.panel import Panel
@@ -55,6 +59,7 @@ class Tried:
     """What came of a trial: words and a picture, or why there are none."""
 
     kinds: tuple[Kind, ...] = ()
+    forecasts: tuple[Mapping[str, Any], ...] = ()  # the same as numbers, for programs
     panels: tuple[Panel, ...] = ()
     left_out: tuple[str, ...] = ()  # guards that no simulated router feeds
     why_not: str = ""
@@ -77,7 +82,16 @@ def play(trial: Trial) -> Tried:
     for forecast in forecasts:
         words, *lines = simulated_shown.lines([forecast], environment.false_rollbacks)
         told.append(Kind(words, tuple(line.strip() for line in lines)))
-    return Tried(tuple(told), tuple(simulated_shown.panels(forecasts)), tuple(left_out))
+    numbers = tuple(forecast.as_json() for forecast in forecasts)
+    return Tried(tuple(told), numbers, tuple(simulated_shown.panels(forecasts)), tuple(left_out))
+
+
+def as_json(name: str, trial: Trial, tried: Tried) -> dict[str, Any]:
+    """What came of it, as `segue simulate --json` has it; by the buckets of this machine's router."""
+    policy, left_out = simulating.fed(trial.environment)
+    hidden = list(coarse.coarse(policy.guards, BOUNDS, Usual(MEDIAN, P99)))
+    title = simulated_shown.title(name, policy, trial.rate, trial.errors)
+    return simulated_shown.values(title, SEED, left_out, hidden, tried.forecasts)
 
 
 def beside(trial: Trial) -> Tried:

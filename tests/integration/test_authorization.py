@@ -52,6 +52,7 @@ LISTS = {
     "DELETE /api/v1/tokens/<name>",
     "GET /api/v1/logins",
     "DELETE /api/v1/logins/<name>",
+    "POST /api/v1/simulations",
     "GET /-/",
     "GET /-/releases",
     "GET /-/simulator",
@@ -295,7 +296,9 @@ def expected(route, role, where, model):
     if route in ASKING:
         return {200, 409} if theirs else 404
     if route in LISTS:
-        good = {"POST /-/commands": 400, "POST /-/logout": 303}.get(route, 200)
+        good = {"POST /-/commands": 400, "POST /-/logout": 303, "POST /api/v1/simulations": 400}.get(
+            route, 200
+        )
         if route in ENDS:
             good = ENDS[route] if (role, where) == ("admin", "*") else 403
         return good if role in SEEING else 403

@@ -11,11 +11,12 @@ import requests
 from jsonschema import Draft202012Validator
 
 from policies import roles
-from service import keys
+from service import keys, web
 from service.engine import checkpoints
 from service.identity import access, people, tokens
 from service.openapi.operation import WEB
 from service.openapi.operations import OPERATIONS
+from service.rehearsing.trials import Trials, Tried
 from service.showing import streams
 from service.store.chain import Head
 from tests import described
@@ -28,7 +29,9 @@ API = "/api/v1/"
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     """A model that serves, a release of it on its way, a command that was answered, and somebody to put out."""
-    world = World(tmp_path_factory.mktemp("world"))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(web, "Trials", lambda: Trials(lambda _: Tried()))  # what is played takes seconds
+        world = World(tmp_path_factory.mktemp("world"))
     world.live({"segue.yaml": WINE})
     world.rollout()
     assert not world.say("abort", "rel-9").ok
@@ -134,6 +137,7 @@ BODIES = {
     "make_token": {"name": "ci", "roles": [GRANT], "expires": Clock().now + 86_400},
     "give_role": {"who": "oidc:ann", **GRANT},
     "name_accounts": {"accounts": ["code:ann-x"]},
+    "try_policy": {"rate": 20},
 }
 ASKED = {
     "list_releases": ["", "?open=1", "?before=rel-1", "?open=2", "?before=1"],
@@ -180,7 +184,7 @@ def test_what_is_answered_is_described(world, http, route):
     assert found <= {*operation.answers, 400}
     if 404 in operation.refused:
         nobody = {"name": "999", "model": "nobody"}
-        assert ask(http, route, "", world.people["bob"], **nobody) in {200, 404}
+        assert ask(http, route, "", world.people["bob"], **nobody) in {*operation.answers, 404}
 
 
 @pytest.mark.parametrize("route", OPERATIONS)

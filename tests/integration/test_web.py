@@ -43,6 +43,7 @@ PATHS = [
 OTHERS = {
     "openapi.json",
     "links",
+    "simulations",
     "verdicts/<model>/<environment>",
     "gates/<gate>/<model>/<environment>",
     "targets/<model>/<environment>/lineage",

@@ -13,9 +13,8 @@ from structlog.testing import capture_logs
 from policies.spec.declaration import Environment, StepSpec, Strategy
 from service import segue_yaml
 from service.cli.main import group
-from service.pages import trial_form
-from service.pages.simulator import SHORTEST
-from service.rehearsing import trials
+from service.rehearsing import trial_form, trials
+from service.rehearsing.offered import SHORTEST
 from service.rehearsing.trials import Kind, Trial, Trials, Tried
 
 POLICY = segue_yaml.load(SHORTEST, "model")[0].environments[0]

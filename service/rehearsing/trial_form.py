@@ -1,4 +1,4 @@
-"""What the simulator's form asks, and what somebody answered: numbers in bounds, weights up to 100 %."""
+"""What is asked of who tries a policy, and what somebody answered: numbers in bounds, weights up to 100 %."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
