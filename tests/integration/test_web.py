@@ -44,6 +44,7 @@ OTHERS = {
     "openapi.json",
     "links",
     "simulations",
+    *("tokens", "tokens/<name>", "logins", "logins/<name>", "grants", "persons", "persons/<name>"),
     "verdicts/<model>/<environment>",
     "gates/<gate>/<model>/<environment>",
     "targets/<model>/<environment>/lineage",
