@@ -57,6 +57,9 @@ def guard(page: Blueprint, store: Store, settings: Settings) -> None:
     @page.before_request
     def known() -> Response | None:
         if request.method == "POST" and not _ours(settings):
+            log.warning(
+                "form of another site", asked=str(request.url_rule), origin=request.headers.get("Origin")
+            )
             return _refused("This form came from another site, so nothing was done.")
         needs = access.needed(request)
         if needs == access.OPEN:
@@ -67,6 +70,7 @@ def guard(page: Blueprint, store: Store, settings: Settings) -> None:
             return _asked()
         g.visitor = visitor
         if request.method == "POST" and not _proves(visitor.proof):
+            log.info("form without its proof", asked=str(request.url_rule), who=visitor.name)
             return _refused("This form belongs to another login. Go back, load the page anew, and try again.")
         why_not = access.denied(store, visitor.caller, request)
         return None if why_not is None else _not_theirs(why_not)

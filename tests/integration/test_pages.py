@@ -370,8 +370,11 @@ def test_a_form_of_another_site_is_refused(served, headers, path):
     bob.get("/-/")
     proof = re.search(r'name="proof" value="(\w+)"', bob.answer.text)[1]
     data = {"proof": proof, "token": served.people["bob"], "verb": "pause", "subject": "rel-1"}
-    assert bob.client.post(path, data=data, headers=headers).status_code == 403
+    with capture_logs() as logs:
+        assert bob.client.post(path, data=data, headers=headers).status_code == 403
     assert served.inbox.newest() == before
+    told = {"event": "form of another site", "asked": path, "origin": headers.get("Origin")}
+    assert logs == [{**told, "log_level": "warning"}]
 
 
 @pytest.mark.parametrize("proof", ["", "wrong", "\u00e9", None])
@@ -380,8 +383,11 @@ def test_a_form_without_its_proof_does_nothing(served, proof):
     data = {"verb": "rollback", "subject": "wine/production"} | (
         {"proof": proof} if proof is not None else {}
     )
-    assert bob.client.post("/-/commands", data=data).status_code == 403
+    with capture_logs() as logs:
+        assert bob.client.post("/-/commands", data=data).status_code == 403
     assert served.inbox.newest() == before
+    told = {"event": "form without its proof", "asked": "/-/commands", "who": "bob"}
+    assert logs == [{**told, "log_level": "info"}]
 
 
 def test_the_proof_of_another_login_is_none(served):
