@@ -44,6 +44,7 @@ OTHERS = {
     "openapi.json",
     "links",
     "simulations",
+    "sources/<name>",
     "verdicts/<model>/<environment>",
     "gates/<gate>/<model>/<environment>",
     "targets/<model>/<environment>/lineage",
