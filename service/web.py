@@ -19,6 +19,7 @@ from service import (
     problems,
     web_access,
     web_answers,
+    web_connections,
     web_installation,
     web_lineage,
     web_proof,
@@ -70,6 +71,7 @@ def create_web(parts: Parts, series: Series, stop: threading.Event | None = None
     _events(api, parts)
     _installation(api, parts)
     web_installation.add(api, parts)
+    web_connections.add(api, parts)
     web_record.add(api, parts.store)
     web_proof.add(api, parts)
     web_simulations.add(api, parts, trials)

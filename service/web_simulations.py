@@ -78,10 +78,14 @@ def _sent(settings: Settings, text: str, model: str | None, place: str | None) -
 
 def _given(told: Mapping[str, Any]) -> dict[str, str]:
     """What the form asks, as somebody would write it there: 400 for what is no number."""
-    given = {NUMBERS[key]: repr(web_bodies.number(told[key], key)) for key in NUMBERS if key in told}
-    weights = told.get("weights")
-    if weights is None:
+    given = {NUMBERS[key]: _written(told[key], key) for key in NUMBERS if key in told}
+    if "weights" not in told:
         return given
+    weights = told["weights"]
     if not isinstance(weights, list):
         abort(400, "`weights` must be a list of numbers, such as [5, 25, 100]")
-    return given | {"weights": ", ".join(repr(web_bodies.number(one, "weights")) for one in weights)}
+    return given | {"weights": ", ".join(_written(one, "weights") for one in weights)}
+
+
+def _written(value: Any, key: str) -> str:
+    return f"{web_bodies.number(value, key):.12g}"

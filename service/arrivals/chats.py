@@ -5,6 +5,7 @@ from typing import Any
 
 from service import sources
 from service.arrivals import connecting
+from service.arrivals.connecting import OPERATOR
 from service.ports.connections import Source
 from service.ports.outcomes import Refused
 from service.settings import Settings
@@ -14,8 +15,9 @@ from service.store.store import Store
 HELP = "see docs/how-to/chat.md"
 
 
-def connect(settings: Settings, store: Store, source: Source, hooks: str) -> list[str]:
-    """Make or change a connection. `hooks` is the intake's address. Says what was done, a line each.
+def connect(settings: Settings, store: Store, source: Source, hooks: str, by: str = OPERATOR) -> list[str]:
+    """Make or change a connection. `hooks` is the intake's address, `by` stands in the record. Says what was
+    done, a line each.
 
     People are added to those of before (one whose name is "" is taken off), and where `owns` names nothing
     it stays as it is.
@@ -31,7 +33,7 @@ def connect(settings: Settings, store: Store, source: Source, hooks: str) -> lis
     def save(change: Change) -> list[Source]:
         change.save_source(source)
         people = dict(source.people)
-        change.record(f"source-{source.name}", "operator", "connected", {"url": source.url, "people": people})
+        change.record(f"source-{source.name}", by, "connected", {"url": source.url, "people": people})
         return change.sources()
 
     sources.save(settings.home, tuple(store.decide(save)))

@@ -27,6 +27,7 @@ WHSEC = frozenset(
 )  # whose secret is written as the Standard Webhooks specification has it
 TAKEN = frozenset({"people", "labels", "inbox", "sweep", "token", "oidc", "archive", "openlineage"})
 ALL = ("*",)  # of targets
+OPERATOR = "operator"  # who connects on the machine itself, in the record
 HOW = {
     "alertmanager": "see docs/how-to/alerts.md",
     "cloudevents": "see docs/how-to/other-events.md",
@@ -38,8 +39,9 @@ _PAGE = re.compile(
 )
 
 
-def connect(settings: Settings, store: Store, source: Source, hooks: str) -> list[str]:
-    """Make or change a connection. `hooks` is the intake's address. Says what was done, a line each.
+def connect(settings: Settings, store: Store, source: Source, hooks: str, by: str = OPERATOR) -> list[str]:
+    """Make or change a connection. `hooks` is the intake's address, `by` stands in the record. Says what was
+    done, a line each.
 
     Raises `Refused` or `Retry` where the source does not answer as it should; nothing is stored then.
     """
@@ -65,7 +67,7 @@ def connect(settings: Settings, store: Store, source: Source, hooks: str) -> lis
             change.add_work(
                 Work(f"look:{source.name}", "declare", f"declare:{source.name}:{change.now}", source.name)
             )
-        change.record(f"source-{source.name}", "operator", "connected", {"url": sources.shown(source)})
+        change.record(f"source-{source.name}", by, "connected", {"url": sources.shown(source)})
         return change.sources()
 
     sources.save(settings.home, tuple(store.decide(save)))
@@ -132,7 +134,10 @@ def one_address(kind: str, url: str) -> str:
 
 def name_of(url: str) -> str:
     """A source's name where none is given: the last part of its address."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # it is no address, and who opens it says so
+        return "source"
     last = parts.path.rstrip("/").rsplit("/", 1)[-1].removesuffix(".git")
     name = last or parts.hostname or "source"
     return "".join(one if (one.isascii() and one.isalnum()) or one in "-_" else "-" for one in name.lower())

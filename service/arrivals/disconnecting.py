@@ -6,6 +6,7 @@ on. Its secrets stay files, which whoever made them removes; and its webhook sta
 
 from service import sources
 from service.arrivals import connecting
+from service.arrivals.connecting import OPERATOR
 from service.engine import declaring
 from service.engine.deciding import Deciding, decide
 from service.ports.connections import Source
@@ -14,8 +15,8 @@ from service.settings import Settings
 from service.store.store import Store
 
 
-def disconnect(settings: Settings, store: Store, name: str) -> list[str]:
-    """Says what was done, and what is left to do by hand, a line each.
+def disconnect(settings: Settings, store: Store, name: str, by: str = OPERATOR) -> list[str]:
+    """`by` stands in the record. Says what was done, and what is left to do by hand, a line each.
 
     Raises `Refused` for a name that is not connected, and for one that came with its organisation.
     """
@@ -38,7 +39,7 @@ def disconnect(settings: Settings, store: Store, name: str) -> list[str]:
             declaring.keep(deciding, one.name, "", ())
             deciding.change.remove_source(one.name)
             detail = {"url": sources.shown(one)}
-            deciding.change.record(f"source-{one.name}", "operator", "disconnected", detail)
+            deciding.change.record(f"source-{one.name}", by, "disconnected", detail)
 
     decide(store, forget)
     sources.save(settings.home, tuple(store.sources()))

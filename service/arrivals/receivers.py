@@ -9,6 +9,7 @@ from typing import Any
 from policies.notices import Turn
 from service import sources
 from service.arrivals import connecting
+from service.arrivals.connecting import OPERATOR
 from service.ports.connections import Source, Subscription
 from service.settings import Settings
 from service.store.change import Change
@@ -21,8 +22,8 @@ UNSAID = {"webhook": "every turn", "email": "what people must do or know", "graf
 HELP = "see docs/how-to/receivers.md"
 
 
-def connect(settings: Settings, store: Store, source: Source) -> list[str]:
-    """Make or change a connection. Says what was done, a line each.
+def connect(settings: Settings, store: Store, source: Source, by: str = OPERATOR) -> list[str]:
+    """Make or change a connection; `by` stands in the record. Says what was done, a line each.
 
     What is not said stays as it was: targets, turns, addresses.
 
@@ -40,7 +41,7 @@ def connect(settings: Settings, store: Store, source: Source) -> list[str]:
 
     def save(change: Change) -> list[Source]:
         change.save_source(source)
-        change.record(f"source-{source.name}", "operator", "connected", {"url": sources.shown(source)})
+        change.record(f"source-{source.name}", by, "connected", {"url": sources.shown(source)})
         return change.sources()
 
     sources.save(settings.home, tuple(store.decide(save)))

@@ -1,38 +1,27 @@
 """`connect`, `disconnect`, `cluster`, `signing-key`: who may tell Segue something, where it acts, as whom."""
 
 import os
-from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 
 from service import clusters, signing_key
-from service.arrivals import chats, connecting, disconnecting, receivers
+from service.arrivals import asking_to_connect, disconnecting, receivers
+from service.arrivals.asking_to_connect import KINDS, Asked, Misfit
 from service.cli.context import as_json, chosen, console, print_json
 from service.cli.storing import own_store
 from service.machine import installation
-from service.ports.connections import Cluster, Source, Subscription
-from service.settings import Settings
-from service.sources import CHAT_KINDS, HOOK_KINDS, ORGANISATION_KINDS, RECEIVER_KINDS
+from service.ports.connections import Cluster
 from service.store.store import Store
 
-KINDS = {
-    "git": "bare",
-    "bitbucket": "bitbucket", "gitea": "gitea", "github": "github", "gitlab": "gitlab",
-    "mlflow": "mlflow", "registry": "registry", "harbor": "harbor",
-    "prometheus": "prometheus", "metrics": "metrics", "json": "json", "csv": "csv",
-    "alertmanager": "alertmanager", "cloudevents": "cloudevents", "hook": "hook",
-    "slack": "slack", "mattermost": "mattermost", "matrix": "matrix",
-    "webhook": "webhook", "email": "email", "grafana": "grafana",
-}  # fmt: skip
-SLACK = "https://slack.com"
-ORGANISATIONS = {kind: one for one, kind in ORGANISATION_KINDS.items()}
-
-
-def _targets(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
-    """Globs over targets; a model's name alone means it in all environments."""
-    return tuple(one if set(one) & set("/*?[") else f"{one}/*" for one in value)
+# What the options are called that say what `asking_to_connect` knows by another name.
+OPTIONS = {
+    "organisation": "--organisation",
+    "people": "--person",
+    "turns": "--turn",
+    "sender": "--from",
+    "to": "--to",
+}
 
 
 @click.command()
@@ -43,7 +32,6 @@ def _targets(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...
     "--owns",
     metavar="GLOB",
     multiple=True,
-    callback=_targets,
     help="Targets that it may own, or is told of, such as churn/* or just churn; may be given several times."
     " Default: all;"
     " of a chat or a receiver that is connected already, those of before.",
@@ -79,17 +67,7 @@ def _targets(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ...
 )
 @as_json
 def connect(
-    kind: str,
-    url: str | None,
-    name: str | None,
-    owns: tuple[str, ...],
-    *,
-    people: tuple[str, ...],
-    turns: tuple[str, ...],
-    sender: str,
-    to: tuple[str, ...],
-    organisation: bool,
-    wants_json: bool,
+    kind: str, url: str | None, name: str | None, owns: tuple[str, ...], *, wants_json: bool, **more: Any
 ) -> None:
     """Connect a repository, registry, chat, receiver, sender or metrics.
 
@@ -126,73 +104,23 @@ def connect(
 
     A repository on this machine must lie below a folder named in SEGUE_GIT_ROOTS, here and for `segue up`.
     """
-    source = _source_of(_kind_of(kind, url, organisation=organisation), url, name, owns)
-    source = replace(source, people=_people(source.kind, people))
-    source = replace(source, subscription=_subscription(source.kind, turns, sender, to))
-    connecting.check_name(source.name)
+    try:
+        source = asking_to_connect.source_of(Asked(kind, url, name, owns, **more))
+    except Misfit as wrong:
+        raise click.UsageError(wrong.said(OPTIONS)) from None
+    settings = installation.with_ports(chosen())
     with own_store() as store:
-        told = _connected(installation.with_ports(chosen()), store, source, owns)
-        made = next((one for one in store.sources() if one.name == source.name), source)
+        made, told = asking_to_connect.connect(settings, store, source, installation.place(settings).intake)
+    _say({"name": made.name, "kind": made.kind, "url": made.url, "owns": list(made.owns)}, told, wants_json)
+
+
+def _say(about: dict[str, Any], told: list[str], wants_json: bool) -> None:  # noqa: FBT001
+    """What was done, a line each, or all as JSON."""
     if wants_json:
-        print_json(
-            {"name": made.name, "kind": made.kind, "url": source.url, "owns": list(made.owns), "told": told}
-        )
+        print_json({**about, "told": told})
         return
     for line in told:
         console().print(line)
-
-
-def _people(kind: str, told: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    if told and kind not in CHAT_KINDS:
-        raise click.UsageError(f"--person is for chats; {kind} knows its people itself")
-    return tuple(chats.person(text) for text in told)
-
-
-def _subscription(kind: str, turns: tuple[str, ...], sender: str, to: tuple[str, ...]) -> Subscription:
-    if turns and kind not in RECEIVER_KINDS:
-        raise click.UsageError(f"--turn is for receivers; {kind} is told nothing by turns")
-    if kind == "grafana" and set(turns) - {receivers.NOTHING}:
-        raise click.UsageError("grafana is told whole rollouts; leave --turn out, or write --turn none")
-    if (sender or to) and kind != "email":
-        raise click.UsageError(f"--from and --to are for email; {kind} goes on to nobody")
-    return Subscription(turns, sender, tuple(receivers.recipient(text) for text in to))
-
-
-def _connected(settings: Settings, store: Store, source: Source, owns: tuple[str, ...]) -> list[str]:
-    """By whoever connects such a kind; what was done, a line each."""
-    hooks = installation.place(settings).intake
-    if source.kind in RECEIVER_KINDS:
-        return receivers.connect(settings, store, source)
-    if source.kind in CHAT_KINDS:
-        return chats.connect(settings, store, source, hooks)
-    return connecting.connect(
-        settings, store, source if owns else replace(source, owns=connecting.ALL), hooks
-    )
-
-
-def _kind_of(kind: str, url: str | None, *, organisation: bool) -> str:
-    """An address of one part is an organisation's; whether a longer one is a group's nobody can see in it."""
-    if organisation and kind not in ORGANISATIONS:
-        known = ", ".join(sorted(ORGANISATIONS))
-        raise click.UsageError(f"--organisation is for {known}; connect each repository of {kind} by itself")
-    short = kind in ORGANISATIONS and "/" not in urlsplit(url or "/").path.strip("/")
-    return ORGANISATIONS[kind] if organisation or short else KINDS[kind]
-
-
-def _source_of(kind: str, url: str | None, name: str | None, owns: tuple[str, ...]) -> Source:
-    if kind in HOOK_KINDS:
-        if url is not None:
-            raise click.UsageError(f"{kind} cannot be asked, so it has no URL; leave out {url}")
-        return Source(kind if name is None else name, kind, "", owns)
-    if kind in CHAT_KINDS:
-        name = kind if name is None else name
-        url = SLACK if kind == "slack" and url is None else url
-    if url is None:
-        raise click.UsageError("write its URL behind the kind, too; segue connect --help shows one of each")
-    if kind in {"email", "grafana"} and name is None:
-        name = kind
-    url = connecting.one_address(kind, url)
-    return Source(connecting.name_of(url) if name is None else name, kind, url, owns)
 
 
 @click.command()
@@ -211,11 +139,7 @@ def disconnect(name: str, *, wants_json: bool) -> None:
     settings = chosen()
     with own_store() as store:
         told = disconnecting.disconnect(settings, store, name)
-    if wants_json:
-        print_json({"name": name, "told": told})
-        return
-    for line in told:
-        console().print(line)
+    _say({"name": name}, told, wants_json)
 
 
 @click.command()
@@ -262,11 +186,7 @@ def cluster(
     store = Store.open(settings.store_url("engine"))
     told = clusters.connect(settings, store, wanted)
     store.close()
-    if wants_json:
-        print_json({"name": name, "namespace": wanted.namespace, "told": told})
-        return
-    for line in told:
-        console().print(line)
+    _say({"name": name, "namespace": wanted.namespace}, told, wants_json)
 
 
 @click.command("signing-key")

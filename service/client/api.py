@@ -16,8 +16,10 @@ from service.client.results import (
     Answer,
     Changed,
     Cluster,
+    Connection,
     Entry,
     Event,
+    Gone,
     Grant,
     Increments,
     Known,
@@ -248,6 +250,30 @@ class Client:
     def answer(self, delivery: str) -> Answer | None:
         """What a stored command was answered; None while it is not obeyed."""
         return cast("Answer | None", self._get(f"commands/{_part(delivery)}")["answer"])
+
+    def connect(
+        self,
+        kind: str,
+        url: Given = None,
+        *,
+        name: Given = None,
+        owns: Sequence[str] = (),
+        people: Sequence[str] = (),
+        turns: Sequence[str] = (),
+        sender: Given = None,
+        to: Sequence[str] = (),
+        organisation: bool = False,
+    ) -> Connection:
+        """Connect a source, chat, receiver or sender, or change the connection; `told` says what was done."""
+        lists = {"owns": owns, "people": people, "turns": turns, "to": to}
+        said: dict[str, Any] = {"kind": kind, **_said(url=url, name=name, **{"from": sender})}
+        said |= {field: list(given) for field, given in lists.items() if given}
+        body = said | ({"organisation": True} if organisation else {})
+        return cast("Connection", self._door.post(f"{self.web}/api/v1/sources", None, json=body))
+
+    def disconnect(self, name: str) -> Gone:
+        """Take a connection away; `told` says what was done, and is left to do."""
+        return cast("Gone", self._door.delete(f"{self.web}/api/v1/sources/{_part(name)}", {}))
 
     def add_labels(self, batch: bytes) -> Stored:
         """Store a batch of true labels. The same batch sent twice is one."""

@@ -187,6 +187,19 @@ class Source(TypedDict):
     since: float | None
 
 
+class Connection(TypedDict):
+    name: str
+    kind: str
+    url: str
+    owns: list[str]
+    told: list[str]
+
+
+class Gone(TypedDict):
+    name: str
+    told: list[str]
+
+
 class Cluster(TypedDict):
     name: str
     default: bool

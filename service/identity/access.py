@@ -64,6 +64,8 @@ ROUTES: dict[str, Needed] = {
     f"GET {API}/targets/<model>/<environment>/served": _TARGET,
     f"GET {API}/commands/<delivery>": _OWN,
     f"GET {API}/sources": _ALL,
+    f"POST {API}/sources": ADMITS,
+    f"DELETE {API}/sources/<name>": ADMITS,
     f"GET {API}/clusters": _ALL,
     f"GET {API}/settings": ADMITS,
     f"GET {API}/models": _OWN,

@@ -181,6 +181,20 @@ OPERATIONS: Mapping[str, Operation] = {
         query=BY_NAME,
         refused=(400, 403),
     ),
+    f"POST {API}/sources": Operation(
+        "connect_source",
+        "Connect a source, chat, receiver or sender, or change the connection; what was done and is left",
+        {200: of(name=TEXT, kind=TEXT, url=TEXT, owns=many(TEXT), told=many(TEXT))},
+        body=ref("connection"),
+        refused=(400, 403, 413, 422),
+    ),
+    f"DELETE {API}/sources/<name>": Operation(
+        "disconnect_source",
+        "Take a connection away; what was done and is left to do",
+        {200: of(name=TEXT, told=many(TEXT))},
+        path={"name": TEXT},
+        refused=(403, 404, 422),
+    ),
     f"GET {API}/clusters": Operation(
         "list_clusters",
         "Clusters that are connected, by name; the next page is `after` this one's `next`",

@@ -15,6 +15,8 @@ from policies.release import Phase
 from policies.roles import Role
 from policies.spec.declaration import Mode
 from policies.version import VersionPhase
+from service.arrivals.asking_to_connect import KINDS
+from service.arrivals.receivers import TURNS
 from service.engine import checkpoints
 from service.engine.happened import State
 from service.identity import admitting
@@ -370,6 +372,22 @@ SHAPES: Mapping[str, Schema] = {
     ),
     "message": of(headers=by_name(TEXT), delivery=TEXT, digest=TEXT, size=COUNT, body=maybe(TEXT)),
     "source": of(name=TEXT, kind=TEXT, url=TEXT, owns=many(TEXT), tone=TEXT, says=TEXT, since=maybe(TIME)),
+    "connection": {
+        "type": "object",
+        "required": ["kind"],
+        "additionalProperties": False,
+        "properties": {
+            "kind": among(sorted(KINDS)),
+            "url": maybe(TEXT),
+            "name": maybe(TEXT),
+            "owns": many(TEXT),
+            "people": many(TEXT),
+            "turns": many(among(TURNS)),
+            "from": maybe(TEXT),
+            "to": many(TEXT),
+            "organisation": YES,
+        },
+    },
     "cluster": of(
         name=TEXT,
         default=YES,

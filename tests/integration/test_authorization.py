@@ -81,6 +81,8 @@ WHOLE = {
 # Lets people in, or shows how it is set: for who is admin everywhere.
 ADMITS = {
     "GET /api/v1/settings",
+    "POST /api/v1/sources",
+    "DELETE /api/v1/sources/<name>",
     "POST /-/tokens",
     "POST /api/v1/tokens",
     "GET /api/v1/grants",
@@ -93,6 +95,7 @@ ADMITS = {
 # What an admin of everything is answered there, who sends nothing and means nobody.
 LET_IN = {
     "GET /api/v1/settings": 200,
+    "DELETE /api/v1/sources/<name>": 404,
     "GET /api/v1/grants": 200,
     "GET /api/v1/persons": 200,
     "DELETE /api/v1/persons/<name>": 404,

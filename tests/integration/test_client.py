@@ -26,6 +26,8 @@ ANSWERS = {
     "LogsBehind": "get_logs",
     "ServedThen": "get_served",
     "Proven": "prove_record",
+    "Connection": "connect_source",
+    "Gone": "disconnect_source",
 }
 TYPES = {
     name: one

@@ -11,11 +11,13 @@ import requests
 from jsonschema import Draft202012Validator
 
 from policies import roles
-from service import keys, web
+from service import keys, sources, web
 from service.engine import checkpoints
 from service.identity import access, people, tokens
 from service.openapi.operation import WEB
 from service.openapi.operations import OPERATIONS
+from service.ports.connections import Source
+from service.ports.outcomes import Refused
 from service.rehearsing.trials import Trials, Tried
 from service.showing import streams
 from service.store.chain import Head
@@ -49,9 +51,15 @@ def http(world):
     servers = {name: Served(getattr(world, name).application) for name in ("web", "intake")}
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(streams, "LONGEST_SECONDS", 0.0)
+        patched.setattr(sources, "opened", unreachable)
         yield {name: f"http://127.0.0.1:{server.port}" for name, server in servers.items()}
     for server in servers.values():
         server.end()
+
+
+def unreachable(_settings, source):
+    """What made requests name is gone to by nobody."""
+    raise Refused(f"{source.name} does not answer")
 
 
 def served(world):
@@ -138,6 +146,7 @@ BODIES = {
     "give_role": {"who": "oidc:ann", **GRANT},
     "name_accounts": {"accounts": ["code:ann-x"]},
     "try_policy": {"rate": 20},
+    "connect_source": {"kind": "hook", "name": "ci"},
 }
 ASKED = {
     "list_releases": ["", "?open=1", "?before=rel-1", "?open=2", "?before=1"],
@@ -164,9 +173,8 @@ ASKED = {
 
 def ask(http, route, query, token, **changed):
     operation, (method, rule) = OPERATIONS[route], route.split(" ")
-    name = {"models": "wine", "events": "1", "tokens": "leaver", "persons": "leaver"}.get(
-        rule.split("/")[3], "rel-1"
-    )
+    named = {"models": "wine", "events": "1", "tokens": "leaver", "persons": "leaver", "sources": "ci"}
+    name = named.get(rule.split("/")[3], "rel-1")
     path = re.sub("<(.*?)>", lambda found: {**NAMES, "name": name, **changed}[found[1]], rule)
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     body = BODIES.get(operation.id)
@@ -179,6 +187,9 @@ def ask(http, route, query, token, **changed):
 @pytest.mark.parametrize("route", OPERATIONS)
 def test_what_is_answered_is_described(world, http, route):
     operation = OPERATIONS[route]
+    if operation.id == "disconnect_source":
+        with world.store.change() as change:
+            change.save_source(Source("ci", "hook", ""))
     found = {ask(http, route, query, world.people["bob"]) for query in ASKED.get(operation.id, [""])}
     assert found & set(operation.answers)
     assert found <= {*operation.answers, 400}

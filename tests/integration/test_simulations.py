@@ -95,6 +95,7 @@ def test_a_policy_of_what_one_may_not_see_looks_like_what_is_not_there(world, wh
         ({**QUICK, "dwell": -1}, 422, "no number from 0 to 86400"),
         ({**QUICK, "weights": [50, 5, 100]}, 422, "no weights that rise to 100; write up to 20 numbers"),
         ({**QUICK, "weights": []}, 422, "no weights that rise to 100"),
+        ({**QUICK, "weights": None}, 400, "must be a list of numbers"),
         ({**QUICK, "weights": 5}, 400, "must be a list of numbers"),
         ({**QUICK, "weights": ["5"]}, 400, "`weights` must be a number"),
         ({**QUICK, "target": 5}, 400, "`target` must be a text"),

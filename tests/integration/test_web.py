@@ -45,6 +45,7 @@ OTHERS = {
     "links",
     "simulations",
     *("tokens", "tokens/<name>", "logins", "logins/<name>", "grants", "persons", "persons/<name>"),
+    "sources/<name>",
     "verdicts/<model>/<environment>",
     "gates/<gate>/<model>/<environment>",
     "targets/<model>/<environment>/lineage",
