@@ -74,6 +74,10 @@ def _done(what: Callable[[], T]) -> T:
         abort(422, str(reason))
     except Retry as reason:
         raise ServiceUnavailable(str(reason), retry_after=max(1, round(reason.after))) from None
+    except OSError as reason:  # secrets and the list of sources are files, which lie elsewhere for some
+        abort(
+            422, f"its files cannot be written by this process ({reason.strerror}); connect it where they lie"
+        )
 
 
 def _asked(told: dict[str, Any]) -> Asked:

@@ -1,5 +1,6 @@
 """Connections made and taken away over the API: as by the command, less what only the machine's owner may do."""
 
+import errno
 import json
 import threading
 
@@ -223,3 +224,13 @@ def test_the_client_connects_and_disconnects(world):
     assert client.disconnect("bus")["told"][0] == "bus (cloudevents) is connected no more"
     assert json.loads((world.settings.home / "sources.json").read_text())
     server.end()
+
+
+def test_where_the_files_cannot_be_written_it_is_said(world, monkeypatch):
+    def read_only(*_arguments):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(sources, "save", read_only)
+    told = ask(world, kind="webhook", url="https://hooks.example/segue")
+    assert told.status_code == 422
+    assert "cannot be written by this process (Read-only file system)" in told.json["detail"]
