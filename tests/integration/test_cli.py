@@ -235,11 +235,13 @@ def test_the_page_is_opened_by_a_link_that_works_once_for_whoever_asked(served, 
     code, said, _ = segue(tmp_path, "open", SEGUE_TOKEN=world.people["ann"])
     assert code == 0
     port = installation.read_json(tmp_path / "segue" / "run" / "ports.json")["web_port"]
-    link = said.strip().replace(":8471/", f":{port}/")  # the world's own idea of its port
+    address, _, secret = said.strip().partition("#")
+    way_in = address.replace(":8471/", f":{port}/").replace("links", "login/link")  # the world's own port
+    data = {"code": secret}
     visitor = requests.Session()
     visitor.trust_env = False
-    assert ">ann</a>" in visitor.post(link, timeout=20).text
-    assert visitor.post(link, timeout=20).status_code == 401
+    assert ">ann</a>" in visitor.post(way_in, data, timeout=20).text
+    assert visitor.post(way_in, data, timeout=20).status_code == 401
     code, _, wrong = segue(tmp_path, "open", SEGUE_TOKEN="segue_unknown")
     assert code == 1
     assert "does not know this token" in wrong
