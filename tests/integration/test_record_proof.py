@@ -12,10 +12,12 @@ from service import keys, web_proof
 from service.client import Client, Refusal
 from service.engine import checkpoints
 from service.identity import tokens
+from service.pages import record as record_page
 from service.store import record, record_proof
 from tests.integration.test_auditing import anew, forge, lines
 from tests.scenarios.conftest import World
 from tests.serving import Served
+from tests.visiting import Visitor
 
 KEY = keys.new()
 
@@ -96,6 +98,19 @@ def test_what_was_removed_is_missed_at_the_edge_of_a_stretch_too(world, number):
     forge(world.settings.home, rows)
     assert walked(world)[-1]["proof"]["tampered"]["entry"] == number
     assert ask(world, number).json["proof"]["tampered"]["entry"] == number
+
+
+def test_the_page_proves_the_newest_and_says_from_where(world, monkeypatch):
+    visitor = Visitor(world)
+    assert "All entries are as they were written" in visitor.text("/-/record?verify=1")
+    size = world.store.record_head().size
+    monkeypatch.setattr(record_page, "PROVEN", 4)
+    said = f"The newest entries, from {size - 3} on, are as they were written"
+    assert said in visitor.text("/-/record?verify=1")
+    rows = lines(world.settings.home)
+    rows[-2] = replace(rows[-2], actor="eve")
+    forge(world.settings.home, rows)
+    assert f"Entry {size - 1} is not as it was written" in visitor.text("/-/record?verify=1")
 
 
 def test_what_is_not_there_is_told_so(world):
