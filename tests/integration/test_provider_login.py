@@ -75,10 +75,10 @@ def test_the_cookies_are_kept_from_scripts_and_other_sites(world, server):
     assert "HttpOnly" in first
     assert "SameSite=Lax" in first
     _, answer = came_back(world, server)
-    gone, session = sorted(answer.headers.getlist("Set-Cookie"))[::-1]
-    assert {"HttpOnly", "SameSite=Strict", "Path=/-/"} <= set(
-        session.split("; ")
-    ) or "SameSite=Strict" in gone
+    cookies = {one.partition("=")[0]: set(one.split("; ")) for one in answer.headers.getlist("Set-Cookie")}
+    assert {"HttpOnly", "SameSite=Strict", "Path=/-/"} <= cookies.pop("segue-page")
+    (gone,) = cookies.values()
+    assert "Max-Age=0" in gone, "what the login was known by is no more"
 
 
 def test_who_has_no_role_is_told_their_name_and_stays_outside(world, server):
@@ -166,7 +166,9 @@ def test_what_is_asked_for_has_a_challenge_and_no_secret(world, server):
     assert query["code_challenge_method"] == ["S256"]
     assert query["redirect_uri"] == ["http://127.0.0.1:8471/-/login/back"]
     assert SECRET not in str(query)
-    assert len({query["state"][0], query["nonce"][0], query["code_challenge"][0]}) == 3
+    again = parse_qs(urlsplit(begun(world.web.application.test_client())).query)
+    secrets = {asked[name][0] for asked in (query, again) for name in ("state", "nonce", "code_challenge")}
+    assert len(secrets) == 6, "each login has its own"
 
 
 # --- what a provider must not get through ----------------------------------------------------
