@@ -45,12 +45,16 @@ def cut(found: Sequence[T], most: int, key: Callable[[T], str]) -> tuple[list[T]
 
 
 def by_name(found: Iterable[T], name: Callable[[T], str]) -> tuple[list[T], str | None]:
-    """The page of a short list that is asked for, by name, and where the next one begins.
+    """The page of a short list that is asked for, by name, and where the next one begins."""
+    return beyond(found, request.args.get("after", ""), limit(MOST), name)
+
+
+def beyond(found: Iterable[T], after: str, most: int, name: Callable[[T], str]) -> tuple[list[T], str | None]:
+    """So many of a short list behind a name, and where the next ones begin.
 
     Ordered here: databases do not agree on the order of texts.
     """
-    beyond, most = request.args.get("after", ""), limit(MOST)
-    ordered = sorted((one for one in found if name(one) > beyond), key=name)
+    ordered = sorted((one for one in found if name(one) > after), key=name)
     return cut(ordered, most, name)
 
 

@@ -4,7 +4,8 @@ A token is in the one answer that made it, and nowhere else. Here it gets roles 
 its maker has: without roles, or without end, it is made on the machine itself.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 from flask import Blueprint, Response, abort, g, make_response, redirect, render_template, request, url_for
 
@@ -12,10 +13,14 @@ from policies.roles import Grant, Role
 from service.bootstrap import Parts
 from service.identity import access, admitting, sessions, tokens
 from service.identity.admitting import DAY, MOST_DAYS, Wrong
+from service.pages import paging
+from service.showing import admitted
 from service.store.store import Store
+from service.web_answers import beyond
 
 DAYS = 90
 MOST_PLACES = 20
+T = TypeVar("T")
 
 
 def routes(page: Blueprint, parts: Parts) -> None:
@@ -65,8 +70,11 @@ def _shown(parts: Parts, *, wrong: str = "", made: str = "", secret: str = "") -
     caller = g.visitor.caller
     everybody = admitting.admits(caller)
     with parts.store.read() as read:
-        listed, logins = admitting.tokens_seen(read, caller), admitting.logins_seen(read, caller)
-        given = admitting.grants_given(read) if everybody else []
+        listed = _page("after", admitting.tokens_seen(read, caller), lambda one: one[0].name)
+        opened = admitted.logins(admitting.logins_seen(read, caller))
+        logins = _page("login", opened, lambda one: str(one["holder"]))
+        roles_given = admitting.grants_given(read) if everybody else []
+        given = _page("given", roles_given, lambda one: f"{one.holder} {one.grant}")
         now = read.now  # by whose clock tokens end
     return render_template(
         "tokens.html",
@@ -86,6 +94,13 @@ def _shown(parts: Parts, *, wrong: str = "", made: str = "", secret: str = "") -
         secret=secret,
         ended=request.args.get("ended", ""),
     )
+
+
+def _page(begins: str, found: Iterable[T], name: Callable[[T], str]) -> dict[str, Any]:
+    """What the template is given of a list: the rows behind those that the query says it begins after."""
+    after = request.args.get(begins, "")
+    rows, following = beyond(found, after, paging.SIZE, name)
+    return {"rows": rows, "next": following, "after": after, "begins": begins}
 
 
 # --- what the form asks ----------------------------------------------------------------------

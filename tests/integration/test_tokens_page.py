@@ -1,6 +1,7 @@
 """Tokens on the page: one's own for everybody, all for admins of everything; made once, ended at once."""
 
 import re
+from html import unescape
 
 import pytest
 from sqlalchemy import event
@@ -8,6 +9,7 @@ from sqlalchemy import event
 from policies import roles
 from service.identity import callers, sessions, tokens
 from service.ports.identity import Identity
+from service.store.rows import Token
 from tests.scenarios.conftest import World
 from tests.visiting import Visitor, words
 
@@ -75,6 +77,34 @@ def test_the_lists_need_no_more_queries_for_more_tokens(world):
     seen.clear()
     assert "more-29" in visitor.text("/-/tokens")
     assert len(seen) == before
+
+
+def test_each_list_has_pages_that_tell_every_row_once_whatever_there_is(world):
+    names = [f"many-{number:02}" for number in range(60)]
+    with world.store.change() as change:
+        for name in names:
+            change.save_token(Token(name, tokens.digest_of(name), "operator", 0.0, None))
+            callers.give(change, f"oidc:{name}", roles.grant("viewer", "*"), "segue")
+    for name in names:
+        sessions.begin(world.store, name)
+    visitor = Visitor(world, "all")
+    for what, rows in (
+        ("tokens", sorted({*names, *world.people})),
+        ("logins", ["all", *names]),
+        ("roles", [f"oidc:{name}" for name in names]),
+    ):
+        found, path = [], "/-/tokens"
+        while path:
+            page = visitor.get(path).text
+            assert len(page) < 160_000
+            part = page.split("<section aria-labelledby=")[{"tokens": 1, "logins": 2, "roles": 3}[what]]
+            shown = re.findall(r"<li>\s*<strong>([^<]+)</strong>", part)
+            assert 0 < len(shown) <= 50
+            found += shown
+            more = re.search(rf'<a href="([^"]+)" rel="next">More {what}</a>', page)
+            path = unescape(more[1]) if more else None
+        assert found == rows
+    assert "There are no more tokens" in visitor.text("/-/tokens?after=zzz")
 
 
 def test_who_came_by_a_provider_has_no_token_and_is_told_how_to_get_one(world):
