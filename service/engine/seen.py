@@ -40,7 +40,7 @@ def changed(change: Change, command: Command) -> str | None:
         return None
     already = _approved_already(change, command)
     if already:
-        return already
+        return f"{already}; nothing was done: it was {saw} when you looked"
     since = _since(change, command)
     return (
         f"nothing was done: {command.subject} was {saw} when you looked, and is {now} now{since};"

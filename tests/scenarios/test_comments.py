@@ -416,7 +416,7 @@ def test_a_comment_whose_delivery_was_lost_is_asked_for_and_obeyed_once(forgetfu
     assert forgetful.release(release.name).phase is Phase.ABORTED
     assert forgetful.host.addresses[-1].endswith("/hooks/code")
     (answered,) = forgetful.told()
-    assert "is restoring" in answered or "is aborted" in answered
+    assert "is being taken back: all traffic goes to rel-1's version" in answered
 
 
 def test_a_comment_that_comes_much_later_is_answered_and_not_obeyed(forgetful):
