@@ -106,9 +106,12 @@ CLUSTER = $(BIN)/python -m tests.cluster.local $(if $(KUBERNETES),--kubernetes $
 CLUSTER_TESTS = $(BIN)/pytest -q tests/cluster --durations 10
 CLUSTER_SLICE = $(CLUSTER_TESTS) --timeout 300 -m "not whole"
 
-pictures: $(READY) ## the pictures of docs/how-to, made anew from a page that runs; look at them before you commit them
+PICTURES = .demo-pictures
+
+pictures: $(READY) $(MLFLOW_READY) ## the pictures of docs/how-to, made anew from a demo that runs; look at them before you commit them
 	$(BIN)/python -m tests.browser.packages
-	$(BIN)/python -m tests.browser.pictures
+	$(BIN)/segue demo --keep --folder $(PICTURES) --report $(PICTURES)-report.json
+	$(BIN)/python -m tests.browser.pictures $(PICTURES); ended=$$?; $(BIN)/segue demo --end --folder $(PICTURES); exit $$ended
 
 test-cluster: $(READY) $(MLFLOW_READY) ## tests on a real Kubernetes, built (once), started and ended here; KUBERNETES=1.34.4 for another
 	$(CLUSTER) sh -c '$(call twice,$(CLUSTER_SLICE))'
@@ -140,4 +143,5 @@ lock: $(READY) ## write the hashed requirements anew from pyproject.toml
 clean: ## end what a demo left running, remove the virtual environments and caches
 	@if [ -d .demo ] && [ -x $(BIN)/segue ]; then $(BIN)/segue demo --end; fi
 	@if [ -d .demo-labels ] && [ -x $(BIN)/segue ]; then $(BIN)/segue demo --end --folder .demo-labels; fi
+	@if [ -d $(PICTURES) ] && [ -x $(BIN)/segue ]; then $(BIN)/segue demo --end --folder $(PICTURES); fi
 	rm -rf $(VENV) .venvs .image .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
