@@ -69,7 +69,6 @@ def connect(
 
     Raises `Refused` or `Retry` where it does not answer as it should; nothing is stored then.
     """
-    connecting.check_name(source.name)
     if source.kind in RECEIVER_KINDS:
         told = receivers.connect(settings, store, source, by)
     elif source.kind in CHAT_KINDS:
@@ -84,7 +83,6 @@ def check_from_elsewhere(settings: Settings, store: Store, asked: Asked, source:
     """Raise `Refused`, with the command, for what only who has the machine may connect."""
     if asked.kind in HERE_ALONE:
         raise Refused(f"{asked.kind} is connected on the machine itself: segue connect {asked.kind} URL")
-    connecting.check_name(source.name)
     before = next((one for one in store.sources() if one.name == source.name), None)
     if before is None:
         _check_secrets(settings, asked, source)
@@ -108,6 +106,7 @@ def source_of(asked: Asked) -> Source:
     kind = _kind(asked)
     owns = tuple(map(_targets, asked.owns))
     source = Source(*_placed(kind, asked), owns, _people(kind, asked.people))
+    connecting.check_name(source.name)
     return replace(source, subscription=_subscription(kind, asked))
 
 

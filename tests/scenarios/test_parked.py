@@ -39,12 +39,12 @@ def test_an_effect_of_a_host_that_stays_away_is_parked_after_a_day_and_done_once
     wait_out(world, 4 * patience.DAY)  # each of its reports has a day
     parked = shown(world, f"releases/{second.name}")["parked"]
     assert {work["kind"] for work in parked} == {"ReportCommit"}
-    assert parked[-1]["reason"].startswith("given up after 2")  # 24 hours, and until somebody looked
-    assert "connection refused" in parked[-1]["reason"]
-    assert f"work-{parked[-1]['id']}" in {one["id"] for one in shown(world, "events?failed=1")["events"]}
+    assert parked[0]["reason"].startswith("given up after 2")  # 24 hours, and until somebody looked
+    assert "connection refused" in parked[0]["reason"]
+    assert f"work-{parked[0]['id']}" in {one["id"] for one in shown(world, "events?failed=1")["events"]}
     world.git.gone = None
-    assert "out of date" in world.say("replay-event", parked[0]["again"].split()[-1]).text
-    assert world.say("replay-event", parked[-1]["again"].split()[-1]).ok
+    assert "out of date" in world.say("replay-event", parked[-1]["again"].split()[-1]).text
+    assert world.say("replay-event", parked[0]["again"].split()[-1]).ok
     world.settle()
     assert "aborted" in world.git.note(second.cause.commit)
     assert world.weights()[first.backend] == 100

@@ -18,6 +18,7 @@ from policies.spec.support import EMBEDDED
 from service import segue_yaml
 from service.cli import blind
 from service.cli.main import group
+from service.rehearsing import simulated_shown
 from service.store.series import Series
 from service.store.series import Stretch as Row
 
@@ -84,7 +85,7 @@ def test_beyond_the_last_bound_nothing_is_ever_seen():
     (hidden,) = found(guard(), CLIENT, Usual(30.0))
     assert math.isinf(hidden.unseen)
     assert "however long: a bound is missing at 36s" in coarse.words(hidden)
-    assert blind.as_json(hidden)["unseen"] is None
+    assert simulated_shown.blind(hidden)["unseen"] is None
 
 
 def test_a_limit_far_above_all_that_is_usual_is_told():

@@ -1,10 +1,9 @@
 """Which kind of source an address means: a repository, or all repositories of an organisation."""
 
-import click
 import pytest
 
 from service import segue_yaml
-from service.cli.connecting import _kind_of, _source_of
+from service.arrivals.asking_to_connect import Asked, Misfit, source_of
 from service.cli.doctor import _rooms
 from service.ports.connections import Source
 
@@ -30,12 +29,12 @@ GIT = "https://git.example"
 def test_an_address_of_one_part_is_an_organisations_and_a_longer_one_where_it_is_said(
     kind, url, organisation, wanted
 ):
-    assert _kind_of(kind, url, organisation=organisation) == wanted
+    assert source_of(Asked(kind, url, organisation=organisation)).kind == wanted
 
 
 def test_what_has_no_organisations_says_what_has():
-    with pytest.raises(click.UsageError, match="gitea, github, gitlab; connect each repository of git"):
-        _kind_of("git", "/srv/models.git", organisation=True)
+    with pytest.raises(Misfit, match="gitea, github, gitlab; connect each repository of git"):
+        source_of(Asked("git", "/srv/models.git", organisation=True))
 
 
 @pytest.mark.parametrize(
@@ -50,9 +49,9 @@ def test_what_has_no_organisations_says_what_has():
     ],
 )
 def test_a_repository_at_a_data_center_is_one_source_by_its_page_and_by_what_git_clones(shown, cloned):
-    source = _source_of("bitbucket", GIT + shown, None, ("*",))
+    source = source_of(Asked("bitbucket", GIT + shown))
     assert (source.name, source.url) == ("wine", GIT + cloned)
-    assert _source_of("gitea", GIT + shown, "wine", ("*",)).url == GIT + shown
+    assert source_of(Asked("gitea", GIT + shown, "wine")).url == GIT + shown
 
 
 ASKED = b'approvals: {count: 1, from: ann, in: "slack:#ml"}\n'
@@ -71,7 +70,7 @@ def test_doctor_names_a_room_whose_chat_is_not_connected(connected, missing, rul
 
 
 def test_a_chat_is_named_by_its_kind_and_slack_needs_no_address():
-    assert _source_of("slack", None, None, ("*",)) == Source("slack", "slack", "https://slack.com")
-    assert _source_of("matrix", GIT, None, ("*",)).name == "matrix"
-    with pytest.raises(click.UsageError, match="URL"):
-        _source_of("mattermost", None, None, ("*",))
+    assert source_of(Asked("slack")) == Source("slack", "slack", "https://slack.com", ())
+    assert source_of(Asked("matrix", GIT)).name == "matrix"
+    with pytest.raises(Misfit, match="URL"):
+        source_of(Asked("mattermost"))
