@@ -210,6 +210,8 @@ def test_a_path_below_no_root_is_refused_with_the_setting_to_write(repository, t
             at(repository, url).refs()
     with pytest.raises(Refused, match=f"not set.*SEGUE_GIT_ROOTS={tmp_path}/git"):
         at(repository, repository.folder, roots=()).refs()
+    with pytest.raises(Refused, match=r"SEGUE_GIT_ROOTS=/srv-of-nobody$"):  # and not all there is
+        at(repository, "/srv-of-nobody", roots=()).refs()
     assert at(repository, repository.folder, roots=(tmp_path / "root-link",)).refs()
 
 

@@ -21,10 +21,11 @@ def place(source: Source, roots: tuple[Path, ...]) -> Path:
     found = named.resolve()
     if not any(found.is_relative_to(root.resolve()) for root in roots):
         allowed = ":".join(map(str, roots))
+        more = found if found.parent == Path("/") else found.parent  # nobody allows all there is by this
         raise Refused(
             f"{named} lies below no folder that SEGUE_GIT_ROOTS allows"
             f" ({allowed or 'it is not set'}{_really(named, found)}); start Segue with"
-            f" SEGUE_GIT_ROOTS={':'.join([*map(str, roots), str(found.parent)])}"
+            f" SEGUE_GIT_ROOTS={':'.join([*map(str, roots), str(more)])}"
         )
     _check(found)
     return found
