@@ -66,25 +66,27 @@ def work_once(
     except StoreError:
         parts.untold.unsure.add(owner)
         raise
+    if not left:
+        return False
     try:
-        return _in_hand(parts, left)
+        _in_hand(parts, left)
     except Exception:  # of whatever kind: it is claimed, nothing was answered, and this process lives
         parts.untold.works += left
         raise
+    return True
 
 
-def _in_hand(parts: Parts, left: list[Work]) -> bool:
-    """Do what was claimed; whether it was anything. What is done is taken from the list."""
-    now, any_ = parts.store.now(), bool(left)
+def _in_hand(parts: Parts, left: list[Work]) -> None:
+    """Do what was claimed. What is done is taken from the list."""
+    now = parts.store.now()
     for work in left:
         waited = max(0.0, now - max(work.created, work.not_before))
         meters.WAITED_SECONDS.labels(work.kind).observe(waited)
     if len(left) > 1 and _together(parts, left):
-        return True
+        return
     while left:
         _alone(parts, left[0])
         left.pop(0)
-    return any_
 
 
 def _claim(parts: Parts, owner: str, number: int | None, kinds: Sequence[str] | None) -> list[Work]:
