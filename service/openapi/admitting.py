@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from service.openapi.operation import API, BY_NAME, MOST, NEXT, Operation
-from service.openapi.shapes import COUNT, TEXT, YES, Schema, many, of, ref
+from service.openapi.operation import API, Operation, listed
+from service.openapi.shapes import COUNT, TEXT, YES, Schema, of, ref
 
 _NAME: Mapping[str, Schema] = {"name": {"type": "string", "examples": ["ann"]}}
 _HOLDER: Mapping[str, Schema] = {
@@ -12,13 +12,8 @@ _HOLDER: Mapping[str, Schema] = {
 _GRANT: Mapping[str, Schema] = {"who": TEXT, "role": TEXT, "on": TEXT}
 
 OPERATIONS: Mapping[str, Operation] = {
-    f"GET {API}/tokens": Operation(
-        "list_tokens",
-        "Tokens, by name, of who may not let others in their own alone; the next page is `after` this one's"
-        " `next`",
-        {200: of(tokens=many(ref("token"), maxItems=MOST), next=NEXT)},
-        query=BY_NAME,
-        refused=(400, 403),
+    f"GET {API}/tokens": listed(
+        "list_tokens", "Tokens, by name, of who may not let others in their own alone", "tokens", "token"
     ),
     f"POST {API}/tokens": Operation(
         "make_token",
@@ -34,13 +29,11 @@ OPERATIONS: Mapping[str, Operation] = {
         path=_NAME,
         refused=(403, 404),
     ),
-    f"GET {API}/logins": Operation(
+    f"GET {API}/logins": listed(
         "list_logins",
-        "Who is logged in to the page, by holder, of who may not let others in their own alone; the next page"
-        " is `after` this one's `next`",
-        {200: of(logins=many(ref("login"), maxItems=MOST), next=NEXT)},
-        query=BY_NAME,
-        refused=(400, 403),
+        "Who is logged in to the page, by holder, of who may not let others in their own alone",
+        "logins",
+        "login",
     ),
     f"DELETE {API}/logins/<name>": Operation(
         "end_logins",
@@ -48,13 +41,7 @@ OPERATIONS: Mapping[str, Operation] = {
         {200: of(holder=TEXT, ended=COUNT)},
         path=_HOLDER,
     ),
-    f"GET {API}/grants": Operation(
-        "list_grants",
-        "Roles of logins and groups, by holder; the next page is `after` this one's `next`",
-        {200: of(grants=many(ref("role"), maxItems=MOST), next=NEXT)},
-        query=BY_NAME,
-        refused=(400, 403),
-    ),
+    f"GET {API}/grants": listed("list_grants", "Roles of logins and groups, by holder", "grants", "role"),
     f"POST {API}/grants": Operation(
         "give_role",
         "Give a login or a group a role; one that it has already is not given twice",
@@ -70,12 +57,8 @@ OPERATIONS: Mapping[str, Operation] = {
         required=("who",),
         refused=(400, 403),
     ),
-    f"GET {API}/persons": Operation(
-        "list_persons",
-        "Which accounts are one person's, by name; the next page is `after` this one's `next`",
-        {200: of(persons=many(ref("person"), maxItems=MOST), next=NEXT)},
-        query=BY_NAME,
-        refused=(400, 403),
+    f"GET {API}/persons": listed(
+        "list_persons", "Which accounts are one person's, by name", "persons", "person"
     ),
     f"PUT {API}/persons/<name>": Operation(
         "name_accounts",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from service.openapi.shapes import TEXT, Schema, among, maybe
+from service.openapi.shapes import TEXT, Schema, among, many, maybe, of, ref
 
 WEB, INTAKE = "web", "intake"
 JSON, STREAM = "application/json", "text/event-stream"
@@ -33,3 +33,10 @@ class Operation:
     server: str = WEB
     basic: bool = False
     kinds: tuple[str, ...] = (JSON,)
+
+
+def listed(name: str, about: str, rows: str, shape: str) -> Operation:
+    """A list by name, a page at a time."""
+    answer = of(**{rows: many(ref(shape), maxItems=MOST), "next": NEXT})
+    paged = f"{about}; the next page is `after` this one's `next`"
+    return Operation(name, paged, {200: answer}, query=BY_NAME, refused=(400, 403))

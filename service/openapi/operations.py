@@ -17,6 +17,7 @@ from service.openapi.operation import (
     NEXT,
     STREAM,
     Operation,
+    listed,
 )
 from service.openapi.shapes import (
     ANYTHING,
@@ -134,13 +135,7 @@ OPERATIONS: Mapping[str, Operation] = {
         path=_OF_RELEASE,
         refused=(404,),
     ),
-    f"GET {API}/targets": Operation(
-        "list_targets",
-        "What serves where, by name; the next page is `after` this one's `next`",
-        {200: of(targets=many(ref("target"), maxItems=MOST), next=NEXT)},
-        query=BY_NAME,
-        refused=(400, 403),
-    ),
+    f"GET {API}/targets": listed("list_targets", "What serves where, by name", "targets", "target"),
     f"GET {API}/releases/<name>/lineage": Operation(
         "get_lineage",
         "From what it came and what it served: OpenLineage run events, or a CycloneDX document",
@@ -173,13 +168,8 @@ OPERATIONS: Mapping[str, Operation] = {
         {200: of(answer=maybe(ref("answer")))},
         path={"delivery": TEXT},
     ),
-    f"GET {API}/sources": Operation(
-        "list_sources",
-        "What is connected and what the last look at it found, by name; the next page is `after` this one's"
-        " `next`",
-        {200: of(sources=many(ref("source"), maxItems=MOST), next=NEXT)},
-        query=BY_NAME,
-        refused=(400, 403),
+    f"GET {API}/sources": listed(
+        "list_sources", "What is connected and what the last look at it found, by name", "sources", "source"
     ),
     f"POST {API}/sources": Operation(
         "connect_source",
@@ -195,27 +185,14 @@ OPERATIONS: Mapping[str, Operation] = {
         path={"name": TEXT},
         refused=(403, 404, 422),
     ),
-    f"GET {API}/clusters": Operation(
-        "list_clusters",
-        "Clusters that are connected, by name; the next page is `after` this one's `next`",
-        {200: of(clusters=many(ref("cluster"), maxItems=MOST), next=NEXT)},
-        query=BY_NAME,
-        refused=(400, 403),
+    f"GET {API}/clusters": listed(
+        "list_clusters", "Clusters that are connected, by name", "clusters", "cluster"
     ),
-    f"GET {API}/settings": Operation(
-        "list_settings",
-        "Every setting as it is in force, without logins, by name; the next page is `after` this one's"
-        " `next`",
-        {200: of(settings=many(ref("setting"), maxItems=MOST), next=NEXT)},
-        query=BY_NAME,
-        refused=(400, 403),
+    f"GET {API}/settings": listed(
+        "list_settings", "Every setting as it is in force, without logins, by name", "settings", "setting"
     ),
-    f"GET {API}/models": Operation(
-        "list_models",
-        "Models as the default branches declare them, by name; the next page is `after` this one's `next`",
-        {200: of(models=many(ref("model"), maxItems=MOST), next=NEXT)},
-        query=BY_NAME,
-        refused=(400, 403),
+    f"GET {API}/models": listed(
+        "list_models", "Models as the default branches declare them, by name", "models", "model"
     ),
     f"GET {API}/models/<name>/labels": Operation(
         "count_labels",
