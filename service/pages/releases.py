@@ -19,7 +19,7 @@ from service.store.series import Series
 from service.store.states import number_of, release_of, target_of, version_of
 
 AGES = 20.0  # seconds after which "2 min ago" is written anew although nothing has happened
-ENTRIES = 100  # of its record that are shown
+ENTRIES = 60  # of its record that are shown: with all that the page loads they stay below 100 kB
 
 
 def routes(page: Blueprint, parts: Parts, series: Series, streams: Streams) -> None:

@@ -784,10 +784,6 @@ def test_a_list_takes_at_most_three_queries_however_long_it_is(world, bob, queri
 
 def test_no_page_takes_more_than_a_hundred_kilobytes_with_all_that_it_loads(world, bob):
     crowded(world)
-    loaded = sum(
-        len(world.web.get(file, headers={"Accept-Encoding": "gzip"}).data)
-        for file in set(re.findall(r'(?:href|src)="(/-/static/[^"]+)"', bob.get("/-/").text))
-    )
     for path in (
         *PAGED,
         "/-/releases/rel-2",
@@ -795,7 +791,12 @@ def test_no_page_takes_more_than_a_hundred_kilobytes_with_all_that_it_loads(worl
         "/-/tokens",
         "/-/record?verify=1",
     ):
-        assert loaded + len(bob.get(path).data) < 100_000, path
+        page = bob.get(path)
+        loaded = sum(
+            len(world.web.get(file, headers={"Accept-Encoding": "gzip"}).data)
+            for file in set(re.findall(r'(?:href|src)="(/-/static/[^"]+)"', page.text))
+        )
+        assert loaded + len(page.data) < 100_000, path
 
 
 def test_the_overview_comes_in_pages_and_leaves_out_nothing_that_is_on_its_way(world, bob):
