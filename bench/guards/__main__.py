@@ -26,6 +26,10 @@ def _fixed(case: worlds.Case, runs: int, seed: int) -> dict[str, Any]:
     return fixed.run(case, runs, seed, worlds.DEFAULT_BUCKETS)
 
 
+def _often(case: worlds.Case, runs: int, seed: int) -> dict[str, Any]:
+    return fixed.often(case, runs, seed, worlds.DEFAULT_BUCKETS)
+
+
 def _alone(runs: int, seed: int) -> dict[str, Any]:
     failed = whole.after_promotion(runs, seed)
     none = np.full(runs, np.inf)
@@ -39,6 +43,11 @@ def cells(batch: int) -> list[Cell]:
         *(
             Cell(("worse", c.name), functools.partial(_fixed, c), batch // 2, ENOUGH_WORSE)
             for c in worlds.WORSE
+        ),
+        *(
+            Cell(("often", c.name), functools.partial(_often, c), batch // 2, ENOUGH_WORSE)
+            for c in worlds.WORSE
+            if c.often
         ),
         *(
             Cell(("whole", t.name), functools.partial(whole.run, t), batch // 2, ENOUGH_WORSE)

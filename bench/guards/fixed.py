@@ -19,6 +19,7 @@ from service.worlds.many import Many
 from service.worlds.traffic import Arms, Traffic
 
 EVERY = 10.0  # seconds between two looks: 720 of them
+OFTEN = 1.0  # the same by Segue's own default
 WEIGHT = 10.0
 PER_MINUTE = int(60 / EVERY)
 OURS, OURS_LEARNED = "Segue, no history", "Segue, 4 h of history"
@@ -60,9 +61,7 @@ def weights(case: Case) -> np.ndarray:
 def run(case: Case, runs: int, seed: int, bounds: tuple[float, ...]) -> dict[str, Caught]:
     """So many runs of this case under every method."""
     traffic, everyone = Traffic(case.world, runs, seed, bounds=bounds, horizon=HORIZON), np.arange(runs)
-    # All other candidates are warm when they are first looked at: what is counted is what comes then.
-    environment = replace(ENVIRONMENT, warm_up=WARM_UP if case.world.cold > 1 else 0.0)
-    past = History(case.world.rate * 3600, case.world.rate * case.world.errors * 3600)
+    environment, past = _known(case)
     panels = {
         OURS: Many([Judge.of(environment, history=past)] * runs, bounds),
         OURS_LEARNED: Many(learned.judges(environment, case.world, runs, seed, bounds, past=past), bounds),
@@ -83,6 +82,27 @@ def run(case: Case, runs: int, seed: int, bounds: tuple[float, ...]) -> dict[str
         minutes.append((tick.candidate, tick.stable))
     caught |= _by_minutes(minutes, looks, runs, seed, bounds)
     return {name: _until(at, counts) for name, at in caught.items()}
+
+
+def often(case: Case, runs: int, seed: int, bounds: tuple[float, ...]) -> dict[str, Caught]:
+    """The same under Segue with history alone, looking each second as it does by default."""
+    traffic, everyone = Traffic(case.world, runs, seed, bounds=bounds, horizon=HORIZON), np.arange(runs)
+    environment, past = _known(case)
+    panel = Many(learned.judges(environment, case.world, runs, seed, bounds, past=past), bounds)
+    at, counts, column = np.full(runs, np.inf), np.zeros((2, runs)), np.full(runs, WEIGHT)
+    while not np.isfinite(at).all() and traffic.at < HORIZON:
+        tick = traffic.step(everyone, column, OFTEN)
+        counts += np.where(np.isinf(at), [tick.candidate.requests, tick.candidate.errors], 0.0)
+        panel.observe(everyone, tick, column)
+        at = np.where(panel.harmful(everyone), np.minimum(at, tick.at), at)
+    return {OURS_LEARNED: Caught(at, *counts)}
+
+
+def _known(case: Case) -> tuple[Environment, History]:
+    """The guards, and an hour of what served. All candidates but cold ones are warm when they are first
+    looked at: what is counted is what comes then."""
+    environment = replace(ENVIRONMENT, warm_up=WARM_UP if case.world.cold > 1 else 0.0)
+    return environment, History(case.world.rate * 3600, case.world.rate * case.world.errors * 3600)
 
 
 def _until(at: np.ndarray, counts: np.ndarray) -> Caught:

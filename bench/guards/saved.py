@@ -10,7 +10,12 @@ import numpy as np
 from bench.guards import fixed, whole
 from bench.guards.targets import Found
 
-_KINDS: dict[str, type] = {"equal": fixed.Caught, "worse": fixed.Caught, "whole": whole.Went}
+_KINDS: dict[str, type] = {
+    "equal": fixed.Caught,
+    "worse": fixed.Caught,
+    "often": fixed.Caught,
+    "whole": whole.Went,
+}
 
 
 def write(path: Path, found: Found) -> None:

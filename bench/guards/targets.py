@@ -47,11 +47,12 @@ def _caught(found: Found) -> Iterator[Line]:
         ("latency +10 %, 100/s", 600, False),
         ("p99 doubled, 100/s", 500, False),
     ):
-        for method in (fixed.OURS, fixed.OURS_LEARNED):
-            got = found["worse", case][method]
+        for method, looks in _looked(found, case):
+            got = found[looks, case][method]
+            each = ", a look each second" if looks == "often" else ""
             requests = numbers.median(np.where(np.isfinite(got.at), got.requests, np.inf))
             yield Line(
-                f"{case}: requests until caught, {method}",
+                f"{case}{each}: requests until caught, {method}",
                 numbers.count(requests),
                 f"{limit:,}",
                 requests[0] / limit,
@@ -60,12 +61,18 @@ def _caught(found: Found) -> Iterator[Line]:
             if all_of:
                 caught = numbers.share(int(np.isfinite(got.at).sum()), len(got.at))
                 yield Line(
-                    f"{case}: caught within 2 h, {method}",
+                    f"{case}{each}: caught within 2 h, {method}",
                     numbers.percent(caught),
                     "100 %",
                     1 / caught[0] if caught[0] else np.inf,
                     certain=caught[2] < 1,
                 )
+
+
+def _looked(found: Found, case: str) -> list[tuple[str, str]]:
+    """Segue's methods in that world, and where what they did is found: by looks each 10 s, or each second."""
+    often = [(fixed.OURS_LEARNED, "often")] if ("often", case) in found else []
+    return [(fixed.OURS, "worse"), (fixed.OURS_LEARNED, "worse"), *often]
 
 
 def _costs(found: Found) -> Iterator[Line]:

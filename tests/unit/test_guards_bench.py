@@ -84,6 +84,19 @@ def test_segue_in_the_benchmark_is_production_s_judge_seeing_the_same_requests()
     assert got.requests.tolist() == requests.tolist()
 
 
+def test_a_look_each_second_finds_before_the_next_look_of_ten():
+    case = worlds.Case("broken", World(100, 0.001, worse=40))
+    often = fixed.often(case, 5, 3, BOUNDS)[fixed.OURS_LEARNED]
+    seldom = fixed.run(case, 5, 3, BOUNDS)[fixed.OURS_LEARNED]
+    assert np.isfinite(often.at).all()
+    assert (often.at % fixed.EVERY != 0).any(), "between two looks of ten seconds"
+    assert often.at.mean() < seldom.at.mean()
+    # Ten requests of the candidate a second come until then, of which one in 25 fails.
+    assert often.requests == pytest.approx(10 * often.at, rel=0.5)
+    assert (often.failed > 0).all()
+    assert (often.failed < often.requests).all()
+
+
 class Sum(int):
     def plus(self, other):
         return Sum(self + other)
