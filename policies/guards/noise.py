@@ -10,9 +10,11 @@ high only requests. Model-based, not exact: say "calibrated", never "guaranteed"
 Moments: with k bad events in both arms, x of them in one that had the share w of requests,
 `s = x - k w` and `v = k w (1 - w)`: `phi = sum(s^2)/sum(v)` over scrapes, which weights a scrape by
 its information (a mean of s^2/v would miss bursts where a scrape rarely holds two); and
-`sigma^2 = sum(s^2 - phi v)/sum(v^2)` over blocks. An estimate d with the standard error e that luck alone
-gives it counts as `d z^4 / (16 + z^4)`, z = d/e: what so short a history cannot tell from nothing cannot be
-told from nothing in a rollout of like length either, so to leave it out breaks no promise.
+`sigma^2 = sum(s^2 - phi v)/sum(v^2)` over blocks. An estimate d that lies z normal deviations above what luck
+alone gives counts as `d z^4 / (16 + z^4)`: what so short a history cannot tell from nothing cannot be told
+from nothing in a rollout of like length either, so to leave it out breaks no promise. For phi, z is d over
+its standard error. Blocks are few, and the squares of few are skewed: for sigma^2 it is the deviate of a
+chi-square, as plain standard errors would take ordinary luck for certain.
 """
 
 import math
@@ -110,7 +112,7 @@ class Bunching:
         """Which part of phi - 1 luck does not explain."""
         around = self.fourths - 2 * self.ratio * self.mixed + self.ratio**2 * self.information_squares
         error = math.sqrt(max(around, 0.0)) / self.information if self.information > 0 else 0.0
-        return _certain(self.ratio - 1, error)
+        return _certain((self.ratio - 1) / error) if error > 0 else float(self.ratio > 1)
 
     @property
     def burst(self) -> float:
@@ -175,9 +177,17 @@ def _variance(rows: list[tuple[float, float]], length: int, burst: float) -> tup
         return 0.0, 0.0
     alone = max(1.0, len(rows) / length)  # those that do not overlap
     found = max(0.0, sum(s * s - burst * v for s, v in rows) / weight)
-    certain = _certain(found, burst * math.sqrt(2 * len(rows) / alone / weight))
+    error = burst * math.sqrt(2 * len(rows) / alone / weight)
+    certain = _certain(_deviate(1 + found / error * math.sqrt(2 / alone), alone / PAIRED))
     more = (_surely(alone / PAIRED) - 1) * certain * certain
     return MORE_VARIANCE * certain * found * (1 + more), certain
+
+
+def _deviate(ratio: float, freedom: float) -> float:
+    """Which normal deviate a chi-square of so many degrees of freedom, divided by them, stands for (Wilson
+    and Hilferty 1931)."""
+    part = 2 / (9 * freedom)
+    return (math.cbrt(ratio) - (1 - part)) / math.sqrt(part)
 
 
 def _surely(freedom: float) -> float:
@@ -187,7 +197,7 @@ def _surely(freedom: float) -> float:
     return max(1 - part - SURE * math.sqrt(part), 0.3) ** -3
 
 
-def _certain(found: float, error: float) -> float:
-    """Which part of a number of at least 0 its error does not explain."""
-    fourth = found**4
-    return fourth / (fourth + 16 * error**4) if fourth > 0 else 0.0
+def _certain(deviate: float) -> float:
+    """Which part of an estimate luck does not explain that lies so many normal deviations above none."""
+    fourth = max(deviate, 0.0) ** 4
+    return fourth / (16 + fourth)

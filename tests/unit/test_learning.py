@@ -1,6 +1,9 @@
 """Noise from stored increments of two equal arms: by each guard's own counts, and for how long luck lasts."""
 
+import math
+
 import numpy as np
+import pytest
 
 from policies.guards import noise
 from policies.guards.increment import Arm, Gap, Increment
@@ -62,3 +65,28 @@ def test_arms_alone_and_nonsense_teach_nothing():
     wrong = [Increment(i, 10.0 * i, 10.0, 50.0, Arm(5, 10), Arm(5, 1)) for i in range(1440)]
     assert learn(GUARDS, alone)["errors"].provisional
     assert learn(GUARDS, wrong)["errors"].provisional
+
+
+@pytest.mark.parametrize(
+    ("quantile", "freedom", "deviate"), [(11.0705, 5, 1.645), (23.2093, 10, 2.326), (0.5543, 5, -2.326)]
+)
+def test_a_variance_of_few_blocks_is_as_unusual_as_chi_square_says(quantile, freedom, deviate):
+    """Quantiles of 95 %, 99 % and 1 %, as tables of chi-square have them."""
+    assert noise._deviate(quantile / freedom, freedom) == pytest.approx(deviate, abs=0.08)
+
+
+def test_short_histories_of_luck_alone_leave_little_noise():
+    """By plain standard errors one in fifteen of these were uneasy, which is the skew of few squares."""
+    dice = np.random.default_rng(12)
+
+    def learned(rows):
+        """Of each block, its score and information; of nothing else."""
+        fine = noise.Bunching(squares=1e3, information=1e3, fourths=3e3, mixed=1e3, information_squares=1e3)
+        return noise.of(noise.Moments(fine, {key: (score, 25.0) for key, score in enumerate(rows)}))
+
+    alone = [learned(5.0 * dice.standard_normal(40)) for _ in range(300)]
+    uneasy = sum(not one.calm for one in alone)
+    assert 0 < uneasy <= 0.03 * len(alone)
+    # Luck of 0.6 a block adds 0.36 * 25^2 to a score's variance of 25.
+    noisy = [learned(math.sqrt(25 + 0.36 * 625) * dice.standard_normal(40)) for _ in range(300)]
+    assert sum(one.spread < 0.4 or one.calm for one in noisy) == 0
