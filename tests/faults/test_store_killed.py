@@ -11,6 +11,9 @@ from sqlalchemy import text
 from service.store.database import reading
 from service.store.queue import Work
 from service.store.store import Store
+from tests.faults.harness import told
+
+LIVES = 6
 
 # Takes work, and with its answer stores a new row, a record entry and the next work: all or nothing.
 # It prints what it has committed, and only then.
@@ -43,7 +46,7 @@ def test_killed_workers_lose_nothing_acknowledged_and_do_nothing_twice(database_
     store = Store.open(database_url)
     with store.change() as change:
         change.add_work(Work("line", "job", "k0", "line", {"number": 0}))
-    for life in range(6):
+    for life in range(LIVES):
         worker = subprocess.Popen(
             [sys.executable, "-c", WORKER, database_url, f"w{life}"], stdout=subprocess.PIPE, text=True
         )
@@ -57,11 +60,18 @@ def test_killed_workers_lose_nothing_acknowledged_and_do_nothing_twice(database_
     assert acknowledged, "the workers got nothing done"
     assert acknowledged == sorted(set(acknowledged)), "something was done twice"
     assert set(acknowledged) <= set(stored)
-    assert len(stored) - len(acknowledged) <= 6, "only a commit that each kill hid may be unknown"
+    assert len(stored) - len(acknowledged) <= LIVES, "only a commit that each kill hid may be unknown"
     assert stored == list(range(len(stored)))
     assert [entry.detail["number"] for entry in store.record_of(limit=100_000)] == stored
     assert store.verify() is None
     assert [work.body["number"] for work in store.work_of("line") if work.finished is None] == [len(stored)]
+    told(
+        f"killed writers on {store.engine.dialect.name}",
+        seed=seed,
+        killed=LIVES,
+        acknowledged=len(acknowledged),
+        stored=len(stored),
+    )
     with reading(store.engine) as connection:
         if connection.dialect.name == "sqlite":
             assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
