@@ -10,6 +10,12 @@ import pytest
 from tests.conftest import postgres_server
 
 HERE = Path(__file__).parent
+LONGEST = "tests/faults/test_named_points.py"
+
+
+def pytest_collection_modifyitems(items):
+    """What takes longest begins first: else the other process waits for it at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,8 @@ from service.store.store import Store
 from tests.faults.harness import scaled, seed_of_this_run, told
 from tests.installation import TARGET, Installation
 
-ROUNDS = scaled(2, 20)
+# Releases, and how often everything is killed while each goes on.
+ROUNDS, TIMES = scaled((2, 1), (10, 2))
 OURS = ("intake", "web", "worker-urgent", "worker-patient", "reconciler", "observer", "up")
 PARTS = ("valkey", "traefik", "model")
 PAUSE = 0.7  # seconds between kills
@@ -69,8 +70,7 @@ def test_whatever_is_killed_nothing_is_lost_nothing_is_done_twice_and_nothing_is
     people.start()
     killed = []
     for number in range(1, ROUNDS + 1):
-        waiting = [*OURS, *PARTS]
-        dice.shuffle(waiting)
+        waiting = [name for _ in range(TIMES) for name in _shuffled(dice)]
         commits.append(installed.push(number))
         while waiting:
             # Two at a time; the parent last, because its children end with it.
@@ -91,11 +91,17 @@ def test_whatever_is_killed_nothing_is_lost_nothing_is_done_twice_and_nothing_is
         requests=len(users.answers),
         failed_requests=sum(answer.failed for answer in users.answers),
     )
-    assert sorted(name for name, _ in killed) == sorted([*OURS, *PARTS] * ROUNDS)
+    assert sorted(name for name, _ in killed) == sorted([*OURS, *PARTS] * TIMES * ROUNDS)
     _nothing_lost(installed, commits, people.acknowledged)
     _nothing_twice(installed, commits)
     _nothing_stuck(installed)
     _served_on(users.answers, killed)
+
+
+def _shuffled(dice):
+    names = [*OURS, *PARTS]
+    dice.shuffle(names)
+    return names
 
 
 def _kill(installed, kind, killed):
