@@ -4,45 +4,36 @@ import hashlib
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, cast
-from urllib.parse import quote
 
 from service.client import following
-from service.client.door import Door
+from service.client.admitting import Admitting
+from service.client.asking import Given, part, said
 from service.client.errors import Refusal, Unreachable
 from service.client.following import Told
 from service.client.results import (
     Answer,
-    Changed,
     Cluster,
     Connection,
     Entry,
     Event,
     Gone,
-    Grant,
     Increments,
     Known,
-    Link,
-    Login,
     LogsBehind,
-    Made,
-    Me,
     Model,
     OneEvent,
     OneRelease,
-    Person,
     Proven,
     Release,
     Report,
-    Role,
     ServedThen,
     Setting,
     Simulation,
     Source,
     Stored,
     Target,
-    Token,
     Verdict,
 )
 from service.client.rows import Rows
@@ -50,58 +41,46 @@ from service.client.rows import Rows
 REPLY_SECONDS = 30.0
 ASK_SECONDS = 0.05
 SIMULATED_SECONDS = 180.0  # that one is waited for: others may be played before it
-Given = str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
+class Client(Admitting):
     """One installation's API with a person's token. Every method raises `Unreachable` or `Refusal`."""
-
-    intake: str
-    web: str
-    token: str = field(repr=False)
-    channel: str = "api"  # by which people's commands are said to come
-
-    # --- what is -----------------------------------------------------------------------------
-
-    def me(self) -> Me:
-        """Whose token it is, and what it may do where."""
-        return cast("Me", self._get("me"))
 
     def releases(
         self, *, target: Given = None, model: Given = None, only_open: bool = False, before: Given = None
     ) -> Rows[Release]:
         """Releases, newest first."""
-        query = _said(target=target, model=model, open="1" if only_open else None, before=before)
+        query = said(target=target, model=model, open="1" if only_open else None, before=before)
         return self._rows("releases", "before", query)
 
     def release(self, name: str, *, after: Given = None, parked_before: Given = None) -> OneRelease:
         """A release with its version, its work that was given up, newest first, and its record, oldest first:
         200 entries behind the one of the id `after`. `next` and `parked_next` say where they go on."""
-        asked = _said(after=after, parked_before=parked_before)
-        return cast("OneRelease", self._get(f"releases/{_part(name)}", asked))
+        asked = said(after=after, parked_before=parked_before)
+        return cast("OneRelease", self._get(f"releases/{part(name)}", asked))
 
     def follow(self, name: str, since: str = "") -> Iterator[Told]:
         """A release as it goes on, until it has ended; behind the event of that id. A connection that breaks
         is made anew."""
-        return following.follow(self._door, f"{self.web}/api/v1/releases/{_part(name)}/stream", since)
+        return following.follow(self._door, f"{self.web}/api/v1/releases/{part(name)}/stream", since)
 
     def logs(self, name: str) -> Mapping[str, str]:
         """The end of what its build, its evaluation and its workload printed."""
-        return cast("Mapping[str, str]", self._get(f"releases/{_part(name)}/logs")["logs"])
+        return cast("Mapping[str, str]", self._get(f"releases/{part(name)}/logs")["logs"])
 
     def logs_behind(self, name: str, *, build: str = "", evaluation: str = "") -> LogsBehind:
         """What came behind the marks of an answer before; empty ones are the beginning."""
         query = {"build": build, "evaluation": evaluation}
-        return cast("LogsBehind", self._get(f"releases/{_part(name)}/logs", query))
+        return cast("LogsBehind", self._get(f"releases/{part(name)}/logs", query))
 
     def report(self, name: str) -> Report:
         """What a release was judged by, over time."""
-        return cast("Report", self._get(f"releases/{_part(name)}/report")["report"])
+        return cast("Report", self._get(f"releases/{part(name)}/report")["report"])
 
     def increments(self, name: str) -> Increments:
         """The recorded intervals and the policy that judged them, in their stored form."""
-        return cast("Increments", self._get(f"releases/{_part(name)}/increments"))
+        return cast("Increments", self._get(f"releases/{part(name)}/increments"))
 
     def targets(self) -> Rows[Target]:
         """What serves where."""
@@ -125,20 +104,20 @@ class Client:
 
     def labels(self, model: str) -> Rows[Known]:
         """How many true labels are known of a model's answers, by table and version."""
-        return self._rows(f"models/{_part(model)}/labels", "after", {})
+        return self._rows(f"models/{part(model)}/labels", "after", {})
 
     def events(self, *, source: Given = None, only_failed: bool = False, before: Given = None) -> Rows[Event]:
         """What came in and was seen, newest first."""
-        query = _said(source=source, failed="1" if only_failed else None, before=before)
+        query = said(source=source, failed="1" if only_failed else None, before=before)
         return self._rows("events", "before", query)
 
     def event(self, name: str, *, body: bool = False) -> OneEvent:
         """One of them, with the delivery that it came in as."""
-        return cast("OneEvent", self._get(f"events/{_part(name)}", {"body": "1"} if body else {}))
+        return cast("OneEvent", self._get(f"events/{part(name)}", {"body": "1"} if body else {}))
 
     def record(self, *, after: Given = None) -> Rows[Entry]:
         """Who did what, oldest first."""
-        return self._rows("record", "after", _said(after=after))
+        return self._rows("record", "after", said(after=after))
 
     def export_record(
         self,
@@ -151,7 +130,7 @@ class Client:
     ) -> Iterator[bytes]:
         """The record as a file, a piece at a time: `jsonl` or `csv`, with all that its hashes cover."""
         times = {"since": since, "until": until}
-        query = _said(form=form, model=model, release=release)
+        query = said(form=form, model=model, release=release)
         query |= {name: _seconds(at) for name, at in times.items() if at is not None}
         return self._door.lines(f"{self.web}/api/v1/record/export", query)
 
@@ -178,7 +157,7 @@ class Client:
     ) -> Simulation:
         """What a policy does with simulated traffic of so many requests a second: a target's, a file's or
         Segue's own. `more` is as the API names it: `environment`, `errors`, `worse`, `weights`, …"""
-        told = {"rate": rate, **_said(target=target, segue_yaml=segue_yaml), **more}
+        told = {"rate": rate, **said(target=target, segue_yaml=segue_yaml), **more}
         until = time.monotonic() + wait
         while True:
             found = self._door.post(f"{self.web}/api/v1/simulations", None, json=told)
@@ -192,21 +171,19 @@ class Client:
 
     def served(self, target: str, *, at: float | None = None) -> ServedThen:
         """What had traffic at a target at a moment, in Unix seconds, else now; the greatest share first."""
-        query = _said(at=None if at is None else _seconds(at))
+        query = said(at=None if at is None else _seconds(at))
         return cast("ServedThen", self._get(f"targets/{_target(target)}/served", query))
 
     def lineage(self, of: str, form: str = "openlineage", *, before: Given = None) -> Iterator[bytes]:
         """From what a release (`rel-7`) or a target's releases came and what they served, a piece at a time:
         `openlineage` run events, one a line, or a `cyclonedx` bill of materials."""
-        about = f"targets/{_target(of)}" if "/" in of else f"releases/{_part(of)}"
-        return self._door.lines(f"{self.web}/api/v1/{about}/lineage", _said(form=form, before=before))
+        about = f"targets/{_target(of)}" if "/" in of else f"releases/{part(of)}"
+        return self._door.lines(f"{self.web}/api/v1/{about}/lineage", said(form=form, before=before))
 
     def verdict(self, target: str, *, weight: float | None = None, image: Given = None) -> Verdict:
         """What to do with the traffic of a target's candidate, for who shifts it themselves."""
-        query = _said(weight=None if weight is None else f"{weight:g}", image=image)
-        return cast("Verdict", self._get("/".join(map(_part, ("verdicts", *target.split("/", 1)))), query))
-
-    # --- what people want ----------------------------------------------------------------------
+        query = said(weight=None if weight is None else f"{weight:g}", image=image)
+        return cast("Verdict", self._get("/".join(map(part, ("verdicts", *target.split("/", 1)))), query))
 
     def command(
         self,
@@ -242,14 +219,14 @@ class Client:
     ) -> Stored:
         """Store a command, to be obeyed later. With a `key` of one's own it is one command, whichever process
         sends it again."""
-        body = _said(verb=verb, subject=subject, digest=digest, reason=reason, channel=self.channel)
+        body = said(verb=verb, subject=subject, digest=digest, reason=reason, channel=self.channel)
         told = {**body, "arguments": arguments}
         url = f"{self.intake}/api/v1/commands"
         return cast("Stored", self._door.post(url, key or str(uuid.uuid4()), json=told))
 
     def answer(self, delivery: str) -> Answer | None:
         """What a stored command was answered; None while it is not obeyed."""
-        return cast("Answer | None", self._get(f"commands/{_part(delivery)}")["answer"])
+        return cast("Answer | None", self._get(f"commands/{part(delivery)}")["answer"])
 
     def connect(
         self,
@@ -266,23 +243,19 @@ class Client:
     ) -> Connection:
         """Connect a source, chat, receiver or sender, or change the connection; `told` says what was done."""
         lists = {"owns": owns, "people": people, "turns": turns, "to": to}
-        said: dict[str, Any] = {"kind": kind, **_said(url=url, name=name, **{"from": sender})}
-        said |= {field: list(given) for field, given in lists.items() if given}
-        body = said | ({"organisation": True} if organisation else {})
+        body: dict[str, Any] = {"kind": kind, **said(url=url, name=name, **{"from": sender})}
+        body |= {field: list(given) for field, given in lists.items() if given}
+        body |= {"organisation": True} if organisation else {}
         return cast("Connection", self._door.post(f"{self.web}/api/v1/sources", None, json=body))
 
     def disconnect(self, name: str) -> Gone:
         """Take a connection away; `told` says what was done, and is left to do."""
-        return cast("Gone", self._door.delete(f"{self.web}/api/v1/sources/{_part(name)}", {}))
+        return cast("Gone", self._door.delete(f"{self.web}/api/v1/sources/{part(name)}", {}))
 
     def add_labels(self, batch: bytes) -> Stored:
         """Store a batch of true labels. The same batch sent twice is one."""
         key = hashlib.sha256(batch).hexdigest()
         return cast("Stored", self._door.post(f"{self.intake}/api/v1/labels", key, data=batch))
-
-    def login_link(self) -> Link:
-        """A `link` that opens the page logged in, once, within so many `seconds`."""
-        return cast("Link", self._door.post(f"{self.web}/api/v1/links", None))
 
     def _proven(self, after: str, checkpoint: bytes | None) -> Proven:
         if checkpoint is None:
@@ -290,74 +263,6 @@ class Client:
         given = {"params": {"after": after}, "headers": {"Content-Type": "application/json"}}
         url = f"{self.web}/api/v1/record/proof"
         return cast("Proven", self._door.post(url, None, data=checkpoint, **given))
-
-    # --- who may do what -------------------------------------------------------------------------
-
-    def tokens(self) -> Rows[Token]:
-        """Tokens, by name; without the right to let others in, one's own."""
-        return self._rows("tokens", "after", {})
-
-    def make_token(self, name: str, roles: Sequence[Grant], expires: float) -> Made:
-        """A token of a name that none has, until then, in Unix seconds. It is in this answer and nowhere
-        else: where that is lost, end it and make another."""
-        told = {"name": name, "roles": list(roles), "expires": expires}
-        return cast("Made", self._door.post(f"{self.web}/api/v1/tokens", None, json=told))
-
-    def end_token(self, name: str) -> None:
-        """End a token, and with it its logins and links."""
-        self._door.delete(f"{self.web}/api/v1/tokens/{_part(name)}", {})
-
-    def logins(self) -> Rows[Login]:
-        """Who is logged in to the page; without the right to let others in, one's own."""
-        return self._rows("logins", "after", {})
-
-    def end_logins(self, holder: str) -> int:
-        """End the logins of a holder, as `token:ann` or `oidc:ann`; how many there were."""
-        return int(self._door.delete(f"{self.web}/api/v1/logins/{_part(holder)}", {})["ended"])
-
-    def grants(self) -> Rows[Role]:
-        """Roles of logins and groups."""
-        return self._rows("grants", "after", {})
-
-    def give_role(self, who: str, role: str, on: str) -> Changed:
-        """Give a login or a group a role. One that it has already is not given twice."""
-        told = {"who": who, "role": role, "on": on}
-        return cast("Changed", self._door.post(f"{self.web}/api/v1/grants", None, json=told))
-
-    def take_back_role(self, who: str, role: Given = None, on: Given = None) -> Changed:
-        """Take a role back, or every role."""
-        return cast(
-            "Changed", self._door.delete(f"{self.web}/api/v1/grants", _said(who=who, role=role, on=on))
-        )
-
-    def persons(self) -> Rows[Person]:
-        """Which accounts are one person's."""
-        return self._rows("persons", "after", {})
-
-    def name_accounts(self, person: str, accounts: Sequence[str]) -> Person:
-        """Say which accounts are one person's, in place of what was said before."""
-        url = f"{self.web}/api/v1/persons/{_part(person)}"
-        return cast("Person", self._door.put(url, json={"accounts": list(accounts)}))
-
-    def forget_person(self, person: str) -> None:
-        """Forget which accounts are one person's."""
-        self._door.delete(f"{self.web}/api/v1/persons/{_part(person)}", {})
-
-    @property
-    def _door(self) -> Door:
-        return Door(self.token)
-
-    def _get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
-        return self._door.get(f"{self.web}/api/v1/{path}", dict(query or {}))
-
-    def _rows(self, path: str, by: str, query: Mapping[str, str]) -> Rows[Any]:
-        name = path.rpartition("/")[2]
-        return Rows(lambda asked: self._get(path, asked), name, by, query)
-
-
-def _part(name: str) -> str:
-    """A name within an address, whatever it holds."""
-    return quote(name, safe="")
 
 
 def _seconds(at: float) -> str:
@@ -367,8 +272,4 @@ def _seconds(at: float) -> str:
 
 def _target(name: str) -> str:
     model, _, environment = name.partition("/")
-    return f"{_part(model)}/{_part(environment)}"
-
-
-def _said(**given: str | None) -> dict[str, str]:
-    return {name: value for name, value in given.items() if value is not None}
+    return f"{part(model)}/{part(environment)}"

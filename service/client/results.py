@@ -9,16 +9,6 @@ Pair = list[str]  # of two
 Points = list[list[float]]
 
 
-class Grant(TypedDict):
-    role: str
-    on: str
-
-
-class Me(TypedDict):
-    name: str
-    roles: list[Grant]
-
-
 class Finding(TypedDict):
     guard: str
     verdict: str
@@ -339,55 +329,3 @@ class Answer(TypedDict):
     ok: bool
     text: str
     release: str | None
-
-
-class Token(TypedDict):
-    name: str
-    roles: list[Grant]
-    created: float
-    expires: float | None
-
-
-class Made(TypedDict):
-    """A token that was just made: `token` is nowhere else."""
-
-    name: str
-    token: str
-    roles: list[Grant]
-    expires: float
-
-
-class Login(TypedDict):
-    name: str
-    holder: str
-    logins: int
-    since: float
-    used: float
-
-
-class Role(TypedDict):
-    """A role of a login or a group."""
-
-    who: str
-    role: str
-    on: str
-    by: str
-    at: float
-
-
-class Changed(TypedDict):
-    """How many roles were given or taken back, and those that they have now."""
-
-    who: str
-    changed: int
-    roles: list[Grant]
-
-
-class Person(TypedDict):
-    name: str
-    accounts: list[str]
-
-
-class Link(TypedDict):
-    link: str
-    seconds: int

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from service.openapi.operation import API, Operation, listed
-from service.openapi.shapes import COUNT, TEXT, YES, Schema, of, ref
+from service.openapi.schema import COUNT, TEXT, YES, Schema, of, ref
 
 _NAME: Mapping[str, Schema] = {"name": {"type": "string", "examples": ["ann"]}}
 _HOLDER: Mapping[str, Schema] = {

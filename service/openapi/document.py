@@ -9,7 +9,8 @@ from service.identity.access import ROUTES, Scope
 from service.machine.installation import Place
 from service.openapi.operation import INTAKE, JSON, STREAM, Operation
 from service.openapi.operations import OPERATIONS
-from service.openapi.shapes import SHAPES, Schema, ref
+from service.openapi.schema import Schema, ref
+from service.openapi.shapes import SHAPES
 from service.problems import TYPE
 
 _ABOUT = (

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from service.openapi.shapes import TEXT, Schema, among, many, maybe, of, ref
+from service.openapi.schema import TEXT, Schema, among, many, maybe, of, ref
 
 WEB, INTAKE = "web", "intake"
 JSON, STREAM = "application/json", "text/event-stream"

@@ -19,7 +19,7 @@ from service.openapi.operation import (
     Operation,
     listed,
 )
-from service.openapi.shapes import (
+from service.openapi.schema import (
     ANYTHING,
     COUNT,
     PERCENT,

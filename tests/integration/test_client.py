@@ -8,7 +8,17 @@ from typing import get_type_hints, is_typeddict
 
 import pytest
 
-from service.client import Client, Refusal, Unreachable, api, door, following, from_environment, results
+from service.client import (
+    Client,
+    Refusal,
+    Unreachable,
+    admitted,
+    api,
+    door,
+    following,
+    from_environment,
+    results,
+)
 from service.openapi.operations import OPERATIONS
 from service.openapi.shapes import SHAPES
 from service.setting_values import SettingsError
@@ -31,8 +41,9 @@ ANSWERS = {
 }
 TYPES = {
     name: one
-    for name, one in vars(results).items()
-    if is_typeddict(one) and one.__module__ == results.__name__
+    for module in (results, admitted)
+    for name, one in vars(module).items()
+    if is_typeddict(one) and one.__module__ == module.__name__
 }
 
 
