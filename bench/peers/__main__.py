@@ -37,7 +37,7 @@ MOST_BEHIND = 1.0  # seconds; where the load itself was later, the machine was t
 _RULES = {"fast": (objects.FAST, objects.FAST), "shown": (objects.ARGO_SHOWN, objects.FLAGGER_SHOWN)}
 _HEADINGS = (
     *("failed", "others", "pod ready", "share", "first", "first bad", "to zero", "CPU s", "CPU after"),
-    *("calls", "at rest", "MiB", "load late"),
+    *("CPU rest", "calls", "at rest", "MiB", "load late"),
 )
 
 
@@ -111,7 +111,10 @@ def _print(outcomes: Sequence[Outcome], given: argparse.Namespace) -> None:
         " weight and to its first answer"
     )
     print("  first bad: seconds from the trigger to its first error; to zero: from that to weight 0")
-    print("  CPU s: all its processes' from trigger to weight 0; CPU after: until 20 s past the end")
+    print(
+        "  CPU s: all its processes' from trigger to weight 0; CPU after: until 20 s past the end;"
+        " rest: in a minute before"
+    )
     print("  calls: of the API server, from the trigger to the end; at rest: in a minute before it")
     print(
         f"  load late: seconds that requests were sent after their time; over {MOST_BEHIND:g} nothing counts"
@@ -133,6 +136,7 @@ def _row(outcomes: Sequence[Outcome]) -> str:
         _median([one.bad_to_zero for one in outcomes]),
         _median([one.cpu for one in outcomes], 2),
         _median([one.cpu_after for one in outcomes], 2),
+        _median([one.cpu_at_rest for one in outcomes], 2),
         _median([one.calls for one in outcomes], 0),
         _median([one.calls_at_rest for one in outcomes], 0),
         _median([one.memory for one in outcomes], 0),

@@ -66,6 +66,7 @@ class Outcome:
     trigger_to_end: float
     cpu: float
     cpu_after: float
+    cpu_at_rest: float
     processes: dict[str, float]  # the parts of `cpu`
     calls: int
     calls_at_rest: float
@@ -78,9 +79,9 @@ def run(api: Api, url: str, log: Path, trial: Trial, candidate: str) -> Outcome:
     """Play it. `log`: the API server's audit log; `candidate`: what the new version calls itself."""
     with _weights(api, trial) as seen, Load(url, {"Host": trial.host}, rate=RATE, path="/") as load:
         ready = min(_ready(api, trial.namespace, trial.image) for _ in range(3))  # the first pulls the image
-        resting = _calls(log)
+        resting, idle = _calls(log), Usage(trial.pids)
         time.sleep(BEFORE)
-        before = _calls(log)
+        before, at_rest = _calls(log), idle.end()
         usage = Usage(trial.pids)
         begun, begun_at = load.now(), time.monotonic()
         trial.trigger()
@@ -109,6 +110,7 @@ def run(api: Api, url: str, log: Path, trial: Trial, candidate: str) -> Outcome:
         trigger_to_end=ended,
         cpu=usage.until(counted),
         cpu_after=whole - usage.until(counted),
+        cpu_at_rest=at_rest * 60 / BEFORE,
         processes=_by_name(trial, usage.by_process(counted)),
         calls=calls,
         calls_at_rest=(before - resting) * 60 / BEFORE,
