@@ -36,8 +36,8 @@ MOST_FAILED, MOST_CPU = 6, 0.5  # our own limits: answers of the bad version, CP
 MOST_BEHIND = 1.0  # seconds; where the load itself was later, the machine was too busy to say anything
 _RULES = {"fast": (objects.FAST, objects.FAST), "shown": (objects.ARGO_SHOWN, objects.FLAGGER_SHOWN)}
 _HEADINGS = (
-    *("failed", "others", "pod ready", "first", "first bad", "to zero", "CPU s", "CPU after"),
-    *("calls", "at rest", "MiB", "load late"),
+    *("failed", "others", "pod ready", "share", "first", "first bad", "to zero", "CPU s", "CPU after"),
+    *("CPU rest", "calls", "at rest", "MiB", "load late"),
 )
 
 
@@ -107,10 +107,14 @@ def _print(outcomes: Sequence[Outcome], given: argparse.Namespace) -> None:
         print(_row([one for one in outcomes if one.who == who]))
     print("  failed: answers of the bad version that are no 200; others: failures that are not its own")
     print(
-        "  pod ready: seconds the cluster itself takes; first: from the trigger to the version's first answer"
+        "  pod ready: seconds the cluster itself takes; share, first: from the trigger to the version's first"
+        " weight and to its first answer"
     )
     print("  first bad: seconds from the trigger to its first error; to zero: from that to weight 0")
-    print("  CPU s: all its processes' from trigger to weight 0; CPU after: until 20 s past the end")
+    print(
+        "  CPU s: all its processes' from trigger to weight 0; CPU after: until 20 s past the end;"
+        " rest: in a minute before"
+    )
     print("  calls: of the API server, from the trigger to the end; at rest: in a minute before it")
     print(
         f"  load late: seconds that requests were sent after their time; over {MOST_BEHIND:g} nothing counts"
@@ -126,11 +130,13 @@ def _row(outcomes: Sequence[Outcome]) -> str:
     ]
     times = [
         _median([one.cluster_ready for one in outcomes]),
+        _median([one.trigger_to_share for one in outcomes]),
         _median([one.trigger_to_first for one in outcomes]),
         _median([one.trigger_to_bad for one in outcomes]),
         _median([one.bad_to_zero for one in outcomes]),
         _median([one.cpu for one in outcomes], 2),
         _median([one.cpu_after for one in outcomes], 2),
+        _median([one.cpu_at_rest for one in outcomes], 2),
         _median([one.calls for one in outcomes], 0),
         _median([one.calls_at_rest for one in outcomes], 0),
         _median([one.memory for one in outcomes], 0),
@@ -147,7 +153,7 @@ def _median(values: Sequence[float | None], digits: int = 1) -> str:
 
 def _line(one: Outcome) -> str:
     told = f"{one.who}: {one.how} {one.trigger_to_end:.0f} s after the trigger, {one.by_version} failed"
-    path = " ".join(f"{weight:g}@{at:.0f}" for at, weight in one.weights)
+    path = " ".join(f"{weight:g}@{at:.1f}" for at, weight in one.weights)
     return (
         f"{told} and {one.others} others of {one.requests}; load late by {one.behind:.2f} s; weights {path};"
         f" {one.calls} calls; CPU s {one.processes}"

@@ -130,7 +130,7 @@ def segue(stage: Stage, rule: Rule, version: str) -> Iterator[Trial]:
             wait_until(lambda: Store.open(control.settings.store_url("engine")).cursors("images"))
             _moved(control, stage.images["1"])
             with Load(stage.plane.url, {"Host": host}, path="/"):  # nothing is promoted that nobody used
-                wait_until(lambda: ended() == "promoted", _READY_SECONDS)
+                wait_until(lambda: ended() == "promoted", _READY_SECONDS + 15 * stage.scrape)
             commit = control.declare(declared)
             wait_until(lambda: control.client.models().page().rows[0]["commit"] == commit, _READY_SECONDS)
             stable = _serving(kubectl.get("httproute", APP, "-n", where))

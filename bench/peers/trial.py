@@ -18,7 +18,8 @@ from tests.cluster import audit
 from tests.cluster.load import Answer, Load
 
 RATE = 100.0  # requests a second
-BEFORE, AFTER, PATIENCE = 30.0, 20.0, 290.0  # seconds; the candidate's pods may answer for some after the end
+BEFORE, AFTER = 30.0, 20.0  # seconds; the candidate's pods may answer for some after the end
+PATIENCE = 900.0  # seconds; a good version takes Segue ten minutes by its defaults
 Object = dict[str, Any]
 
 
@@ -58,12 +59,14 @@ class Outcome:
     by_version: int  # answers of the candidate that are no 200
     others: int  # failed, and not answered by the candidate
     cluster_ready: float  # the cluster's own time to a ready pod of the same kind
+    trigger_to_share: float | None  # to the first weight of the candidate's, written
     trigger_to_first: float | None  # to the candidate's first answer
     trigger_to_bad: float | None
     bad_to_zero: float | None
     trigger_to_end: float
     cpu: float
     cpu_after: float
+    cpu_at_rest: float
     processes: dict[str, float]  # the parts of `cpu`
     calls: int
     calls_at_rest: float
@@ -74,11 +77,11 @@ class Outcome:
 
 def run(api: Api, url: str, log: Path, trial: Trial, candidate: str) -> Outcome:
     """Play it. `log`: the API server's audit log; `candidate`: what the new version calls itself."""
-    ready = min(_ready(api, trial.namespace, trial.image) for _ in range(3))  # the first one pulls the image
     with _weights(api, trial) as seen, Load(url, {"Host": trial.host}, rate=RATE, path="/") as load:
-        resting = _calls(log)
+        ready = min(_ready(api, trial.namespace, trial.image) for _ in range(3))  # the first pulls the image
+        resting, idle = _calls(log), Usage(trial.pids)
         time.sleep(BEFORE)
-        before = _calls(log)
+        before, at_rest = _calls(log), idle.end()
         usage = Usage(trial.pids)
         begun, begun_at = load.now(), time.monotonic()
         trial.trigger()
@@ -100,12 +103,14 @@ def run(api: Api, url: str, log: Path, trial: Trial, candidate: str) -> Outcome:
         by_version=len(bad),
         others=len(failed) - len(bad),
         cluster_ready=ready,
+        trigger_to_share=next((at for at, weight in weights if weight > 0), None),
         trigger_to_first=min(answered) - begun if answered else None,
         trigger_to_bad=first,
         bad_to_zero=None if first is None or zero is None else zero - first,
         trigger_to_end=ended,
         cpu=usage.until(counted),
         cpu_after=whole - usage.until(counted),
+        cpu_at_rest=at_rest * 60 / BEFORE,
         processes=_by_name(trial, usage.by_process(counted)),
         calls=calls,
         calls_at_rest=(before - resting) * 60 / BEFORE,
@@ -147,7 +152,7 @@ def _end(trial: Trial) -> str:
 
 @contextmanager
 def _weights(api: Api, trial: Trial) -> Iterator[list[tuple[float, float]]]:
-    """The candidate's weights with their moments (monotonic), as the API server tells of them."""
+    """The candidate's weights, and when (monotonic) the API server told of each change."""
     seen: list[tuple[float, float]] = []
     over = threading.Event()
 
@@ -156,7 +161,9 @@ def _weights(api: Api, trial: Trial) -> Iterator[list[tuple[float, float]]]:
             try:
                 only = f"metadata.name={trial.name}"
                 for _, changed in api.watch(trial.carrier, trial.namespace, fields=only, seconds=5):
-                    seen.extend((time.monotonic(), trial.weight(found)) for found in changed)
+                    for weight in map(trial.weight, changed):
+                        if not seen or seen[-1][1] != weight:
+                            seen.append((time.monotonic(), weight))
             except Retry:
                 continue
 

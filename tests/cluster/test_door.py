@@ -4,6 +4,7 @@ import base64
 import json
 import secrets
 import stat
+import time
 
 import pytest
 import yaml
@@ -171,7 +172,11 @@ def test_a_login_that_means_nothing_is_refused(tmp_path, told):
         Api.of(with_user(tmp_path, told, token="not-a-token")).get(NAMESPACE, None, "default")
 
 
-PLUGIN = '#!/bin/sh\ncat "$(dirname "$0")/prints"\n'
+PLUGIN = """#!/bin/sh
+cd "$(dirname "$0")"
+test -e hangs && sleep 600
+cat prints
+"""
 
 
 def plugin(tmp_path, told, **status):
@@ -188,6 +193,20 @@ def plugin(tmp_path, told, **status):
 def test_a_plugins_token_is_a_login(api, namespace, tmp_path, told):
     connection = plugin(tmp_path, told, token=token_of(api, namespace, "plugged"))
     assert not Api.of(connection).allowed("create", DEPLOYMENT, namespace)
+
+
+def test_a_plugin_that_hangs_is_given_up_and_asked_again(api, namespace, tmp_path, told):
+    connection = plugin(tmp_path, told, token=token_of(api, namespace, "hung"))
+    (tmp_path / "hangs").touch()
+    theirs = Api.of(connection, plugging=0.5)
+    with pytest.raises(Retry, match=r"did not end within 0\.5 s and was killed"):
+        theirs.get(NAMESPACE, None, "default")
+    assert api.get(NAMESPACE, None, "default"), "the other login goes on"
+    (tmp_path / "hangs").unlink()
+    with pytest.raises(Retry) as raised:
+        theirs.get(NAMESPACE, None, "default")
+    time.sleep(raised.value.after)
+    assert not theirs.allowed("create", DEPLOYMENT, namespace)
 
 
 def test_a_plugins_certificate_is_a_login(tmp_path, told):

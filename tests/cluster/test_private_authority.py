@@ -3,12 +3,15 @@
 What containerd knows of it is the node's, so the test writes it there; on a cluster that is not ours it is skipped.
 """
 
+import io
 import os
 import shutil
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import requests
 
 from service import sources
 from service.adapters.kubernetes.builds import KubernetesBuilder
@@ -17,14 +20,14 @@ from service.adapters.kubernetes.kinds import SECRET
 from service.adapters.oci.build_away import AUTHORITIES
 from service.ports.builds import CodeReference, Image, Recipe
 from service.ports.jobs import Job, Limits, Result
-from service.ports.outcomes import Working
+from service.ports.outcomes import Failed, Working
 from service.settings import Settings
 from tests.cluster import buildah, interpreter
 from tests.cluster.jobs_world import GOOD, WRITE, World
 from tests.cluster.test_image_builds import recipe
 from tests.cluster.whole import eventually
 from tests.contracts.test_job_runner import end
-from tests.imaging import program, vouched
+from tests.imaging import MANIFEST, program, vouched
 from tests.repositories import Repository
 
 pytestmark = [
@@ -129,7 +132,7 @@ def test_buildah_pulls_its_base_from_there_and_segue_pushes_what_it_made(
     sources.save(tmp_path / "home", (repository.source,))
     base = images.also(buildah.base(images), server.url)
     commit = repository.commit({"m/Dockerfile": f"FROM {base}\nUSER 0\nRUN export -p > /seen\n".encode()})
-    told = settings(
+    given = settings(
         tmp_path / "home",
         server,
         segue_image,
@@ -138,11 +141,26 @@ def test_buildah_pulls_its_base_from_there_and_segue_pushes_what_it_made(
         git_roots=(tmp_path / "git",),
     )
     place = replace(world.cluster, namespace=builds)
-    builder = BuildahBuilder(told, lambda: place, {}, SMALL)
+    builder = BuildahBuilder(given, lambda: place, {}, SMALL)
     wanted = Recipe(
         "wine-1", CodeReference("repo", commit, "m"), None, None, (), 8080, dockerfile="Dockerfile"
     )
+    builder.start(replace(wanted, name="wine-0"))
+    failed = ended(builder, "wine-0")
+    assert isinstance(failed, Failed), "its Secret has no authority yet"
+    assert f"the registry {server.url} cannot be reached: its certificate is of no authority" in failed.reason
+    assert "the key authorities.pem of the builder's Secret" in failed.reason
+
     world.make(SECRET, "files", stringData={AUTHORITIES: trusted.read_text()})
     builder.start(wanted)
     image = ended(builder, "wine-1")
     assert isinstance(image, Image), builder.logs("wine-1")
+    where = f"{server.url}/v2/built/model"
+    accepted = {"Accept": MANIFEST}
+    found = requests.get(f"{where}/manifests/{image.digest}", headers=accepted, verify=trusted, timeout=10)
+    blob = found.json()["layers"][-1]["digest"]
+    layer = requests.get(f"{where}/blobs/{blob}", verify=trusted, timeout=10).content
+    with tarfile.open(fileobj=io.BytesIO(layer)) as files:
+        seen = files.extractfile("seen").read()
+    assert b"PATH" in seen
+    assert b"SSL_CERT_FILE" not in seen, "what Buildah trusts is nothing of the Dockerfile's steps"

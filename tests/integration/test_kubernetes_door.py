@@ -1,8 +1,10 @@
 """What an API server may answer instead of what was asked, over real HTTP: each has one meaning."""
 
 import json
+import os
 import stat
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -621,6 +623,61 @@ def test_a_plugin_that_fails_says_why_and_nobody_goes_on_without_a_login(
     assert words in str(raised.value)
     assert "very-secret" not in str(raised.value)
     assert not server.asked
+
+
+HANGING = """#!/bin/sh
+cd "$(dirname "$0")"
+echo {} >> runs
+exec 3> alive
+sleep 600
+"""
+
+
+def test_a_plugin_that_hangs_is_given_up_for_all_who_ask_there(server, tmp_path, plugin):
+    plugin.is_program(HANGING)
+    os.mkfifo(tmp_path / "alive")
+    alive = os.open(tmp_path / "alive", os.O_RDONLY | os.O_NONBLOCK)
+    path = kubeconfig(tmp_path, server.url, exec={**CLOUDS["eks"], "command": plugin.name})
+    models = [Api.of(Cluster("prod", path), plugging=2.0) for _ in range(3)]
+    asking = []
+    for api in models:
+        with pytest.raises(
+            Retry, match=r"plugin .*/plugin did not end within 2 s .* Run it where Segue"
+        ) as raised:
+            get(api)
+        asking.append(raised.value.after)
+    assert len(plugin.runs) == 1, "whoever comes after it was given up does not wait for it again"
+    assert 8.0 == asking[0] > asking[1] > asking[2]
+    assert not server.asked, "nobody goes on without a login"
+    os.set_blocking(alive, True)
+    assert os.read(alive, 1) == b"", "neither it nor what it started is left"
+    os.close(alive)
+
+
+WAITING = """#!/bin/sh
+cd "$(dirname "$0")"
+cat go > /dev/null
+echo '{"apiVersion": "client.authentication.k8s.io/v1", "status": {"token": "late"}}'
+"""
+
+
+def test_a_plugin_that_takes_its_time_holds_up_its_own_cluster_alone(server, tmp_path, plugin):
+    plugin.is_program(WAITING)
+    os.mkfifo(tmp_path / "go")
+    near = Api.of(Cluster("near", kubeconfig(tmp_path, server.url)))
+    far = Api.of(
+        Cluster("far", kubeconfig(tmp_path, server.url, exec={**CLOUDS["aks"], "command": plugin.name})),
+        plugging=60.0,
+    )
+    server.does(answer(THING))
+    with ThreadPoolExecutor() as threads:
+        asked = threads.submit(get, far)
+        with (tmp_path / "go").open("w"):  # it is open once the plugin waits
+            assert get(near) == THING
+            assert not asked.done()
+        assert asked.result(timeout=60) == THING
+    near_asked, far_asked = (headers for _, _, headers, _ in server.asked)
+    assert (near_asked["authorization"], far_asked["Authorization"]) == (f"Bearer {SECRET}", "Bearer late")
 
 
 def test_a_plugin_that_is_not_installed_says_how_to_install_it(server, tmp_path):

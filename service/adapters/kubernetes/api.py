@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from service.adapters.kubernetes import answers
 from service.adapters.kubernetes.answers import Asked, Expired, Stale
+from service.adapters.kubernetes.credentials import PLUGIN_SECONDS
 from service.adapters.kubernetes.kinds import Kind
 from service.adapters.kubernetes.transport import (
     READ_SECONDS,
@@ -40,12 +41,13 @@ class Api:
         self._server = server
 
     @classmethod
-    def of(cls, cluster: Cluster, reading: float = READ_SECONDS) -> Self:
-        """The door to a connected cluster; `reading`: the longest silence in seconds within an answer.
+    def of(cls, cluster: Cluster, reading: float = READ_SECONDS, plugging: float = PLUGIN_SECONDS) -> Self:
+        """The door to a connected cluster; `reading`: the longest silence in seconds within an answer;
+        `plugging`: seconds for its credential plugin.
 
         Raises `Refused` for a connection that cannot be used.
         """
-        return cls(Transport.of(cluster, reading))
+        return cls(Transport.of(cluster, reading, plugging))
 
     def get(self, kind: Kind, namespace: str | None, name: str) -> Object | None:
         """The object; None where there is none. Raises `NoSuchKind` where there never can be."""

@@ -3,7 +3,8 @@
 Contract of plugins (EKS: `aws eks get-token`, GKE: `gke-gcloud-auth-plugin`, AKS: `kubelogin`):
 https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins.
 A plugin gets no terminal, a time limit, and our environment. What it prints is never shown: only its
-last line of complaint is.
+last line of complaint is. One that hangs holds up its own cluster alone: it is run once for all who ask by
+it, and whoever asks for some time after it was given up is told so at once.
 """
 
 import json
@@ -17,11 +18,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from service.adapters.kubernetes.kubeconfig import Access, Plugin
-from service.ports.outcomes import Refused, Retry
+from service.adapters.kubernetes.silence import ALONE
+from service.ports.outcomes import PortError, Refused, Retry
 
-PLUGIN_SECONDS = 30.0
+PLUGIN_SECONDS = 15.0  # the clouds' own take one to five
 _FILE_SECONDS = 60.0  # a projected token is renewed on disk long before it ends
 _EARLY = 60.0  # seconds before its end at which a credential is not used any more
 _VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
@@ -42,19 +45,24 @@ class Credential:
 
 
 class Credentials:
-    """The credential in use, asked for anew before it ends or once the server refused it."""
+    """The credential in use, asked for anew before it ends or once the server refused it.
 
-    def __init__(self, fetch: Callable[[], Credential]) -> None:
+    Threads share it. `clock` counts seconds from anywhere.
+    """
+
+    def __init__(self, fetch: Callable[[], Credential], clock: Callable[[], float] = time.monotonic) -> None:
         self._fetch = fetch
+        self._clock = clock
         self._held: Credential | None = None
+        self._failed: tuple[Retry, float] | None = None  # why the last fetch did, and until when that holds
         self._lock = threading.Lock()
 
     @classmethod
-    def of(cls, access: Access) -> "Credentials | None":
-        """Those of a kubeconfig's user; None where nothing about them changes."""
+    def of(cls, access: Access, seconds: float = PLUGIN_SECONDS) -> "Credentials | None":
+        """Those of a kubeconfig's user; None where nothing about them changes. `seconds`: for a plugin."""
         plugin, token_file = access.plugin, access.token_file
         if plugin is not None:
-            return cls(lambda: ask(plugin))
+            return _shared(plugin, seconds)
         if token_file is not None:
             return cls(lambda: from_file(token_file))
         return None
@@ -62,9 +70,8 @@ class Credentials:
     def current(self) -> Credential:
         """The credential to use now. Raises `Retry` or `Refused` where none is to be had."""
         with self._lock:
-            if self._held is None or self._held.until - time.time() < _EARLY:
-                self._held = None
-                self._held = self._fetch()
+            if self._held is None or _ends_within(_EARLY, self._held):
+                self._held = self._renewed(self._held)
             return self._held
 
     def refused(self, credential: Credential) -> None:
@@ -72,6 +79,42 @@ class Credentials:
         with self._lock:
             if self._held is credential:
                 self._held = None
+
+    def _renewed(self, old: Credential | None) -> Credential:
+        """A new one; the old one to its very end where no new one is to be had."""
+        try:
+            return self._fetched()
+        except PortError:
+            if old is None or _ends_within(0.0, old):
+                raise
+            return old
+
+    def _fetched(self) -> Credential:
+        if self._failed is not None and (left := self._failed[1] - self._clock()) > 0:
+            raise Retry(str(self._failed[0]), left)
+        try:
+            return self._fetch()
+        except Retry as reason:
+            self._failed = reason, self._clock() + reason.after
+            raise
+
+
+_KNOWN: "WeakValueDictionary[str, Credentials]" = WeakValueDictionary()
+_LOCK = threading.Lock()
+
+
+def _shared(plugin: Plugin, seconds: float) -> Credentials:
+    """Those that the plugin gives, however many connections use it."""
+    told = f"{plugin} {seconds}"
+    with _LOCK:
+        known = _KNOWN.get(told)
+        if known is None:
+            known = _KNOWN[told] = Credentials(lambda: ask(plugin, seconds))
+        return known
+
+
+def _ends_within(seconds: float, credential: Credential) -> bool:
+    return credential.until - time.time() < seconds
 
 
 def from_file(path: Path) -> Credential:
@@ -125,12 +168,20 @@ def _output(plugin: Plugin, process: subprocess.Popen[bytes], seconds: float) ->
         printed, complained = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
-        raise Retry(f"the credential plugin {plugin.command} did not end within {seconds:g} s", 10) from None
+        raise Retry(_hung(plugin, seconds), ALONE * seconds) from None
     if process.returncode == 0:
         return printed
     lines = complained.decode("utf-8", "replace").strip().splitlines() or ["it does not say why"]
     raise Retry(
         f"the credential plugin {plugin.command} ended with {process.returncode}: {lines[-1][:200]}", 10
+    )
+
+
+def _hung(plugin: Plugin, seconds: float) -> str:
+    return (
+        f"the credential plugin {plugin.command} did not end within {seconds:g} s and was killed;"
+        f" it is run again after {ALONE * seconds:g} s. Run it where Segue runs, as it"
+        " stands in the kubeconfig, with </dev/null: it may ask for a login, or not reach who gives one"
     )
 
 

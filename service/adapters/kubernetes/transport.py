@@ -29,7 +29,7 @@ from kubernetes.client.rest import RESTResponse
 
 from service.adapters.kubernetes import answers, kubeconfig
 from service.adapters.kubernetes.answers import Asked
-from service.adapters.kubernetes.credentials import Credential, Credentials
+from service.adapters.kubernetes.credentials import PLUGIN_SECONDS, Credential, Credentials
 from service.adapters.kubernetes.silence import READY, Silence
 from service.ports.connections import Cluster
 from service.ports.outcomes import Refused, Retry
@@ -101,8 +101,11 @@ class Transport:
         self._refusals = 0  # calls in a row whose login it did not accept
 
     @classmethod
-    def of(cls, cluster: Cluster, reading: float = READ_SECONDS) -> Self:
-        """The way to a connected cluster. Raises `Refused` for a connection that cannot be used."""
+    def of(cls, cluster: Cluster, reading: float = READ_SECONDS, plugging: float = PLUGIN_SECONDS) -> Self:
+        """The way to a connected cluster; `plugging`: seconds for its credential plugin.
+
+        Raises `Refused` for a connection that cannot be used.
+        """
         configuration = Configuration()
         credentials, proxy = None, None
         try:
@@ -110,7 +113,7 @@ class Transport:
                 config.load_incluster_config(client_configuration=configuration)
             else:
                 access = kubeconfig.read(Path(cluster.kubeconfig).expanduser(), cluster.context)
-                credentials, proxy = Credentials.of(access), access.proxy
+                credentials, proxy = Credentials.of(access, plugging), access.proxy
                 config.load_kube_config_from_dict(
                     access.config, client_configuration=configuration, persist_config=False
                 )
