@@ -27,6 +27,7 @@ _MASS: Array = 1 / RATIOS  # each octave half the mass of the one below
 LOG_PRIOR: Array = np.log(_MASS / _MASS.sum())
 AT_ONCE = 0.8  # mass of "bad from the start"; the rest is for a late onset
 ONSET = 1800.0  # seconds by which half of the rest is placed
+AT_A_TIME = 64  # rollouts whose numbers stay near the processor while they are worked out
 _SHIFT = 8  # Stirling's series is exact to 1e-12 from here on
 
 
@@ -48,55 +49,78 @@ def array(values: ArrayLike) -> Array:
 
 def urn_at(urn: Urn, at: Array, block: float) -> Urn:
     """The urn for a draw at this time: emptied when its block is over."""
-    over = at - urn.opened >= block
-    return Urn(
-        np.where(over, 0.0, urn.score),
-        np.where(over, 0.0, urn.information),
-        np.where(over, at, urn.opened),
-    )
+    goes_on = at - urn.opened < block
+    return Urn(urn.score * goes_on, urn.information * goes_on, np.where(goes_on, urn.opened, at))
 
 
-def draw(
-    urn: Urn, bad: Array, total: Array, *, null: Array, shares: Array, others: Array, noise: Noise
-) -> tuple[Array, Urn]:
-    """Log likelihood of `bad` of `total` for each of `shares`, and the urn afterwards.
+def balls(urn: Urn, *, null: Array, shares: Array, others: Array, noise: Noise) -> Array:
+    """What lies in the urn for each of `shares`: the candidate's, stable's, and all (first axis).
 
     `others` is `1 - shares`, given apart because a difference would lose its digits. `null` is the
     share by which the urn is kept; it has no axis of alternatives.
     """
-    bad, total = bad / noise.burst, total / noise.burst
-    variance = null * (1 - null)
-    drawn = urn.information / variance
+    drawn = urn.information / (null * (1 - null))
     drawn_bad = np.minimum(np.maximum(urn.score + drawn * null, 0.0), drawn)
     size = 1 / (shares * others * (noise.spread * noise.spread)) - 1
-    base = np.empty((3, *np.broadcast_shapes(size.shape, (*drawn.shape, 1))))
-    base[0] = shares * size + drawn_bad[..., None]
-    base[1] = others * size + (drawn - drawn_bad)[..., None]
-    base[2] = base[0] + base[1]
-    more = np.empty((3, *drawn.shape, 1))
-    more[0, ..., 0] = bad
-    more[1, ..., 0] = total - bad
-    more[2, ..., 0] = total
-    rising = log_rising(base, more)
-    urn = Urn(urn.score + (bad - total * null), urn.information + total * variance, urn.opened)
-    return rising[0] + rising[1] - rising[2], urn
+    mine = shares * size + drawn_bad[..., None]
+    found = np.empty((3, *mine.shape))
+    found[0] = mine
+    np.add(others * size, (drawn - drawn_bad)[..., None], out=found[1])
+    np.add(mine, found[1], out=found[2])
+    return found
+
+
+def draw(base: Array, urn: Urn, bad: Array, total: Array, *, null: Array, noise: Noise) -> tuple[Array, Urn]:
+    """Log likelihood of `bad` of `total` for each of the shares that `balls` were counted for, and the urn
+    afterwards."""
+    bad, total = bad / noise.burst, total / noise.burst
+    more = np.empty((3, *np.shape(total), 1))
+    more[0, ..., 0], more[1, ..., 0], more[2, ..., 0] = bad, total - bad, total
+    urn = Urn(urn.score + (bad - total * null), urn.information + total * (null * (1 - null)), urn.opened)
+    return _log_chances(base, more), urn
+
+
+def _log_chances(base: Array, more: Array) -> Array:
+    """Log likelihoods of such draws: exactly 0 where nothing was drawn, so that is not worked out."""
+    total = more[2, ..., 0]
+    told = np.count_nonzero(total)
+    if told == total.size <= AT_A_TIME:
+        rising = log_rising(base, more)
+        return np.asarray(rising[0] + rising[1] - rising[2])
+    logs, some = np.zeros((total.size, base.shape[-1])), np.flatnonzero(total)
+    base, more = base.reshape(3, *logs.shape), more.reshape(3, -1, 1)
+    for rows in (some[at : at + AT_A_TIME] for at in range(0, told, AT_A_TIME)):
+        logs[rows] = _log_chances(base[:, rows], more[:, rows])
+    return logs.reshape(*total.shape, -1)
 
 
 def log_rising(start: Array, more: Array) -> Array:
-    """log of Gamma(start + more) / Gamma(start), accurate also where `start` is huge."""
-    end = start + more
-    ratio = end / start
-    for step in range(1, _SHIFT):
-        ratio *= (end + step) / (start + step)
-    low, high = start + _SHIFT, end + _SHIFT
-    stirling = (low - 0.5) * np.log1p(more / low) + more * np.log(high) - more
-    return stirling + (_series(high) - _series(low)) - np.log(ratio)
+    """log of Gamma(start + more) / Gamma(start), accurate also where `start` is huge; exactly 0 of none."""
+    ends = np.empty((2, *start.shape))
+    ends[0] = start
+    np.add(start, more, out=ends[1, ...])
+    product = _rising_by_eight(ends)
+    ends += _SHIFT
+    low, high = ends
+    series = _series(ends)
+    stirling = (low - 0.5) * np.log1p(more / low) + more * (np.log(high) - 1)
+    return np.asarray(stirling + (series[1] - series[0]) - np.log(product[1] / product[0]))
+
+
+def _rising_by_eight(z: Array) -> Array:
+    """z (z + 1) ... (z + 7), two of them at a time, from both ends.
+
+    An urn holds at most about `1 / (share * spread^2)` balls: 1e20 with one request in 1e14 and the least
+    spread, so this stays far below the largest number there is.
+    """
+    both = z * (z + (_SHIFT - 1))
+    return np.asarray(both * (both + 6) * ((both + 10) * (both + 12)))
 
 
 def _series(z: Array) -> Array:
     inverse = 1 / z
     square = inverse * inverse
-    return inverse * (1 / 12 - square * (1 / 360 - square * (1 / 1260 - square / 1680)))
+    return np.asarray(inverse * (1 / 12 - square * (1 / 360 - square * (1 / 1260 - square / 1680))))
 
 
 def spent(seconds: Array, at_once: float = AT_ONCE) -> Array:
@@ -104,10 +128,10 @@ def spent(seconds: Array, at_once: float = AT_ONCE) -> Array:
     return at_once + (1 - at_once) * (seconds / (seconds + ONSET))
 
 
-def bet(bets: Array, gains: Array, before: Array, after: Array, at_once: float = AT_ONCE) -> Array:
-    """Log capital of each alternative after a scrape; some fresh mass joins before the bet."""
+def joined(bets: Array, before: Array, after: Array, at_once: float = AT_ONCE) -> Array:
+    """Log capital of each alternative before a scrape's bet; some fresh mass joins it."""
     fresh = np.log(np.maximum(spent(after, at_once) - spent(before, at_once), 1e-300))
-    return np.logaddexp(bets, fresh[..., None]) + gains
+    return np.logaddexp(bets, fresh[..., None])
 
 
 def start() -> Array:
@@ -123,5 +147,5 @@ def log_evidence(bets: Array, seconds: Array) -> Array:
 
 def log_sum(logs: Array) -> Array:
     """log of the sum of exponentials over the last axis."""
-    top = np.maximum.reduce(logs, axis=-1)
+    top = np.asarray(np.maximum.reduce(logs, axis=-1))
     return np.asarray(top + np.log(np.add.reduce(np.exp(logs - top[..., None]), axis=-1)))

@@ -145,7 +145,7 @@ def advance(
     counts = gain * now + np.minimum(gained * (now - before), 0.0)
     block = gained + gain
     after = track.seconds + seconds
-    bets = betting.bet(track.bets, counts, track.seconds, after)
+    bets = betting.joined(track.bets, track.seconds, after) + counts
     fades = np.exp2(-seconds / HALF_LIFE)[..., None]
     past, own = track.past * fades + y, track.own * fades + x
     return Track(bets, block, information, past, own, np.where(over, at, track.opened), after)

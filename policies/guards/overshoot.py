@@ -28,77 +28,106 @@ Why false rollbacks stay within the budget, however often one looks:
 Where history shows noise nothing is added at all, as its chances are but a model's.
 """
 
-from dataclasses import replace
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from policies.guards import betting
-from policies.guards.betting import LOG_PRIOR, Array, Urn
+from policies.guards.betting import LOG_PRIOR, Array
 from policies.guards.noise import Noise
 
 NEAR = 4.0  # log: where the goal is further away, next to nothing is won beyond it
 MOST = 64  # bad requests of an interval whose outcomes are worked out one by one; with more nothing is added
 _BEYOND = 1e-9  # so that a capital at the goal is not below it by a rounding
-_LOG_FACTORIALS: Array = np.cumsum(np.log(np.maximum(np.arange(MOST + 1.0), 1.0)))
+
+
+def _log_ways() -> Array:
+    """In how many ways so many (the column) of all (the row) can be the candidate's."""
+    factorials = np.cumsum(np.log(np.maximum(np.arange(MOST + 1.0), 1.0)))
+    number = np.arange(MOST + 1)
+    left = number[:, None] - number
+    found = factorials[:, None] - factorials - factorials[left]
+    return np.where(left < 0, -np.inf, found)
+
+
+_LOG_WAYS: Array = _log_ways()
 
 
 class Stand(NamedTuple):
-    """Before an outcome is known: each alternative's log capital (last axis), and the observed seconds before
-    and after this interval, by which more is placed on a late onset."""
+    """Before an outcome is known: each alternative's log capital (last axis), with what joined it for a late
+    onset, and the observed seconds after this interval, by which more of that is to come."""
 
     bets: Array
-    before: Array
     after: Array
 
 
 def factors(
-    stand: Stand, goal: float, urn: Urn, total: Array, *, shares: Array, others: Array, noise: Noise
+    stand: Stand, goal: float, base: Array, total: Array, *, null: tuple[Array, Array], noise: Noise
 ) -> Array | None:
     """b of each rollout, None where it is 1 for all: far from the goal, and where noise is not calm.
 
-    `shares` and `others` as `betting.draw` has them, the null in the last place.
+    `base`: what lies in its urn (`betting.balls`), the null in the first place; `null`: its share and the
+    rest.
     """
     if noise.calm is False or goal == np.inf:
         return None
-    highest = (stand.bets + LOG_PRIOR).max(axis=-1)
-    near = np.asarray((highest > goal - NEAR) & (highest < goal))
-    if not near.any():
+    highest = np.maximum.reduce(stand.bets + LOG_PRIOR, axis=-1)
+    near = (highest > goal - NEAR) & (highest < goal)
+    who = near & noise.calm & (total >= 1) & (total <= MOST) & (total == np.floor(total))
+    if not np.count_nonzero(who):
         return None
-    who = near & np.asarray(noise.calm) & (total >= 1) & (total <= MOST) & (total == np.floor(total))
-    if not who.any():
-        return None
-    after = np.broadcast_to(stand.after, who.shape)
-    joined = betting.bet(stand.bets, np.zeros(1), stand.before, after)[who]
-    burst, spread = np.broadcast_to(noise.burst, who.shape), np.broadcast_to(noise.spread, (*who.shape, 1))
-    alone = Noise(cast("float", burst[who][:, None]), cast("float", spread[who][:, None]), provisional=False)
-    here = Urn(*(np.broadcast_to(part, who.shape)[who] for part in urn))
-    chances, ratios = _outcomes(here, total[who], shares[who][:, None], others[who][:, None], noise=alone)
-    placed = np.exp(joined + LOG_PRIOR - goal)
-    won = (ratios * placed[:, None]).sum(axis=-1)
+    who = np.asarray(who)
+    after = _those(who, stand.after)
+    chances, ratios = _outcomes(
+        base[:, who],
+        _those(who, total).astype(np.intp),
+        np.log([_those(who, part) for part in null]),
+        _those(who, noise.burst),
+    )
+    placed = np.exp(stand.bets[who] + LOG_PRIOR - goal)
+    won = np.add.reduce(ratios * placed[:, None], axis=-1)
     found = np.ones(who.shape)
-    found[who] = _factor(won, placed.sum(axis=-1), _kept(after[who], goal), chances)
+    found[who] = _factor(won, np.add.reduce(placed, axis=-1), _kept(after, goal), chances)
     return found
 
 
-def _outcomes(urn: Urn, total: Array, shares: Array, others: Array, *, noise: Noise) -> tuple[Array, Array]:
+def _those(who: NDArray[np.bool_], part: Array | float) -> Array:
+    """A number of each rollout, or one of all, for these."""
+    return np.asarray((part + np.zeros(who.shape))[who])
+
+
+def _outcomes(base: Array, total: NDArray[np.intp], log_null: Array, burst: Array) -> tuple[Array, Array]:
     """Of 0, 1, ... of the bad requests being the candidate's (the axis after that of rollouts): their chances
     under the null, by the model and without any luck, and each alternative's likelihood ratio (last axis)."""
-    most = np.arange(total.max() + 1)
-    bad = np.minimum(most, total[:, None])
-    all_of = np.broadcast_to(total[:, None], bad.shape)
-    urn = Urn(*(np.broadcast_to(part[:, None], bad.shape) for part in urn))
-    null, other = shares[..., -1], others[..., -1]
-    logs, _ = betting.draw(urn, bad, all_of, null=null, shares=shares, others=others, noise=noise)
-    one_by_one = replace(noise, burst=1.0)
-    model, _ = betting.draw(
-        urn, bad, all_of, null=null, shares=shares[..., -1:], others=others[..., -1:], noise=one_by_one
-    )
-    mine, theirs = bad.astype(np.intp), (all_of - bad).astype(np.intp)
-    ways = _LOG_FACTORIALS[mine + theirs] - _LOG_FACTORIALS[mine] - _LOG_FACTORIALS[theirs]
-    plain = bad * np.log(null) + (all_of - bad) * np.log(other)
-    chances = np.where(most <= total[:, None], np.exp(ways + np.stack([model[..., 0], plain])), 0.0)
-    return chances, np.exp(logs[..., :-1] - logs[..., -1:])
+    mine = np.arange(np.maximum.reduce(total) + 1)
+    theirs = np.maximum(total[:, None] - mine, 0)
+    rising = _rising_by_ones(base, mine)
+    logs = _log_chances(rising, theirs, total)
+    chances = np.empty((2, *theirs.shape))
+    chances[0] = logs[..., 0]
+    chances[1] = mine * log_null[0, :, None] + theirs * log_null[1, :, None]
+    divided = burst != 1
+    if np.count_nonzero(divided):
+        parts = mine[:, None] / burst[divided][:, None, None]
+        rising = betting.log_rising(base[:, divided, None] + 0 * parts, parts)
+        logs[divided] = _log_chances(rising, theirs[divided], total[divided])
+    chances = np.exp(chances + _LOG_WAYS[total, : len(mine)])
+    return chances, np.exp(logs[..., 1:] - logs[..., :1])
+
+
+def _rising_by_ones(base: Array, steps: NDArray[np.intp]) -> Array:
+    """`betting.log_rising` of each of so many more, which are 0, 1, ...: sums of logarithms."""
+    rising = np.zeros((*base.shape[:2], len(steps), base.shape[-1]))
+    np.add.accumulate(np.log(base[:, :, None] + steps[:-1, None]), axis=2, out=rising[:, :, 1:])
+    return rising
+
+
+def _log_chances(rising: Array, theirs: NDArray[np.intp], total: NDArray[np.intp]) -> Array:
+    """Log likelihoods of the outcomes: that many of all are not the candidate's."""
+    rollout = np.arange(len(total))
+    stable, both = rising[1][rollout[:, None], theirs], rising[2][rollout, total]
+    return np.asarray(rising[0] + stable - both[:, None])
 
 
 def _factor(won: Array, placed: Array, kept: Array, chances: Array) -> Array:
@@ -108,11 +137,12 @@ def _factor(won: Array, placed: Array, kept: Array, chances: Array) -> Array:
     The goal cuts off the outcomes from some number on. Of a concave function made of lines the largest
     solution is right, so it need not be known from which.
     """
-    mine, below = np.cumsum(chances * won, axis=-1), np.cumsum(chances, axis=-1)
+    mine, below = np.add.accumulate(chances * won, axis=-1), np.add.accumulate(chances, axis=-1)
     had, kept = placed + kept, kept[:, None]
     fair = np.minimum(placed, mine[..., -1])[..., None] + kept
     found = (fair - kept * below - (1 + _BEYOND) * (1 - below)) / mine
-    return np.asarray(np.where(had < 1, np.maximum(found.max(axis=-1).min(axis=0), 1.0), 1.0))
+    best = np.minimum.reduce(np.maximum.reduce(found, axis=-1), axis=0)
+    return np.asarray(np.where(had < 1, np.maximum(best, 1.0), 1.0))
 
 
 def lifted(bets: Array, after: Array, goal: float, factor: Array | None) -> Array:

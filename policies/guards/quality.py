@@ -128,7 +128,7 @@ def hear_cohorts(
 def _bet(state: QualityState, gains: Array, at: float) -> QualityState:
     after = state.seconds + max(0.0, at - state.at)
     times = betting.array(state.seconds), betting.array(after)
-    bets = betting.bet(betting.array(state.bets), gains, *times, AT_ONCE)
+    bets = betting.joined(betting.array(state.bets), *times, AT_ONCE) + gains
     placed = betting.log_sum(bets + LOG_PRIOR)
     log_e = float(np.logaddexp(placed, np.log1p(-betting.spent(times[1], AT_ONCE))))
     return replace(

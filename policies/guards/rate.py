@@ -9,9 +9,9 @@ became of them.
 
 Formulas: null share `w psi0 / (1 - w + w psi0)` with `psi0 = 1 + worse_by`; alternatives
 `psi0 * 2^(g/4)`, g = 1..28, weighted 1/ratio; gain per scrape: the log ratio of beta-binomial
-probabilities (`betting.draw`); E mixes them with restarts (`betting.bet`). The ratio's interval: all
-psi of a two-sided grid with `log mean of likelihoods - log likelihood(psi) < log(1/miss)` (Robbins'
-mixture, Lindon & Malek 2022).
+probabilities (`betting.draw`); E mixes them with restarts (`betting.joined`). The ratio's interval: all
+psi of the same grid, g = -24..28, with `log mean of likelihoods - log likelihood(psi) < log(1/miss)`
+(Robbins' mixture, Lindon & Malek 2022).
 """
 
 import math
@@ -26,13 +26,14 @@ from policies.guards import betting, overshoot
 from policies.guards.betting import Array, Urn
 from policies.guards.noise import Noise
 
-GRID: Array = np.exp2(0.25 * np.arange(-24, 29, dtype=np.float64))  # ratios shown to people: 1/64 ... 128
+# Ratios to what is tolerated, 1/64 ... 128: all are shown to people, the last of them are bet on.
+GRID: Array = np.exp2(0.25 * np.arange(-24, 29, dtype=np.float64))
 LEAST = 5.0  # requests of the candidate in what is bet on at once
 EMPTY = (0.0,) * 4  # a pool
 MISS = 0.05  # how often the interval may ever exclude the truth
 _BETS = len(betting.RATIOS)
 _STEP = 8  # failures between two looks ahead
-_RATIOS: Array = np.concatenate([betting.RATIOS, [1.0]])  # the null last
+_NULL = len(GRID) - _BETS - 1  # ... and this one is tolerated
 
 
 class Track(NamedTuple):
@@ -51,7 +52,10 @@ class Track(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RateState:
-    """The same as plain numbers, with the counts so far; about 2 kB as JSON."""
+    """The same as plain numbers, with the counts so far; about 2 kB as JSON.
+
+    `tolerated`: the ratio that the grid of `fits` is relative to.
+    """
 
     bets: tuple[float, ...]
     fits: tuple[float, ...]
@@ -66,6 +70,7 @@ class RateState:
     stable_bad: float = 0.0
     stable_requests: float = 0.0
     pool: tuple[float, ...] = EMPTY
+    tolerated: float = 1.0
 
 
 def start(*, interval: bool = True) -> RateState:
@@ -98,9 +103,9 @@ def start_track(shape: tuple[int, ...] = ()) -> Track:
 
 
 @lru_cache(maxsize=64)
-def _ratios(worse_by: float, fits: int) -> Array:
-    """The alternatives, the null, and those that people read."""
-    return np.concatenate([(1.0 + worse_by) * _RATIOS, GRID[:fits]])
+def _ratios(worse_by: float, first: int) -> Array:
+    """Those of the grid from that one on."""
+    return np.asarray((1.0 + worse_by) * GRID[first:])
 
 
 def advance(
@@ -122,38 +127,32 @@ def advance(
     """
     rows: Any = [bad, requests, stable_bad, stable_requests]
     pool = track.pool + betting.array(rows).T
-    x, n, y, m = (pool[..., part] for part in range(4))
-    both = (n >= LEAST) & (m > 0)
-    odds = np.where(both, n, 1.0) / np.where(both, m, 1.0)
-    ratios = _ratios(worse_by, track.fits.shape[-1])
-    others = 1 / (1 + odds[..., None] * ratios)
-    shares = odds[..., None] * ratios * others
+    both = (pool[..., 1] >= LEAST) & (pool[..., 3] > 0)
+    waits = np.where(both[..., None], 0.0, pool)
+    x, n, y, m = (pool - waits).T
+    nothing = 1.0 - both  # the odds are those of one request each where nothing is bet on
+    odds = ((n + nothing) / (m + nothing))[..., None]
+    # The null and the alternatives, and before them what only people read.
+    null = _NULL if track.fits.shape[-1] else 0
+    odds = odds * _ratios(worse_by, _NULL - null)
+    others = 1 / (1 + odds)
+    shares = odds * others
     urn = betting.urn_at(track.urn, betting.array(at), noise.block)
-    total = np.where(both, x + y, 0.0)
+    base = betting.balls(urn, null=shares[..., null], shares=shares, others=others, noise=noise)
     after = track.seconds + betting.array(seconds)
+    bets, total = betting.joined(track.bets, track.seconds, after), x + y
     factor = overshoot.factors(
-        overshoot.Stand(track.bets, track.seconds, after),
+        overshoot.Stand(bets, after),
         goal,
-        urn,
+        base[..., null:],
         total,
-        shares=shares[..., : _BETS + 1],
-        others=others[..., : _BETS + 1],
+        null=(shares[..., null], others[..., null]),
         noise=noise,
     )
-    logs, urn = betting.draw(
-        urn,
-        np.where(both, x, 0.0),
-        total,
-        null=shares[..., _BETS],
-        shares=shares,
-        others=others,
-        noise=noise,
-    )
-    gains = logs - logs[..., _BETS, None]
-    bets = betting.bet(track.bets, gains[..., :_BETS], track.seconds, after)
-    bets = overshoot.lifted(bets, after, goal, factor)
-    pool = np.where(both[..., None], 0.0, pool)
-    return Track(bets, track.fits + gains[..., _BETS + 1 :], urn, after, pool)
+    logs, urn = betting.draw(base, urn, x, total, null=shares[..., null], noise=noise)
+    gains = logs - logs[..., null, None]
+    bets = overshoot.lifted(bets + gains[..., null + 1 :], after, goal, factor)
+    return Track(bets, track.fits + gains if null else track.fits, urn, after, waits)
 
 
 def log_evidence(track: Track) -> Array:
@@ -174,6 +173,9 @@ def update(
     goal: float = math.inf,
 ) -> RateState:
     """One rollout's guard after one scrape: `advance` on the empty shape."""
+    tolerated = 1.0 + worse_by
+    if state.tolerated != tolerated:  # of older code, whose grid for people was relative to stable's rate
+        state = replace(state, fits=(0.0,) * len(state.fits), tolerated=tolerated)
     track = advance(
         track_of(state),
         bad,
@@ -201,6 +203,7 @@ def update(
         state.stable_bad + stable_bad,
         state.stable_requests + stable_requests,
         tuple(track.pool.tolist()),
+        tolerated,
     )
 
 
@@ -234,7 +237,7 @@ def _null_share(state: RateState, worse_by: float) -> float:
 def interval(state: RateState, miss: float = MISS) -> tuple[float, float] | None:
     """Candidate's rate divided by stable's; None while every ratio is possible.
 
-    Bounds lie on the grid, outwards; 0 and 128 stand for "or less" and "or more".
+    Bounds lie on the grid, outwards; 0 stands for "or less", 128 times what is tolerated for "or more".
     """
     fits = betting.array(state.fits)
     level = betting.log_sum(fits) - math.log(len(GRID))
@@ -242,8 +245,8 @@ def interval(state: RateState, miss: float = MISS) -> tuple[float, float] | None
     first, last = int(inside[0]), int(inside[-1])
     if first == 0 and last == len(GRID) - 1:
         return None
-    low = 0.0 if first == 0 else float(GRID[first - 1])
-    return low, float(GRID[min(last + 1, len(GRID) - 1)])
+    low = 0.0 if first == 0 else state.tolerated * float(GRID[first - 1])
+    return low, state.tolerated * float(GRID[min(last + 1, len(GRID) - 1)])
 
 
 def failures_to(

@@ -94,18 +94,11 @@ def advance(
     others = 1 / (1 + odds)
     shares = odds * others
     urn = betting.urn_at(track.urn, betting.array(at), noise.block)
-    logs, urn = betting.draw(
-        urn,
-        betting.array(bad),
-        betting.array(requests),
-        null=null,
-        shares=shares,
-        others=others,
-        noise=noise,
-    )
+    base = betting.balls(urn, null=null, shares=shares, others=others, noise=noise)
+    logs, urn = betting.draw(base, urn, betting.array(bad), betting.array(requests), null=null, noise=noise)
     after = track.seconds + betting.array(seconds)
     gains = logs[..., :-1] - logs[..., -1:]
-    return Track(betting.bet(track.bets, gains, track.seconds, after), urn, after)
+    return Track(betting.joined(track.bets, track.seconds, after) + gains, urn, after)
 
 
 def log_evidence(track: Track) -> Array:

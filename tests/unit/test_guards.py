@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -129,18 +129,21 @@ def test_the_rising_factorial_is_that_of_the_gamma_function(start, more):
     assert float(betting.log_rising(np.array(start), np.array(more))) == pytest.approx(exact, abs=1e-9)
 
 
+@settings(max_examples=60)
+@given(st.floats(-0.5, 20), st.integers(0, 64))
+def test_the_rising_factorial_is_exact_however_huge_its_start_is(digits, more):
+    start = 10.0**digits
+    found = float(betting.log_rising(np.array(start), np.array(float(more))))
+    assert found == pytest.approx(math.fsum(math.log(start + i) for i in range(more)), rel=1e-13, abs=1e-11)
+    assert more or found == 0.0
+
+
 def test_a_quiet_beta_binomial_is_a_binomial():
     share = np.array([0.1, 0.3, 0.7])
     urn = betting.Urn(np.array(0.0), np.array(0.0), np.array(0.0))
-    logs, _ = betting.draw(
-        urn,
-        np.array(3.0),
-        np.array(8.0),
-        null=np.array(0.1),
-        shares=share,
-        others=1 - share,
-        noise=Noise(1.0, 1e-4, provisional=False),
-    )
+    null, quiet = np.array(0.1), Noise(1.0, 1e-4, provisional=False)
+    base = betting.balls(urn, null=null, shares=share, others=1 - share, noise=quiet)
+    logs, _ = betting.draw(base, urn, np.array(3.0), np.array(8.0), null=null, noise=quiet)
     assert logs == pytest.approx(3 * np.log(share) + 5 * np.log(1 - share), abs=1e-5)
 
 
@@ -191,6 +194,24 @@ def test_the_interval_holds_the_truth_and_nothing_seen_is_no_interval():
         low, high = rate.interval(fed(rows))
         missed += not low <= 2 <= high
     assert missed <= 2
+
+
+@pytest.mark.parametrize("worse_by", [0.0, 0.3])
+def test_the_interval_is_of_rates_also_where_more_is_tolerated(worse_by):
+    def looked(state, bad, at):
+        rows = {"bad": bad, "requests": 5000.0, "stable_bad": 4.5 * bad, "stable_requests": 45000.0}
+        return rate.update(state, **rows, at=at, seconds=10.0, worse_by=worse_by, noise=QUIET)
+
+    state = rate.start()
+    for look in range(1, 21):
+        state = looked(state, 200.0, 10.0 * look)
+    low, high = rate.interval(state)
+    assert 1.5 < low < 2 < high < 2.7
+    # Older code measured by stable's rate alone: what it knew of other ratios is not taken for these.
+    older = replace(state, tolerated=1.0, fits=(0.0,) * 52 + (900.0,))
+    after, again = (looked(one, 0.0, 210.0) for one in (state, older))
+    assert again == replace(after, fits=again.fits)
+    assert rate.interval(again) is None or worse_by == 0
 
 
 def test_a_late_onset_is_still_found():

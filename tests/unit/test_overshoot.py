@@ -118,6 +118,46 @@ def test_what_is_added_is_chosen_before_anybody_knows_whose_the_bad_requests_are
     assert factor == pytest.approx(np.full(len(factor), factor[0]), rel=1e-9)
 
 
+def test_outcomes_counted_one_by_one_are_those_of_a_draw():
+    dice = np.random.default_rng(4)
+    base, steps = 10.0 ** dice.uniform(-0.5, 16, (3, 5, 29)), np.arange(overshoot.MOST + 1)
+    more = np.broadcast_to(steps[:, None].astype(float), (3, 5, len(steps), 29))
+    drawn = rate.betting.log_rising(np.broadcast_to(base[:, :, None], more.shape), more)
+    assert overshoot._rising_by_ones(base, steps) == pytest.approx(drawn, rel=1e-13, abs=1e-10)
+
+
+def test_bets_near_the_goal_are_the_same_bits_for_many_and_for_one():
+    """Whatever noise its neighbours have, and however many bad requests."""
+    kinds, totals = [CALM, STEADY, BURSTS, Noise(1.0, 0.05, provisional=False)], [0, 1, 7, 40]
+    states = [near(kind)[1] for kind in kinds for _ in totals]
+    rows = [(kind, float(total)) for kind in kinds for total in totals]
+    tracks = [rate.track_of(state) for state in states]
+    bets, fits, seconds, pool = (
+        np.array([getattr(one, name) for one in tracks]) for name in ("bets", "fits", "seconds", "pool")
+    )
+    urn = rate.Urn(*(np.array(part) for part in zip(*(one.urn for one in tracks), strict=True)))
+    of_all = [np.array([getattr(kind, name) for kind, _ in rows]) for name in ("burst", "spread", "calm")]
+    burst, spread, calm = of_all
+    found = rate.advance(
+        rate.Track(bets, fits, urn, seconds, pool),
+        np.array([total // 8 for _, total in rows]),
+        np.full(len(rows), 1000.0),
+        np.array([total - total // 8 for _, total in rows]),
+        np.full(len(rows), 9000.0),
+        at=np.full(len(rows), SOON),
+        seconds=10.0,
+        worse_by=0.0,
+        noise=Noise(burst, spread[:, None], provisional=False, calm=calm),
+        goal=GOAL,
+    )
+    alone = [
+        after(total // 8, of=total, kind=kind, state=state)[1]
+        for (kind, total), state in zip(rows, states, strict=True)
+    ]
+    assert found.bets.tolist() == [list(one.bets) for one in alone]
+    assert found.fits.tolist() == [list(one.fits) for one in alone]
+
+
 def capital(goal):
     """E of equal versions when it stops: at the goal, or after 25 intervals with a bad request or so each."""
     runs = 1000
