@@ -1,6 +1,6 @@
 """What guards conclude, in words that people read and numbers that decisions need."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 
@@ -58,3 +58,24 @@ class Evidence:
     share: float | None
     sequence: int
     current: bool = field(default=False, metadata={"later": True})
+
+
+def completed(seen: Evidence, told: Evidence) -> Evidence | None:
+    """What was found without a word on what would change it, with the words of what was told before.
+
+    None where those would be old: at another weight, after another verdict or after more bad things.
+    """
+    before = {finding.guard: finding for finding in told.findings}
+    if (seen.epoch, seen.weight, len(seen.findings)) != (told.epoch, told.weight, len(before)):
+        return None
+    findings = []
+    for one in seen.findings:
+        known = before.get(one.guard)
+        if known is None or (not one.needed and _said(one) != _said(known)):
+            return None
+        findings.append(one if one.needed else replace(one, needed=known.needed))
+    return replace(seen, findings=tuple(findings))
+
+
+def _said(one: Finding) -> tuple[Verdict, float | None]:
+    return one.verdict, dict(one.numbers).get("bad")

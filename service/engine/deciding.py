@@ -41,6 +41,7 @@ from service.store.states import (
     number_of,
     release_of,
     release_row,
+    release_row_after,
     target_of,
     version_of,
 )
@@ -143,7 +144,7 @@ class Deciding:
         after = decision.release
         if (after, decision.target, decision.effects) == (before, target, ()):
             return before
-        saved = self.change.save_release(release_row(after, row.rev, row.created))
+        saved = self.change.save_release(release_row_after(row, before, after))
         if decision.target != target:
             here = held or TargetRow(before.target, {})
             self.change.save_target(replace(here, state=TARGET.dump(decision.target)))
@@ -170,7 +171,7 @@ class Deciding:
             if decision.effects or decision.target != target or told:
                 self.release_event(row.name, event)
             elif after != before:
-                known.append(release_row(after, row.rev, row.created))
+                known.append(release_row_after(row, before, after))
                 self._record(before, after, event)
         self.change.save_releases(known)
 

@@ -37,10 +37,7 @@ def of(series: Series, release: Release, target: Target, now: float) -> Estimate
 
 def _lately(series: Series, release: Release) -> Traffic | None:
     """Of the rollout's own intervals."""
-    judged = series.judge(release.name)
-    if judged is None:
-        return None
-    rows = series.increments(release.name, after=judged.sequence - LATELY)
+    rows = series.increments(release.name, after=series.newest(release.name) - LATELY)
     seen = [what for row in rows if isinstance(what := from_json(row.body), Increment)]
     seconds = sum(one.seconds for one in seen)
     arms = [arm for one in seen for arm in (one.candidate, one.stable) if arm is not None]

@@ -14,7 +14,7 @@ from service.store.states import EVIDENCE
 from service.store.store import TRIES
 
 KIND = "evidence"
-TOGETHER = 50  # at most: no other writer waits for longer than these take
+TOGETHER = 100  # at most: no other writer waits for longer than these take
 
 
 def weigh(parts: Parts, works: Sequence[Work], tries: int = TRIES) -> None:

@@ -13,24 +13,20 @@ import structlog
 
 from policies import seen_share, shifting
 from policies.events import EvidenceChanged
-from policies.evidence import Evidence
-from policies.guards import fixed
-from policies.guards import state as states
+from policies.evidence import Evidence, completed
 from policies.guards.fed import Fed, to_json
 from policies.guards.heartbeat import Alive
 from policies.guards.increment import Gap, Increment, difference
 from policies.guards.judge import Judge
 from policies.guards.noise import Noise
 from policies.guards.plan import History
-from policies.guards.state import JudgeState
 from policies.release import Release
-from policies.seen_share import SeenShare
 from service.bootstrap import Parts
 from service.errors import Conflict
 from service.machine import meters
 from service.observing import counting, late_labels
-from service.observing.copies import Copies
 from service.observing.counting import Counting
+from service.observing.judged import Judged, resumed
 from service.observing.recordings import Recordings
 from service.observing.watched import Watched
 from service.ports.metrics import NoData, Sample
@@ -47,43 +43,12 @@ ALIVE_SECONDS = 3.0  # a look at a candidate's process or pods holds so long: it
 TELL_SECONDS = (
     7.0  # unchanged evidence is told again after so long, before half of what it is good for is over
 )
+NEEDS_SECONDS = 60.0  # what would change a verdict is worked out anew after so long, or another failure
 LABELS_SECONDS = 30.0  # between two looks for labels; they come late anyway
 STORE_SECONDS = 5.0  # what was taken in waits so long to be stored with what follows
 
 Past = Callable[[Watched], History | None]  # what stable served before
 Learned = Callable[[Watched], dict[str, Noise]]  # the noise of its guards, by name
-
-
-@dataclass(slots=True)
-class Judged:
-    """A rollout's judge as this process knows it; all of it can be loaded again."""
-
-    judge: Judge
-    history: History | None
-    noise: dict[str, Noise]  # as it was known when it began; it is not learned anew amid a rollout
-    started: tuple[float, int]  # when it began, with how many restarts: what `Judge.start` was given
-    state: JudgeState
-    moment: tuple[int, int, float, bool] | None = None
-    moved: float = 0.0  # since when this process has seen that moment
-    told: Evidence | None = None
-    told_at: float = 0.0
-    alive: Alive = field(default_factory=Alive)
-    alive_at: float = -math.inf
-    labelled_at: float = -math.inf
-    counted_at: float = -math.inf
-    unsaved: list[series.Increment] = field(default_factory=list)
-    saved_at: float = -math.inf
-    share: SeenShare = field(default_factory=SeenShare)  # of one whose traffic somebody else shifts
-    copies: Copies = field(default_factory=Copies)
-
-    def row(self) -> series.Judge:
-        """The state after the last increment, which is not stored yet either."""
-        last = self.unsaved[-1]
-        body = fixed.to_json(self.history, self.noise)
-        body |= {"started": list(self.started), "guards": states.to_json(self.state)}
-        if self.judge.plan.shadows:
-            body["copies"] = self.copies.row()
-        return series.Judge(last.release, body, last.sequence, last.epoch)
 
 
 @dataclass(slots=True)
@@ -115,7 +80,7 @@ class Judging:
 
     def save(self, held: Held) -> None:
         """Store what waits."""
-        self._store(held, [known for known in self._judged.values() if known.unsaved])
+        self._store(held, [known for known in self._judged.values() if known.unsaved], states=True)
 
     def take_in(
         self, held: Held, watched: Sequence[Watched], before: Sample | None, sample: Sample | NoData
@@ -224,13 +189,7 @@ class Judging:
         release = one.release
         stored = self.series.judge(release.name)
         if stored is not None:
-            history, noise = fixed.from_json(stored.state)
-            judge = Judge.of(release.environment, history=history, noise=noise)
-            at, restarts = stored.state.get("started", (0.0, 0))  # older code did not store it
-            copies = Copies.of(stored.state.get("copies", {}))
-            state = states.from_json(stored.state["guards"])
-            share = SeenShare(state.weight)
-            return Judged(judge, history, noise, (at, restarts), state, share=share, copies=copies)
+            return resumed(release, stored, self.series.increments(release.name, after=stored.sequence))
         history, noise = self.past(one), self.learned(one)
         judge = Judge.of(release.environment, history=history, noise=noise)
         at, restarts = self.clock(), self._alive(one).restarts
@@ -294,27 +253,22 @@ class Judging:
         seen = known.judge.evidence(known.state, epoch=one.release.epoch, at=now, needs=False)
         return differs(one.release, known.told, seen)
 
-    def _store(self, held: Held, due: Sequence[Judged]) -> None:
+    def _store(self, held: Held, due: Sequence[Judged], *, states: bool = False) -> None:
+        """What waits of these; all their `states`, or those that are due."""
         with self.series.change(held) as change:
+            if not change.add(*(new for known in due for new in known.unsaved)):
+                raise Conflict("an increment of one of these releases is stored already")
             for known in due:
-                for new in known.unsaved:
-                    if not change.add(new):
-                        raise Conflict(f"increment {new.sequence} of {new.release} is stored already")
-                row = known.row()
-                change.add_pairs(row.release, known.copies.unsaved)
-                change.save_judge(row)
+                change.add_pairs(known.unsaved[-1].release, known.copies.unsaved)
+            change.save_judge(*(known.row() for known in due if states or known.state_due))
         now = self.clock()
         for known in due:
-            known.unsaved, known.saved_at = [], now
-            known.copies.saved()
+            known.saved(now, state=states or known.state_due)
 
     def _tell(self, news: Sequence[tuple[Watched, Judged]]) -> None:
         """Evidence for the engine; all of it rests on what is stored."""
         now = self.clock()
-        evidence = [
-            (one.release.name, known, known.judge.evidence(known.state, epoch=one.release.epoch, at=now))
-            for one, known in news
-        ]
+        evidence = [(one.release.name, known, _found(one, known, now)) for one, known in news]
         with self.parts.store.change() as change:
             for name, _, found in evidence:
                 # Its age will be told by the store's clock, so it begins by that one.
@@ -324,6 +278,18 @@ class Judging:
         for _, known, found in evidence:
             meters.VERDICTS.labels(found.verdict.value).inc()
             known.told, known.told_at = found, now
+
+
+def _found(one: Watched, known: Judged, now: float) -> Evidence:
+    """The evidence with what would change it, which takes as long as all else: known for a while."""
+    epoch, told = one.release.epoch, known.told
+    if told is not None and 0 <= now - known.needs_at < NEEDS_SECONDS:
+        seen = known.judge.evidence(known.state, epoch=epoch, at=now, needs=False)
+        found = completed(seen, told)
+        if found is not None:
+            return found
+    known.needs_at = now
+    return known.judge.evidence(known.state, epoch=epoch, at=now)
 
 
 def differs(release: Release, told: Evidence, now: Evidence) -> bool:

@@ -46,8 +46,7 @@ class Pictures:
     def of(self, release: Release) -> Drawn | None:
         """The newest that there are; None while the first are being drawn for somebody else."""
         known = self._known.get(release.name)
-        judged = self._series.judge(release.name)
-        tag = f"{judged.sequence if judged else 0}.{release.phase.value}.{release.ended or 0:.0f}"
+        tag = f"{self._series.newest(release.name)}.{release.phase.value}.{release.ended or 0:.0f}"
         if known is not None and (known.tag == tag or self._clock() < known.again):
             return known
         if not self._drawing.acquire(blocking=False):

@@ -17,7 +17,7 @@ from policies.limits import Limits, Live
 from policies.release import HOLDING, Phase
 from service.errors import Conflict
 from service.ports.connections import Cluster, Source, Subscription
-from service.store import adding, labels, queue, record, tables
+from service.store import adding, advisory, labels, queue, record, tables
 from service.store.queue import Work
 from service.store.reading import Reading
 from service.store.rows import Cursor, ModelRow, ReleaseRow, TargetRow, Token, VersionRow
@@ -43,9 +43,7 @@ class Change(Reading):
 
     def next_release(self, target: str) -> tuple[int, int]:
         """The id, and the number within the target, for a new release; nobody else gets them."""
-        if self.connection.dialect.name == "postgresql":
-            lock = func.pg_advisory_xact_lock(func.hashtextextended("segue-release", 0))
-            self.connection.execute(select(lock))
+        advisory.lock(self.connection, ["segue-release"])
         ids, numbers = func.max(tables.release.c.id), func.max(tables.release.c.number)
         last = self.connection.scalar(select(ids)) or 0
         nth = self.connection.scalar(select(numbers).where(tables.release.c.target == target)) or 0
@@ -59,8 +57,8 @@ class Change(Reading):
         """
         if self.connection.dialect.name != "postgresql" or self._holds.issuperset(targets):
             return False  # SQLite has one writer at a time
-        keys = (func.hashtextextended(f"segue-target:{one}", 0) for one in sorted({*targets} - self._holds))
-        self.connection.execute(select(*(func.pg_advisory_xact_lock(key) for key in keys)))
+        names = [f"segue-target:{one}" for one in sorted({*targets} - self._holds)]
+        advisory.lock(self.connection, names)
         self._holds.update(targets)
         return True
 
@@ -83,9 +81,7 @@ class Change(Reading):
 
     def _lock_turns(self) -> None:
         """Who counts and who frees room come one after the other, or a release could wait for nobody."""
-        if self.connection.dialect.name == "postgresql":
-            lock = func.pg_advisory_xact_lock(func.hashtextextended("segue-turns", 0))
-            self.connection.execute(select(lock))
+        advisory.lock(self.connection, ["segue-turns"])
 
     def save_release(self, row: ReleaseRow) -> ReleaseRow:
         """Store it as the next revision; rev 0 is a new one. Raises `Conflict`."""

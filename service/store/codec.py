@@ -4,7 +4,8 @@ A member of a union is written with its class name under `kind`; a stored value 
 number, and upcasters lift what older code wrote. A field whose metadata says `later` is left out while it
 has its default, so that older code, which does not know it, can read most rows. What newer code wrote (an
 unknown kind, field or schema) raises `Unknown`: the row is put back for somebody who can read it, never
-dropped.
+dropped. Thousands of rows are read and written in a second, so what JSON has as Python has it is told by its
+type alone and taken as it is.
 This must not know any class of ours, and must not guess.
 
     CodecError
@@ -18,8 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from enum import Enum
 from functools import cache
-from itertools import repeat
-from types import NoneType, UnionType
+from types import MappingProxyType, NoneType, UnionType
 from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
@@ -67,6 +67,18 @@ class Codec(Generic[T]):
         value: T = decode(self.form, plain)
         return value
 
+    def dump_after(self, value: T, before: T, stored: Mapping[str, Any]) -> dict[str, Any]:
+        """As `dump`, where `stored` was loaded as `before`: fields that are still the same object are taken
+        from there. Of a dataclass alone, no union."""
+        if stored.get("schema") != self.schema:
+            return self.dump(value)
+        kept = {
+            name: stored[name]
+            for name in _known(self.form).coders
+            if name in stored and getattr(value, name) is getattr(before, name)
+        }
+        return {"schema": self.schema, **_known(self.form).dump(value, kept)}
+
 
 def encode(form: Any, value: Any) -> Any:
     """The value as JSON has it. Raises `Malformed` where it is not of this form."""
@@ -83,10 +95,17 @@ def canonical(data: Any) -> str:
     return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
+_ITSELF: frozenset[type] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class _Coder:
+    """Values of exactly the types `written` are written as they are, those of the types `read` read so."""
+
     dump: Callable[[Any], Any]
     load: Callable[[Any], Any]
+    written: frozenset[type] = _ITSELF
+    read: frozenset[type] = _ITSELF
 
 
 @cache
@@ -96,7 +115,7 @@ def _coder(form: Any) -> _Coder:
     if form in {str, int, bool}:
         return _exactly(form)
     if form is float:
-        return _Coder(_dump_float, _load_float)
+        return _Coder(_dump_float, _load_float, read=frozenset({float}))  # to be written it must be finite
     if form is Any:
         return _Coder(lambda value: value, lambda data: data)
     if origin is Literal:
@@ -123,7 +142,7 @@ def _exactly(form: type) -> _Coder:
             return str.__str__(value)
         raise Malformed(f"expected {form.__name__}, found {value!r:.80}")
 
-    return _Coder(same, same)
+    return _Coder(same, same, frozenset({form}), frozenset({form}))
 
 
 def _dump_float(value: Any) -> Any:
@@ -157,7 +176,11 @@ def _enum(form: type[Enum]) -> _Coder:
             raise Malformed(f"expected {form.__name__}, found {value!r:.80}")
         return value.value
 
+    known = {member.value: member for member in form}
+
     def load(data: Any) -> Enum:
+        if type(data) is str and data in known:
+            return known[data]
         try:
             return form(data)
         except ValueError:
@@ -168,22 +191,48 @@ def _enum(form: type[Enum]) -> _Coder:
 
 def _tuple(arguments: tuple[Any, ...]) -> _Coder:
     endless = len(arguments) == 2 and arguments[1] is Ellipsis
-    coders = [_coder(form) for form in (arguments[:1] if endless else arguments)]
+    return _row_of(_coder(arguments[0]), arguments) if endless else _fixed(arguments)
 
-    dumps, loads = [coder.dump for coder in coders], [coder.load for coder in coders]
+
+def _checked(items: Any, kind: type[tuple[Any, ...] | list[Any]], arguments: tuple[Any, ...]) -> Any:
+    if not isinstance(items, kind):
+        raise Malformed(f"expected {kind.__name__} of {arguments}, found {items!r:.80}")
+    return items
+
+
+def _row_of(each: _Coder, arguments: tuple[Any, ...]) -> _Coder:
+    """Any number of one form."""
+    written, read, dump_each, load_each = each.written, each.read, each.dump, each.load
+
+    def dump(value: Any) -> list[Any]:
+        items = _checked(value, tuple, arguments)
+        return list(items) if written.issuperset(map(type, items)) else [dump_each(one) for one in items]
+
+    def load(data: Any) -> tuple[Any, ...]:
+        items = _checked(data, list, arguments)
+        return tuple(items if read.issuperset(map(type, items)) else [load_each(one) for one in items])
+
+    return _Coder(dump, load)
+
+
+def _fixed(arguments: tuple[Any, ...]) -> _Coder:
+    """So many, each of its own form."""
+    coders = [_coder(form) for form in arguments]
+    dumps = [(coder.dump, coder.written) for coder in coders]
+    loads = [(coder.load, coder.read) for coder in coders]
 
     def checked(items: Any, kind: type[tuple[Any, ...] | list[Any]]) -> Any:
-        if not isinstance(items, kind) or (not endless and len(items) != len(coders)):
-            raise Malformed(f"expected {kind.__name__} of {arguments}, found {items!r:.80}")
+        if len(_checked(items, kind, arguments)) != len(coders):
+            raise Malformed(f"expected {len(coders)} of {arguments}, found {items!r:.80}")
         return items
 
     def dump(value: Any) -> list[Any]:
-        each = repeat(dumps[0]) if endless else dumps
-        return [one(item) for one, item in zip(each, checked(value, tuple), strict=False)]
+        items = zip(dumps, checked(value, tuple), strict=True)
+        return [one if type(one) in written else dump_one(one) for (dump_one, written), one in items]
 
     def load(data: Any) -> tuple[Any, ...]:
-        each = repeat(loads[0]) if endless else loads
-        return tuple([one(item) for one, item in zip(each, checked(data, list), strict=False)])
+        items = zip(loads, checked(data, list), strict=True)
+        return tuple([one if type(one) in read else load_one(one) for (load_one, read), one in items])
 
     return _Coder(dump, load)
 
@@ -207,6 +256,8 @@ def _union(members: tuple[Any, ...]) -> _Coder:
     coders = {name: _coder(member) for name, member in classes.items()}
     plain = [_coder(m) for m in members if m is not NoneType and m not in classes.values()]
     tagged = len(classes) > 1
+    if NoneType in members and len(classes) + len(plain) == 1:
+        return _or_nothing((*coders.values(), *plain)[0])
     if tagged:
         for name, member in classes.items():
             if any(f.name == "kind" for f in fields(member)):
@@ -237,6 +288,16 @@ def _union(members: tuple[Any, ...]) -> _Coder:
     return _Coder(dump, load)
 
 
+def _or_nothing(coder: _Coder) -> _Coder:
+    dump, load, nothing = coder.dump, coder.load, {NoneType}
+    return _Coder(
+        lambda value: None if value is None else dump(value),
+        lambda data: None if data is None else load(data),
+        coder.written | nothing,
+        coder.read | nothing,
+    )
+
+
 def _first(coders: list[_Coder], attempt: Callable[[_Coder], Any], value: Any) -> Any:
     """What the first fitting form makes of the value."""
     error: CodecError = Malformed(f"{value!r:.80} fits no member of the union")
@@ -248,10 +309,14 @@ def _first(coders: list[_Coder], attempt: Callable[[_Coder], Any], value: Any) -
     raise error
 
 
+_ALWAYS = object()  # the default of a field that is never left out
+
+
 @dataclass(frozen=True, slots=True)
 class _Fields:
     """What is to be known of a dataclass: its coders by field, what may be left out, what must be there."""
 
+    form: type[Any]
     coders: Mapping[str, _Coder]
     later: Mapping[str, Any]
     required: frozenset[str]
@@ -260,36 +325,48 @@ class _Fields:
     def of(cls, form: type[Any]) -> "_Fields":
         hints, stored = get_type_hints(form), [f for f in fields(form) if f.init]
         return cls(
+            form,
             {f.name: _coder(hints[f.name]) for f in stored},
             {f.name: f.default for f in stored if f.metadata.get("later")},
             frozenset(f.name for f in stored if f.default is MISSING and f.default_factory is MISSING),
         )
 
-
-def _record(cls: type[Any]) -> _Coder:
-    @cache
-    def known() -> _Fields:
-        # At first use, not before: a class may name itself.
-        return _Fields.of(cls)
-
-    def dump(value: Any) -> dict[str, Any]:
-        if type(value) is not cls:
-            raise Malformed(f"expected {cls.__name__}, found {value!r:.80}")
-        form, written = known(), {}
-        for name, coder in form.coders.items():
-            item = getattr(value, name)
-            if name not in form.later or item != form.later[name]:
-                written[name] = coder.dump(item)
+    def dump(self, value: Any, kept: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+        """Each field, but those that are left out; `kept` holds what is written of some already."""
+        if type(value) is not self.form:
+            raise Malformed(f"expected {self.form.__name__}, found {value!r:.80}")
+        written = {}
+        for name, coder in self.coders.items():
+            item, default = getattr(value, name), self.later.get(name, _ALWAYS)
+            if default is not _ALWAYS and item == default:
+                continue
+            if name in kept:
+                written[name] = kept[name]
+            else:
+                written[name] = item if type(item) in coder.written else coder.dump(item)
         return written
 
-    def load(data: Any) -> Any:
+    def load(self, data: Any) -> Any:
+        """The value; fields that are not there have their defaults."""
         if not isinstance(data, dict):
-            raise Malformed(f"expected {cls.__name__}, found {data!r:.80}")
-        form = known()
-        if extra := data.keys() - form.coders.keys():
-            raise Unknown(f"{cls.__name__} has no field {', '.join(sorted(map(str, extra)))}")
-        if missing := form.required - data.keys():
-            raise Malformed(f"{cls.__name__} lacks {', '.join(sorted(missing))}")
-        return cls(**{name: form.coders[name].load(item) for name, item in data.items()})
+            raise Malformed(f"expected {self.form.__name__}, found {data!r:.80}")
+        if extra := data.keys() - self.coders.keys():
+            raise Unknown(f"{self.form.__name__} has no field {', '.join(sorted(map(str, extra)))}")
+        if not self.required <= data.keys():
+            missing = self.required - data.keys()
+            raise Malformed(f"{self.form.__name__} lacks {', '.join(sorted(missing))}")
+        values = {}
+        for name, item in data.items():
+            coder = self.coders[name]
+            values[name] = item if type(item) in coder.read else coder.load(item)
+        return self.form(**values)
 
-    return _Coder(dump, load)
+
+@cache
+def _known(form: Any) -> _Fields:
+    return _Fields.of(form)
+
+
+def _record(cls: Any) -> _Coder:
+    # Its fields are looked at when first used, not before: a class may name itself.
+    return _Coder(lambda value: _known(cls).dump(value), lambda data: _known(cls).load(data))

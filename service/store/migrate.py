@@ -8,9 +8,10 @@ Alembic is imported only where there is something to migrate: each start of a pr
 
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, MetaData, Text, column, func, select, table
+from sqlalchemy import Connection, Engine, MetaData, Text, column, select, table
 
 from service.errors import StoreRefused
+from service.store import advisory
 from service.store.database import open_database, patient, reading, writing
 from service.store.tables import OWNERS
 
@@ -57,8 +58,7 @@ def _migrate(engine: Engine, owner: str, revision: str) -> None:
 
     with writing(engine) as connection:
         patient(connection)
-        if connection.dialect.name == "postgresql":
-            connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("segue-migrate", 0))))
+        advisory.lock(connection, ["segue-migrate"])
         config = Config()
         config.set_main_option("script_location", str(_FOLDER / owner))
         config.set_main_option("path_separator", "os")

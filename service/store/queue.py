@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, update
 
-from service.store import due
+from service.store import advisory, due
 from service.store.due import LONGEST_LEASE
 from service.store.tables import work
 
@@ -150,11 +150,13 @@ def finish(connection: Connection, mine: Work, now: float) -> None:
 
 def finish_all(connection: Connection, mine: Sequence[Work], now: float) -> None:
     """The same of several at once. Raises `Lost` where one of them is, and then none may be stored."""
-    held = tuple_(work.c.id, work.c.epoch).in_([(one.id, one.epoch) for one in mine])
-    ended = update(work).where(held, work.c.state == "running")
-    done = connection.execute(ended.values(state="done", finished=now, lease_until=None, error=None))
-    if done.rowcount != len(mine):
-        raise Lost(f"of {len(mine)} works {len(mine) - done.rowcount} are no longer ours")
+    held = {(one.id, one.epoch) for one in mine}
+    ended = update(work).where(work.c.id.in_([one.id for one in mine]), work.c.state == "running")
+    done = ended.values(state="done", finished=now, lease_until=None, error=None)
+    # Told by what is ended: a condition on pairs takes as long as all else of a decision.
+    lost = held - {(row.id, row.epoch) for row in connection.execute(done.returning(work.c.id, work.c.epoch))}
+    if lost:
+        raise Lost(f"of {len(mine)} works {len(lost)} are no longer ours")
 
 
 def again(connection: Connection, mine: Work, not_before: float, now: float) -> None:
@@ -321,10 +323,8 @@ def _end(connection: Connection, number: int, state: str, now: float, error: str
 
 def lock_lanes(connection: Connection, lanes: Sequence[str]) -> None:
     """Keep ids of each lane in the order of their commits, for whoever locks them in the order of their
-    names; SQLite has one writer anyway."""
-    if connection.dialect.name == "postgresql" and lanes:
-        keys = (func.hashtextextended(lane, 1) for lane in lanes)
-        connection.execute(select(*(func.pg_advisory_xact_lock(key) for key in keys)))
+    names."""
+    advisory.lock(connection, lanes, seed=1)
 
 
 def work_of(row: Any) -> Work:

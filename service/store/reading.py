@@ -1,11 +1,11 @@
 """What can be read of the engine in one transaction, as it all was at one moment; nothing here writes."""
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields, replace
 from typing import Any
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Column, Connection, select
 
 from policies.release import Phase
 from service.ports.connections import Cluster, Source, subscription
@@ -19,6 +19,10 @@ from service.store.rows import Cursor, ModelRow, ReleaseRow, TargetRow, Token, V
 from service.store.tables import answer, cluster, cursor, model, release, source, target, token, version
 
 MOST_KEYS = 500
+# In the order of the values that are made from them, thousands at a time. A release's name is derived from
+# its id; its column is for people who look into the database.
+_RELEASE = tuple(release.c[part.name] for part in fields(ReleaseRow))
+_TARGET = tuple(target.c[part.name] for part in fields(TargetRow))
 
 
 class Reading:
@@ -30,8 +34,8 @@ class Reading:
 
     def release(self, number: int) -> ReleaseRow | None:
         """The release of that id."""
-        row = self.connection.execute(select(release).where(release.c.id == number)).one_or_none()
-        return None if row is None else _release(row)
+        row = self.connection.execute(select(*_RELEASE).where(release.c.id == number)).one_or_none()
+        return None if row is None else ReleaseRow(*row)
 
     def releases(
         self,
@@ -50,7 +54,7 @@ class Reading:
         """Newest first; with `begun` those that had begun by that time, with `among` those whose target that
         regular expression matches, with `targets` those of these few. Next page: `before=<the last id>`."""
         wanted = {"model": model, "target": target, "version_key": version_key, "phase": phase}
-        query = select(release).order_by(release.c.id.desc()).limit(limit)
+        query = select(*_RELEASE).order_by(release.c.id.desc()).limit(limit)
         for column, value in wanted.items():
             if value is not None:
                 query = query.where(release.c[column] == value)
@@ -65,18 +69,18 @@ class Reading:
             query = query.where(release.c.target.regexp_match(among))
         if targets is not None:
             query = query.where(release.c.target.in_(targets))
-        return [_release(row) for row in self.connection.execute(query)]
+        return [ReleaseRow(*row) for row in self.connection.execute(query)]
 
     def releases_of(self, numbers: Sequence[int]) -> list[ReleaseRow]:
         """The releases of these ids."""
-        return [_release(row) for row in self._chosen(release, release.c.id, numbers)]
+        return [ReleaseRow(*row) for row in self._chosen(_RELEASE, release.c.id, numbers)]
 
     def next_promoted(self, target: str, after: int) -> ReleaseRow | None:
         """The first release of a target behind that one which was promoted."""
         there = (release.c.target == target, release.c.phase == Phase.PROMOTED.value, release.c.id > after)
-        query = select(release).where(*there).order_by(release.c.id).limit(1)
+        query = select(*_RELEASE).where(*there).order_by(release.c.id).limit(1)
         row = self.connection.execute(query).one_or_none()
-        return None if row is None else _release(row)
+        return None if row is None else ReleaseRow(*row)
 
     def release_revs(self, phases: Sequence[str]) -> dict[int, int]:
         """Ids and revisions of the open releases in one of these phases."""
@@ -86,7 +90,8 @@ class Reading:
 
     def release_marks(self, numbers: Sequence[int]) -> dict[int, tuple[int, int]]:
         """Of these releases, by id: the revision, and the last entry of the record, 0 where there is none."""
-        names = {row.id: (row.name, row.rev) for row in self._chosen(release, release.c.id, numbers)}
+        columns = (release.c.id, release.c.name, release.c.rev)
+        names = {row.id: (row.name, row.rev) for row in self._chosen(columns, release.c.id, numbers)}
         last = record.last_of(self.connection, [name for name, _ in names.values()])
         return {number: (rev, last.get(name, 0)) for number, (name, rev) in names.items()}
 
@@ -97,7 +102,7 @@ class Reading:
 
     def versions_of(self, keys: Sequence[str]) -> list[VersionRow]:
         """The versions of these keys."""
-        return [VersionRow(**_fields(row)) for row in self._chosen(version, version.c.key, keys)]
+        return [VersionRow(**_fields(row)) for row in self._chosen(version.c, version.c.key, keys)]
 
     def versions(self, model: str | None = None) -> list[VersionRow]:
         """Newest first."""
@@ -124,7 +129,7 @@ class Reading:
 
     def targets_of(self, names: Sequence[str]) -> list[TargetRow]:
         """The targets of these names."""
-        return [TargetRow(**_fields(row)) for row in self._chosen(target, target.c.name, names)]
+        return [TargetRow(*row) for row in self._chosen(_TARGET, target.c.name, names)]
 
     def target_revs(self) -> dict[str, int]:
         """Names and revisions of all targets."""
@@ -289,16 +294,12 @@ class Reading:
         """Whether that entry of the record still has that hash."""
         return record.holds(self.connection, head)
 
-    def _chosen(self, table: Table, key: Any, wanted: Sequence[Any]) -> Iterator[Any]:
+    def _chosen(self, columns: Iterable[Column[Any]], key: Any, wanted: Sequence[Any]) -> Iterator[Any]:
         """Rows by key; some at a time, because a statement has room for so many only."""
         for part in range(0, len(wanted), MOST_KEYS):
-            yield from self.connection.execute(select(table).where(key.in_(wanted[part : part + MOST_KEYS])))
+            some = wanted[part : part + MOST_KEYS]
+            yield from self.connection.execute(select(*columns).where(key.in_(some)))
 
 
 def _fields(row: Any) -> dict[str, Any]:
     return dict(row._mapping)  # noqa: SLF001  SQLAlchemy's own name for a row as a mapping
-
-
-def _release(row: Any) -> ReleaseRow:
-    # The name is derived from the id; its column is for people who look into the database.
-    return ReleaseRow(**{name: value for name, value in _fields(row).items() if name != "name"})

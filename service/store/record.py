@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
 
-from service.store import chain
+from service.store import advisory, chain
 from service.store.chain import FIRST, Head, Line, Proof
 from service.store.codec import canonical
 from service.store.tables import record
@@ -35,8 +35,7 @@ def append(connection: Connection, entries: Sequence[Entry]) -> None:
     """Store entries at the end of the chain. Call it last: until the commit nobody else can append."""
     if not entries:
         return
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("segue-record", 0))))
+    advisory.lock(connection, ["segue-record"])
     end = head(connection)
     rows, previous = [], end.hash
     for number, entry in enumerate(entries, end.size + 1):

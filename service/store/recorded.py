@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from policies.guards import fixed
-from policies.guards.fed import from_json, to_json
+from policies.guards.fed import Fed, from_json, to_json
 from policies.guards.heartbeat import Alive
 from policies.guards.trail import Recorded
 from service.store.series import Series
@@ -26,10 +26,15 @@ def read(plain: Mapping[str, Any]) -> Recorded:
     """What `written` wrote. Raises `KeyError`, `TypeError` or `ValueError` for anything else."""
     history, noise = fixed.from_json(plain)
     rows = plain["increments"]
-    seen = tuple((from_json(row), Alive(*row.get("alive", ()), *row.get("said", ()))) for row in rows)
-    first = seen[0][0].at if seen else 0.0
+    found = tuple(map(seen, rows))
+    first = found[0][0].at if found else 0.0
     at, restarts = plain["started"] or (first, 0)  # older code stored neither
-    return Recorded(history, at, restarts, seen, noise)
+    return Recorded(history, at, restarts, found, noise)
+
+
+def seen(row: Mapping[str, Any]) -> tuple[Fed, Alive]:
+    """One increment, and the health that was known when it came."""
+    return from_json(row), Alive(*row.get("alive", ()), *row.get("said", ()))
 
 
 def written(recorded: Recorded) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Insert, delete, select
+from sqlalchemy import Connection, Engine, Insert, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from service.errors import Conflict
@@ -73,7 +73,7 @@ class Held:
     seconds: float
 
 
-def _columns(row: Served | Stretch) -> dict[str, Any]:
+def _columns(row: Increment | Judge | Served | Stretch) -> dict[str, Any]:
     """As `asdict` says it of a flat row, without its search for what is nested: thousands come at once."""
     return {part.name: getattr(row, part.name) for part in fields(row)}
 
@@ -85,16 +85,21 @@ class Writing:
         self.connection = connection
         self._dialect = connection.dialect.name
 
-    def add(self, new: Increment) -> bool:
-        """Store an increment; False where this sequence is stored already."""
-        values = {"release": new.release, "sequence": new.sequence, "epoch": new.epoch, "body": new.body}
-        return self.connection.execute(_once(self._dialect), values).rowcount == 1
+    def add(self, *new: Increment) -> bool:
+        """Store increments; False where the sequence of one of them is stored already."""
+        return self._all(_once(self._dialect), new)
 
-    def save_judge(self, new: Judge) -> None:
-        """Store guard states. Raises `Conflict` where later ones are stored."""
-        values = {"release": new.release, "state": new.state, "sequence": new.sequence, "epoch": new.epoch}
-        if self.connection.execute(_newer(self._dialect), values).rowcount != 1:
-            raise Conflict(f"guard states of {new.release} are stored beyond sequence {new.sequence}")
+    def save_judge(self, *new: Judge) -> None:
+        """Store guard states. Raises `Conflict` where later ones of one of the releases are stored."""
+        if not self._all(_newer(self._dialect), new):
+            names = ", ".join(one.release for one in new[:3]) + (", …" if len(new) > 3 else "")
+            raise Conflict(f"guard states of {names} are stored beyond these")
+
+    def _all(self, adding: Insert, new: Sequence[Increment | Judge]) -> bool:
+        """Whether all of these were written."""
+        if not new:
+            return True
+        return len(self.connection.execute(adding, [_columns(one) for one in new]).all()) == len(new)
 
     def add_history(self, served: Iterable[Served]) -> None:
         """Add what versions served to what is known of the spans of time that `at` begins."""
@@ -148,7 +153,7 @@ def _inserts(dialect: str) -> Any:
 
 @cache
 def _once(dialect: str) -> Insert:
-    made: Insert = _inserts(dialect)(increment).on_conflict_do_nothing()
+    made: Insert = _inserts(dialect)(increment).on_conflict_do_nothing().returning(increment.c.sequence)
     return made
 
 
@@ -173,7 +178,7 @@ def _newer(dialect: str) -> Insert:
     values = {name: upsert.excluded[name] for name in ("state", "sequence", "epoch")}
     where = judge.c.sequence <= upsert.excluded.sequence
     made: Insert = upsert.on_conflict_do_update(index_elements=["release"], set_=values, where=where)
-    return made
+    return made.returning(judge.c.sequence)
 
 
 class Series:
@@ -228,8 +233,14 @@ class Series:
             rows = connection.execute(query.order_by(increment.c.sequence))
             return [Increment(row.release, row.sequence, row.epoch, row.body) for row in rows]
 
+    def newest(self, release: str) -> int:
+        """The sequence of a release's last increment; 0 where there is none."""
+        last = select(func.max(increment.c.sequence)).where(increment.c.release == release)
+        with reading(self.engine) as connection:
+            return connection.scalar(last) or 0
+
     def judge(self, release: str) -> Judge | None:
-        """A release's guard states."""
+        """A release's guard states after one of its last increments; those behind it are judged anew."""
         with reading(self.engine) as connection:
             row = connection.execute(select(judge).where(judge.c.release == release)).one_or_none()
         return None if row is None else Judge(row.release, row.state, row.sequence, row.epoch)

@@ -3,6 +3,8 @@
 A change to one of these forms raises its schema number and adds an upcaster.
 """
 
+from typing import Any
+
 from policies.effects import Effect
 from policies.events import Command, EvidenceChanged, SourceEvent
 from policies.release import Release, Target
@@ -48,8 +50,17 @@ def number_of(release: str) -> int:
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 10 else 0
 
 
+def release_row_after(row: ReleaseRow, before: Release, release: Release) -> ReleaseRow:
+    """The row of a release that was loaded from `row` as `before`."""
+    return _release_row(release, RELEASE.dump_after(release, before, row.state), row.rev, row.created)
+
+
 def release_row(release: Release, rev: int, created: float) -> ReleaseRow:
     """The row of a release."""
+    return _release_row(release, RELEASE.dump(release), rev, created)
+
+
+def _release_row(release: Release, state: dict[str, Any], rev: int, created: float) -> ReleaseRow:
     return ReleaseRow(
         id=number_of(release.name),
         model=release.model,
@@ -58,7 +69,7 @@ def release_row(release: Release, rev: int, created: float) -> ReleaseRow:
         version_key=release.version,
         phase=release.phase.value,
         final=release.final,
-        state=RELEASE.dump(release),
+        state=state,
         rev=rev,
         created=created,
     )

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -156,3 +156,27 @@ def test_older_schemas_are_lifted_step_by_step_and_newer_ones_are_unknown():
 
 def test_the_canonical_text_does_not_depend_on_the_order_of_keys():
     assert canonical({"b": 1, "a": "é"}) == canonical({"a": "é", "b": 1}) == '{"a":"\\u00e9","b":1}'
+
+
+def test_of_what_was_loaded_only_what_changed_is_written_anew():
+    codec = Codec(Branch)
+    stored = codec.dump(Branch(Leaf(3), 0.5, (Colour.RED,), numbers={"a": 1.0}))
+    before = codec.load(stored)
+    after = replace(before, ratio=0.75, left=Leaf(3), pair=("b", 2), numbers=None)
+    written = codec.dump_after(after, before, stored)
+    assert written == codec.dump(after)
+    assert written["colours"] is stored["colours"]
+    assert written["left"] is not stored["left"]
+
+
+def test_what_is_to_be_left_out_is_left_out_though_it_was_stored():
+    codec, stored = Codec(Grown), {"schema": 1, "size": 1, "colour": "green"}
+    before = codec.load(stored)
+    assert codec.dump_after(replace(before, size=2), before, stored) == {"schema": 1, "size": 2}
+
+
+def test_what_older_code_wrote_is_written_whole():
+    codec = Codec(Leaf, schema=2, upcasters={1: lambda old: {"size": old["long"]}})
+    stored = {"schema": 1, "long": 4}
+    before = codec.load(stored)
+    assert codec.dump_after(before, before, stored) == {"schema": 2, "size": 4}

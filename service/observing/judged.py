@@ -1,0 +1,87 @@
+"""One rollout's judge as a process knows it; all of it can be loaded again.
+
+Increments are stored before anything that rests on them is told. The state follows from them, so it is stored
+with few of them only: whoever loads it judges what came behind it once more, which gives the same bits.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from policies.evidence import Evidence
+from policies.guards import fixed
+from policies.guards import state as states
+from policies.guards.heartbeat import Alive
+from policies.guards.judge import Judge
+from policies.guards.noise import Noise
+from policies.guards.plan import History
+from policies.guards.state import JudgeState
+from policies.release import Release
+from policies.seen_share import SeenShare
+from service.observing.copies import Copies
+from service.store import recorded, series
+from service.store.states import number_of
+
+EACH_STATE = 4  # increments from one stored state to the next: at most as many are judged anew
+
+
+@dataclass(slots=True)
+class Judged:
+    """The judge with everything fixed at its start, its state, and what waits to be stored."""
+
+    judge: Judge
+    history: History | None
+    noise: dict[str, Noise]  # as it was known when it began; it is not learned anew amid a rollout
+    started: tuple[float, int]  # when it began, with how many restarts: what `Judge.start` was given
+    state: JudgeState
+    moment: tuple[int, int, float, bool] | None = None
+    moved: float = 0.0  # since when this process has seen that moment
+    told: Evidence | None = None
+    told_at: float = 0.0
+    needs_at: float = -math.inf  # when it was last worked out what would change what was told
+    alive: Alive = field(default_factory=Alive)
+    alive_at: float = -math.inf
+    labelled_at: float = -math.inf
+    counted_at: float = -math.inf
+    unsaved: list[series.Increment] = field(default_factory=list)
+    saved_at: float = -math.inf
+    state_stored: float = -math.inf  # the sequence of the state that is
+    share: SeenShare = field(default_factory=SeenShare)  # of one whose traffic somebody else shifts
+    copies: Copies = field(default_factory=Copies)
+
+    @property
+    def state_due(self) -> bool:
+        """Whether the state is to be stored with what waits; what was heard of copies is in it alone."""
+        return self.judge.plan.shadows != () or self.state.sequence - self.state_stored >= EACH_STATE
+
+    def row(self) -> series.Judge:
+        """The state after the last increment, which is not stored yet either."""
+        last = self.unsaved[-1]
+        body = fixed.to_json(self.history, self.noise)
+        body |= {"started": list(self.started), "guards": states.to_json(self.state)}
+        if self.judge.plan.shadows:
+            body["copies"] = self.copies.row()
+        return series.Judge(last.release, body, last.sequence, last.epoch)
+
+    def saved(self, now: float, *, state: bool) -> None:
+        """All that waited is stored, and with it the state or not."""
+        if state:
+            # The first of each at another distance, so that thousands are not stored at one look.
+            apart = number_of(self.unsaved[-1].release) % EACH_STATE if math.isinf(self.state_stored) else 0
+            self.state_stored = self.state.sequence - apart
+        self.unsaved, self.saved_at = [], now
+        self.copies.saved()
+
+
+def resumed(release: Release, stored: series.Judge, behind: Sequence[series.Increment]) -> Judged:
+    """As it was stored, with the increments behind that judged once more."""
+    history, noise = fixed.from_json(stored.state)
+    judge = Judge.of(release.environment, history=history, noise=noise)
+    at, restarts = stored.state.get("started", (0.0, 0))  # older code did not store it
+    state = states.from_json(stored.state["guards"])
+    for one in behind:
+        state = judge.observe(state, *recorded.seen(one.body))
+    share, copies = SeenShare(state.weight), Copies.of(stored.state.get("copies", {}))
+    known = Judged(judge, history, noise, (at, restarts), state, share=share, copies=copies)
+    known.state_stored = stored.sequence
+    return known
