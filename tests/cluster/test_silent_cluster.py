@@ -1,10 +1,13 @@
-"""One worker, two clusters, and one of them takes connections and never answers: the other's release goes on."""
+"""One worker, two clusters, and one of them never answers, or its login never comes: the other's release goes on."""
 
+import json
+import stat
 import uuid
 from contextlib import ExitStack
 
 import pytest
 
+from tests.cluster import logins
 from tests.cluster.disturbing import Team, told
 from tests.cluster.faults import Fault, always
 from tests.cluster.faulty_api import FaultyApi
@@ -12,6 +15,8 @@ from tests.cluster.load import Load
 from tests.cluster.whole import Control, eventually
 
 pytestmark = pytest.mark.whole
+
+PROCESSES = 5  # that may ask a cluster: all but the intake
 
 DEFAULTS = """\
 defaults:
@@ -59,6 +64,20 @@ def declared(control, images, teams):
     eventually(lambda: len(control.client.models().page().rows) == 2, "the models are not declared")
 
 
+def running(control, images, gateway, teams, config, loads):
+    """The far cluster is connected by its kubeconfig, both models are declared and asked all the time."""
+    given = ("--namespace", teams[1].namespace, "--gateway", "/".join(gateway.reference))
+    served = ("--address", gateway.url, "--metrics", gateway.metrics)
+    control.say("cluster", "far", "--kubeconfig", str(config), *given, *served)
+    declared(control, images, teams)
+    asked = [
+        loads.enter_context(Load(gateway.url, {"Host": team.host(name)}, rate=20))
+        for name, team in zip(("near", "far"), teams, strict=True)
+    ]
+    eventually(lambda: asked[1].counts()["1", 200] > 20, "the far route does not answer")
+    return asked
+
+
 @pytest.mark.timeout(900)
 def test_a_cluster_that_never_answers_holds_its_own_release_alone(
     kubeconfig, images, gateway, teams, tmp_path
@@ -69,16 +88,8 @@ def test_a_cluster_that_never_answers_holds_its_own_release_alone(
         Control(tmp_path, kubeconfig, near_team.namespace, images, gateway) as control,
         ExitStack() as loads,
     ):
-        given = ("--namespace", far_team.namespace, "--gateway", "/".join(gateway.reference))
         config = far.kubeconfig(tmp_path / "far")
-        served = ("--address", gateway.url, "--metrics", gateway.metrics)
-        control.say("cluster", "far", "--kubeconfig", config, *given, *served)
-        declared(control, images, teams)
-        near_load, far_load = (
-            loads.enter_context(Load(gateway.url, {"Host": team.host(name)}, rate=20))
-            for name, team in zip(("near", "far"), teams, strict=True)
-        )
-        eventually(lambda: far_load.counts()["1", 200] > 20, "the far route does not answer")
+        near_load, far_load = running(control, images, gateway, teams, config, loads)
         cut = far_load.now()
 
         far_team.image("far", 2)
@@ -97,6 +108,67 @@ def test_a_cluster_that_never_answers_holds_its_own_release_alone(
         assert len(calls) <= 6, "each process waits for one call, not for each"
 
         far.does(lambda call: None)
+        ended = control.outcome(into_far, 300)
+        assert (ended["phase"], ended["proven"]) == ("promoted", True), told(control, into_far)
+        assert {status for _, status in far_load.counts(cut)} == {200}
+
+
+PLUGIN = """#!/bin/sh
+cd "$(dirname "$0")"
+if test -e hangs; then echo $$ >> hung; sleep 600; fi
+sed "s/ENDS/$(date -u -d '+5 seconds' +%Y-%m-%dT%H:%M:%SZ)/" prints
+"""
+
+
+def plugged(kubectl, namespace, gateway, folder):
+    """A kubeconfig of the chart's account there, whose token, of five seconds, comes from a program."""
+    kubectl.apply(*logins.objects(namespace, gateway))
+    folder.mkdir()
+    told = json.loads(logins.kubeconfig(kubectl, namespace, folder / "config").read_text())
+    token = told["users"][0]["user"].pop("token")
+    version = "client.authentication.k8s.io/v1"
+    status = {"token": token, "expirationTimestamp": "ENDS"}
+    prints = {"apiVersion": version, "kind": "ExecCredential", "status": status}
+    (folder / "prints").write_text(json.dumps(prints))
+    (folder / "plugin").write_text(PLUGIN)
+    (folder / "plugin").chmod(stat.S_IRWXU)
+    told["users"][0]["user"]["exec"] = {
+        "apiVersion": version,
+        "command": "./plugin",
+        "interactiveMode": "Never",
+    }
+    (folder / "config").write_text(json.dumps(told))
+    return folder / "config"
+
+
+@pytest.mark.timeout(900)
+def test_a_login_program_that_hangs_holds_its_own_clusters_release_alone(
+    kubeconfig, kubectl, images, gateway, teams, tmp_path
+):
+    near_team, far_team = teams
+    config = plugged(kubectl, far_team.namespace, gateway, tmp_path / "login")
+    with (
+        Control(tmp_path / "segue", kubeconfig, near_team.namespace, images, gateway) as control,
+        ExitStack() as loads,
+    ):
+        near_load, far_load = running(control, images, gateway, teams, config, loads)
+        cut = far_load.now()
+        far_team.image("far", 2)
+        into_far = control.next_release("far")
+        eventually(lambda: far_team.share("far") >= 10, "the release into far does not begin", 180)
+        (config.parent / "hangs").touch()
+        near_team.image("near", 2)
+        began = near_load.now()
+        near = control.outcome(control.next_release("near"), 300)
+        seconds = near_load.now() - began
+        runs = len((config.parent / "hung").read_text().splitlines())
+        print(f"{seconds:.0f} s; {runs} runs hung")
+        assert (near["phase"], near["proven"]) == ("promoted", True), told(control, near["name"])
+        assert not control.client.release(into_far)["release"]["final"], told(control, into_far)
+        assert "did not end within 15 s" in told(control, into_far)
+        assert runs <= PROCESSES * (1 + seconds / 75), "each process runs it once in a while"
+
+        (config.parent / "hangs").unlink()
         ended = control.outcome(into_far, 300)
         assert (ended["phase"], ended["proven"]) == ("promoted", True), told(control, into_far)
         assert {status for _, status in far_load.counts(cut)} == {200}
