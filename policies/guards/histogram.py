@@ -259,10 +259,10 @@ def _track(state: HistogramState, places: Before) -> Track:
         betting.array(known.block),
         betting.array(known.information),
         betting.array((past, own)),
-        betting.array(state.opened),
-        betting.array(state.seconds),
+        betting.number(state.opened),
+        betting.number(state.seconds),
         made,
-        betting.array(state.made_at),
+        betting.number(state.made_at),
         logs,
         told,
     )

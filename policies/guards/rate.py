@@ -208,9 +208,9 @@ def update(
 
 
 def track_of(state: RateState) -> Track:
-    urn = Urn(betting.array(state.score), betting.array(state.information), betting.array(state.opened))
+    urn = Urn(*map(betting.number, (state.score, state.information, state.opened)))
     bets, fits = betting.array(state.bets), betting.array(state.fits)
-    return Track(bets, fits, urn, betting.array(state.seconds), betting.array(state.pool))
+    return Track(bets, fits, urn, betting.number(state.seconds), betting.array(state.pool))
 
 
 def concentration(state: RateState, worse_by: float) -> float:
