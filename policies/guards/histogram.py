@@ -174,17 +174,21 @@ def _renewed(track: Track, places: Before) -> tuple[Track, Array]:
     if not np.count_nonzero(due):
         return track, counted
     made_at = np.where(due, track.seconds, track.made_at)
-    if due.all():
+    if due.ndim == 0:
         logs, known = log_factors(track.counts, places)
         return track._replace(made=track.counts, made_at=made_at, logs=logs, known=known), counted
     made, logs, known = track.made.copy(), track.logs.copy(), track.known.copy()
     made[due] = track.counts[due]
-    logs[due], known[due] = log_factors(made[due], places)
+    for rows in betting.in_parts(np.flatnonzero(due)):
+        logs[rows], known[rows] = log_factors(made[rows], places)
     return track._replace(made=made, made_at=made_at, logs=logs, known=known), counted
 
 
 def _gains(logs: Array, counts: Array, share: Array) -> Array:
     """Each alternative's log gain from counts of stable and of the candidate."""
+    if share.size > betting.AT_A_TIME:
+        parts = betting.in_parts(np.arange(len(share)))
+        return np.concatenate([_gains(logs[rows], counts[rows], share[rows]) for rows in parts])
     x = counts[..., 1, :]
     k = (counts[..., 0, :] + x)[..., None, :]
     paid = np.expm1(logs)

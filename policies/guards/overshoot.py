@@ -42,17 +42,16 @@ NEAR = 4.0  # log: where the goal is further away, next to nothing is won beyond
 MOST = 64  # bad requests of an interval whose outcomes are worked out one by one; with more nothing is added
 _CUT = 1 + 1e-9  # of the goal: so that a capital at the goal is not below it by a rounding
 
-
-def _log_ways() -> Array:
-    """In how many ways so many (the column) of all (the row) can be the candidate's."""
-    factorials = np.cumsum(np.log(np.maximum(np.arange(MOST + 1.0), 1.0)))
-    number = np.arange(MOST + 1)
-    left = number[:, None] - number
-    found = factorials[:, None] - factorials - factorials[left]
-    return np.where(left < 0, -np.inf, found)
-
-
-_LOG_WAYS: Array = _log_ways()
+_NUMBERS: Array = np.arange(MOST + 1.0)
+# By how many bad requests there are (row) and how many of them are the candidate's: how many are stable's,
+_LEFT = np.maximum(_NUMBERS[:, None] - _NUMBERS, 0).astype(np.intp)
+_LOG_FACTORIALS: Array = np.cumsum(np.log(np.maximum(_NUMBERS, 1)))
+# ... and in how many ways that can be.
+_LOG_WAYS: Array = np.where(
+    _NUMBERS[:, None] >= _NUMBERS,
+    _LOG_FACTORIALS[:, None] - _LOG_FACTORIALS - _LOG_FACTORIALS[_LEFT],
+    -np.inf,
+)
 
 
 class Stand(NamedTuple):
@@ -90,8 +89,8 @@ def factors(
 def _outcomes(base: Array, total: NDArray[np.intp], log_null: Array, burst: Array) -> tuple[Array, Array]:
     """Of 0, 1, ... of the bad requests being the candidate's (the axis after that of rollouts): their chances
     under the null, by the model and without any luck, and each alternative's likelihood ratio (last axis)."""
-    mine = np.arange(np.maximum.reduce(total) + 1)
-    theirs = np.maximum(total[:, None] - mine, 0)
+    mine = _NUMBERS[: np.maximum.reduce(total) + 1]
+    theirs = _LEFT[total, : len(mine)]
     rising = _rising_by_ones(base, mine)
     logs = _log_chances(rising, theirs, total)
     chances = np.empty((2, *theirs.shape))
@@ -106,7 +105,7 @@ def _outcomes(base: Array, total: NDArray[np.intp], log_null: Array, burst: Arra
     return chances, np.exp(logs[..., 1:] - logs[..., :1])
 
 
-def _rising_by_ones(base: Array, steps: NDArray[np.intp]) -> Array:
+def _rising_by_ones(base: Array, steps: Array) -> Array:
     """`betting.log_rising` of each of so many more, which are 0, 1, ...: sums of logarithms."""
     rising = np.zeros((*base.shape[:2], len(steps), base.shape[-1]))
     np.add.accumulate(np.log(base[:, :, None] + steps[:-1, None]), axis=2, out=rising[:, :, 1:])

@@ -138,7 +138,8 @@ def advance(
     others = 1 / (1 + odds)
     shares = odds * others
     urn = betting.urn_at(track.urn, betting.array(at), noise.block)
-    base = betting.balls(urn, null=shares[..., null], shares=shares, others=others, noise=noise)
+    mine = shares[..., null]
+    base = betting.balls(urn, null=mine, shares=shares, others=others, noise=noise)
     after = track.seconds + betting.array(seconds)
     bets, total = betting.joined(track.bets, track.seconds, after), x + y
     factor = overshoot.factors(
@@ -146,10 +147,10 @@ def advance(
         goal,
         base[..., null:],
         total,
-        null=(shares[..., null], others[..., null]),
+        null=(mine, others[..., null]),
         noise=noise,
     )
-    logs, urn = betting.draw(base, urn, x, total, null=shares[..., null], noise=noise)
+    logs, urn = betting.draw(base, urn, x, total, null=mine, noise=noise)
     gains = logs - logs[..., null, None]
     bets = overshoot.lifted(bets + gains[..., null + 1 :], after, goal, factor)
     return Track(bets, track.fits + gains if null else track.fits, urn, after, waits)
