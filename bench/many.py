@@ -28,6 +28,7 @@ from policies.release import Phase, Release
 from policies.spec.support import BOUNDS
 from service.adapters.memory.workloads import MemoryWorkloads
 from service.adapters.traefik.metrics import parse
+from service.machine import garbage
 from service.observer import Observer
 from service.ports.jobs import Limits
 from service.ports.metrics import Sample
@@ -80,6 +81,7 @@ def main() -> int:
             serve(parts.workloads, judged)
             parts.metrics = Scraped(port, clock)
             observer = Observer(parts, series, "bench", clock)
+            garbage.look_seldom()
             spent = [look(observer, clock) for _ in range(FIRST + LOOKS)][FIRST:]
             stored = sum(len(series.increments(one.name, -1)) for one in judged[:10])
             assert stored == 10 * (FIRST + LOOKS), stored
