@@ -27,7 +27,7 @@ from policies.guards.readings import Series
 from policies.release import Phase, Release
 from policies.spec.support import BOUNDS
 from service.adapters.memory.workloads import MemoryWorkloads
-from service.adapters.traefik.metrics import parse
+from service.adapters.traefik.metrics import streamed
 from service.machine import garbage
 from service.observer import Observer
 from service.ports.jobs import Limits
@@ -61,7 +61,8 @@ class Scraped:
         self._url, self._clock = f"http://127.0.0.1:{port}/metrics", clock
 
     def sample(self) -> Sample:
-        return parse(requests.get(self._url, timeout=600).text, self._clock())
+        with requests.get(self._url, timeout=600, stream=True) as answer:
+            return streamed(answer.iter_content(1 << 16), self._clock())
 
     def split(self, labels: Sequence[str]) -> tuple[Series, ...]:
         """By no labels: no rollout of these has segments."""
