@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import requests
@@ -23,7 +24,7 @@ from urllib3.util import Retry
 from bench import crowd
 from bench.installed import free_ports
 from bench.report import Row, report
-from policies.release import Release
+from policies.release import Phase, Release
 from service.adapters.memory.builder import MemoryBuilder
 from service.adapters.memory.jobs import MemoryJobs
 from service.adapters.memory.metrics import MemoryMetrics
@@ -75,12 +76,15 @@ def main() -> int:
     notes: list[str] = []
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing is left behind then, either
     with tempfile.TemporaryDirectory(prefix="segue-bench-") as folder:
-        measure("SQLite", Settings(Path(folder)), rows, notes)
-        with postgresql() as database:
-            if database is None:
+        usual, busy = Settings(Path(folder, "usual")), Settings(Path(folder, "busy"))
+        measure("SQLite", usual, rows, notes)
+        measure_judgements("SQLite", busy, rows)
+        with postgresql() as new_database:
+            if new_database is None:
                 notes.append("PostgreSQL is not installed: measured on SQLite only")
             else:
-                measure("PostgreSQL", Settings(Path(folder), database=database), rows, notes)
+                measure("PostgreSQL", replace(usual, database=new_database()), rows, notes)
+                measure_judgements("PostgreSQL", replace(busy, database=new_database()), rows)
     return report("ten thousand live releases", rows, notes)
 
 
@@ -93,7 +97,15 @@ def measure(name: str, settings: Settings, rows: list[Row], notes: list[str]) ->
             f"{name}: filled in {time.monotonic() - began:.1f} s; {len(judged):,} rollouts are judged"
         )
         found = [*pages(parts, series), *looks(parts.store, judged), *worked(parts, judged), *rounds(parts)]
-    rows += [Row(f"{name}: {row.what}", row.values, row.limit, row.unit, row.held) for row in found]
+    rows += [replace(row, what=f"{name}: {row.what}") for row in found]
+
+
+def measure_judgements(name: str, settings: Settings, rows: list[Row]) -> None:
+    """Where all that are live are judged at once."""
+    with opened(settings) as (parts, _):
+        judged = crowd.fill(parts.store, {Phase.SHIFTING: sum(crowd.LIVE.values())})
+        found = worked(parts, judged)
+    rows += [replace(row, what=f"{name}, all judged: {row.what}") for row in found]
 
 
 @contextmanager
@@ -111,8 +123,8 @@ def opened(settings: Settings) -> Iterator[tuple[Parts, Series]]:
 
 
 @contextmanager
-def postgresql() -> Iterator[str | None]:
-    """A new database on a server of our own; None where none is installed."""
+def postgresql() -> Iterator[Callable[[], str] | None]:
+    """What makes new databases on a server of our own; None where none is installed."""
     programs, user = postgres_programs(), _unprivileged()
     if programs is None or user is None:
         yield None
@@ -120,7 +132,7 @@ def postgresql() -> Iterator[str | None]:
     server = Postgres(programs, user)
     try:
         server.start()
-        yield server.new_database()
+        yield server.new_database
     finally:
         server.remove()
 
@@ -209,7 +221,7 @@ def worked(parts: Parts, judged: list[Release]) -> list[Row]:
     return [
         in_milliseconds(f"worker's look for work, slowest of {REQUESTS}", waits, DEAF_SECONDS),
         in_milliseconds("a second's judgements told", [one * share for one in told], 1.0),
-        in_milliseconds("all judgements weighed by one worker", passes, TELL_SECONDS),
+        in_milliseconds(f"all {len(judged):,} judgements weighed by one worker", passes, TELL_SECONDS),
     ]
 
 

@@ -27,7 +27,8 @@ from policies.guards.readings import Series
 from policies.release import Phase, Release
 from policies.spec.support import BOUNDS
 from service.adapters.memory.workloads import MemoryWorkloads
-from service.adapters.traefik.metrics import parse
+from service.adapters.traefik.metrics import streamed
+from service.machine import garbage
 from service.observer import Observer
 from service.ports.jobs import Limits
 from service.ports.metrics import Sample
@@ -60,7 +61,8 @@ class Scraped:
         self._url, self._clock = f"http://127.0.0.1:{port}/metrics", clock
 
     def sample(self) -> Sample:
-        return parse(requests.get(self._url, timeout=600).text, self._clock())
+        with requests.get(self._url, timeout=600, stream=True) as answer:
+            return streamed(answer.iter_content(1 << 16), self._clock())
 
     def split(self, labels: Sequence[str]) -> tuple[Series, ...]:
         """By no labels: no rollout of these has segments."""
@@ -80,6 +82,7 @@ def main() -> int:
             serve(parts.workloads, judged)
             parts.metrics = Scraped(port, clock)
             observer = Observer(parts, series, "bench", clock)
+            garbage.look_seldom()
             spent = [look(observer, clock) for _ in range(FIRST + LOOKS)][FIRST:]
             stored = sum(len(series.increments(one.name, -1)) for one in judged[:10])
             assert stored == 10 * (FIRST + LOOKS), stored

@@ -78,12 +78,12 @@ def restarts() -> list[Row]:
 @contextmanager
 def lost_hosts() -> Iterator[Spans | None]:
     """How long it took others to go on, several times; None where it cannot be tried here."""
-    with postgresql() as database:
-        if database is None or os.geteuid() != 0:
+    with postgresql() as new_database:
+        if new_database is None or os.geteuid() != 0:
             yield None
             return
         spans: Spans = {}
-        with installation("none", DATABASE=database) as place:
+        with installation("none", DATABASE=new_database()) as place:
             place.before = FAR
             place.start()
             with opened(place) as scene, Prober(scene.address):

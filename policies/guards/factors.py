@@ -15,7 +15,6 @@ it is the one most likely for them (isotonic regression, Barlow and others 1972)
 is 1.
 """
 
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -30,6 +29,7 @@ STRETCH: Array = np.tile([1.5, 3.0, 9.0], 3)  # ... take so many times as long
 SHIFTED, PARTLY, LEARNED = 0.6, 0.2, 0.2  # how the mass is dealt
 TRUST = 300.0  # requests of the candidate after which her own durations count as much as stable's
 REACH = 2.0  # a shift by one deviation multiplies the odds of the slowest twentieth by about e^2
+REMEMBERED = 4096  # rollouts, of about 5 kB each
 COUNT = len(LONGER) + len(PARTS) + 1
 _PART: Array = np.concatenate([np.ones(len(LONGER)), PARTS])
 _OTHERS: Array = 1 - _PART[:, None]
@@ -48,14 +48,16 @@ LOG_PRIOR: Array = _log_prior()
 
 
 class Before(NamedTuple):
-    """Where each bound would have been, by written alternative, and what the log odds there are made of.
+    """Where each of the `bounds` would have been, by written alternative, and what the log odds there are
+    made of.
 
     The lower of two bounds and the upper, the way between them, and four terms: of the log odds at both, of
     their slopes at both. A place beyond the outer bounds lies on the line through the nearest two. `apart`:
     how far a bound is from the next, in log time; `first`: the part that the first of two neighbours has in a
-    bound's slope.
+    a bound's slope.
     """
 
+    bounds: tuple[float, ...]
     lower: NDArray[np.intp]
     upper: NDArray[np.intp]
     way: Array
@@ -64,20 +66,22 @@ class Before(NamedTuple):
     first: Array = np.zeros(0)
 
 
-def before(bounds: Sequence[float]) -> Before:
+@lru_cache(maxsize=64)
+def before(bounds: tuple[float, ...]) -> Before:
     """The same for every scrape of a router."""
     edges = np.log(np.maximum(np.asarray(bounds, dtype=np.float64), 1e-9))
     wanted = edges - np.log(_TIMES)[:, None]
     if len(edges) < 2:
         none = np.zeros(wanted.shape, dtype=np.intp)
-        return Before(none, none, wanted - edges)
+        return Before(bounds, none, none, wanted - edges)
     apart = np.diff(edges)
     lower = np.clip(np.searchsorted(edges, wanted, side="right") - 1, 0, len(edges) - 2)
     way, left = (wanted - edges[lower]) / apart[lower], (edges[lower + 1] - wanted) / apart[lower]
     bent = np.where(way < 0, 0.0, way * left * apart[lower])
     upper = np.where(way < 0, way, way * way * (3 - 2 * way))
     first = (apart[:-1] + 2 * apart[1:]) / (3 * (apart[:-1] + apart[1:]))
-    return Before(lower, lower + 1, way, (1 - upper, upper, bent * left, -bent * way), apart, first)
+    terms = (1 - upper, upper, bent * left, -bent * way)
+    return Before(bounds, lower, lower + 1, way, terms, apart, first)
 
 
 def _between(odds: Array, places: Before) -> Array:
@@ -151,11 +155,27 @@ def _learned(chance: Array, own: Array) -> Array:
     return np.asarray(np.log(np.maximum(_isotonic(ratio, chance), 1e-12)))
 
 
-def log_factors(past: Array, own: Array, places: Before) -> tuple[Array, Array]:
+def log_factors(counts: Array, places: Before) -> tuple[Array, Array]:
     """log rho by alternative and bucket, and by alternative what one request tells of a version's luck.
 
-    `past` and `own`: counts per bucket of stable and of the candidate until now.
+    `counts` per bucket (last axis) of stable and of the candidate until now. What came of a single rollout's
+    is remembered: they stay for many scrapes.
     """
+    if counts.ndim == 2:
+        return _remembered(counts.tobytes(), places.bounds)
+    return _log_factors(counts, places)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _remembered(counts: bytes, bounds: tuple[float, ...]) -> tuple[Array, Array]:
+    found = _log_factors(np.frombuffer(counts).reshape(2, -1), before(bounds))
+    for part in found:
+        part.setflags(write=False)
+    return found
+
+
+def _log_factors(counts: Array, places: Before) -> tuple[Array, Array]:
+    past, own = counts[..., 0, :], counts[..., 1, :]
     chance = (past + 1 / past.shape[-1]) / (np.add.reduce(past, axis=-1, keepdims=True) + 1)
     logs = np.empty((*past.shape[:-1], COUNT, past.shape[-1]))
     logs[..., :-1, :], logs[..., -1, :] = _written(chance, places), _learned(chance, own)

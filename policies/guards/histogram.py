@@ -9,7 +9,8 @@ and any factors rho_j that do not fall with j and are chosen from the *past*:
 `log E += sum_j x_j log rho_j - k_j log(1 + w (rho_j - 1))`. By weighted arithmetic and geometric means
 this has expectation at most 1 while the candidate is stochastically no slower, whatever the common
 distribution does (blocks of Turner, Ly, Gruenwald 2024). The alternatives that are mixed, also over
-restarts, are those of `factors`.
+restarts, are those of `factors`; they are made anew when a part of what they would be made of is new, which
+only the past decides.
 
 Noise: in a block of time the log gain G of a bet, with V the information on its log odds, counts as
 `G / (burst + spread^2 V)`: the likelihood ratio where identical arms differ by a normal luck of that
@@ -30,32 +31,38 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from policies.guards import betting, increment
 from policies.guards.betting import Array
-from policies.guards.factors import COUNT, LOG_PRIOR, Before, before, log_factors
+from policies.guards.factors import COUNT, LOG_PRIOR, TRUST, Before, before, log_factors
 from policies.guards.increment import Arm
 from policies.guards.noise import Noise
 
 LEAST_PAST = 100.0  # requests of stable before the first bet
 HALF_LIFE = 1800.0  # seconds after which the past counts half
+NEWS = 0.2  # the part of what factors are made of that has come since, above which they are made anew
+_BESIDE: Array = np.array([0.0, TRUST])  # what they are made of beside stable's requests and the candidate's
 
 
 class Track(NamedTuple):
-    """The guard as arrays of any leading shape, last axis the alternatives (`past` of stable and the
-    candidate's `own`: the buckets).
+    """The guard as arrays of any leading shape, last axis the alternatives (of counts and `logs`: buckets).
 
-    `block`: each alternative's log gain in the open block; `information`: what was there to be known of luck.
+    `block`: each alternative's log gain in the open block; `information`: what was there to be known of luck;
+    `counts` of stable and of the candidate, which fade. `logs` and `known` are `log_factors` of the counts
+    `made`, as they were after `made_at` observed seconds.
     """
 
     bets: Array
     block: Array
     information: Array
-    past: Array
-    own: Array
+    counts: Array
     opened: Array
     seconds: Array
+    made: Array
+    made_at: Array
+    logs: Array
+    known: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +70,8 @@ class HistogramState:
     """The same as plain numbers, and counts that people understand: requests slower than `bound`.
 
     `bound` (seconds) is what about a twentieth of stable's requests exceeded when betting began; `past`
-    and `own` are stable's counts per bucket and the candidate's, and fade.
+    and `own` are stable's counts per bucket and the candidate's, and fade. `made` are those, one after the
+    other, that the factors were made of after `made_at` observed seconds.
     """
 
     bets: tuple[float, ...]
@@ -80,6 +88,8 @@ class HistogramState:
     requests: float = 0.0
     stable_bad: float = 0.0
     stable_requests: float = 0.0
+    made: tuple[float, ...] = ()
+    made_at: float = 0.0
 
 
 def start(past: Sequence[float] = ()) -> HistogramState:
@@ -97,9 +107,9 @@ def again(state: HistogramState) -> HistogramState:
 
 def start_track(shape: tuple[int, ...], buckets: int) -> Track:
     """Fresh guards for as many rollouts as the shape holds."""
-    zeros, none, counts = np.zeros(shape), np.zeros((*shape, COUNT)), np.zeros((*shape, buckets))
-    bets = none + math.log(betting.AT_ONCE)
-    return Track(bets, none, none, counts, counts, zeros, zeros)
+    zeros, none, counts = np.zeros(shape), np.zeros((*shape, COUNT)), np.zeros((*shape, 2, buckets))
+    bets, logs = none + math.log(betting.AT_ONCE), np.zeros((*shape, COUNT, buckets))
+    return Track(bets, none, none, counts, zeros, zeros, counts.copy(), zeros, logs, none)
 
 
 def moved(bounds: Sequence[float], worse_by: float) -> list[int]:
@@ -109,9 +119,9 @@ def moved(bounds: Sequence[float], worse_by: float) -> list[int]:
 
 
 @lru_cache(maxsize=64)
-def _layout(bounds: tuple[float, ...], worse_by: float) -> tuple[Before, list[int]]:
-    """`before` and `moved`: the same for every scrape of a router."""
-    return before(bounds), moved(bounds, worse_by)
+def _lowest(bounds: tuple[float, ...], worse_by: float) -> NDArray[np.intp]:
+    """`moved`: the same for every scrape of a router."""
+    return np.array(moved(bounds, worse_by))
 
 
 def advance(
@@ -127,28 +137,67 @@ def advance(
     """The guard after one scrape's counts per bucket. Without a past, or an arm's requests, no bet."""
     x, y = betting.array(candidate), betting.array(stable)
     at, seconds = betting.array(at), betting.array(seconds)
-    n, m = np.add.reduce(x, axis=-1), np.add.reduce(y, axis=-1)
-    speaks = (n > 0) & (m > 0) & (np.add.reduce(track.past, axis=-1) >= LEAST_PAST)
-    share = np.where(speaks, n, 0.0) / np.maximum(n + m, 1e-300)
-    logs, known = log_factors(track.past, track.own, places)
-    k = np.where(speaks[..., None], x + y, 0.0)
-    # Sums, not matrix products, so that many rollouts at once have the bits of each alone.
-    won = np.add.reduce(logs * np.where(speaks[..., None], x, 0.0)[..., None, :], axis=-1)
-    paid = np.add.reduce(np.log1p(share[..., None, None] * np.expm1(logs)) * k[..., None, :], axis=-1)
-    gain = won - paid
-    over = at - track.opened >= noise.block
-    fresh = over[..., None]
-    gained, informed = np.where(fresh, 0.0, track.block), np.where(fresh, 0.0, track.information)
-    information = informed + (np.add.reduce(k, axis=-1) * share * (1 - share))[..., None] * known
+    track, counted = _renewed(track, places)
+    now = np.empty((*x.shape[:-1], 2, x.shape[-1]))
+    now[..., 0, :], now[..., 1, :] = y, x
+    requests = np.add.reduce(now, axis=-1)
+    m, n = requests[..., 0], requests[..., 1]
+    speaks = (n > 0) & (m > 0) & (counted[..., 0] >= LEAST_PAST)
+    share = n * speaks / np.maximum(n + m, 1e-300)
+    gain = _gains(track.logs, now * speaks[..., None, None], share)
+    goes_on = at - track.opened < noise.block
+    still = goes_on[..., None]
+    gained, informed = track.block * still, track.information * still
+    information = informed + ((n + m) * share * (1 - share))[..., None] * track.known
     variance = noise.spread * noise.spread
-    before, now = 1 / (noise.burst + variance * informed), 1 / (noise.burst + variance * information)
-    counts = gain * now + np.minimum(gained * (now - before), 0.0)
-    block = gained + gain
-    after = track.seconds + seconds
-    bets = betting.joined(track.bets, track.seconds, after) + counts
-    fades = np.exp2(-seconds / HALF_LIFE)[..., None]
-    past, own = track.past * fades + y, track.own * fades + x
-    return Track(bets, block, information, past, own, np.where(over, at, track.opened), after)
+    before, after = 1 / (noise.burst + variance * informed), 1 / (noise.burst + variance * information)
+    won = gain * after + np.minimum(gained * (after - before), 0.0)
+    total = track.seconds + seconds
+    return track._replace(
+        bets=betting.joined(track.bets, track.seconds, total) + won,
+        block=gained + gain,
+        information=information,
+        counts=track.counts * np.exp2(-seconds / HALF_LIFE)[..., None, None] + now,
+        opened=np.where(goes_on, track.opened, at),
+        seconds=total,
+    )
+
+
+def _renewed(track: Track, places: Before) -> tuple[Track, Array]:
+    """With new factors where enough has come since they were made; and how many requests of stable and of the
+    candidate there are to make them of."""
+    counted = np.add.reduce(track.counts, axis=-1)
+    fades = np.exp2((track.made_at - track.seconds) / HALF_LIFE)
+    new = counted - np.add.reduce(track.made, axis=-1) * fades[..., None]
+    enough = new > NEWS * (counted + _BESIDE)
+    due = (enough[..., 0] | enough[..., 1]) & (counted[..., 0] >= LEAST_PAST)
+    if not np.count_nonzero(due):
+        return track, counted
+    made_at = np.where(due, track.seconds, track.made_at)
+    if due.ndim == 0:
+        logs, known = log_factors(track.counts, places)
+        return track._replace(made=track.counts, made_at=made_at, logs=logs, known=known), counted
+    made, logs, known = track.made.copy(), track.logs.copy(), track.known.copy()
+    made[due] = track.counts[due]
+    for rows in betting.in_parts(np.flatnonzero(due)):
+        logs[rows], known[rows] = log_factors(made[rows], places)
+    return track._replace(made=made, made_at=made_at, logs=logs, known=known), counted
+
+
+def _gains(logs: Array, counts: Array, share: Array) -> Array:
+    """Each alternative's log gain from counts of stable and of the candidate."""
+    if share.size > betting.AT_A_TIME:
+        parts = betting.in_parts(np.arange(len(share)))
+        return np.concatenate([_gains(logs[rows], counts[rows], share[rows]) for rows in parts])
+    x = counts[..., 1, :]
+    k = (counts[..., 0, :] + x)[..., None, :]
+    paid = np.expm1(logs)
+    paid *= share[..., None, None]
+    paid += 1
+    np.log(paid, out=paid)
+    paid *= k
+    # Sums, not matrix products, so that many rollouts at once have the bits of each alone.
+    return np.asarray(np.add.reduce(logs * x[..., None, :] - paid, axis=-1))
 
 
 def log_evidence(track: Track) -> Array:
@@ -171,23 +220,23 @@ def update(
     arms = [arm.buckets or (0.0,) * (len(bounds) + 1) for arm in (candidate, stable)]
     if not bounds or not (candidate.buckets or stable.buckets):
         return state
-    track = _track(state, len(bounds) + 1)
-    mine = np.zeros(len(bounds) + 1)
-    places, lowest = _layout(bounds, worse_by)
-    np.add.at(mine, lowest, arms[0])
+    places = before(bounds)
+    track = _track(state, places)
+    mine = np.bincount(_lowest(bounds, worse_by), arms[0], len(bounds) + 1)
     after = advance(track, mine, arms[1], places=places, at=at, seconds=seconds, noise=noise)
     bound = state.bound if state.bound in bounds else None
-    if bound is None and float(np.add.reduce(track.past)) >= LEAST_PAST:
-        bound = increment.usual_bound(track.past.tolist(), bounds) or bounds[-1]
+    if bound is None and float(np.add.reduce(track.counts[0])) >= LEAST_PAST:
+        bound = increment.usual_bound(track.counts[0].tolist(), bounds) or bounds[-1]
     slow = [increment.slower(arm, bounds, bound) if bound else None for arm in (candidate, stable)]
     (bad, requests), (stable_bad, stable_requests) = (one or (0.0, 0.0) for one in slow)
     log_e = float(log_evidence(after))
+    past, own = after.counts.tolist()
     return HistogramState(
         tuple(after.bets.tolist()),
         tuple(after.block.tolist()),
         tuple(after.information.tolist()),
-        tuple(after.past.tolist()),
-        tuple(after.own.tolist()),
+        tuple(past),
+        tuple(own),
         float(after.opened),
         float(after.seconds),
         log_e,
@@ -197,20 +246,29 @@ def update(
         state.requests + requests,
         state.stable_bad + stable_bad,
         state.stable_requests + stable_requests,
+        tuple(after.made.ravel().tolist()),
+        float(after.made_at),
     )
 
 
-def _track(state: HistogramState, buckets: int) -> Track:
+def _track(state: HistogramState, places: Before) -> Track:
+    buckets = len(places.bounds) + 1
     past, own = (row if len(row) == buckets else (0.0,) * buckets for row in (state.past, state.own))
     known = state if len(state.bets) == COUNT else _dealt(state)
+    made = betting.array(state.made if len(state.made) == 2 * buckets else (0.0,) * (2 * buckets))
+    made = made.reshape(2, buckets)
+    logs, told = log_factors(made, places)
     return Track(
         betting.array(known.bets),
         betting.array(known.block),
         betting.array(known.information),
-        betting.array(past),
-        betting.array(own),
-        betting.array(state.opened),
-        betting.array(state.seconds),
+        betting.array((past, own)),
+        betting.number(state.opened),
+        betting.number(state.seconds),
+        made,
+        betting.number(state.made_at),
+        logs,
+        told,
     )
 
 

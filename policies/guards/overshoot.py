@@ -28,6 +28,7 @@ Why false rollbacks stay within the budget, however often one looks:
 Where history shows noise nothing is added at all, as its chances are but a model's.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -39,19 +40,18 @@ from policies.guards.noise import Noise
 
 NEAR = 4.0  # log: where the goal is further away, next to nothing is won beyond it
 MOST = 64  # bad requests of an interval whose outcomes are worked out one by one; with more nothing is added
-_BEYOND = 1e-9  # so that a capital at the goal is not below it by a rounding
+_CUT = 1 + 1e-9  # of the goal: so that a capital at the goal is not below it by a rounding
 
-
-def _log_ways() -> Array:
-    """In how many ways so many (the column) of all (the row) can be the candidate's."""
-    factorials = np.cumsum(np.log(np.maximum(np.arange(MOST + 1.0), 1.0)))
-    number = np.arange(MOST + 1)
-    left = number[:, None] - number
-    found = factorials[:, None] - factorials - factorials[left]
-    return np.where(left < 0, -np.inf, found)
-
-
-_LOG_WAYS: Array = _log_ways()
+_NUMBERS: Array = np.arange(MOST + 1.0)
+# By how many bad requests there are (row) and how many of them are the candidate's: how many are stable's,
+_LEFT = np.maximum(_NUMBERS[:, None] - _NUMBERS, 0).astype(np.intp)
+_LOG_FACTORIALS: Array = np.cumsum(np.log(np.maximum(_NUMBERS, 1)))
+# ... and in how many ways that can be.
+_LOG_WAYS: Array = np.where(
+    _NUMBERS[:, None] >= _NUMBERS,
+    _LOG_FACTORIALS[:, None] - _LOG_FACTORIALS - _LOG_FACTORIALS[_LEFT],
+    -np.inf,
+)
 
 
 class Stand(NamedTuple):
@@ -72,36 +72,25 @@ def factors(
     """
     if noise.calm is False or goal == np.inf:
         return None
-    highest = np.maximum.reduce(stand.bets + LOG_PRIOR, axis=-1)
-    near = (highest > goal - NEAR) & (highest < goal)
-    who = near & noise.calm & (total >= 1) & (total <= MOST) & (total == np.floor(total))
+    highest = np.maximum.reduce(stand.bets + LOG_PRIOR, axis=-1) - goal
+    near = (highest > -NEAR) & (highest < 0) & noise.calm
+    who = near & (total >= 1) & (total <= MOST) & (total == np.floor(total))
     if not np.count_nonzero(who):
         return None
-    who = np.asarray(who)
-    after = _those(who, stand.after)
-    chances, ratios = _outcomes(
-        base[:, who],
-        _those(who, total).astype(np.intp),
-        np.log([_those(who, part) for part in null]),
-        _those(who, noise.burst),
-    )
-    placed = np.exp(stand.bets[who] + LOG_PRIOR - goal)
+    numbers = np.array((total, noise.burst + 0 * total, _kept(stand.after, goal), *null))[:, who]
+    chances, ratios = _outcomes(base[:, who], numbers[0].astype(np.intp), np.log(numbers[3:]), numbers[1])
+    placed = np.exp(stand.bets[who] + (LOG_PRIOR - goal))
     won = np.add.reduce(ratios * placed[:, None], axis=-1)
     found = np.ones(who.shape)
-    found[who] = _factor(won, np.add.reduce(placed, axis=-1), _kept(after, goal), chances)
+    found[who] = _factor(won, np.add.reduce(placed, axis=-1), numbers[2], chances)
     return found
-
-
-def _those(who: NDArray[np.bool_], part: Array | float) -> Array:
-    """A number of each rollout, or one of all, for these."""
-    return np.asarray((part + np.zeros(who.shape))[who])
 
 
 def _outcomes(base: Array, total: NDArray[np.intp], log_null: Array, burst: Array) -> tuple[Array, Array]:
     """Of 0, 1, ... of the bad requests being the candidate's (the axis after that of rollouts): their chances
     under the null, by the model and without any luck, and each alternative's likelihood ratio (last axis)."""
-    mine = np.arange(np.maximum.reduce(total) + 1)
-    theirs = np.maximum(total[:, None] - mine, 0)
+    mine = _NUMBERS[: np.maximum.reduce(total) + 1]
+    theirs = _LEFT[total, : len(mine)]
     rising = _rising_by_ones(base, mine)
     logs = _log_chances(rising, theirs, total)
     chances = np.empty((2, *theirs.shape))
@@ -116,7 +105,7 @@ def _outcomes(base: Array, total: NDArray[np.intp], log_null: Array, burst: Arra
     return chances, np.exp(logs[..., 1:] - logs[..., :1])
 
 
-def _rising_by_ones(base: Array, steps: NDArray[np.intp]) -> Array:
+def _rising_by_ones(base: Array, steps: Array) -> Array:
     """`betting.log_rising` of each of so many more, which are 0, 1, ...: sums of logarithms."""
     rising = np.zeros((*base.shape[:2], len(steps), base.shape[-1]))
     np.add.accumulate(np.log(base[:, :, None] + steps[:-1, None]), axis=2, out=rising[:, :, 1:])
@@ -138,11 +127,10 @@ def _factor(won: Array, placed: Array, kept: Array, chances: Array) -> Array:
     solution is right, so it need not be known from which.
     """
     mine, below = np.add.accumulate(chances * won, axis=-1), np.add.accumulate(chances, axis=-1)
-    had, kept = placed + kept, kept[:, None]
-    fair = np.minimum(placed, mine[..., -1])[..., None] + kept
-    found = (fair - kept * below - (1 + _BEYOND) * (1 - below)) / mine
-    best = np.minimum.reduce(np.maximum.reduce(found, axis=-1), axis=0)
-    return np.asarray(np.where(had < 1, np.maximum(best, 1.0), 1.0))
+    placed, kept = placed[:, None], kept[:, None]
+    fair = np.minimum(placed, mine[..., -1:]) + kept
+    best = np.maximum.reduce((fair - _CUT + below * (_CUT - kept)) / mine, axis=-1)
+    return np.where((placed + kept)[:, 0] < 1, np.maximum(np.minimum(best[0], best[1]), 1.0), 1.0)
 
 
 def lifted(bets: Array, after: Array, goal: float, factor: Array | None) -> Array:
@@ -150,13 +138,13 @@ def lifted(bets: Array, after: Array, goal: float, factor: Array | None) -> Arra
 
     A factor of 1 changes nothing, also where the gains went beyond the goal.
     """
-    if factor is None:
+    if factor is None or not np.count_nonzero(factor > 1):
         return bets
-    most = np.log(1 + _BEYOND - _kept(after, goal)) + goal - betting.log_sum(bets + LOG_PRIOR)
+    most = np.log(_CUT - _kept(after, goal)) + goal - betting.log_sum(bets + LOG_PRIOR)
     more = np.where(factor > 1, np.minimum(np.log(factor), most), 0.0)
     return np.asarray(bets + more[..., None])
 
 
 def _kept(after: Array, goal: float) -> Array:
     """What is kept for a later onset, as a part of the goal."""
-    return np.asarray((1 - betting.spent(after)) * np.exp(-goal))
+    return (1 - betting.spent(after)) * math.exp(-goal)

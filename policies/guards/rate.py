@@ -138,7 +138,8 @@ def advance(
     others = 1 / (1 + odds)
     shares = odds * others
     urn = betting.urn_at(track.urn, betting.array(at), noise.block)
-    base = betting.balls(urn, null=shares[..., null], shares=shares, others=others, noise=noise)
+    mine = shares[..., null]
+    base = betting.balls(urn, null=mine, shares=shares, others=others, noise=noise)
     after = track.seconds + betting.array(seconds)
     bets, total = betting.joined(track.bets, track.seconds, after), x + y
     factor = overshoot.factors(
@@ -146,10 +147,10 @@ def advance(
         goal,
         base[..., null:],
         total,
-        null=(shares[..., null], others[..., null]),
+        null=(mine, others[..., null]),
         noise=noise,
     )
-    logs, urn = betting.draw(base, urn, x, total, null=shares[..., null], noise=noise)
+    logs, urn = betting.draw(base, urn, x, total, null=mine, noise=noise)
     gains = logs - logs[..., null, None]
     bets = overshoot.lifted(bets + gains[..., null + 1 :], after, goal, factor)
     return Track(bets, track.fits + gains if null else track.fits, urn, after, waits)
@@ -208,9 +209,9 @@ def update(
 
 
 def track_of(state: RateState) -> Track:
-    urn = Urn(betting.array(state.score), betting.array(state.information), betting.array(state.opened))
+    urn = Urn(*map(betting.number, (state.score, state.information, state.opened)))
     bets, fits = betting.array(state.bets), betting.array(state.fits)
-    return Track(bets, fits, urn, betting.array(state.seconds), betting.array(state.pool))
+    return Track(bets, fits, urn, betting.number(state.seconds), betting.array(state.pool))
 
 
 def concentration(state: RateState, worse_by: float) -> float:

@@ -116,8 +116,8 @@ def update(
     noise: Noise,
 ) -> SloState:
     """One rollout's guard after one scrape: `advance` on the empty shape."""
-    urn = Urn(betting.array(state.score), betting.array(state.information), betting.array(state.opened))
-    track = Track(betting.array(state.bets), urn, betting.array(state.seconds))
+    urn = Urn(*map(betting.number, (state.score, state.information, state.opened)))
+    track = Track(betting.array(state.bets), urn, betting.number(state.seconds))
     track = advance(track, bad, requests, limit=limit, at=at, seconds=seconds, noise=noise)
     log_e = float(log_evidence(track))
     return SloState(

@@ -5,8 +5,6 @@ of now and leave no doubt: the risk budget while two versions are compared, an a
 one has all traffic. Everything else is a reason to hold.
 """
 
-from collections.abc import Iterator
-
 from policies.evidence import Evidence, Finding, Verdict, worst
 from policies.guards import allowed, stakes
 from policies.guards.asked import How
@@ -24,20 +22,18 @@ def evidence(plan: Plan, state: JudgeState, *, epoch: int, at: float, needs: boo
     """All findings at this moment, the verdict, and the weight that they allow; `needs` as in `Judge`."""
     current = state.gap is None and state.sequence >= 0 and abs(at - state.at) <= STALE_AFTER
     standing = Standing(state.harm, state.weight, current, plan.top)
-    found = list(_findings(plan, state, standing, needs=needs))
+    found = list(gathered.findings(plan, state, standing, needs=needs))
+    waits, tightest = None, None
+    if state.together:
+        waits = _waits(plan, state, standing)
+        tightest = min(_allowances(plan, state), key=lambda a: a.allowed)
+        found.append(limit_findings.of_risk(tightest, standing, plan.ladder, waits))
     verdict = _verdict(plan, state, found, standing)
-    permitted = _allowed(plan, state, verdict, standing)
+    permitted = _allowed(plan, state, verdict, tightest, waits=waits is not None)
     seen, total = state.split
     share = 100 * seen / total if total > 0 else None
     sequence = max(0, state.sequence)
     return Evidence(verdict, tuple(found), state.weight, epoch, permitted, share, sequence, current)
-
-
-def _findings(plan: Plan, state: JudgeState, standing: Standing, *, needs: bool) -> Iterator[Finding]:
-    yield from gathered.findings(plan, state, standing, needs=needs)
-    if state.together:
-        tightest = min(_allowances(plan, state), key=lambda a: a.allowed)
-        yield limit_findings.of_risk(tightest, standing, plan.ladder, _waits(plan, state, standing))
 
 
 def _waits(plan: Plan, state: JudgeState, standing: Standing) -> str | None:
@@ -82,17 +78,21 @@ def _verdict(plan: Plan, state: JudgeState, found: list[Finding], standing: Stan
     return worst([f.verdict for f in found if f.guard in absolute])
 
 
-def _allowed(plan: Plan, state: JudgeState, verdict: Verdict, standing: Standing) -> float:
-    """The largest weight the evidence permits; a doubt never lets it grow, and nothing known is 0."""
+def _allowed(
+    plan: Plan, state: JudgeState, verdict: Verdict, tightest: Allowance | None, *, waits: bool
+) -> float:
+    """The largest weight the evidence permits; a doubt never lets it grow, and nothing known is 0.
+
+    `tightest` is what allows least while stable is beside the candidate.
+    """
     if verdict is Verdict.HARM or state.weight <= 0 or state.candidate.requests == 0:
         return 0.0
-    if not state.together:
+    if tightest is None:
         return 100.0 if verdict is Verdict.CLEARED else state.weight
-    most = min(a.allowed for a in _allowances(plan, state))
+    most = tightest.allowed
     if stakes.cold(plan, state):
         most = min(most, max(plan.before_top, state.weight))
-    holds = verdict is Verdict.SUSPECT or _waits(plan, state, standing) is not None
-    return min(most, state.weight) if holds else most
+    return min(most, state.weight) if waits or verdict is Verdict.SUSPECT else most
 
 
 def _allowances(plan: Plan, state: JudgeState) -> list[Allowance]:

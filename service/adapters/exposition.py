@@ -21,6 +21,8 @@ _LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"(?:,|$)')
 _ESCAPED = re.compile(r"\\(.)")
 _BOUND = 'le="'
 _PIECE = 1 << 20  # characters that are cut into lines at once
+_LONGEST = 1 << 16  # bytes of a line
+_MOST = 1 << 21  # lines that count: more than those of ten thousand rollouts
 _KNOWN = 1 << 17  # series whose labels are kept: those of ten thousand rollouts, a histogram counted once
 
 
@@ -91,15 +93,26 @@ def read(text: str, names: Names) -> tuple[float, list[Series]]:
     """
     if not text.endswith("\n"):
         raise Strange("the router's metrics end within a line")
+    return _read(_lines(text), names)
+
+
+def streamed(pieces: Iterable[bytes], names: Names) -> tuple[float, list[Series]]:
+    """The same of a page as it comes, of which only what counts is kept: thousands of versions fill a hundred
+    megabytes. Raises `UnicodeDecodeError`, too."""
+    return _read(_lines_of(pieces), names)
+
+
+def _read(lines: Iterable[str], names: Names) -> tuple[float, list[Series]]:
     started, seen, histograms = 0.0, dict[str, Series](), _Histograms()
     wanted = {names.requests, names.buckets}
     beginnings, buckets = (_STARTED, *wanted), names.buckets + "{"
-    for line in _lines(text):
-        if not line.startswith(beginnings):  # nearly all lines, told without a look at what they say
+    counting = (line for line in lines if line.startswith(beginnings))  # of nearly all no more is looked at
+    for number, line in enumerate(counting):
+        if number > _MOST:
+            raise Strange(f"the router's metrics hold more than {_MOST:,} counters")
+        if line.startswith(buckets) and histograms.take(line):
             continue
         series, _, said = line.rpartition(" ")
-        if line.startswith(buckets) and histograms.take(series, said, line):
-            continue
         name = _NAME.match(line)
         if name is not None and name[0] == _STARTED:
             started = value(said, line)
@@ -117,8 +130,22 @@ def _lines(text: str) -> Iterator[str]:
     start = 0
     while start < len(text):
         end = text.find("\n", start + _PIECE) + 1 or len(text)
-        yield from text[start:end].splitlines()
+        yield from text[start:end].split("\n")
         start = end
+
+
+def _lines_of(pieces: Iterable[bytes]) -> Iterator[str]:
+    """Each line once it has come whole, however the pieces are cut."""
+    begun = b""
+    for piece in pieces:
+        whole, newline, rest = (begun + piece).rpartition(b"\n")
+        if newline:
+            yield from whole.decode().split("\n")
+        begun = rest
+        if len(begun) > _LONGEST:
+            raise Strange(f"the router's metrics hold a line of more than {_LONGEST:,} bytes")
+    if begun:
+        raise Strange("the router's metrics end within a line")
 
 
 def _twice(series: str) -> str:
@@ -131,26 +158,38 @@ class _Histograms:
     def __init__(self) -> None:
         self.found: dict[tuple[str, str], Series] = {}
         self._counts: dict[tuple[str, str], dict[str, float]] = {}
+        self._last: tuple[str, str, dict[str, float]] = ("", "", {})  # around the last bound, and its counts
 
-    def take(self, series: str, count: str, line: str) -> bool:
+    def take(self, line: str) -> bool:
         """Whether this line's bound could be told from its other labels. Raises `Strange`."""
+        start, end, counts = self._last
+        if start and line.startswith(start):  # the next bound of the same, as nearly always
+            said, _, rest = line[len(start) :].partition('"')
+            if rest.startswith(end):
+                self._count(counts, said, rest[len(end) :], line)
+                return True
+        series, _, count = line.rpartition(" ")
         head, between, rest = series.partition("," + _BOUND)
         if not between:
             head, between, rest = series.partition("{" + _BOUND)
         said, _, tail = rest.partition('"')
-        counts = self._counts.get((head, tail))
-        if counts is None:
+        known = self._counts.get((head, tail))
+        if known is None:
             name, labels = _series(series) if between else ("", {})
             if labels.get("le") != said:  # those letters belong to another label's value
                 return False
             others = {label: what for label, what in labels.items() if label != "le"}
-            counts = self._counts[head, tail] = {}
-            self.found[head, tail] = Series(name, others, 0.0, counts)
-        if said in counts:
-            raise Strange(_twice(series))
-        _bound(said, series)  # as a number holds no quote, the labels around it read as they did before
-        counts[said] = value(count, line)
+            known = self._counts[head, tail] = {}
+            self.found[head, tail] = Series(name, others, 0.0, known)
+        self._last = (head + between, tail + " ", known)
+        self._count(known, said, count, line)
         return True
+
+    def _count(self, counts: dict[str, float], said: str, count: str, line: str) -> None:
+        if said in counts:
+            raise Strange(_twice(line))
+        _bound(said, line)  # as a number holds no quote, the labels around it read as they did before
+        counts[sys.intern(said)] = value(count, line)
 
 
 def chosen(text: str, names: Collection[str]) -> tuple[float | None, list[Series]]:

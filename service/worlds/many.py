@@ -26,7 +26,7 @@ from service.worlds.traffic import Arms, Runs, Tick
 
 CHUNK = 200  # runs whose alternatives fit the processor's cache together
 CHUNK_OF_BUCKETS = 100  # the same, where each alternative has a number for each bucket
-_PAST = histogram.Track._fields.index("past")
+_COUNTS = histogram.Track._fields.index("counts")
 SUSPECT = float(np.log(budget.SUSPICION))
 UNKNOWN = -1  # a bound that was not chosen yet
 
@@ -122,7 +122,7 @@ class _Durations:
         self._parts = [np.array(part) for part in fresh]
         for run, guard in enumerate(guards):
             if len(guard.past) == buckets:
-                self._parts[_PAST][run] = guard.past
+                self._parts[_COUNTS][run, 0] = guard.past
         self.noises, self._bounds = [guard.noise for guard in guards], bounds
         self._moved = histogram.moved(bounds, guards[0].worse_by)
         self._places = factors.before(bounds)
@@ -144,8 +144,9 @@ class _Durations:
             seconds=np.full(len(who), tick.seconds),
             noise=_noise_of([self.noises[run] for run in who], columns=True),
         )
-        enough = track.past.sum(axis=-1) >= LEAST_PAST
-        for run, past in zip(who[enough], track.past[enough], strict=True):
+        pasts = track.counts[:, 0]
+        enough = pasts.sum(axis=-1) >= LEAST_PAST
+        for run, past in zip(who[enough], pasts[enough], strict=True):
             if self._bound[run] == UNKNOWN:
                 chosen = increment.usual_bound(past.tolist(), self._bounds) or self._bounds[-1]
                 self._bound[run] = self._bounds.index(chosen)
@@ -161,9 +162,9 @@ class _Durations:
     def again(self, who: Runs) -> None:
         """New bets from the same past."""
         fresh = histogram.start_track((len(who),), self._buckets)
-        for index, (part, new) in enumerate(zip(self._parts, fresh, strict=True)):
-            if index != _PAST:
-                part[who] = new
+        fresh.counts[:, 0] = self._parts[_COUNTS][who, 0]
+        for part, new in zip(self._parts, fresh, strict=True):
+            part[who] = new
         self.log_e[who] = self.peak[who] = 0.0
 
     def forget(self, who: Runs) -> None:

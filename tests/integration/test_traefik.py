@@ -15,8 +15,9 @@ import requests
 from policies.place import SERVED_BY, served_by
 from service import plugins
 from service.adapters.exposition import Strange
+from service.adapters.traefik import metrics as traefik_metrics
 from service.adapters.traefik.daemon import TraefikDaemon
-from service.adapters.traefik.layout import Layout
+from service.adapters.traefik.layout import LONGEST, Layout
 from service.adapters.traefik.metrics import TraefikMetrics, parse
 from service.adapters.traefik.router import TraefikRouter
 from service.machine import shim
@@ -24,6 +25,7 @@ from service.ports.metrics import Counters, NoData, Sample
 from service.ports.outcomes import Refused, Retry
 from service.ports.traffic import Backend, Route
 from service.preview import PREVIEW_HEADER
+from tests.misbehaving import Misbehaving, drip
 from tests.running import Model, Traefik, free_port, wait_until
 
 TARGET = "fraud/production"
@@ -418,6 +420,41 @@ def test_a_strange_answer_is_no_data_with_a_reason(tmp_path, answer):
     server.server_close()
     assert isinstance(got, NoData)
     assert "router" in got.reason
+
+
+def test_a_page_of_thousands_of_versions_is_read(tmp_path):
+    line = 'traefik_service_requests_total{code="200",method="POST",service="version.wine-%05d@file"} 7\n'
+    lines = [line % number for number in range(2_000)]
+    bounds = '{code="200",method="POST",service="version.wine-%05d@file",le="+Inf"} 7\n'
+    lines += [f"traefik_service_request_duration_seconds_bucket{bounds % number}" for number in range(2_000)]
+    others = 'traefik_router_requests_total{code="200",method="POST",router="target.wine@file"} 7\n' * 50_000
+    page = ("process_start_time_seconds 1\n" + "".join(lines)).encode()
+
+    def answers(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(page) + 4 * len(others)))
+        handler.end_headers()
+        for part in (page, *[others.encode()] * 4):
+            handler.wfile.write(part)
+
+    with Misbehaving() as server:
+        server.does(answers)
+        layout = Layout(tmp_path)
+        layout.address.write_text(server.url.removeprefix("http://"))
+        assert len(page) + 4 * len(others) > LONGEST
+        got = TraefikMetrics(layout).sample()
+    assert isinstance(got, Sample), got
+    assert len(got.backends) == 2_000
+    assert {counters.requests for _, counters in got.backends} == {7.0}
+
+
+def test_a_router_that_trickles_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(traefik_metrics, "SECONDS", 0.4)
+    with Misbehaving() as server:
+        server.does(drip)
+        layout = Layout(tmp_path)
+        layout.address.write_text(server.url.removeprefix("http://"))
+        assert isinstance(TraefikMetrics(layout).sample(), NoData)
 
 
 def test_a_home_whose_router_was_never_started_is_no_data(tmp_path):

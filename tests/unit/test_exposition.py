@@ -2,6 +2,7 @@
 
 import math
 import random
+import tracemalloc
 
 import pytest
 
@@ -94,3 +95,55 @@ def test_a_page_in_pieces_is_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exposition, "_PIECE", 7)
     assert exposition.read(text, NAMES) == whole
     assert math.isfinite(whole[0])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_page_as_it_comes_is_the_page(seed: int) -> None:
+    chance = random.Random(seed)
+    text = page(chance).encode() + 'other{a="\u2028"} 1\n'.encode()
+    pieces, at = list[bytes](), 0
+    while at < len(text):
+        size = chance.randint(1, 90)
+        pieces.append(text[at : at + size])
+        at += size
+    try:
+        whole = exposition.read(text.decode(), NAMES)
+    except Strange:  # the same version came twice
+        with pytest.raises(Strange):
+            exposition.streamed(pieces, NAMES)
+        return
+    assert exposition.streamed(pieces, NAMES) == whole
+
+
+@pytest.mark.parametrize(
+    ("pieces", "why"),
+    [
+        ([STARTED.encode(), b"asked_total 1"], "within a line"),
+        ([STARTED.encode(), *[b"x" * 5_000] * 20], "a line of more than"),
+        ([STARTED.encode(), *[b'asked_total{a="%d"} 1\n' % number for number in range(20)]], "more than 10"),
+    ],
+)
+def test_what_has_no_end_is_given_up(pieces: list[bytes], why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exposition, "_MOST", 10)
+    with pytest.raises(Strange, match=why):
+        exposition.streamed(pieces, NAMES)
+
+
+def test_what_counts_nothing_is_not_kept() -> None:
+    other = b'go_gc_pauses_bucket{le="0.0001"} 17\n' * 1_000
+    tracemalloc.start()
+    _, found = exposition.streamed([STARTED.encode(), *[other] * 200, b"asked_total 1\n"], NAMES)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [one.value for one in found] == [1.0]
+    assert most < 1 << 20, "of seven megabytes"
+
+
+def test_two_histograms_line_by_line_in_turn_are_told_apart() -> None:
+    lines = [
+        f'took_bucket{{code="{code}",le="{bound}"}} {count}\n'
+        for count, bound in enumerate(("1", "2", "+Inf"))
+        for code in ("200", "500")
+    ]
+    _, found = exposition.read(STARTED + "".join(lines), NAMES)
+    assert [one.counts for one in found] == [{"1": 0.0, "2": 1.0, "+Inf": 2.0}] * 2

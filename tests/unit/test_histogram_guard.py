@@ -82,8 +82,8 @@ def pooled(ratio, weight):
 @given(st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 500)), min_size=2, max_size=12))
 def test_what_is_learned_does_not_fall_and_has_the_mean_of_stables_past(rows):
     past, own = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
-    places = factors.before([float(bound) for bound in range(1, len(rows))])
-    rho = np.exp(factors.log_factors(past, own, places)[0][-1])
+    places = factors.before(tuple(float(bound) for bound in range(1, len(rows))))
+    rho = np.exp(factors.log_factors(np.array([past, own]), places)[0][-1])
     chance = (past + 1 / len(rows)) / (past.sum() + 1)
     ratio = (own + factors.TRUST * chance) / chance / (own.sum() + factors.TRUST)
     assert rho == pytest.approx(pooled(ratio, chance), rel=1e-6)
@@ -97,6 +97,25 @@ def test_a_state_of_older_code_goes_on_with_what_it_has():
     nothing = ((0, 0, 0), (80, 10, 0), 0.0)
     assert fed([nothing], state=older).log_e == pytest.approx(seen.log_e, abs=1e-9)
     assert fed([((0, 5, 5), (90, 9, 1), 1.0)] * 3, state=older).log_e > seen.log_e
+
+
+def test_factors_are_made_anew_when_a_fifth_of_what_they_would_be_made_of_is_new():
+    state, begun = histogram.start((9000, 900, 100)), []
+    for look in range(400):
+        before = state
+        state = fed([((40, 9, 1), (300, 30, 3), 10.0)], state=before)
+        if state.made == before.made:
+            continue
+        begun.append(look)
+        assert state.made == before.past + (before.own or (0.0,) * 3)
+        assert state.made_at == before.seconds
+        kept = 2 ** ((before.made_at - before.seconds) / histogram.HALF_LIFE)
+        stable = sum(before.past) - kept * sum(before.made[:3])
+        own = sum(before.own) - kept * sum(before.made[3:])
+        assert stable > 0.2 * sum(before.past) or own > 0.2 * (sum(before.own) + factors.TRUST)
+    assert begun[0] == 0
+    assert 0 < len([look for look in begun if look >= 100]) <= 8
+    assert histogram.again(state).made == ()
 
 
 def test_equal_versions_are_rarely_blamed_while_the_weight_climbs():
@@ -167,6 +186,7 @@ def test_replay_is_exact_through_json_at_every_step(scrapes):
         read = histogram.HistogramState(
             **{k: states.unpacked(v) if isinstance(v, str) else v for k, v in kept.items()}
         )
+        factors._remembered.cache_clear()  # as after a restart
         stored = histogram.update(
             read,
             Arm(sum(candidate), 0.0, candidate),
@@ -184,7 +204,8 @@ def test_replay_is_exact_through_json_at_every_step(scrapes):
 def test_many_rollouts_at_once_give_the_bits_of_each_alone():
     dice = np.random.default_rng(5)
     runs, bounds = 9, (0.1, 0.5)
-    x, y = dice.poisson(9, (30, runs, 3)), dice.poisson(60, (30, runs, 3))
+    much = np.arange(1, runs + 1)[:, None]  # so that not all need new factors at the same time
+    x, y = dice.poisson(3 * much, (30, runs, 3)), dice.poisson(20 * much, (30, runs, 3))
     track = histogram.start_track((runs,), 3)
     for at in range(30):
         places = factors.before(bounds)
@@ -202,7 +223,7 @@ def test_many_rollouts_at_once_give_the_bits_of_each_alone():
                 state, *arms, bounds=bounds, at=20.0 * at, seconds=20.0, worse_by=0.0, noise=PROVISIONAL
             )
         assert state.bets == tuple(track.bets[run].tolist())
-        assert state.past == tuple(track.past[run].tolist())
+        assert [state.past, state.own] == [tuple(row) for row in track.counts[run].tolist()]
 
 
 def test_an_interval_without_requests_on_one_side_says_nothing():

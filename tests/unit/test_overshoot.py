@@ -120,8 +120,8 @@ def test_what_is_added_is_chosen_before_anybody_knows_whose_the_bad_requests_are
 
 def test_outcomes_counted_one_by_one_are_those_of_a_draw():
     dice = np.random.default_rng(4)
-    base, steps = 10.0 ** dice.uniform(-0.5, 16, (3, 5, 29)), np.arange(overshoot.MOST + 1)
-    more = np.broadcast_to(steps[:, None].astype(float), (3, 5, len(steps), 29))
+    base, steps = 10.0 ** dice.uniform(-0.5, 16, (3, 5, 29)), np.arange(overshoot.MOST + 1.0)
+    more = np.broadcast_to(steps[:, None], (3, 5, len(steps), 29))
     drawn = rate.betting.log_rising(np.broadcast_to(base[:, :, None], more.shape), more)
     assert overshoot._rising_by_ones(base, steps) == pytest.approx(drawn, rel=1e-13, abs=1e-10)
 

@@ -7,12 +7,17 @@ home/traefik/address             host:port of its API and metrics, loopback only
 """
 
 import http.client
+import math
 import os
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-LONGEST = 16 << 20  # bytes of an answer; a router that says more is not ours
+LONGEST = 16 << 20  # bytes of an answer that is read whole; a router that says more is not ours
+LONGEST_PAGE = 1 << 29  # bytes of one that is read as it comes
+PACE = 4 << 20  # bytes a second that one which takes longer must have brought
 
 
 class Unanswered(Exception):
@@ -74,33 +79,57 @@ class Layout:
 
     def ask(self, path: str, seconds: float = 1.0) -> bytes:
         """The body that the API answers with status 200 within that time, or `Unanswered`."""
+        body = bytearray()
+        with self.asked(path, seconds, pace=math.inf) as pieces:
+            for piece in pieces:
+                body += piece
+                if len(body) > LONGEST:
+                    raise Unanswered(f"the router's answer to {path} is longer than {LONGEST} bytes")
+        return bytes(body)
+
+    @contextmanager
+    def asked(self, path: str, seconds: float, *, pace: float = PACE) -> Iterator[Iterator[bytes]]:
+        """The body of such an answer in pieces, as it comes. It may take longer where it is long and keeps
+        coming at that pace, in bytes a second. Raises `Unanswered`, from the pieces, too."""
         host, port = self.api()
-        deadline = time.monotonic() + seconds
+        began = time.monotonic()
         connection = http.client.HTTPConnection(host, port, timeout=seconds)
         try:
-            connection.request("GET", path, headers={"Connection": "close"})
-            response = connection.getresponse()
+            with _told(path):
+                connection.request("GET", path, headers={"Connection": "close"})
+                response = connection.getresponse()
             if response.status != 200:
                 raise Unanswered(f"the router answered {path} with {response.status}")
-            return _body(response, path, deadline)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            reason = f"the router did not answer {path}: {type(error).__name__} {error}"
-            raise Unanswered(reason.rstrip()) from error
+            yield _pieces(response, path, lambda brought: time.monotonic() < began + seconds + brought / pace)
         finally:
             connection.close()
 
 
-def _body(response: http.client.HTTPResponse, path: str, deadline: float) -> bytes:
-    """All of it. Piece by piece, so that a trickle cannot outlast the deadline."""
+@contextmanager
+def _told(path: str) -> Iterator[None]:
+    """Errors of the connection as ours."""
+    try:
+        yield
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        reason = f"the router did not answer {path}: {type(error).__name__} {error}"
+        raise Unanswered(reason.rstrip()) from error
+
+
+def _pieces(response: http.client.HTTPResponse, path: str, in_time: Callable[[int], bool]) -> Iterator[bytes]:
+    """All of it, piece by piece, so that a trickle cannot outlast what `in_time` allows so many bytes."""
     if response.length is None and not response.chunked:
         raise Unanswered(f"the router's answer to {path} does not say how long it is")
-    body = bytearray()
-    while piece := response.read1(1 << 16):
-        body += piece
-        if len(body) > LONGEST:
-            raise Unanswered(f"the router's answer to {path} is longer than {LONGEST} bytes")
-        if time.monotonic() > deadline:
+    brought = 0
+    while True:
+        with _told(path):
+            piece = response.read1(1 << 16)
+        if not piece:
+            break
+        brought += len(piece)
+        if brought > LONGEST_PAGE:
+            raise Unanswered(f"the router's answer to {path} is longer than {LONGEST_PAGE} bytes")
+        if not in_time(brought):
             raise Unanswered(f"the router's answer to {path} did not end in time")
+        yield piece
     if response.length:  # read1 does not complain about a body that ends early
         raise Unanswered(f"the router's answer to {path} ended early")
-    return bytes(body)

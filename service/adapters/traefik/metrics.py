@@ -6,7 +6,7 @@ the answer is strange.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Self
 
 from policies.guards.readings import Series as Counter
@@ -41,9 +41,9 @@ class TraefikMetrics:
         """All backends' counters now. A routed backend that nobody has asked yet counts zero."""
         try:
             routed = _routed(self._layout)
-            body = self._layout.ask("/metrics", SECONDS)
-            at = time.time()
-            return parse(body.decode(), at, routed)
+            with self._layout.asked("/metrics", SECONDS) as pieces:
+                at = time.time()  # it counts before it answers, and a long answer takes its time
+                return streamed(pieces, at, routed)
         except (Unanswered, Strange, PortError, OSError) as error:
             return NoData(str(error))
         except UnicodeDecodeError:
@@ -52,8 +52,8 @@ class TraefikMetrics:
     def split(self, labels: Sequence[str]) -> tuple[Counter, ...]:
         """The requests by version and these labels. Raises `Refused` for a label that is not counted by."""
         try:
-            text = self._layout.ask("/metrics", SECONDS).decode()
-            started, found = exposition.read(text, NAMES)
+            with self._layout.asked("/metrics", SECONDS) as pieces:
+                started, found = exposition.streamed(pieces, NAMES)
         except (Unanswered, Strange, UnicodeDecodeError) as error:
             raise Retry(str(error)) from error
         named = ((backend_of(one.labels.get("service", "")), one) for one in found)
@@ -68,7 +68,15 @@ class TraefikMetrics:
 
 def parse(text: str, at: float, routed: frozenset[str] = frozenset()) -> Sample:
     """The sample in a Prometheus text; raises `Strange`. Every line that counts must be whole."""
-    started, found = exposition.read(text, NAMES)
+    return _sample(at, routed, *exposition.read(text, NAMES))
+
+
+def streamed(pieces: Iterable[bytes], at: float, routed: frozenset[str] = frozenset()) -> Sample:
+    """The same of a text as it comes. Raises `UnicodeDecodeError`, too."""
+    return _sample(at, routed, *exposition.streamed(pieces, NAMES))
+
+
+def _sample(at: float, routed: frozenset[str], started: float, found: Iterable[Series]) -> Sample:
     tallies = {name: exposition.unasked(BOUNDS) for name in routed}
     for one in found:
         backend = backend_of(one.labels.get("service", ""))
