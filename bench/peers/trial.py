@@ -49,8 +49,8 @@ class Outcome:
     """Times in seconds, None where it did not come to that.
 
     `cpu`: of the controller's processes from the trigger to weight 0, or to the end where the version was
-    promoted; `cpu_after`: from then until `AFTER` seconds past the end. `calls`: of the API server, from the
-    trigger to the end; `calls_at_rest`: in a minute before it.
+    promoted; `cpu_after`: from then until `AFTER` seconds past the end; `cpu_at_rest`: in a minute before it.
+    `calls`: of the API server, from the trigger to the end; `calls_at_rest`: in a minute before it.
     """
 
     who: str
