@@ -295,6 +295,32 @@ def test_an_odd_answer_is_a_reason_and_never_a_count(kind, what):
 
 
 @pytest.mark.parametrize(
+    "row",
+    [
+        7,
+        {"values": [[1, "3"]]},
+        {"metric": {"version": "a"}},
+        {"metric": {}, "values": [[1]]},
+        {"metric": {}, "values": [["noon", "3"]]},
+        {"metric": {}, "values": [[1, "many"]]},
+        {"metric": {}, "histograms": [[1, ["0.5", "3"]]]},
+        {"metric": {}, "histograms": [[1, {"buckets": [[0, "1", "2", "x"]]}]]},
+    ],
+)
+def test_an_answer_of_a_prometheus_that_is_malformed_is_a_reason(row):
+    native = isinstance(row, dict) and "histograms" in row
+    with Misbehaving() as server:
+        source = PrometheusCounters(Asking(server.url, "odd"))
+        empty, odd = ({"data": {"resultType": "matrix", "result": found}} for found in ([], [row]))
+        server.does(*[answer({"data": {}})] * 2, *([answer(empty)] if native else []), answer(odd))
+        with pytest.raises(PortError):
+            source.read((selector.read("took_seconds_bucket"),), time.time())
+        server.does(answer({"data": {"resultType": "vector", "result": [row]}}))
+        with pytest.raises(PortError):
+            source.values(selector.read("left"), time.time())
+
+
+@pytest.mark.parametrize(
     "body",
     [
         {"counters": [{"name": "lost_total", "value": "3"}]},

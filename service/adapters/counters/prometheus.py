@@ -19,6 +19,7 @@ from service.ports.outcomes import Refused, Retry
 from service.settings import Settings
 
 WINDOW = 150  # seconds of samples in one look: two and more at a scrape a minute
+_MALFORMED = (ValueError, KeyError, TypeError, IndexError, AttributeError)
 _COUNTED = frozenset({"counter", "histogram", "unknown", "untyped", "summary"})
 
 
@@ -54,9 +55,12 @@ class PrometheusCounters:
         told = self._ask("/api/v1/query", query=str(wanted), time=f"{now:.3f}")
         if told.get("resultType") != "vector":
             raise Retry(f"{self._asking.name} answered with a {told.get('resultType')} instead of a vector")
-        if any("value" not in one for one in told["result"]):
-            raise Refused(f"{wanted.name} is a native histogram there; a budget reads a gauge")
-        return tuple(float(one["value"][1]) for one in told["result"])
+        try:
+            if any("histogram" in one for one in told["result"]):
+                raise Refused(f"{wanted.name} is a native histogram there; a budget reads a gauge")
+            return tuple(float(one["value"][1]) for one in told["result"])
+        except _MALFORMED as error:
+            raise self._odd() from error
 
     def history(
         self, selectors: Sequence[Selector], since: float, until: float, step: float
@@ -72,14 +76,18 @@ class PrometheusCounters:
     def _series(self, selectors: Sequence[Selector], ask: Callable[[Selector], Any]) -> tuple[Series, ...]:
         found: dict[Any, Series] = {}
         for one in selectors:
-            rows = self._matrix(ask(one))
-            if not rows and one.name.endswith(ENDING):
-                whole = Selector(one.name.removesuffix(ENDING), one.matchers)
-                series = self._natives.series(one.name, self._matrix(ask(whole)))
-            else:
-                series = tuple(_classic(one.name, *row) for row in rows)
-            found |= {each.key: each for each in series}
+            try:
+                found |= {each.key: each for each in self._of(one, ask)}
+            except _MALFORMED as error:
+                raise self._odd() from error
         return tuple(found.values())
+
+    def _of(self, one: Selector, ask: Callable[[Selector], Any]) -> tuple[Series, ...]:
+        rows = self._matrix(ask(one))
+        if not rows and one.name.endswith(ENDING):
+            whole = Selector(one.name.removesuffix(ENDING), one.matchers)
+            return self._natives.series(one.name, self._matrix(ask(whole)))
+        return tuple(_classic(one.name, *row) for row in rows)
 
     def _refuse_gauge(self, name: str) -> None:
         """A gauge goes up and down: each fall would look like a restart. Not every server knows types."""
@@ -108,17 +116,18 @@ class PrometheusCounters:
     def _ask(self, path: str, **params: str) -> dict[str, Any]:
         data = self._data(path, **params)
         if not isinstance(data, dict):
-            raise Retry(f"{self._asking.name} answered otherwise than Prometheus' API")
+            raise self._odd()
         return data
 
     def _data(self, path: str, **params: str) -> Any:
         body = self._asking.get(path, params)
         try:
             return json.loads(body)["data"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise Retry(
-                f"{self._asking.name} answered otherwise than Prometheus' API; is it one?", after=5
-            ) from error
+        except _MALFORMED as error:
+            raise self._odd() from error
+
+    def _odd(self) -> Retry:
+        return Retry(f"{self._asking.name} answered otherwise than Prometheus' API; is it one?", after=5)
 
 
 def _classic(name: str, labels: Labels, row: dict[str, Any]) -> Series:
