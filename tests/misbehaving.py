@@ -47,8 +47,14 @@ class Misbehaving(ThreadingHTTPServer):
 
 
 def answer(body, status=200, **headers):
-    """Answer with JSON, or with text."""
-    data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+    """Answer with JSON, or with a text or bytes as they are."""
+    data = (
+        body.encode()
+        if isinstance(body, str)
+        else body
+        if isinstance(body, bytes)
+        else json.dumps(body).encode()
+    )
 
     def step(handler):
         handler.send_response(status)

@@ -55,6 +55,8 @@ def look(
         return after, gap(FIRST)
     if after.at == before.at:
         return before, None
+    if readings.came_late(before, after):
+        return before, gap("an earlier answer came late: what it says was told before")
     if before.at < moment.moved:
         return after, gap("it was counted before the weight moved")
     counted = readings.gained(before, series, after)

@@ -97,9 +97,9 @@ def _checked(native: Native) -> Native | str:
     return native
 
 
-def alike(*natives: Native) -> tuple[Cumulative, ...]:
-    """All in the same buckets: the coarsest schema among them, cumulative, the last bound infinite."""
-    schema = min(FINEST, *(native.schema for native in natives))
+def alike(*natives: Native, coarsest: int = FINEST) -> tuple[Cumulative, ...]:
+    """All in the same buckets, cumulative, the last bound infinite; at most as fine as `coarsest`."""
+    schema = min(coarsest, *(native.schema for native in natives))
     return tuple(_cumulative(native, schema) for native in natives)
 
 

@@ -84,6 +84,13 @@ def cut(series: Sequence[Series], now: float) -> Cut | str:
     return Cut(at, values, frozenset(one.process for one in living if one.key in values))
 
 
+def came_late(before: Cut, after: Cut) -> bool:
+    """Whether this is an answer from before the other, as of a server that is behind: to go on from it would
+    count the time between twice. Where a clock was set back instead, the counters went on."""
+    fell = (value < before.values.get(key, value) for key, value in after.values.items())
+    return after.at < before.at and any(fell)
+
+
 def gained(before: Cut, series: Sequence[Series], after: Cut) -> Gained | str:
     """What each series counted from one cut to the next, or why that cannot be told."""
     if not after.at > before.at:

@@ -170,6 +170,8 @@ def _own(name: str, value: Values) -> Guard:
     given = _split(dict(value))
     if "labels" in given:
         return Guard(name, GuardKind.LABELS, by_request=given.pop("by", "version") == "request", **given)
+    if "threshold" in given:
+        return Guard(name, GuardKind.THRESHOLD, limit=given["threshold"])
     given |= {key: str(given[key]) for key in ("query", "of") if key in given}
     if "from" in given:
         given["source"] = given.pop("from")

@@ -170,6 +170,13 @@ ROWS: tuple[Key, ...] = (
         "Whether the buckets of a histogram differ from stable's: shown as advice, nothing follows from it.",
     ),
     Key(
+        "threshold",
+        (Section.GUARD,),
+        Plain(amounts.share("a share up to 50%", most=50)),
+        "Plain limit on the share of failed requests in a minute, as Argo Rollouts and Flagger have it: the"
+        " fifth minute above it is harm. It has no error guarantee.",
+    ),
+    Key(
         "by",
         (Section.GUARD,),
         Plain(forms.word("version", "request")),

@@ -12,7 +12,12 @@ from policies.spec.selector import Selector
 
 _USUAL = ("errors", "slo", "latency", "alive", "share", "answers")
 _COMPARED = ("slo", "worse_by", "drop", "drift")
-_BESIDE_QUERY = ("of", "from", "version")
+_KINDS = ("query", "labels", "threshold")
+_BESIDE = {
+    **dict.fromkeys(("slo", "worse_by", "drift", "of", "from", "version"), ("query",)),
+    **dict.fromkeys(("within", "by"), ("labels",)),
+    **dict.fromkeys(("drop", "segments"), ("query", "labels")),
+}
 
 
 def check(node: Mapping, values: Values, findings: Findings) -> None:
@@ -85,25 +90,25 @@ def _check_paired(name: Scalar, guard: Mapping, values: Values, findings: Findin
 
 
 def _check_own(name: Scalar, guard: Mapping, read: Values, strategy: str, findings: Findings) -> None:
-    kinds = [key for key in ("query", "labels") if guard.has(key)]
+    kinds = [key for key in _KINDS if guard.has(key)]
     if len(kinds) != 1:
         near = nearest(name.text, _USUAL)
-        message = f"the guard `{name.text}` needs exactly one of `query` or `labels`"
+        message = f"the guard `{name.text}` needs exactly one of {listed(_KINDS)}"
         if not kinds and near:
             message += f"; did you mean `{near}`?"
-        findings.add(guard.place, message, allowed=("query", "labels"), nearest=None if kinds else near)
-    elif kinds == ["query"]:
-        _exactly_one(guard, _COMPARED, findings)
-        for key in ("within", "by"):
-            _only_with(guard, key, ("labels",), findings)
-        _check_query(name.text, guard, read, findings)
-    else:
-        _exactly_one(guard, ("drop",), findings)
-        for key in ("slo", "worse_by", "drift", *_BESIDE_QUERY):
-            _only_with(guard, key, ("query",), findings)
-        if not guard.has("within") and strategy != "shadow":
-            message = f"the guard `{name.text}` needs `within`, how late a label may come and still count"
-            findings.add(guard.place, message, allowed=("within",))
+        findings.add(guard.place, message, allowed=_KINDS, nearest=None if kinds else near)
+        return
+    for key, needed in _BESIDE.items():
+        _only_with(guard, key, needed, findings)
+    match kinds[0]:
+        case "query":
+            _exactly_one(guard, _COMPARED, findings)
+            _check_query(name.text, guard, read, findings)
+        case "labels":
+            _exactly_one(guard, ("drop",), findings)
+            if not guard.has("within") and strategy != "shadow":
+                message = f"the guard `{name.text}` needs `within`, how late a label may come and still count"
+                findings.add(guard.place, message, allowed=("within",))
 
 
 def _check_query(name: str, guard: Mapping, read: Values, findings: Findings) -> None:
@@ -125,12 +130,25 @@ def _check_query(name: str, guard: Mapping, read: Values, findings: Findings) ->
             f" `{query.name}` counts the {'good' if guard.has('drop') else 'bad'} ones"
         )
         findings.add(guard.place, message, allowed=("of",))
-    if isinstance(of, Selector) and str(of) == str(query):
-        message = f"`of` is the same counter as `query`: all of `{of.name}` would be bad; write the total's"
-        findings.add(_written(guard, "of").place, message, found=str(of))
+    if isinstance(of, Selector):
+        _check_total(guard, query, of, findings)
     for key in ("query", "of"):
         _check_counter(guard, key, read.get(key), findings)
     _check_limit(guard, read, findings)
+
+
+def _check_total(guard: Mapping, query: Selector, of: Selector, findings: Findings) -> None:
+    """What is counted is a part of the total, never the other way round."""
+    asked, every = set(query.matchers), set(of.matchers)
+    if of.name != query.name or not asked <= every:
+        return
+    message = f"`of` is the same counter as `query`: all of `{of.name}` would be bad; write the total's"
+    if asked < every:
+        message = (
+            f"`of` counts only a part of what `query` counts, and no total is smaller than that: write"
+            f" `query: {of}` and `of: {query}`, if it is the other way round"
+        )
+    findings.add(_written(guard, "of").place, message, found=str(of))
 
 
 def _check_buckets(guard: Mapping, findings: Findings) -> None:

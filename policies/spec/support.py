@@ -318,13 +318,15 @@ def _guards(environment: Environment, at: str) -> Iterator[Need]:
     for guard in environment.guards:
         path = f"{at}guards.{guard.name}"
         match guard.kind:
-            case GuardKind.THRESHOLD | GuardKind.QUERY | GuardKind.DRIFT:
+            case GuardKind.QUERY | GuardKind.DRIFT:
                 yield Need(f"{path}.query", "guards.query", str(guard.query))
             case GuardKind.LABELS:
                 yield Need(f"{path}.labels", "guards.labels", str(guard.labels))
             case GuardKind.LATENCY:
                 yield from _latency(guard, path)
             case GuardKind.ERRORS | GuardKind.SLO | GuardKind.ALIVE | GuardKind.SHARE | GuardKind.ANSWERS:
+                pass
+            case GuardKind.THRESHOLD:  # by the router's counters of failures, which there are everywhere
                 pass
         if guard.segments and (word := _segments(guard, environment)):
             yield Need(f"{path}.segments", word, ", ".join(guard.segments))

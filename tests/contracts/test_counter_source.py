@@ -24,6 +24,7 @@ from service.ports.connections import Source
 from service.ports.outcomes import PortError, Refused, Retry
 from service.rehearsing import histories, replays
 from service.settings import Settings
+from tests import exposed
 from tests.misbehaving import Misbehaving, answer, drip, half, hang, reset
 from tests.registering import Publisher, new_name
 from tests.running import free_port, wait_until
@@ -134,6 +135,8 @@ class Table:
 class Prometheus(Scraped):
     """A real one that scrapes a program each second."""
 
+    features = ()
+
     def __init__(self, folder):
         program = shutil.which("prometheus")
         if program is None:
@@ -142,7 +145,7 @@ class Prometheus(Scraped):
         port = free_port()
         config = folder / "prometheus.yml"
         config.write_text(CONFIG.format(target=self.program.url.removeprefix("http://")))
-        words = [f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}"]
+        words = [f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}", *self.features]
         self.process = subprocess.Popen(
             [program, *words, f"--web.listen-address=127.0.0.1:{port}"],
             stdout=subprocess.DEVNULL,
@@ -178,6 +181,17 @@ class Prometheus(Scraped):
     def close(self):
         self.away()
         super().close()
+
+
+class WithNatives(Prometheus):
+    """It scrapes native histograms, which programs tell in protocol buffers alone."""
+
+    features = ("--enable-feature=native-histograms",)
+
+    def tells(self, schema, counts):
+        """From now on: durations in exponential buckets of that schema, by version and bucket's index."""
+        page = exposed.family("took_seconds", schema, counts)
+        self.program.does(answer(page, Content_Type=exposed.CONTENT))
 
 
 KINDS = {"memory": Memory, "metrics": Scraped, "json": Document, "csv": Table, "prometheus": Prometheus}
@@ -278,6 +292,32 @@ def test_an_odd_answer_is_a_reason_and_never_a_count(kind, what):
         with pytest.raises(error):
             HTTP[kind](server.url).read((selector.read(LOST),), time.time())
         assert not any("169.254" in path for _, path, _, _ in server.asked)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        7,
+        {"values": [[1, "3"]]},
+        {"metric": {"version": "a"}},
+        {"metric": {}, "values": [[1]]},
+        {"metric": {}, "values": [["noon", "3"]]},
+        {"metric": {}, "values": [[1, "many"]]},
+        {"metric": {}, "histograms": [[1, ["0.5", "3"]]]},
+        {"metric": {}, "histograms": [[1, {"buckets": [[0, "1", "2", "x"]]}]]},
+    ],
+)
+def test_an_answer_of_a_prometheus_that_is_malformed_is_a_reason(row):
+    native = isinstance(row, dict) and "histograms" in row
+    with Misbehaving() as server:
+        source = PrometheusCounters(Asking(server.url, "odd"))
+        empty, odd = ({"data": {"resultType": "matrix", "result": found}} for found in ([], [row]))
+        server.does(*[answer({"data": {}})] * 2, *([answer(empty)] if native else []), answer(odd))
+        with pytest.raises(PortError):
+            source.read((selector.read("took_seconds_bucket"),), time.time())
+        server.does(answer({"data": {"resultType": "vector", "result": [row]}}))
+        with pytest.raises(PortError):
+            source.values(selector.read("left"), time.time())
 
 
 @pytest.mark.parametrize(
@@ -437,6 +477,52 @@ def test_its_history_can_be_judged_again(prometheus):
     assert sum(what.stable.errors for what in seen) == 0
     told = replays.outcome(split, found)
     assert set(told["harm"]["guards"]) & {"errors", "errors in country=tr"}
+
+
+@pytest.fixture
+def natives(tmp_path):
+    made = WithNatives(tmp_path)
+    yield made
+    made.close()
+
+
+def told_by(natives, count):
+    """The series of the histogram, once its newest sample counts so many of version `a`."""
+    found = []
+
+    def there():
+        found[:] = read(natives, "took_seconds_bucket")
+        ends = [s for s in found if dict(s.labels)["le"] == "+Inf" and dict(s.labels)["version"] == "a"]
+        return ends and ends[0].points[-1][1] == count
+
+    wait_until(there, 60)
+    return tuple(found)
+
+
+def test_a_native_histogram_is_read_as_its_buckets_and_a_coarser_one_is_a_reason_once(natives):
+    """Indexes of schema 1 end at 2^(index/2) seconds: -6 at 0.125, -2 at 0.5."""
+    versions = readings.Versions("version", frozenset("a"), frozenset("b"))
+    natives.tells(1, {"a": {-6: 3, -2: 1}, "b": {-6: 40}})
+    began = told_by(natives, 4)
+    first = readings.cut(began, time.time())
+    natives.tells(1, {"a": {-6: 5, -2: 9}, "b": {-6: 90}})
+    series = told_by(natives, 14)
+    second = readings.cut(series, time.time())
+    bounds, (row,) = readings.buckets(readings.gained(first, series, second), versions)
+    assert dict(zip(bounds, row.candidate.buckets, strict=False)) == pytest.approx(
+        dict.fromkeys(bounds, 0.0) | {0.125: 2, 0.5: 8}
+    )
+    assert (row.candidate.requests, row.stable.requests) == (10, 50)
+    natives.tells(0, {"a": {-3: 6, -1: 9}, "b": {-3: 99}})  # half as fine
+    series = told_by(natives, 15)
+    third = readings.cut(series, time.time())
+    assert "gone" in readings.gained(second, series, third)
+    natives.tells(0, {"a": {-3: 7, -1: 9}, "b": {-3: 99}})
+    series = told_by(natives, 16)
+    _, (row,) = readings.buckets(readings.gained(third, series, readings.cut(series, time.time())), versions)
+    assert (row.candidate.requests, row.stable.requests) == (1, 0)
+    with pytest.raises(Refused, match="write `query: took_seconds_bucket`"):
+        read(natives, "took_seconds")
 
 
 def test_its_history_is_a_sample_each_step(prometheus):

@@ -74,6 +74,7 @@ guards:
   grown: {query: bad_total, of: all_total, worse_by: 1%, segments: {by: [country, tier], most: 5, least: 2%, risk: 1%}}
   right: {labels: warehouse.labels, within: 14d, drop: 1%}
   scores: {query: model_score_bucket, drift: show}
+  plain: {threshold: 5%}
 environments:
   staging:
   production: {cluster: prod, after: staging, guards: {slo: off, share: }}

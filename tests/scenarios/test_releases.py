@@ -44,6 +44,18 @@ def test_a_version_that_fails_requests_is_rolled_back_and_stable_serves_all(worl
     assert second.backend not in world.workloads.running
 
 
+def test_a_plain_threshold_takes_back_after_its_fifth_minute_and_says_that_it_promises_nothing(world):
+    world.live({"segue.yaml": WINE + "guards: {errors: off, old: {threshold: 5%}}\n"})
+    second = world.rollout()
+    world.serve(100, errors={second.backend: 0.1})
+    world.play(230)
+    assert world.release(second.name).phase is Phase.SHIFTING
+    world.play(90, until=second.name)
+    ended = world.release(second.name)
+    assert ended.phase is Phase.ROLLED_BACK
+    assert "old: failed requests: at most 5 % in a minute (no error guarantee)" in ended.reason
+
+
 def test_a_version_that_fails_its_gate_gets_no_traffic_and_the_commit_says_why(world):
     world.jobs.results[""] = {"accuracy": 0.5}
     commit = world.push({"segue.yaml": GATED, "requirements.lock": ""})

@@ -142,7 +142,7 @@ def test_each_look_is_cut_where_the_slower_series_is():
         ([series("asked_total", (20.0, 5.0))], "nothing there fits lost_total"),
         ([series("lost_total", (20.0, 0.0)), series("asked_total", (20.0, 5.0), version="x")], "should"),
         (both(20, 90, 120), "more bad things"),
-        (both(5, 1, 90), "order of time"),
+        (both(5, 1, 90), "earlier answer"),
     ],
 )
 def test_what_is_strange_is_a_reason_and_never_a_value(what, why):
@@ -237,10 +237,10 @@ TRUE = {"new": (3, 40), "old": (1, 200)}  # bad things and things a look, in eac
 
 @st.composite
 def disturbed(draw):
-    """Looks at two processes for each version, with restarts, gaps, duplicates and clocks that step."""
+    """Looks at two processes of each version's own, with restarts, gaps, duplicates and clocks that step."""
     looks, counts = [], {(v, pod): [0.0, 0.0] for v in TRUE for pod in "12"}
-    skew = 0.0
-    for number in range(draw(st.integers(3, 12))):
+    skew, times = 0.0, draw(st.integers(3, 12))
+    for number in range(times):
         at = 10.0 * (number + 1)
         skew += draw(st.sampled_from([0.0] * 8 + [-25.0, 25.0]))
         look = []
@@ -252,26 +252,46 @@ def disturbed(draw):
             if draw(st.integers(0, 15)) == 0:
                 continue  # not scraped
             look += [
-                series("lost_total", (at + skew, held[0]), pod=pod, version=version),
-                series("asked_total", (at + skew, held[1]), pod=pod, version=version),
+                series("lost_total", (at + skew, held[0]), pod=version + pod, version=version),
+                series("asked_total", (at + skew, held[1]), pod=version + pod, version=version),
             ]
         if look and draw(st.integers(0, 15)) == 0:
             look.append(look[0])
         looks.append(look)
         if draw(st.integers(0, 15)) == 0:
             looks.append(looks[draw(st.integers(0, number))])  # an answer that was late
-    return looks
+    return looks, times
 
 
 @settings(max_examples=200)
 @given(disturbed())
-def test_restarts_gaps_duplicates_and_clocks_never_make_a_version_look_worse_than_it_is(looks):
-    """A look may tell nothing. What it tells never has a rate above the true one of that version, and never
-    more things than there were."""
+def test_restarts_gaps_duplicates_and_clocks_never_make_a_version_look_worse_than_it_is(drawn):
+    """A look may tell nothing. What it tells never has a rate above the true one of that version, and all
+    looks together tell of no more things than there were: none counts twice, however late an answer came."""
+    looks, times = drawn
+    counted = {"new": 0.0, "old": 0.0}
     for what in told(*looks):
         if not isinstance(what, Counted) or what.gap is not None:
             continue
         row = what.rows[0]
-        for arm, (bad, every) in ((row.candidate, TRUE["new"]), (row.stable, TRUE["old"])):
+        for name, arm in (("new", row.candidate), ("old", row.stable)):
+            bad, every = TRUE[name]
             assert arm.errors * every == pytest.approx(arm.requests * bad)
-            assert arm.requests <= every * 2 * len(looks)
+            counted[name] += arm.requests
+    for name, (_, every) in TRUE.items():
+        assert counted[name] <= every * 2 * times
+
+
+def test_an_answer_of_before_that_comes_late_is_a_reason_and_counts_nothing_again():
+    """As of two servers that scrape alike, of which one is behind."""
+    first, second, third = both(10, 0, 0), both(20, 3, 40, 1, 200), both(30, 6, 80, 2, 400)
+    _, once, late, after = told(first, second, first, third)
+    assert counts(once) == [(3, 40, 1, 200)]
+    assert "earlier" in reason(late)
+    assert counts(after) == [(3, 40, 1, 200)]
+
+
+def test_a_clock_that_was_set_back_costs_one_look():
+    _, once, back, after = told(both(100, 0, 0), both(110, 3, 40), both(60, 6, 80), both(70, 9, 120))
+    assert counts(once) == counts(after) == [(3, 40, 0, 0)]
+    assert "not in order of time" in reason(back)

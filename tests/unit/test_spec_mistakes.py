@@ -100,11 +100,17 @@ ONE_MISTAKE = {
     "no absolute guard": BUILD + "guards: {slo: off}\n",
     "no absolute guard in one place": BUILD + "environments: {production: {guards: {slo: off}}}\n",
     "a guard of no kind": BUILD + "guards: {error: {worse_by: 10%}}\n",
+    "a threshold of a counter": BUILD + "guards: {plain: {threshold: 5%, of: a_total}}\n",
+    "a threshold by segments": BUILD + "guards: {plain: {threshold: 5%, segments: country}}\n",
+    "a threshold of nearly all": BUILD + "guards: {plain: {threshold: 99%}}\n",
+    "a threshold as the only limit": BUILD + "guards: {slo: off, plain: {threshold: 5%}}\n",
     "a guard of two kinds": BUILD + "guards: {quality: {query: a, labels: b.c, drop: 1%}}\n",
     "a query without a limit": BUILD + "guards: {quality: {query: a}}\n",
     "a query of no counter": BUILD + "guards: {quality: {query: 'rate(lost_total[5m])', worse_by: 5%}}\n",
     "a query without its total": BUILD + "guards: {quality: {query: lost_total, worse_by: 5%}}\n",
     "a query that is its own total": BUILD + "guards: {quality: {query: a_total, of: a_total, drop: 5%}}\n",
+    "a total smaller than its part": BUILD
+    + "guards: {quality: {query: a_total, of: 'a_total{code=~\"5..\"}', drop: 5%}}\n",
     "a query of a range": BUILD + "guards: {quality: {query: 'a_total[5m]', of: b_total, drop: 5%}}\n",
     "a query of sums": BUILD + "guards: {quality: {query: 'sum by (x) (a_total)', of: b_total, drop: 5%}}\n",
     "a query of any name": BUILD
@@ -282,10 +288,20 @@ def test_each_mistake_is_told_once_and_in_words():
                 "4:43 environments.production.guards.slo: once all traffic is on one version there is nothing to compare with: keep an absolute limit (`slo: history`, or `slo: 1%`), or keep some traffic on stable (`held_back: 5%`)"
             ],
             "a guard of no kind": [
-                "4:17 guards.error: the guard `error` needs exactly one of `query` or `labels`; did you mean `errors`?"
+                "4:17 guards.error: the guard `error` needs exactly one of `query`, `labels` or `threshold`; did you mean `errors`?"
+            ],
+            "a threshold of a counter": ["4:37 guards.plain.of: `of` means something only with `query`"],
+            "a threshold by segments": [
+                "4:43 guards.plain.segments: `segments` means something only with `query` or `labels`"
+            ],
+            "a threshold of nearly all": [
+                "4:29 guards.plain.threshold: `threshold: 99%` is not between 0% and 50%; it wants a share up to 50%"
+            ],
+            "a threshold as the only limit": [
+                "4:15 guards.slo: once all traffic is on one version there is nothing to compare with: keep an absolute limit (`slo: history`, or `slo: 1%`), or keep some traffic on stable (`held_back: 5%`)"
             ],
             "a guard of two kinds": [
-                "4:19 guards.quality: the guard `quality` needs exactly one of `query` or `labels`"
+                "4:19 guards.quality: the guard `quality` needs exactly one of `query`, `labels` or `threshold`"
             ],
             "a query without a limit": [
                 "4:19 guards.quality: says nowhere what is too bad: write exactly one of `slo`, `worse_by`, `drop` or `drift`"
@@ -298,6 +314,9 @@ def test_each_mistake_is_told_once_and_in_words():
             ],
             "a query that is its own total": [
                 "4:40 guards.quality.of: `of` is the same counter as `query`: all of `a_total` would be bad; write the total's"
+            ],
+            "a total smaller than its part": [
+                '4:40 guards.quality.of: `of` counts only a part of what `query` counts, and no total is smaller than that: write `query: a_total{code=~"5.."}` and `of: a_total`, if it is the other way round'
             ],
             "a query of a range": [
                 '4:27 guards.quality.query: `query: a_total[5m]` asks for a range, and Segue chooses that itself; write the counter alone; it wants a counter of a metric source, such as lost_total{model="churn"}'
