@@ -95,7 +95,7 @@ NAME = pattern("name", "a name of small letters, digits and hyphens", _LABEL, lo
 METRIC = pattern("metric", "a metric's name", r"[A-Za-z0-9_][A-Za-z0-9_./@ -]*", longest=120)
 GUARD = pattern("guard", "a name of small letters, digits, `_` and `-`", r"[a-z][a-z0-9_-]*", longest=60)
 
-# What Kubernetes takes for a name: a namespace's and a Service's is one label, others may have several with dots.
+# Names that Kubernetes takes: a namespace or a Service is one label, others may be several with dots between.
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
 _NAMESPACE = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _OBJECT = rf"{_LABEL}(?:\.{_LABEL})*"
