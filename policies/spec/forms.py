@@ -94,19 +94,41 @@ _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 NAME = pattern("name", "a name of small letters, digits and hyphens", _LABEL, longest=40)
 METRIC = pattern("metric", "a metric's name", r"[A-Za-z0-9_][A-Za-z0-9_./@ -]*", longest=120)
 GUARD = pattern("guard", "a name of small letters, digits, `_` and `-`", r"[a-z][a-z0-9_-]*", longest=60)
-NAMESPACED = pattern(
-    "namespace/name", "a namespace and a name, such as ml/fraud", rf"{_LABEL}/{_LABEL}", longest=127
-)
+
+# Names that Kubernetes takes: a namespace or a Service is one label, others may be several with dots between.
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
+_NAMESPACE = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_OBJECT = rf"{_LABEL}(?:\.{_LABEL})*"
+_LONGEST_LABEL, _LONGEST_NAME = 63, 253
+
+
+def _namespaced(says: str, names: str, longest: int) -> Form:
+    """A namespace and the name of an object in it."""
+
+    def read(text: str) -> str:
+        namespace, _, name = text.partition("/")
+        if not re.fullmatch(_LABEL, namespace) or not re.fullmatch(names, name):
+            raise Wrong(f"is not {says}")
+        if len(namespace) > _LONGEST_LABEL:
+            raise Wrong(f"has a namespace of more than {_LONGEST_LABEL} characters, which no cluster has")
+        if len(name) > longest:
+            raise Wrong(f"has a name of more than {longest} characters, which no cluster takes")
+        return text
+
+    return Form("namespace/name", says, read, {"type": "string", "pattern": f"^{_NAMESPACE}/{names}$"})
+
+
+NAMESPACED = _namespaced("a namespace and a name, such as ml/fraud", _OBJECT, _LONGEST_NAME)
+SERVICE = _namespaced("a namespace and a Service's name, such as ml/fraud", _LABEL, _LONGEST_LABEL)
 # What `route` may name beside a Gateway API route, which needs no word.
 ROUTE_KINDS = ("virtualservice", "traefikservice", "ingress")
 
 
 def _route(text: str) -> str:
-    if len(text) > 127 + 1 + max(map(len, ROUTE_KINDS)):
-        raise Wrong("is longer than a route's name may be")
     kind, slash, name = text.partition("/") if text.count("/") == 2 else ("", "", text)
-    if not re.fullmatch(rf"{_LABEL}/{_LABEL}", name):
+    if not re.fullmatch(rf"{_LABEL}/{_OBJECT}", name):
         raise Wrong("is no name of a route")
+    NAMESPACED.read(name)
     if slash and kind not in ROUTE_KINDS:
         close = nearest(kind, ("httproute", "grpcroute", *ROUTE_KINDS))
         meant = f"{close}/{name}" if close in ROUTE_KINDS else name
@@ -119,7 +141,7 @@ ROUTE = Form(
     "a namespace and a name, such as ml/fraud; for another kind than an HTTPRoute or GRPCRoute"
     f" {listed(ROUTE_KINDS)} and `/` before it",
     _route,
-    {"type": "string", "pattern": rf"^(?:(?:{'|'.join(ROUTE_KINDS)})/)?{_LABEL}/{_LABEL}$"},
+    {"type": "string", "pattern": rf"^(?:(?:{'|'.join(ROUTE_KINDS)})/)?{_NAMESPACE}/{_OBJECT}$"},
 )
 PATTERN = pattern("pattern", "a name or a pattern with `*`, such as v*", r"[^\s!\x00-\x1f][^\s\x00-\x1f]*")
 STAGE = pattern("stage", "a GTO stage, such as prod", r"[a-z][a-z0-9-]*")

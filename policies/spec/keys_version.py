@@ -111,8 +111,8 @@ _SERVE = (
         "Two existing Services between which somebody else shifts traffic. With `mode: observe`.",
         merges=True,
     ),
-    Key("stable", (Section.SERVICES,), Plain(forms.NAMESPACED), "The Service of the version that serves."),
-    Key("candidate", (Section.SERVICES,), Plain(forms.NAMESPACED), "The Service of the version to come."),
+    Key("stable", (Section.SERVICES,), Plain(forms.SERVICE), "The Service of the version that serves."),
+    Key("candidate", (Section.SERVICES,), Plain(forms.SERVICE), "The Service of the version to come."),
     Key("inferenceservice", _ANY, Plain(forms.NAMESPACED), "An existing KServe InferenceService."),
     Key(
         "when_full",

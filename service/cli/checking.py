@@ -77,7 +77,7 @@ def init(folder: Path, approver: str, existing: str | None, context: str | None,
     if path.exists():
         raise click.ClickException(f"{path} exists already; look at it with: segue check {path}")
     folder.mkdir(parents=True, exist_ok=True)
-    name = "".join(c if c.isalnum() else "-" for c in folder.resolve().name.lower()).strip("-") or "model"
+    name = _model_name(folder.resolve().name)
     found = _look(existing, context) if existing is not None else None
     text = _declared(found) if found else (REGISTERED if registered else BUILD)
     path.write_text(text if found else text.format(name=name, person=approver))
@@ -95,11 +95,16 @@ def _look(existing: str, context: str | None) -> Existing:
 
 
 def _declared(found: Existing) -> str:
-    name = found.deployment.partition("/")[2]
+    name = _model_name(found.deployment.partition("/")[2])
     traffic = _ROUTE.format(route=found.routes[0]) if found.routes else _SWITCH
     return EXISTING.format(
         name=name, image=_pattern(found.image), deployment=found.deployment, traffic=traffic
     )
+
+
+def _model_name(text: str) -> str:
+    """The nearest name that a model may have."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40].rstrip("-") or "model"
 
 
 def _pattern(image: str) -> str:

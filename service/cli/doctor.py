@@ -7,11 +7,11 @@ import sys
 from policies import calendars, drifting, trust
 from policies.guards import coarse
 from policies.release import Target
-from policies.spec.declaration import Environment, GuardKind, Model, Strategy
+from policies.spec.declaration import Model
 from policies.trust import Trust
 from service import clusters, keys, plugins, processes, sources, up
 from service.arrivals import connecting, watching
-from service.cli import blind, exposed
+from service.cli import blind, exposed, serving
 from service.engine import newest, trusting
 from service.errors import StartError, StoreError
 from service.machine import installation, shim
@@ -43,29 +43,17 @@ def examine(settings: Settings) -> list[Finding]:
 
 
 def examine_cluster(settings: Settings, name: str) -> list[Finding]:
-    """All checks of a connected cluster, for the targets that serve there; none of them changes anything."""
+    """All checks of a connected cluster, for the targets that serve there or are going to; none of them
+    changes anything."""
     installation.check_store(settings)
     store = Store.open(settings.store_url("engine"))
     known = {cluster.name: cluster for cluster in store.clusters()}
-    declared = {
-        f"{model.name}/{one.name}": (one.sticky, one.strategy is Strategy.SHADOW, _counted(one))
-        for model in map(model_of, store.models())
-        for one in model.environments
-    }
-    targets = tuple(
-        Served(row.name, target_of(row, row.name).place, *declared.get(row.name, ()))
-        for row in store.targets()
-    )
+    there = serving.served_in(store, name)
     store.close()
     if name not in known:
         names = ", ".join(known) or "none is connected"
         raise Refused(f"there is no cluster {name!r}; known: {names}; connect it: segue cluster {name}")
-    there = tuple(one for one in targets if one.place.cluster == name)
     return [*clusters.view(known[name]).examine(there), *_copying(settings, there)]
-
-
-def _counted(environment: Environment) -> bool:
-    return any(guard.kind is GuardKind.QUERY for guard in environment.guards)
 
 
 def _copying(settings: Settings, targets: tuple[Served, ...]) -> list[Finding]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import audit, beside, buildah, definitions, logins, traefik
+from tests.cluster import beside, buildah, definitions, logins, traefik
 from tests.cluster.gitops.argocd import ArgoCd
 from tests.cluster.gitops.flux import Flux
 from tests.cluster.gitops.serving import GitServer
@@ -188,16 +188,8 @@ def volume(kubectl, namespace):
 
 
 @pytest.fixture
-def login(kubeconfig, kubectl, namespace, gateway, tmp_path_factory):
-    """A kubeconfig with exactly the rights that the chart gives in the test's namespace.
-
-    After the test none of its calls may have been denied, where the cluster's audit log can be read.
-    """
-    given = logins.objects(namespace, gateway)
-    kubectl.apply(*given)
-    yield logins.kubeconfig(kubectl, namespace, tmp_path_factory.mktemp("login") / "kubeconfig")
-    for one in given:
-        words = (one["kind"], one["metadata"]["name"], "-n", one["metadata"]["namespace"])
-        kubectl.run("delete", *words, "--ignore-not-found")
-    if (log := audit.log_of(kubeconfig)).is_file():
-        audit.check(log, given, namespace)
+def login(kubectl, namespace, gateway, tmp_path_factory):
+    """A kubeconfig with exactly the rights that the chart gives in the test's namespace, none of which may be missing."""
+    path = tmp_path_factory.mktemp("login") / "kubeconfig"
+    with logins.given(kubectl, namespace, gateway, path) as login:
+        yield login

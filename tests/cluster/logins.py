@@ -1,7 +1,9 @@
 """A login for tests that has what the chart gives to Segue's workers, and nothing more."""
 
 import json
+from contextlib import contextmanager
 
+from tests.cluster import audit
 from tests.cluster.helm import rendered
 
 _KINDS = {"ServiceAccount", "Role", "RoleBinding"}
@@ -17,6 +19,22 @@ def objects(namespace, gateway):
     for one in found:
         one["metadata"].setdefault("namespace", namespace)
     return found
+
+
+@contextmanager
+def given(kubectl, namespace, gateway, path):
+    """Give the chart's rights in the namespace to its service account `segue`; the kubeconfig at `path` is its login.
+
+    Afterwards none of its calls may have been denied, where the cluster's audit log can be read.
+    """
+    rights = objects(namespace, gateway)
+    kubectl.apply(*rights)
+    yield kubeconfig(kubectl, namespace, path)
+    for one in rights:
+        words = (one["kind"], one["metadata"]["name"], "-n", one["metadata"]["namespace"])
+        kubectl.run("delete", *words, "--ignore-not-found")
+    if (log := audit.log_of(kubectl.kubeconfig)).is_file():
+        audit.check(log, rights, namespace)
 
 
 def kubeconfig(kubectl, namespace, path):

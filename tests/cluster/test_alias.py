@@ -35,11 +35,11 @@ def predicted(address):
 @pytest.mark.whole
 @pytest.mark.timeout(600)  # an environment is installed, pushed and pulled
 def test_an_alias_that_moves_is_built_and_shifted_in_the_cluster_and_champion_follows(
-    kubeconfig, kubectl, images, gateway, namespace, mlflow_server, tmp_path
+    login, images, gateway, namespace, mlflow_server, tmp_path
 ):
     publisher, model = Publisher(mlflow_server.url), new_name("churn")
     first_version = publisher.register(model, constant(1))
-    with Control(tmp_path, kubeconfig, namespace, images, gateway, UV_CACHE_DIR=packages()) as control:
+    with Control(tmp_path, login, namespace, images, gateway, UV_CACHE_DIR=packages()) as control:
         control.say("connect", "mlflow", mlflow_server.url)
         control.declare(FILE.format(model=model))
         declared(control, "churn")

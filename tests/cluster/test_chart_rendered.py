@@ -8,6 +8,8 @@ import yaml
 
 from service.adapters.kubernetes import looking
 from tests.cluster.helm import FORMER, NEWEST, OLDEST, rendered
+from tests.docs.pages import name
+from tests.docs.test_chart_page import SHOWN
 
 IMAGE = {"image": {"repository": "registry.example/segue"}}
 SPLIT = {
@@ -370,6 +372,19 @@ def test_dockerfiles_are_built_where_jobs_may_be_made_and_nothing_else(values):
 def test_values_that_cannot_work_are_refused_with_what_to_do(values, said):
     with pytest.raises(RuntimeError, match=said):
         rendered(values)
+
+
+@pytest.mark.parametrize(("page", "body"), SHOWN, ids=[name(page) for page, _ in SHOWN])
+def test_the_values_that_a_page_shows_render_and_connect_the_cluster_that_they_name(page, body):
+    shown = yaml.safe_load(body)
+    made = rendered({**IMAGE, **shown})
+    told = [
+        " ".join([*container.get("command", []), *container.get("args", [])])
+        for spec in pods(made).values()
+        for container in spec.get("initContainers", [])
+    ]
+    for value in (shown.get("cluster") or {}).values():
+        assert any(value in words for words in told), value
 
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])

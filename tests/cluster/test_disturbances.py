@@ -11,6 +11,7 @@ import uuid
 
 import pytest
 
+from tests.cluster import logins
 from tests.cluster.disturbing import Team, Watching, declared, told
 from tests.cluster.load import Load
 from tests.cluster.whole import SETTLED, Control, eventually
@@ -49,9 +50,17 @@ def team(kubectl, images, gateway):
 
 
 @pytest.fixture(scope="module")
-def control(kubeconfig, images, gateway, team, tmp_path_factory):
+def login(kubectl, gateway, team, tmp_path_factory):
+    """A kubeconfig with exactly the rights that the chart gives in the team's namespace."""
+    path = tmp_path_factory.mktemp("login") / "kubeconfig"
+    with logins.given(kubectl, team.namespace, gateway, path) as login:
+        yield login
+
+
+@pytest.fixture(scope="module")
+def control(login, images, gateway, team, tmp_path_factory):
     """The whole service, which knows the team's models."""
-    with Control(tmp_path_factory.mktemp("segue"), kubeconfig, team.namespace, images, gateway) as control:
+    with Control(tmp_path_factory.mktemp("segue"), login, team.namespace, images, gateway) as control:
         models = {name: f"route: {team.namespace}/{name}" for name in MODELS}
         models["busy"] += ", dwell: 15s"
         models["edited"] += ", ladder: [10%, 100%], dwell: 11s"  # longer than until somebody looks

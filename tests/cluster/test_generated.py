@@ -7,17 +7,20 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from policies.place import Place, backend_name
 from policies.version import begin
 from policies.weights import weights_of
-from service.adapters.kubernetes import job_manifest
+from service.adapters.kubernetes import job_manifest, labels, manifests, scaling
 from service.adapters.kubernetes.api import Api
-from service.adapters.kubernetes.kinds import JOB, POD
+from service.adapters.kubernetes.kinds import DEPLOYMENT, HPA, JOB, POD
 from service.ports.connections import Cluster
 from service.ports.jobs import Job, Limits
 from service.ports.outcomes import Refused
+from service.ports.workloads import WorkloadOrder
 from service.segue_yaml import check
 
 SPECS = int(os.environ.get("SEGUE_TEST_SPECS", "200"))  # 10000 for the whole promise
+IMAGE = "r.example/wine@sha256:" + "0" * 64
 AT_ONCE = 8  # dry runs wait for the server most of their time
 SIGNS = "abz09AZ-_./:= @%ä$\n"
 # Of each kind what is right, up to the edge, and what is not.
@@ -54,6 +57,12 @@ BUCKETS = (
     ("s3://models", "ftp://models/a", "s3://a/b", "s3://models/a b", "s3://models/../b", "s3://models/$(X)"),
 )
 SUMS = ("a" * 64, "0" * 64), ("a" * 63, "A" * 64)
+PORTS = ("1", "8080", "65535"), ("0", "65536", "http")
+HEALTH = ("/", "/ready", "/a-b/~c%20d"), ("ready", "/a?b", "/ä")
+COPIES = ("1", "2", "1000"), ("0", "1001", "0.5")
+USED = ("1%", "70%", "100%"), ("0%", "101%", "0.7")
+METRICS = ("requests", "queue_length", "a.b:c-d", "9", "x" * 200), ("a/b", "a b", "-a", "x" * 201)
+AIMS = ("1", "0.001", "0.5", "1e12", "1234.5678"), ("0", "0.0001", "-1")
 MODELS = ("wine", "a", "a-b", "a" * 40, "1"), ("a" * 41, "A")
 
 
@@ -101,23 +110,44 @@ class Drawing:
         found = where[self._random.choice(list(where))]
         return {**found, **({"path": self.one(PATHS)} if self.maybe() else {})}
 
-    def file(self):
-        resources = {
+    def resources(self, **more):
+        made = {
             "cpu": self.one(CPU),
             "memory": self.one(MEMORY),
-            "time": self.one(TIME),
+            **more,
             **{device: self.one(COUNTS) for device in self.some(DEVICES, 2)},
         }
+        return {key: value for key, value in made.items() if self.maybe()}
+
+    def replicas(self):
+        aims = {
+            "cpu": self.one(USED),
+            "per_copy": {name: self.one(AIMS) for name in self.some(METRICS, 2)},
+            "external": {name: self.external() for name in self.some(METRICS, 2)},
+        }
+        return {"max": self.one(COPIES), **{key: value for key, value in aims.items() if self.maybe()}}
+
+    def external(self):
+        labels = {key: self.one(VALUES) for key in self.some(KEYS, 2)}
+        aim = {self._random.choice(("total", "each")): self.one(AIMS)}
+        return {**aim, **({"labels": labels} if self.maybe() else {})}
+
+    def file(self):
         evaluate = {
             "run": self.some(WORDS, 5),
             "pod": self.pod(),
-            "resources": {key: value for key, value in resources.items() if self.maybe()},
+            "resources": self.resources(time=self.one(TIME)),
         }
+        served = {"pod": self.pod(), "resources": self.resources(), "replicas": self.replicas()}
+        pod = served["pod"]
+        pod.pop("queue", None)  # is for evaluations alone
+        health = {"health": self.one(HEALTH)} if self.maybe() else {}
         return {
             "name": self.one(MODELS),
             "image": "r.example/wine:main-*",
-            "serve": {"port": 80},
+            "serve": {"port": self.one(PORTS), **health},
             "evaluate": {key: value for key, value in evaluate.items() if value},
+            **{key: value for key, value in served.items() if value and self.maybe()},
             **({"weights": self.weights()} if self.maybe() else {}),
         }
 
@@ -134,25 +164,56 @@ def taken(api, namespace, seed):
     if checked.mistakes:
         return False
     (model,) = checked.models
-    wanted = model.evaluate.resources
-    name = f"{model.name}-{seed:024x}-1"
-    image = "r.example/wine@sha256:" + "0" * 64
-    limits = Limits(wanted.cpu, wanted.memory, wanted.seconds)
-    weights = weights_of(begin(model, None, None, "sha256:0")[0], "", image)
-    made = job_manifest.manifest(
-        Job(name, image, model.evaluate.run, limits, pod=model.evaluate.pod, weights=weights),
-        {"segue.dev/owner": "test"},
-        1800,
-    )
-    pod = made["spec"]["template"]
-    # Which accounts and classes there are is the cluster's, and no fault of the manifest.
-    spec = {k: v for k, v in pod["spec"].items() if k not in {"serviceAccountName", "priorityClassName"}}
+    weights = weights_of(begin(model, None, None, "sha256:0")[0], "", IMAGE)
     try:
-        api.create(JOB, namespace, made, dry_run=True)
-        api.create(POD, namespace, {"metadata": {"name": "p"}, "spec": spec}, dry_run=True)
+        for kind, made in (*evaluated(model, weights, seed), *served(model, weights, seed)):
+            api.create(kind, namespace, made, dry_run=True)
     except Refused as error:
         pytest.fail(f"{error}\n{text}")
     return True
+
+
+def evaluated(model, weights, seed):
+    """The Job that evaluates a version, and its pod by itself: of a Job pod security only warns."""
+    wanted, asked = model.evaluate.resources, model.evaluate
+    limits = Limits(wanted.cpu, wanted.memory, wanted.seconds)
+    job = Job(f"{model.name}-{seed:024x}-1", IMAGE, asked.run, limits, pod=asked.pod, weights=weights)
+    made = job_manifest.manifest(job, {"segue.dev/owner": "test"}, 1800)
+    return (JOB, made), (POD, alone(made))
+
+
+def served(model, weights, seed):
+    """The Deployment that serves it, its pod, and its autoscaler where it has one."""
+    (environment,) = model.environments
+    target, wanted = f"{model.name}/{environment.name}", model.resources
+    order = WorkloadOrder(
+        backend_name(model.name, environment.name, f"{seed:016x}", Place("test", "ml")),
+        IMAGE,
+        model.serve.run,
+        model.serve.port,
+        Limits(wanted.cpu, wanted.memory, 0),
+        model.serve.health,
+        target,
+        pod=model.pod,
+        replicas=model.replicas,
+        weights=weights,
+    )
+    name = order.name.partition(".")[0]
+    worn = labels.labels(target, name, "test")
+    made = manifests.deployment(order, name, worn)
+    scaler = manifests.autoscaler(order)
+    least = model.replicas.least
+    scalers = [] if scaler is None else [(HPA, scaling.begun_held(scaler, name, name, worn, least))]
+    return (DEPLOYMENT, made), (POD, alone(made)), *scalers
+
+
+def alone(made):
+    """The pod of an object. Which accounts and classes there are is the cluster's, and no fault of a manifest."""
+    spec = made["spec"]["template"]["spec"]
+    kept = {
+        key: value for key, value in spec.items() if key not in {"serviceAccountName", "priorityClassName"}
+    }
+    return {"metadata": {"name": "p"}, "spec": kept}
 
 
 def test_what_is_not_refused_in_the_file_is_accepted_by_the_server_under_restricted_security(api, namespace):

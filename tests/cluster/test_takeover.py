@@ -7,6 +7,11 @@ from tests.cluster.whole import SETTLED, Control, eventually, tag
 HOST = "fraud.test"
 
 
+def copies(kubectl, namespace):
+    """The pods of what Segue started."""
+    return kubectl.get("pods", "-n", namespace, "-l", "segue.dev/target=fraud.production")["items"]
+
+
 def test_taken_over_released_and_handed_back_without_losing_a_request(
     login, kubectl, images, gateway, namespace, tmp_path
 ):
@@ -22,11 +27,15 @@ def test_taken_over_released_and_handed_back_without_losing_a_request(
 
         started = load.now()
         tag(images.model("2", f"{namespace}/fraud"), "main-2")
-        good = control.outcome(control.next_release("fraud"))
+        begins = control.next_release("fraud")
+        loaded = eventually(lambda: copies(kubectl, namespace), "no candidate is started", 120)
+        good = control.outcome(begins)
         assert good["phase"] == "promoted", control.say("show", good["name"])
         assert good["proven"]
         assert load.counts(started)["2", 200] > 0
-        pods = kubectl.get("pods", "-n", namespace, "-l", "segue.dev/target=fraud.production")["items"]
+        pods = copies(kubectl, namespace)
+        kept = {pod["metadata"]["uid"] for pod in pods}
+        assert {pod["metadata"]["uid"] for pod in loaded} <= kept, "a promotion loads no model a second time"
         assert {c["name"] for c in pods[0]["spec"]["containers"]} == {"model", "log", "auth"}
         assert pods[0]["spec"]["serviceAccountName"] == "fraud"
 

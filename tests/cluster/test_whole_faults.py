@@ -31,8 +31,9 @@ pytestmark = [pytest.mark.whole, pytest.mark.timeout(900)]
 
 
 @pytest.fixture
-def proxy(kubeconfig):
-    with FaultyApi(kubeconfig) as proxy:
+def proxy(login):
+    """Before the real API server, which it asks with the chart's rights."""
+    with FaultyApi(login) as proxy:
         yield proxy
 
 

@@ -60,6 +60,7 @@ def test_the_schema_knows_each_value_and_no_other():
         {"image": {"digest": "sha256:12"}},
         {"cluster": {"gateway": "web"}},
         {"cluster": {"plane": "haproxy"}},
+        {"cluster": {"metrics": "prometheus.monitoring.svc:9090"}},
         {"intakeUrl": "hooks.example"},
         {"targets": [{"deployment": "wine"}]},
         {"targets": [{"namespace": "Team"}]},
@@ -71,6 +72,11 @@ def test_the_schema_knows_each_value_and_no_other():
 )
 def test_a_wrong_value_is_refused(wrong):
     assert list(Draft7Validator(SCHEMA).iter_errors(wrong))
+
+
+@pytest.mark.parametrize("url", ["http://t.infra.svc:9100/metrics", "prometheus+https://p.monitoring.svc"])
+def test_counters_are_read_where_they_are_or_from_a_prometheus(url):
+    Draft7Validator(SCHEMA).validate({"cluster": {"metrics": url}})
 
 
 def test_the_chart_runs_the_processes_that_there_are_on_their_ports():

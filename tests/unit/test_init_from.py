@@ -35,6 +35,23 @@ def test_what_is_written_is_a_file_without_mistakes(routes):
     assert model.environments[0].strategy is wanted
 
 
+@pytest.mark.parametrize(
+    ("deployment", "name"),
+    [("ml/fraud.v2", "fraud-v2"), (f"ml/{'x' * 39}-y", "x" * 39), ("ml/1", "1")],
+)
+def test_a_deployments_name_becomes_one_that_a_model_may_have(deployment, name):
+    found = Existing(deployment, "ghcr.io/acme/fraud:main-42", (deployment,), (deployment,), None, None)
+    (model,) = load(checking._declared(found).encode(), "")
+    assert (model.name, model.serve) == (name, ServeDeployment(deployment, deployment))
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"), [("Fraud Größe", "fraud-gr-e"), ("--", "model"), ("wine_2", "wine-2")]
+)
+def test_a_folders_name_does_too(folder, name):
+    assert checking._model_name(folder) == name
+
+
 def test_who_keeps_it_is_told():
     found = Existing("ml/fraud", "x:1", ("ml/fraud",), ("ml/a", "ml/b"), "ml/fraud", "Argo CD")
     told = "\n".join(checking._notes(found))

@@ -364,6 +364,26 @@ pod: {volumes: {d: /data/}}\
     )
 
 
+LONG = "x" * 64
+PLACES = {
+    "deployment: ml/fraud.v2\nroute: ml/fraud.v2": [],
+    f"deployment: ml/{LONG}\nroute: ingress/ml/{LONG}": [],
+    f"deployment: {LONG}/fraud\nstrategy: bluegreen": ["a namespace of more than 63 characters"],
+    f"deployment: ml/{'x' * 254}\nstrategy: bluegreen": ["a name of more than 253 characters"],
+    "deployment: ml/fraud_2\nstrategy: bluegreen": ["is not a namespace and a name, such as ml/fraud"],
+    f"deployment: ml/a\nroute: ingress/{LONG}/a": ["a namespace of more than 63 characters"],
+    f"deployment: ml/a\nroute: ml/{'x' * 254}": ["a name of more than 253 characters"],
+    f"mode: observe\nservices: {{stable: ml/{LONG}, candidate: ml/b}}": ["a name of more than 63 characters"],
+    "mode: observe\nservices: {stable: ml/a.b, candidate: ml/b}": ["is not a namespace and a Service's name"],
+}
+
+
+@pytest.mark.parametrize("text", PLACES)
+def test_objects_that_are_there_already_have_the_names_that_kubernetes_takes(text):
+    told = mistakes(f"name: fraud\nimage: 'r/fraud:1'\n{text}\n")
+    assert [words in one for words, one in zip(PLACES[text], told, strict=True)] == [True] * len(told), told
+
+
 def test_an_evaluation_s_pod_is_checked_as_well():
     assert mistakes(evaluated("pod: {volumes: {a: /data, b: /data}, queue: Q_1}")) == snapshot(
         [

@@ -14,6 +14,7 @@ from service.adapters.kubernetes import copying, drift, reasons, splits
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import DEPLOYMENT, PDB, POD, SERVICE
 from service.adapters.kubernetes.labels import MANAGED_BY, SEGUE
+from service.adapters.kubernetes.shapes import no_such
 from service.adapters.kubernetes.shapes.known import SHAPES
 from service.adapters.kubernetes.transport import Object
 from service.ports.connections import Cluster
@@ -41,7 +42,10 @@ class Found:
             known = ", ".join(one["metadata"]["name"] for one in there) or "none"
             raise Refused(f"there is no Deployment {self._namespace}/{self.deployment}; there are: {known}")
         if not copying.own_selector(found):
-            raise Refused(f"{self._namespace}/{self.deployment} selects its pods by no label that it names")
+            raise Refused(
+                f"{self._namespace}/{self.deployment} selects its pods by expressions alone, and no copy could"
+                " be told from it; make it anew with `matchLabels` in its selector, which cannot be changed"
+            )
         return found
 
     def note(self, found: Object) -> dict[str, Any]:
@@ -173,7 +177,7 @@ class Found:
         live = (self._api.get(kind, namespace, name) for kind in shape.kinds)
         route = next((one for one in live if one is not None), None)
         if route is None:
-            raise Refused(f"there is no {shape.title} {namespace}/{name}")
+            raise Refused(no_such(shape, namespace, name))
         named = splits.leads_to(shape, route["spec"], namespace)
         here = ((key.partition("."), port) for key, port in named.items())
         return {service: port for (service, _, where), port in here if where == self._namespace}

@@ -19,6 +19,7 @@ from service.adapters.kubernetes.recorded import Object, Recorded, address_of, n
 from service.adapters.kubernetes.recorders import Recorders
 from service.adapters.kubernetes.records import Record
 from service.adapters.kubernetes.routes_manifest import service_of
+from service.adapters.kubernetes.shapes import no_such
 from service.adapters.kubernetes.shapes.known import SHAPES
 from service.ports.connections import MARKING, Cluster
 from service.ports.outcomes import Refused
@@ -160,7 +161,7 @@ class GatewayRouter(Recorded):
         """The object that says this split; what was undone by others is counted."""
         own = self._place.route is None
         if live is None and not own:
-            raise Refused(f"there is no {self._shape.title} {'/'.join(self._place.routed[1:])}")
+            raise Refused(no_such(self._shape, *self._place.routed[1:]))
         if own and live is not None:
             labels.check_owner(live, self._cluster.owner)
         record = self._allowed(live, route.target, (route.epoch, route.attempt))
@@ -183,7 +184,7 @@ class GatewayRouter(Recorded):
             known = ", ".join(sorted(splits.leads_to(self._shape, spec, namespace))) or "nothing"
             raise Refused(
                 f"{route.target}: no rule of {drift.place(live)} leads to {route.backends[0].name}; its rules"
-                f" lead to {known}"
+                f" lead to {known}. Let one lead to it, or write another route under `route`"
             )
         self._check_kept(live, ours, route, first=not written.found)
         if not written.found:

@@ -13,7 +13,7 @@ from service.adapters.kubernetes import drift, labels, own_route, records, split
 from service.adapters.kubernetes.kinds import INGRESS, Kind
 from service.adapters.kubernetes.recorded import Object, Recorded, address_of, namespace_of
 from service.adapters.kubernetes.records import Record
-from service.adapters.kubernetes.shapes import WHOLE, Ref, part
+from service.adapters.kubernetes.shapes import WHOLE, Ref, no_such, part
 from service.adapters.kubernetes.shapes.ingress import (
     Ingress,
     canary_marks,
@@ -101,7 +101,7 @@ class IngressRouter(Recorded):
     def _claimed(self, live: Object | None, route: Route) -> Object:
         """Yours with the record of this write, leading where it led."""
         if live is None:
-            raise Refused(f"there is no Ingress {'/'.join(self._place.routed[1:])}")
+            raise Refused(no_such(_SHAPE, *self._place.routed[1:]))
         record = self._allowed(live, route.target, (route.epoch, route.attempt))
         record = self._counted(live, route, record)
         self._check_services(live, route, record)
@@ -244,10 +244,14 @@ def lead(main: Object, names: frozenset[str]) -> str:
     if len(found) == 1:
         return found.pop()
     if found:
-        raise Refused(f"the paths of {drift.place(main)} lead to several: {', '.join(sorted(found))}")
+        raise Refused(
+            f"the paths of {drift.place(main)} lead to several: {', '.join(sorted(found))};"
+            " split them into an Ingress each, and write one under `route`"
+        )
     known = ", ".join(sorted(splits.leads_to(_SHAPE, main["spec"], namespace))) or "nothing"
     raise Refused(
-        f"no path of {drift.place(main)} leads to {' or '.join(sorted(names))}; its paths lead to {known}"
+        f"no path of {drift.place(main)} leads to {' or '.join(sorted(names))}; its paths lead to {known}."
+        " Let one lead to it, or write another Ingress under `route`"
     )
 
 

@@ -8,18 +8,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from policies.place import Place
+from policies.place import counted as backend_of
 from service.adapters.exposition import Strange
 from service.adapters.kubernetes import (
     copying,
+    counted,
     labels,
     passing,
-    planes,
     routes_manifest,
     shadowing,
     splits,
 )
 from service.adapters.kubernetes.answers import NoSuchKind
 from service.adapters.kubernetes.api import Api
+from service.adapters.kubernetes.counted import Counts
 from service.adapters.kubernetes.kinds import (
     DEPLOYMENT,
     ENDPOINT_SLICE,
@@ -38,7 +40,6 @@ from service.adapters.kubernetes.kinds import (
     SERVICE,
     Kind,
 )
-from service.adapters.kubernetes.metrics import ClusterMetrics
 from service.adapters.kubernetes.others import KubernetesOthers
 from service.adapters.kubernetes.shapes.known import SHAPES
 from service.ports.clusters import Finding, Served
@@ -92,9 +93,13 @@ def examine(api: Api, cluster: Cluster, targets: Sequence[Served]) -> list[Findi
         found += _asked(f"quota of {namespace}", lambda where=namespace: quota(api, where))
     if cluster.gateway is not None:
         found += _asked("gateway", lambda: gateway(api, cluster, list(namespaces)))
-    found += metrics(cluster, targets)
+    counts = _counters(cluster)
+    if isinstance(counts, Finding):
+        found, known = [*found, counts], None
+    else:
+        found, known = [*found, *counted.whole(counts, namespaces)], counts
     for one in targets:
-        found += _asked(one.target, lambda it=one: existing(api, it))
+        found += _asked(one.target, lambda it=one: existing(api, it, known))
         if one.shadow:
             found += _asked(one.target, lambda it=one: shadowing.possible(api, cluster, it))
     return found
@@ -190,26 +195,13 @@ def gateway(api: Api, cluster: Cluster, namespaces: Iterable[str]) -> Iterator[F
         yield Finding("address", ok=False, detail="it is not known where users reach the gateway", mend=again)
 
 
-def metrics(cluster: Cluster, targets: Sequence[Served]) -> list[Finding]:
-    """Whether the counters answer, and the versions can be told apart by them."""
-    again = f"segue cluster {cluster.name} --metrics URL --plane {cluster.plane}"
+def _counters(cluster: Cluster) -> Counts | Finding:
+    """What the data plane counts, or why that cannot be read."""
     try:
-        plane = planes.plane_of(cluster.plane)
-        series = ClusterMetrics(cluster).read()
+        return counted.read(cluster)
     except Strange as error:
-        return [Finding("metrics", ok=False, detail=str(error), mend=again)]
-    known = planes.counters(plane, series)
-    found = [Finding("metrics", ok=True, detail=f"{len(series)} series of {plane.name}")]
-    ours = {one.place.namespace for one in targets} | {cluster.namespace}
-    for backend, ways in planes.by_two_ways(plane, series).items():
-        if backend.partition(".")[2] in ours:
-            told = f"{backend} is counted by {' and '.join(ways)}: what is split cannot be told from the rest"
-            found.append(Finding("metrics", ok=False, detail=told, mend=plane.mixed))
-    if not known:
-        told = "no request was counted yet; send one, then ask again"
-        mend = "for Traefik: --metrics.prometheus.addServicesLabels=true" if plane.name == "traefik" else told
-        found.append(Finding("metrics", ok=False, detail=told, mend=mend))
-    return found
+        again = f"segue cluster {cluster.name} --metrics URL --plane {cluster.plane}"
+        return Finding("metrics", ok=False, detail=str(error), mend=again)
 
 
 def _watched(api: Api, target: str, place: Place) -> Iterator[Finding]:
@@ -225,15 +217,18 @@ def _watched(api: Api, target: str, place: Place) -> Iterator[Finding]:
     yield Finding(target, ok=True, detail=f"{told} {place.candidate}{said}")
 
 
-def existing(api: Api, served: Served) -> Iterator[Finding]:
-    """What a target takes over: the Deployment, its Service, its route, and who reaches it otherwise."""
+def existing(api: Api, served: Served, counts: Counts | None = None) -> Iterator[Finding]:
+    """What a target takes over: the Deployment, its Service, its route, who reaches it otherwise, and what is
+    counted of its versions."""
     target, place = served.target, served.place
     if place.watched:
         yield from _watched(api, target, place)
+        both = (backend_of(place, place.stable), backend_of(place, place.candidate))
+        yield from counted.apart(target, both, counts)
         return
     if place.deployment is None:
-        yield Finding(target, ok=True, detail=f"serves in {place.namespace} by objects of Segue's own")
-        yield from passing.own(api, target, place)
+        yield Finding(target, ok=True, detail=f"its versions are objects of Segue's own in {place.namespace}")
+        yield from passing.own(api, target, place, counts)
         return
     found = api.get(DEPLOYMENT, place.namespace, place.deployment)
     if found is None:
@@ -248,7 +243,7 @@ def existing(api: Api, served: Served) -> Iterator[Finding]:
         mend = f"kubectl expose deployment {place.deployment} -n {place.namespace}"
         yield Finding(target, ok=False, detail=told, mend=mend)
     else:
-        yield from _route(api, served, names)
+        yield from _route(api, served, names, counts)
     yield from _left_behind(api, target, place, found, services)
 
 
@@ -293,7 +288,7 @@ def _namespace_fits(api: Api, namespace: str, selector: Object) -> bool:
     return bool(selector.get("matchLabels")) and copying.selects(selector["matchLabels"], worn)
 
 
-def _route(api: Api, served: Served, names: Sequence[str]) -> Iterator[Finding]:
+def _route(api: Api, served: Served, names: Sequence[str], counts: Counts | None) -> Iterator[Finding]:
     """The route that is ours leads to the Service; others that do so send requests past the split."""
     target, place = served.target, served.place
     keys = {f"{name}.{place.namespace}" for name in names}
@@ -322,6 +317,7 @@ def _route(api: Api, served: Served, names: Sequence[str]) -> Iterator[Finding]:
     if kind == GRPC_ROUTE and not served.counted:
         yield passing.unseen(target, ours)
     yield from passing.inside(target, shape, ours, keys)
+    yield from counted.apart(target, splits.shared(shape, ours["spec"], rules, where), counts)
 
 
 def _found(api: Api, kinds: Iterable[Kind], namespace: str, name: str) -> tuple[Kind | None, Object | None]:

@@ -6,9 +6,10 @@ Questions as in `looking`: each returns findings, and none of them changes anyth
 from collections.abc import Iterable, Iterator, Sequence
 
 from policies.place import Place
-from service.adapters.kubernetes import claims, labels, own_route, recorders_manifest, splits
+from service.adapters.kubernetes import claims, counted, labels, own_route, recorders_manifest, splits
 from service.adapters.kubernetes.answers import NoSuchKind
 from service.adapters.kubernetes.api import Api
+from service.adapters.kubernetes.counted import Counts
 from service.adapters.kubernetes.kinds import HTTP_ROUTE
 from service.adapters.kubernetes.shapes import Shape
 from service.adapters.kubernetes.shapes.known import SHAPES
@@ -16,8 +17,9 @@ from service.adapters.kubernetes.transport import Object
 from service.ports.clusters import Finding
 
 
-def own(api: Api, target: str, place: Place) -> Iterator[Finding]:
-    """Of a target with a route of Segue's own: whether requests get there, and who does not ask it."""
+def own(api: Api, target: str, place: Place, counts: Counts | None = None) -> Iterator[Finding]:
+    """Of a target with a route of Segue's own: whether requests get there, who does not ask it, and what is
+    counted of its versions."""
     try:
         route = api.get(HTTP_ROUTE, place.namespace, own_route.own_name(target))
     except NoSuchKind:
@@ -30,6 +32,8 @@ def own(api: Api, target: str, place: Place) -> Iterator[Finding]:
     names = " or ".join(sorted(name for name in named if not recorders_manifest.is_recorder(name)))
     told = f"callers inside the cluster are split where they ask the gateway; who asks Service {names} is not"
     yield Finding(target, ok=True, detail=told)
+    shared = splits.shared(SHAPES[""], route["spec"], [0], place.namespace)
+    yield from counted.apart(target, shared, counts)
 
 
 def contested(api: Api, target: str, route: Object, rules: Sequence[int]) -> Iterator[Finding]:

@@ -41,6 +41,13 @@ def weights(shape: Shape, refs: Sequence[Ref], namespace: str) -> dict[str, int]
     return {key: n for key, n in said if key is not None}
 
 
+def shared(shape: Shape, spec: Mapping[str, Any], rules: Iterable[int], namespace: str) -> list[str]:
+    """The backends that have a share in one of these rules."""
+    there = shape.rules(spec)
+    found = {key for at in rules for key, n in weights(shape, there[at], namespace).items() if n > 0}
+    return sorted(found)
+
+
 def found_in(
     shape: Shape, spec: Mapping[str, Any], rules: Iterable[int], names: Collection[str], namespace: str
 ) -> tuple[dict[str, Any], ...]:

@@ -93,6 +93,11 @@ class Shape(Protocol):
         ...
 
 
+def no_such(shape: Shape, namespace: str, name: str) -> str:
+    """What is said where a route that a file names is not there."""
+    return f"there is no {shape.title} {namespace}/{name}; make it, or write one that is there under `route`"
+
+
 def part(percent: float, whole: int) -> int:
     """A share as a whole number; only nothing is 0, so that what has a share never loses it."""
     return max(1, round(percent * whole / 100)) if percent > 0 else 0
