@@ -43,8 +43,8 @@ class Found:
             raise Refused(f"there is no Deployment {self._namespace}/{self.deployment}; there are: {known}")
         if not copying.own_selector(found):
             raise Refused(
-                f"{self._namespace}/{self.deployment} selects its pods by expressions alone, and no copy could"
-                " be told from it; make it anew with `matchLabels` in its selector, which cannot be changed"
+                f"{self._namespace}/{self.deployment} selects its pods by expressions alone, and no copy"
+                " could be told from it; make it anew with `matchLabels` in its selector, which cannot be changed"
             )
         return found
 
