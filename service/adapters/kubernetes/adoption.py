@@ -44,7 +44,8 @@ class Found:
         if not copying.own_selector(found):
             raise Refused(
                 f"{self._namespace}/{self.deployment} selects its pods by expressions alone, and no copy"
-                " could be told from it; make it anew with `matchLabels` in its selector, which cannot be changed"
+                " could be told from it; make it anew with `matchLabels` in its selector, which cannot be"
+                " changed"
             )
         return found
 
