@@ -10,7 +10,7 @@ import requests
 from service import sources
 from service.adapters.kubernetes.builds import KubernetesBuilder
 from service.adapters.kubernetes.kinds import JOB, SECRET
-from service.adapters.oci import content
+from service.adapters.oci import bill, content
 from service.adapters.oci.blobs import Layout
 from service.ports.builds import CodeReference, Image, Recipe
 from service.ports.jobs import Job, Limits, Result
@@ -26,6 +26,7 @@ from tests.contracts.test_image_builder import *  # noqa: F403 (its tests, on th
 from tests.contracts.test_image_builder import finished, recipe
 from tests.contracts.test_job_runner import end
 from tests.imaging import LOGIN, MANIFEST, ImageServer, program
+from tests.integration.test_attaching import document, referrers
 from tests.integration.test_oci import wheel
 from tests.repositories import Repository
 
@@ -118,6 +119,16 @@ def test_code_that_no_pod_can_reach_becomes_an_image_that_runs_there(
     here.prepare()
     layer, _ = content.code_layer(here, repository.host, code)
     assert manifest["layers"][-1]["digest"] == layer.digest
+
+    # Its packages and how it was made lie beside it.
+    server = type("Server", (), {"url": f"http://{registry}"})
+    beside = {one["artifactType"]: one["digest"] for one in referrers(server, where, image.digest)}
+    assert beside.keys() == {bill.CYCLONEDX, bill.IN_TOTO}
+    _, packages = document(server, where, beside[bill.CYCLONEDX])
+    assert "pebble" in {one["name"] for one in packages["components"]}
+    _, made_of = document(server, where, beside[bill.IN_TOTO])
+    sources_of = made_of["predicate"]["buildDefinition"]["resolvedDependencies"]
+    assert {"gitCommit": commit} in [one.get("digest") for one in sources_of]
 
     # It runs there, with its packages.
     run = (str(interpreter.executable()), "-S", "evaluate.py")
