@@ -12,6 +12,7 @@ import uuid
 
 import pytest
 
+from tests.cluster import logins
 from tests.cluster.disturbing import Team, declared, told
 from tests.cluster.load import Load
 from tests.cluster.whole import Control, eventually
@@ -60,6 +61,14 @@ def team(kubectl, images, gateway):
     kubectl.run("delete", "namespace", name, "--wait=false")
 
 
+@pytest.fixture
+def login(kubectl, gateway, team, tmp_path):
+    """A kubeconfig with the chart's rights. A server that has just started denies what it will allow once it knows all
+    rights, so the audit log is not held against it here."""
+    kubectl.apply(*logins.objects(team.namespace, gateway))
+    return logins.kubeconfig(kubectl, team.namespace, tmp_path / "login")
+
+
 def answers(team):
     """Whether the API server does."""
     try:
@@ -70,9 +79,9 @@ def answers(team):
 
 @pytest.mark.timeout(600)
 def test_traffic_stays_as_it_is_without_the_api_server_and_the_release_goes_on_with_evidence_afterwards(
-    kubeconfig, images, gateway, team, cluster, tmp_path
+    login, images, gateway, team, cluster, tmp_path
 ):
-    with Control(tmp_path, kubeconfig, team.namespace, images, gateway) as control:
+    with Control(tmp_path / "segue", login, team.namespace, images, gateway) as control:
         declared(control, team, DEFAULTS, {"cut-off": f"route: {team.namespace}/cut-off"})
         eventually(lambda: control.client.models().page().rows, "the model is not declared")
         with Load(gateway.url, {"Host": team.host("cut-off")}) as load:
