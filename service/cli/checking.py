@@ -119,6 +119,9 @@ def _pattern(image: str) -> str:
 def _notes(found: Existing) -> Iterator[str]:
     """What a person should know before the first release."""
     yield f"found {found.deployment} with image {found.image}"
+    if found.beside:
+        yield f"that is of its container {found.container}; beside it: {', '.join(found.beside)}."
+        yield "If another one holds the model, write that one's image"
     if found.services:
         yield f"its Services: {', '.join(found.services)}"
     if len(found.routes) > 1:

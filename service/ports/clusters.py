@@ -10,7 +10,8 @@ from policies.place import Place
 class Existing:
     """A Deployment that is there already, and what belongs to it, as `namespace/name` each.
 
-    `image` is the reference that its pod template names. `manager` is who keeps it as it is, where that can
+    `image` is the reference that its pod template names in the container `container`, which most likely holds
+    the model; `beside` are the others, with their images. `manager` is who keeps it as it is, where that can
     be seen (`Argo CD, Application fraud`), `mend` the lines that let those who keep any of it leave the
     fields alone that a release changes.
     """
@@ -22,6 +23,8 @@ class Existing:
     autoscaler: str | None
     manager: str | None
     mend: str = ""
+    container: str = ""
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,11 @@
 """A Deployment that a team runs already is taken over by reference, released, and handed back, under load."""
 
+import os
+import subprocess
+
+from policies.spec.declaration import FromImage, ServeDeployment
+from service.demo.place import program
+from service.segue_yaml import load as read
 from tests.cluster.load import Load
 from tests.cluster.takeover import declared, ours, team
 from tests.cluster.whole import SETTLED, Control, eventually, tag
@@ -58,3 +64,30 @@ def test_taken_over_released_and_handed_back_without_losing_a_request(
     assert kubectl.get("httproute", "fraud", "-n", namespace)["spec"] == before
     assert kubectl.get("hpa", "fraud", "-n", namespace)["spec"]["minReplicas"] == 2
     eventually(lambda: ours(kubectl, namespace) == [], "objects of ours are left")
+
+
+def test_the_file_for_what_is_there_is_written_and_nothing_is_changed(
+    kubeconfig, kubectl, images, gateway, namespace, tmp_path
+):
+    objects = team(namespace, images, gateway, HOST)
+    pod = objects[2]["spec"]["template"]["spec"]
+    pod["containers"].reverse()  # the model's is the last
+    kubectl.apply(*objects)
+    kubectl.rolled_out(namespace, "fraud")
+
+    def there():
+        kinds = ("deployment", "service", "hpa", "httproute")
+        found = [kubectl.get(kind, "fraud", "-n", namespace) for kind in kinds]
+        return [(one["spec"], one["metadata"].get("annotations")) for one in found]
+
+    before = there()
+    words = [program(), "init", "--from", f"{namespace}/fraud", str(tmp_path / "fraud")]
+    env = {**os.environ, "KUBECONFIG": str(kubeconfig)}
+    done = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "autoscaler" in done.stdout
+    assert "of its container model; beside it: " in done.stdout
+    (model,) = read((tmp_path / "fraud" / "segue.yaml").read_bytes(), "")
+    assert model.serve == ServeDeployment(f"{namespace}/fraud", f"{namespace}/fraud")
+    assert model.source == FromImage(f"{images.registry}/{namespace}/fraud", "*")
+    assert there() == before

@@ -1,5 +1,7 @@
 """`segue init --from`: the tag pattern that an image's present tag suggests, and what the file says."""
 
+from dataclasses import replace
+
 import pytest
 
 from policies.spec.declaration import FromImage, ServeDeployment, Strategy
@@ -50,6 +52,14 @@ def test_a_deployments_name_becomes_one_that_a_model_may_have(deployment, name):
 )
 def test_a_folders_name_does_too(folder, name):
     assert checking._model_name(folder) == name
+
+
+def test_which_of_several_containers_was_taken_is_told():
+    alone = Existing("ml/fraud", "x:1", (), (), None, None, container="serve")
+    assert "container" not in "\n".join(checking._notes(alone))
+    told = "\n".join(checking._notes(replace(alone, beside=("auth (acme/auth:1)",))))
+    assert "of its container serve; beside it: auth (acme/auth:1)." in told
+    assert "write that one's image" in told
 
 
 def test_who_keeps_it_is_told():

@@ -72,6 +72,27 @@ def test_of_several_containers_none_is_guessed():
         copying.container(template, ORDER.image)
 
 
+SIDECAR = {"name": "auth", "image": "x/auth:1", "ports": [{"containerPort": 9000, "name": "proxy"}]}
+MODEL = {"name": "serve", "image": "y/model:1", "ports": [{"containerPort": 8080, "name": "web"}]}
+
+
+@pytest.mark.parametrize(
+    ("ports", "annotations", "chosen"),
+    [
+        ([{"port": 80, "targetPort": "web"}], None, "serve"),
+        ([{"port": 80, "targetPort": 8080}], None, "serve"),
+        ([{"port": 8080}], None, "serve"),
+        ([{"port": 80, "targetPort": 9000}], None, "auth"),
+        ([{"port": 80, "targetPort": 9000}], {copying.CHOSEN: "serve"}, "serve"),
+        ([{"port": 80, "targetPort": 7}], None, "auth"),
+        ([], None, "auth"),
+    ],
+)
+def test_before_an_image_is_named_the_model_is_where_the_service_leads(ports, annotations, chosen):
+    template = found(SIDECAR, MODEL, annotations=annotations)["spec"]["template"]
+    assert copying.asked(template, [{"spec": {"ports": ports}}])["name"] == chosen
+
+
 @pytest.mark.parametrize(
     ("image", "repository"),
     [

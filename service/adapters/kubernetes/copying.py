@@ -113,6 +113,27 @@ def container(template: Object, image: str = "") -> Object:
     )
 
 
+def asked(template: Object, services: Iterable[Object]) -> Object:
+    """The container that most likely holds the model, before anything names its image.
+
+    The one that the pod names as its default, else the one that a Service leads to, else the first.
+    """
+    containers: list[Object] = template["spec"]["containers"]
+    chosen = (template.get("metadata", {}).get("annotations") or {}).get(CHOSEN)
+    wanted = {
+        port.get("targetPort", port["port"]) for one in services for port in one["spec"].get("ports") or []
+    }
+    named = [one for one in containers if one["name"] == chosen]
+    reached = [one for one in containers if wanted & _own_ports(one)]
+    return (named or reached or containers)[0]
+
+
+def _own_ports(container: Object) -> set[str | int]:
+    """The ports that it names, by number and by name."""
+    declared = container.get("ports") or []
+    return {said for port in declared for said in (port["containerPort"], port.get("name")) if said}
+
+
 def repository(image: str) -> str:
     """An image reference without tag and digest."""
     place, _, last = image.partition("@")[0].rpartition("/")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Self
 
-from service.adapters.kubernetes import gitops, labels, looking, splits
+from service.adapters.kubernetes import copying, gitops, labels, looking, splits
 from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import DEPLOYMENT, HPA, SERVICE
 from service.adapters.kubernetes.shapes.known import SHAPES
@@ -38,6 +38,8 @@ class KubernetesView:
             raise Refused(f"there is no Deployment {namespace}/{name}; in {namespace} there are: {known}")
         services = self._services(namespace, found)
         routes = self._routes(namespace, [_name(one) for one in services])
+        containers = found["spec"]["template"]["spec"]["containers"]
+        model = copying.asked(found["spec"]["template"], services)
         autoscaler = next((h for h in self._api.list(HPA, namespace) if _scales(h, name)), None)
         # Without a route the Service itself is switched.
         changed = [("Deployment", found)]
@@ -45,12 +47,14 @@ class KubernetesView:
         changed += [("HorizontalPodAutoscaler", autoscaler)] if autoscaler else []
         return Existing(
             deployment=f"{namespace}/{name}",
-            image=_image(found),
+            image=str(model["image"]),
             services=tuple(f"{namespace}/{_name(one)}" for one in services),
             routes=tuple(f"{word}{namespace}/{_name(one)}" for word, one in routes),
             autoscaler=None if autoscaler is None else f"{namespace}/{_name(autoscaler)}",
             manager=gitops.manager_of(found),
             mend=gitops.mends((gitops.Thing(kind, namespace, _name(one)), one) for kind, one in changed),
+            container=str(model["name"]),
+            beside=tuple(f"{one['name']} ({one['image']})" for one in containers if one is not model),
         )
 
     def examine(self, targets: tuple[Served, ...]) -> list[Finding]:
@@ -85,10 +89,6 @@ class KubernetesView:
 
 def _name(live: Object) -> str:
     return str(live["metadata"]["name"])
-
-
-def _image(deployment: Object) -> str:
-    return str(deployment["spec"]["template"]["spec"]["containers"][0]["image"])
 
 
 def _selects(selector: Mapping[str, str] | None, worn: Mapping[str, str]) -> bool:
