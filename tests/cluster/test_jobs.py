@@ -28,6 +28,7 @@ from tests.contracts.test_job_runner import (  # noqa: F401  the contract, run h
 )
 
 NUMBERS = Result((("accuracy", 0.5), ("size", 3.0)))
+LIMIT_RANGE = Kind("v1", "limitranges")
 CLAIM, PERSISTENT_VOLUME = Kind("v1", "persistentvolumeclaims"), Kind("v1", "persistentvolumes", False)
 
 
@@ -130,6 +131,14 @@ def test_a_quota_that_is_used_up_is_told_with_its_numbers(world):
         "waiting: the quota small is used up: it asks for requests.memory=268435456, requests.memory=0 "
         "is used of requests.memory=64Mi"
     )
+
+
+def test_a_limit_range_that_forbids_it_fails_at_once_and_is_told_with_its_numbers(world):
+    most = [{"type": "Container", "max": {"memory": "64Mi"}}]
+    world.make(LIMIT_RANGE, "small", kind="LimitRange", spec={"limits": most})
+    failed = outcome(world, "pass")
+    words = "the namespace's limit range forbids it: maximum memory usage per Container is 64Mi"
+    assert failed.reason.startswith(f"the job could not run: {words}")
 
 
 @pytest.mark.parametrize(
