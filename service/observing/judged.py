@@ -29,11 +29,13 @@ EACH_STATE = 4  # increments from one stored state to the next: at most as many 
 class Judged:
     """The judge with everything fixed at its start, its state, and what waits to be stored."""
 
+    name: str  # of the release
     judge: Judge
     history: History | None
     noise: dict[str, Noise]  # as it was known when it began; it is not learned anew amid a rollout
     started: tuple[float, int]  # when it began, with how many restarts: what `Judge.start` was given
     state: JudgeState
+    epoch: int  # of the target, at the last increment
     moment: tuple[int, int, float, bool] | None = None
     moved: float = 0.0  # since when this process has seen that moment
     told: Evidence | None = None
@@ -54,20 +56,24 @@ class Judged:
         """Whether the state is to be stored with what waits; what was heard of copies is in it alone."""
         return self.judge.plan.shadows != () or self.state.sequence - self.state_stored >= EACH_STATE
 
+    @property
+    def state_behind(self) -> bool:
+        """Whether the stored state is not that of the last increment."""
+        return self.state.sequence > max(self.state_stored, -1)
+
     def row(self) -> series.Judge:
-        """The state after the last increment, which is not stored yet either."""
-        last = self.unsaved[-1]
+        """The state as it is to be stored."""
         body = fixed.to_json(self.history, self.noise)
         body |= {"started": list(self.started), "guards": states.to_json(self.state)}
         if self.judge.plan.shadows:
             body["copies"] = self.copies.row()
-        return series.Judge(last.release, body, last.sequence, last.epoch)
+        return series.Judge(self.name, body, self.state.sequence, self.epoch)
 
     def saved(self, now: float, *, state: bool) -> None:
         """All that waited is stored, and with it the state or not."""
         if state:
             # The first of each at another distance, so that thousands are not stored at one look.
-            apart = number_of(self.unsaved[-1].release) % EACH_STATE if math.isinf(self.state_stored) else 0
+            apart = number_of(self.name) % EACH_STATE if math.isinf(self.state_stored) else 0
             self.state_stored = self.state.sequence - apart
         self.unsaved, self.saved_at = [], now
         self.copies.saved()
@@ -82,6 +88,7 @@ def resumed(release: Release, stored: series.Judge, behind: Sequence[series.Incr
     for one in behind:
         state = judge.observe(state, *recorded.seen(one.body))
     share, copies = SeenShare(state.weight), Copies.of(stored.state.get("copies", {}))
-    known = Judged(judge, history, noise, (at, restarts), state, share=share, copies=copies)
+    epoch, begun = (behind[-1] if behind else stored).epoch, (at, restarts)
+    known = Judged(release.name, judge, history, noise, begun, state, epoch, share=share, copies=copies)
     known.state_stored = stored.sequence
     return known

@@ -45,6 +45,7 @@ TELL_SECONDS = (
 )
 NEEDS_SECONDS = 60.0  # what would change a verdict is worked out anew after so long, or another failure
 LABELS_SECONDS = 30.0  # between two looks for labels; they come late anyway
+TOGETHER = 500  # rollouts told of in one change: workers wait for it where there is one writer
 STORE_SECONDS = 5.0  # what was taken in waits so long to be stored with what follows
 
 Past = Callable[[Watched], History | None]  # what stable served before
@@ -79,8 +80,9 @@ class Judging:
         return [known.copies.stored for known in self._judged.values() if known.judge.plan.shadows]
 
     def save(self, held: Held) -> None:
-        """Store what waits."""
-        self._store(held, [known for known in self._judged.values() if known.unsaved], states=True)
+        """Store what waits, and each state as it is: older code goes on from that alone."""
+        behind = [known for known in self._judged.values() if known.unsaved or known.state_behind]
+        self._store(held, behind, states=True)
 
     def take_in(
         self, held: Held, watched: Sequence[Watched], before: Sample | None, sample: Sample | NoData
@@ -135,7 +137,8 @@ class Judging:
     def _feed(self, one: Watched, known: Judged, what: Fed) -> None:
         known.state = known.judge.observe(known.state, what, known.alive)
         seen = to_json(what) | recorded.of_health(known.alive)
-        known.unsaved.append(series.Increment(one.release.name, what.sequence, one.release.epoch, seen))
+        known.epoch = one.release.epoch
+        known.unsaved.append(series.Increment(known.name, what.sequence, known.epoch, seen))
 
     def _hear_copies(self, one: Watched, known: Judged, now: float) -> None:
         plan, sequence = known.judge.plan, known.state.sequence + 1
@@ -193,7 +196,8 @@ class Judging:
         history, noise = self.past(one), self.learned(one)
         judge = Judge.of(release.environment, history=history, noise=noise)
         at, restarts = self.clock(), self._alive(one).restarts
-        return Judged(judge, history, noise, (at, restarts), judge.start(at, restarts=restarts))
+        state = judge.start(at, restarts=restarts)
+        return Judged(release.name, judge, history, noise, (at, restarts), state, release.epoch)
 
     def _interval(
         self, one: Watched, known: Judged, before: Sample | None, sample: Sample | NoData
@@ -259,7 +263,7 @@ class Judging:
             if not change.add(*(new for known in due for new in known.unsaved)):
                 raise Conflict("an increment of one of these releases is stored already")
             for known in due:
-                change.add_pairs(known.unsaved[-1].release, known.copies.unsaved)
+                change.add_pairs(known.name, known.copies.unsaved)
             change.save_judge(*(known.row() for known in due if states or known.state_due))
         now = self.clock()
         for known in due:
@@ -267,6 +271,10 @@ class Judging:
 
     def _tell(self, news: Sequence[tuple[Watched, Judged]]) -> None:
         """Evidence for the engine; all of it rests on what is stored."""
+        for first in range(0, len(news), TOGETHER):
+            self._tell_some(news[first : first + TOGETHER])
+
+    def _tell_some(self, news: Sequence[tuple[Watched, Judged]]) -> None:
         now = self.clock()
         evidence = [(one.release.name, known, _found(one, known, now)) for one, known in news]
         with self.parts.store.change() as change:

@@ -119,6 +119,7 @@ def test_an_observer_that_ends_stores_what_it_took_in_and_lets_go(world):
     known = world.observer.judging._judged[second.name].state.sequence
     world.observer.close()
     assert [one.sequence for one in world.series.increments(second.name, after=-1)] == list(range(known + 1))
+    assert world.series.judge(second.name).sequence == known
     assert world.series.acquire(observer.LEASE, "another") is not None
 
 
