@@ -25,7 +25,6 @@ from service.worlds.panels import Truths, Verdicts
 from service.worlds.traffic import Arms, Runs, Tick
 
 CHUNK = 200  # runs whose alternatives fit the processor's cache together
-CHUNK_OF_BUCKETS = 100  # the same, where each alternative has a number for each bucket
 _COUNTS = histogram.Track._fields.index("counts")
 SUSPECT = float(np.log(budget.SUSPICION))
 UNKNOWN = -1  # a bound that was not chosen yet
@@ -299,8 +298,7 @@ class Many:
             self._seen[index][:, who] += counts
         if self.bounds:
             for durations in self._durations:
-                for rows in _chunks(len(who), CHUNK_OF_BUCKETS):
-                    durations.feed(who[rows], _part(tick, rows))
+                durations.feed(who, tick)
         for index, limit in enumerate(self.plan.limits):
             noise = _noise_of([self._limit_noises[index][run] for run in who])
             level = self._level[index][who]
