@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from policies.guards.increment import came_late
 from policies.place import Place
 from service.bootstrap import Parts
 from service.engine.housekeeping import DAY, EVERY_SECONDS
@@ -116,7 +117,7 @@ class Observer:
         meters.SCRAPES.labels("data" if isinstance(sample, Sample) else "no data").inc()
         # Before anything can fail: what was taken in of this interval must not be counted in the next.
         before = self._before.get(scene.place.cluster)
-        if isinstance(sample, Sample):
+        if isinstance(sample, Sample) and (before is None or not came_late(before, sample)):
             self._before[scene.place.cluster] = sample
         try:
             if self.judging.take_in(held, scene.watched, before, sample):

@@ -75,6 +75,20 @@ class Gap:
     silent: bool
 
 
+def came_late(before: SampleLike, after: SampleLike) -> bool:
+    """Whether this is a reading from before the other: to go on from it would count the time between twice.
+
+    Where a clock was set back instead, the counters went on.
+    """
+    if after.started != before.started or not after.at < before.at:
+        return False
+    return any(
+        now.requests < then.requests
+        for name, now in after.named.items()
+        if (then := before.named.get(name)) is not None
+    )
+
+
 def difference(
     before: SampleLike | None,
     after: SampleLike,
