@@ -94,14 +94,16 @@ def _log_chances(base: Array, more: Array) -> Array:
         return np.asarray(rising[0] + rising[1] - rising[2])
     logs = np.zeros((total.size, base.shape[-1]))
     base, more = base.reshape(3, *logs.shape), more.reshape(3, -1, 1)
-    for rows in in_parts(np.flatnonzero(total)):
+    some = np.flatnonzero(total)
+    for part in in_parts(told):
+        rows = part if told == total.size else some[part]
         logs[rows] = _log_chances(base[:, rows], more[:, rows])
     return logs.reshape(*total.shape, -1)
 
 
-def in_parts(rows: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
-    """As many rollouts at a time as are worked out the fastest."""
-    return (rows[at : at + AT_A_TIME] for at in range(0, len(rows), AT_A_TIME))
+def in_parts(count: int, size: int = AT_A_TIME) -> Iterator[slice]:
+    """So many rollouts, a few at a time."""
+    return (slice(at, at + size) for at in range(0, count, size))
 
 
 def log_rising(start: Array, more: Array) -> Array:

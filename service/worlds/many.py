@@ -6,13 +6,13 @@ become a verdict, as `judge` and `verdict` do it for one rollout; a test holds b
 on every world. What it does not know it refuses (`knows`), and the judges go one by one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from policies import ramp
-from policies.guards import budget, share, slo
+from policies.guards import betting, budget, share, slo
 from policies.guards.allowed import LEAST_STABLE
 from policies.guards.betting import Array
 from policies.guards.judge import Judge
@@ -71,7 +71,7 @@ class Many:
 
     def observe(self, who: Runs, tick: Tick, weights: Array) -> None:
         """One interval, a few hundred runs at a time."""
-        for rows in _chunks(len(who), CHUNK):
+        for rows in betting.in_parts(len(who), CHUNK):
             self._observe(who[rows], _part(tick, rows), weights[rows])
 
     def _observe(self, who: Runs, tick: Tick, weights: Array) -> None:
@@ -332,10 +332,6 @@ def _slow_allowed(counts: Array, noise: Noise, plan: Plan) -> tuple[float, float
     bad, seen, stable_bad, stable_seen = counts
     slow = stable_bad / stable_seen if stable_seen >= LEAST_STABLE else None
     return _allowed(bad / thin, seen / thin, slow, None, plan)
-
-
-def _chunks(count: int, size: int) -> Iterator[slice]:
-    return (slice(at, at + size) for at in range(0, count, size))
 
 
 def _part(tick: Tick, which: Any) -> Tick:
