@@ -88,7 +88,7 @@ def draw(base: Array, urn: Urn, bad: Array, total: Array, *, null: Array, noise:
 def _log_chances(base: Array, more: Array) -> Array:
     """Log likelihoods of such draws: exactly 0 where nothing was drawn, so that is not worked out."""
     total = more[2, ..., 0]
-    told = np.count_nonzero(total)
+    told = int(np.count_nonzero(total))
     if told == total.size <= AT_A_TIME:
         rising = log_rising(base, more)
         return np.asarray(rising[0] + rising[1] - rising[2])
