@@ -88,20 +88,22 @@ def draw(base: Array, urn: Urn, bad: Array, total: Array, *, null: Array, noise:
 def _log_chances(base: Array, more: Array) -> Array:
     """Log likelihoods of such draws: exactly 0 where nothing was drawn, so that is not worked out."""
     total = more[2, ..., 0]
-    told = np.count_nonzero(total)
+    told = int(np.count_nonzero(total))
     if told == total.size <= AT_A_TIME:
         rising = log_rising(base, more)
         return np.asarray(rising[0] + rising[1] - rising[2])
     logs = np.zeros((total.size, base.shape[-1]))
     base, more = base.reshape(3, *logs.shape), more.reshape(3, -1, 1)
-    for rows in in_parts(np.flatnonzero(total)):
+    some = np.flatnonzero(total)
+    for part in in_parts(told):
+        rows = part if told == total.size else some[part]
         logs[rows] = _log_chances(base[:, rows], more[:, rows])
     return logs.reshape(*total.shape, -1)
 
 
-def in_parts(rows: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
-    """As many rollouts at a time as are worked out the fastest."""
-    return (rows[at : at + AT_A_TIME] for at in range(0, len(rows), AT_A_TIME))
+def in_parts(count: int, size: int = AT_A_TIME) -> Iterator[slice]:
+    """So many rollouts, a few at a time."""
+    return (slice(at, at + size) for at in range(0, count, size))
 
 
 def log_rising(start: Array, more: Array) -> Array:

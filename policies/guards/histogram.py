@@ -46,7 +46,7 @@ _BESIDE: Array = np.array([0.0, TRUST])  # what they are made of beside stable's
 
 
 class Track(NamedTuple):
-    """The guard as arrays of any leading shape, last axis the alternatives (of counts and `logs`: buckets).
+    """The guard of one rollout or a row of them; last axis the alternatives (of counts and `logs`: buckets).
 
     `block`: each alternative's log gain in the open block; `information`: what was there to be known of luck;
     `counts` of stable and of the candidate, which fade. `logs` and `known` are `log_factors` of the counts
@@ -179,15 +179,16 @@ def _renewed(track: Track, places: Before) -> tuple[Track, Array]:
         return track._replace(made=track.counts, made_at=made_at, logs=logs, known=known), counted
     made, logs, known = track.made.copy(), track.logs.copy(), track.known.copy()
     made[due] = track.counts[due]
-    for rows in betting.in_parts(np.flatnonzero(due)):
-        logs[rows], known[rows] = log_factors(made[rows], places)
+    some = np.flatnonzero(due)
+    for part in betting.in_parts(len(some)):
+        logs[some[part]], known[some[part]] = log_factors(made[some[part]], places)
     return track._replace(made=made, made_at=made_at, logs=logs, known=known), counted
 
 
 def _gains(logs: Array, counts: Array, share: Array) -> Array:
     """Each alternative's log gain from counts of stable and of the candidate."""
     if share.size > betting.AT_A_TIME:
-        parts = betting.in_parts(np.arange(len(share)))
+        parts = betting.in_parts(len(share))
         return np.concatenate([_gains(logs[rows], counts[rows], share[rows]) for rows in parts])
     x = counts[..., 1, :]
     k = (counts[..., 0, :] + x)[..., None, :]
@@ -197,7 +198,9 @@ def _gains(logs: Array, counts: Array, share: Array) -> Array:
     np.log(paid, out=paid)
     paid *= k
     # Sums, not matrix products, so that many rollouts at once have the bits of each alone.
-    return np.asarray(np.add.reduce(logs * x[..., None, :] - paid, axis=-1))
+    won = logs * x[..., None, :]
+    won -= paid
+    return np.asarray(np.add.reduce(won, axis=-1))
 
 
 def log_evidence(track: Track) -> Array:

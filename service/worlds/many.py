@@ -1,33 +1,30 @@
 """Production's judge for many runs in arrays: the same bets, by the same functions, hundreds at a time.
 
-The arithmetic is `rate.advance` and `slo.advance` themselves, which take any leading shape; the bounds
+The arithmetic is that of the guards themselves, which take rows of rollouts (`guards`); the bounds
 of the ramp are `ramp`'s. What is written here anew is only which guard is fed when, and how findings
 become a verdict, as `judge` and `verdict` do it for one rollout; a test holds both beside each other
 on every world. What it does not know it refuses (`knows`), and the judges go one by one.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from policies import ramp
-from policies.guards import betting, budget, factors, histogram, increment, rate, share, slo
+from policies.guards import betting, budget, share, slo
 from policies.guards.allowed import LEAST_STABLE
-from policies.guards.betting import Array, Urn
-from policies.guards.histogram import LEAST_PAST
+from policies.guards.betting import Array
 from policies.guards.judge import Judge
 from policies.guards.noise import PROVISIONAL, Noise
 from policies.guards.plan import EMERGENCY_LIMIT, EMERGENCY_STAKE, Plan
 from policies.spec.declaration import GuardKind
+from service.worlds.guards import Bets, Durations, Rates, noise_of
 from service.worlds.panels import Truths, Verdicts
 from service.worlds.traffic import Arms, Runs, Tick
 
 CHUNK = 200  # runs whose alternatives fit the processor's cache together
-_COUNTS = histogram.Track._fields.index("counts")
 SUSPECT = float(np.log(budget.SUSPICION))
-UNKNOWN = -1  # a bound that was not chosen yet
 
 
 def knows(judge: Judge) -> bool:
@@ -36,140 +33,6 @@ def knows(judge: Judge) -> bool:
     known = {GuardKind.ERRORS, GuardKind.LATENCY}
     beyond = (plan.asked, plan.thresholds, plan.qualities, plan.drifts)
     return not any(beyond) and {c.kind for c in plan.comparisons} <= known
-
-
-@dataclass(slots=True)
-class _Bets:
-    """One guard of all runs: a row each."""
-
-    bets: Array
-    urn: Urn
-    seconds: Array
-    log_e: Array
-    peak: Array
-
-    @classmethod
-    def fresh(cls, runs: int, *tests: int) -> "_Bets":
-        shape = (runs, *tests)
-        bets = np.broadcast_to(betting.start(), (*shape, len(betting.RATIOS))).copy()
-        urn = Urn(np.zeros(shape), np.zeros(shape), np.zeros(shape))
-        return cls(bets, urn, np.zeros(shape), np.zeros(shape), np.zeros(shape))
-
-    def again(self, who: Runs) -> None:
-        """New bets."""
-        new = self.fresh(len(who), *self.seconds.shape[1:])
-        self.put(who, new.bets, new.urn, new.seconds)
-        self.log_e[who] = self.peak[who] = 0.0
-
-    def at(self, who: Runs) -> tuple[Array, Urn, Array]:
-        return self.bets[who], Urn(*(part[who] for part in self.urn)), self.seconds[who]
-
-    def put(self, who: Runs, bets: Array, urn: Urn, seconds: Array) -> None:
-        self.bets[who], self.seconds[who] = bets, seconds
-        for mine, theirs in zip(self.urn, urn, strict=True):
-            mine[who] = theirs
-        self.log_e[who] = betting.log_evidence(bets, seconds)
-        self.peak[who] = np.maximum(self.peak[who], self.log_e[who])
-
-
-@dataclass(slots=True)
-class _Rates(_Bets):
-    """A guard that compares rates, with the requests that wait for more."""
-
-    pool: Array
-
-    @classmethod
-    def fresh(cls, runs: int, *tests: int) -> "_Rates":
-        found = _Bets.fresh(runs, *tests)
-        return cls(found.bets, found.urn, found.seconds, found.log_e, found.peak, np.zeros((runs, 4)))
-
-    def feed(
-        self,
-        who: Runs,
-        counts: Array,
-        tick: Tick,
-        *,
-        worse_by: float,
-        noise: Noise,
-        goal: float = np.inf,
-    ) -> None:
-        before, urn, seconds = self.at(who)
-        track = rate.advance(
-            rate.Track(before, np.zeros((len(who), 0)), urn, seconds, self.pool[who]),
-            *counts,
-            at=np.full(len(who), tick.at),
-            seconds=tick.seconds,
-            worse_by=worse_by,
-            noise=noise,
-            goal=goal,
-        )
-        self.put(who, track.bets, track.urn, track.seconds)
-        self.pool[who] = track.pool
-
-    def again(self, who: Runs) -> None:
-        _Bets.again(self, who)
-        self.pool[who] = 0.0
-
-
-class _Durations:
-    """A guard on all durations, of all runs: as `histogram.update` keeps it for one."""
-
-    def __init__(self, judges: Sequence[Judge], index: int, bounds: tuple[float, ...]) -> None:
-        guards = [judge.plan.distributions[index] for judge in judges]
-        runs, buckets = len(judges), len(bounds) + 1
-        fresh = histogram.start_track((runs,), buckets)
-        self._parts = [np.array(part) for part in fresh]
-        for run, guard in enumerate(guards):
-            if len(guard.past) == buckets:
-                self._parts[_COUNTS][run, 0] = guard.past
-        self.noises, self._bounds = [guard.noise for guard in guards], bounds
-        self._moved = histogram.moved(bounds, guards[0].worse_by)
-        self._places = factors.before(bounds)
-        self._bound = np.full(runs, UNKNOWN)
-        self.log_e, self.peak, self.seen = np.zeros(runs), np.zeros(runs), np.zeros((4, runs))
-        self._buckets = buckets
-
-    def feed(self, who: Runs, tick: Tick) -> None:
-        arms = (tick.candidate.buckets, tick.stable.buckets)
-        mine = np.zeros_like(arms[0])
-        np.add.at(mine.T, self._moved, arms[0].T)
-        track = histogram.Track(*(part[who] for part in self._parts))
-        after = histogram.advance(
-            track,
-            mine,
-            arms[1],
-            places=self._places,
-            at=np.full(len(who), tick.at),
-            seconds=np.full(len(who), tick.seconds),
-            noise=_noise_of([self.noises[run] for run in who], columns=True),
-        )
-        pasts = track.counts[:, 0]
-        enough = pasts.sum(axis=-1) >= LEAST_PAST
-        for run, past in zip(who[enough], pasts[enough], strict=True):
-            if self._bound[run] == UNKNOWN:
-                chosen = increment.usual_bound(past.tolist(), self._bounds) or self._bounds[-1]
-                self._bound[run] = self._bounds.index(chosen)
-        bound = self._bound[who]
-        beyond = np.arange(len(self._bounds) + 1) > bound[:, None]
-        counts = [n for a in arms for n in ((a * beyond).sum(axis=-1), a.sum(axis=-1))]
-        self.seen[:, who] += np.where(bound == UNKNOWN, 0.0, np.stack(counts))
-        for part, new in zip(self._parts, after, strict=True):
-            part[who] = new
-        self.log_e[who] = histogram.log_evidence(after)
-        self.peak[who] = np.maximum(self.peak[who], self.log_e[who])
-
-    def again(self, who: Runs) -> None:
-        """New bets from the same past."""
-        fresh = histogram.start_track((len(who),), self._buckets)
-        fresh.counts[:, 0] = self._parts[_COUNTS][who, 0]
-        for part, new in zip(self._parts, fresh, strict=True):
-            part[who] = new
-        self.log_e[who] = self.peak[who] = 0.0
-
-    def forget(self, who: Runs) -> None:
-        """What was counted, and the bound by which it was."""
-        self.seen[:, who] = 0.0
-        self._bound[who] = UNKNOWN
 
 
 class Many:
@@ -181,11 +44,11 @@ class Many:
         self.plan, self.bounds = plan, bounds
         self._noises = [[j.plan.comparisons[i].noise for j in judges] for i in range(len(plan.comparisons))]
         self._limit_noises = [[j.plan.limits[i].noise for j in judges] for i in range(len(plan.limits))]
-        self._rates = [_Rates.fresh(runs) for _ in plan.comparisons]
+        self._rates = [Rates.fresh(runs) for _ in plan.comparisons]
         self._seen = [np.zeros((4, runs)) for _ in plan.comparisons]  # bad, requests, of stable
-        self._durations = [_Durations(judges, index, bounds) for index in range(len(plan.distributions))]
-        self._limits = [_Bets.fresh(runs) for _ in plan.limits]
-        self._stable_limits = [_Bets.fresh(runs) for _ in plan.limits]
+        self._durations = [Durations(judges, index, bounds) for index in range(len(plan.distributions))]
+        self._limits = [Bets.fresh(runs) for _ in plan.limits]
+        self._stable_limits = [Bets.fresh(runs) for _ in plan.limits]
         self._limit_seen = [np.zeros((2, runs)) for _ in plan.limits]
         self._level = [
             np.array([np.nan if j.plan.limits[i].limit is None else j.plan.limits[i].limit for j in judges])
@@ -193,9 +56,9 @@ class Many:
         ]
         self._burst = np.array([j.plan.burst for j in judges])
         self._known_rate = [j.plan.history.rate if j.plan.history else None for j in judges]
-        self._emergency, self._storm = _Bets.fresh(runs), _Rates.fresh(runs)
+        self._emergency, self._storm = Bets.fresh(runs), Rates.fresh(runs)
         self._storm_noises = [j.plan.storm[1] for j in judges]
-        self._shares = [_Bets.fresh(runs, 2) for _ in plan.shares]
+        self._shares = [Bets.fresh(runs, 2) for _ in plan.shares]
         self._tested_at = np.zeros(runs)
         self._weight = np.zeros(runs)
         self._together = np.ones(runs, dtype=bool)
@@ -208,7 +71,7 @@ class Many:
 
     def observe(self, who: Runs, tick: Tick, weights: Array) -> None:
         """One interval, a few hundred runs at a time."""
-        for rows in _chunks(len(who), CHUNK):
+        for rows in betting.in_parts(len(who), CHUNK):
             self._observe(who[rows], _part(tick, rows), weights[rows])
 
     def _observe(self, who: Runs, tick: Tick, weights: Array) -> None:
@@ -242,7 +105,7 @@ class Many:
         """The first interval at a new weight is not counted, as in `share.update`."""
         for guard, bets in zip(self.plan.shares, self._shares, strict=True):
             fresh = who[moved]
-            bets.put(fresh, *_Bets.fresh(len(fresh), 2).at(np.arange(len(fresh))))
+            bets.put(fresh, *Bets.fresh(len(fresh), 2).at(np.arange(len(fresh))))
             bets.log_e[fresh] = 0.0
             stays = ~moved & (weights > 0) & (weights < 100)
             if not stays.any():
@@ -269,14 +132,14 @@ class Many:
         self._bet(self._emergency, who, tick, arms=tick.candidate, limit=level, noise=PROVISIONAL)
 
     def _storms(self, who: Runs, tick: Tick) -> None:
-        noise = _noise_of([self._storm_noises[run] for run in who])
+        noise = noise_of([self._storm_noises[run] for run in who])
         self._storm.feed(who, self._counts(None, tick), tick, worse_by=self.plan.storm[0], noise=noise)
 
     def _warmed(self, who: Runs) -> None:
         """The end of a warm-up, as `judge` has it."""
         if not len(who):
             return
-        betting_ones: list[_Bets | _Durations] = [*self._rates, *self._durations, *self._limits]
+        betting_ones: list[Bets | Durations] = [*self._rates, *self._durations, *self._limits]
         was_cold = np.zeros(len(who), dtype=bool)
         for one in betting_ones:
             was_cold |= one.peak[who] >= SUSPECT
@@ -292,7 +155,7 @@ class Many:
             if guard.slower_than is not None and guard.slower_than not in self.bounds:
                 continue
             counts = self._counts(guard.slower_than, tick)
-            noise = _noise_of([self._noises[index][run] for run in who])
+            noise = noise_of([self._noises[index][run] for run in who])
             goal = self.plan.harm_at(guard.stake)
             self._rates[index].feed(who, counts, tick, worse_by=guard.worse_by, noise=noise, goal=goal)
             self._seen[index][:, who] += counts
@@ -300,7 +163,7 @@ class Many:
             for durations in self._durations:
                 durations.feed(who, tick)
         for index, limit in enumerate(self.plan.limits):
-            noise = _noise_of([self._limit_noises[index][run] for run in who])
+            noise = noise_of([self._limit_noises[index][run] for run in who])
             level = self._level[index][who]
             if limit.written:
                 self._bet(self._limits[index], who, tick, arms=tick.candidate, limit=level, noise=noise)
@@ -324,7 +187,7 @@ class Many:
             self._derive(index, who)
             level = self._level[index][who]
             has = ~np.isnan(level)
-            noise = _noise_of([self._limit_noises[index][run] for run in who[has]])
+            noise = noise_of([self._limit_noises[index][run] for run in who[has]])
             arms = _rows(tick.candidate, has)
             self._bet(self._limits[index], who[has], tick, arms=arms, limit=level[has], noise=noise)
             self._limit_seen[index][:, who[has]] += [arms.errors, arms.requests]
@@ -338,7 +201,7 @@ class Many:
             self._level[index][run] = np.nan if limit is None else limit
 
     @staticmethod
-    def _bet(bets: _Bets, who: Runs, tick: Tick, *, arms: Arms, limit: Array, noise: Noise) -> None:
+    def _bet(bets: Bets, who: Runs, tick: Tick, *, arms: Arms, limit: Array, noise: Noise) -> None:
         if not len(who):
             return
         track = slo.advance(
@@ -471,10 +334,6 @@ def _slow_allowed(counts: Array, noise: Noise, plan: Plan) -> tuple[float, float
     return _allowed(bad / thin, seen / thin, slow, None, plan)
 
 
-def _chunks(count: int, size: int) -> Iterator[slice]:
-    return (slice(at, at + size) for at in range(0, count, size))
-
-
 def _part(tick: Tick, which: Any) -> Tick:
     arms = _rows(tick.candidate, which), _rows(tick.stable, which)
     return Tick(tick.at, tick.seconds, *arms, tick.wrong[which])
@@ -486,21 +345,3 @@ def _rows(arms: Arms, which: Any) -> Arms:
 
 def _counted(*arms: Arms) -> Array:
     return np.stack([counted for a in arms for counted in (a.requests, a.errors)])
-
-
-def _noise_of(noises: Sequence[Noise], *, columns: bool = False) -> Noise:
-    """The noise of many runs, standing where one number stands: the spread as a column, to meet the axis
-    of alternatives; with `columns` the burst too, where a gain and not a count is divided by it."""
-    if not noises or all(noise is noises[0] for noise in noises):
-        return noises[0] if noises else PROVISIONAL
-    burst = np.array([noise.burst for noise in noises])
-    spread = np.array([noise.spread for noise in noises])[:, None]
-    burst = burst[:, None] if columns else burst
-    block, calm = np.array([noise.block for noise in noises]), np.array([noise.calm for noise in noises])
-    return Noise(
-        cast("float", burst),
-        cast("float", spread),
-        provisional=False,
-        block=cast("float", block),
-        calm=cast("bool", calm),
-    )

@@ -66,7 +66,7 @@ def test_replay_is_exact_through_json_at_every_step(rows):
 
 def test_many_rollouts_at_once_give_the_bits_of_each_alone():
     dice = np.random.default_rng(5)
-    runs, steps = 37, 40
+    runs, steps = 70, 20
     n, m = dice.poisson(10, (steps, runs)), dice.poisson(90, (steps, runs))
     x, y = dice.binomial(n, 0.05), dice.binomial(m, 0.02)
     track = rate.start_track((runs,))

@@ -203,7 +203,7 @@ def test_replay_is_exact_through_json_at_every_step(scrapes):
 
 def test_many_rollouts_at_once_give_the_bits_of_each_alone():
     dice = np.random.default_rng(5)
-    runs, bounds = 9, (0.1, 0.5)
+    runs, bounds = 70, (0.1, 0.5)
     much = np.arange(1, runs + 1)[:, None]  # so that not all need new factors at the same time
     x, y = dice.poisson(3 * much, (30, runs, 3)), dice.poisson(20 * much, (30, runs, 3))
     track = histogram.start_track((runs,), 3)
