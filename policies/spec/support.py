@@ -100,10 +100,15 @@ REASONS: dict[str, str] = {
     "guards.latency.segments": (
         "routers count durations by no label; write a guard with a `query: …_bucket` for them"
     ),
-    "guards.labels.segments": "labels that come later are not told apart by segments here",
+    "guards.labels.segments": (
+        "labels that come later are not told apart by segments here: "
+        "leave `segments` out, or write a guard with a `query`"
+    ),
     "guards.latency": "the counters here have no latency buckets",
     "guards.latency.between": f"the router counts requests by these bounds only: {_SHOWN}",
-    "guards.latency.slo": "slow requests have no absolute limit here, they are compared with stable's",
+    "guards.latency.slo": (
+        "slow requests have no absolute limit here, they are compared with stable's: leave `slo` out"
+    ),
     "approvals": "nobody can be asked for approval here",
     "approvals.chat": "no chat is connected; without `in` people approve on the page and the command line",
     "approvals.groups": "the file's source does not know the members of a group; name people",

@@ -12,7 +12,7 @@ from tests.scenarios.conftest import WINE
 
 TABLE = "warehouse.labels"
 GUARD = f"guards: {{right: {{labels: {TABLE}, drop: 1%, within: 1h}}}}\n"
-HOUR = 3600.0
+HOUR, DAY = 3600.0, 86_400.0
 
 
 def send(world, backend, wrong, count, at, name=served_by):
@@ -70,6 +70,39 @@ def test_a_version_that_is_as_good_goes_on_when_its_labels_say_so(world, shiftin
     world.play(60)
     assert world.release(release.name).phase is not Phase.ROLLED_BACK
     assert finding(world, release.name).samples == 4_000
+
+
+def test_a_version_that_has_all_traffic_is_taken_back_days_later_and_nothing_waits_for_its_labels(world):
+    """It is right for its first users, and often wrong for those that come later."""
+    lenient = GUARD.replace("drop: 1%, within: 1h", "drop: 10%, within: 2d")
+    stable = world.live({"segue.yaml": WINE + lenient}).backend
+    world.serve(300)
+    release = world.rollout({"segue.yaml": WINE.replace("watch: 10s", "watch: 9d") + lenient})
+    at = world.clock.now
+    for backend in (release.backend, stable):
+        send(world, backend, 0.02, 600, at)
+    world.clock.now = (at // HOUR + 1) * HOUR + 2 * DAY + 60
+    for _ in range(40):
+        world.play(5)
+        if world.weights()[release.backend] == 100:
+            break
+    assert world.weights()[release.backend] == 100
+    later = world.clock.now - 30  # while stable was answering, too
+    send(world, release.backend, 0.5, 300, later)
+    send(world, stable, 0.02, 300, later)
+    for _ in range(3):  # days in which processes end and begin
+        world.clock.now += 0.6 * DAY
+        world.observer.judging.keep(())
+        world.play(5)
+        assert world.release(release.name).phase is Phase.WATCHING
+        with world.store.read() as read:
+            assert read.owners() == []  # no worker has it in hand
+    world.clock.now += 0.4 * DAY
+    world.play(60, until=release.name)
+    ended = world.release(release.name)
+    assert ended.phase is Phase.ROLLED_BACK
+    assert "right" in ended.reason
+    assert world.weights()[stable] == 100
 
 
 def test_labels_of_others_and_of_hours_before_the_release_count_for_nobody(world, shifting):

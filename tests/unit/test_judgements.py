@@ -320,7 +320,7 @@ no labels yet: undecided, allowed 0 of 10, share 10.0, 12, of now, harm ()
   risk: undecided, at most 1 % of all requests may fail because of the candidate [failed 0, requests 0, excess_at_most 1, allowed 0] None 0; labels for the guard accuracy
 ripe and unripe: undecided, allowed 5 of 10, share 10.0, 194, of now, harm ()
   errors: cleared, failed requests of the candidate must not be more frequent than stable's [bad 7, requests 2200, stable_bad 93, stable_requests 19800, evidence 0.3443, harm_at 150, p_value 1, burst 1.5, spread 0.3] (0.088388, 2.8284) 2200; harm after 14 more of the candidate's alone (provisional noise: no history yet)
-  accuracy: undecided, wrong answers of the candidate must be at most 1 % of all more than stable's [wrong 40, labels 480, stable_wrong 264, stable_labels 3200, waiting 60, evidence 0.2477, harm_at 300, p_value 1] (-0.054818, 0.15317) 480; about 114 more labels without a wrong answer
+  accuracy: undecided, wrong answers of the candidate must be at most 1 % of all more than stable's [wrong 40, labels 480, stable_wrong 264, stable_labels 3200, waiting 60, evidence 0.2477, harm_at 300, p_value 1] (-0.054818, 0.15317) 480; about 189 more labels without a wrong answer
   scores: undecided, the candidate's scores are distributed differently from stable's (advice only) [scores 1000, stable_scores 10000, distance 0.04349, evidence 1.539e+08, p_value 6.497e-09] None 1000; nothing: it never holds and never clears
   risk: undecided, at most 1 % of all requests may fail because of the candidate [failed 26.667, requests 320, excess_at_most 0.1857, allowed 5] (0.0, 0.18572) 320; 189 more requests without a failure for 15 %\
 """)

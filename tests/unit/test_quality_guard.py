@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies.evidence import Verdict
-from policies.guards import drift, fed, labelled, quality
+from policies.guards import allowed, drift, fed, labelled, quality
 from policies.guards import state as states
 from policies.guards.drift import Scored
 from policies.guards.increment import Gap
@@ -146,6 +146,22 @@ def test_without_labels_and_while_they_are_too_young_the_weight_is_held():
         assert "labels" in next(f for f in found.findings if f.guard == "accuracy").needed
     young = JUDGE.evidence(late(JUDGE, good, hours(1, 0.0), 1.2 * HOUR), epoch=1)
     assert "100 labels came" in next(f for f in young.findings if f.guard == "accuracy").needed
+
+
+def test_the_labels_that_are_asked_for_are_those_that_the_next_weight_takes():
+    state = judged(JUDGE, intervals(World(0.001, 0.001, 400, 5), 120, 1))
+    state = late(JUDGE, state, hours(1, 0.2), 30 * HOUR)
+    found = JUDGE.evidence(state, epoch=1, at=state.at)
+    assert found.allowed == 5, "they do not do for more than there is"
+    needed = next(f for f in found.findings if f.guard == "accuracy").needed
+    more = int(needed.split()[1])
+    assert more > 1
+    one = state.qualities[0]
+    for extra, enough in ((more - 1, False), (more, True)):
+        then = replace(state, qualities=(replace(one, labels=one.labels + extra),))
+        assert (
+            allowed.of_quality(JUDGE.plan, JUDGE.plan.qualities[0], then.qualities[0]).allowed > 5
+        ) is enough
 
 
 def test_labels_that_are_well_let_the_weight_grow():

@@ -128,6 +128,9 @@ def test_each_look_is_cut_where_the_slower_series_is():
     assert counts(found)[0][:2] == (2, 10)
 
 
+MANY = [series("lost_total", (20.0, 1.0), pod=str(n)) for n in range(readings.MOST_SERIES)]
+
+
 @pytest.mark.parametrize(
     ("what", "why"),
     [
@@ -139,6 +142,7 @@ def test_each_look_is_cut_where_the_slower_series_is():
         ([series("lost_total", (20.0, 1.0), (20.0, 2.0)), *both(20, 0, 120)[1:]], "order of time"),
         ([series("lost_total", (20.0, 1.0), (15.0, 1.0)), *both(20, 0, 120)[1:]], "order of time"),
         ([series("lost_total"), *both(20, 0, 120)[1:]], "no sample"),
+        ([*both(20, 0, 120), *MANY], "narrow it by its labels"),
         ([series("asked_total", (20.0, 5.0))], "nothing there fits lost_total"),
         ([series("lost_total", (20.0, 0.0)), series("asked_total", (20.0, 5.0), version="x")], "should"),
         (both(20, 90, 120), "more bad things"),

@@ -7,6 +7,7 @@ import pytest
 from policies.guards.heartbeat import Alive
 from policies.guards.increment import Gap
 from policies.guards.trail import Recorded
+from policies.spec.declaration import Environment, Guard, GuardKind
 from service.rehearsing import intervals_csv, replays
 from tests.unit.guard_worlds import ENVIRONMENT, World, intervals
 
@@ -42,6 +43,14 @@ def test_stable_against_itself_is_told_with_an_interval_and_is_the_same_for_a_se
     assert found(1)["rolled_back"] == 0
     assert found(1)["interval"][0] == 0
     assert found(1)["interval"][1] > 0
+
+
+def test_a_policy_that_takes_back_what_is_the_same_as_stable_is_told_so():
+    """Of stable one request in a hundred fails, and a limit without a guarantee allows one in five hundred."""
+    policy = Environment(guards=(Guard("old", GuardKind.THRESHOLD, limit=0.002),))
+    found = replays.wrong_rollbacks(policy, recorded(0.01, 320), splits=3, share=0.1, seed=1)
+    assert (found["rolled_back"], found["splits"]) == (3, 3)
+    assert found["interval"][0] > 0
 
 
 def test_a_split_loses_no_request_and_no_failure():

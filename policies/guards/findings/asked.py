@@ -216,7 +216,7 @@ def _needs(guard: Asked, state: AskedState, part: Part, scale: Scale, allowance:
     if seen.all == 0 or seen.stable_all == 0:
         return f"requests{where} to both versions"
     standing = scale.standing
-    following = min((w for w in scale.ladder if w > standing.weight), default=standing.top)
+    following = standing.following(scale.ladder)
     more = ramp.clean_requests_needed(
         allowance.bad, allowance.requests, allowance.stable_rate, allowance.risk, following
     )

@@ -84,6 +84,7 @@ def _of_answers(plan: Plan, state: JudgeState, standing: Standing, bounds: Bound
             one,
             allowance=allowed.of_quality(plan, guard, one),
             standing=standing,
+            following=standing.following(plan.ladder),
             log_harm=bounds.of_guard(guard.name),
         )
     for advice, bins in zip(plan.drifts, state.drifts, strict=True):

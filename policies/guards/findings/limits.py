@@ -73,8 +73,7 @@ def _limit_needs(limit: float, state: SloState, verdict: Verdict, *, stable_bad:
 def of_risk(allowance: Allowance, standing: Standing, ladder: Sequence[float], waits: str | None) -> Finding:
     """Promotion evidence: may the weight grow?"""
     goes_on = waits is None and standing.goes_on(allowance)
-    following = min((w for w in ladder if w > standing.weight), default=standing.top)
-    needed = waits or _risk_needs(allowance, following)
+    needed = waits or _risk_needs(allowance, standing.following(ladder))
     if goes_on:
         needed = f"nothing: {allowance.allowed:g} % is allowed"
     return Finding(

@@ -13,9 +13,16 @@ from policies.spec.declaration import Guard
 
 
 def of_quality(
-    guard: Quality, state: QualityState, *, allowance: Allowance, standing: Standing, log_harm: float
+    guard: Quality,
+    state: QualityState,
+    *,
+    allowance: Allowance,
+    standing: Standing,
+    following: float,
+    log_harm: float,
 ) -> Finding:
-    """Wrong answers against stable's. Pairs are judged before any user sees one, so for all of the way."""
+    """Wrong answers against stable's. Pairs are judged before any user sees one, so for all of the way;
+    others for the weight that follows."""
     goes_on = allowance.allowed >= standing.top if guard.paired else standing.goes_on(allowance)
     verdict = Verdict.UNDECIDED
     if guard.name in standing.harm:
@@ -42,7 +49,7 @@ def of_quality(
         ),
         _loss(state),
         int(state.labels),
-        _needs(guard, state, verdict, allowance, standing),
+        _needs(guard, state, verdict, allowance, standing.top if guard.paired else following),
     )
 
 
@@ -55,9 +62,7 @@ def _loss(state: QualityState) -> tuple[float, float] | None:
     return round(least, 6), round(ramp.upper_bound(state.wrong, state.labels) - theirs, 6)
 
 
-def _needs(
-    guard: Quality, state: QualityState, verdict: Verdict, allowance: Allowance, standing: Standing
-) -> str:
+def _needs(guard: Quality, state: QualityState, verdict: Verdict, allowance: Allowance, weight: float) -> str:
     if verdict is Verdict.HARM:
         return "a new version"
     if state.labels <= 0 or state.stable_labels <= 0:
@@ -71,7 +76,6 @@ def _needs(
         )
     if verdict is Verdict.CLEARED:
         return f"nothing: {allowance.allowed:g} % is allowed"
-    weight = standing.top if guard.paired else min(100.0, max(standing.weight, 1.0))
     more = ramp.clean_requests_needed(
         allowance.bad, allowance.requests, allowance.stable_rate, allowance.risk, weight
     )

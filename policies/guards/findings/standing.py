@@ -5,6 +5,7 @@ which that guard alone would roll back.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from policies import ramp
@@ -37,6 +38,10 @@ class Standing:
     weight: float
     current: bool
     top: float  # the ladder's largest weight
+
+    def following(self, ladder: Sequence[float]) -> float:
+        """The weight that comes next; the last has none."""
+        return min((w for w in ladder if w > self.weight), default=self.top)
 
     def goes_on(self, allowance: Allowance) -> bool:
         """Whether the weight may grow, or has nothing left to grow to."""
