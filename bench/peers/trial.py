@@ -19,7 +19,7 @@ from tests.cluster.load import Answer, Load
 
 RATE = 100.0  # requests a second
 BEFORE, AFTER = 30.0, 20.0  # seconds; the candidate's pods may answer for some after the end
-PATIENCE = 900.0  # seconds; a good version takes Segue ten minutes by its defaults
+PATIENCE = 1200.0  # seconds; a good version takes Segue a quarter of an hour by its defaults
 Object = dict[str, Any]
 
 
