@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from alembic import command
 from hypothesis import settings
 from sqlalchemy import create_engine, text
 
 from service.demo.mlflow_server import PYTHON, MlflowServer
-from tests import imaging
+from tests import imaging, migrating
 from tests.running import free_port
 
 # How long an example takes says something of the machine, and nothing of what is tested.
@@ -36,6 +37,14 @@ def pytest_collection_modifyitems(items):
     """Where two processes share the run, each is given whole files in this order."""
     folders = {item: item.path.relative_to(HERE).parts[0] for item in items}
     items.sort(key=lambda item: ORDER.index(folders[item]) if folders[item] in ORDER else len(ORDER))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _migrated_once():
+    """Alembic makes the first database of each kind; later ones are made by what it sent."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(command, "upgrade", migrating.upgrade)
+        yield
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
