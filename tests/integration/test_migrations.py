@@ -15,7 +15,7 @@ from service.errors import StoreRefused
 from service.store import migrate, tables
 from service.store.database import open_database, reading, writing
 from service.store.migrate import upgrade, upgrade_engine
-from tests import migrating
+from tests import databases
 
 DATA = Path(__file__).parent / "migrations"
 NAMES = {"engine": tables.ENGINE, "series": tables.SERIES}
@@ -24,7 +24,7 @@ NAMES = {"engine": tables.ENGINE, "series": tables.SERIES}
 @pytest.fixture(autouse=True)
 def _by_alembic(monkeypatch):
     """Here its own work is what is tested, for every database."""
-    monkeypatch.setattr(command, "upgrade", migrating.BY_ALEMBIC)
+    monkeypatch.setattr(command, "upgrade", databases.BY_ALEMBIC)
 
 
 @pytest.fixture
@@ -77,11 +77,11 @@ def another(database_url, request):
 
 @pytest.mark.parametrize("owner", NAMES)
 def test_what_alembic_sent_to_one_database_makes_the_same_of_another(engine, another, owner, monkeypatch):
-    """As `tests.migrating` makes the databases of all other tests."""
-    monkeypatch.setattr(migrating, "_sent", {})
-    monkeypatch.setattr(command, "upgrade", migrating.upgrade)
+    """As `tests.databases` makes the databases of all other tests."""
+    monkeypatch.setattr(databases, "_sent", {})
+    monkeypatch.setattr(command, "upgrade", databases.upgrade)
     upgrade_engine(engine, owner)
-    monkeypatch.setattr(migrating, "BY_ALEMBIC", None)
+    monkeypatch.setattr(databases, "BY_ALEMBIC", None)
     upgrade_engine(another, owner)
     assert form(another, owner) == form(engine, owner)
 

@@ -1,14 +1,24 @@
-"""Makes the tables of new databases by the statements that Alembic sent to the first of their kind.
+"""Two things that databases of tests do without, for the time that they take.
 
-Alembic reads its folder and runs each migration for every database, which was an eighth of the time of
-scenarios. What it sends to an empty database is always the same; it runs in the same transaction of
-`service.store.migrate`, behind the same lock. `tests/integration/test_migrations.py` takes Alembic itself.
+Alembic reads its folder and runs each migration for every new database, which was an eighth of the time of
+scenarios. What it sends to an empty one is always the same: later ones are made by what it sent to the first
+of their kind, in the same transaction of `service.store.migrate`, behind the same lock.
+`tests/integration/test_migrations.py` takes Alembic itself.
+
+And nobody cuts the power while tests run: what SQLite has handed to the kernel outlives killed processes, too.
+PostgreSQL's server of the tests does the same. Tests of faults keep what production has.
 """
 
+from contextlib import contextmanager
+
+import pytest
 from alembic import command
 from sqlalchemy import event
 
+from service.store import database
+
 BY_ALEMBIC = command.upgrade
+SYNCED = database._configure_sqlite
 _sent = {}  # the statements by dialect and folder of migrations
 
 
@@ -41,3 +51,16 @@ def _heard(connection, work):
     finally:
         event.remove(connection, "before_cursor_execute", hear)
     return heard
+
+
+@contextmanager
+def unsynced():
+    """SQLite's databases that are opened meanwhile in this process wait for no disk."""
+
+    def configure(connection, record):
+        SYNCED(connection, record)
+        connection.execute("PRAGMA synchronous=OFF")
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(database, "_configure_sqlite", configure)
+        yield
