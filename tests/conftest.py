@@ -1,5 +1,6 @@
 """Servers for tests: databases, and one PostgreSQL and one MLflow server for the whole run."""
 
+import gc
 import itertools
 import os
 import pwd
@@ -32,6 +33,19 @@ MLFLOW = HERE.parent / PYTHON
 
 # What starts most processes, and so waits most, begins: what is short fills the gaps at the end.
 ORDER = ("integration", "contracts", "faults", "fuzz", "scenarios")
+
+
+def pytest_collection(session):
+    """Ten thousand tests are half a million objects, all of which stay: nothing is looked for meanwhile, a third
+    of the time, nor are they looked through again each time that something is looked for later."""
+    del session
+    gc.disable()
+
+
+def pytest_collection_finish(session):
+    del session
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items):
