@@ -68,8 +68,10 @@ CONSOLE = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_
 
 @pytest.fixture(autouse=True)
 def _plain_tracebacks():
-    """What is logged in this process shows errors as Python does; each time, since some reset it."""
-    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], CONSOLE])
+    """What is shown here of logs shows errors as Python does; each time, since some reset it."""
+    *others, shows = structlog.get_config()["processors"]
+    if isinstance(shows, structlog.dev.ConsoleRenderer):
+        structlog.configure(processors=[*others, CONSOLE])
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
