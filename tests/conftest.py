@@ -1,5 +1,6 @@
 """Servers for tests: databases, and one PostgreSQL and one MLflow server for the whole run."""
 
+import gc
 import itertools
 import os
 import pwd
@@ -9,15 +10,17 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+import structlog
+from alembic import command
 from hypothesis import settings
-from sqlalchemy import create_engine, text
+from pg8000.dbapi import connect
 
 from service.demo.mlflow_server import PYTHON, MlflowServer
-from tests import imaging
+from tests import databases, imaging
 from tests.running import free_port
 
 # How long an example takes says something of the machine, and nothing of what is tested.
@@ -32,10 +35,43 @@ MLFLOW = HERE.parent / PYTHON
 ORDER = ("integration", "contracts", "faults", "fuzz", "scenarios")
 
 
+def pytest_collection(session):
+    """Ten thousand tests are half a million objects, all of which stay: nothing is looked for meanwhile, a third
+    of the time, nor are they looked through again each time that something is looked for later."""
+    del session
+    gc.disable()
+
+
+def pytest_collection_finish(session):
+    del session
+    gc.freeze()
+    gc.enable()
+
+
 def pytest_collection_modifyitems(items):
     """Where two processes share the run, each is given whole files in this order."""
     folders = {item: item.path.relative_to(HERE).parts[0] for item in items}
     items.sort(key=lambda item: ORDER.index(folders[item]) if folders[item] in ORDER else len(ORDER))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _migrated_once():
+    """Alembic makes the first database of each kind; later ones are made by what it sent."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(command, "upgrade", databases.upgrade)
+        yield
+
+
+# structlog's own way to show an error, with every variable of every frame, takes half a second of the processor.
+CONSOLE = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+
+
+@pytest.fixture(autouse=True)
+def _plain_tracebacks():
+    """What is shown here of logs shows errors as Python does; each time, since some reset it."""
+    *others, shows = structlog.get_config()["processors"]
+    if isinstance(shows, structlog.dev.ConsoleRenderer):
+        structlog.configure(processors=[*others, CONSOLE])
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -49,10 +85,11 @@ def database_url(request, tmp_path):
 @pytest.fixture(scope="session")
 def postgres():
     """A PostgreSQL server of our own, on a unix socket only; skipped where none is installed."""
-    yield from postgres_server(fsync="off")
+    # It would visit each of the hundreds of databases once a minute.
+    yield from postgres_server("off", "autovacuum=off")
 
 
-def postgres_server(fsync):
+def postgres_server(fsync, *settings):
     """One that runs until it is not needed any more; `fsync` "on" where what survives its death is the point."""
     programs = postgres_programs()
     if programs is None:
@@ -62,7 +99,7 @@ def postgres_server(fsync):
         pytest.skip("PostgreSQL refuses to run as root, and there is no user postgres or nobody")
     server = Postgres(programs, user, fsync=fsync)
     try:
-        server.start()
+        server.start(*settings)
         yield server
     finally:
         server.remove()
@@ -157,14 +194,11 @@ class Postgres:
     def new_database(self) -> str:
         """The URL of a new and empty database."""
         name = f"test{next(self._numbers)}"
-        admin = create_engine(self._url("postgres", "postgresql+pg8000"), isolation_level="AUTOCOMMIT")
-        with admin.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
-        admin.dispose()
-        return self._url(name, "postgresql")
-
-    def _url(self, database: str, scheme: str) -> str:
-        return f"{scheme}://segue@/{database}?unix_sock={self.folder}/.s.PGSQL.5432"
+        socket = f"{self.folder}/.s.PGSQL.5432"
+        with closing(connect("segue", database="postgres", unix_sock=socket)) as admin:
+            admin.autocommit = True
+            admin.cursor().execute(f"CREATE DATABASE {name}")
+        return f"postgresql://segue@/{name}?unix_sock={socket}"
 
     def _run(self, program: str, *arguments: object, check: bool = True) -> int:
         command = [*self._as_user, str(self._programs / program), *map(str, arguments)]

@@ -3,6 +3,7 @@
 import pytest
 
 from service.store.store import Store
+from tests import databases
 
 
 class Clock:
@@ -13,6 +14,12 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _unsynced():
+    with databases.unsynced():
+        yield
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from service.store import database
 from service.store.database import open_database, reading, translated, writing
 from service.store.queue import Work
 from service.store.store import Store
+from tests import databases
 
 
 @pytest.fixture
@@ -19,7 +20,8 @@ def sqlite_url(tmp_path):
     return f"sqlite:///{tmp_path / 'stores' / 'engine.db'}"
 
 
-def test_sqlite_is_opened_with_full_fsync_and_a_write_ahead_log(sqlite_url):
+def test_sqlite_is_opened_with_full_fsync_and_a_write_ahead_log(sqlite_url, monkeypatch):
+    monkeypatch.setattr(database, "_configure_sqlite", databases.SYNCED)  # as in production
     engine = open_database(sqlite_url)
     with reading(engine) as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"

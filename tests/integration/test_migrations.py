@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
@@ -14,9 +15,16 @@ from service.errors import StoreRefused
 from service.store import migrate, tables
 from service.store.database import open_database, reading, writing
 from service.store.migrate import upgrade, upgrade_engine
+from tests import databases
 
 DATA = Path(__file__).parent / "migrations"
 NAMES = {"engine": tables.ENGINE, "series": tables.SERIES}
+
+
+@pytest.fixture(autouse=True)
+def _by_alembic(monkeypatch):
+    """Here its own work is what is tested, for every database."""
+    monkeypatch.setattr(command, "upgrade", databases.BY_ALEMBIC)
 
 
 @pytest.fixture
@@ -34,6 +42,48 @@ def test_the_migrated_database_is_what_the_code_expects(engine, owner):
             connection, opts={"version_table": f"alembic_version_{owner}", "compare_type": True}
         )
         assert compare_metadata(context, NAMES[owner]) == []
+
+
+COLUMNS = """SELECT table_name, column_name, data_type, column_default, is_nullable
+FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2"""
+CONSTRAINTS = """SELECT conrelid::regclass::text, pg_get_constraintdef(oid)
+FROM pg_constraint WHERE connamespace = 'public'::regnamespace ORDER BY 1, 2"""
+INDEXES = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1"
+TRIGGERS = "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1"
+# All that a database says of its form.
+FORM = {
+    "sqlite": ["SELECT name, sql FROM sqlite_master ORDER BY 1"],
+    "postgresql": [COLUMNS, CONSTRAINTS, INDEXES, TRIGGERS],
+}
+
+
+def form(engine, owner):
+    statements = [*FORM[engine.dialect.name], f"SELECT * FROM alembic_version_{owner}"]  # noqa: S608  our own
+    with reading(engine) as connection:
+        return [connection.exec_driver_sql(statement).all() for statement in statements]
+
+
+@pytest.fixture
+def another(database_url, request):
+    """A second new and empty database of the same kind."""
+    if database_url.startswith("sqlite"):
+        url = database_url + "-another"
+    else:
+        url = request.getfixturevalue("postgres").new_database()
+    engine = open_database(url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.mark.parametrize("owner", NAMES)
+def test_what_alembic_sent_to_one_database_makes_the_same_of_another(engine, another, owner, monkeypatch):
+    """As `tests.databases` makes the databases of all other tests."""
+    monkeypatch.setattr(databases, "_sent", {})
+    monkeypatch.setattr(command, "upgrade", databases.upgrade)
+    upgrade_engine(engine, owner)
+    monkeypatch.setattr(databases, "BY_ALEMBIC", None)
+    upgrade_engine(another, owner)
+    assert form(another, owner) == form(engine, owner)
 
 
 def test_all_stores_may_be_one_database(engine):

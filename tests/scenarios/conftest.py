@@ -4,6 +4,7 @@ import json
 import os
 import threading
 from dataclasses import dataclass
+from functools import cached_property
 
 import pytest
 
@@ -32,7 +33,7 @@ from service.store.series import Series
 from service.store.states import release_of, target_of
 from service.store.store import Store
 from service.web import create_web
-from tests import described
+from tests import databases, described
 
 SECRET = b"a-secret-of-the-test"
 WINE = """\
@@ -117,11 +118,15 @@ class World:
         )
         self.intake = described.client(intake)
         self.stop = threading.Event()  # ends streams
-        self.web = described.client(create_web(self.parts, self.series, self.stop))
         self.people = {name: tokens.make(self.store, name) for name in ("ann", "bob", "eve")}
         self.deliveries = 0
         self.load = (1500, {})
         self.stuck = None  # shares (percent, by backend) that the data plane serves, whatever was written
+
+    @cached_property
+    def web(self):
+        """The web's client; most scenarios need none, and its many routes take a while."""
+        return described.client(create_web(self.parts, self.series, self.stop))
 
     def close(self):
         self.stop.set()
@@ -265,6 +270,12 @@ def pytest_generate_tests(metafunc):
     if os.environ.get("SEGUE_TEST_SCENARIOS") == "postgres":
         kinds = [postgres]
     metafunc.parametrize("stores", kinds, indirect=True, ids=None if everywhere else [""] * len(kinds))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _unsynced():
+    with databases.unsynced():
+        yield
 
 
 @pytest.fixture
