@@ -4,7 +4,7 @@ import shlex
 
 from service.ports.connections import Cluster
 
-_OPTIONS = ("context", "namespace", "gateway", "address", "metrics", "plane", "gitops")
+_OPTIONS = ("kubeconfig", "context", "namespace", "gateway", "address", "metrics", "plane", "gitops")
 
 
 def line(cluster: Cluster, **changed: str) -> str:
@@ -15,12 +15,8 @@ def line(cluster: Cluster, **changed: str) -> str:
     usual = Cluster(cluster.name)
     known = {option: getattr(cluster, option) for option in _OPTIONS}
     kept = {option: said for option, said in known.items() if said != getattr(usual, option)}
-    reached = {} if cluster.kubeconfig is None else {"kubeconfig": cluster.kubeconfig}
-    words = [
-        word
-        for option, said in {**changed, **reached, **kept, **changed}.items()
-        for word in (f"--{option}", said)
-    ]
+    options = {**changed, **{option: said for option, said in kept.items() if option not in changed}}
+    words = [word for option, said in options.items() for word in (f"--{option}", said)]
     flags = [
         *(["--in-cluster"] if cluster.kubeconfig is None else []),
         *(["--default"] if cluster.default else []),
