@@ -113,6 +113,7 @@ class Gateway(Space):
         self.throttle = throttle
         self.folder = tempfile.TemporaryDirectory()
         self.process = None
+        self.by_service = True  # whether it counts by Service
         self.listen = None  # where the entry point listens instead, for one more replica
         self.models = {}
         self.cluster = Cluster(
@@ -157,7 +158,7 @@ class Gateway(Space):
             *self.provider(),
             f"--providers.providersthrottleduration={self.throttle}",
             "--metrics.prometheus=true",
-            "--metrics.prometheus.addServicesLabels=true",
+            f"--metrics.prometheus.addServicesLabels={'true' if self.by_service else 'false'}",
             "--global.checknewversion=false",
             "--global.sendanonymoususage=false",
             "--log.level=WARN",

@@ -1,6 +1,8 @@
 """The doctor of a real cluster: what it finds missing, and the line that mends it."""
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -19,7 +21,7 @@ from service.ports.clusters import Served
 from service.ports.traffic import Route
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.routing import Gateway, kubeconfig, pods
-from tests.running import wait_until
+from tests.running import Model, wait_until
 
 TARGET = "fraud/production"
 WORN = {"app": "fraud", "team": "risk"}
@@ -30,15 +32,18 @@ def gateway():
     """A namespace with everything that a takeover needs."""
     with Gateway() as running:
         running.service("fraud-2", TARGET, "candidate")
+        running.models["fraud"] = Model("stable", host="0.0.0.0").__enter__()  # noqa: S104 (the cluster's gateway asks it)
         running.create(DEPLOYMENT, "fraud", spec={**pods("none", WORN), "replicas": 0})
         running.create(
             SERVICE, "fraud", spec={"ports": [{"name": "http", "port": 80}], "selector": {"app": "fraud"}}
         )
+        running.reach("fraud")
         match = {"path": {"type": "PathPrefix", "value": "/fraud"}}
         running.route("shop", [{"matches": [match], "backendRefs": [{"name": "fraud", "port": 80}]}])
         router = GatewayRouter(running.api, running.cluster, Place("test", running.namespace))
         router.set(Route(TARGET, 1, (running.backend("fraud-2", 100.0),)))
         wait_until(lambda: requests.get(router.address(TARGET), timeout=5).ok)
+        wait_until(lambda: requests.get(f"{running.cluster.address}/fraud", timeout=5).ok)
         yield running
 
 
@@ -69,6 +74,75 @@ def test_nothing_is_amiss_where_all_is_there(gateway):
 def test_callers_inside_the_cluster_are_told_of(gateway):
     found = looking.examine(gateway.api, gateway.cluster, [Served(TARGET, place(gateway))])
     assert any("past the split" in one.detail and one.ok for one in found)
+
+
+def counts(gateway):
+    """What the doctor says of the target's versions: how often each was asked, by the data plane's counters."""
+    found = looking.examine(gateway.api, gateway.cluster, [Served(TARGET, place(gateway))])
+    (told,) = [one.detail for one in found if one.ok and "counts each by itself" in one.detail]
+    pairs = re.findall(
+        r"(\S+)\." + gateway.namespace + r" (\d+) requests, (\d+) of them errors \(service=", told
+    )
+    return {name: (int(asked), int(errors)) for name, asked, errors in pairs}
+
+
+def split(gateway, **weights):
+    """Give Services shares of the route that is taken over."""
+    refs = [{"name": name.replace("_", "-"), "port": 80, "weight": n} for name, n in weights.items()]
+    match = {"path": {"type": "PathPrefix", "value": "/fraud"}}
+    spec = {"spec": {"rules": [{"matches": [match], "backendRefs": refs}]}}
+    gateway.api.patch(HTTP_ROUTE, gateway.namespace, "shop", spec)
+
+
+def asked(gateway, *names):
+    """How many requests each version's own server heard, and how many of them it answered with 500."""
+    models = gateway.models
+    return {
+        name: (len(models[name].asked), len(models[name].asked) * (models[name].status >= 500))
+        for name in names
+    }
+
+
+def test_both_versions_are_counted_by_themselves_before_and_during_a_split(gateway):
+    """The doctor's numbers are what the versions' own servers heard."""
+    url = f"{gateway.cluster.address}/fraud"
+    assert counts(gateway) == asked(gateway, "fraud")
+    gateway.service("fraud-3", TARGET, "candidate three").status = 500
+    split(gateway, fraud=50, fraud_3=50)
+    wait_until(lambda: requests.get(url, timeout=5).status_code == 500)
+    for _ in range(9):
+        requests.get(url, timeout=5)
+    assert counts(gateway) == asked(gateway, "fraud", "fraud-3")
+    split(gateway, fraud=100)
+    wait_until(lambda: [requests.get(url, timeout=5).ok for _ in range(8)] == [True] * 8)
+    gateway.api.delete(SERVICE, gateway.namespace, "fraud-3")
+
+
+def test_a_version_that_nobody_asked_yet_is_unknown_and_one_request_mends_it(gateway):
+    url = f"{gateway.cluster.address}/fraud"
+    gateway.stop()
+    gateway.start()  # Traefik counts anew
+    wait_until(lambda: requests.get(f"{gateway.cluster.address}/{TARGET}", timeout=5).ok)
+    mend = "send one through the route, then ask again"
+    only(troubles(gateway), "unknown whether its versions are counted apart", "no request of fraud.", mend)
+    wait_until(lambda: requests.get(url, timeout=5).ok)
+    assert troubles(gateway) == {}
+
+
+def test_a_traefik_that_does_not_count_by_service_is_mended_by_the_flag_that_is_told(gateway):
+    url = f"{gateway.cluster.address}/fraud"
+
+    def restarted(by_service):
+        gateway.stop()
+        gateway.by_service = by_service
+        gateway.start()
+        wait_until(lambda: requests.get(url, timeout=5).ok)
+
+    restarted(by_service=False)
+    flag = "--metrics.prometheus.addServicesLabels=true"
+    only(troubles(gateway), "traefik counts requests, and not by the Service", flag)
+    restarted(by_service=True)
+    assert troubles(gateway) == {}
 
 
 WRONG = {
@@ -169,17 +243,21 @@ def test_a_route_that_may_not_be_written_is_named_with_its_gateway(gateway, tmp_
     ]
 
 
-def test_the_command_says_it_and_ends_with_1(gateway, tmp_path):
+def test_the_command_says_it_and_ends_with_1_until_the_line_that_it_says_was_typed(gateway, tmp_path):
     env = {"SEGUE_HOME": str(tmp_path), "PATH": _env()["PATH"]}
     segue = str(Path(sys.executable).with_name("segue"))
     wanted = gateway.cluster
     made = [segue, "cluster", "test", "--kubeconfig", kubeconfig(), "--namespace", wanted.namespace]
     made += ["--gateway", wanted.gateway, "--address", wanted.address, "--metrics", wanted.metrics]
-    subprocess.run(made, env=env, check=True, capture_output=True)
+    subprocess.run([*made, "--plane", "nginx"], env=env, check=True, capture_output=True)
     asked = [segue, "doctor", "--cluster", "test", "--json"]
     done = subprocess.run(asked, env=env, check=False, capture_output=True, text=True)
-    said = json.loads(done.stdout)
-    assert (done.returncode, [one for one in said if not one["ok"]]) == (0, [])
+    (trouble,) = [one for one in json.loads(done.stdout) if not one["ok"]]
+    assert (done.returncode, trouble["check"]) == (1, "metrics")
+    assert "is counted as traefik counts" in trouble["detail"]
+    subprocess.run([segue, *shlex.split(trouble["mend"])[1:]], env=env, check=True, capture_output=True)
+    done = subprocess.run(asked, env=env, check=False, capture_output=True, text=True)
+    assert (done.returncode, [one for one in json.loads(done.stdout) if not one["ok"]]) == (0, [])
     asked[3] = "other"
     done = subprocess.run(asked, env=env, check=False, capture_output=True, text=True)
     assert done.returncode == 1

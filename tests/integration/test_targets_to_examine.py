@@ -99,4 +99,4 @@ def test_the_command_names_what_is_amiss_with_what_to_type_and_ends_with_1(tmp_p
     (found,) = json.loads(done.output)
     assert (found["check"], found["ok"]) == ("cluster", False)
     assert "does not answer" in found["detail"]
-    assert found["mend"] == "connect it again: segue cluster near"
+    assert found["mend"] == f"connect it again: segue cluster near --kubeconfig {near.kubeconfig}"

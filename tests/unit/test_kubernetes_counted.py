@@ -1,5 +1,7 @@
 """What the doctor says of a target's counters before its first release, and while two versions share its route."""
 
+import re
+
 import pytest
 
 from policies.place import Place
@@ -82,22 +84,41 @@ def said(objects, plane, *texts, place=Place("prod", "shop", "fraud", "shop/frau
     return told, [(one.detail, one.mend) for one in found if not one.ok]
 
 
+def numbers(told):
+    """Who is counted by itself, and how often."""
+    assert told.startswith("traefik counts each by itself: ")
+    return {name: int(count) for name, count in re.findall(r"(\S+\.shop) (\d+) requests", told)}
+
+
 def test_before_the_first_release_it_says_how_often_what_serves_was_asked(objects, plane):
     objects.routed("fraud", fraud=1)
-    told = ["traefik counts each by itself: fraud.shop 1234 requests"]
-    assert said(objects, plane, counted("shop-fraud", fraud=1234)) == (told, [])
+    (told,), troubles = said(objects, plane, counted("shop-fraud", fraud=1234))
+    assert told.startswith(
+        'traefik counts each by itself: fraud.shop 1234 requests, 0 of them errors (service="'
+    )
+    assert "since 2017-07-14T02:40:00Z; a candidate's say another `service`" in told
+    assert troubles == []
 
 
 def test_each_version_that_has_a_share_is_counted_by_itself(objects, plane):
     objects.routed("fraud", fraud=75, fraud_2=25, fraud_3=0)
-    told = ["traefik counts each by itself: fraud-2.shop 12 requests, fraud.shop 40 requests"]
-    assert said(objects, plane, counted("shop-fraud", fraud=40, fraud_2=12, fraud_3=9)) == (told, [])
+    (told,), troubles = said(objects, plane, counted("shop-fraud", fraud=40, fraud_2=12, fraud_3=9))
+    assert numbers(told) == {"fraud-2.shop": 12, "fraud.shop": 40}
+    assert troubles == []
 
 
-def test_what_was_not_asked_yet_is_not_proven_and_no_fault(objects, plane):
+def test_what_was_not_asked_yet_is_unknown_and_not_well(objects, plane):
     objects.routed("fraud", fraud=1)
-    told = ["traefik has counted no request of fraud.shop yet: send one through the route, then ask again"]
-    assert said(objects, plane, counted("shop-churn", churn=3)) == (told, [])
+    told = "unknown whether its versions are counted apart: traefik has counted no request of fraud.shop yet"
+    trouble = (told, "send one through the route, then ask again")
+    assert said(objects, plane, counted("shop-churn", churn=3)) == ([told], [trouble])
+
+
+def test_a_target_that_nothing_serves_yet_is_unknown_too(objects, plane):
+    _, troubles = said(objects, plane, counted("shop-churn", churn=3), place=Place("prod", "shop"))
+    assert [detail for detail, _ in troubles] == [
+        "unknown whether its versions are counted apart: none of it serves yet"
+    ]
 
 
 def test_a_service_that_two_routes_lead_to_is_told_once_with_what_to_change(objects, plane):
@@ -113,23 +134,22 @@ def test_a_service_that_two_routes_lead_to_is_told_once_with_what_to_change(obje
 
 def test_versions_behind_a_route_of_segues_own_are_counted_the_same_way(objects, plane):
     objects.routed("fraud.production-segue", fraud_1=90, fraud_2=10)
-    told = ["traefik counts each by itself: fraud-1.shop 9 requests, fraud-2.shop 1 requests"]
     text = counted(OWN, fraud_1=9, fraud_2=1)
-    assert said(objects, plane, text, place=Place("prod", "shop")) == (told, [])
+    (told,), troubles = said(objects, plane, text, place=Place("prod", "shop"))
+    assert numbers(told) == {"fraud-1.shop": 9, "fraud-2.shop": 1}
+    assert troubles == []
 
 
 def test_two_services_that_somebody_else_shifts_between_are_counted_the_same_way(objects, plane):
     place = Place("prod", "shop", None, None, "fraud-stable", "fraud-canary")
     text = counted("shop-fraud", fraud_stable=8, fraud_canary=2)
-    told, _ = said(objects, plane, text, place=place)
-    assert told == [
-        "traefik counts each by itself: fraud-stable.shop 8 requests, fraud-canary.shop 2 requests"
-    ]
+    (told,), _ = said(objects, plane, text, place=place)
+    assert numbers(told) == {"fraud-stable.shop": 8, "fraud-canary.shop": 2}
 
 
 def test_counters_that_cannot_be_read_are_one_trouble_and_nothing_is_said_of_versions(objects, plane):
     objects.routed("fraud", fraud=1)
-    mend = "segue cluster prod --metrics URL --plane traefik"
+    mend = "segue cluster prod --metrics URL --namespace shop --in-cluster"
     told, troubles = said(objects, plane, "no counters\n")
     assert told == []
     assert [how for _, how in troubles] == [mend]
@@ -137,8 +157,9 @@ def test_counters_that_cannot_be_read_are_one_trouble_and_nothing_is_said_of_ver
 
 def test_a_data_plane_that_counts_nobody_is_one_trouble_with_the_flag_that_mends_it(objects, plane):
     objects.routed("fraud", fraud=1)
+    entered = 'traefik_entrypoint_requests_total{code="200",entrypoint="web",method="GET"} 5\n'
     trouble = (
-        "no request was counted yet; send one, then ask again",
-        "for Traefik: --metrics.prometheus.addServicesLabels=true",
+        "traefik counts requests, and not by the Service that they went to",
+        "start Traefik with --metrics.prometheus.addServicesLabels=true",
     )
-    assert said(objects, plane, START) == ([], [trouble])
+    assert said(objects, plane, START + entered)[1] == [trouble]

@@ -15,6 +15,7 @@ from service.adapters.kubernetes import (
     counted,
     labels,
     passing,
+    reconnecting,
     routes_manifest,
     shadowing,
     splits,
@@ -79,7 +80,7 @@ def examine(api: Api, cluster: Cluster, targets: Sequence[Served]) -> list[Findi
     except PortError as error:
         return [
             Finding(
-                "cluster", ok=False, detail=str(error), mend=f"connect it again: segue cluster {cluster.name}"
+                "cluster", ok=False, detail=str(error), mend=f"connect it again: {reconnecting.line(cluster)}"
             )
         ]
     found = [Finding("cluster", ok=True, detail=f"Kubernetes {version}")]
@@ -181,7 +182,7 @@ def gateway(api: Api, cluster: Cluster, namespaces: Iterable[str]) -> Iterator[F
         yield Finding("gateway", ok=False, detail="the cluster has no Gateway API", mend=_CRDS)
         return
     if found is None:
-        again = f"segue cluster {cluster.name} --gateway NAMESPACE/NAME"
+        again = reconnecting.line(cluster, gateway="NAMESPACE/NAME")
         yield Finding("gateway", ok=False, detail=f"there is no Gateway {cluster.gateway}", mend=again)
         return
     said = routes_manifest.condition((found.get("status") or {}).get("conditions") or [], "Programmed")
@@ -191,7 +192,7 @@ def gateway(api: Api, cluster: Cluster, namespaces: Iterable[str]) -> Iterator[F
     for namespace in namespaces:
         yield from _listeners(api, found, namespace)
     if cluster.address is None:
-        again = f"segue cluster {cluster.name} --address http://HOST"
+        again = reconnecting.line(cluster, address="http://HOST")
         yield Finding("address", ok=False, detail="it is not known where users reach the gateway", mend=again)
 
 
@@ -200,8 +201,7 @@ def _counters(cluster: Cluster) -> Counts | Finding:
     try:
         return counted.read(cluster)
     except Strange as error:
-        again = f"segue cluster {cluster.name} --metrics URL --plane {cluster.plane}"
-        return Finding("metrics", ok=False, detail=str(error), mend=again)
+        return Finding("metrics", ok=False, detail=str(error), mend=counted.again(cluster))
 
 
 def _watched(api: Api, target: str, place: Place) -> Iterator[Finding]:

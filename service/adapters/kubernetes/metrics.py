@@ -9,6 +9,7 @@ import json
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,7 +17,7 @@ import requests
 
 from policies.guards.readings import Series as Counter
 from service.adapters import exposition, segments
-from service.adapters.exposition import Series, Strange
+from service.adapters.exposition import Names, Series, Strange
 from service.adapters.kubernetes import planes
 from service.adapters.kubernetes.planes import Plane
 from service.adapters.steady import steady
@@ -55,13 +56,15 @@ class ClusterMetrics:
         except (Strange, requests.RequestException) as error:
             return NoData(f"the counters of the cluster {self._cluster.name}: {_said(error)}")
 
-    def read(self) -> list[Series]:
-        """The series themselves, for whoever looks how they can be told apart.
+    def read(self, names: Names | None = None) -> tuple[float, float, list[Series]]:
+        """When it was counted, since when, and the series themselves, for whoever looks how they can be told
+        apart; `names`: other counters of the data plane than those of its Services.
 
         Raises `Strange` where they cannot be read.
         """
+        plane = planes.plane_of(self._cluster.plane)
         try:
-            return self._read(planes.plane_of(self._cluster.plane))[2]
+            return self._read(plane if names is None else replace(plane, names=names))
         except requests.RequestException as error:
             raise Strange(_said(error)) from error
 

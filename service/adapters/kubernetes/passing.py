@@ -25,6 +25,8 @@ def own(api: Api, target: str, place: Place, counts: Counts | None = None) -> It
     except NoSuchKind:
         return
     if route is None or not route["spec"].get("rules"):
+        if counts is not None:
+            yield counted.unserved(target)
         return
     yield from contested(api, target, route, [0])
     refs = route["spec"]["rules"][0].get("backendRefs") or []

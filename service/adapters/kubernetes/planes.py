@@ -36,12 +36,22 @@ Readings = Callable[[Mapping[str, str]], tuple[Reading, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Plane:
-    """One data plane's way to count. `mixed` is what to change where it counts two versions as one."""
+    """One data plane's way to count.
+
+    `mixed` is what to change where it counts two versions as one, `unnamed` where its counts name no Service.
+    `apart` says by what a candidate's requests differ; empty where that is seen only once two are counted.
+    `whole` are the counters that it has of all requests, whichever Service answered; None: no others.
+    `seldom` is what it counts only if told to, as an end of a sentence.
+    """
 
     name: str
     names: Names
     readings: Readings
     mixed: str
+    unnamed: str
+    apart: str = ""
+    whole: Names | None = None
+    seldom: str = ""
 
 
 def counters(plane: Plane, found: Iterable[Series]) -> dict[str, Counters]:
@@ -67,6 +77,17 @@ def counters(plane: Plane, found: Iterable[Series]) -> dict[str, Counters]:
     }
 
 
+def named(plane: Plane, found: Iterable[Series], backend: str) -> list[dict[str, str]]:
+    """The labels by which a backend's requests are told from others', each set of them once."""
+    said = (
+        {label: one.labels[label] for label in _TELLING if one.labels.get(label)}
+        for one in found
+        if one.name == plane.names.requests
+        and any(reading.backend == backend for reading in plane.readings(one.labels))
+    )
+    return [dict(pairs) for pairs in dict.fromkeys(tuple(labels.items()) for labels in said)]
+
+
 def by_two_ways(plane: Plane, found: Iterable[Series]) -> dict[str, tuple[str, ...]]:
     """The backends whose counters cannot be told apart, with the ways that lead to each."""
     ways: defaultdict[str, set[str]] = defaultdict(set)
@@ -76,7 +97,7 @@ def by_two_ways(plane: Plane, found: Iterable[Series]) -> dict[str, tuple[str, .
     return {name: tuple(sorted(via)) for name, via in ways.items() if len(via) > 1 or MIXED in via}
 
 
-MIXED = "counted as one"
+MIXED = "one name with others"
 UNTELLABLE = Counters(float("nan"), float("nan"))
 # The labels that decide what a series stands for, in any plane.
 _TELLING = (
@@ -144,6 +165,9 @@ PLANES = {
             Names("traefik_service_requests_total", "traefik_service_request_duration_seconds_bucket"),
             _traefik,
             "give each target a Service of its own that no other route leads to",
+            "start Traefik with --metrics.prometheus.addServicesLabels=true",
+            "another `service`, as its Service has another name",
+            Names("traefik_entrypoint_requests_total", "traefik_entrypoint_request_duration_seconds_bucket"),
         ),
         Plane(
             "istio",
@@ -155,6 +179,9 @@ PLANES = {
             ),
             _istio,
             "give each target a Service of its own",
+            'let Prometheus scrape the gateway and the sidecars of callers (series with reporter="source")'
+            " and keep the labels destination_service_name and destination_service_namespace",
+            "another `destination_service_name`, as its Service has another name",
         ),
         Plane(
             "nginx",
@@ -165,6 +192,10 @@ PLANES = {
             ),
             _nginx,
             "give each target a Service of its own",
+            "keep the labels service and namespace, or exported_service and exported_namespace, where"
+            " Prometheus relabels what it scrapes",
+            "`canary` with its own Service's name",
+            seldom="; what an Ingress for a wildcard host gets is counted only with --metrics-per-host=false",
         ),
         Plane(
             "envoy",
@@ -177,6 +208,7 @@ PLANES = {
             _envoy,
             'set clusterStatName: "%BACKEND_REFS%" in the EnvoyProxy, and see that each backend has a cluster'
             " of its own",
+            'set clusterStatName: "%BACKEND_REFS%" in the EnvoyProxy',
         ),
     )
 }
