@@ -19,6 +19,7 @@ from policies.place import HERE, Place, backend_name
 from policies.release import HOLDING, Cause, Phase, Release, Serving, Target
 from policies.spec.declaration import Environment, Guard, GuardKind
 from service.store import tables
+from service.store.database import patient
 from service.store.due import LONGEST_LEASE
 from service.store.queue import Work
 from service.store.rows import ReleaseRow, TargetRow
@@ -69,6 +70,7 @@ def fill(store: Store, live_at: Mapping[Phase, int] = LIVE, *, clusters: int = C
         for table, rows in everything.items():
             for part in _parts(rows):
                 change.connection.execute(insert(table).values(part))
+        patient(change.connection)
         change.connection.execute(text("ANALYZE"))  # as it comes by itself where a store grows
     return [one for one in live if one.phase in {Phase.SHIFTING, Phase.WATCHING}]
 

@@ -37,7 +37,7 @@ from service.observing.judging import TELL_SECONDS
 from service.observing.watched import Scenes
 from service.reconciler import DRIFT_SECONDS, ROUND_SECONDS, Reconciler
 from service.settings import Settings
-from service.store import tables
+from service.store import advisory, tables
 from service.store.bell import DEAF_SECONDS
 from service.store.inbox import Inbox
 from service.store.series import Series
@@ -231,9 +231,10 @@ def _in_a_second(judged: list[Release]) -> int:
 
 
 def _tell(store: Store, judged: list[Release], sequence: int) -> None:
-    with store.change() as change:
-        for one in judged:
-            change.add_work(crowd.told(one, sequence, change.now))
+    for first in range(0, len(judged), advisory.TOGETHER):
+        with store.change() as change:
+            for one in judged[first : first + advisory.TOGETHER]:
+                change.add_work(crowd.told(one, sequence, change.now))
 
 
 def rounds(parts: Parts) -> list[Row]:

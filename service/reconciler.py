@@ -19,7 +19,7 @@ from service.performing import calendars
 from service.ports.connections import Source
 from service.settings import Settings
 from service.sources import QUIET_KINDS
-from service.store import owners
+from service.store import advisory, owners
 from service.store.bell import Ear
 from service.store.inbox import Inbox
 from service.store.queue import Work
@@ -149,10 +149,11 @@ class Reconciler:
             if one.stable is not None and (one.place.cluster is not None or rare != self._named)
         }
         if turns:
-            with self.store.change() as change:
-                waiting = {work.subject for work in change.unfinished(drifting.KIND)}
-                for name in turns.keys() - waiting:
-                    change.add_work(drifting.look(name, turns[name]))
+            asked = sorted(turns.keys() - {work.subject for work in self.store.unfinished(drifting.KIND)})
+            for first in range(0, len(asked), advisory.TOGETHER):
+                with self.store.change() as change:
+                    for name in asked[first : first + advisory.TOGETHER]:
+                        change.add_work(drifting.look(name, turns[name]))
         self._drifted, self._named = period, rare
 
     _drifted = _named = -1

@@ -33,7 +33,7 @@ from service.ports.metrics import NoData, Sample
 from service.ports.outcomes import Failed, Gone, PortError, Working
 from service.ports.recordings import Noted
 from service.ports.workloads import Serving
-from service.store import recorded, series
+from service.store import advisory, recorded, series
 from service.store.queue import Work
 from service.store.series import Held, Series
 from service.store.states import EVIDENCE
@@ -45,7 +45,6 @@ TELL_SECONDS = (
 )
 NEEDS_SECONDS = 60.0  # what would change a verdict is worked out anew after so long, or another failure
 LABELS_SECONDS = 30.0  # between two looks for labels; they come late anyway
-TOGETHER = 500  # rollouts told of in one change: workers wait for it where there is one writer
 STORE_SECONDS = 5.0  # what was taken in waits so long to be stored with what follows
 
 Past = Callable[[Watched], History | None]  # what stable served before
@@ -271,8 +270,8 @@ class Judging:
 
     def _tell(self, news: Sequence[tuple[Watched, Judged]]) -> None:
         """Evidence for the engine; all of it rests on what is stored."""
-        for first in range(0, len(news), TOGETHER):
-            self._tell_some(news[first : first + TOGETHER])
+        for first in range(0, len(news), advisory.TOGETHER):
+            self._tell_some(news[first : first + advisory.TOGETHER])
 
     def _tell_some(self, news: Sequence[tuple[Watched, Judged]]) -> None:
         now = self.clock()

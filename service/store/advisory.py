@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, Text, bindparam, column, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
+TOGETHER = 500  # names in one transaction: PostgreSQL has room for 6,400 locks in all
 _NAMED = func.unnest(bindparam("names", type_=ARRAY(Text))).table_valued(column("name", Text))
 # One row for however many: of each lock nothing is told but that it is held.
 _LOCKED = select(
