@@ -19,7 +19,7 @@ class Kubectl:
         command = ["kubectl", "--kubeconfig", str(self.kubeconfig), *words]
         done = subprocess.run(command, check=False, capture_output=True, text=True, input=given)
         if done.returncode != 0:
-            raise RuntimeError(f"kubectl {' '.join(words)}: {done.stderr.strip()}")
+            raise RuntimeError(f"kubectl {' '.join(words)}: {done.stdout}{done.stderr.strip()}")
         return done.stdout
 
     def apply(self, *objects: Manifest) -> None:

@@ -101,6 +101,13 @@ def taken_back(control, page):
     assert back["name"] in page.read(f"/-/releases/{back['name']}")
 
 
+def examined(control):
+    """Nothing is amiss once what came back was asked: until then it is not known to be counted."""
+    with Load(control.target("echo/production")["address"]) as load:
+        eventually(lambda: len(load.answers) > 10, "nobody is answered")
+    control.say("doctor", "--cluster", "here")
+
+
 def test_pushes_to_an_installed_segue_shift_traffic_and_use_no_right_that_it_has_not(
     kubeconfig, kubectl, release, images, gateway, volume, segue_image, tmp_path
 ):
@@ -112,7 +119,7 @@ def test_pushes_to_an_installed_segue_shift_traffic_and_use_no_right_that_it_has
     control.connect()
     played(control)
     taken_back(control, Page(gateway.url, control.say("open").strip()))
-    control.say("doctor", "--cluster", "here")
+    examined(control)
     if (log := audit.log_of(kubeconfig)).is_file():
         assert audit.check(log, rendered(given, release.namespace), release.namespace) > 0
 
@@ -140,7 +147,7 @@ def test_pushes_to_a_git_host_are_released_by_processes_of_their_own_on_a_databa
     assert any(line.startswith("webhook: ") for line in control.connect(gitea))
     played(control)
     taken_back(control, Page(gateway.url, control.say("open").strip()))
-    control.say("doctor", "--cluster", "here")
+    examined(control)
     assert "--- workload ---" in control.say("logs")  # which web reads at the pods
     if (log := audit.log_of(kubeconfig)).is_file():
         objects = rendered(given, where)
