@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 FINEST = 2  # bounds to an octave: 2^2
 LOWEST, HIGHEST = -10, 6  # octaves: 2^-10 s is about 1 ms, 2^6 s is 64 s
+ZEROS = 0.001  # what is taken for zero at most: the lowest bound is as good as that
 _SCHEMAS = range(-4, 9)
 Cumulative = tuple[tuple[float, float], ...]
 
@@ -70,6 +71,8 @@ def of_rows(rows: Iterable[Sequence[float | str]]) -> Native | str:
             _, low, high, count = (float(part) for part in row)
         except ValueError:
             return "a bucket is not four numbers"
+        if low <= 0 and high > ZEROS:  # or it has bounds of its own, and the first is open below
+            return f"its bucket of zeros reaches to {high:g}, and may reach to {ZEROS:g}"
         if low <= 0:  # the zero bucket, or durations below zero
             zero += count
         elif not low < high < math.inf:
@@ -84,8 +87,9 @@ def of_rows(rows: Iterable[Sequence[float | str]]) -> Native | str:
         return "its buckets are not exponential"
     counts = [(round(math.log2(high) * 2.0**schema), count) for _, high, count in wide]
     strays = any(
-        abs(math.log2(end) * 2.0**schema - index) > 0.01
-        for (_, end, _), (index, _) in zip(wide, counts, strict=True)
+        abs(math.log2(bound) * 2.0**schema - place) > 0.01
+        for (start, end, _), (index, _) in zip(wide, counts, strict=True)
+        for bound, place in ((start, index - 1), (end, index))
     )
     return "its buckets are not exponential" if strays else _checked(Native(schema, zero, tuple(counts)))
 

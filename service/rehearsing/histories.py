@@ -23,6 +23,7 @@ from service.ports.counts import CounterHistory
 
 MOST_INTERVALS = 20_000
 AT_ONCE = 5_000  # values of one series in one question: a Prometheus tells 11,000
+AT_ONCE_OF_BUCKETS = 100  # where a value may be a native histogram's buckets, some 10 kB of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +79,11 @@ def _own(guard: Guard, wanted: Wanted) -> Guard:
 def _history(source: CounterHistory, selectors: Sequence[Selector], wanted: Wanted) -> tuple[Series, ...]:
     """All values, asked for piece by piece."""
     points: dict[readings.Key, dict[float, float]] = {}
+    bucket = any(one.name.endswith("_bucket") for one in selectors)
+    at_once = AT_ONCE_OF_BUCKETS if bucket else AT_ONCE
     since = wanted.since
     while since <= wanted.until:
-        until = min(wanted.until, since + AT_ONCE * wanted.step)
+        until = min(wanted.until, since + at_once * wanted.step)
         for one in source.history(selectors, since, until, wanted.step):
             points.setdefault(one.key, {}).update(one.points)
         since = until + wanted.step

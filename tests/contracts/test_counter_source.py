@@ -523,6 +523,15 @@ def test_a_native_histogram_is_read_as_its_buckets_and_a_coarser_one_is_a_reason
     assert (row.candidate.requests, row.stable.requests) == (1, 0)
     with pytest.raises(Refused, match="write `query: took_seconds_bucket`"):
         read(natives, "took_seconds")
+    natives.tells(0, {"a": {-3: 7, -1: 9, 8: 99}, "b": {-3: 99, 8: 99}})  # of milliseconds, 128 to 256
+    wait_until(lambda: "longer than 64 s" in refusal(natives), 60)
+
+
+def refusal(natives):
+    try:
+        return str(read(natives, "took_seconds_bucket"))
+    except Refused as reason:
+        return str(reason)
 
 
 def test_its_history_is_a_sample_each_step(prometheus):

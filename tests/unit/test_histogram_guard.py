@@ -336,6 +336,9 @@ def test_a_querys_rows_say_the_same_as_the_scraped_spans():
         native.of_rows([[0, "2", "1", "2"]]),
         native.of_rows([[0, "1", "2", "2"], [0, "2", "3", "2"]]),
         native.of_rows([[0, "1", "1e300", "2"]]),
+        native.of_rows([[0, "1", "2", "2"], [0, "2", "8", "2"]]),
+        native.of_rows([[3, "-0.1", "0.1", "2"], [0, "1", "2", "2"]]),
+        native.of_rows([[0, "-Inf", "0.005", "2"]]),
     ],
 )
 def test_what_is_no_native_histogram_is_said_and_never_counted(found):

@@ -110,6 +110,10 @@ def test_a_long_time_is_asked_for_piece_by_piece(monkeypatch):
     memory = Memory()
     assert len(histories.recorded(memory, wanted(), ENVIRONMENT).seen) == 60
     assert memory.asked == [(1000, 1200), (1210, 1410), (1420, 1600)]
+    monkeypatch.setattr(histories, "AT_ONCE_OF_BUCKETS", 30)
+    memory = Memory()
+    histories.recorded(memory, wanted("s_bucket"), ENVIRONMENT)  # each value may be many buckets
+    assert memory.asked == [(1000, 1300), (1310, 1600)]
     with pytest.raises(ValueError, match="0 intervals"):
         histories.recorded(memory, wanted(until=1005.0), ENVIRONMENT)
 

@@ -10,15 +10,16 @@ https://prometheus.io/docs/prometheus/latest/querying/api/#native-histograms.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from policies.guards import native
-from policies.guards.native import FINEST, Cumulative, Native
+from policies.guards.native import FINEST, HIGHEST, Cumulative, Native
 from policies.guards.readings import Series
 from service.ports.outcomes import Refused
 
 ENDING = "_bucket"
+_ROUNDING = 1e-6  # of counts that are no whole numbers
 Labels = tuple[tuple[str, str], ...]
 
 
@@ -32,6 +33,7 @@ class Exponential:
         """The series of `name`, a `…_bucket`, from rows of a matrix with their labels; rows without native
         histograms have no part in it. Raises `Refused` for buckets that cannot be compared."""
         read = [(labels, [_sample(name, *one) for one in row.get("histograms", ())]) for labels, row in told]
+        _refuse_longer(name, [samples[-1][1] for _, samples in read if samples])
         schemas = [one.schema for _, samples in read for _, one in samples]
         coarsest = self._coarsest[name] = min([self._coarsest.get(name, FINEST), *schemas])
         return tuple(
@@ -51,7 +53,28 @@ def _sample(name: str, at: float, told: Mapping[str, Any]) -> tuple[float, Nativ
     found = native.of_rows(told.get("buckets") or ())
     if isinstance(found, str):
         raise Refused(f"{name.removesuffix(ENDING)} is a native histogram there, and {found}")
+    count = float(told["count"])
+    if not abs(count - _all(found)) <= _ROUNDING * max(count, 1.0):
+        raise Refused(
+            f"{name.removesuffix(ENDING)} is a native histogram there, and its buckets do not add up to its"
+            " count: something that is no number was observed"
+        )
     return float(at), found
+
+
+def _all(one: Native) -> float:
+    return one.zero + sum(count for _, count in one.counts)
+
+
+def _refuse_longer(name: str, newest: Sequence[Native]) -> None:
+    """One of milliseconds lies beyond all bounds, and a guard would never see anything there."""
+    counts = native.alike(*newest) if newest else ()
+    every = sum(one[-1][1] for one in counts)
+    if every - sum(one[-2][1] for one in counts) > every / 2:
+        raise Refused(
+            f"{name.removesuffix(ENDING)} is a native histogram there, and most of what it counts is longer"
+            f" than {2**HIGHEST} s, up to which one is read; export seconds, or classic buckets"
+        )
 
 
 def _by_bound(
