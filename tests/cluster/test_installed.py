@@ -99,12 +99,13 @@ def taken_back(control, page):
     back = control.outcome(control.next_release("echo", after=["rel-1", "rel-2", "rel-3"]))
     assert back["phase"] == "promoted"
     assert back["name"] in page.read(f"/-/releases/{back['name']}")
+    return back
 
 
-def examined(control):
-    """Nothing is amiss once what came back was asked: until then it is not known to be counted."""
+def examined(control, back):
+    """Nothing is amiss once the version that came back was asked: until then it is not known to be counted."""
     with Load(control.target("echo/production")["address"]) as load:
-        eventually(lambda: len(load.answers) > 10, "nobody is answered")
+        eventually(lambda: load.counts()[back["backend"], 200] > 10, "it does not answer")
     control.say("doctor", "--cluster", "here")
 
 
@@ -118,8 +119,8 @@ def test_pushes_to_an_installed_segue_shift_traffic_and_use_no_right_that_it_has
     control = OnePod(kubectl, release.namespace, tmp_path / "work")
     control.connect()
     played(control)
-    taken_back(control, Page(gateway.url, control.say("open").strip()))
-    examined(control)
+    back = taken_back(control, Page(gateway.url, control.say("open").strip()))
+    examined(control, back)
     if (log := audit.log_of(kubeconfig)).is_file():
         assert audit.check(log, rendered(given, release.namespace), release.namespace) > 0
 
@@ -146,8 +147,8 @@ def test_pushes_to_a_git_host_are_released_by_processes_of_their_own_on_a_databa
     control = Apart(kubectl, where, tmp_path / "work", gateway.url)
     assert any(line.startswith("webhook: ") for line in control.connect(gitea))
     played(control)
-    taken_back(control, Page(gateway.url, control.say("open").strip()))
-    examined(control)
+    back = taken_back(control, Page(gateway.url, control.say("open").strip()))
+    examined(control, back)
     assert "--- workload ---" in control.say("logs")  # which web reads at the pods
     if (log := audit.log_of(kubeconfig)).is_file():
         objects = rendered(given, where)
