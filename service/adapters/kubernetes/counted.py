@@ -1,7 +1,7 @@
 """Whether a data plane's counters tell a target's versions apart, by live numbers: what the doctor says.
 
-Questions as in `looking`: each returns findings, and none of them changes anything. What was never counted is
-not known to be told apart, and so is a trouble.
+Questions as in `looking`: each returns findings, and none of them changes anything. A version that serves and
+was never counted is not known to be told apart, and so is a trouble; what nobody can know yet is none.
 """
 
 import math
@@ -80,10 +80,10 @@ def apart(target: str, versions: Collection[str], counts: Counts | None) -> Iter
 
 
 def unserved(target: str) -> Finding:
-    """Of a target that nothing serves yet."""
+    """Of a target that nothing serves yet: its first release is compared with nothing."""
     told = "unknown whether its versions are counted apart: none of it serves yet"
-    mend = "once a first version serves, send a request through the route, then ask again"
-    return Finding(target, ok=False, detail=told, mend=mend)
+    after = "once a first version serves, send a request through the route, then ask again"
+    return Finding(target, ok=True, detail=f"{told}; {after}")
 
 
 def _proven(target: str, versions: Sequence[str], counts: Counts) -> Finding:
@@ -95,7 +95,7 @@ def _proven(target: str, versions: Sequence[str], counts: Counts) -> Finding:
     if counts.plane.apart:
         return Finding(target, ok=True, detail=f"{told}; a candidate's say {counts.plane.apart}")
     told += "; unknown whether a candidate is counted apart from it until both have a share"
-    return Finding(target, ok=False, detail=told, mend=counts.plane.mixed)
+    return Finding(target, ok=True, detail=f"{told}: {counts.plane.mixed}")
 
 
 def _unknown(target: str, left: Sequence[str], counts: Counts) -> Finding:
