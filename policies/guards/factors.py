@@ -54,7 +54,7 @@ class Before(NamedTuple):
     The lower of two bounds and the upper, the way between them, and four terms: of the log odds at both, of
     their slopes at both. A place beyond the outer bounds lies on the line through the nearest two. `apart`:
     how far a bound is from the next, in log time; `first`: the part that the first of two neighbours has in a
-    a bound's slope.
+    bound's slope.
     """
 
     bounds: tuple[float, ...]
