@@ -17,7 +17,15 @@ def interval(before):
     release = SimpleNamespace(wanted=5.0, observed=5.0, backend="b", only_watched=False)
     watched = SimpleNamespace(release=release, stable="a", moment=(1, 0, 5.0, True))
     known = Judged(
-        None, None, {}, (0.0, 0), SimpleNamespace(state=None, sequence=7), watched.moment, moved=10.0
+        name="rel-7",
+        judge=None,
+        history=None,
+        noise={},
+        started=(0.0, 0),
+        state=SimpleNamespace(state=None, sequence=7),
+        epoch=1,
+        moment=watched.moment,
+        moved=10.0,
     )
     return Judging(None, None, None, None, None)._interval(watched, known, before, sample(20.0, 9.0))
 
