@@ -31,6 +31,7 @@ from service.machine import meters
 from service.obeying import answering
 from service.performing import budgets, calendars, dispatch, drifting
 from service.performing.outcomes import Again, Answer, Done
+from service.ports.connections import Source
 from service.ports.outcomes import Refused, Retry
 from service.sources import ORGANISATION_KINDS
 from service.store.codec import Unknown
@@ -189,14 +190,28 @@ def _event(parts: Parts, work: Work) -> None:
 
 def _look(parts: Parts, work: Work) -> None:
     """Look at a source, because it is time to or because somebody hinted at it."""
-    source = next((s for s in parts.store.sources() if s.name == work.subject), None)
-    if source is not None and source.kind in ORGANISATION_KINDS:
-        organisations.look(parts, source)
-    elif source is not None:
-        watching.look(parts, source)
-        label_sweep.sweep(parts, source)
-        remarks.look(parts, source)
+    source = _source(parts, work)
+    try:
+        if source is not None:
+            _looked_at(parts, source)
+    except Refused:
+        if _source(parts, work) is not None:
+            raise
+        # It was taken away while it was looked at: there is nothing to be seen any more.
     decide(parts.store, lambda deciding: deciding.change.finish(work))
+
+
+def _source(parts: Parts, work: Work) -> Source | None:
+    return next((source for source in parts.store.sources() if source.name == work.subject), None)
+
+
+def _looked_at(parts: Parts, source: Source) -> None:
+    if source.kind in ORGANISATION_KINDS:
+        organisations.look(parts, source)
+        return
+    watching.look(parts, source)
+    label_sweep.sweep(parts, source)
+    remarks.look(parts, source)
 
 
 def _declare(parts: Parts, work: Work) -> None:

@@ -48,6 +48,21 @@ def test_nothing_begins_what_serves_goes_on_and_the_past_stays(world):
     assert world.store.verify() is None
 
 
+def test_a_source_that_is_taken_away_while_it_is_looked_at_leaves_nothing_given_up(world, monkeypatch):
+    host, gone = world.hosts["git"], []
+
+    def refs():
+        if not gone:
+            gone.append(take_away(world, "git"))
+        raise Refused("there is no source 'git'; connect it with: segue connect")
+
+    monkeypatch.setattr(host, "refs", refs)
+    world.clock.now += world.settings.sweep_seconds
+    world.settle(20)
+    assert gone, "it was looked at"
+    assert world.store.dead() == []
+
+
 def test_with_an_organisation_go_its_repositories_and_none_goes_alone(world):
     acme, member = (
         Source("acme", "gitea-org", "https://git.example/acme"),
