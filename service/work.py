@@ -191,14 +191,18 @@ def _event(parts: Parts, work: Work) -> None:
 def _look(parts: Parts, work: Work) -> None:
     """Look at a source, because it is time to or because somebody hinted at it."""
     source = _source(parts, work)
+    if source is not None:
+        _while_connected(parts, work, lambda: _looked_at(parts, source))
+    decide(parts.store, lambda deciding: deciding.change.finish(work))
+
+
+def _while_connected(parts: Parts, work: Work, do: Callable[[], object]) -> None:
+    """What is refused because its source was taken away meanwhile is done: there is nothing more to see."""
     try:
-        if source is not None:
-            _looked_at(parts, source)
+        do()
     except Refused:
         if _source(parts, work) is not None:
             raise
-        # It was taken away while it was looked at: there is nothing to be seen any more.
-    decide(parts.store, lambda deciding: deciding.change.finish(work))
 
 
 def _source(parts: Parts, work: Work) -> Source | None:
@@ -216,7 +220,7 @@ def _looked_at(parts: Parts, source: Source) -> None:
 
 def _declare(parts: Parts, work: Work) -> None:
     """A new connection: learn what is there without starting anything."""
-    declaring.declare(parts, work.subject, work)
+    _while_connected(parts, work, lambda: declaring.declare(parts, work.subject, work))
     decide(parts.store, lambda deciding: deciding.change.finish(work))
 
 

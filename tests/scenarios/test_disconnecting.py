@@ -11,6 +11,7 @@ from service.cli.main import group
 from service.ports.connections import Source
 from service.ports.outcomes import Refused
 from service.settings import Settings
+from service.store.queue import Work
 from service.store.store import Store
 from tests.scenarios.conftest import World
 
@@ -57,6 +58,8 @@ def test_a_source_that_is_taken_away_while_it_is_looked_at_leaves_nothing_given_
         raise Refused("there is no source 'git'; connect it with: segue connect")
 
     monkeypatch.setattr(host, "refs", refs)
+    with world.store.change() as change:
+        change.add_work(Work("look:git", "declare", "declare:git:again", "git"))
     world.clock.now += world.settings.sweep_seconds
     world.settle(20)
     assert gone, "it was looked at"
