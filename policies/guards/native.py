@@ -6,8 +6,7 @@ bucket i of schema s holds `(2^((i-1)/2^s), 2^(i/2^s)]`, so the bounds of a coar
 of a finer one and folding loses nothing but detail. Here that is at most four bounds to an octave, from
 1 ms to 64 s. No differences are taken here; those with custom bounds (schema -53) are classic ones.
 
-Contract: the exposition format's `Histogram` message (schema, zero count, spans with deltas or counts), and
-the HTTP API's `"buckets": [[rule, "lower", "upper", "count"], ...]`, both as documented by Prometheus.
+Contract: the HTTP API's `"buckets": [[rule, "lower", "upper", "count"], ...]`, as documented by Prometheus.
 """
 
 import math
@@ -28,37 +27,6 @@ class Native:
     schema: int
     zero: float
     counts: tuple[tuple[int, float], ...]
-
-
-def of_spans(
-    schema: int,
-    zero: float,
-    spans: Iterable[tuple[int, int]],
-    *,
-    deltas: Sequence[float] = (),
-    counts: Sequence[float] = (),
-) -> Native | str:
-    """As it is scraped: spans of (offset, length), with `deltas` or `counts`; or what is wrong."""
-    if schema not in _SCHEMAS:
-        return f"schema {schema} is not an exponential one"
-    values = list(counts)
-    if not values:
-        total = 0.0
-        for delta in deltas:
-            total += delta
-            values.append(total)
-    found: list[tuple[int, float]] = []
-    index = 0
-    for offset, length in spans:
-        index += offset
-        for _ in range(length):
-            if len(found) == len(values):
-                return "its spans are longer than its counts"
-            found.append((index, values[len(found)]))
-            index += 1
-    if len(found) != len(values):
-        return "its counts are longer than its spans"
-    return _checked(Native(schema, zero, tuple(found)))
 
 
 def of_rows(rows: Iterable[Sequence[float | str]]) -> Native | str:

@@ -1,4 +1,5 @@
-"""What the API answers of the installation: who may do what, its connections, events and record."""
+"""What the API answers of the installation: who may do what, its connections, events and record; and to
+what was sent or refused."""
 
 from collections.abc import Mapping
 
