@@ -66,8 +66,8 @@ check: $(READY) ## linters, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Tests on a busy machine: what failed is shown, run once more, and must not fail twice.
-twice = $(1) || { echo "once more, what failed:"; $(1) --last-failed --last-failed-no-failures none; }
+# Tests on a busy machine: what failed is shown, run once more, one after the other, and must not fail twice.
+twice = $(1) || { echo "once more, what failed:"; $(1) -n 0 --last-failed --last-failed-no-failures none; }
 
 test: $(READY) $(MLFLOW_READY) ## all tests on this machine, but for those of minutes below; WORKERS=1: one after the other
 	@$(BIN)/python -m tests.servers
@@ -104,7 +104,7 @@ test-browser: $(READY) ## the page in Debian's Chromium: every page and command,
 
 CLUSTER = $(BIN)/python -m tests.cluster.local $(if $(KUBERNETES),--kubernetes $(KUBERNETES)) $(if $(CONTAINERD),--containerd) run
 CLUSTER_TESTS = $(BIN)/pytest -q tests/cluster --durations 10
-CLUSTER_SLICE = $(CLUSTER_TESTS) --timeout 300 -m "not whole"
+CLUSTER_SLICE = $(CLUSTER_TESTS) --timeout 300 -m "not whole" -n 2 --dist loadgroup --no-loadscope-reorder
 
 PICTURES = .demo-pictures
 
