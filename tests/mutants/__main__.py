@@ -29,8 +29,14 @@ def interval(killed, tried, z=1.96):
     return (centre - width) / (1 + half), (centre + width) / (1 + half)
 
 
-def drawn(seed, number):
-    command = [PYTHON, Path(__file__).with_name("generate.py"), seed, str(number)]
+def figures(killed, tried):
+    """In words, as for people."""
+    low, high = interval(killed, tried) if tried else (0.0, 1.0)
+    return f"{killed} of {tried} mutants killed, {killed / max(tried, 1):.1%} ({low:.1%} to {high:.1%})"
+
+
+def drawn(seed, number, only):
+    command = [PYTHON, Path(__file__).with_name("generate.py"), seed, str(number), only]
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
 
@@ -69,11 +75,10 @@ def told(group, of, found):
         print(f"  survived: {mutant['file']} {mutant['function']}", *mutant["diff"], sep="\n      ")
     endless = sum(result == ENDLESS for _, result in made)
     killed = len(made) - len(survivors)
-    low, high = interval(killed, len(made)) if made else (0.0, 1.0)
-    print(
-        f"{group}: {killed} of {len(made)} mutants killed, {endless} of these by time:"
-        f" {killed / max(len(made), 1):.1%} ({low:.1%} to {high:.1%}; drawn from {of})"
-    )
+    for file in sorted({mutant["file"] for mutant, _ in made}):
+        its = [result for mutant, result in made if mutant["file"] == file]
+        print(f"  {file}: {figures(sum(result != [] for result in its), len(its))}")
+    print(f"{group}: {figures(killed, len(made))}, {endless} by time, drawn from {of}")
     return bool(made) and killed >= LEAST * len(made)
 
 
@@ -84,9 +89,14 @@ def main():
         "--seconds", type=float, default=math.inf, help="after which no other mutant is tried"
     )
     asking.add_argument("--seed", default="1")
+    asking.add_argument("--only", default="", help="files whose path begins so")
     asking.add_argument("--workers", type=int, default=2)
     asked = asking.parse_args()
-    groups = drawn(asked.seed, asked.number)
+    groups = {
+        name: group for name, group in drawn(asked.seed, asked.number, asked.only).items() if group["of"]
+    }
+    if not groups:
+        sys.exit(f"no file of them begins with {asked.only}")
     print(f"seed {asked.seed}, {asked.number} mutants of each group", flush=True)
     mutants = [(name, one) for name, group in groups.items() for one in group["mutants"]]
     random.Random(asked.seed).shuffle(mutants)  # so that what the time was enough for is of all groups

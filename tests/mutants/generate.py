@@ -61,11 +61,12 @@ def _code(function):
     return textwrap.dedent(cst.Module([bare]).code)
 
 
-def main(seed, number):
+def main(seed, number, only):
     drawn = {}
     for group, files in GROUPS.items():
+        chosen = [file for file in files if file.startswith(only)]
         found = [
-            (file, module, one) for file in files for module, all_of in [mutations(file)] for one in all_of
+            (file, module, one) for file in chosen for module, all_of in [mutations(file)] for one in all_of
         ]
         chosen = random.Random(f"{seed}/{group}").sample(found, min(number, len(found)))
         drawn[group] = {"of": len(found), "mutants": [described(*one) for one in chosen]}
@@ -73,4 +74,4 @@ def main(seed, number):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])

@@ -1,20 +1,34 @@
 """What is changed, and the tests that must notice. No third-party library: two environments read this."""
 
+import ast
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-MACHINE = (
-    "rollout", "queueing", "starting", "shifting", "ending", "split", "settle", "freezing", "observing", "approving",
-    "strategy", "ramp",
-)  # fmt: skip
+
+
+def imported(file, found=()):
+    """This module's file and those of `policies` that it is made of, but for what is declared."""
+    found = {*found, file}
+    for node in ast.walk(ast.parse((ROOT / file).read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("policies"):
+            folder = node.module.replace(".", "/")
+            for other in (f"{folder}.py", *(f"{folder}/{name.name}.py" for name in node.names)):
+                if other not in found and "/spec/" not in other and (ROOT / other).is_file():
+                    found |= imported(other, found)
+    return found
+
+
 GROUPS = {
     "guards": tuple(sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "policies/guards").rglob("*.py"))),
-    "rollout machine": tuple(f"policies/{name}.py" for name in MACHINE),
+    "rollout machine": tuple(
+        sorted(imported("policies/rollout.py") | {"policies/ramp.py", "policies/turns.py"})
+    ),
 }
 TESTS = (
-    "asking", "counted", "evidence", "forecast", "guards", "histogram_guard", "histories", "increment", "journeys", "judge", "judgements",
-    "labels", "late_counters", "learning", "only_watching", "orders", "paired_guard", "quality_guard", "ramp",
-    "readings", "recorded", "replays", "report", "rollout", "segments", "stretches",
+    "asking", "calendars", "coarse", "counted", "evidence", "forecast", "guards", "histogram_guard", "histories", "increment",
+    "journeys", "judge", "judgements", "labels", "late_counters", "learning", "never_fails_open", "notices", "only_watching",
+    "orders", "overshoot", "paired_guard", "place", "quality_guard", "ramp", "readings", "recorded", "recurrence", "replays", "report", "rollout",
+    "segments", "stretches", "summary", "turns", "windows", "written",
 )  # fmt: skip
 
 

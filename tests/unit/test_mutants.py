@@ -43,11 +43,21 @@ def test_less_than_85_percent_is_not_enough_and_survivors_are_shown(capsys, surv
     assert told("guards", 100, [(MUTANT, result) for result in results]) is good
     said = capsys.readouterr().out
     assert said.count("survived: policies/guards/budget.py threshold") == survivors
-    assert f"{20 - survivors} of 20 mutants killed, 1 of these by time: {(20 - survivors) / 20:.1%}" in said
+    found = f"{20 - survivors} of 20 mutants killed, {(20 - survivors) / 20:.1%}"
+    assert f"  policies/guards/budget.py: {found}" in said
+    assert f"guards: {found}" in said
+    assert "1 by time, drawn from 100" in said
 
 
-def test_where_the_time_is_over_nothing_is_tried():
+def test_where_the_time_is_over_nothing_is_tried_and_that_is_not_good():
     assert in_children([changed], 2, [5.0], until=0.0) == [None]
+    assert not told("guards", 100, [(MUTANT, None)])
+
+
+def test_the_machine_is_what_it_imports_and_not_what_people_declare():
+    machine = targets.GROUPS["rollout machine"]
+    assert {"policies/rollout.py", "policies/split.py", "policies/recurrence.py"} <= {*machine}
+    assert not any("/spec/" in file or "/guards/" in file for file in machine)
 
 
 def test_all_that_it_names_is_there():
