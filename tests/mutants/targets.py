@@ -25,10 +25,12 @@ GROUPS = {
     ),
 }
 TESTS = (
-    "asking", "calendars", "coarse", "counted", "evidence", "forecast", "guards", "histogram_guard", "histories", "increment",
-    "journeys", "judge", "judgements", "labels", "late_counters", "learning", "never_fails_open", "notices", "only_watching",
-    "orders", "overshoot", "paired_guard", "place", "quality_guard", "ramp", "readings", "recorded", "recurrence", "replays", "report", "rollout",
-    "segments", "stretches", "summary", "turns", "windows", "written",
+    "approvals", "asking", "bets_by_hand", "calendars", "coarse", "counted", "evidence", "forecast",
+    "gates", "grpc_calls", "guards", "histogram_guard", "histories", "increment", "journeys", "judge",
+    "judgements", "labels", "lanes", "late_counters", "learning", "limits_of_guards", "never_fails_open",
+    "noise", "notices", "only_watching", "orders", "overshoot", "paired_guard", "place", "quality_guard",
+    "ramp", "readings", "recorded", "recurrence", "replays", "report", "rollout", "segments", "shifting",
+    "stretches", "summary", "turns", "windows", "written",
 )  # fmt: skip
 
 

@@ -66,3 +66,14 @@ def test_all_that_it_names_is_there():
         for files in (*targets.GROUPS.values(), targets.tests())
         for file in files
     )
+
+
+def test_no_test_of_a_guard_is_forgotten():
+    """But for those that play worlds, which take long, and this one."""
+    aside = {"guards_bench", "mutants", "worlds"}
+    found = {
+        file.stem.removeprefix("test_")
+        for file in (targets.ROOT / "tests/unit").glob("test_*.py")
+        if "policies.guards" in file.read_text()
+    }
+    assert found - aside - {*targets.TESTS} == set()

@@ -6,7 +6,7 @@ import pytest
 
 from policies import turns
 from policies.release import Cause, Phase, Release
-from policies.spec.declaration import Environment, WhenNewer
+from policies.spec.declaration import Environment, Mode, WhenNewer
 
 LATEST, SERIAL, CANCEL = WhenNewer.LATEST_WINS, WhenNewer.SERIALIZE, WhenNewer.CANCEL_RUNNING
 PENDING, APPROVAL, QUEUED = Phase.PENDING, Phase.APPROVAL, Phase.QUEUED
@@ -55,3 +55,20 @@ def test_only_what_is_running_is_ended_by_what_is_newer_and_only_where_it_says_s
     assert not turns.cancels(release(3, QUEUED, SERIAL), holder)
     assert not turns.cancels(release(1, QUEUED, CANCEL), holder)
     assert not turns.cancels(release(3, QUEUED, CANCEL), replace(holder, switch=True))
+
+
+def test_what_is_newer_ends_who_waits_to_be_sent_requests_by_somebody_else():
+    watched = Environment(mode=Mode.OBSERVE)
+    unseen = replace(release(2, Phase.STARTING), environment=watched)
+    assert turns.cancels(release(3, QUEUED, LATEST), unseen)
+    assert not turns.cancels(release(1, QUEUED, LATEST), unseen)
+    assert not turns.cancels(release(2, QUEUED, CANCEL), unseen)
+    assert not turns.cancels(release(3, QUEUED, LATEST), replace(unseen, phase=Phase.SHIFTING))
+
+
+def test_who_waits_goes_after_the_newest_that_is_ready_or_the_oldest_that_waits():
+    two, three, four = (release(number, QUEUED) for number in (2, 3, 4))
+    assert turns.ahead(two, [two, three, four]) is four
+    assert turns.ahead(four, [two, three, four]) is None
+    patient = release(4, QUEUED, SERIAL)
+    assert turns.ahead(patient, [three, patient, two]) is two
