@@ -119,8 +119,8 @@ test-cluster: $(READY) $(MLFLOW_READY) ## tests on a real Kubernetes, built (onc
 test-cluster-whole: $(READY) $(MLFLOW_READY) ## the same with what takes minutes: every seed, 10,000 generated specs (about an hour)
 	SEGUE_TEST_SEEDS=4 SEGUE_TEST_SPECS=10000 SEGUE_TEST_ORDERS=10000 $(CLUSTER) $(CLUSTER_TESTS) --timeout 3600
 
-test-mutants: $(READY) $(MUTANTS_READY) ## small changes to the guards and the rollout machine, of which tests must notice 85 %; SLICE=60: so many seconds, SEED=2 for others
-	$(BIN)/python -m tests.mutants --seed $(or $(SEED),1) $(if $(SLICE),--seconds $(SLICE))
+test-mutants: $(READY) $(MUTANTS_READY) ## small changes to the guards and the rollout machine, of which tests must notice 85 %; SLICE=60: so many seconds, SEED=2 for others, ONLY=policies/shifting.py for one module
+	$(BIN)/python -m tests.mutants --seed $(or $(SEED),1) $(if $(SLICE),--seconds $(SLICE)) $(if $(ONLY),--only $(ONLY))
 
 bench: $(READY) ## all benchmarks, as ratios to their limits (about sixteen minutes)
 	@failed=0; for name in build up rollback recovery intake spent live; do $(BIN)/python bench/$$name.py || failed=1; echo; done; $(BIN)/python -m bench.guards --seconds 60 || failed=1; exit $$failed

@@ -25,7 +25,7 @@ GROUPS = {
     ),
 }
 TESTS = (
-    "approvals", "asking", "bets_by_hand", "calendars", "coarse", "counted", "evidence", "forecast",
+    "approvals", "asking", "bets_by_hand", "calendars", "coarse", "counted", "evidence", "food_by_hand", "forecast",
     "gates", "grpc_calls", "guards", "histogram_guard", "histories", "increment", "journeys", "judge",
     "judgements", "labels", "lanes", "late_counters", "learning", "limits_of_guards", "never_fails_open",
     "noise", "notices", "only_watching", "orders", "overshoot", "paired_guard", "place", "quality_guard",
