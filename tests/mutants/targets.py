@@ -30,7 +30,7 @@ TESTS = (
     "judgements", "labels", "lanes", "late_counters", "learning", "limits_of_guards", "never_fails_open",
     "noise", "notices", "only_watching", "orders", "overshoot", "paired_guard", "place", "quality_guard",
     "ramp", "readings", "recorded", "recurrence", "replays", "report", "rollout", "segments", "shifting",
-    "stretches", "summary", "turns", "windows", "written",
+    "stretches", "summary", "turns", "verdict", "windows", "written",
 )  # fmt: skip
 
 
