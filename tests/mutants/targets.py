@@ -28,7 +28,7 @@ TESTS = (
     "approvals", "asking", "bets_by_hand", "calendars", "coarse", "counted", "evidence", "food_by_hand", "forecast",
     "gates", "grpc_calls", "guards", "histogram_guard", "histories", "increment", "journeys", "judge",
     "judgements", "labels", "lanes", "late_counters", "learning", "limits_of_guards", "never_fails_open",
-    "noise", "notices", "only_watching", "orders", "overshoot", "paired_guard", "place", "quality_guard",
+    "noise", "notices", "observing_by_hand", "only_watching", "orders", "overshoot", "paired_guard", "place", "quality_guard",
     "ramp", "readings", "recorded", "recurrence", "replays", "report", "rollout", "segments", "shifting",
     "stretches", "summary", "turns", "verdict", "windows", "written",
 )  # fmt: skip
