@@ -1,5 +1,6 @@
 """Where exactly traffic moves, holds or is written anew: the limits of time, of share and of weight."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,7 @@ from policies.rollout import advance
 from policies.shifting import SHARE_TOLERANCE, STALE_AFTER, shared
 from policies.spec.declaration import Environment, Shadow, StepSpec, Strategy, WhenUndecided
 from policies.split import Decision
-from policies.strategy import Watch, plan
+from policies.strategy import Shift, Watch, plan
 
 RULES = Environment(dwell=10.0, watch=30.0, patience=100.0, ladder=(10, 50, 100))
 FINISH = replace(RULES, when_undecided=WhenUndecided.FINISH)
@@ -124,6 +125,22 @@ def test_the_seen_share_may_miss_the_weight_by_so_much(observed, sticky, share, 
 def test_traffic_goes_to_the_largest_weight_that_is_allowed(allowed, wanted):
     release = knows(shifting(), allowed=allowed)
     assert see(release, Tick(BEGAN + 10)).release.wanted == wanted
+
+
+@pytest.mark.parametrize(
+    ("allowed", "wanted"), [(0.5, 0.5), (0.4, 0.1), (-1.0, 0.1), (math.nan, 0.1), (101.0, 0.1)]
+)
+def test_small_weights_are_no_exception(allowed, wanted):
+    release = shifting(replace(RULES, ladder=(0.1, 0.5, 1, 100)), wanted=0.1, observed=0.1)
+    assert see(knows(release, allowed=allowed), Tick(BEGAN + 10)).release.wanted == wanted
+
+
+def test_a_new_weight_counts_from_when_it_was_decided():
+    assert see(knows(shifting()), Tick(BEGAN + 10)).release.since == BEGAN + 10
+    assert see(shifting(FINISH), Tick(BEGAN + 110)).release.since == BEGAN + 110
+    assert promote(knows(shifting(), allowed=50.0)).since == promote(shifting()).since == BEGAN + 5
+    unguarded = (Shift((10.0, 100.0), 10.0, guarded=False),)
+    assert see(shifting(steps=unguarded), Tick(BEGAN + 10)).release.since == BEGAN + 10
 
 
 def test_between_steps_that_people_wrote_it_goes_to_the_next_one_and_no_further():
@@ -241,10 +258,10 @@ def test_what_is_waited_for_after_copying_is_counted_from_when_copying_began():
     release = shadowing(copied=False, step="w")
     after = see(release, TrafficObserved("w", 4, 0.0, BEGAN + 121))
     assert (after.release.since, after.effects) == (BEGAN, ())
-    resumed = see(
-        replace(after.release, paused=True), Command("resume", "rel-2", None, None, "bob", "cli", 300)
-    )
+    told = knows(replace(after.release, paused=True), Verdict.UNDECIDED)
+    resumed = see(told, Command("resume", "rel-2", None, None, "bob", "cli", 300))
     assert (resumed.release.copied, resumed.release.since, resumed.release.paused) == (True, 300, False)
+    assert resumed.release.evidence is None  # what was found before says nothing of these copies
 
 
 def test_a_pause_holds_a_watch_and_copies_whatever_they_clear():
@@ -270,6 +287,11 @@ def test_people_go_on_to_the_next_weight_and_what_was_allowed_is_not_held_agains
     assert (allowed.wanted, allowed.unproven) == (50.0, ())
     assert (early.wanted, early.unproven) == (50.0, ("bob went on",))
     assert promote(shifting(wanted=50.0)) == shifting(wanted=50.0)  # the router has not answered yet
+
+
+def test_who_goes_on_by_hand_ends_a_pause():
+    after = promote(shifting(paused=True, reason="bob paused", waits="its pods"))
+    assert (after.paused, after.reason, after.waits, after.wanted) == (False, "", "", 50.0)
 
 
 def test_people_end_a_watch_and_the_shadow():
