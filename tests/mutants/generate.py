@@ -64,9 +64,9 @@ def _code(function):
 def main(seed, number, only):
     drawn = {}
     for group, files in GROUPS.items():
-        chosen = [file for file in files if file.startswith(only)]
+        wanted = [file for file in files if file.startswith(only)]
         found = [
-            (file, module, one) for file in chosen for module, all_of in [mutations(file)] for one in all_of
+            (file, module, one) for file in wanted for module, all_of in [mutations(file)] for one in all_of
         ]
         chosen = random.Random(f"{seed}/{group}").sample(found, min(number, len(found)))
         drawn[group] = {"of": len(found), "mutants": [described(*one) for one in chosen]}
