@@ -76,4 +76,5 @@ def test_no_test_of_a_guard_is_forgotten():
         for file in (targets.ROOT / "tests/unit").glob("test_*.py")
         if "policies.guards" in file.read_text()
     }
-    assert found - aside - {*targets.TESTS} == set()
+    forgotten = found - aside - {*targets.TESTS}
+    assert not forgotten, f"add them to TESTS in tests/mutants/targets.py: {sorted(forgotten)}"
