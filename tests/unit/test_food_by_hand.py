@@ -107,6 +107,12 @@ def test_bad_and_good_things_are_told_apart_and_nobody_elses_are_counted():
     assert readings.rows(every, some, VERSIONS, ()).startswith("more bad things than things: is `of`")
     assert "in tier=b" not in readings.rows(every, some, VERSIONS, ("tier",))
     assert readings.rows(every, some, VERSIONS, (), good=True).startswith("more good things than things: is")
+    mine, theirs = (
+        counts(("new", "a", 3.0), ("old", "a", 31.0)),
+        counts(("new", "a", 11.0), ("old", "a", 6.0)),
+    )
+    assert "more bad things" in readings.rows(mine, every, VERSIONS, ())
+    assert "more bad things" in readings.rows(theirs, counts(("new", "a", 10.0)), VERSIONS, ())
 
 
 # --- what a version served by itself ---------------------------------------------------------
@@ -192,6 +198,20 @@ def test_slow_is_what_a_twentieth_of_all_requests_exceeded():
         Moments(Bunching(1800.0, 1800.0), dict(enumerate(late)))
     )
     assert learn([LATENCY], alone=[row_of(36)])["latency"] == PROVISIONAL
+
+
+def test_where_both_versions_were_seen_slow_is_by_both_of_them_in_the_newest_buckets():
+    """Of 1,000 requests in them 55 are beyond the second bound, 250 beyond the first."""
+    mine, theirs = Arm(500.0, 0.0, (300.0, 175.0, 25.0)), Arm(500.0, 0.0, (450.0, 20.0, 30.0))
+    rows = [Increment(n, BLOCK * n, 10.0, 50.0, mine, theirs, (0.1, 0.5)) for n in range(1, 31)]
+    older = replace(rows[0], at=0.0, bounds=(0.2, 0.7), candidate=Arm(9e3, 0.0, (0.0, 450.0, 8550.0)))
+    pair = Pair(0.0, 25.0, 500.0, 30.0, 500.0).moment()
+    bunching = Bunching()
+    for _ in rows:
+        bunching = bunching.plus(*pair)
+    expected = noise.of(Moments(bunching, dict.fromkeys(range(1, 31), pair)))
+    assert not expected.provisional
+    assert learn([LATENCY], [older, *rows])["latency"] == expected
 
 
 def test_the_newest_buckets_are_pooled_and_no_others():

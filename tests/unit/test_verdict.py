@@ -92,6 +92,14 @@ def test_nothing_is_allowed_where_the_candidate_was_asked_for_nothing():
     assert found(harm=("errors",)).allowed == 0.0
 
 
+def test_what_allows_least_counts():
+    slow = Guard("slow", GuardKind.LATENCY, slower_than=0.5)
+    judge = Judge.of(replace(RULES, guards=(*GUARDS[:1], slow)))
+    failed, late = STATE.comparisons[0], replace(STATE.comparisons[0], requests=50.0, bad=50.0)
+    evidence = found(judge=judge, comparisons=(failed, late), hearts=(), shares=())
+    assert (evidence.verdict, evidence.allowed) == (UNDECIDED, 0.0)
+
+
 def test_alone_an_absolute_limit_clears_it_and_without_one_it_stays_where_it_is():
     kept = replace(slo.start(), requests=1e6, bad=1.0)
     evidence = found(together=False, limits=(kept,))
