@@ -3,17 +3,14 @@
 Neither sees the other's network: a reference means the same image in both, as with the mirrors of a company.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-
-import pytest
 
 from service.adapters.oci.push import push
 from tests.cluster.images import Images
 from tests.cluster.local import building, cluster, processes
-from tests.cluster.local.place import Place
+from tests.cluster.local.known import cluster_under_test
+from tests.cluster.local.place import Beside, Place
 
 API_SERVER = "kube-apiserver"
 
@@ -21,13 +18,7 @@ API_SERVER = "kube-apiserver"
 @contextmanager
 def another_cluster(registry: str) -> Iterator[Place]:
     """It is ready; gone afterwards. Skipped where the cluster under test is not ours."""
-    known = os.environ.get("SEGUE_TEST_STOPPABLE")
-    if not known:
-        pytest.skip("this machine runs no cluster of ours: SEGUE_TEST_STOPPABLE is not set")
-    name, number = known.split(":")
-    home = Path(os.environ["SEGUE_TEST_KUBECONFIG"]).parents[1]
-    programs = Path(os.environ["SEGUE_TEST_PROGRAMS"])
-    place = Place(f"s{name}"[:8], (int(number) + 1) % 4 + 4, home / f"{name}-second", programs)
+    place = cluster_under_test().beside(Beside.SECOND)
     try:
         cluster.up(place, building.gateway_api())
         hosts = place.folder / "certs.d" / registry

@@ -1,23 +1,19 @@
 """A cluster of ours goes without a trace, however it was left."""
 
-import os
 import signal
-from pathlib import Path
 
 import pytest
 
 from tests.cluster.local import building, cluster, node, processes
 from tests.cluster.local.control_plane import apply, kubectl
-from tests.cluster.local.place import Place
+from tests.cluster.local.known import cluster_under_test
+from tests.cluster.local.place import Beside
 
 
 @pytest.fixture
 def place():
     """A second cluster beside the one under test; removed even where the test fails."""
-    programs = os.environ.get("SEGUE_TEST_PROGRAMS")
-    if not programs:
-        pytest.skip("this is about the cluster that `make test-cluster` starts")
-    made = Place("gone", 7, Path("/tmp/segue-gone"), Path(programs))
+    made = cluster_under_test().beside(Beside.GONE)
     yield made
     cluster.down(made)
 

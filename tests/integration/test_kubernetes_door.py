@@ -97,12 +97,12 @@ RIGHTS = status(403, "Forbidden", 'User "u" cannot get resource "deployments"')
         ((status(409, "Conflict"),), replace, Stale, "could not update"),
         ((MISSING,), replace, Stale, "gone meanwhile"),
         ((OWNED,), apply, Owned, '.spec.replicas: conflict with "argocd"'),
-        ((status(401, "Unauthorized"), READY), get, Refused, "does not accept Segue's login"),
-        ((RIGHTS, READY), get, Refused, "give its account that right"),
-        ((QUOTA, READY), create, Refused, "raise the quota"),
-        ((status(403, "Forbidden", "violates PodSecurity"), READY), create, Refused, "does not allow"),
-        ((answer("404 page not found", 404), READY), get, NoSuchKind, "install its definition"),
-        ((status(404, "NotFound", "no", {"name": "shop", "kind": "namespaces"}), READY), create, Refused, "kubectl create namespace shop"),
+        ((status(401, "Unauthorized"), READY, status(401, "Unauthorized")), get, Refused, "does not accept Segue's login"),
+        ((RIGHTS, READY, RIGHTS), get, Refused, "give its account that right"),
+        ((QUOTA, READY, QUOTA), create, Refused, "raise the quota"),
+        ((status(403, "Forbidden", "violates PodSecurity"), READY, status(403, "Forbidden", "violates PodSecurity")), create, Refused, "does not allow"),
+        ((answer("404 page not found", 404), READY, answer("404 page not found", 404)), get, NoSuchKind, "install its definition"),
+        ((status(404, "NotFound", "no", {"name": "shop", "kind": "namespaces"}), READY, status(404, "NotFound", "no", {"name": "shop", "kind": "namespaces"})), create, Refused, "kubectl create namespace shop"),
         ((status(422, "Invalid", "spec.replicas: Invalid value: -1"),), create, Refused, "spec.replicas"),
         ((status(400, "BadRequest"),), create, Refused, "400"),
         ((status(410, "Expired"),), get, Expired, "forgot"),
@@ -184,7 +184,7 @@ def test_a_write_that_rests_on_what_was_read_is_sent_once(server, api, failure, 
 
 @pytest.mark.parametrize(
     "failure",
-    [hang, status(429, Retry_After="2"), status(404), status(409), status(410), status(422), status(501)],
+    [hang, status(429, Retry_After="2"), MISSING, status(409), status(410), status(422), status(501)],
 )
 def test_what_does_not_pass_at_once_is_not_waited_for(server, api, failure):
     server.does(failure, answer(THING))
@@ -243,6 +243,44 @@ def test_a_server_that_has_just_started_is_not_believed(server, api, refusal):
     server.does(refusal, answer("[-]poststarthook/rbac/bootstrap-roles failed", 500))
     with pytest.raises(Retry, match="just started"):
         get(api)
+
+
+@pytest.mark.parametrize("refusal", [RIGHTS, answer("404 page not found", 404), status(401)])
+def test_a_server_that_became_ready_meanwhile_is_asked_again(server, api, refusal):
+    server.does(refusal, READY, answer(THING))
+    assert get(api) == THING
+    server.does(refusal, READY, answer(THING))
+    assert patch(api) == THING, "what was refused was not done"
+    server.does(answer({"status": {"allowed": False}}), READY, answer({"status": {"allowed": True}}))
+    assert api.allowed("get", SERVICE, "shop")
+
+
+@pytest.mark.parametrize("early", [answer("404 page not found", 404), RIGHTS])
+def test_what_a_server_does_not_know_yet_is_not_gone(server, api, early):
+    server.does(early, answer("[-]poststarthook/crd-informer-synced failed", 500))
+    with pytest.raises(Retry, match="just started"):
+        delete(api)
+    server.does(answer({"status": {"allowed": False}}), answer("not ready", 500))
+    with pytest.raises(Retry, match=r"does not let Segue list httproutes.* just started"):
+        api.allowed("list", HTTP_ROUTE, None)
+
+
+def test_a_server_that_tells_only_who_is_logged_in_whether_it_is_ready_is_asked_so(server, api):
+    def readiness(handler):
+        early = answer("[-]poststarthook/rbac/bootstrap-roles failed", 500)
+        (early if handler.headers["Authorization"] else status(401))(handler)
+
+    server.does(RIGHTS, readiness)
+    with pytest.raises(Retry, match="just started"):
+        get(api)
+
+
+def test_a_watch_that_is_refused_after_its_list_was_allowed_is_one_to_try_again(server, api):
+    server.does(page(["a"]), RIGHTS)
+    seen = api.watch(POD, "shop", seconds=30)
+    next(seen)
+    with pytest.raises(Retry, match="give its account that right"):
+        next(seen)
 
 
 @pytest.mark.parametrize("header", ["7", "date"])
@@ -419,13 +457,18 @@ def test_a_service_is_told_apart_from_the_server_before_it(server, api):
     assert server.asked[0][1] == "/api/v1/namespaces/shop/services/churn:8080/proxy/healthz"
     server.does(status(503, "ServiceUnavailable", "no endpoints available"))
     assert api.proxy("shop", "churn", 8080, "/healthz") is None
-    server.does(status(403, "Forbidden", "cannot get services/proxy"), READY)
+    no = status(403, "Forbidden", "cannot get services/proxy")
+    server.does(no, READY, no)
     with pytest.raises(Refused):
         api.proxy("shop", "churn", 8080, "/healthz")
+    server.does(answer("no such page", 404), READY)
+    assert api.proxy("shop", "churn", 8080, "/healthz") == 404
+    assert asked(server) == ["GET"]
 
 
 def test_rights_are_asked_for_with_their_subresource(server, api):
-    server.does(answer({"status": {"allowed": True}}), answer({"status": {"allowed": False}}), answer({}))
+    no = answer({"status": {"allowed": False}})
+    server.does(answer({"status": {"allowed": True}}), no, READY, no, answer({}), READY, answer({}))
     assert api.allowed("get", SERVICE, "shop", "churn")
     assert not api.allowed("get", SERVICE, None)
     assert not api.allowed("get", HTTP_ROUTE, "shop"), "what is not said is not allowed"
@@ -481,11 +524,9 @@ def test_outside_of_a_cluster_there_is_no_service_account(monkeypatch):
 def test_a_token_file_is_read_beside_the_kubeconfig_and_again_once_refused(server, tmp_path):
     (tmp_path / "token").write_text("first\n")
     api = Api.of(Cluster("prod", kubeconfig(tmp_path, server.url, tokenFile="token")))
-    server.does(answer(THING), status(401), answer(THING))
+    server.does(answer(THING), status(401), READY, answer(THING))
     get(api)
     (tmp_path / "token").write_text("second\n")
-    with pytest.raises(Retry):
-        get(api)
     assert get(api) == THING
     sent = [headers["Authorization"] for _, path, headers, _ in server.asked if path != "/readyz"]
     assert sent == ["Bearer first", "Bearer first", "Bearer second"]
@@ -595,8 +636,6 @@ def test_a_token_that_the_server_refuses_is_fetched_anew_once(server, tmp_path, 
         Cluster("prod", kubeconfig(tmp_path, server.url, exec={**CLOUDS["gke"], "command": plugin.name}))
     )
     server.does(status(401))
-    with pytest.raises(Retry):
-        get(api)
     with pytest.raises(Refused, match="does not accept Segue's login"):
         get(api)
     assert len(plugin.runs) == 2

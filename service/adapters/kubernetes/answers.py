@@ -90,6 +90,16 @@ def error(asked: Asked, status: int, content: bytes, wait: float) -> Refused | R
             return Refused(f"{where} refuses to {asked.words} ({status}): {said}")
 
 
+def refusal(asked: Asked, status: int, content: bytes, *, through: bool = False) -> str | None:
+    """The words of a refusal that a server gives as well that has just started: it knows neither all logins
+    and rights nor all kinds of objects. None for any other answer; `through`: and for what a Service said.
+    """
+    if status not in {401, 403, 404} or (through and not status_of(content)):
+        return None
+    found = error(asked, status, content, 0.0)
+    return str(found) if isinstance(found, Refused) else None
+
+
 def status_of(content: bytes) -> dict[str, Any]:
     """The `Status` object of an answer; empty where the answer is something else."""
     try:

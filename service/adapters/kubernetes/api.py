@@ -211,7 +211,10 @@ class Api:
                 version = ""
 
     def allowed(self, verb: str, kind: Kind, namespace: str | None, name: str = "") -> bool:
-        """Whether the API server would let Segue do this; a subresource as in `pods/log`."""
+        """Whether the API server would let Segue do this; a subresource as in `pods/log`.
+
+        Like a refusal, a no counts that a ready server gave.
+        """
         plural, _, subresource = kind.plural.partition("/")
         attributes = {
             "verb": verb,
@@ -226,10 +229,15 @@ class Api:
             "kind": "SelfSubjectAccessReview",
             "spec": {"resourceAttributes": attributes},
         }
-        found = self._server.json(
-            Call(Asked(self._server.name, "create", _REVIEW), "POST", _REVIEW.path(), (), body)
-        )
-        return found.get("status", {}).get("allowed") is True
+        call = Call(Asked(self._server.name, "create", _REVIEW), "POST", _REVIEW.path(), (), body)
+        if self._says_yes(call):
+            return True
+        asked = Asked(self._server.name, verb, kind, namespace, name)
+        self._server.ready_after(f"the cluster {asked.cluster} does not let Segue {asked.words}")
+        return self._says_yes(call)
+
+    def _says_yes(self, review: Call) -> bool:
+        return self._server.json(review).get("status", {}).get("allowed") is True
 
     def version(self) -> str:
         """The API server's version, such as v1.37.2."""

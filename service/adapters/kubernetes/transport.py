@@ -60,8 +60,8 @@ class Call:
     """One request; `longer`: by how many seconds the answer may be silent longer than others may; `within`:
     for how many it may be instead.
 
-    `once`: its failure is what is asked for, so it is not tried again here. `headers`: more of them, for whom
-    the API server passes the request on to.
+    `once`: a Service is to answer, and its failure is what is asked for, so it is not tried again here.
+    `headers`: more of them, for that Service.
     """
 
     asked: Asked
@@ -98,7 +98,6 @@ class Transport:
         self._silence = Silence.of(configuration.host, configuration.proxy)
         self._probing = min(PROBE_SECONDS, reading)
         self._failures = 0  # calls in a row that the server could not answer
-        self._refusals = 0  # calls in a row whose login it did not accept
 
     @classmethod
     def of(cls, cluster: Cluster, reading: float = READ_SECONDS, plugging: float = PLUGIN_SECONDS) -> Self:
@@ -134,7 +133,27 @@ class Transport:
         return found
 
     def answer(self, call: Call) -> Answer:
-        """Status, headers and content, whatever the status."""
+        """Status, headers and content, whatever the status; a refusal is what a server said that was ready.
+
+        One that has just started refuses what it will allow, and may be ready a moment later: what it says
+        counts if it says so again once it is. A login from a plugin or a file is renewed in between.
+        """
+        found = self._answered(call)
+        if (refusal := answers.refusal(call.asked, found[0], found[2], through=call.once)) is None:
+            return found
+        self.ready_after(refusal, login=found[0] != 401)
+        return self._answered(call)
+
+    def ready_after(self, refusal: str, *, login: bool = True) -> None:
+        """Return where the server that refused something, in these words, is ready to be asked again.
+
+        `login`: whether it accepts ours; some tell nobody else whether they are ready. Raises `Retry`.
+        """
+        if self._readiness(login=login) not in READY:
+            raise Retry(f"{refusal} (it has just started; it may say otherwise soon)", self.wait())
+
+    def _answered(self, call: Call) -> Answer:
+        """The same, and whatever it refuses."""
         self._silence.heed(self.name, self._readiness, self._probing)
         until = time.monotonic() + _AGAIN_SECONDS
         found = self._tried(call)
@@ -149,10 +168,7 @@ class Transport:
                 self._silence.listen(self._readiness, self._probing)
             raise self._broken(call.asked, found) from found
         self._silence.end()
-        status = found[0]
-        if call.login:
-            self._refusals = self._refusals + 1 if status == 401 else 0
-        if status < 500 and status != 429:
+        if found[0] < 500 and found[0] != 429:
             self._failures = 0
         return found
 
@@ -165,6 +181,8 @@ class Transport:
             with closing(answer.response):
                 if answer.status != 200:
                     content = self._content(call.asked, answer)
+                    if (refusal := answers.refusal(call.asked, answer.status, content)) is not None:
+                        raise Retry(refusal, self.wait())  # the list before it was allowed just now
                     raise self.error(call.asked, answer.status, answer.headers, content)
                 for piece in answer.response.stream(_PIECE):
                     *lines, rest = (rest + piece).split(b"\n")
@@ -173,13 +191,10 @@ class Transport:
             raise self._broken(call.asked, error) from error
 
     def error(self, asked: Asked, status: int, headers: Mapping[str, str], content: bytes) -> Refused | Retry:
-        """What the answer means, where it can be believed."""
+        """What the answer means."""
         wanted = answers.waiting(headers, content)
         busy = status == 429 or status >= 500
-        found = answers.error(asked, status, content, (wanted or 0.0) + (self.wait() if busy else 0.0))
-        if status in {401, 403, 404} and isinstance(found, Refused) and not self._settled(status):
-            return Retry(f"{found} (it has just started; it may say otherwise soon)", self.wait())
-        return found
+        return answers.error(asked, status, content, (wanted or 0.0) + (self.wait() if busy else 0.0))
 
     def wait(self) -> float:
         """Seconds until a next try: full jitter, longer with each failure in a row."""
@@ -236,18 +251,11 @@ class Transport:
             why = str(error.reason).replace("\n", ": ")[:300]
         return Retry(f"the cluster {self.name} does not answer to {asked.words}: {why}", self.wait())
 
-    def _settled(self, status: int) -> bool:
-        """Whether a refusal can be believed: a server that has just started knows neither all rights
-        nor all kinds, and a login from a plugin or a file may be renewed by now."""
-        if status == 401 and self._credentials is not None and self._refusals < 2:
-            return False
-        return self._readiness() in READY
-
-    def _readiness(self) -> int | None:
+    def _readiness(self, *, login: bool = False) -> int | None:
         """The status of its answer whether it is ready; None where that does not come soon."""
         asked = Asked(self.name, "get", None)
         try:
-            answer, _ = self._open(Call(asked, "GET", "/readyz", login=False, within=self._probing))
+            answer, _ = self._open(Call(asked, "GET", "/readyz", login=login, within=self._probing))
             answer.response.close()
             return int(answer.status)
         except (*_BREAKS, Retry):

@@ -1,14 +1,24 @@
 """Where a cluster of ours lives: its names, folders and addresses, all told by a name and a number.
 
-Two clusters on one machine share nothing when both differ. Nothing here touches the machine.
+Two clusters on one machine share nothing when both differ, and neither do those that tests start beside them.
+Nothing here touches the machine.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
 from pathlib import Path
 
 API_PORT = 6443
 REGISTRY_PORT = 5000
 METRICS_PORT = 4443
+
+
+class Beside(Enum):
+    """Another cluster beside one, for a test: the quarter of its addresses that it has."""
+
+    BARE = 1
+    SECOND = 2
+    GONE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +29,19 @@ class Place:
     number: int
     folder: Path
     programs: Path
+    quarter: int = 0
 
     def __post_init__(self) -> None:
         if not self.name.isalnum() or not self.name.islower() or len(self.name) > 8:
             raise ValueError(f"{self.name!r} names interfaces: at most 8 lower-case letters and digits")
         if not 0 <= self.number < 8:
             raise ValueError(f"number {self.number} is not 0 to 7; each has addresses of its own")
+
+    def beside(self, other: Beside) -> "Place":
+        """Where that one lives beside this one."""
+        word = other.name.lower()
+        folder = self.folder.with_name(f"{self.folder.name}-{word}")
+        return replace(self, name=f"{word[0]}{self.name}"[:8], folder=folder, quarter=other.value)
 
     @property
     def netns(self) -> str:
@@ -34,31 +51,31 @@ class Place:
     @property
     def host_ip(self) -> str:
         """This machine, as the cluster sees it."""
-        return f"172.31.{240 + self.number}.1"
+        return f"172.31.{240 + self.number}.{4 * self.quarter + 1}"
 
     @property
     def node_ip(self) -> str:
         """The node, API server and registry, as this machine sees them."""
-        return f"172.31.{240 + self.number}.2"
+        return f"172.31.{240 + self.number}.{4 * self.quarter + 2}"
 
     @property
     def pods(self) -> str:
         """The addresses of pods."""
-        return f"10.{200 + 2 * self.number}.0.0/16"
+        return f"10.{200 + 2 * self.number}.{64 * self.quarter}.0/18"
 
     @property
     def node_pods(self) -> str:
         """The part of them that the only node hands out."""
-        return f"10.{200 + 2 * self.number}.0.0/24"
+        return f"10.{200 + 2 * self.number}.{64 * self.quarter}.0/24"
 
     @property
     def services(self) -> str:
         """The addresses of Services."""
-        return f"10.{201 + 2 * self.number}.0.0/16"
+        return f"10.{201 + 2 * self.number}.{64 * self.quarter}.0/18"
 
     def service_ip(self, last: int) -> str:
         """A Service address that is known beforehand: 1 is the API, 10 is DNS."""
-        return f"10.{201 + 2 * self.number}.0.{last}"
+        return f"10.{201 + 2 * self.number}.{64 * self.quarter}.{last}"
 
     @property
     def registry(self) -> str:
