@@ -16,6 +16,7 @@ from service.recorder.orders import Leg, leg_of, row_of
 
 VARIABLE = "RECORDER_ORDER"  # of the pod's environment: its order
 PORT, CONTROL = 8080, 8081
+SPANS = "/v1/traces"  # of OpenTelemetry's protocol: where one that listens is sent them
 # Seconds for which one that is told to end goes on to answer at most, as long as requests come.
 MOST_UNFORGOTTEN = 60.0
 READY = "/ready"  # answers 200 once both versions were reached

@@ -36,8 +36,8 @@ class Overhearing:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """A data plane's message."""
-        if request.path != otlp.PATH or request.method != "POST":
-            return web.Response(status=404, text=f"spans are taken at {otlp.PATH}\n")
+        if request.path != between.SPANS or request.method != "POST":
+            return web.Response(status=404, text=f"spans are taken at {between.SPANS}\n")
         if request.content_type != otlp.TYPE:
             return web.Response(status=415, text=f"spans are taken as {otlp.TYPE}\n")
         message = bytearray()

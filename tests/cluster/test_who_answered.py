@@ -22,7 +22,7 @@ from service.machine.installation import TOKEN
 from service.ports.clusters import Served
 from service.ports.connections import Cluster
 from service.ports.traffic import Backend, Route
-from service.recorder import between, otlp
+from service.recorder import between
 from service.recorder.passing import REQUEST_ID
 from service.recorder.spool import Assigned
 from service.settings import Settings
@@ -37,7 +37,7 @@ from tests.running import wait_until
 def arguments(host):
     """How Traefik is started that sends its spans there, as docs/how-to/labels.md says it."""
     return [
-        f"--tracing.otlp.http.endpoint=http://{host}{otlp.PATH}",
+        f"--tracing.otlp.http.endpoint=http://{host}{between.SPANS}",
         f"--tracing.capturedRequestHeaders={REQUEST_ID}",
         f"--tracing.capturedResponseHeaders={REQUEST_ID},{SERVED_BY}",
     ]

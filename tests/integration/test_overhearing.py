@@ -21,7 +21,7 @@ from service.recorder.passing import REQUEST_ID
 from service.recorder.spool import Assigned
 from service.settings import Settings
 from tests.running import Model, free_port, wait_until
-from tests.spans import message, span, text
+from tests.spans import message, span
 
 TARGET, OTHER, TOKEN = "fraud/production", "churn/production", "a-token"
 VERSIONS = ("fraud-1.ml", "fraud-2.ml")
@@ -62,7 +62,7 @@ class Pod:
         self.notes += notes
         return {one.request: one for one in self.notes if isinstance(one, Assigned)}
 
-    def send(self, content, kind=otlp.TYPE, path=otlp.PATH):
+    def send(self, content, kind=otlp.TYPE, path=between.SPANS):
         url = f"http://127.0.0.1:{self.spans}{path}"
         return requests.post(url, content, headers={"Content-Type": kind}, timeout=10).status_code
 
@@ -91,7 +91,7 @@ class Gateway:
             str(TraefikDaemon.open(Settings(home=folder)).program()),
             f"--entrypoints.web.address=127.0.0.1:{self.port}",
             f"--providers.file.filename={folder / 'routes.yml'}",
-            f"--tracing.otlp.http.endpoint=http://127.0.0.1:{pod.spans}{otlp.PATH}",
+            f"--tracing.otlp.http.endpoint=http://127.0.0.1:{pod.spans}{between.SPANS}",
             f"--tracing.capturedRequestHeaders={REQUEST_ID}",
             f"--tracing.capturedResponseHeaders={REQUEST_ID},{SERVED_BY}",
             "--global.checknewversion=false",
@@ -177,7 +177,7 @@ def test_what_is_no_message_is_refused_and_a_good_one_goes_on_to_be_taken(pod):
     good = message(
         span(
             {
-                "url.path": text(f"/{TARGET}/x"),
+                "url.path": f"/{TARGET}/x",
                 "http.request.header.x-request-id": ["r-1"],
                 "http.response.header.x-segue-served-by": ["abcd"],
             },

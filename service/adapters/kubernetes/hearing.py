@@ -11,7 +11,7 @@ from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import DEPLOYMENT
 from service.adapters.kubernetes.recorders_manifest import LISTENER
 from service.ports.clusters import Finding, Served
-from service.recorder import between, otlp
+from service.recorder import between
 from service.recorder.passing import REQUEST_ID
 
 LOOKS = 6  # whichever of its pods answers, so that each is asked
@@ -56,7 +56,7 @@ def _lines(namespace: str) -> tuple[str, str, str]:
     """The arguments by which Traefik tells it. Contract:
     https://doc.traefik.io/traefik/reference/install-configuration/observability/tracing/"""
     return (
-        f"--tracing.otlp.http.endpoint=http://{LISTENER}.{namespace}.svc:{between.PORT}{otlp.PATH}",
+        f"--tracing.otlp.http.endpoint=http://{LISTENER}.{namespace}.svc:{between.PORT}{between.SPANS}",
         f"--tracing.capturedRequestHeaders={REQUEST_ID}",
         f"--tracing.capturedResponseHeaders={REQUEST_ID},{SERVED_BY}",
     )
