@@ -19,6 +19,7 @@ from service.engine.housekeeping import DAY, EVERY_SECONDS
 from service.errors import Conflict
 from service.machine import meters
 from service.observing.judging import Judging
+from service.observing.overheard import Overheard
 from service.observing.recordings import Recordings
 from service.observing.served import ServedSoFar
 from service.observing.watched import Scene, Scenes
@@ -47,6 +48,7 @@ class Observer:
     judging: Judging = field(init=False)
     served: ServedSoFar = field(init=False)
     recordings: Recordings = field(init=False)
+    overheard: Overheard = field(init=False)
     _scenes: Scenes = field(default_factory=Scenes)
     _known: tuple[float, list[Scene]] | None = None  # as it was read, and when
     _before: dict[str | None, Sample] = field(default_factory=dict)  # by cluster; None: this machine
@@ -58,6 +60,7 @@ class Observer:
         self.served = ServedSoFar(self.series)
         past, learned = self.served.history, self.served.noise
         self.recordings = Recordings(self.parts.settings.home)
+        self.overheard = Overheard(self.parts)
         self.judging = Judging(self.parts, self.series, past, learned, self.recordings, self.clock)
 
     @property
@@ -83,6 +86,7 @@ class Observer:
             cluster = scene.place.cluster
             if scene.watched or not 0 <= looked - self._scraped.get(cluster, -math.inf) < SELDOM_SECONDS:
                 self._scraped[cluster] = looked
+                self._ask_who_answered(held, scene, looked)
                 self._look_at(held, scene)
         self.recordings.tidy(self.judging.heard(), looked)
         if self.clock() - self._forgot >= EVERY_SECONDS:
@@ -136,6 +140,15 @@ class Observer:
         if assigned:
             with self.series.change(held) as change:
                 change.assign(assigned)
+
+    def _ask_who_answered(self, held: Held, scene: Scene, now: float) -> None:
+        """The same of the recorders of a cluster, which forget what is stored."""
+        for place in self.overheard.due(scene, now):
+            answered, marks = self.overheard.ask(place, scene, now)
+            if answered:
+                with self.series.change(held) as change:
+                    change.assign(answered)
+            self.overheard.stored(place, marks)
 
     def _sample(self, place: Place) -> Sample | NoData:
         try:

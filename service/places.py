@@ -69,8 +69,9 @@ def mistakes(clusters: Sequence[Cluster], models: Sequence[Model]) -> Iterator[M
                 )
                 yield mistake(Position(path), message, found=image.partition(" ")[0], allowed=known)
             yield from _keeping(clusters, model, environment)
+            yield from _noting(clusters, model, environment)
             if place(clusters, model, environment).cluster is not None and not in_cluster(model, environment):
-                needs = recorded(environment, f"environments.{environment.name}.")
+                needs = recorded(model, environment, f"environments.{environment.name}.")
                 yield from (refused(need) for need in needs)
         yield from _only_in_a_cluster(clusters, model)
 
@@ -96,6 +97,22 @@ def _keeping(clusters: Sequence[Cluster], model: Model, environment: Environment
         )
         path = f"environments.{environment.name}.sticky"
         yield mistake(Position(path), message, found=environment.sticky)
+
+
+def _noting(clusters: Sequence[Cluster], model: Model, environment: Environment) -> Iterator[Mistake]:
+    """Who answered is known by what a route of Segue's own has its data plane say of each answer."""
+    found = _fitting(clusters, model, environment)
+    if found is None or found.plane in MARKING or isinstance(model.serve, EXISTING):
+        return
+    for guard in environment.guards:
+        if guard.by_request:
+            message = (
+                f"`by: request` was seen to work with {', '.join(sorted(MARKING))} only, and the cluster"
+                f" {found.name} is connected with --plane {found.plane}; let the rows name the version, as"
+                " the model logs it"
+            )
+            path = f"environments.{environment.name}.guards.{guard.name}.by"
+            yield mistake(Position(path), message, found="request")
 
 
 def _only_in_a_cluster(clusters: Sequence[Cluster], model: Model) -> Iterator[Mistake]:

@@ -82,8 +82,8 @@ REASONS: dict[str, str] = {
         " them to the route yourself while the release is in the shadow"
     ),
     "guards.labels.by": (
-        "in a cluster nothing notes who answered which request; let the rows name the version, as the"
-        " answer's header X-Segue-Served-By says it"
+        "in a cluster it is noted who answered which request only where the route is Segue's own; on one of"
+        " yours let the rows name the version, as the model logs it"
     ),
     "sticky.cookie": "the router here cannot keep users by cookie",
     "sticky.header": "the router of this machine keeps users by cookie only; for a cluster write `cluster`",
@@ -251,7 +251,7 @@ def _rollout(environment: Environment, at: str) -> Iterator[Need]:
 
 def _in_cluster(model: Model, environment: Environment, at: str) -> Iterator[Need]:
     if in_cluster(model, environment):
-        yield from recorded(environment, at)
+        yield from recorded(model, environment, at)
     if environment.strategy is Strategy.SHADOW and not _by_http_route(model):
         yield Need(f"{at}strategy", "shadow.route", "shadow")
     routeless = isinstance(model.serve, ServeDeployment) and model.serve.route is None
@@ -269,14 +269,14 @@ def in_cluster(model: Model, environment: Environment) -> bool:
     return there or environment.cluster is not None
 
 
-def recorded(environment: Environment, at: str) -> Iterator[Need]:
-    """What the recorder of this machine does, and those in clusters do not."""
+def recorded(model: Model, environment: Environment, at: str) -> Iterator[Need]:
+    """What the recorder of this machine does, and those in clusters do not, or not everywhere."""
     if environment.strategy is Strategy.SHADOW and environment.shadow.sample > 0:
         yield Need(f"{at}shadow.sample", "shadow.sample", f"{environment.shadow.sample * 100:g}%")
     if environment.strategy is Strategy.SHADOW and environment.shadow.requests:
         yield Need(f"{at}shadow.requests", "shadow.requests", environment.shadow.requests)
     for guard in environment.guards:
-        if guard.by_request:
+        if guard.by_request and isinstance(model.serve, ServeDeployment | ServeServices):
             yield Need(f"{at}guards.{guard.name}.by", "guards.labels.by", "request")
 
 

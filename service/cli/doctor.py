@@ -53,15 +53,15 @@ def examine_cluster(settings: Settings, name: str) -> list[Finding]:
     if name not in known:
         names = ", ".join(known) or "none is connected"
         raise Refused(f"there is no cluster {name!r}; known: {names}; connect it: segue cluster {name}")
-    return [*clusters.view(known[name]).examine(there), *_copying(settings, there)]
+    return [*clusters.view(known[name]).examine(there), *_recording(settings, there)]
 
 
-def _copying(settings: Settings, targets: tuple[Served, ...]) -> list[Finding]:
-    """Whether it is known what copies requests, where that is asked for."""
-    if settings.builder_image is not None or not any(one.shadow for one in targets):
+def _recording(settings: Settings, targets: tuple[Served, ...]) -> list[Finding]:
+    """Whether it is known what copies requests, or notes who answered them, where that is asked for."""
+    if settings.builder_image is not None or not any(one.shadow or one.noted for one in targets):
         return []
-    told = "Segue's own image, which copies requests there, is not known"
-    return [Finding("shadow", ok=False, detail=told, mend="name it: SEGUE_BUILDER_IMAGE")]
+    told = "Segue's own image, which records answers there, is not known"
+    return [Finding("recorder", ok=False, detail=told, mend="name it: SEGUE_BUILDER_IMAGE")]
 
 
 def _python() -> Finding:

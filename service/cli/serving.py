@@ -29,4 +29,5 @@ def _place(target: Target | None, declared: Place) -> Place:
 
 def _served(name: str, place: Place, environment: Environment) -> Served:
     counted = any(guard.kind is GuardKind.QUERY for guard in environment.guards)
-    return Served(name, place, environment.sticky, environment.strategy is Strategy.SHADOW, counted)
+    noted = any(guard.by_request for guard in environment.guards)
+    return Served(name, place, environment.sticky, environment.strategy is Strategy.SHADOW, counted, noted)

@@ -40,13 +40,15 @@ class Finding:
 @dataclass(frozen=True, slots=True)
 class Served:
     """A target that serves there, what keeps its users on a version (`none`, `cookie`, `header`), whether
-    its requests are copied before a candidate gets any, and whether a guard asks for counters of its own."""
+    its requests are copied before a candidate gets any, whether a guard asks for counters of its own, and
+    whether one asks who answered which request."""
 
     target: str
     place: Place
     sticky: str = "none"
     shadow: bool = False
     counted: bool = False
+    noted: bool = False
 
 
 class ClusterView(Protocol):

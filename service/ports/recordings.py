@@ -7,7 +7,7 @@ from service.recorder.spool import Note
 
 
 class Noted(Protocol):
-    """The notes about one pair of versions of a target."""
+    """The notes of a cluster's recorders."""
 
     def take(
         self,
@@ -16,8 +16,14 @@ class Noted(Protocol):
         heard: Mapping[str, int],
         stored: Mapping[str, int],
     ) -> tuple[list[Note], dict[str, int]]:
-        """What comes after what was heard, and what is heard by then, by recorder; `versions` are stable and
-        the candidate. What is stored needs to be told to nobody any more. Raises `PortError`."""
+        """About one pair of versions of a target, stable and the candidate: what comes after what was heard,
+        and what is heard by then, by recorder. What is stored needs to be told to nobody any more. Raises
+        `PortError`."""
+        ...
+
+    def answered(self, heard: Mapping[str, int]) -> tuple[list[Note], dict[str, int]]:
+        """The same of who answered which request, by the stamp in the answer; what was heard is stored.
+        Raises `PortError`."""
         ...
 
     def key(self, target: str, versions: tuple[str, str]) -> bytes:

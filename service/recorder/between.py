@@ -1,8 +1,10 @@
-"""A recorder between a route and one pair of versions: what its pods are told, and how they are asked.
+"""A recorder in a cluster: what its pods are told, and how they are asked.
 
-A pod's requests come at `PORT` and go to stable; what is asked of itself comes at `CONTROL`. Nothing that it
-is told is secret: of the token by which Segue takes notes it knows a digest, and the key of the digests that
-are kept in the place of answers is made of the token, so that it has it from the first who showed that.
+One that stands between a route and one pair of versions gets requests at `PORT`, and passes them to stable;
+one that listens to a data plane gets its spans there. What is asked of itself comes at `CONTROL`. Nothing
+that it is told is secret: of the token by which Segue takes notes it knows a digest, and the key of the
+digests that are kept in the place of answers is made of the token, so that it has it from the first who
+showed that.
 """
 
 import hashlib
@@ -14,11 +16,15 @@ from service.recorder.orders import Leg, leg_of, row_of
 
 VARIABLE = "RECORDER_ORDER"  # of the pod's environment: its order
 PORT, CONTROL = 8080, 8081
+SPANS = "/v1/traces"  # of OpenTelemetry's protocol: where one that listens is sent them
 # Seconds for which one that is told to end goes on to answer at most, as long as requests come.
 MOST_UNFORGOTTEN = 60.0
 READY = "/ready"  # answers 200 once both versions were reached
 NOTES = "/notes"
 TOKEN = "X-Segue-Token"  # noqa: S105 (a header's name)
+# Of how many requests one that listens was told, and how many of them said their id, and who answered.
+TOLD = "/told"
+REQUESTS, NAMED, STAMPED = HEARD = ("requests", "named", "stamped")
 RECORDER, BATCHES = "recorder", "batches"  # of the answer: who it is of, and [number, notes] each
 
 
@@ -36,10 +42,24 @@ class Order:
         return json.dumps(legs | {"proof": self.proof}, sort_keys=True)
 
 
-def read(text: str) -> Order:
-    """The order as `Order.text` wrote it. Raises `ValueError` for anything else."""
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """It is noted who answered the requests of these targets, by the spans of a data plane."""
+
+    targets: tuple[str, ...]
+    proof: str
+
+    def text(self) -> str:
+        """As the variable says it: the same order, the same text."""
+        return json.dumps({"targets": sorted(self.targets), "proof": self.proof}, sort_keys=True)
+
+
+def read(text: str) -> Order | Listening:
+    """The order as its `text` wrote it. Raises `ValueError` for anything else."""
     try:
         stored = json.loads(text)
+        if "targets" in stored:
+            return Listening(tuple(map(str, stored["targets"])), str(stored["proof"]))
         return Order(leg_of(stored["stable"]), leg_of(stored["candidate"]), str(stored["proof"]))
     except (KeyError, TypeError) as error:
         raise ValueError(f"{VARIABLE} is no order of a recorder: {error}") from error
@@ -50,9 +70,9 @@ def proof_of(token: str) -> str:
     return hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest()
 
 
-def shows(order: Order, token: str) -> bool:
-    """Whether that is the token."""
-    return hmac.compare_digest(proof_of(token), order.proof)
+def shows(proof: str, token: str) -> bool:
+    """Whether that is the token of the digest."""
+    return hmac.compare_digest(proof_of(token), proof)
 
 
 def key_of(token: str) -> bytes:

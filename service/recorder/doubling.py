@@ -10,35 +10,23 @@ import math
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from policies.place import SERVED_BY, served_by
 from service.recorder import between
-from service.recorder.kept import Kept, marks
-from service.recorder.noting import Noting
-from service.recorder.orders import ALIVE
 from service.recorder.pairing import Answered
-from service.recorder.passing import REQUEST_ID, Asked, Models, read, server
+from service.recorder.passing import REQUEST_ID, Asked, Models, read
 from service.recorder.proxy import answered
+from service.recorder.serving import Ending
+from service.recorder.telling import Telling
 
 MOST_COPIES = 64  # that wait for the candidate; what comes beyond is not copied, and counted as lost
 LOOKED_SECONDS = 60.0  # after which a look is too old for copies to be worth making
 _REACH_SECONDS = 2.0
-_KEPT_OPEN = 3600.0  # seconds: whoever asks closes first, and sends into no connection that is closing
 _LOOK_SECONDS = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How it ends once it is told to, in seconds: when nobody has sent it a request for `quiet`, or `most`
-    have passed. Then it has `grace` to finish what is in hand."""
-
-    quiet: float
-    most: float
-    grace: float
 
 
 class Doubling:
@@ -50,12 +38,19 @@ class Doubling:
         self._used = -math.inf
         self._order = order
         self._target = order.stable.target
-        self._noting = Noting(b"")
-        self._kept = Kept()
-        self._looked: float | None = None
+        self._telling = Telling(order.proof)
+        self._noting = self._telling.noting
         self._reached = False
         self._copies: set[asyncio.Task[None]] = set()
         self.models = Models(hides_502=False)
+
+    async def open(self) -> None:
+        """Make the connections' pool."""
+        await self.models.open()
+
+    async def close(self) -> None:
+        """Close all connections to models."""
+        await self.models.close()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """One request of a user."""
@@ -82,7 +77,8 @@ class Doubling:
             await asyncio.sleep(_LOOK_SECONDS)
 
     def _is_looked_at(self) -> bool:
-        return self._looked is not None and time.monotonic() - self._looked < LOOKED_SECONDS
+        looked = self._telling.looked
+        return looked is not None and time.monotonic() - looked < LOOKED_SECONDS
 
     def _double(self, asked: Asked, users: Answered) -> None:
         if asked.body is None or len(self._copies) >= MOST_COPIES:
@@ -107,35 +103,15 @@ class Doubling:
 
     async def control(self, request: web.BaseRequest) -> web.StreamResponse:
         """Whether it lives, has reached both versions, and what it noted."""
-        match request.path:
-            case path if path == ALIVE:
-                return web.Response(text="alive\n")
-            case between.READY:
-                return await self._ready()
-            case between.NOTES:
-                return self._notes(request)
-            case _:
-                return web.Response(status=404, text="there is nothing here\n")
+        return await self._telling.control(request, self._ready)
 
-    async def _ready(self) -> web.Response:
+    async def _ready(self, request: web.BaseRequest) -> web.StreamResponse:  # noqa: ARG002
         """Once both were reached it stays so: it stands before stable, whatever becomes of the candidate."""
         for leg in () if self._reached else (self._order.stable, self._order.candidate):
             if not await _reachable(leg.url):
                 return web.Response(status=503, text=f"{leg.backend} cannot be reached at {leg.url}\n")
         self._reached = True
         return web.Response(text="ready\n")
-
-    def _notes(self, request: web.BaseRequest) -> web.Response:
-        token = request.headers.get(between.TOKEN, "")
-        if not between.shows(self._order, token):
-            return web.Response(status=403, text="only Segue takes notes\n")
-        self._looked, self._noting.key = time.monotonic(), between.key_of(token)
-        notes = self._noting.take(time.time())
-        if not self._kept.add(notes):
-            self._noting.lost(notes)
-        heard, stored = (marks(request.query.get(name, "")) for name in ("heard", "stored"))
-        name = self._kept.name
-        return web.json_response(self._kept.tell(heard.get(name, 0), stored.get(name, 0)))
 
 
 async def _reachable(url: str) -> bool:
@@ -149,20 +125,3 @@ async def _reachable(url: str) -> bool:
     with contextlib.suppress(OSError):
         await writer.wait_closed()
     return True
-
-
-async def serve(doubling: Doubling, ports: tuple[int, int], stop: asyncio.Event, ending: Ending) -> None:
-    """Listen for users, and for Segue, until told to stop and nobody sends any more; then what is in hand is
-    finished."""
-    await doubling.models.open()
-    runners = []
-    for port, handle in zip(ports, (doubling.handle, doubling.control), strict=True):
-        listening = server(handle, keepalive_timeout=_KEPT_OPEN)
-        runners.append(web.ServerRunner(listening, shutdown_timeout=ending.grace))
-        await runners[-1].setup()
-        await web.TCPSite(runners[-1], None, port, backlog=1024).start()
-    await stop.wait()
-    await doubling.unused(ending)
-    for runner in runners:
-        await runner.cleanup()
-    await doubling.models.close()

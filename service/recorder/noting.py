@@ -39,9 +39,13 @@ class Noting:
     def answered(self, leg: Leg, key: str, one: Answered) -> None:
         """A user was answered."""
         if leg.recording.assigns:
-            self._add(leg.target, Assigned(leg.target, one.request, leg.backend, one.at))
+            self.assigned(Assigned(leg.target, one.request, leg.backend, one.at))
         if leg.recording.copies:
             self._pairing(leg.target).answered(key, one)
+
+    def assigned(self, one: Assigned) -> None:
+        """It is known who answered a request."""
+        self._add(one.target, one)
 
     def request_of(self, leg: Leg, key: str) -> str | None:
         """The id that a copy's request was given when its user was answered."""

@@ -6,18 +6,22 @@ import os
 import signal
 import sys
 
-from service.recorder import between, doubling
+from service.recorder import between
+from service.recorder.doubling import Doubling
+from service.recorder.overhearing import Overhearing
+from service.recorder.serving import Ending, Pod, serve
 
 # The cluster gives it as much from the moment it is told, and five seconds more.
-ENDING = doubling.Ending(quiet=3.0, most=between.MOST_UNFORGOTTEN, grace=25.0)
+ENDING = Ending(quiet=3.0, most=between.MOST_UNFORGOTTEN, grace=25.0)
 
 
-async def run(order: between.Order, ports: tuple[int, int]) -> None:
+async def run(order: between.Order | between.Listening, ports: tuple[int, int]) -> None:
     """Until SIGTERM."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await doubling.serve(doubling.Doubling(order), ports, stop, ENDING)
+    pod: Pod = Doubling(order) if isinstance(order, between.Order) else Overhearing(order)
+    await serve(pod, ports, stop, ENDING)
 
 
 def main(arguments: list[str]) -> int:

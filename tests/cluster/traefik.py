@@ -1,5 +1,6 @@
 """Traefik in the cluster: the controller of a GatewayClass, the data plane of one Gateway, and of an Ingress class."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,21 +34,31 @@ class Gateway:
         return self.namespace, self.name
 
 
-def install(kubectl: Kubectl, image: str) -> Gateway:
-    """Install it, or adopt what an earlier run installed; it serves when this returns."""
-    kubectl.apply(*_objects(image))
-    kubectl.rolled_out(NAMESPACE, NAME)
+def install(kubectl: Kubectl, image: str, namespace: str = NAMESPACE, also: Sequence[str] = ()) -> Gateway:
+    """Install it, or adopt what an earlier run installed; it serves when this returns.
+
+    In another namespace it is another one, `also` with these arguments; `remove` takes away what of it is of no
+    namespace.
+    """
+    kubectl.apply(*_objects(image, namespace, also))
+    kubectl.rolled_out(namespace, NAME)
     accepted = "--for=condition=Programmed"
-    kubectl.run("wait", accepted, f"gateway/{NAME}", "-n", NAMESPACE, "--timeout=60s")
-    ports = {port["name"]: port["nodePort"] for port in _service(kubectl)["spec"]["ports"]}
+    kubectl.run("wait", accepted, f"gateway/{NAME}", "-n", namespace, "--timeout=60s")
+    service: Manifest = kubectl.get("service", NAME, "-n", namespace)
+    ports = {port["name"]: port["nodePort"] for port in service["spec"]["ports"]}
     node = _node_address(kubectl)
     web, admin = f"http://{node}:{ports['web']}", f"http://{node}:{ports['admin']}/metrics"
-    return Gateway(NAMESPACE, NAME, f"segue-{NAME}", web, admin)
+    return Gateway(namespace, NAME, _class(namespace), web, admin)
 
 
-def _service(kubectl: Kubectl) -> Manifest:
-    found: Manifest = kubectl.get("service", NAME, "-n", NAMESPACE)
-    return found
+def remove(kubectl: Kubectl, namespace: str) -> None:
+    """What of the one in that namespace does not go with it."""
+    kubectl.run("delete", "gatewayclass", _class(namespace))
+    kubectl.run("delete", "clusterrole,clusterrolebinding", namespace)
+
+
+def _class(namespace: str) -> str:
+    return f"segue-{NAME}" if namespace == NAMESPACE else namespace
 
 
 def _node_address(kubectl: Kubectl) -> str:
@@ -55,14 +66,15 @@ def _node_address(kubectl: Kubectl) -> str:
     return next(str(entry["address"]) for entry in addresses if entry["type"] == "InternalIP")
 
 
-def _objects(image: str) -> list[Manifest]:
-    metadata = {"namespace": NAMESPACE, "name": NAME}
+def _objects(image: str, namespace: str, also: Sequence[str]) -> list[Manifest]:
+    metadata = {"namespace": namespace, "name": NAME}
+    own = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}]
     ports = [("web", 80, _WEB), ("admin", _ADMIN, _ADMIN)]
     return [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
+        *(own if namespace == NAMESPACE else []),
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata},
-        *_rights(),
-        _deployment(image),
+        *_rights(namespace),
+        _deployment(image, namespace, also),
         {
             "apiVersion": "v1",
             "kind": "Service",
@@ -82,14 +94,14 @@ def _objects(image: str) -> list[Manifest]:
         {
             "apiVersion": "gateway.networking.k8s.io/v1",
             "kind": "GatewayClass",
-            "metadata": {"name": f"segue-{NAME}", "labels": {_OURS: "yes"}},
+            "metadata": {"name": _class(namespace), "labels": {_OURS: namespace}},
             "spec": {"controllerName": "traefik.io/gateway-controller"},
         },
         {
             "apiVersion": "gateway.networking.k8s.io/v1",
             "kind": "Gateway",
             "metadata": metadata,
-            "spec": {"gatewayClassName": f"segue-{NAME}", "listeners": [_listener()]},
+            "spec": {"gatewayClassName": _class(namespace), "listeners": [_listener()]},
         },
     ]
 
@@ -99,7 +111,7 @@ def _listener() -> Manifest:
     return {"name": "web", "protocol": "HTTP", "port": _WEB, "allowedRoutes": allowed}
 
 
-def _deployment(image: str) -> Manifest:
+def _deployment(image: str, namespace: str, also: Sequence[str]) -> Manifest:
     container = {
         "name": NAME,
         "image": image,
@@ -107,8 +119,8 @@ def _deployment(image: str) -> Manifest:
             f"--entrypoints.web.address=:{_WEB}",
             f"--entrypoints.traefik.address=:{_ADMIN}",
             "--providers.kubernetesgateway=true",
-            f"--providers.kubernetesgateway.labelselector={_OURS}=yes",  # there may be other Traefiks
-            "--providers.kubernetesgateway.statusaddress.service.namespace=" + NAMESPACE,
+            f"--providers.kubernetesgateway.labelselector={_OURS}={namespace}",  # there may be other Traefiks
+            "--providers.kubernetesgateway.statusaddress.service.namespace=" + namespace,
             "--providers.kubernetesgateway.statusaddress.service.name=" + NAME,
             "--providers.kubernetesingress=true",
             f"--providers.kubernetesingress.ingressclass={INGRESS_CLASS}",
@@ -118,6 +130,7 @@ def _deployment(image: str) -> Manifest:
             "--metrics.prometheus.addRoutersLabels=true",
             "--global.checknewversion=false",
             "--global.sendanonymoususage=false",
+            *also,
         ],
         "readinessProbe": {
             "httpGet": {"path": "/ping", "port": _ADMIN},
@@ -136,12 +149,12 @@ def _deployment(image: str) -> Manifest:
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"namespace": NAMESPACE, "name": NAME},
+        "metadata": {"namespace": namespace, "name": NAME},
         "spec": {"replicas": 1, "selector": {"matchLabels": {"app": NAME}}, "template": template},
     }
 
 
-def _rights() -> list[Manifest]:
+def _rights(namespace: str) -> list[Manifest]:
     gateway, read = "gateway.networking.k8s.io", ["get", "list", "watch"]
     kinds = ["backendtlspolicies", "gatewayclasses", "gateways", "grpcroutes", "httproutes", "referencegrants",
              "tlsroutes"]  # fmt: skip
@@ -165,15 +178,15 @@ def _rights() -> list[Manifest]:
         },
     ]
     rbac = "rbac.authorization.k8s.io"
-    name = {"name": NAMESPACE}
-    subject = {"kind": "ServiceAccount", "namespace": NAMESPACE, "name": NAME}
+    name = {"name": namespace}
+    subject = {"kind": "ServiceAccount", "namespace": namespace, "name": NAME}
     return [
         {"apiVersion": f"{rbac}/v1", "kind": "ClusterRole", "metadata": name, "rules": rules},
         {
             "apiVersion": f"{rbac}/v1",
             "kind": "ClusterRoleBinding",
             "metadata": name,
-            "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": NAMESPACE},
+            "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": namespace},
             "subjects": [subject],
         },
     ]

@@ -15,10 +15,11 @@ from policies.place import SERVED_BY, served_by
 from policies.recording import Keep, Recording
 from service.recorder import answers, between
 from service.recorder.between import Order, proof_of
-from service.recorder.doubling import MOST_COPIES, Doubling, Ending, serve
+from service.recorder.doubling import MOST_COPIES, Doubling
 from service.recorder.kept import heard
 from service.recorder.orders import ALIVE, Leg
 from service.recorder.passing import REQUEST_ID
+from service.recorder.serving import Ending, serve
 from service.recorder.spool import Lost, Pair
 from tests.running import Model, free_port, wait_until
 

@@ -1,14 +1,17 @@
 """The recorder of a shadow in a cluster: its objects, when it is made and ended, and who is told its notes."""
 
 import copy
+import itertools
 import json
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from policies.place import Place
 from policies.recording import Keep, Recording
 from service.adapters.kubernetes import (
+    hearing,
     labels,
     own_route,
     recorders_manifest,
@@ -38,7 +41,7 @@ from service.ports.outcomes import Refused, Retry
 from service.ports.traffic import Backend, Route
 from service.recorder import between
 from service.recorder.kept import Kept
-from service.recorder.spool import Lost
+from service.recorder.spool import Assigned, Lost
 from service.settings import Settings
 
 TARGET, NAMESPACE = "fraud/production", "ml"
@@ -395,9 +398,115 @@ def test_versions_that_speak_something_else_than_plain_http_are_not_put_behind_i
     assert cluster.made == []
 
 
-def test_who_answered_is_noted_by_no_cluster(router):
+# --- who answered ----------------------------------------------------------------------------------
+
+NOTED = replace(CANARY, recording=Recording(assigns=True))
+LISTENER = recorders_manifest.LISTENER
+
+
+def shared(weight, attempt=2, recording=NOTED.recording):
+    backends = (replace(STABLE, weight=100.0 - weight), replace(CANDIDATE, weight=weight))
+    return replace(NOTED, backends=backends, attempt=attempt, recording=recording)
+
+
+def listens_for(cluster):
+    return cluster.order(LISTENER)["targets"] if cluster.kinds(LISTENER) else None
+
+
+def test_before_a_version_gets_its_first_request_somebody_listens_who_stands_in_nobodys_way(cluster, router):
+    replaced = []
+    cluster.replace, replacing = (
+        lambda *given: replaced.append(listens_for(cluster)) or replacing(*given),
+        cluster.replace,
+    )
+    router.set(NOTED)
+    assert router.set(shared(5.0)) == shared(5.0)  # and it waits for no pod
+    assert replaced == [[TARGET]]
+    assert refs(cluster) == {"fraud-1": 950_000, "fraud-2": 50_000}
+    assert cluster.kinds(LISTENER) == {DEPLOYMENT, SERVICE, PDB}
+    pod = cluster.get(DEPLOYMENT, NAMESPACE, LISTENER)["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert not pod["automountServiceAccountToken"]
+    assert "lifecycle" not in pod["containers"][0]
+    assert "operators" not in json.dumps(pod)
+
+
+def test_it_listens_for_all_targets_that_ask_and_ends_with_the_last_of_them(cluster, router, recorders):
+    router.set(NOTED)
+    recorders.listeners.keep("churn/production")
+    assert listens_for(cluster) == ["churn/production", TARGET]
+    router.set(shared(5.0))
+    assert listens_for(cluster) == ["churn/production", TARGET]
+    router.set(shared(10.0, 3, recording=None))
+    assert listens_for(cluster) == ["churn/production"]
+    recorders.end("churn/production", ())
+    assert listens_for(cluster) is None
+
+
+def test_it_runs_the_image_of_the_segue_that_asks(cluster, router, settings):
+    router.set(NOTED)
+    newer = Recorders(
+        cluster, CLUSTER, PLACE, replace(settings, builder_image="registry.example/segue@sha256:2")
+    )
+    GatewayRouter(cluster, CLUSTER, PLACE, recorders=newer).set(shared(5.0))
+    pod = cluster.get(DEPLOYMENT, NAMESPACE, LISTENER)["spec"]["template"]["spec"]
+    assert pod["containers"][0]["image"] == "registry.example/segue@sha256:2"
+
+
+def test_without_the_installations_token_nobody_listens_and_the_route_is_written(cluster, tmp_path):
+    bare = Recorders(cluster, CLUSTER, PLACE, Settings(home=tmp_path / "bare", builder_image="i"))
+    with capture_logs() as logs:
+        assert GatewayRouter(cluster, CLUSTER, PLACE, recorders=bare).set(NOTED) == NOTED
+    assert "operator-token" in logs[0]["reason"]
+    assert listens_for(cluster) is None
+
+
+def test_an_order_that_another_segue_wrote_is_left_alone(cluster, router, recorders):
+    router.set(NOTED)
+    one = cluster.objects[DEPLOYMENT, LISTENER]["spec"]["template"]["spec"]["containers"][0]
+    one["env"][0]["value"] = '{"other": 1}'
+    recorders.end(TARGET, ())
+    assert cluster.kinds(LISTENER) == {DEPLOYMENT, SERVICE, PDB}
+
+
+def test_a_target_that_is_removed_asks_nobody_any_more(cluster, router):
+    router.set(NOTED)
+    router.remove(TARGET, 4)
+    assert listens_for(cluster) is None
+
+
+def test_nothing_that_stands_against_it_holds_up_a_write(cluster, settings):
+    bare = Recorders(cluster, CLUSTER, PLACE, replace(settings, builder_image=None))
+    router = GatewayRouter(cluster, CLUSTER, PLACE, recorders=bare)
+    with capture_logs() as logs:
+        assert router.set(NOTED) == NOTED
+    (told,) = logs
+    assert told["event"] == "nobody notes who answers"
+    assert "SEGUE_BUILDER_IMAGE" in told["reason"]
+
+
+def test_its_notes_are_asked_for_by_a_token_of_its_own(cluster, router, recorders):
+    assert recorders.answered({}) == ([], {})
+    router.set(NOTED)
+    cluster.recorder.add([Assigned(TARGET, "r-1", "abcd", 1.0)])
+    notes, heard = recorders.answered({})
+    assert notes == [Assigned(TARGET, "r-1", "abcd", 1.0)]
+    assert recorders.answered(heard) == ([], heard)
+    assert set(cluster.asked) == {(LISTENER, between.CONTROL, between.NOTES)}
+
+
+@pytest.mark.parametrize(
+    ("cluster_of", "place"),
+    [
+        (replace(CLUSTER, plane="envoy"), PLACE),
+        (CLUSTER, Place("prod", NAMESPACE, "fraud", "ml/shop")),
+        (CLUSTER, Place("prod", NAMESPACE, "fraud", "virtualservice/ml/fraud")),
+    ],
+    ids=["another plane", "a route of the team's", "another kind of route"],
+)
+def test_who_answered_is_noted_only_where_segues_own_route_says_it(cluster, recorders, cluster_of, place):
     with pytest.raises(Refused, match="nothing notes who answered"):
-        router.set(Route(TARGET, 3, (STABLE, CANDIDATE), recording=Recording(assigns=True)))
+        GatewayRouter(cluster, cluster_of, place, recorders=recorders).set(NOTED)
 
 
 def test_other_kinds_of_routes_copy_nothing(cluster, recorders):
@@ -566,3 +675,39 @@ def test_the_doctor_says_that_requests_can_be_copied_or_what_stands_against_it(c
     for route in (None, "ingress/ml/shop"):
         (first, *_) = said(Place("prod", NAMESPACE, "fraud", route))
         assert first == (False, "requests are copied only where an HTTPRoute leads to the versions")
+
+
+# --- what the doctor says of who answered ------------------------------------------------------------
+
+
+def told(cluster, *pods):
+    """Pods that answer in turn, each with what it was told."""
+    answers = itertools.cycle(
+        json.dumps({"recorder": str(n), **dict(zip(between.HEARD, pod, strict=True))}).encode()
+        for n, pod in enumerate(pods)
+    )
+    cluster.proxied = lambda *given, **headers: next(answers)
+    return [(one.ok, one.detail, one.mend) for one in hearing.possible(cluster, Served(TARGET, PLACE))]
+
+
+def test_the_doctor_says_what_the_gateway_is_to_be_told_and_what_it_told(cluster, router):
+    lines = (
+        "--tracing.otlp.http.endpoint=http://segue-answers.ml.svc:8080/v1/traces"
+        " --tracing.capturedRequestHeaders=X-Request-Id"
+        " --tracing.capturedResponseHeaders=X-Request-Id,X-Segue-Served-By"
+    )
+    ((ok, detail, _),) = told(cluster, (0, 0, 0))
+    assert ok
+    assert detail.endswith(lines)
+    router.set(NOTED)
+    ((ok, detail, mend),) = told(cluster, (0, 0, 0), (0, 0, 0))
+    assert (ok, mend) == (False, f"start Traefik with {lines}")
+    assert "told segue-answers of no request" in detail
+    ((ok, detail, mend),) = told(cluster, (9, 9, 0), (0, 0, 0))
+    assert (ok, mend) == (False, f"start Traefik with {lines.split()[2]}")
+    ((ok, detail, mend),) = told(cluster, (9, 0, 9))
+    assert (ok, mend) == (False, f"let callers send X-Request-Id, and start Traefik with {lines.split()[1]}")
+    ((ok, detail, _),) = told(cluster, (9, 8, 9), (2, 1, 2))
+    assert ok
+    assert "of the 11 requests" in detail
+    assert "9 say their id, 11 who answered" in detail

@@ -1,5 +1,7 @@
 """The keys that only a cluster can follow: what they mean, and what Kubernetes would refuse."""
 
+from dataclasses import replace
+
 import pytest
 from inline_snapshot import snapshot
 
@@ -515,6 +517,29 @@ COPIED = {
 def test_requests_are_copied_or_it_is_refused_by_what_leads_to_the_versions(text):
     words = {need.word for need in needs(model(text)) if need.word.startswith("shadow")}
     assert words - EMBEDDED == COPIED[text]
+
+
+BY_REQUEST = "guards: {right: {labels: crm.outcomes, drop: 1%, within: 1h, by: request}}\n"
+NOTED = {
+    f"{BUILD}{BY_REQUEST}": set(),
+    f"{BUILD}{BY_REQUEST}environments: {{production: {{cluster: prod}}}}\n": set(),
+    f"{TAKEN}route: ml/fraud\n{BY_REQUEST}": {"guards.labels.by"},
+    f"{TAKEN}route: ingress/ml/fraud\n{BY_REQUEST}": {"guards.labels.by"},
+    f"{TAKEN}strategy: bluegreen\nheld_back: 5%\nroute: ml/fraud\n{BY_REQUEST}": {"guards.labels.by"},
+}
+
+
+@pytest.mark.parametrize("text", NOTED)
+def test_who_answered_is_noted_or_it_is_refused_by_what_leads_to_the_versions(text):
+    assert {need.word for need in needs(model(text)) if need.word == "guards.labels.by"} == NOTED[text]
+
+
+def test_who_answered_is_noted_with_data_planes_alone_of_which_that_was_seen():
+    text = f"{BUILD}{BY_REQUEST}"
+    assert refused(text) == refused(text, PROD) == []
+    ((path, message),) = refused(text, replace(PROD, plane="envoy"))
+    assert path == "environments.production.guards.right.by"
+    assert "--plane envoy; let the rows name the version" in message
 
 
 def test_bodies_are_kept_on_this_machine_alone_also_where_a_connection_says_that_it_is_a_cluster():

@@ -43,7 +43,7 @@ What can be named is: routes that are taken over, and the gateway. `own`: Segue 
 
 {{/*
 The restarts that it sees are written down at the Deployment; what a pod that fails printed is read, and what
-a recorder noted of copied requests.
+a recorder noted of copied requests and of who answered.
 */}}
 {{- define "segue.rules.observer" -}}
 - apiGroups: [apps]

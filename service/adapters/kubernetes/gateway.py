@@ -17,6 +17,7 @@ from service.adapters.kubernetes.api import Api
 from service.adapters.kubernetes.kinds import HTTP_ROUTE, Kind
 from service.adapters.kubernetes.recorded import Object, Recorded, address_of, namespace_of
 from service.adapters.kubernetes.recorders import Recorders
+from service.adapters.kubernetes.recorders_manifest import LISTENER
 from service.adapters.kubernetes.records import Record
 from service.adapters.kubernetes.routes_manifest import service_of
 from service.adapters.kubernetes.shapes import no_such
@@ -54,6 +55,8 @@ class GatewayRouter(Recorded):
         self._recorders = recorders if HTTP_ROUTE in self._shape.kinds else None
         if self._recorders is not None:
             self.capabilities |= {"copies"}
+            if place.route is None and cluster.plane in MARKING:
+                self.capabilities |= {"assigns"}
 
     def set(self, route: Route) -> Route:
         """Write the split, then wait until whoever serves the route says that it has this generation."""
@@ -64,9 +67,10 @@ class GatewayRouter(Recorded):
         recorder = self._kept(route)
         if recorder is not None:
             self._introduce(route, recorder)
+        self._listen(route)
         self._change(route.target, lambda live: self._with(live, route, recorder))
         self._confirm(route)
-        self._end_recorders(route.target, recorder)
+        self._end_recorders(route.target, recorder, listens=_assigns(route))
         return route
 
     def get(self, target: str) -> Route | None:
@@ -150,10 +154,20 @@ class GatewayRouter(Recorded):
         self._change(route.target, lambda live: self._with(live, first, None))
         self._confirm(first)
 
-    def _end_recorders(self, target: str, used: Backend | None) -> None:
-        """Those that no route leads to any more."""
+    def _listen(self, route: Route) -> None:
+        """Have it noted who answers, from before a version gets its first request."""
+        if self._recorders is None or not _assigns(route):
+            return
+        record = self._known(self._live(route.target), route.target)
+        before = {one.name for one in record.backends if one.weight > 0} if record is not None else set()
+        if any(one.weight > 0 and one.name not in before for one in route.backends):
+            self._recorders.listeners.keep(route.target)
+
+    def _end_recorders(self, target: str, used: Backend | None, *, listens: bool = False) -> None:
+        """Those that nothing needs any more."""
         if self._recorders is not None:
-            self._recorders.end(target, () if used is None else (used.name.partition(".")[0],))
+            names = [] if used is None else [used.name.partition(".")[0]]
+            self._recorders.end(target, [*names, LISTENER] if listens else names)
 
     # --- writing ------------------------------------------------------------------------------
 
@@ -279,6 +293,10 @@ class GatewayRouter(Recorded):
     def _unleft(self, live: Object, target: str) -> list[str]:
         """What is attached to nothing is served by nobody."""
         return self._unserved(live, target) if live["spec"].get("parentRefs") else []
+
+
+def _assigns(route: Route) -> bool:
+    return route.recording is not None and route.recording.assigns
 
 
 def _divided(route: Route) -> bool:

@@ -13,6 +13,7 @@ from service.adapters.exposition import Strange
 from service.adapters.kubernetes import (
     copying,
     counted,
+    hearing,
     labels,
     passing,
     reconnecting,
@@ -103,6 +104,8 @@ def examine(api: Api, cluster: Cluster, targets: Sequence[Served]) -> list[Findi
         found += _asked(one.target, lambda it=one: existing(api, it, known))
         if one.shadow:
             found += _asked(one.target, lambda it=one: shadowing.possible(api, cluster, it))
+        if one.noted:
+            found += _asked(one.target, lambda it=one: hearing.possible(api, it))
     return found
 
 

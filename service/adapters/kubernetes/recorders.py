@@ -7,18 +7,17 @@ of it is stored anywhere.
 import hashlib
 import hmac
 import json
-import time
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from policies.place import Place
-from service.adapters.kubernetes import endpoints, labels, manifests, recorders_manifest
-from service.adapters.kubernetes.answers import Taken
+from service.adapters.kubernetes import endpoints, labels, recorders_manifest
 from service.adapters.kubernetes.api import Api
-from service.adapters.kubernetes.kinds import DEPLOYMENT, NETWORK_POLICY, PDB, POD, SERVICE
-from service.adapters.kubernetes.recorders_manifest import COMPONENT, RECORDER
+from service.adapters.kubernetes.kinds import POD, SERVICE
+from service.adapters.kubernetes.listeners import Listeners
+from service.adapters.kubernetes.recorder_objects import RecorderObjects
+from service.adapters.kubernetes.recorders_manifest import LISTENER
 from service.adapters.kubernetes.routes_manifest import service_of
-from service.adapters.kubernetes.standing import Standing
 from service.adapters.kubernetes.transport import Object
 from service.machine import installation
 from service.ports.connections import Cluster
@@ -39,10 +38,9 @@ class Recorders:
         self._api = api
         self._owner = cluster.owner
         self._namespace = place.namespace
-        self._image = settings.builder_image
-        self._pulled = settings.builder_pull_secrets
         self._token = settings.secret(installation.TOKEN) or b""
-        self._standing = Standing(api, self._namespace, time.time)
+        self._objects = RecorderObjects(api, cluster.owner, place.namespace, settings)
+        self.listeners = Listeners(self._objects, self._proof_of)
 
     def backend(self, route: Route) -> Backend:
         """What a route that copies requests leads to. Raises `Refused` where it could not."""
@@ -55,31 +53,27 @@ class Recorders:
     def keep(self, route: Route) -> None:
         """Have the route's recorder run. Raises `Retry` until all its pods have reached both versions."""
         name, order = self.backend(route).name.partition(".")[0], self._order(route)
-        known = self._api.get(DEPLOYMENT, self._namespace, name)
+        known = self._objects.known(name)
         if known is None:
             self._make(name, route.target, order)
             raise Retry("the recorder of its answers starts", after=1.0)
-        labels.check_owner(known, self._owner)
-        if known["metadata"].get("deletionTimestamp"):
-            raise Retry("an earlier recorder of its answers is still being ended", after=1.0)
         if known["metadata"]["annotations"].get(labels.SPEC) != recorders_manifest.spec_of(order):
-            self._tell(known, order)
+            self._objects.tell(known, order)
             raise Retry("the recorder of its answers is told otherwise", after=1.0)
-        wanted, there = known["spec"]["replicas"], recorders_manifest.ready(known)
-        if there < wanted:
-            raise Retry(f"{there} of {wanted} pods of the recorder are ready{self._why(known)}", after=1.0)
-        reached = endpoints.ready(endpoints.slices(self._api, self._namespace, name))
-        if reached < wanted:
-            raise Retry(f"{reached} of {wanted} endpoints of the recorder are ready", after=0.5)
+        self._objects.check_ready(known)
 
     def end(self, target: str, used: Collection[str]) -> None:
-        """End the target's recorders but for those that a route leads to. Their pods answer for some seconds
-        more, in which every data plane has forgotten them."""
-        wanted = {labels.OWNER: labels.value(self._owner), labels.TARGET: labels.value(target)}
-        chosen = labels.selector({**wanted, COMPONENT: RECORDER})
-        for one in self._api.list(DEPLOYMENT, self._namespace, labels=chosen):
-            if one["metadata"]["name"] not in used:
-                self._delete(one["metadata"]["name"])
+        """End the target's recorders but for those that are used: its route leads there, or it is asked who
+        answered. A shadow's pods answer for some seconds more, in which every data plane has forgotten
+        them."""
+        for one in self._objects.all():
+            name = one["metadata"]["name"]
+            if name in used:
+                continue
+            if name == LISTENER:
+                self.listeners.leave(one, target)
+            elif one["metadata"]["labels"].get(labels.TARGET) == labels.value(target):
+                self._objects.delete(name)
 
     # --- the port Noted -------------------------------------------------------------------------
 
@@ -92,7 +86,17 @@ class Recorders:
     ) -> tuple[list[Note], dict[str, int]]:
         """Asked through the API server, because Segue may run where no pod can be reached; whichever pod
         answers tells what only it knows."""
-        name = recorders_manifest.name_of(self._owner, target, *versions)
+        return self._taken(recorders_manifest.name_of(self._owner, target, *versions), heard, stored)
+
+    def answered(self, heard: Mapping[str, int]) -> tuple[list[Note], dict[str, int]]:
+        return self._taken(LISTENER, heard, heard)
+
+    def key(self, target: str, versions: tuple[str, str]) -> bytes:
+        return between.key_of(self._token_of(recorders_manifest.name_of(self._owner, target, *versions)))
+
+    def _taken(
+        self, name: str, heard: Mapping[str, int], stored: Mapping[str, int]
+    ) -> tuple[list[Note], dict[str, int]]:
         notes: list[Note] = []
         known = dict(heard)
         for _ in range(LOOKS if self._token else 0):
@@ -108,21 +112,21 @@ class Recorders:
             known |= {who: last} if last else {}
         return notes, known
 
-    def key(self, target: str, versions: tuple[str, str]) -> bytes:
-        return between.key_of(self._token_of(recorders_manifest.name_of(self._owner, target, *versions)))
-
     def _token_of(self, name: str) -> str:
         said = f"notes of {self._owner} {name}".encode()
         return hmac.new(self._token, said, hashlib.sha256).hexdigest()
+
+    def _proof_of(self, name: str) -> str:
+        if not self._token:
+            raise Refused(
+                f"this process has no secret {installation.TOKEN}, by which it takes notes of answers"
+            )
+        return between.proof_of(self._token_of(name))
 
     # --- making and ending ----------------------------------------------------------------------
 
     def _order(self, route: Route) -> between.Order:
         assert route.recording is not None  # noqa: S101  what copies says how
-        if not self._token:
-            raise Refused(
-                f"this process has no secret {installation.TOKEN}, by which it takes notes of answers"
-            )
         recording = replace(route.recording, sample=0.0)
         stable = next(one for one in route.backends if one.weight > 0)
         candidate = next(one for one in route.backends if one.name == route.copied)
@@ -131,7 +135,7 @@ class Recorders:
         return between.Order(
             Leg(route.target, stable.name, stable.url, recording),
             Leg(route.target, candidate.name, candidate.url, recording),
-            between.proof_of(self._token_of(self.backend(route).name.partition(".")[0])),
+            self._proof_of(self.backend(route).name.partition(".")[0]),
         )
 
     def _check_plain(self, backend: Backend) -> None:
@@ -142,51 +146,9 @@ class Recorders:
             raise Refused(recorders_manifest.told_spoken(f"{namespace}/{name}", spoken or "https"))
 
     def _make(self, name: str, target: str, order: between.Order) -> None:
-        if self._image is None:
-            raise Refused(
-                "what copies requests in a cluster is Segue's own image; name it: SEGUE_BUILDER_IMAGE"
-            )
-        worn = recorders_manifest.marks(labels.labels(target, name, self._owner))
-        shut = recorders_manifest.shut_out(self._api.list(NETWORK_POLICY, self._namespace), worn)
-        if shut:
-            raise Refused(recorders_manifest.told_shut_out(shut, self._namespace))
-        pods = recorders_manifest.pods_for(self._ready_behind(order.stable.backend))
-        pulled = recorders_manifest.pull_secrets(self._pods_behind(order.stable.backend), self._pulled)
-        bodies = (
-            (SERVICE, recorders_manifest.service(name, worn)),
-            (PDB, manifests.budget(name, worn)),
-            (DEPLOYMENT, recorders_manifest.deployment(name, worn, order, self._image, pods, pulled)),
-        )
-        for kind, body in bodies:
-            try:
-                self._api.create(kind, self._namespace, body)
-            except Taken:
-                known = self._api.get(kind, self._namespace, name)
-                if known is not None:
-                    labels.check_owner(known, self._owner)
-
-    def _tell(self, known: Object, order: between.Order) -> None:
-        """Pod by pod: users may be answered by them. It stays the image that runs already."""
-        pod, worn = known["spec"]["template"]["spec"], known["metadata"]["labels"]
-        name, image = known["metadata"]["name"], pod["containers"][0]["image"]
-        pulled = recorders_manifest.pull_secrets([{"spec": pod}], self._pulled)
-        made = recorders_manifest.deployment(name, worn, order, image, 0, pulled)
-        patch = {
-            "metadata": {
-                "annotations": made["metadata"]["annotations"],
-                "resourceVersion": known["metadata"]["resourceVersion"],
-            },
-            "spec": {"template": made["spec"]["template"]},
-        }
-        self._api.patch(DEPLOYMENT, self._namespace, known["metadata"]["name"], patch)
-
-    def _delete(self, name: str) -> None:
-        """The Deployment last: where it is, an end that broke off is found again."""
-        for kind in (PDB, SERVICE, DEPLOYMENT):
-            known = self._api.get(kind, self._namespace, name)
-            if known is not None:
-                labels.check_owner(known, self._owner)
-                self._api.delete(kind, self._namespace, name, uid=known["metadata"]["uid"])
+        stable = order.stable.backend
+        pods = recorders_manifest.pods_for(self._ready_behind(stable))
+        self._objects.make(name, target, order, pods, self._pods_behind(stable))
 
     def _pods_behind(self, backend: str) -> list[Object]:
         """Those that a version's Service selects."""
@@ -199,12 +161,6 @@ class Recorders:
         """How many pods of a version answer."""
         name, _, namespace = backend.partition(".")
         return endpoints.ready(endpoints.slices(self._api, namespace, name))
-
-    def _why(self, deployment: Object) -> str:
-        chosen = labels.selector(deployment["spec"]["selector"]["matchLabels"])
-        pods = self._api.list(POD, self._namespace, labels=chosen)
-        trouble = self._standing.trouble(deployment, pods)
-        return f": {trouble.words}" if trouble else ""
 
 
 def _heard(content: bytes) -> tuple[str, int, list[Note]]:

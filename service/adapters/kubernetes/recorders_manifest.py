@@ -1,7 +1,8 @@
-"""The recorder of one shadow as objects of a cluster: pure functions from values to plain dictionaries.
+"""Recorders as objects of a cluster: pure functions from values to plain dictionaries.
 
-Its pods stand between the route and stable while requests are copied, so they are kept as a version's are:
-two at least, drained before they end, and restricted as pod security asks.
+The pods of a shadow's stand between the route and stable while requests are copied, so they are kept as a
+version's are: two at least, drained before they end, and restricted as pod security asks. Those of the one
+that listens stand in nobody's way, and end at once.
 """
 
 import hashlib
@@ -16,12 +17,16 @@ from service.recorder import between
 from service.recorder.orders import ALIVE
 
 Object = dict[str, Any]
+Ordered = between.Order | between.Listening
 
 PREFIX = "segue-shadow-"  # each recorder's Service is called so, and nothing else of Segue's
+LISTENER = "segue-answers"  # the one that listens: whoever runs the gateway has it send its spans there
 COMPONENT, RECORDER = "app.kubernetes.io/component", "segue-recorder"
 LEAST, MOST = 2, 20  # pods
 _PLAIN = {None, "http", "kubernetes.io/http"}  # what a Service's port says of itself where it is HTTP/1.1
 COMMAND = ("python3", "-m", "service.recorder.pod")
+# Data planes may send to a pod for some seconds after it was told to end; for a late one it goes on.
+_DRAINED = {"lifecycle": {"preStop": {"sleep": {"seconds": manifests.DRAIN_SECONDS}}}}
 _ASKED = {"cpu": "100m", "memory": "128Mi"}
 _MOST = {"cpu": "1", "memory": "512Mi"}
 
@@ -107,7 +112,7 @@ def pods_for(ready: int) -> int:
 def deployment(  # noqa: PLR0917 (what a recorder depends on)
     name: str,
     labels: dict[str, str],
-    order: between.Order,
+    order: Ordered,
     image: str,
     pods: int,
     pulled: Sequence[str] = (),
@@ -168,12 +173,19 @@ def pull_secrets(pods: Iterable[Mapping[str, Any]], also: Iterable[str]) -> tupl
     return tuple(dict.fromkeys([*also, *theirs]))
 
 
-def spec_of(order: between.Order) -> str:
+def order_of(deployment: Mapping[str, Any]) -> Ordered:
+    """The order that its pods are told. Raises `ValueError` for another Deployment."""
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    said = {one["name"]: one.get("value", "") for one in container.get("env") or []}
+    return between.read(said.get(between.VARIABLE, "{}").replace("$$", "$"))
+
+
+def spec_of(order: Ordered) -> str:
     """Tells one order from another, whichever image runs it."""
     return digest({"order": order.text()})
 
 
-def _pod(labels: dict[str, str], order: between.Order, image: str, pulled: Sequence[str]) -> Object:
+def _pod(labels: dict[str, str], order: Ordered, image: str, pulled: Sequence[str]) -> Object:
     return {
         **job_manifest.placement(PodNeeds(pull_secrets=tuple(pulled))),
         "automountServiceAccountToken": False,
@@ -197,7 +209,7 @@ def _pod(labels: dict[str, str], order: between.Order, image: str, pulled: Seque
     }
 
 
-def _container(order: between.Order, image: str) -> Object:
+def _container(order: Ordered, image: str) -> Object:
     ports = (("http", between.PORT), ("control", between.CONTROL))
     return {
         "name": "recorder",
@@ -209,10 +221,9 @@ def _container(order: between.Order, image: str) -> Object:
         "resources": {"requests": dict(_ASKED), "limits": dict(_MOST)},
         "readinessProbe": _probe(between.READY, every=1, failures=3),
         "livenessProbe": _probe(ALIVE, every=10, failures=6),
-        # Data planes may send to a pod for some seconds after it was told to end; for a late one it goes on.
-        "lifecycle": {"preStop": {"sleep": {"seconds": manifests.DRAIN_SECONDS}}},
         "securityContext": job_manifest.SECURITY,
         "terminationMessagePolicy": "FallbackToLogsOnError",
+        **(_DRAINED if isinstance(order, between.Order) else {}),
     }
 
 
