@@ -132,7 +132,7 @@ class Observer:
             self._held = None
             log.warning("another observer was faster", cluster=scene.place.cluster)
         if isinstance(sample, Sample):
-            self.served.add(held, scene, before, sample)
+            self.served.add(held, scene, before, sample, self.judging.of_stable(scene.watched))
 
     def _take_notes(self, held: Held) -> None:
         """What the recorder noted since: who answered is stored before anything is judged by it."""

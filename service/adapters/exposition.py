@@ -4,16 +4,14 @@ A text is taken whole or not at all: whatever is strange in a line that counts r
 """
 
 import math
-import operator
 import re
 import sys
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from service.ports.metrics import Counters
-
+LONGEST = 1 << 29  # bytes of a page that is read as it comes
+PACE = 4 << 20  # bytes a second that one which takes longer must have brought
 _STARTED = "process_start_time_seconds"
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _SERIES = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})?")
@@ -42,48 +40,14 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One counter with its labels; or all of a histogram's as one: then `counts` has each by its bound as
-    it is written, and `value` is 0."""
+    """One counter with its labels; or all of a histogram's as one: then `counts` are those of its `bounds`,
+    which are told as they are written, and `value` is 0."""
 
     name: str
     labels: Mapping[str, str]
     value: float
-    counts: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class Tally:
-    """A backend's counters while its series are added up over codes, methods and instances."""
-
-    requests: float = 0.0
-    errors: float = 0.0
-    buckets: defaultdict[float, float] = field(default_factory=lambda: defaultdict(float))
-
-    def add(self, one: Series, names: Names) -> None:
-        """Add a series of this backend. Raises `Strange` for a bucket without a bound."""
-        if one.counts:
-            for said, count in one.counts.items():
-                self.buckets[_bound(said, one.labels) * names.unit] += count
-        elif one.name == names.buckets:
-            self.buckets[_bound(one.labels.get("le", ""), one.labels) * names.unit] += one.value
-        elif one.name == names.requests:
-            self.requests += one.value
-            self.errors += one.value if lost(one.labels.get(names.code, "")) else 0.0
-
-    def counters(self, name: str) -> Counters:
-        """What was added up. Raises `Strange` where the buckets are none."""
-        buckets = tuple(sorted(self.buckets.items()))
-        if not buckets or buckets[-1][0] != math.inf:
-            raise Strange(f"the router's durations of {name} lack the bound infinity")
-        counts = [count for _, count in buckets]
-        if any(map(operator.lt, counts[1:], counts)):
-            raise Strange(f"the router's durations of {name} are not cumulative")
-        return Counters(self.requests, self.errors, buckets)
-
-
-def unasked(bounds: Iterable[float]) -> Tally:
-    """The counters of a backend that nobody has asked yet."""
-    return Tally(buckets=defaultdict(float, dict.fromkeys((*bounds, math.inf), 0.0)))
+    bounds: tuple[str, ...] = ()
+    counts: Sequence[float] = ()
 
 
 def read(text: str, names: Names) -> tuple[float, list[Series]]:
@@ -102,45 +66,64 @@ def streamed(pieces: Iterable[bytes], names: Names) -> tuple[float, list[Series]
     return _read(_lines_of(pieces), names)
 
 
-def _read(lines: Iterable[str], names: Names) -> tuple[float, list[Series]]:
-    started, seen, histograms = 0.0, dict[str, Series](), _Histograms()
-    wanted = {names.requests, names.buckets}
-    beginnings, buckets = (_STARTED, *wanted), names.buckets + "{"
-    counting = (line for line in lines if line.startswith(beginnings))  # of nearly all no more is looked at
-    for number, line in enumerate(counting):
-        if number > _MOST:
+def _read(parts: Iterable[list[str]], names: Names) -> tuple[float, list[Series]]:
+    page, many = _Page(names), 0
+    beginnings = (_STARTED, names.requests, names.buckets)
+    for lines in parts:
+        counting = [line for line in lines if line.startswith(beginnings)]  # of nearly all no more is seen
+        many += len(counting)
+        if many > _MOST:
             raise Strange(f"the router's metrics hold more than {_MOST:,} counters")
-        if line.startswith(buckets) and histograms.take(line):
-            continue
+        page.take(counting)
+    if not page.started:
+        raise Strange("the router's metrics lack its start time")
+    return page.started, [*page.seen.values(), *page.histograms.series()]
+
+
+class _Page:
+    """What was read of a page so far: its plain series by how they are written, and its histograms."""
+
+    def __init__(self, names: Names) -> None:
+        self.started, self.seen, self.histograms = 0.0, dict[str, Series](), _Histograms()
+        self._wanted, self._buckets = {names.requests, names.buckets}, names.buckets + "{"
+
+    def take(self, lines: list[str]) -> None:
+        """The next lines. Raises `Strange`."""
+        at = 0
+        while at < len(lines):
+            line = lines[at]
+            taken = self.histograms.take(lines, at) if line.startswith(self._buckets) else 0
+            if not taken:
+                self._take_alone(line)
+            at += taken or 1
+
+    def _take_alone(self, line: str) -> None:
         series, _, said = line.rpartition(" ")
         name = _NAME.match(line)
         if name is not None and name[0] == _STARTED:
-            started = value(said, line)
-        elif name is not None and name[0] in wanted:
-            if series in seen:
+            self.started = value(said, line)
+        elif name is not None and name[0] in self._wanted:
+            if series in self.seen:
                 raise Strange(_twice(series))
-            seen[series] = Series(*_series(series or line), value(said, line))
-    if not started:
-        raise Strange("the router's metrics lack its start time")
-    return started, [*seen.values(), *histograms.found.values()]
+            self.seen[series] = Series(*_series(series or line), value(said, line))
 
 
-def _lines(text: str) -> Iterator[str]:
+def _lines(text: str) -> Iterator[list[str]]:
     """A part of them at a time: a page of thousands of versions is large."""
     start = 0
     while start < len(text):
         end = text.find("\n", start + _PIECE) + 1 or len(text)
-        yield from text[start:end].split("\n")
+        yield text[start:end].split("\n")
         start = end
 
 
-def _lines_of(pieces: Iterable[bytes]) -> Iterator[str]:
+def _lines_of(pieces: Iterable[bytes]) -> Iterator[list[str]]:
     """Each line once it has come whole, however the pieces are cut."""
     begun = b""
     for piece in pieces:
         whole, newline, rest = (begun + piece).rpartition(b"\n")
         if newline:
-            yield from whole.decode().split("\n")
+            yield whole.decode().split("\n")
         begun = rest
         if len(begun) > _LONGEST:
             raise Strange(f"the router's metrics hold a line of more than {_LONGEST:,} bytes")
@@ -152,44 +135,91 @@ def _twice(series: str) -> str:
     return f"the router's metrics hold a series twice: {series[:80]!r}"
 
 
+@dataclass(slots=True)
+class _Histogram:
+    """One while its lines come."""
+
+    name: str
+    labels: Mapping[str, str]
+    bounds: tuple[str, ...] = ()
+    counts: list[float] = field(default_factory=list)
+
+    def count(self, said: str, count: str, line: str) -> None:
+        """Add one bound. Raises `Strange`."""
+        if said in self.bounds:
+            raise Strange(_twice(line))
+        bound(said, line)  # as a number holds no quote, the labels around it read as they did before
+        self.bounds = (*self.bounds, sys.intern(said))
+        self.counts.append(value(count, line))
+
+
 class _Histograms:
-    """The histograms of a page by what is written around their bounds: labels are read once for all."""
+    """The histograms of a page by what is written around their bounds: labels are read once for all, and
+    the lines of one with the bounds of the one before are taken together."""
 
     def __init__(self) -> None:
-        self.found: dict[tuple[str, str], Series] = {}
-        self._counts: dict[tuple[str, str], dict[str, float]] = {}
-        self._last: tuple[str, str, dict[str, float]] = ("", "", {})  # around the last bound, and its counts
+        self._found: dict[tuple[str, str], _Histogram] = {}
+        self._last = ("", "", _Histogram("", {}))  # around the last bound, and whose it is
+        self._bounds: tuple[str, ...] = ()  # of the one before, ...
+        self._ends: list[str] = []  # ... each with what is written behind it, up to the count
 
-    def take(self, line: str) -> bool:
-        """Whether this line's bound could be told from its other labels. Raises `Strange`."""
-        start, end, counts = self._last
-        if start and line.startswith(start):  # the next bound of the same, as nearly always
+    def series(self) -> Iterator[Series]:
+        """All that were taken."""
+        return (Series(one.name, one.labels, 0.0, one.bounds, one.counts) for one in self._found.values())
+
+    def take(self, lines: list[str], at: int) -> int:
+        """How many lines from this one on were taken; none where its bound could not be told from its other
+        labels. Raises `Strange`."""
+        line = lines[at]
+        start, end, last = self._last
+        if start and line.startswith(start):  # the next bound of the same
             said, _, rest = line[len(start) :].partition('"')
             if rest.startswith(end):
-                self._count(counts, said, rest[len(end) :], line)
-                return True
+                last.count(said, rest[len(end) :], line)
+                return 1
         series, _, count = line.rpartition(" ")
         head, between, rest = series.partition("," + _BOUND)
         if not between:
             head, between, rest = series.partition("{" + _BOUND)
         said, _, tail = rest.partition('"')
-        known = self._counts.get((head, tail))
+        known = self._found.get((head, tail))
+        fresh = known is None
         if known is None:
-            name, labels = _series(series) if between else ("", {})
-            if labels.get("le") != said:  # those letters belong to another label's value
-                return False
-            others = {label: what for label, what in labels.items() if label != "le"}
-            known = self._counts[head, tail] = {}
-            self.found[head, tail] = Series(name, others, 0.0, known)
+            name, bound_said, others = _unbound(series) if between else ("", None, {})
+            if bound_said != said:  # those letters belong to another label's value
+                return 0
+            known = self._found[head, tail] = _Histogram(name, others)
+            self._learn()
         self._last = (head + between, tail + " ", known)
-        self._count(known, said, count, line)
-        return True
+        if fresh and _count_alike(known, lines[at : at + len(self._bounds)], self._bounds, self._heads()):
+            return len(self._bounds)
+        known.count(said, count, line)
+        return 1
 
-    def _count(self, counts: dict[str, float], said: str, count: str, line: str) -> None:
-        if said in counts:
-            raise Strange(_twice(line))
-        _bound(said, line)  # as a number holds no quote, the labels around it read as they did before
-        counts[sys.intern(said)] = value(count, line)
+    def _learn(self) -> None:
+        """The bounds of the last one: those of the next are nearly always the same."""
+        _, end, last = self._last
+        if last.bounds is not self._bounds or not self._ends or not self._ends[0].endswith('"' + end):
+            self._bounds, self._ends = last.bounds, [f'{said}"{end}' for said in last.bounds]
+
+    def _heads(self) -> list[str]:
+        """How the lines of the present one begin, up to their counts, if it has those bounds."""
+        start = self._last[0]
+        return [start + end for end in self._ends]
+
+
+def _count_alike(one: _Histogram, lines: list[str], bounds: tuple[str, ...], heads: list[str]) -> bool:
+    """Whether all of a histogram was counted together. Where anything is unusual nothing was."""
+    if not lines or len(lines) != len(heads) or not all(map(str.startswith, lines, heads)):
+        return False
+    try:
+        counts = [float(line[len(head) :]) for line, head in zip(lines, heads, strict=True)]
+    except ValueError:
+        return False
+    if not math.isfinite(sum(counts)) or min(counts) < 0:
+        return False
+    one.bounds, one.counts = bounds, counts
+    return True
 
 
 def chosen(text: str, names: Collection[str]) -> tuple[float | None, list[Series]]:
@@ -228,18 +258,24 @@ def value(text: str, line: str) -> float:
     return number
 
 
-def lost(code: str) -> bool:
-    """5xx; 499, where the caller left before the answer; 0, where there was none."""
-    return code in {"0", "499"} or (len(code) == 3 and code.startswith("5"))
-
-
 @lru_cache(maxsize=_KNOWN)
 def _series(text: str) -> tuple[str, Mapping[str, str]]:
     """Its name and labels. They are kept: each reading brings the same series with other counts."""
+    return _spelled(text)
+
+
+def _spelled(text: str) -> tuple[str, Mapping[str, str]]:
     found = _SERIES.fullmatch(text)
     if found is None:
         raise Strange(f"the router's metrics hold a line that is not one: {text[:80]!r}")
     return found[1], _labels(found[2] or "", text)
+
+
+@lru_cache(maxsize=_KNOWN)
+def _unbound(text: str) -> tuple[str, str | None, Mapping[str, str]]:
+    """A bucket's name, its bound as it is written, and its other labels; kept as well."""
+    name, labels = _spelled(text)
+    return name, labels.get("le"), {label: said for label, said in labels.items() if label != "le"}
 
 
 def _labels(text: str, line: str) -> dict[str, str]:
@@ -254,17 +290,18 @@ def _plain(said: str) -> str:
     return _ESCAPED.sub(lambda one: {"n": "\n"}.get(one[1], one[1]), said) if "\\" in said else said
 
 
+def bound(said: str, where: object) -> float:
+    """A bucket's upper bound. Raises `Strange` for what is none."""
+    found = _number(said)
+    if found is None:
+        raise Strange(f"the router's metrics hold a bucket without a bound: {str(where)[:80]}")
+    return found
+
+
 @lru_cache(maxsize=1 << 10)
-def _seconds(said: str) -> float | None:
+def _number(said: str) -> float | None:
     try:
-        bound = float(said)
+        number = float(said)
     except ValueError:
         return None
-    return None if math.isnan(bound) else bound
-
-
-def _bound(said: str, where: object) -> float:
-    bound = _seconds(said)
-    if bound is None:
-        raise Strange(f"the router's metrics hold a bucket without a bound: {str(where)[:80]}")
-    return bound
+    return None if math.isnan(number) else number

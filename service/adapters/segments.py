@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from policies.guards.readings import Series as Counter
-from service.adapters.exposition import Series, lost
+from service.adapters.exposition import Series
+from service.adapters.tally import lost
 from service.ports.metrics import FAILED, REQUESTS, VERSION
 
 

@@ -5,6 +5,7 @@ with few of them only: whoever loads it judges what came behind it once more, wh
 """
 
 import math
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ from policies.evidence import Evidence
 from policies.guards import fixed
 from policies.guards import state as states
 from policies.guards.heartbeat import Alive
+from policies.guards.increment import Increment
 from policies.guards.judge import Judge
 from policies.guards.noise import Noise
 from policies.guards.plan import History
@@ -22,7 +24,22 @@ from service.observing.copies import Copies
 from service.store import recorded, series
 from service.store.states import number_of
 
-EACH_STATE = 4  # increments from one stored state to the next: at most as many are judged anew
+EACH_STATE = 8  # increments from one stored state to the next: at most as many are judged anew
+# What stored values of other code may raise.
+UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, struct.error)
+_KINDS = (
+    "comparisons",
+    "distributions",
+    "qualities",
+    "drifts",
+    "limits",
+    "stable_limits",
+    "hearts",
+    "shares",
+    "thresholds",
+    "asked",
+    "shadows",
+)
 
 
 @dataclass(slots=True)
@@ -38,6 +55,7 @@ class Judged:
     epoch: int  # of the target, at the last increment
     moment: tuple[int, int, float, bool] | None = None
     moved: float = 0.0  # since when this process has seen that moment
+    interval: Increment | None = None  # of the last reading, until it is told; None where that was a gap
     told: Evidence | None = None
     told_at: float = 0.0
     needs_at: float = -math.inf  # when it was last worked out what would change what was told
@@ -81,14 +99,45 @@ class Judged:
 
 def resumed(release: Release, stored: series.Judge, behind: Sequence[series.Increment]) -> Judged:
     """As it was stored, with the increments behind that judged once more."""
+    state = states.from_json(stored.state["guards"])
+    return _known(release, stored, state, behind, stored.sequence)
+
+
+def rebuilt(release: Release, stored: series.Judge, every: Sequence[series.Increment]) -> Judged:
+    """The same without the state itself, which other code may have written in another form: what followed
+    from all increments since the start. Raises `ValueError` where some of them are not there."""
+    if [one.sequence for one in every] != list(range(len(every))) or len(every) <= stored.sequence:
+        raise ValueError("not all of its increments are stored")
+    return _known(release, stored, None, every, -math.inf)
+
+
+def _known(
+    release: Release,
+    stored: series.Judge,
+    state: JudgeState | None,
+    behind: Sequence[series.Increment],
+    sequence: float,
+) -> Judged:
+    """What follows from that state, or from the start without one. Raises `ValueError` where the state is not
+    one of the release's guards."""
     history, noise = fixed.from_json(stored.state)
     judge = Judge.of(release.environment, history=history, noise=noise)
-    at, restarts = stored.state.get("started", (0.0, 0))  # older code did not store it
-    state = states.from_json(stored.state["guards"])
-    for one in behind:
-        state = judge.observe(state, *recorded.seen(one.body))
+    seen = [recorded.seen(one.body) for one in behind]
+    first = seen[0][0].at if seen and state is None else 0.0
+    at, restarts = stored.state.get("started", (first, 0))  # older code did not store it
+    fresh = judge.start(at, restarts=restarts)
+    state = fresh if state is None else state
+    if _form(state) != _form(fresh):
+        raise ValueError("it is of other guards")
+    for what, alive in seen:
+        state = judge.observe(state, what, alive)
     share, copies = SeenShare(state.weight), Copies.of(stored.state.get("copies", {}))
     epoch, begun = (behind[-1] if behind else stored).epoch, (at, restarts)
     known = Judged(release.name, judge, history, noise, begun, state, epoch, share=share, copies=copies)
-    known.state_stored = stored.sequence
+    known.state_stored = sequence
     return known
+
+
+def _form(state: JudgeState) -> list[int]:
+    """How many guards of each kind it is of."""
+    return [len(getattr(state, name)) for name in _KINDS]

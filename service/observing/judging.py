@@ -26,7 +26,7 @@ from service.errors import Conflict
 from service.machine import meters
 from service.observing import counting, late_labels
 from service.observing.counting import Counting
-from service.observing.judged import Judged, resumed
+from service.observing.judged import UNREADABLE, Judged, rebuilt, resumed
 from service.observing.recordings import Recordings
 from service.observing.watched import Watched
 from service.ports.metrics import NoData, Sample
@@ -36,6 +36,7 @@ from service.ports.workloads import Serving
 from service.store import advisory, recorded, series
 from service.store.queue import Work
 from service.store.series import Held, Series
+from service.store.series import Judge as StoredJudge
 from service.store.states import EVIDENCE
 
 log = structlog.get_logger()
@@ -45,6 +46,7 @@ TELL_SECONDS = (
 )
 NEEDS_SECONDS = 60.0  # what would change a verdict is worked out anew after so long, or another failure
 LABELS_SECONDS = 30.0  # between two looks for labels; they come late anyway
+AGAIN_SECONDS = 60.0  # after which a state that could not be used is tried again
 STORE_SECONDS = 5.0  # what was taken in waits so long to be stored with what follows
 
 Past = Callable[[Watched], History | None]  # what stable served before
@@ -62,6 +64,7 @@ class Judging:
     recordings: Recordings
     clock: Callable[[], float] = time.time
     _judged: dict[str, Judged] = field(default_factory=dict)
+    _unusable: dict[str, float] = field(default_factory=dict)  # when it was found so
     _counting: Counting = field(init=False)
 
     def __post_init__(self) -> None:
@@ -72,7 +75,21 @@ class Judging:
         kept = frozenset(names)
         for name in self._judged.keys() - kept:
             del self._judged[name]
+        self._unusable = {name: at for name, at in self._unusable.items() if name in kept}
         self._counting.keep(kept)
+
+    def of_stable(self, watched: Iterable[Watched]) -> dict[tuple[str, str], Increment]:
+        """What the last interval added for stable by itself, by target and backend, of those where it was
+        told beside the candidate: to compare the two readings once is enough. Told once."""
+        found = {}
+        for one in watched:
+            known = self._judged.get(one.release.name)
+            if known is None or known.interval is None or one.stable is None:
+                continue
+            alone, known.interval = stable_alone(known.interval), None
+            if alone is not None:
+                found[one.release.target, one.stable] = alone
+        return found
 
     def heard(self) -> list[int]:
         """Up to which file of notes each rollout with copies has stored what it heard."""
@@ -91,7 +108,8 @@ class Judging:
         Raises `Conflict` where another observer went on with one of them: what is known here is then old.
         """
         looked = self.clock()
-        known = [(one, self._observed(one, before, sample, looked)) for one in watched]
+        loaded = [(one, it) for one in watched if (it := self._known(one, looked)) is not None]
+        known = [(one, self._observed(one, it, before, sample, looked)) for one, it in loaded]
         news = [(one, it) for one, it in known if self._is_news(one, it)]
         told = {one.release.name for one, _ in news}
         stale = [(one, it) for one, it in known if looked - it.saved_at >= STORE_SECONDS]
@@ -104,14 +122,23 @@ class Judging:
 
     # --- one rollout, in memory --------------------------------------------------------------
 
-    def _observed(
-        self, one: Watched, before: Sample | None, sample: Sample | NoData, looked: float
-    ) -> Judged:
+    def _known(self, one: Watched, looked: float) -> Judged | None:
+        """Its judge. None where what is stored of it cannot be used: the others are judged nevertheless, and
+        of this one nothing is told, so its weight stands still."""
         name = one.release.name
-        known = self._judged.get(name)
-        if known is None:
-            known = self._judged[name] = self._load(one)
+        if name not in self._judged and not 0 <= looked - self._unusable.get(name, -math.inf) < AGAIN_SECONDS:
+            try:
+                self._judged[name] = self._load(one)
+            except UNREADABLE:
+                self._unusable[name] = looked
+                log.exception("release cannot be judged", release=name)
+        return self._judged.get(name)
+
+    def _observed(
+        self, one: Watched, known: Judged, before: Sample | None, sample: Sample | NoData, looked: float
+    ) -> Judged:
         what = self._interval(one, known, before, sample)
+        known.interval = what if isinstance(what, Increment) else None
         if known.moment != one.moment:
             # Counting begins anew at each weight, so at once: what was gained is known the sooner.
             known.moment, known.moved, known.counted_at = one.moment, looked, -math.inf
@@ -191,12 +218,20 @@ class Judging:
         release = one.release
         stored = self.series.judge(release.name)
         if stored is not None:
-            return resumed(release, stored, self.series.increments(release.name, after=stored.sequence))
+            return self._gone_on(release, stored)
         history, noise = self.past(one), self.learned(one)
         judge = Judge.of(release.environment, history=history, noise=noise)
         at, restarts = self.clock(), self._alive(one).restarts
         state = judge.start(at, restarts=restarts)
         return Judged(release.name, judge, history, noise, (at, restarts), state, release.epoch)
+
+    def _gone_on(self, release: Release, stored: StoredJudge) -> Judged:
+        """From the stored state; where this code cannot use that, from all increments."""
+        try:
+            return resumed(release, stored, self.series.increments(release.name, after=stored.sequence))
+        except UNREADABLE as error:
+            log.warning("stored state not usable", release=release.name, reason=repr(error))
+            return rebuilt(release, stored, self.series.increments(release.name, after=-1))
 
     def _interval(
         self, one: Watched, known: Judged, before: Sample | None, sample: Sample | NoData
@@ -297,6 +332,13 @@ def _found(one: Watched, known: Judged, now: float) -> Evidence:
             return found
     known.needs_at = now
     return known.judge.evidence(known.state, epoch=epoch, at=now)
+
+
+def stable_alone(what: Increment) -> Increment | None:
+    """What it would be with stable in the candidate's place; None where its bounds may not be stable's."""
+    if what.stable is None or not what.stable.buckets:
+        return None
+    return Increment(0, what.at, what.seconds, 100.0, what.stable, None, what.bounds)
 
 
 def differs(release: Release, told: Evidence, now: Evidence) -> bool:

@@ -5,11 +5,11 @@ those noise is learned.
 """
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from policies.guards import learning, stretch
-from policies.guards.increment import Increment, difference
+from policies.guards.increment import Gap, Increment, difference
 from policies.guards.noise import Noise
 from policies.guards.plan import History
 from policies.guards.stretch import Gathering
@@ -63,8 +63,16 @@ class ServedSoFar:
         stored = self.series.stretches(one.release.target, self._flushed - seconds)
         return sorted([*stored, *fresh], key=lambda row: (row.version, row.at))
 
-    def add(self, held: Held, scene: Scene, before: Sample | None, sample: Sample) -> None:
-        """Count what was served between two readings of one place."""
+    def add(
+        self,
+        held: Held,
+        scene: Scene,
+        before: Sample | None,
+        sample: Sample,
+        intervals: Mapping[Key, Increment],
+    ) -> None:
+        """Count what was served between two readings of one place. `intervals`: what they come to for a
+        stable version, where that was worked out already."""
         if before is None or before.started != sample.started:
             return
         for key in _serving(scene):
@@ -74,18 +82,17 @@ class ServedSoFar:
                 self._counts[key] = Counters(known.requests + gained.requests, known.errors + gained.errors)
         stable = _stable(scene)
         for key in stable:
-            self._gather(key, before, sample)
+            self._gather(key, intervals.get(key) or _interval(key[1], before, sample))
         for key in [key for key in self._open if key not in stable and key[0] in _names(scene)]:
             del self._open[key]
         if sample.at - self._flushed >= FLUSH_SECONDS:
             self._flush(held, sample.at)
 
-    def _gather(self, key: Key, before: Sample, sample: Sample) -> None:
+    def _gather(self, key: Key, what: Increment | Gap) -> None:
         """One interval of a stable version, for its noise; a gap is no interval."""
-        target, backend = key
-        what = difference(before, sample, candidate=backend, stable=None, weight=100.0, sequence=0)
         if not isinstance(what, Increment):
             return
+        target, backend = key
         known, ended = stretch.gather(self._open.get(key) or stretch.start(what.at), what)
         self._open[key] = known
         if ended is not None:
@@ -105,6 +112,10 @@ class ServedSoFar:
             change.forget_stretches(at - LEARNED)
         self._counts.clear()
         self._ended.clear()
+
+
+def _interval(backend: str, before: Sample, sample: Sample) -> Increment | Gap:
+    return difference(before, sample, candidate=backend, stable=None, weight=100.0, sequence=0)
 
 
 def _serving(scene: Scene) -> Iterable[Key]:

@@ -20,6 +20,7 @@ from service.adapters.exposition import Names, Strange
 from service.adapters.hosts import address
 from service.adapters.oci import remote
 from service.adapters.process import results
+from service.adapters.tally import Tally
 from service.arrivals.connecting import name_of
 from service.ports.connections import Source
 from service.ports.git import CommitState, CommitStatus
@@ -314,7 +315,7 @@ def prometheus(chance: random.Random) -> str:
     """A text is read whole, or is strange; never a count below zero or beyond all numbers."""
     try:
         _, found = exposition.read(mutated(chance, METRICS).decode("utf-8", "replace"), NAMES)
-        tally = exposition.Tally()
+        tally = Tally()
         for one in found:
             tally.add(one, NAMES)
         counters = tally.counters("wine-1")

@@ -6,11 +6,12 @@ What was taken in is stored before anything is told that rests on it.
 import os
 
 import pytest
+from structlog.testing import capture_logs
 
 from policies.guards import state as states
 from service import observer
-from service.observing.judged import EACH_STATE, resumed
-from service.store import owners
+from service.observing.judged import EACH_STATE, rebuilt, resumed
+from service.store import owners, tables
 from service.store.states import EVIDENCE
 
 
@@ -98,6 +99,58 @@ def test_whoever_goes_on_has_the_very_state_that_was_not_stored(world):
             assert states.to_json(again.state) == states.to_json(known.state)
             behind.add(len(rows))
     assert max(behind) > 0
+
+
+def spoilt(world, name, **changed):
+    """Its stored state as other code might have written it; forgotten by the observer."""
+    state = {**world.series.judge(name).state, **changed}
+    with world.series.engine.begin() as connection:
+        connection.execute(tables.judge.update().where(tables.judge.c.release == name).values(state=state))
+    world.observer.judging.keep(())
+
+
+OTHERS = [{"comparisons": "of another form"}, {"sequence": 3}, None]
+
+
+@pytest.mark.parametrize("guards", [*OTHERS, "fewer"])
+def test_a_state_that_this_code_cannot_use_is_made_anew_from_all_increments(world, guards):
+    world.live()
+    world.serve(100)
+    second = world.rollout()
+    world.play(12)
+    world.observer.judging.save(world.observer._hold())
+    before = world.series.judge(second.name)
+    fewer = {**before.state["guards"], "comparisons": before.state["guards"]["comparisons"][1:]}
+    spoilt(world, second.name, guards=fewer if guards == "fewer" else guards)
+    with capture_logs() as logs:
+        world.observer.look()
+    assert [one["release"] for one in logs if one["event"] == "stored state not usable"] == [second.name]
+    known = world.observer.judging._judged[second.name]
+    assert known.state.sequence == before.sequence + 1
+    world.observer.judging.save(world.observer._hold())
+    rows = world.series.increments(second.name, after=-1)
+    again = rebuilt(second, world.series.judge(second.name), rows)
+    assert states.to_json(again.state) == states.to_json(known.state)
+    known.state = resumed(second, before, rows[before.sequence + 1 :]).state
+    assert states.to_json(again.state) == states.to_json(known.state), "as if the state had been read"
+
+
+def test_what_cannot_even_be_made_anew_is_told_and_stops_nobody_else(world):
+    world.live()
+    world.serve(100)
+    second = world.rollout()
+    world.play(12)
+    world.observer.judging.save(world.observer._hold())
+    with world.series.engine.begin() as connection:
+        connection.execute(tables.increment.delete().where(tables.increment.c.sequence == 2))
+    told_before = told(world, second.name)
+    spoilt(world, second.name, guards=None)
+    with capture_logs() as logs:
+        world.observer.look()
+        world.observer.look()
+    assert [one["event"] for one in logs if one["log_level"] == "error"] == ["release cannot be judged"]
+    assert told(world, second.name) == told_before
+    assert second.name not in world.observer.judging._judged
 
 
 def test_intervals_in_which_nothing_changed_are_stored_together(world, monkeypatch):

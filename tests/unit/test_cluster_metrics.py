@@ -2,12 +2,17 @@
 
 import math
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from service.adapters import exposition
+from service.adapters.exposition import Strange
+from service.adapters.kubernetes import metrics
 from service.adapters.kubernetes.metrics import ClusterMetrics
 from service.ports.connections import Cluster
+from service.ports.metrics import NoData
 
 HEAD = "httproute-shop-fraud.production-segue-gw-infra-web-ep-web"
 HASH = "06ef80b4f4e570b02c3b"
@@ -66,6 +71,32 @@ def test_a_rule_that_is_gone_makes_its_backend_no_number_even_if_the_others_gain
     assert after["fraud.shop"] == 60
     assert math.isnan(after["fraud2.shop"])
     assert read(text({OTHER: 60, SPLIT: 41})) == {"fraud.shop": 60, "fraud2.shop": 41}
+
+
+def test_a_page_is_read_as_it_comes_however_large(read):
+    other = 'go_gc_pauses_bucket{le="0.0001"} 17\n' * (1 << 20)
+    assert len(other) > metrics.LONGEST
+    assert read(other + text({OTHER: 50, SPLIT: 10})) == {"fraud.shop": 50, "fraud2.shop": 10}
+
+
+def test_what_keeps_coming_at_the_pace_may_take_longer():
+    pieces, late = [b"asked"] * 3, time.monotonic() - 1
+    assert list(metrics._within(pieces, late, 100, pace=0.5)) == pieces
+    with pytest.raises(Strange, match="no end"):
+        list(metrics._within(pieces, late, 100, pace=1e9))
+
+
+def test_a_page_that_has_no_end_is_no_data(plane, monkeypatch):
+    monkeypatch.setattr(exposition, "LONGEST", 100)
+    counters = ClusterMetrics(Cluster("test", metrics=f"http://127.0.0.1:{plane.server_port}/metrics"))
+    plane.body = text({OTHER: 50, SPLIT: 10})
+    assert isinstance(counters.sample(), NoData)
+
+
+def test_a_page_that_ends_within_a_line_is_no_data(plane):
+    counters = ClusterMetrics(Cluster("test", metrics=f"http://127.0.0.1:{plane.server_port}/metrics"))
+    plane.body = text({OTHER: 50, SPLIT: 10})[:-3]
+    assert isinstance(counters.sample(), NoData)
 
 
 def test_a_series_that_fell_is_one_that_began_anew(read):

@@ -7,7 +7,8 @@ import tracemalloc
 import pytest
 
 from service.adapters import exposition
-from service.adapters.exposition import Names, Series, Strange, Tally
+from service.adapters.exposition import Names, Series, Strange
+from service.adapters.tally import Tally, unasked
 
 NAMES = Names("asked_total", "took_bucket")
 STARTED = "process_start_time_seconds 1.7e+09\n"
@@ -39,7 +40,7 @@ def added(found: list[Series]) -> dict[str, tuple[float, tuple[tuple[float, floa
     for one in found:
         others = {name: said for name, said in one.labels.items() if name != "le"}
         tallies.setdefault(str(sorted(others.items())), Tally()).add(one, NAMES)
-    return {key: (one.requests, tuple(sorted(one.buckets.items()))) for key, one in tallies.items()}
+    return {key: (one.requests, one.buckets) for key, one in tallies.items()}
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -58,7 +59,7 @@ def test_labels_are_read_once_for_all_bounds() -> None:
     _, found = exposition.read(page(random.Random(1)), NAMES)
     histograms = [one for one in found if one.name == NAMES.buckets and one.counts]
     assert histograms
-    assert all(tuple(sorted(one.counts)) == tuple(sorted(BOUNDS)) for one in histograms)
+    assert all(tuple(sorted(one.bounds)) == tuple(sorted(BOUNDS)) for one in histograms)
     assert all("le" not in one.labels for one in histograms)
 
 
@@ -146,4 +147,67 @@ def test_two_histograms_line_by_line_in_turn_are_told_apart() -> None:
         for code in ("200", "500")
     ]
     _, found = exposition.read(STARTED + "".join(lines), NAMES)
-    assert [one.counts for one in found] == [{"1": 0.0, "2": 1.0, "+Inf": 2.0}] * 2
+    assert [(one.bounds, one.counts) for one in found] == [(("1", "2", "+Inf"), [0.0, 1.0, 2.0])] * 2
+
+
+def histogram(code: str, counts: list[str], bounds: tuple[str, ...] = ("1", "2", "+Inf")) -> list[str]:
+    """Its lines."""
+    pairs = zip(bounds, counts, strict=True)
+    return [f'took_bucket{{code="{code}",le="{bound}"}} {count}\n' for bound, count in pairs]
+
+
+@pytest.mark.parametrize("size", [1 << 16, 100, 33, 7])
+def test_histograms_of_the_same_bounds_are_each_of_their_lines(size: int) -> None:
+    of_others = histogram("404", ["1", "1"], ("1", "+Inf"))
+    lines = [line for n in range(8) for line in histogram(f"20{n}", [f"{n}", f"{n}.5", "1e3"])] + of_others
+    lines += histogram("500", ["0", "2", "4"])
+    text = (STARTED + "".join(lines)).encode()
+    _, found = exposition.streamed((text[at : at + size] for at in range(0, len(text), size)), NAMES)
+    assert len(found) == 10
+    assert added(found) == added(exposition.chosen(text.decode(), {NAMES.buckets})[1])
+
+
+@pytest.mark.parametrize("count", ["-1", "nan", "inf", "-inf", "many", "", "1 2"])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_count_that_is_none_is_refused_in_a_histogram_like_the_one_before(count: str, place: int) -> None:
+    counts = ["3", "4", "5"]
+    counts[place] = count
+    text = "".join(histogram("200", ["1", "2", "3"]) + histogram("404", counts))
+    with pytest.raises(Strange, match=r"where a count belongs|that is not one"):
+        exposition.read(STARTED + text, NAMES)
+
+
+def test_a_histogram_that_comes_twice_is_refused() -> None:
+    one, other = histogram("200", ["1", "2", "3"]), histogram("404", ["1", "2", "3"])
+    with pytest.raises(Strange, match="twice"):
+        exposition.read(STARTED + "".join(one + other + other), NAMES)
+    with pytest.raises(Strange, match="twice"):
+        exposition.read(STARTED + "".join(one + other + one), NAMES)
+
+
+def test_a_bound_that_comes_behind_a_histogram_like_the_one_before_is_its_own() -> None:
+    late = 'took_bucket{code="404",le="1.5"} 2\n'
+    text = "".join([*histogram("200", ["1", "2", "3"]), *histogram("404", ["1", "2", "3"]), late])
+    _, found = exposition.read(STARTED + text, NAMES)
+    assert [len(one.bounds) for one in found] == [3, 4]
+    assert added(found) == added(exposition.chosen(STARTED + text, {NAMES.buckets})[1])
+
+
+def test_one_that_nobody_asked_counts_zero_up_to_each_bound_and_another_what_it_counted() -> None:
+    tally = unasked((1.0, 2.0))
+    assert tally.counters("one").buckets == ((1.0, 0.0), (2.0, 0.0), (math.inf, 0.0))
+    for one in exposition.read(STARTED + "".join(histogram("200", ["1", "2", "3"])), NAMES)[1]:
+        tally.add(one, NAMES)
+    assert tally.counters("one").buckets == ((1.0, 1.0), (2.0, 2.0), (math.inf, 3.0))
+    for one in exposition.read(STARTED + "".join(histogram("404", ["1", "1", "5"])), NAMES)[1]:
+        tally.add(one, NAMES)
+    assert tally.counters("one").buckets == ((1.0, 2.0), (2.0, 3.0), (math.inf, 8.0))
+
+
+@pytest.mark.parametrize("bounds", [("+Inf", "2", "1"), ("1", "1.0", "+Inf")])
+def test_bounds_in_another_order_or_written_twice_are_put_in_theirs(bounds: tuple[str, ...]) -> None:
+    tally = Tally()
+    (one,) = exposition.read(STARTED + "".join(histogram("200", ["2", "2", "2"], bounds)), NAMES)[1]
+    tally.add(one, NAMES)
+    found = [bound for bound, _ in tally.buckets]
+    assert found == sorted(set(map(float, bounds)))

@@ -8,7 +8,8 @@ answer is strange.
 import json
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,8 +27,8 @@ from service.ports.metrics import NoData, Sample
 from service.ports.outcomes import Refused, Retry
 
 PROMETHEUS = "prometheus+"  # before http:// or https://
-SECONDS = 2.0  # for a whole answer
-LONGEST = 32 << 20  # bytes of an answer
+SECONDS = 2.0  # for a whole answer; one that is read as it comes may take longer
+LONGEST = 32 << 20  # bytes of Prometheus' answer, which is read whole
 _PIECE = 1 << 16
 _ALONE = frozenset({"traefik", "nginx"})  # planes that say themselves when they started
 
@@ -96,10 +97,10 @@ class ClusterMetrics:
             return self._queried(url.removeprefix(PROMETHEUS).rstrip("/"), plane)
         if plane.name not in _ALONE:
             raise Strange(f"{plane.name} is read through a Prometheus; write: --metrics prometheus+http://…")
-        body = self._ask(url, {})
-        at = time.time()
         try:
-            return at, *exposition.read(body.decode("utf-8"), plane.names)
+            with self._asked(url, {}, exposition.LONGEST, exposition.PACE) as pieces:
+                at = time.time()  # it counts before it answers, and a long answer takes its time
+                return at, *exposition.streamed(pieces, plane.names)
         except UnicodeDecodeError as error:
             raise Strange("the answer is not text") from error
 
@@ -161,19 +162,32 @@ class ClusterMetrics:
         return result
 
     def _ask(self, url: str, params: Mapping[str, str]) -> bytes:
-        """The body of a 200 within the time; piece by piece, so that no stream outlasts it."""
-        deadline = time.monotonic() + SECONDS
+        """The body of a 200 within the time."""
+        with self._asked(url, params, LONGEST) as pieces:
+            return b"".join(pieces)
+
+    @contextmanager
+    def _asked(
+        self, url: str, params: Mapping[str, str], longest: int, pace: float = math.inf
+    ) -> Iterator[Iterator[bytes]]:
+        """The body of a 200, piece by piece, so that no stream outlasts the time. It may take longer where it
+        keeps coming at that pace, in bytes a second."""
+        began = time.monotonic()
         with self._session.get(
             url, params=params, timeout=SECONDS, stream=True, allow_redirects=False
         ) as response:
             if response.status_code != 200:
                 raise Strange(f"{urlsplit(url).netloc} answered {response.status_code}")
-            body = bytearray()
-            for piece in response.iter_content(_PIECE):
-                body += piece
-                if len(body) > LONGEST or time.monotonic() > deadline:
-                    raise Strange("the answer has no end")
-            return bytes(body)
+            yield _within(response.iter_content(_PIECE), began + SECONDS, longest, pace)
+
+
+def _within(pieces: Iterable[bytes], until: float, longest: int, pace: float) -> Iterator[bytes]:
+    brought = 0
+    for piece in pieces:
+        brought += len(piece)
+        if brought > longest or time.monotonic() > until + brought / pace:
+            raise Strange("the answer has no end")
+        yield piece
 
 
 def _series(one: Mapping[str, Any]) -> Series:

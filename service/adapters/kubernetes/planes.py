@@ -11,7 +11,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from service.adapters.exposition import Names, Series, Strange, Tally
+from service.adapters.exposition import Names, Series, Strange
+from service.adapters.tally import Tally
 from service.ports.metrics import Counters
 
 # A route of our own ends so; its first rule is the split, the others show single versions, or lead the users

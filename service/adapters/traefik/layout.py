@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from service.adapters import exposition
+
 LONGEST = 16 << 20  # bytes of an answer that is read whole; a router that says more is not ours
-LONGEST_PAGE = 1 << 29  # bytes of one that is read as it comes
-PACE = 4 << 20  # bytes a second that one which takes longer must have brought
 
 
 class Unanswered(Exception):
@@ -88,7 +88,7 @@ class Layout:
         return bytes(body)
 
     @contextmanager
-    def asked(self, path: str, seconds: float, *, pace: float = PACE) -> Iterator[Iterator[bytes]]:
+    def asked(self, path: str, seconds: float, *, pace: float = exposition.PACE) -> Iterator[Iterator[bytes]]:
         """The body of such an answer in pieces, as it comes. It may take longer where it is long and keeps
         coming at that pace, in bytes a second. Raises `Unanswered`, from the pieces, too."""
         host, port = self.api()
@@ -126,8 +126,8 @@ def _pieces(response: http.client.HTTPResponse, path: str, in_time: Callable[[in
         if not piece:
             break
         brought += len(piece)
-        if brought > LONGEST_PAGE:
-            raise Unanswered(f"the router's answer to {path} is longer than {LONGEST_PAGE} bytes")
+        if brought > exposition.LONGEST:
+            raise Unanswered(f"the router's answer to {path} is longer than {exposition.LONGEST} bytes")
         if not in_time(brought):
             raise Unanswered(f"the router's answer to {path} did not end in time")
         yield piece

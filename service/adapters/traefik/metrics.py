@@ -12,7 +12,8 @@ from typing import Self
 from policies.guards.readings import Series as Counter
 from policies.spec.support import BOUNDS
 from service.adapters import exposition, segments
-from service.adapters.exposition import Names, Series, Strange, Tally
+from service.adapters.exposition import Names, Series, Strange
+from service.adapters.tally import Tally, unasked
 from service.adapters.traefik import truth
 from service.adapters.traefik.layout import Layout, Unanswered
 from service.adapters.traefik.rendering import backend_of
@@ -77,7 +78,7 @@ def streamed(pieces: Iterable[bytes], at: float, routed: frozenset[str] = frozen
 
 
 def _sample(at: float, routed: frozenset[str], started: float, found: Iterable[Series]) -> Sample:
-    tallies = {name: exposition.unasked(BOUNDS) for name in routed}
+    tallies = {name: unasked(BOUNDS) for name in routed}
     for one in found:
         backend = backend_of(one.labels.get("service", ""))
         if backend is not None and not _recorder_was_away(one):
