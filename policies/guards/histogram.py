@@ -158,7 +158,7 @@ def advance(
         block=gained + gain,
         information=information,
         counts=track.counts * np.exp2(-seconds / HALF_LIFE)[..., None, None] + now,
-        opened=np.where(goes_on, track.opened, at),
+        opened=track.opened * goes_on + at * (1 - goes_on),
         seconds=total,
     )
 
@@ -266,10 +266,10 @@ def _track(state: HistogramState, places: Before) -> Track:
         betting.array(known.block),
         betting.array(known.information),
         betting.array((past, own)),
-        betting.number(state.opened),
-        betting.number(state.seconds),
+        betting.array(state.opened),
+        betting.array(state.seconds),
         made,
-        betting.number(state.made_at),
+        betting.array(state.made_at),
         logs,
         told,
     )

@@ -29,7 +29,7 @@ Where history shows noise nothing is added at all, as its chances are but a mode
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,17 +41,16 @@ from policies.guards.noise import Noise
 NEAR = 4.0  # log: where the goal is further away, next to nothing is won beyond it
 MOST = 64  # bad requests of an interval whose outcomes are worked out one by one; with more nothing is added
 _CUT = 1 + 1e-9  # of the goal: so that a capital at the goal is not below it by a rounding
+FEW = 20  # balls of a kind in an urn, below which a divided draw is worked out by the gamma function
 
 _NUMBERS: Array = np.arange(MOST + 1.0)
-# By how many bad requests there are (row) and how many of them are the candidate's: how many are stable's,
-_LEFT = np.maximum(_NUMBERS[:, None] - _NUMBERS, 0).astype(np.intp)
-_LOG_FACTORIALS: Array = np.cumsum(np.log(np.maximum(_NUMBERS, 1)))
-# ... and in how many ways that can be.
-_LOG_WAYS: Array = np.where(
-    _NUMBERS[:, None] >= _NUMBERS,
-    _LOG_FACTORIALS[:, None] - _LOG_FACTORIALS - _LOG_FACTORIALS[_LEFT],
-    -np.inf,
-)
+_REST: Array = _NUMBERS[:, None] - _NUMBERS
+# By how many bad requests there are (row), before each of them: how many were drawn of the candidate's, and
+# how many of stable's are left after it. Where there are no more so many that it makes no difference.
+_DRAWN: Array = np.empty((3, MOST + 1, MOST))
+_DRAWN[0], _DRAWN[1:] = _NUMBERS[:-1], np.where(_REST[:, 1:] < 0, 1e200, _REST[:, 1:])
+# ... and in how many times as many ways one more of them can be the candidate's.
+_WAYS: Array = np.maximum(_REST[:, :-1], 1e-50) / _NUMBERS[1:]
 
 
 class Stand(NamedTuple):
@@ -63,60 +62,92 @@ class Stand(NamedTuple):
 
 
 def factors(
-    stand: Stand, goal: float, base: Array, total: Array, *, null: tuple[Array, Array], noise: Noise
+    stand: Stand, goal: float, base: Array, total: Array, *, odds: Array, noise: Noise
 ) -> Array | None:
     """b of each rollout, None where it is 1 for all: far from the goal, and where noise is not calm.
 
-    `base`: what lies in its urn (`betting.balls`), the null in the first place; `null`: its share and the
-    rest.
+    `base`: what lies in its urn (`betting.balls`), the null in the first place; `odds`: the null's.
     """
     if noise.calm is False or goal == np.inf:
         return None
-    highest = np.maximum.reduce(stand.bets + LOG_PRIOR, axis=-1) - goal
+    capital = stand.bets + (LOG_PRIOR - goal)
+    highest = np.maximum.reduce(capital, axis=-1)
     near = (highest > -NEAR) & (highest < 0) & noise.calm
     who = near & (total >= 1) & (total <= MOST) & (total == np.floor(total))
     if not np.count_nonzero(who):
         return None
-    numbers = np.array((total, noise.burst + 0 * total, _kept(stand.after, goal), *null))[:, who]
-    chances, ratios = _outcomes(base[:, who], numbers[0].astype(np.intp), np.log(numbers[3:]), numbers[1])
-    placed = np.exp(stand.bets[who] + (LOG_PRIOR - goal))
-    won = np.add.reduce(ratios * placed[:, None], axis=-1)
+    rows = _of(who)
+    numbers = np.array((total, odds, _kept(stand.after, goal), noise.burst + 0 * total))[:, rows]
+    counts, odds, kept, burst = numbers
+    bad, base, placed = counts.astype(np.intp), base[:, rows], np.exp(capital[rows])
+    most = max(bad.reshape(-1).tolist())
+    won = np.add.reduce(_ratios(base, bad, burst, most) * placed[..., None], axis=-2)
     found = np.ones(who.shape)
-    found[who] = _factor(won, np.add.reduce(placed, axis=-1), numbers[2], chances)
+    found[rows] = _factor(won, placed, kept, _chances(base, bad, odds, most))
+    return found[()]
+
+
+def _of(which: NDArray[np.bool_]) -> Any:
+    """An index for those rollouts; where there is but one, for it, without an axis of rollouts or a copy."""
+    return which if which.ndim else ...
+
+
+def _chances(base: Array, bad: NDArray[np.intp], odds: Array, most: int) -> Array:
+    """How likely it is under the null that 0, 1, ... of the bad requests are the candidate's (last axis), by
+    the model and without any luck (first axis); times any number."""
+    balls = _DRAWN[:2, bad, :most] + base[:2, ..., :1]
+    each = np.empty(balls.shape)
+    np.divide(balls[0], balls[1], out=each[0, ...])
+    each[1] = odds[..., None]
+    each *= _WAYS[bad, :most]
+    logs = np.zeros((*each.shape[:-1], most + 1))
+    np.add.accumulate(np.log(each), axis=-1, out=logs[..., 1:])
+    return np.asarray(np.exp(logs - np.maximum.reduce(logs, axis=-1)[..., None]))
+
+
+def _ratios(base: Array, bad: NDArray[np.intp], burst: Array, most: int) -> Array:
+    """Each alternative's likelihood ratio if 0, 1, ... of the bad requests are the candidate's (last axis).
+
+    One more of them multiplies a likelihood by what lies in its urn over what lies there of stable's.
+    """
+    drawn, divided = _DRAWN[:, bad, None, :most], burst != 1
+    balls = drawn + base[..., None]
+    if np.count_nonzero(divided):
+        rows, part = _of(divided), (1 / burst)[..., None, None]
+        balls[:, rows] = _divided(base[:, rows], drawn[:, rows], part[rows])
+    ratios = balls[:2] / balls[1:]
+    ratios = ratios[..., 1:, :] / ratios[..., :1, :]
+    found = np.empty((*ratios.shape[1:-1], most + 1))
+    np.multiply.reduce(ratios[1], axis=-1, out=found[..., 0])
+    found[..., 1:] = ratios[0]
+    np.multiply.accumulate(found, axis=-1, out=found)
+    if np.count_nonzero(divided):
+        found[rows] = np.exp(np.log(found[rows]) * part[rows])
+        few = divided & (np.minimum.reduce(base[:2], axis=(0, -1)) < FEW)
+        if np.count_nonzero(few):
+            rows = _of(few)
+            found[rows] = _by_gammas(base[:, rows], bad[rows], burst[rows], most)
     return found
 
 
-def _outcomes(base: Array, total: NDArray[np.intp], log_null: Array, burst: Array) -> tuple[Array, Array]:
-    """Of 0, 1, ... of the bad requests being the candidate's (the axis after that of rollouts): their chances
-    under the null, by the model and without any luck, and each alternative's likelihood ratio (last axis)."""
-    mine = _NUMBERS[: np.maximum.reduce(total) + 1]
-    theirs = _LEFT[total, : len(mine)]
-    rising = _rising_by_ones(base, mine)
-    logs = _log_chances(rising, theirs, total)
-    chances = np.empty((2, *theirs.shape))
-    chances[0] = logs[..., 0]
-    chances[1] = mine * log_null[0, :, None] + theirs * log_null[1, :, None]
-    divided = burst != 1
-    if np.count_nonzero(divided):
-        parts = mine[:, None] / burst[divided][:, None, None]
-        rising = betting.log_rising(base[:, divided, None] + 0 * parts, parts)
-        logs[divided] = _log_chances(rising, theirs[divided], total[divided])
-    chances = np.exp(chances + _LOG_WAYS[total, : len(mine)])
-    return chances, np.exp(logs[..., 1:] - logs[..., :1])
+def _divided(base: Array, drawn: Array, part: Array) -> Array:
+    """`(Gamma(z + part) / Gamma(z)) ** (1 / part)` of what lies there after so many parts: what one more
+    multiplies by, as if it were a whole one. To 1e-10 from `FEW` on; the series of Tricomi and Erdelyi (1951)
+    as a continued fraction."""
+    square, middle = part * part, np.maximum(base, FEW)[..., None] + (drawn * part + (part - 1) / 2)
+    return np.asarray(middle + (1 - square) / 24 / (middle + (37 - 13 * square) / 240 / middle))
 
 
-def _rising_by_ones(base: Array, steps: Array) -> Array:
-    """`betting.log_rising` of each of so many more, which are 0, 1, ...: sums of logarithms."""
-    rising = np.zeros((*base.shape[:2], len(steps), base.shape[-1]))
-    np.add.accumulate(np.log(base[:, :, None] + steps[:-1, None]), axis=2, out=rising[:, :, 1:])
-    return rising
-
-
-def _log_chances(rising: Array, theirs: NDArray[np.intp], total: NDArray[np.intp]) -> Array:
-    """Log likelihoods of the outcomes: that many of all are not the candidate's."""
-    rollout = np.arange(len(total))
-    stable, both = rising[1][rollout[:, None], theirs], rising[2][rollout, total]
-    return np.asarray(rising[0] + stable - both[:, None])
+def _by_gammas(base: Array, bad: NDArray[np.intp], burst: Array, most: int) -> Array:
+    """`_ratios` where an urn holds few balls."""
+    more = np.empty((3, *bad.shape, 1, most + 1))
+    more[0] = _NUMBERS[: most + 1]
+    more[1] = np.maximum(_REST[bad, None, : most + 1], 0)
+    more[2] = bad[..., None, None]
+    more /= burst[..., None, None]
+    rising = betting.log_rising(base[..., None] + 0 * more, more)
+    logs = rising[0] + rising[1] - rising[2]
+    return np.asarray(np.exp(logs[..., 1:, :] - logs[..., :1, :]))
 
 
 def _factor(won: Array, placed: Array, kept: Array, chances: Array) -> Array:
@@ -126,11 +157,16 @@ def _factor(won: Array, placed: Array, kept: Array, chances: Array) -> Array:
     The goal cuts off the outcomes from some number on. Of a concave function made of lines the largest
     solution is right, so it need not be known from which.
     """
-    mine, below = np.add.accumulate(chances * won, axis=-1), np.add.accumulate(chances, axis=-1)
-    placed, kept = placed[:, None], kept[:, None]
-    fair = np.minimum(placed, mine[..., -1:]) + kept
-    best = np.maximum.reduce((fair - _CUT + below * (_CUT - kept)) / mine, axis=-1)
-    return np.where((placed + kept)[:, 0] < 1, np.maximum(np.minimum(best[0], best[1]), 1.0), 1.0)
+    sums = np.empty((2, *chances.shape))
+    sums[0] = chances
+    np.multiply(chances, won, out=sums[1])
+    sums[1, ..., 0] += 1e-300  # is divided by
+    likely, mine = np.add.accumulate(sums, axis=-1, out=sums)
+    before, most = np.add.reduce(placed, axis=-1), _CUT - kept
+    every = likely[..., -1:]
+    fair = np.minimum(before[..., None] * every, mine[..., -1:])
+    best = np.maximum.reduce((fair - (every - likely) * most[..., None]) / mine, axis=-1)
+    return cast(Array, np.maximum(np.minimum(best[0], best[1]) * (before < 1 - kept), 1.0))
 
 
 def lifted(bets: Array, after: Array, goal: float, factor: Array | None) -> Array:
@@ -138,11 +174,11 @@ def lifted(bets: Array, after: Array, goal: float, factor: Array | None) -> Arra
 
     A factor of 1 changes nothing, also where the gains went beyond the goal.
     """
-    if factor is None or not np.count_nonzero(factor > 1):
+    if factor is None:
         return bets
     most = np.log(_CUT - _kept(after, goal)) + goal - betting.log_sum(bets + LOG_PRIOR)
-    more = np.where(factor > 1, np.minimum(np.log(factor), most), 0.0)
-    return np.asarray(bets + more[..., None])
+    more = np.minimum(np.log(factor), most) * (factor > 1)
+    return cast(Array, bets + more[..., None])
 
 
 def _kept(after: Array, goal: float) -> Array:

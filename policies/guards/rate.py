@@ -127,19 +127,19 @@ def advance(
     """
     rows: Any = [bad, requests, stable_bad, stable_requests]
     pool = track.pool + betting.array(rows).T
-    both = (pool[..., 1] >= LEAST) & (pool[..., 3] > 0)
-    waits = np.where(both[..., None], 0.0, pool)
+    _, mine, _, theirs = pool.T
+    nothing = 1.0 - ((mine >= LEAST) & (theirs > 0))
+    waits = pool * nothing[..., None]
     x, n, y, m = (pool - waits).T
-    nothing = 1.0 - both  # the odds are those of one request each where nothing is bet on
+    # The odds are those of one request each where nothing is bet on.
     odds = ((n + nothing) / (m + nothing))[..., None]
     # The null and the alternatives, and before them what only people read.
     null = _NULL if track.fits.shape[-1] else 0
     odds = odds * _ratios(worse_by, _NULL - null)
-    others = 1 / (1 + odds)
-    shares = odds * others
+    shares = betting.shares(odds)
     urn = betting.urn_at(track.urn, betting.array(at), noise.block)
-    mine = shares[..., null]
-    base = betting.balls(urn, null=mine, shares=shares, others=others, noise=noise)
+    share = shares[0, ..., null][()]
+    base = betting.balls(urn, null=share, shares=shares, noise=noise)
     after = track.seconds + betting.array(seconds)
     bets, total = betting.joined(track.bets, track.seconds, after), x + y
     factor = overshoot.factors(
@@ -147,10 +147,10 @@ def advance(
         goal,
         base[..., null:],
         total,
-        null=(mine, others[..., null]),
+        odds=odds[..., null],
         noise=noise,
     )
-    logs, urn = betting.draw(base, urn, x, total, null=mine, noise=noise)
+    logs, urn = betting.draw(base, urn, x, total, null=share, noise=noise)
     gains = logs - logs[..., null, None]
     bets = overshoot.lifted(bets + gains[..., null + 1 :], after, goal, factor)
     return Track(bets, track.fits + gains if null else track.fits, urn, after, waits)
@@ -209,9 +209,9 @@ def update(
 
 
 def track_of(state: RateState) -> Track:
-    urn = Urn(*map(betting.number, (state.score, state.information, state.opened)))
+    urn = Urn(*map(betting.array, (state.score, state.information, state.opened)))
     bets, fits = betting.array(state.bets), betting.array(state.fits)
-    return Track(bets, fits, urn, betting.number(state.seconds), betting.array(state.pool))
+    return Track(bets, fits, urn, betting.array(state.seconds), betting.array(state.pool))
 
 
 def concentration(state: RateState, worse_by: float) -> float:

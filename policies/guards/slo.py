@@ -89,12 +89,11 @@ def advance(
     noise: Noise,
 ) -> Track:
     """The guard after one scrape; no requests, no news."""
-    null = betting.array(limit)
+    null = betting.array(limit) + 0 * track.seconds  # one limit may be that of all
     odds = (null / (1 - null))[..., None] * _RATIOS
-    others = 1 / (1 + odds)
-    shares = odds * others
+    shares = betting.shares(odds)
     urn = betting.urn_at(track.urn, betting.array(at), noise.block)
-    base = betting.balls(urn, null=null, shares=shares, others=others, noise=noise)
+    base = betting.balls(urn, null=null, shares=shares, noise=noise)
     logs, urn = betting.draw(base, urn, betting.array(bad), betting.array(requests), null=null, noise=noise)
     after = track.seconds + betting.array(seconds)
     gains = logs[..., :-1] - logs[..., -1:]
@@ -116,8 +115,8 @@ def update(
     noise: Noise,
 ) -> SloState:
     """One rollout's guard after one scrape: `advance` on the empty shape."""
-    urn = Urn(*map(betting.number, (state.score, state.information, state.opened)))
-    track = Track(betting.array(state.bets), urn, betting.number(state.seconds))
+    urn = Urn(*map(betting.array, (state.score, state.information, state.opened)))
+    track = Track(betting.array(state.bets), urn, betting.array(state.seconds))
     track = advance(track, bad, requests, limit=limit, at=at, seconds=seconds, noise=noise)
     log_e = float(log_evidence(track))
     return SloState(

@@ -142,7 +142,7 @@ def test_a_quiet_beta_binomial_is_a_binomial():
     share = np.array([0.1, 0.3, 0.7])
     urn = betting.Urn(np.array(0.0), np.array(0.0), np.array(0.0))
     null, quiet = np.array(0.1), Noise(1.0, 1e-4, provisional=False)
-    base = betting.balls(urn, null=null, shares=share, others=1 - share, noise=quiet)
+    base = betting.balls(urn, null=null, shares=np.array([share, 1 - share]), noise=quiet)
     logs, _ = betting.draw(base, urn, np.array(3.0), np.array(8.0), null=null, noise=quiet)
     assert logs == pytest.approx(3 * np.log(share) + 5 * np.log(1 - share), abs=1e-5)
 

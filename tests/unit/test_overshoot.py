@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from policies.guards import budget, noise, overshoot, rate, stakes
+from policies.guards import betting, budget, noise, overshoot, rate, stakes
 from policies.guards.fixed import from_json, to_json
 from policies.guards.judge import Judge
 from policies.guards.noise import Noise, Pair
@@ -118,12 +118,25 @@ def test_what_is_added_is_chosen_before_anybody_knows_whose_the_bad_requests_are
     assert factor == pytest.approx(np.full(len(factor), factor[0]), rel=1e-9)
 
 
-def test_outcomes_counted_one_by_one_are_those_of_a_draw():
-    dice = np.random.default_rng(4)
-    base, steps = 10.0 ** dice.uniform(-0.5, 16, (3, 5, 29)), np.arange(overshoot.MOST + 1.0)
-    more = np.broadcast_to(steps[:, None], (3, 5, len(steps), 29))
-    drawn = rate.betting.log_rising(np.broadcast_to(base[:, :, None], more.shape), more)
-    assert overshoot._rising_by_ones(base, steps) == pytest.approx(drawn, rel=1e-13, abs=1e-10)
+def test_outcomes_counted_one_after_the_other_are_those_of_draws():
+    """Of large urns and small ones, whole counts and divided ones, many and one."""
+    dice, runs = np.random.default_rng(4), 60
+    share, spread = 10.0 ** dice.uniform(-4, -0.01, runs), 10.0 ** dice.uniform(-3, 0.17, runs)
+    burst = np.where(np.arange(runs) % 3, 1 + dice.exponential(1.0, runs), 1.0)
+    bad = dice.integers(1, overshoot.MOST, runs, endpoint=True)
+    kinds = Noise(burst, spread[:, None], provisional=False, calm=True)
+    shares = betting.shares((share / (1 - share))[:, None] * np.append(1.0, betting.RATIOS))
+    base = betting.balls(betting.Urn(*np.zeros((3, runs))), null=share, shares=shares, noise=kinds)
+    found = overshoot._ratios(base, bad, burst, overshoot.MOST)
+    for run, (total, part) in enumerate(zip(bad, 1 / burst, strict=True)):
+        mine = np.arange(total + 1.0)[:, None]
+        more = np.stack([mine * part, (total - mine) * part, total * part + 0 * mine])
+        rising = betting.log_rising(base[:, run, None] + 0 * more, more + 0 * base[:, run, None])
+        logs = rising[0] + rising[1] - rising[2]
+        drawn = np.exp(logs[:, 1:] - logs[:, :1]).T
+        assert found[run, :, : total + 1] == pytest.approx(drawn, rel=1e-9)
+        alone = overshoot._ratios(base[:, run], bad[run], burst[run], int(total))
+        assert (alone == found[run, :, : total + 1]).all()
 
 
 def test_bets_near_the_goal_are_the_same_bits_for_many_and_for_one():
