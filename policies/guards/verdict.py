@@ -46,6 +46,8 @@ def _waits(plan: Plan, state: JudgeState, standing: Standing) -> str | None:
         return "requests to the candidate"
     if stakes.cold(plan, state) and state.weight >= plan.before_top:
         return f"the end of the warm-up, in {plan.warmup - state.warm:.0f} s"
+    if (untimed := _untimed(plan, state)) is not None:
+        return f"durations for the guard {untimed}: the last requests were not counted by them"
     for counters, tests in zip(plan.asked, state.asked, strict=True):
         if tests.gap is not None or tests.at == 0:
             return f"numbers for the guard {counters.name}: {tests.gap or 'none came yet'}"
@@ -61,6 +63,13 @@ def _waits(plan: Plan, state: JudgeState, standing: Standing) -> str | None:
 
 
 def _verdict(plan: Plan, state: JudgeState, found: list[Finding], standing: Standing) -> Verdict:
+def _untimed(plan: Plan, state: JudgeState) -> str | None:
+    """A guard whose durations the last requests came without; what was counted before says nothing of now."""
+    missing = [name for name, bound in plan.timed if bound not in state.bounds]
+    missing += [one.name for one in plan.distributions if not state.bounds]
+    return next(iter(missing), None)
+
+
     worst_found = worst([f.verdict for f in found])
     if state.harm or worst_found is Verdict.HARM:
         return Verdict.HARM
