@@ -228,7 +228,11 @@ def plan_of(
         of(GuardKind.ALIVE),
         of(GuardKind.SHARE),
         of(GuardKind.THRESHOLD),
-        tuple(_asked(g, learned.get(g.name, PROVISIONAL)) for g in environment.guards if _is_asked(g)),
+        tuple(
+            _asked(g, learned.get(g.name, PROVISIONAL))
+            for g in environment.guards
+            if _is_asked(g, environment)
+        ),
         environment.false_rollbacks,
         environment.risk,
         tuple(sorted(rungs)),
@@ -272,7 +276,7 @@ def _scores(environment: Environment) -> tuple[Guard, ...]:
 
 def _quality(guard: Guard, environment: Environment, noise: Noise) -> Quality:
     paired = environment.strategy is Strategy.SHADOW
-    stake = PAIRED_STAKE if paired else STAKES[GuardKind.LABELS]
+    stake = PAIRED_STAKE if paired else _whole_stake(guard)
     return Quality(guard.name, guard.drop or 0.0, guard.within or 0.0, paired, noise, stake)
 
 
@@ -287,13 +291,17 @@ def _limit(guard: Guard, history: History | None, noise: Noise) -> Limit:
     return Limit(guard.name, limit, written, noise, stake, guard.slower_than)
 
 
-
-def _is_asked(guard: Guard) -> bool:
-    return guard.kind is GuardKind.QUERY or (guard.kind is GuardKind.ERRORS and bool(guard.segments))
-
 def burst_of(noise: Noise) -> float:
     """By how much counts are divided where a rate is read from them: only if it was learned."""
     return 1.0 if noise.provisional else noise.burst
+
+
+def _is_asked(guard: Guard, environment: Environment) -> bool:
+    split = guard.kind is GuardKind.ERRORS or (
+        guard.kind is GuardKind.LABELS and environment.strategy is not Strategy.SHADOW
+    )
+    return guard.kind is GuardKind.QUERY or (split and bool(guard.segments))
+
 
 def _whole_stake(guard: Guard) -> float:
     """Where segments are judged, too, they have the other half."""
@@ -307,7 +315,8 @@ def _asked(guard: Guard, noise: Noise) -> Asked:
     how = How.RATE
     if guard.kind is GuardKind.QUERY:
         how = How.LIMIT if limit is not None else How.DURATIONS if guard.of is None else how
-        how = How.LOSS if guard.drop is not None else how
+    if guard.drop is not None:
+        how = How.LOSS
     return Asked(
         guard.name,
         how,
@@ -320,13 +329,14 @@ def _asked(guard: Guard, noise: Noise) -> Asked:
         noise=noise,
         stake=STAKES[guard.kind] if guard.kind is GuardKind.QUERY else _whole_stake(guard),
         what=_what(guard),
+        late=guard.kind is GuardKind.LABELS,
     )
 
 
 def _what(guard: Guard) -> str:
     """How people read what is counted."""
     if guard.query is None:
-        return "failed requests"
+        return "wrong answers" if guard.kind is GuardKind.LABELS else "failed requests"
     name = asking.selectors(guard)[0].name
     return f"things missing from {name}" if asking.counts_good(guard) else name
 

@@ -101,8 +101,8 @@ REASONS: dict[str, str] = {
         "routers count durations by no label; write a guard with a `query: …_bucket` for them"
     ),
     "guards.labels.segments": (
-        "labels that come later are not told apart by segments here: "
-        "leave `segments` out, or write a guard with a `query`"
+        "labels of copied requests are not told apart by segments: leave `segments` out, or write"
+        " `strategy: canary`"
     ),
     "guards.latency": "the counters here have no latency buckets",
     "guards.latency.between": f"the router counts requests by these bounds only: {_SHOWN}",
@@ -340,7 +340,7 @@ def _segments(guard: Guard, environment: Environment) -> str:
         case GuardKind.LATENCY:
             return "guards.latency.segments"
         case GuardKind.LABELS:
-            return "guards.labels.segments"
+            return "guards.labels.segments" if environment.strategy is Strategy.SHADOW else ""
         case GuardKind.ERRORS:
             return "" if environment.cluster else "guards.segments"
         case _:
