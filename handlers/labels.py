@@ -2,7 +2,8 @@
 
 A batch is one JSON object: `{"model": ..., "table": ..., "labels": [{"request": ..., "at": ..., "version":
 ..., "wrong": true}]}`. In the place of `wrong` a row may hold `prediction` and `label`: it is wrong where
-they differ. Files hold the same rows, as CSV with a header or as one JSON object a line.
+they differ. `"segment.tenant": "acme"` says in which segment the request was. Files hold the same rows, as
+CSV with a header or as one JSON object a line.
 """
 
 import csv
@@ -21,10 +22,14 @@ from policies.answers import text_of
 
 MOST = 5_000  # rows of one batch
 MOST_COUNTED = 200_000  # answers that one run's metrics count
+SEGMENT = "segment."  # begins the key of a segment, before its label
+MOST_SEGMENTS = 6  # of one row
 _KEYS = ("request", "at", "version", "wrong", "prediction", "label")
+_SEGMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,59}\Z")
 _TABLE = re.compile(r"[a-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+\Z")
 _WORDS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False}
 _MOST_TEXT = 200
+_MOST_VALUE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,8 @@ class Label:
 
     `request` is the caller's own id of the request, `at` when it was answered (Unix seconds), `version`
     what the answer said of who gave it; None where the row does not know. `truth` is the label itself, where
-    the row holds it: what other answers to the request can be compared with.
+    the row holds it: what other answers to the request can be compared with. `segments` are those that the
+    request was in, as (label, value), in order.
     """
 
     request: str
@@ -41,6 +47,7 @@ class Label:
     wrong: bool
     version: str | None = None
     truth: str | None = None
+    segments: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +70,7 @@ class Batch:
 
 def parse(body: bytes) -> Batch:
     """The batch that the body holds. Raises `Malformed`: which row, what is wrong, what to write."""
-    data = load(body, nodes=MOST * (len(_KEYS) + 1) + 100)
+    data = load(body, nodes=MOST * (len(_KEYS) + MOST_SEGMENTS + 1) + 100)
     rows = data.get("labels")
     if not isinstance(rows, list) or not rows:
         raise Malformed('`labels` must be a list of rows, such as [{"request": "r-1", ...}]')
@@ -92,7 +99,7 @@ def _of_table(reader: "csv.DictReader[str]") -> Iterator[tuple[int, Label]]:
             f"line 1: no column {', '.join(sorted(missing))}; name the columns: {', '.join(_KEYS)}"
         )
     for row in reader:
-        given = {key: value for key, value in row.items() if key in _KEYS and value}
+        given = {key: value for key, value in row.items() if _is_known(key) and value}
         yield reader.line_num, _label(given, f"line {reader.line_num}")
 
 
@@ -121,7 +128,7 @@ def rows_of_table(content: bytes) -> Iterator[tuple[int, Label]]:
     for number, row in enumerate(data, 1):
         if not isinstance(row, list) or len(row) != len(columns):
             raise Malformed(f"row {number}: not a value for each of the columns {', '.join(columns)}")
-        given = {k: v for k, v in zip(columns, row, strict=True) if k in _KEYS and v is not None}
+        given = {k: v for k, v in zip(columns, row, strict=True) if _is_known(k) and v is not None}
         yield number, _label(given, f"row {number}")
 
 
@@ -158,6 +165,7 @@ def body_of(batch: Batch) -> bytes:
         {"request": one.request, "at": one.at, "wrong": one.wrong}
         | ({} if one.version is None else {"version": one.version})
         | ({} if one.truth is None else {"label": one.truth})
+        | {f"{SEGMENT}{label}": value for label, value in one.segments}
         for one in batch.labels
     ]
     return json.dumps({"model": batch.model, "table": batch.table, "labels": rows}).encode()
@@ -176,7 +184,38 @@ def _label(row: Any, where: str) -> Label:
         raise Malformed(
             f"{where}: `version` must be a text, as the answer's header X-Segue-Served-By said it"
         )
-    return Label(request, _time(row.get("at"), where), _wrong(row, where), version, _truth(row, where))
+    at, wrong = _time(row.get("at"), where), _wrong(row, where)
+    return Label(request, at, wrong, version, _truth(row, where), _segments(row, where))
+
+
+def _is_known(key: str) -> bool:
+    return key in _KEYS or key.startswith(SEGMENT)
+
+
+def _segments(row: Mapping[str, Any], where: str) -> tuple[tuple[str, str], ...]:
+    given = {key: value for key, value in row.items() if key.startswith(SEGMENT) and value is not None}
+    if len(given) > MOST_SEGMENTS:
+        raise Malformed(f"{where}: says {len(given)} segments; write at most {MOST_SEGMENTS}")
+    return tuple(sorted(_segment(key, value, where) for key, value in given.items()))
+
+
+def _segment(key: str, value: Any, where: str) -> tuple[str, str]:
+    """The label, and its value as a text. An id is no amount: each digit of it counts."""
+    label = key.removeprefix(SEGMENT)
+    if not _SEGMENT.match(label):
+        raise Malformed(f"{where}: {key[:80]!r} names no label; write letters, digits and _: segment.tenant")
+    if isinstance(value, bool):
+        value = str(value).lower()
+    if isinstance(value, float) and value.is_integer():  # a table with a missing value holds no integers
+        value = int(value)
+    if not isinstance(value, str | int | float) or not _can_be_stored(str(value)):
+        raise Malformed(f"{where}: `{key}` must be a text of at most {_MOST_VALUE} characters, or a number")
+    return label, str(value)
+
+
+def _can_be_stored(value: str) -> bool:
+    """A table of a source may hold what no database takes: NUL, and half a pair of UTF-16."""
+    return len(value) <= _MOST_VALUE and "\0" not in value and value == value.encode(errors="ignore").decode()
 
 
 def _truth(row: Mapping[str, Any], where: str) -> str | None:

@@ -44,7 +44,8 @@ class How(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A guard's plan. `whole`: also all together; else another guard does that."""
+    """A guard's plan. `whole`: also all together; else another guard does that. `late`: fed by true labels of
+    the time when both versions answered, whenever they come."""
 
     name: str
     how: How
@@ -57,6 +58,7 @@ class Asked:
     noise: Noise = PROVISIONAL
     stake: float = 1.0
     what: str = "failed requests"
+    late: bool = False
 
     @property
     def place(self) -> float:
@@ -105,7 +107,7 @@ class AskedState:
 
 
 def update(guard: Asked, state: AskedState, what: Counted, *, together: bool, at: float) -> AskedState:
-    """After one look. Compared only while both versions have traffic, limited always."""
+    """After one look. Compared only where both versions had traffic, limited always."""
     wrong = counted.wrong_with_it(what)
     if wrong is not None:
         return replace(state, gap=wrong)
@@ -114,7 +116,7 @@ def update(guard: Asked, state: AskedState, what: Counted, *, together: bool, at
         state = _placed(guard, state, rows.values(), at)
     if guard.how is How.LIMIT:
         parts = _limited(guard, state, rows[""], what) if "" in rows else state.parts
-    elif together:
+    elif together or guard.late:
         parts = _compared(guard, state, rows, what, at)
     else:
         parts = state.parts

@@ -140,14 +140,21 @@ def _limits(
     return tuple(
         one
         if guard.limit is None or (written and not guard.written)
-        else slo.update(
-            one,
-            bad=arm.errors,
-            requests=arm.requests,
-            limit=guard.limit,
-            at=what.at,
-            seconds=what.seconds,
-            noise=guard.noise,
-        )
+        else _limited(guard, guard.limit, one, arm, what)
         for guard, one in zip(limits, states, strict=True)
+    )
+
+
+def _limited(guard: Limit, limit: float, one: SloState, arm: Arm, what: Increment) -> SloState:
+    """A router may count requests whose durations it does not tell, or not by that bound."""
+    bad, known = bad_of(guard.slower_than, arm, what.bounds) or (0.0, 0.0)
+    return slo.update(
+        one,
+        bad=bad,
+        requests=known,
+        limit=limit,
+        at=what.at,
+        seconds=what.seconds,
+        noise=guard.noise,
+        untold=arm.requests - known,
     )

@@ -110,7 +110,8 @@ class ShadowTest:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A guard with an absolute limit; None where neither a person nor history gave one.
+    """A guard with an absolute limit on failed requests, or on those slower than a bound; None where neither
+    a person nor history gave one.
 
     One from history is for the times without stable beside the candidate only.
     """
@@ -120,6 +121,7 @@ class Limit:
     written: bool
     noise: Noise
     stake: float
+    slower_than: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +172,13 @@ class Plan:
         return budget.threshold(stake, total, self.false_rollbacks)
 
     @property
+    def timed(self) -> tuple[tuple[str, float], ...]:
+        """The guards that go by one bound of durations, with it."""
+        compared = [(one.name, one.slower_than) for one in self.comparisons]
+        limited = [(one.name, one.slower_than) for one in self.limits]
+        return tuple((name, bound) for name, bound in (*compared, *limited) if bound is not None)
+
+    @property
     def burst(self) -> float:
         """By how much counts are divided for the risk: only if it was learned."""
         noises = [c.noise for c in self.comparisons if c.kind is GuardKind.ERRORS]
@@ -206,7 +215,9 @@ def plan_of(
         for g in of(GuardKind.LATENCY)
         if g.slower_than is None
     )
-    absolute = of(GuardKind.SLO) or (Guard(_free_name(environment, "slo"), GuardKind.SLO),)
+    absolute = of(GuardKind.SLO)
+    if all(g.slower_than is not None for g in absolute):  # failures are limited always
+        absolute = (Guard(_free_name(environment, "slo"), GuardKind.SLO), *absolute)
     limits = tuple(_limit(g, history, learned.get(g.name, PROVISIONAL)) for g in absolute)
     return Plan(
         comparisons,
@@ -217,7 +228,11 @@ def plan_of(
         of(GuardKind.ALIVE),
         of(GuardKind.SHARE),
         of(GuardKind.THRESHOLD),
-        tuple(_asked(g, learned.get(g.name, PROVISIONAL)) for g in environment.guards if _is_asked(g)),
+        tuple(
+            _asked(g, learned.get(g.name, PROVISIONAL))
+            for g in environment.guards
+            if _is_asked(g, environment)
+        ),
         environment.false_rollbacks,
         environment.risk,
         tuple(sorted(rungs)),
@@ -261,7 +276,7 @@ def _scores(environment: Environment) -> tuple[Guard, ...]:
 
 def _quality(guard: Guard, environment: Environment, noise: Noise) -> Quality:
     paired = environment.strategy is Strategy.SHADOW
-    stake = PAIRED_STAKE if paired else STAKES[GuardKind.LABELS]
+    stake = PAIRED_STAKE if paired else _whole_stake(guard)
     return Quality(guard.name, guard.drop or 0.0, guard.within or 0.0, paired, noise, stake)
 
 
@@ -269,13 +284,23 @@ def _limit(guard: Guard, history: History | None, noise: Noise) -> Limit:
     written = guard.limit is not None
     limit = guard.limit
     if limit is None and history is not None:
-        burst = 1.0 if noise.provisional else noise.burst
-        limit = slo.limit_from_history(history.errors, history.requests, burst)
-    return Limit(guard.name, limit, written, noise, STAKES[GuardKind.SLO] if written else UNWRITTEN_STAKE)
+        served = Arm(history.requests, history.errors, history.buckets)
+        past = bad_of(guard.slower_than, served, history.bounds)
+        limit = None if past is None else slo.limit_from_history(*past, burst_of(noise))
+    stake = STAKES[GuardKind.SLO] if written else UNWRITTEN_STAKE
+    return Limit(guard.name, limit, written, noise, stake, guard.slower_than)
 
 
-def _is_asked(guard: Guard) -> bool:
-    return guard.kind is GuardKind.QUERY or (guard.kind is GuardKind.ERRORS and bool(guard.segments))
+def burst_of(noise: Noise) -> float:
+    """By how much counts are divided where a rate is read from them: only if it was learned."""
+    return 1.0 if noise.provisional else noise.burst
+
+
+def _is_asked(guard: Guard, environment: Environment) -> bool:
+    split = guard.kind is GuardKind.ERRORS or (
+        guard.kind is GuardKind.LABELS and environment.strategy is not Strategy.SHADOW
+    )
+    return guard.kind is GuardKind.QUERY or (split and bool(guard.segments))
 
 
 def _whole_stake(guard: Guard) -> float:
@@ -290,7 +315,8 @@ def _asked(guard: Guard, noise: Noise) -> Asked:
     how = How.RATE
     if guard.kind is GuardKind.QUERY:
         how = How.LIMIT if limit is not None else How.DURATIONS if guard.of is None else how
-        how = How.LOSS if guard.drop is not None else how
+    if guard.drop is not None:
+        how = How.LOSS
     return Asked(
         guard.name,
         how,
@@ -303,13 +329,14 @@ def _asked(guard: Guard, noise: Noise) -> Asked:
         noise=noise,
         stake=STAKES[guard.kind] if guard.kind is GuardKind.QUERY else _whole_stake(guard),
         what=_what(guard),
+        late=guard.kind is GuardKind.LABELS,
     )
 
 
 def _what(guard: Guard) -> str:
     """How people read what is counted."""
     if guard.query is None:
-        return "failed requests"
+        return "wrong answers" if guard.kind is GuardKind.LABELS else "failed requests"
     name = asking.selectors(guard)[0].name
     return f"things missing from {name}" if asking.counts_good(guard) else name
 

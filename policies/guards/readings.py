@@ -213,7 +213,7 @@ def rows(
                 for name in _segments(one, segments):
                     table.setdefault(name, [[0.0, 0.0], [0.0, 0.0]])[arm][column] += count
     found = []
-    for name, arms in _folded(table).items():
+    for name, arms in folded(table).items():
         mine, theirs = (Arm(n, n - x if good else x) for n, x in arms)
         wrong = wrong_with(mine) or wrong_with(theirs)
         if wrong is not None:
@@ -225,8 +225,9 @@ def rows(
     return tuple(found)
 
 
-def _folded(table: dict[str, list[list[float]]]) -> dict[str, list[list[float]]]:
-    """Of a label with very many values the largest alone; which those are does not depend on bad things."""
+def folded(table: dict[str, list[list[float]]]) -> dict[str, list[list[float]]]:
+    """(all things, bad ones) of both versions by segment: of a label with very many values the largest alone;
+    which those are does not depend on bad things."""
     if len(table) <= MOST_VALUES:
         return table
     ranked = sorted(table, key=lambda name: (name != "", -table[name][0][0] - table[name][1][0], name))

@@ -58,7 +58,7 @@ def _routed(plan: Plan, state: JudgeState, what: Increment) -> JudgeState:
         split=_split(state, what),
         shares=_shares(plan, state, what),
         warm=_warm(state, what),
-        bounds=what.bounds or state.bounds,
+        bounds=what.bounds or (() if _requests(what) > 0 else state.bounds),
     )
     if what.weight == state.weight:
         return after
@@ -72,8 +72,7 @@ def _routed(plan: Plan, state: JudgeState, what: Increment) -> JudgeState:
 def _split(state: JudgeState, what: Increment) -> tuple[float, float]:
     if what.weight != state.weight:
         return 0.0, 0.0
-    mine = what.candidate.requests
-    return state.split[0] + mine, state.split[1] + mine + _requests_to_stable(what)
+    return state.split[0] + what.candidate.requests, state.split[1] + _requests(what)
 
 
 def _warm(state: JudgeState, what: Increment) -> float:
@@ -96,6 +95,10 @@ def _shares(plan: Plan, state: JudgeState, what: Increment) -> tuple[ShareState,
         )
         for g, s in zip(plan.shares, state.shares, strict=True)
     )
+
+
+def _requests(what: Increment) -> float:
+    return what.candidate.requests + _requests_to_stable(what)
 
 
 def _requests_to_stable(what: Increment) -> float:

@@ -38,7 +38,11 @@ class Track(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SloState:
-    """The same as plain numbers, with the counts so far; under 1 kB as JSON."""
+    """The same as plain numbers, with the counts so far; under 1 kB as JSON.
+
+    `untold`: further requests of which nobody said whether they were bad. They are no evidence against the
+    candidate, and none that a limit is kept either.
+    """
 
     bets: tuple[float, ...]
     score: float = 0.0
@@ -49,6 +53,7 @@ class SloState:
     log_peak: float = 0.0
     bad: float = 0.0
     requests: float = 0.0
+    untold: float = 0.0
 
 
 def limit_from_history(errors: float, requests: float, burst: float = 1.0) -> float | None:
@@ -69,7 +74,7 @@ def start() -> SloState:
 
 def again(state: SloState) -> SloState:
     """New bets; what was counted stays counted."""
-    return replace(start(), bad=state.bad, requests=state.requests)
+    return replace(start(), bad=state.bad, requests=state.requests, untold=state.untold)
 
 
 def start_track(shape: tuple[int, ...] = ()) -> Track:
@@ -92,12 +97,19 @@ def advance(
     null = betting.array(limit) + 0 * track.seconds  # one limit may be that of all
     odds = (null / (1 - null))[..., None] * _RATIOS
     shares = betting.shares(odds)
-    urn = betting.urn_at(track.urn, betting.array(at), noise.block)
+    urn = _unlucky(betting.urn_at(track.urn, betting.array(at), noise.block))
     base = betting.balls(urn, null=null, shares=shares, noise=noise)
     logs, urn = betting.draw(base, urn, betting.array(bad), betting.array(requests), null=null, noise=noise)
     after = track.seconds + betting.array(seconds)
     gains = logs[..., :-1] - logs[..., -1:]
     return Track(betting.joined(track.bets, track.seconds, after) + gains, urn, after)
+
+
+def _unlucky(urn: Urn) -> Urn:
+    """Only bad luck is remembered. A rate below the limit may rise within a block and be allowed still: an
+    urn that has learned the low one would take the rise for proof of a bad version."""
+    kept = urn.score >= 0
+    return Urn(urn.score * kept, urn.information * kept, urn.opened)
 
 
 def log_evidence(track: Track) -> Array:
@@ -113,6 +125,7 @@ def update(
     at: float,
     seconds: float,
     noise: Noise,
+    untold: float = 0.0,
 ) -> SloState:
     """One rollout's guard after one scrape: `advance` on the empty shape."""
     urn = Urn(*map(betting.array, (state.score, state.information, state.opened)))
@@ -129,4 +142,11 @@ def update(
         max(state.log_peak, log_e),
         state.bad + bad,
         state.requests + requests,
+        state.untold + untold,
     )
+
+
+def at_most(state: SloState) -> float:
+    """The candidate's rate is below this, at any time, with 95 %: what nobody told may all have been bad."""
+    untold = max(0.0, state.untold)
+    return ramp.upper_bound(state.bad + untold, state.requests + untold)

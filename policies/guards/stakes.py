@@ -13,7 +13,7 @@ from policies.guards.asked import STABLE, Asked, AskedState, Part
 from policies.guards.budget import Combined, Stake
 from policies.guards.findings.standing import SUSPECT
 from policies.guards.histogram import HistogramState
-from policies.guards.plan import EMERGENCY, EMERGENCY_STAKE, Limit, Plan
+from policies.guards.plan import EMERGENCY, EMERGENCY_STAKE, Limit, Plan, burst_of
 from policies.guards.rate import RateState
 from policies.guards.slo import SloState
 from policies.guards.state import JudgeState
@@ -22,14 +22,26 @@ from policies.guards.state import JudgeState
 def limits(plan: Plan, state: JudgeState) -> tuple[Limit, ...]:
     """The absolute guards as they stand now. Where neither a person nor history gave a limit, what stable
     served beside the candidate gives one, once the candidate is alone: it does not change from then on."""
-    if state.together or state.stable.requests == 0:
+    if state.together:
         return plan.limits
     return tuple(
-        replace(one, limit=slo.limit_from_history(state.stable.errors, state.stable.requests, plan.burst))
-        if one.limit is None
-        else one
+        replace(one, limit=_from_beside(plan, state, one)) if one.limit is None else one
         for one in plan.limits
     )
+
+
+def _from_beside(plan: Plan, state: JudgeState, limit: Limit) -> float | None:
+    if limit.slower_than is None:
+        return slo.limit_from_history(state.stable.errors, state.stable.requests, plan.burst)
+    timed = (
+        one
+        for guard, one in zip(plan.comparisons, state.comparisons, strict=True)
+        if guard.slower_than == limit.slower_than
+    )
+    seen = next(timed, None)
+    if seen is None:
+        return None
+    return slo.limit_from_history(seen.stable_bad, seen.stable_requests, burst_of(limit.noise))
 
 
 def stakes(plan: Plan, state: JudgeState) -> list[Stake]:

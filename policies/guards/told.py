@@ -48,9 +48,11 @@ def scores(plan: Plan, state: JudgeState, what: Scored) -> JudgeState:
 
 
 def counters(plan: Plan, state: JudgeState, what: Counted) -> JudgeState:
-    """Counters of a metric source for one guard; like bets on the router's, only at a weight and warm."""
+    """Counters of a metric source for one guard; like bets on the router's, only at a weight and warm. True
+    labels by segment come long after, and count as those of all together do."""
     warm = what.weight > 0 and state.weight > 0 and state.warm >= plan.warmup
-    if what.gap is None and not warm:
+    late = any(guard.late for guard in plan.asked if guard.name == what.guard)
+    if what.gap is None and not warm and not late:
         return state
     if what.gap is not None:
         advice = zip(plan.drifts, state.drifts, strict=True)

@@ -6,7 +6,7 @@ one has all traffic. Everything else is a reason to hold.
 """
 
 from policies.evidence import Evidence, Finding, Verdict, worst
-from policies.guards import allowed, stakes
+from policies.guards import allowed, asked, stakes
 from policies.guards.asked import How
 from policies.guards.findings import asked as asked_findings
 from policies.guards.findings import gathered, shadow
@@ -46,18 +46,28 @@ def _waits(plan: Plan, state: JudgeState, standing: Standing) -> str | None:
         return "requests to the candidate"
     if stakes.cold(plan, state) and state.weight >= plan.before_top:
         return f"the end of the warm-up, in {plan.warmup - state.warm:.0f} s"
+    if (untimed := _untimed(plan, state)) is not None:
+        return f"durations for the guard {untimed}: the last requests were not counted by them"
     for counters, tests in zip(plan.asked, state.asked, strict=True):
         if tests.gap is not None or tests.at == 0:
-            return f"numbers for the guard {counters.name}: {tests.gap or 'none came yet'}"
+            numbers = "labels by segment" if counters.late else "numbers"
+            return f"{numbers} for the guard {counters.name}: {tests.gap or 'none came yet'}"
         least = asked_findings.holding(counters, tests, plan.risk, plan.ladder)
         if least is not None and least[1].allowed <= min(state.weight, plan.top - 1e-9):
-            return f"more requests for the guard {least[0]}"
+            return f"more {'labels' if counters.late else 'requests'} for the guard {least[0]}"
     for guard, one in zip(plan.qualities, state.qualities, strict=True):
         if one.labels <= 0 or one.stable_labels <= 0:
             return f"labels for the guard {guard.name}"
     if any(stakes.breached(state, index) for index in range(len(plan.limits))):
         return "stable is above its own limit: waits until it is not"
     return None
+
+
+def _untimed(plan: Plan, state: JudgeState) -> str | None:
+    """A guard whose durations the last requests came without; what was counted before says nothing of now."""
+    missing = [name for name, bound in plan.timed if bound not in state.bounds]
+    missing += [one.name for one in plan.distributions if not state.bounds]
+    return next(iter(missing), None)
 
 
 def _verdict(plan: Plan, state: JudgeState, found: list[Finding], standing: Standing) -> Verdict:
@@ -75,6 +85,8 @@ def _verdict(plan: Plan, state: JudgeState, found: list[Finding], standing: Stan
         return worst([f.verdict for f in found if f.guard == "risk"])
     absolute = {limit.name for limit in plan.limits} | {q.name for q in plan.qualities}
     absolute |= {counters.name for counters in plan.asked if counters.how is How.LIMIT}
+    for counters, tests in zip(plan.asked, state.asked, strict=True):
+        absolute |= {asked.title(counters, part.name) for part in tests.parts if counters.late}
     return worst([f.verdict for f in found if f.guard in absolute])
 
 

@@ -54,6 +54,7 @@ from policies.spec.reading import Values, defaults_of
 
 _USUAL_CPU = 0.8  # the share of its CPU that a copy should use, where nothing else is named
 _USUAL = ("errors", "slo", "latency", "alive", "share", "answers")
+SLOW_LIMIT = "latency slo"  # no name that a file could give
 LADDER: tuple[float, ...] = Environment().ladder
 
 
@@ -130,6 +131,7 @@ def guards(written: Values) -> tuple[Guard, ...]:
     """The usual guards unless they are off, then one's own; `latency` only when it is written."""
     usual = {"errors": {}, "slo": "history", "alive": {}, "share": {}, **written}
     known = [_usual(name, usual[name]) for name in _USUAL if usual.get(name, "off") != "off"]
+    known += _slow_limit(usual.get("latency", {}))
     if usual["errors"] != "off" and "calls" in usual["errors"]:
         known = [_of_calls(guard, usual["errors"]) for guard in known]
     own = [_own(name, value) for name, value in written.items() if name not in _USUAL and value != "off"]
@@ -142,18 +144,22 @@ def _usual(name: str, value: Any) -> Guard:
     if name == "answers":
         return Guard(name, GuardKind.ANSWERS, limit=value.get("differ"), flips=value.get("flips"))
     given = _split({**dict(defaults_of(Section(f"guards.{name}"))), **value})
-    for key in ("calls", "from", "version"):
+    for key in ("calls", "from", "version", "slo"):
         given.pop(key, None)
-    if given.get("slo") == "history":
-        del given["slo"]
-    if "slo" in given:
-        given["limit"] = given.pop("slo")
     return Guard(name, GuardKind(name), **given)
+
+
+def _slow_limit(latency: Any) -> tuple[Guard, ...]:
+    """The absolute limit of `latency`, a guard of its own beside the comparison."""
+    if latency == "off" or "slo" not in latency:
+        return ()
+    limit = None if latency["slo"] == "history" else latency["slo"]
+    return (Guard(SLOW_LIMIT, GuardKind.SLO, limit=limit, slower_than=latency["slower_than"]),)
 
 
 def _of_calls(guard: Guard, told: Values) -> Guard:
     """Errors and their limit as the model itself counts them; all others as they are."""
-    if guard.kind not in {GuardKind.ERRORS, GuardKind.SLO}:
+    if guard.kind not in {GuardKind.ERRORS, GuardKind.SLO} or guard.slower_than is not None:
         return guard
     return replace(
         guard,

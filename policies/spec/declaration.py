@@ -207,7 +207,7 @@ class Mode(StrEnum):
 
 class GuardKind(StrEnum):
     ERRORS = "errors"  # candidate against stable, by the router's counters; `worse_by`
-    SLO = "slo"  # an absolute limit on the share of bad requests
+    SLO = "slo"  # an absolute limit on the share of failed requests, or of those slower than `slower_than`
     LATENCY = "latency"  # share of requests slower than `slower_than`
     ALIVE = "alive"  # the candidate answers, its metrics come, it does not restart
     SHARE = "share"  # the router really splits as it was told

@@ -72,9 +72,15 @@ ROWS: tuple[Key, ...] = (
     Key(
         "slo",
         (Section.LATENCY,),
-        OneOf((Plain(forms.word("history")), Plain(amounts.SHARE))),
-        "Absolute limit on the share of slow requests. With `slower_than`.",
-        note="`history`",
+        OneOf(
+            (
+                Plain(forms.word("history")),
+                Plain(amounts.share("a share above 0% up to 50%", most=50, zero=False)),
+            )
+        ),
+        "Absolute limit on the share of slow requests; `history` takes it from stable's own past, for when"
+        " all traffic has moved. With `slower_than`.",
+        note="no limit",
     ),
     Key("worse_by", (Section.ERRORS,), _WORSE, "Tolerated relative growth over stable's share.", "0%"),
     Key(

@@ -202,7 +202,8 @@ def _check_limit(guard: Mapping, read: Values, findings: Findings) -> None:
 def _check_baseline(name: Scalar, guard: Mapping, findings: Findings) -> None:
     """A comparison needs both versions at one time; with a switch there is only one."""
     own = name.text not in _USUAL and any(guard.has(key) for key in ("worse_by", "drop", "drift"))
-    if own or name.text in {"errors", "latency"}:
+    limited = name.text == "latency" and guard.has("slo")
+    if own or (name.text in {"errors", "latency"} and not limited):
         message = (
             f"the guard `{name.text}` compares with stable, and with `strategy: bluegreen` all traffic is on "
             f"one version: write `{name.text}: off` and an absolute limit (`slo: 1%`), or `held_back: 5%`"

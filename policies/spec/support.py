@@ -101,14 +101,11 @@ REASONS: dict[str, str] = {
         "routers count durations by no label; write a guard with a `query: …_bucket` for them"
     ),
     "guards.labels.segments": (
-        "labels that come later are not told apart by segments here: "
-        "leave `segments` out, or write a guard with a `query`"
+        "labels of copied requests are not told apart by segments: leave `segments` out, or write"
+        " `strategy: canary`"
     ),
     "guards.latency": "the counters here have no latency buckets",
     "guards.latency.between": f"the router counts requests by these bounds only: {_SHOWN}",
-    "guards.latency.slo": (
-        "slow requests have no absolute limit here, they are compared with stable's: leave `slo` out"
-    ),
     "approvals": "nobody can be asked for approval here",
     "approvals.chat": "no chat is connected; without `in` people approve on the page and the command line",
     "approvals.groups": "the file's source does not know the members of a group; name people",
@@ -343,7 +340,7 @@ def _segments(guard: Guard, environment: Environment) -> str:
         case GuardKind.LATENCY:
             return "guards.latency.segments"
         case GuardKind.LABELS:
-            return "guards.labels.segments"
+            return "guards.labels.segments" if environment.strategy is Strategy.SHADOW else ""
         case GuardKind.ERRORS:
             return "" if environment.cluster else "guards.segments"
         case _:
@@ -357,5 +354,3 @@ def _latency(guard: Guard, path: str) -> Iterator[Need]:
     yield Need(path, "guards.latency", f"slower than {guard.slower_than:g}s")
     if guard.slower_than not in BOUNDS:
         yield Need(f"{path}.slower_than", "guards.latency.between", f"{guard.slower_than:g}s")
-    if guard.limit is not None:
-        yield Need(f"{path}.slo", "guards.latency.slo", f"{guard.limit * 100:g}%")

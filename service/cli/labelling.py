@@ -56,6 +56,7 @@ def add_labels(model: str, file: Path, table: str, *, wants_json: bool) -> None:
       version     the answer's header X-Segue-Served-By; a version nobody knows counts for none
       wrong       true or false; or, instead:
       prediction, label   wrong is where they differ
+      segment.tenant      in which tenant's segment the request was; any name, up to six
 
     Every row is checked before the first is sent. The same file sent again adds nothing.
     """

@@ -177,7 +177,7 @@ class Judging:
         late_labels.say_who_answered(self.parts.store, self.series, one)
         plan = known.judge.plan
         with self.parts.store.read() as read:
-            found = late_labels.news(read, one, plan.qualities, known.state, read.now)
+            found = late_labels.news(read, one, plan, known.state, read.now)
             truths = late_labels.truths(read, one, plan.qualities)
         for what in found:
             self._feed(one, known, what)

@@ -7,11 +7,15 @@ own name; a name that is neither the candidate's nor stable's counts for none of
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import groupby
 
-from policies.guards import labelled
+from policies.guards import labelled, readings
+from policies.guards.counted import Counted, Row
+from policies.guards.increment import Arm
 from policies.guards.labelled import Labelled, Pairs
-from policies.guards.plan import Quality
+from policies.guards.plan import Plan, Quality
 from policies.guards.state import JudgeState
 from policies.place import served_by
 from service.observing.watched import Watched
@@ -23,22 +27,66 @@ from service.store.series import Series
 from service.store.store import Store
 
 
-def news(
-    read: Reading, one: Watched, qualities: Iterable[Quality], state: JudgeState, now: float
-) -> list[Labelled]:
+def news(read: Reading, one: Watched, plan: Plan, state: JudgeState, now: float) -> list[Labelled | Counted]:
     """What is known now for each guard on late labels, of spans since the release began that it has not
     counted; in the order of their sequences, which go on from the state's."""
-    found: list[Labelled] = []
-    for guard, counted in zip(qualities, state.qualities, strict=True):
+    found: list[Labelled | Counted] = [*_together(read, one, plan, state, now)]
+    found += _by_segments(read, one, plan, state, now)
+    return [replace(what, sequence=state.sequence + 1 + nth) for nth, what in enumerate(found)]
+
+
+def _together(read: Reading, one: Watched, plan: Plan, state: JudgeState, now: float) -> Iterator[Labelled]:
+    for guard, counted in zip(plan.qualities, state.qualities, strict=True):
         source = _source(one, guard)
         if guard.paired or source is None:
             continue
-        span = HOUR if guard.within >= HOUR else MINUTE
+        span = _span(guard)
         since = max(one.release.began // span * span, counted.counted)
         cohorts = read.cohorts(one.release.model, source, since, now, span=span)
         told = joined(cohorts, span, candidate=one.release.backend, stable=one.stable)
-        found.append(Labelled(state.sequence + 1 + len(found), now, guard.name, None, told))
-    return found
+        yield Labelled(0, now, guard.name, None, told)
+
+
+def _by_segments(read: Reading, one: Watched, plan: Plan, state: JudgeState, now: float) -> Iterator[Counted]:
+    """Each span once all its labels had their time: it ends then, for who judges segments."""
+    qualities = {guard.name: guard for guard in plan.qualities}
+    for guard, tests in zip(plan.asked, state.asked, strict=True):
+        quality = qualities.get(guard.name) if guard.late else None
+        source = None if quality is None else _source(one, quality)
+        if quality is None or source is None:
+            continue
+        span, within = _span(quality), quality.within
+        counted = round((tests.at - within) / span) * span
+        since = max(one.release.began // span * span, counted)
+        cohorts = read.cohorts(one.release.model, source, since, now - within, span=span, apart=True)
+        for began, group in groupby(cohorts, key=lambda cohort: cohort.began):
+            rows = _rows(group, guard.labels, candidate=one.release.backend, stable=one.stable)
+            if rows:
+                yield Counted(0, began + span + within, float(span), state.weight, guard.name, rows)
+
+
+def _rows(
+    cohorts: Iterable[Cohort], labels: Iterable[str], *, candidate: str, stable: str | None
+) -> tuple[Row, ...]:
+    """One span's labels of both versions by each value of each label; who says none has the value ""."""
+    hers, its = _names(candidate), _names(stable)
+    table: dict[str, list[list[float]]] = {}
+    for cohort in cohorts:
+        arm = 0 if cohort.version in hers else 1 if cohort.version in its else None
+        said = dict(cohort.segments)
+        for label in labels if arm is not None else ():
+            counts = table.setdefault(f"{label}={said.get(label, '')}", [[0.0, 0.0], [0.0, 0.0]])[arm or 0]
+            counts[0] += cohort.labels
+            counts[1] += cohort.wrong
+    return tuple(
+        Row(name, Arm(mine[0], mine[1]), Arm(theirs[0], theirs[1]))
+        for name, (mine, theirs) in readings.folded(table).items()
+    )
+
+
+def _span(guard: Quality) -> int:
+    """Answers of so many seconds count together."""
+    return HOUR if guard.within >= HOUR else MINUTE
 
 
 def say_who_answered(store: Store, series: Series, one: Watched) -> None:

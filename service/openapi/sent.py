@@ -1,5 +1,6 @@
 """What is sent to the API: bodies that hold nothing but what they may."""
 
+import re
 from collections.abc import Mapping
 
 from handlers import labels
@@ -28,6 +29,13 @@ ROW: Schema = {
         "version": {"type": ["string", "null"], "minLength": 1, "maxLength": 200},
         "wrong": {"enum": [True, False, 0, 1, "true", "false", "yes", "no", "1", "0"]},
         "label": maybe(CLASS),
+    },
+    "patternProperties": {
+        rf"^{re.escape(labels.SEGMENT)}": {
+            "description": "in which segment the request was, by the label after the dot: segment.tenant",
+            "type": ["string", "number", "boolean", "null"],
+            "maxLength": 100,
+        }
     },
     "anyOf": [
         {"required": ["wrong"]},

@@ -5,6 +5,7 @@ harm. What comes twice is counted once; what comes later and says otherwise chan
 guard may have bet on the first word.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,12 +24,14 @@ _AT_ONCE = 1_000  # rows of one statement: a database takes so many parameters a
 @dataclass(frozen=True, slots=True)
 class Cohort:
     """Of the requests that `version` answered within the span of time that began at `began` (Unix seconds),
-    how many have a label, and how many of them were answered wrongly."""
+    and in these segments where they are told apart, how many have a label, and how many of them were answered
+    wrongly."""
 
     began: int
     version: str | None
     labels: int
     wrong: int
+    segments: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +59,37 @@ def add(connection: Connection, batch: Batch, now: float) -> int:
 
 
 def cohorts(
-    connection: Connection, model: str, source: str, since: float, until: float, *, span: int = HOUR
+    connection: Connection,
+    model: str,
+    source: str,
+    since: float,
+    until: float,
+    *,
+    span: int = HOUR,
+    apart: bool = False,
 ) -> list[Cohort]:
-    """The labelled answers of the whole spans from `since` to `until`, oldest first; many make an hour."""
+    """The labelled answers of the whole spans from `since` to `until`, oldest first; many make an hour.
+
+    `apart`: told apart by their segments.
+    """
     wrong = func.sum(cast(label.c.wrong, Integer))
     began = label.c.hour if span == HOUR else _began(connection, span)
+    by = (label.c.version, label.c.segments) if apart else (label.c.version,)
     query = (
-        select(began.label("began"), label.c.version, func.count(), wrong)
+        select(began.label("began"), *by, func.count(), wrong)
         .where(label.c.model == model, label.c.source == source)
         .where(label.c.hour >= since // HOUR * HOUR, began >= since, began + span <= until)
-        .group_by("began", label.c.version)  # by its name: PostgreSQL takes two parameters for two values
-        .order_by("began", label.c.version)
+        .group_by("began", *by)  # by its name: PostgreSQL takes two parameters for two values
+        .order_by("began", *by)
     )
-    return [Cohort(int(at), version, count, bad) for at, version, count, bad in connection.execute(query)]
+    return [
+        Cohort(int(at), version, count, bad, _segments(*segments))
+        for at, version, *segments, count, bad in connection.execute(query)
+    ]
+
+
+def _segments(stored: str | None = None) -> tuple[tuple[str, str], ...]:
+    return () if stored is None else tuple(json.loads(stored).items())
 
 
 def _began(connection: Connection, span: int) -> ColumnElement[int]:
@@ -132,5 +153,6 @@ def _values(batch: Batch, one: Label, now: float) -> dict[str, Any]:
         "hour": int(one.at // HOUR) * HOUR,
         "wrong": one.wrong,
         "truth": one.truth,
+        "segments": json.dumps(dict(one.segments)) if one.segments else None,
         "came": now,
     }

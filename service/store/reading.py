@@ -209,9 +209,11 @@ class Reading:
         rows = self.connection.execute(select(answer).where(answer.c.delivery.in_(names)))
         return {row.delivery: row.body for row in rows}
 
-    def cohorts(self, model: str, source: str, since: float, until: float, *, span: int) -> list[Cohort]:
-        """The labelled answers of the whole hours from `since` to `until`, oldest first."""
-        return labels.cohorts(self.connection, model, source, since, until, span=span)
+    def cohorts(
+        self, model: str, source: str, since: float, until: float, *, span: int, apart: bool = False
+    ) -> list[Cohort]:
+        """The labelled answers of whole spans from `since` to `until`, oldest first; `apart`: by segments."""
+        return labels.cohorts(self.connection, model, source, since, until, span=span, apart=apart)
 
     def truths(self, model: str, source: str, since: float) -> list[tuple[str, str]]:
         """(request, label) of what was answered since, where the label itself is known."""

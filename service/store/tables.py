@@ -281,6 +281,7 @@ label = Table(
     Column("wrong", Boolean, nullable=False),
     Column("came", Double, nullable=False),
     Column("truth", Text),  # the label itself, where the row held it
+    Column("segments", Text),  # those of the request, value by label, as JSON; none: the row said none
     Index("label_by_hour", "model", "source", "hour"),
     Index("label_by_arrival", "came"),
 )

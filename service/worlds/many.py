@@ -17,7 +17,7 @@ from policies.guards.allowed import LEAST_STABLE
 from policies.guards.betting import Array
 from policies.guards.judge import Judge
 from policies.guards.noise import PROVISIONAL, Noise
-from policies.guards.plan import EMERGENCY_LIMIT, EMERGENCY_STAKE, Plan
+from policies.guards.plan import EMERGENCY_LIMIT, EMERGENCY_STAKE, Limit, Plan, burst_of
 from policies.spec.declaration import GuardKind
 from service.worlds.guards import Bets, Durations, Rates, noise_of
 from service.worlds.panels import Truths, Verdicts
@@ -54,6 +54,8 @@ class Many:
             np.array([np.nan if j.plan.limits[i].limit is None else j.plan.limits[i].limit for j in judges])
             for i in range(len(plan.limits))
         ]
+        by_bound = {bound for _, bound in plan.timed}
+        self._untimed = not by_bound <= set(bounds) or bool(plan.distributions and not bounds)
         self._burst = np.array([j.plan.burst for j in judges])
         self._known_rate = [j.plan.history.rate if j.plan.history else None for j in judges]
         self._emergency, self._storm = Bets.fresh(runs), Rates.fresh(runs)
@@ -129,7 +131,8 @@ class Many:
 
     def _warn(self, who: Runs, tick: Tick) -> None:
         level = np.full(len(who), EMERGENCY_LIMIT)
-        self._bet(self._emergency, who, tick, arms=tick.candidate, limit=level, noise=PROVISIONAL)
+        counts = self._counts(None, tick)[:2]
+        self._bet(self._emergency, who, tick, counts=counts, limit=level, noise=PROVISIONAL)
 
     def _storms(self, who: Runs, tick: Tick) -> None:
         noise = noise_of([self._storm_noises[run] for run in who])
@@ -165,11 +168,12 @@ class Many:
         for index, limit in enumerate(self.plan.limits):
             noise = noise_of([self._limit_noises[index][run] for run in who])
             level = self._level[index][who]
+            counts = self._limit_counts(limit, tick)
             if limit.written:
-                self._bet(self._limits[index], who, tick, arms=tick.candidate, limit=level, noise=noise)
-                self._limit_seen[index][:, who] += [tick.candidate.errors, tick.candidate.requests]
+                self._bet(self._limits[index], who, tick, counts=counts[:2], limit=level, noise=noise)
+                self._limit_seen[index][:, who] += counts[:2]
             if limit.limit is not None:
-                self._bet(self._stable_limits[index], who, tick, arms=tick.stable, limit=level, noise=noise)
+                self._bet(self._stable_limits[index], who, tick, counts=counts[2:], limit=level, noise=noise)
         self._total[:, who] += _counted(tick.candidate, tick.stable)
 
     def _counts(self, slower_than: float | None, tick: Tick) -> Array:
@@ -182,32 +186,43 @@ class Many:
             [n for a in arms for n in (a.buckets[:, beyond:].sum(axis=-1), a.buckets.sum(axis=-1))]
         )
 
+    def _limit_counts(self, limit: Limit, tick: Tick) -> Array:
+        """As `_counts`; where the bound is no bucket's, of no requests."""
+        if limit.slower_than is not None and limit.slower_than not in self.bounds:
+            return np.zeros((4, len(tick.wrong)))
+        return self._counts(limit.slower_than, tick)
+
     def _alone(self, who: Runs, tick: Tick) -> None:
-        for index in range(len(self.plan.limits)):
+        for index, limit in enumerate(self.plan.limits):
             self._derive(index, who)
             level = self._level[index][who]
             has = ~np.isnan(level)
             noise = noise_of([self._limit_noises[index][run] for run in who[has]])
-            arms = _rows(tick.candidate, has)
-            self._bet(self._limits[index], who[has], tick, arms=arms, limit=level[has], noise=noise)
-            self._limit_seen[index][:, who[has]] += [arms.errors, arms.requests]
+            counts = self._limit_counts(limit, tick)[:2, has]
+            self._bet(self._limits[index], who[has], tick, counts=counts, limit=level[has], noise=noise)
+            self._limit_seen[index][:, who[has]] += counts
         self._total[:2, who] += _counted(tick.candidate)
 
     def _derive(self, index: int, who: Runs) -> None:
         """Where nobody gave a limit, what stable served beside the candidate gives one."""
+        bound = self.plan.limits[index].slower_than
         for run in who[np.isnan(self._level[index][who])]:
-            requests, errors = self._total[2, run], self._total[3, run]
-            limit = slo.limit_from_history(errors, requests, self._burst[run]) if requests > 0 else None
+            requests, bad, burst = self._total[2, run], self._total[3, run], self._burst[run]
+            if bound is not None:
+                compared = [guard.slower_than for guard in self.plan.comparisons].index(bound)
+                bad, requests = self._seen[compared][2:, run]
+                burst = burst_of(self._limit_noises[index][run])
+            limit = slo.limit_from_history(bad, requests, burst)
             self._level[index][run] = np.nan if limit is None else limit
 
     @staticmethod
-    def _bet(bets: Bets, who: Runs, tick: Tick, *, arms: Arms, limit: Array, noise: Noise) -> None:
+    def _bet(bets: Bets, who: Runs, tick: Tick, *, counts: Array, limit: Array, noise: Noise) -> None:
+        """`counts` are bad requests and all."""
         if not len(who):
             return
         track = slo.advance(
             slo.Track(*bets.at(who)),
-            arms.errors,
-            arms.requests,
+            *counts,
             limit=limit,
             at=np.full(len(who), tick.at),
             seconds=tick.seconds,
@@ -257,7 +272,7 @@ class Many:
         harm, together = self._harm[who], self._together[who]
         suspect = self._suspect(who)
         cold, weight = self._cold(who), self._weight[who]
-        waits = (self._warm[who] < 0) | (cold & (weight >= self.plan.before_top))
+        waits = (self._warm[who] < 0) | (cold & (weight >= self.plan.before_top)) | self._untimed
         for breached in self._breached(who):
             waits |= breached
         ramped = [self._ramped(run) if both else (0.0, 0.0) for run, both in zip(who, together, strict=True)]

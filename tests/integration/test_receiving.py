@@ -94,6 +94,21 @@ def test_labels_that_come_within_less_than_an_hour_are_counted_by_the_minute(par
         assert read.cohorts("churn", "warehouse.labels", 3600.0, 3_719.0, span=60) == cohorts[1:2]
 
 
+def test_labels_are_counted_apart_by_their_segments_where_that_is_asked(parts):
+    tenants = ({}, {"tenant": "acme"}, {"tenant": "b=\n"})
+    rows = [Label(f"r-{n}", 3600.0, n == 1, "a", segments=tuple(tenants[n % 3].items())) for n in range(7)]
+    send(parts, "one", *rows)
+    with parts.store.read() as read:
+        apart = read.cohorts("churn", "warehouse.labels", 0.0, 7_200.0, span=3600, apart=True)
+        assert sorted((one.segments, one.labels, one.wrong) for one in apart) == [
+            ((), 3, 0),
+            ((("tenant", "acme"),), 2, 1),
+            ((("tenant", "b=\n"),), 2, 0),
+        ]
+        (together,) = read.cohorts("churn", "warehouse.labels", 0.0, 7_200.0, span=3600)
+        assert (together.labels, together.wrong, together.segments) == (7, 1, ())
+
+
 def test_labels_are_counted_once_by_the_hour_of_the_answer(parts):
     first = [Label(f"r-{n}", 3600.0 + n, n % 4 == 0, "a") for n in range(8)]
     later = [Label(f"s-{n}", 7200.0 + n, True, "b") for n in range(3)]

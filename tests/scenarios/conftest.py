@@ -120,7 +120,7 @@ class World:
         self.stop = threading.Event()  # ends streams
         self.people = {name: tokens.make(self.store, name) for name in ("ann", "bob", "eve")}
         self.deliveries = 0
-        self.load = (1500, {})
+        self.load, self.slow = (1500, {}), {}
         self.stuck = None  # shares (percent, by backend) that the data plane serves, whatever was written
 
     @cached_property
@@ -197,9 +197,10 @@ class World:
             self.clock.now += 0.5
         self.drain()
 
-    def serve(self, requests, errors=None):
-        """From now on so many requests a second arrive; `errors` is the failing share by backend."""
-        self.load = (requests, errors or {})
+    def serve(self, requests, errors=None, slow=None):
+        """From now on so many requests a second arrive; `errors` is the failing share by backend, `slow` the
+        share that takes a second."""
+        self.load, self.slow = (requests, errors or {}), slow or {}
 
     def play(self, seconds, until=None):
         """Seconds of traffic, each scraped and judged, until the release has ended."""
@@ -219,7 +220,9 @@ class World:
             for backend, weight in served.items():
                 share = weight if self.stuck is None else self.stuck.get(backend, 0.0)
                 count = round(requests * share / 100)
-                self.metrics.record(backend, count, round(count * failing.get(backend, 0.0)))
+                late = round(count * self.slow.get(backend, 0.0))
+                self.metrics.record(backend, count - late, round(count * failing.get(backend, 0.0)))
+                self.metrics.record(backend, late, seconds=1.0)
 
     # --- what can be seen --------------------------------------------------------------------
 

@@ -15,9 +15,13 @@ GUARD = f"guards: {{right: {{labels: {TABLE}, drop: 1%, within: 1h}}}}\n"
 HOUR, DAY = 3600.0, 86_400.0
 
 
-def send(world, backend, wrong, count, at, name=served_by):
-    """Labels of so many answers, of which a share was wrong."""
-    rows = [Label(f"{backend}-{at}-{n}", at, n < wrong * count, name(backend)) for n in range(count)]
+def send(world, backend, wrong, count, at, name=served_by, tenant=None):
+    """Labels of so many answers, of which a share was wrong; of requests of one tenant, where it is said."""
+    segments = () if tenant is None else (("tenant", tenant),)
+    rows = [
+        Label(f"{backend}-{at}-{tenant}-{n}", at, n < wrong * count, name(backend), segments=segments)
+        for n in range(count)
+    ]
     for first in range(0, count, MOST):
         body = body_of(Batch("wine", TABLE, tuple(rows[first : first + MOST])))
         headers = {"Authorization": f"Bearer {world.people['bob']}"}
@@ -131,3 +135,58 @@ def test_another_observer_goes_on_with_what_was_counted(world, shifting):
     rows = [row.body for row in world.series.increments(release.name)]
     assert any("labelled" in row for row in rows)
     assert json.dumps(rows)
+
+
+BY_TENANT = GUARD.replace("within: 1h", "within: 1h, segments: tenant")
+BOTH = {"acme": 3_000, "beta": 1_000}
+
+
+def by_tenant(world):
+    """As `shifting`, with a guard that looks at each tenant."""
+    stable = world.live({"segue.yaml": WINE + BY_TENANT})
+    world.serve(300)
+    return world.rollout(), stable.backend
+
+
+def sent_by_tenant(world, release, stable, wrong, counts):
+    at = world.clock.now
+    for tenant, count in counts.items():
+        send(world, release.backend, wrong.get(tenant, 0.05), count, at, tenant=tenant)
+        send(world, stable, 0.05, 4 * count, at, tenant=tenant)
+    world.clock.now = (at // HOUR + 2) * HOUR + 60
+
+
+def test_a_version_that_is_wrong_for_one_tenant_goes_back_and_the_reason_names_it(world):
+    release, stable = by_tenant(world)
+    sent_by_tenant(world, release, stable, {"acme": 0.02, "beta": 0.15}, BOTH)  # as good on average
+    world.play(60, until=release.name)
+    ended = world.release(release.name)
+    assert ended.phase is Phase.ROLLED_BACK
+    assert "right in tenant=beta" in ended.reason
+    headers = {"Authorization": f"Bearer {world.people['bob']}"}
+    report = world.web.get(f"/api/v1/releases/{release.name}/report", headers=headers)
+    assert "right in tenant=beta" in report.text
+    assert "wrong answers of the candidate in tenant=beta must be at most 1 % of all more" in report.text
+
+
+def test_a_tenant_of_few_labels_holds_and_names_how_many_are_missing(world):
+    release, stable = by_tenant(world)
+    sent_by_tenant(world, release, stable, {}, {"acme": 3_000, "tiny": 40})
+    world.play(60)
+    held = world.release(release.name)
+    assert (held.phase, held.wanted) == (Phase.SHIFTING, release.wanted)
+    tiny = next(one for one in held.evidence.findings if one.guard == "right in tenant=tiny")
+    assert tiny.verdict is Verdict.UNDECIDED
+    assert dict(tiny.numbers)["labels"] == 40
+    assert "more labels of the candidate's answers in tenant=tiny" in tiny.needed
+
+
+def test_each_span_counts_once_for_its_tenants_whoever_observes(world):
+    release, stable = by_tenant(world)
+    sent_by_tenant(world, release, stable, {}, BOTH)
+    for _ in range(3):
+        world.play(35)
+        world.observer.judging.keep(())
+    found = {one.guard: one.samples for one in world.release(release.name).evidence.findings}
+    assert {tenant: found[f"right in tenant={tenant}"] for tenant in BOTH} == BOTH
+    assert found["right"] == sum(BOTH.values())

@@ -297,6 +297,23 @@ def test_an_absolute_limit_blames_only_who_is_above_it(p, above):
     assert blamed > 0.99 if above else blamed <= 0.01
 
 
+@pytest.mark.parametrize(
+    "noise", [PROVISIONAL, Noise(1.0, 0.1, provisional=False)], ids=["provisional", "learned"]
+)
+@pytest.mark.parametrize(("later", "above"), [(0.045, False), (0.2, True)])
+def test_a_rate_that_rises_within_a_block_is_blamed_only_above_the_limit(later, above, noise):
+    """Nine tenths of the limit after a quiet minute are allowed, as they are from the start."""
+    dice = np.random.default_rng(6)
+    track, peak = slo.start_track((200,)), np.zeros(200)
+    for at in range(120):
+        n = dice.poisson(200, 200)
+        bad = dice.binomial(n, 0.005 if at < 60 else later)
+        track = slo.advance(track, bad, n, limit=0.05, at=float(at), seconds=1.0, noise=noise)
+        peak = np.maximum(peak, slo.log_evidence(track))
+    blamed = float((peak >= math.log(100)).mean())
+    assert blamed > 0.99 if above else blamed <= 0.01
+
+
 def routed(weight, seen, seconds=120, kept=False):
     dice, state = np.random.default_rng(8), share.start()
     for at in range(seconds):

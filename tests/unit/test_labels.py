@@ -118,3 +118,53 @@ def test_a_line_that_says_nothing_is_named(read, content, named):
     with pytest.raises(Malformed) as told:
         list(read(content))
     assert str(told.value).startswith(named)
+
+
+def test_each_form_of_rows_may_say_the_segments_of_its_request():
+    wanted = Label("r-1", AT, True, "v", segments=(("country", "tr"), ("tenant", "007")))
+    csv = f"request,at,version,wrong,segment.tenant,segment.country\nr-1,{AT},v,true,007,tr\nr-2,{AT},v,true,,\n"
+    assert [label for _, label in labels.rows_of_csv(csv)] == [wanted, Label("r-2", AT, True, "v")]
+    row = {
+        "request": "r-1",
+        "at": AT,
+        "version": "v",
+        "wrong": True,
+        "segment.tenant": "007",
+        "segment.country": "tr",
+    }
+    assert list(labels.rows_of_lines(json.dumps(row))) == [(1, wanted)]
+    table = {"columns": list(row), "data": [list(row.values())]}
+    assert list(labels.rows_of_table(json.dumps(table).encode())) == [(1, wanted)]
+    batch = Batch("churn", "warehouse.labels", (wanted,))
+    assert labels.parse(labels.body_of(batch)) == batch
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(12345678901, "12345678901"), (7.0, "7"), (0.5, "0.5"), (True, "true"), ("", "")]
+)
+def test_the_value_of_a_segment_is_a_text_in_which_each_digit_counts(value, text):
+    (label,) = labels.parse(body({**ROW, "segment.tenant": value})).labels
+    assert label.segments == (("tenant", text),)
+
+
+@pytest.mark.parametrize("value", ["a\0", "\ud800", ["a"]])
+def test_a_table_whose_segments_no_database_takes_is_refused(value):
+    table = {"columns": ["request", "at", "wrong", "segment.tenant"], "data": [["r-1", AT, True, value]]}
+    with pytest.raises(Malformed, match=r"row 1: `segment\.tenant` must be a text"):
+        list(labels.rows_of_table(json.dumps(table).encode()))
+
+
+@pytest.mark.parametrize(
+    ("segments", "named"),
+    [
+        ({"segment.": "a"}, "'segment.' names no label"),
+        ({"segment.my-tenant": "a"}, "'segment.my-tenant' names no label"),
+        ({"segment.tenant": ["a"]}, "`segment.tenant` must be a text"),
+        ({"segment.tenant": "a" * 101}, "at most 100 characters"),
+        ({f"segment.s{n}": "a" for n in range(7)}, "says 7 segments; write at most 6"),
+    ],
+)
+def test_a_segment_that_is_none_is_named(segments, named):
+    with pytest.raises(Malformed) as told:
+        labels.parse(body({**ROW, **segments}))
+    assert named in str(told.value)

@@ -118,7 +118,8 @@ def test_an_installation_with_everything_can_do_every_case(letter):
         ("{slower_than: 250ms}", set()),
         ("{slower_than: 0.25s, slo: history}", set()),
         ("{slower_than: 120ms}", {"guards.latency.slower_than"}),
-        ("{slower_than: 1s, slo: 5%}", {"guards.latency.slo"}),
+        ("{slower_than: 1s, slo: 5%}", set()),
+        ("{slower_than: 120ms, slo: 5%}", {"guards.latency.slower_than"}),
     ],
 )
 def test_a_latency_guard_is_refused_where_the_router_could_not_feed_it(latency, refused):

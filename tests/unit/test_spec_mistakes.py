@@ -381,7 +381,7 @@ def test_each_mistake_is_told_once_and_in_words():
                 "4:25 guards.latency.slo: `slo` means something only with `slower_than`"
             ],
             "a latency guard without a share": [
-                "4:45 guards.latency.slo: `slo: 500ms` is not a share; it wants `history`, or a share with its percent sign, such as 1%"
+                "4:45 guards.latency.slo: `slo: 500ms` is not a share; it wants `history`, or a share above 0% up to 50%"
             ],
             "an unknown environment": [
                 "4:36 environments.production.after: `after: stagin` is not an environment of this model; known: `production` or `staging`"

@@ -33,6 +33,15 @@ STEPS = replace(
     guards=(*GUARDS, Guard("hard", GuardKind.SLO, limit=0.02)),
 )
 BOUND = replace(CANARY, guards=(GUARDS[0], replace(GUARDS[1], slower_than=0.25, worse_by=0.1), *GUARDS[2:]))
+SLOW = replace(
+    BOUND,
+    guards=(
+        *BOUND.guards,
+        Guard("written", GuardKind.SLO, limit=0.1, slower_than=0.25),
+        Guard("from the past", GuardKind.SLO, slower_than=0.25),
+        Guard("of no bucket", GuardKind.SLO, limit=0.1, slower_than=0.3),
+    ),
+)
 LENIENT = replace(CANARY, guards=(GUARDS[0], replace(GUARDS[1], worse_by=0.5), *GUARDS[2:]))
 SWITCH = replace(CANARY, strategy=Strategy.BLUEGREEN)
 PAST = History(40_000, 80)
@@ -69,8 +78,8 @@ def judges(environment, runs, history=PAST, warmup=0.0):
 
 @pytest.mark.parametrize(
     ("environment", "warmup"),
-    [(CANARY, 0.0), (LENIENT, 120.0), (BOUND, 0.0), (STEPS, 0.0)],
-    ids=["canary", "lenient with a warm-up", "one bound", "steps"],
+    [(CANARY, 0.0), (LENIENT, 120.0), (BOUND, 0.0), (SLOW, 60.0), (STEPS, 0.0)],
+    ids=["canary", "lenient with a warm-up", "one bound", "limits on slow requests", "steps"],
 )
 @pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS)
 def test_many_runs_in_arrays_are_judged_as_one_by_one_to_the_last_bit(world, environment, warmup):

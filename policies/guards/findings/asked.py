@@ -126,7 +126,9 @@ def _nothing(guard: Asked, state: AskedState) -> Finding:
         (),
         None,
         0,
-        f"numbers: {state.gap or 'none came yet'}",
+        f"labels that say their {' and '.join(guard.labels)}, of both versions' answers"
+        if guard.late
+        else f"numbers: {state.gap or 'none came yet'}",
     )
 
 
@@ -135,12 +137,13 @@ def _finding(
 ) -> Finding:
     seen, title = counts(part.state), asked.title(guard, part.name)
     verdict = _verdict(guard, state, part, scale, allowance)
-    numbers = [("bad", seen.bad), ("requests", seen.all)]
+    bad, every = ("wrong", "labels") if guard.late else ("bad", "requests")
+    numbers = [(bad, seen.bad), (every, seen.all)]
     if guard.how is How.LIMIT:
         bound = ramp.upper_bound(seen.bad, seen.all)
         numbers += [("limit", guard.limit or 0.0), ("at_most", float(f"{bound:.4g}"))]
     else:
-        numbers += [("stable_bad", seen.stable_bad), ("stable_requests", seen.stable_all)]
+        numbers += [(f"stable_{bad}", seen.stable_bad), (f"stable_{every}", seen.stable_all)]
     numbers += [
         ("evidence", capital(part.state.log_e)),
         ("harm_at", capital(scale.harm.get(title, 0.0))),
@@ -214,7 +217,9 @@ def _needs(guard: Asked, state: AskedState, part: Part, scale: Scale, allowance:
     if _reached(scale.standing, allowance):
         return f"nothing: {allowance.allowed:g} % is allowed"
     if seen.all == 0 or seen.stable_all == 0:
-        return f"requests{where} to both versions"
+        return (
+            f"labels{where} of both versions' answers" if guard.late else f"requests{where} to both versions"
+        )
     standing = scale.standing
     following = standing.following(scale.ladder)
     more = ramp.clean_requests_needed(
@@ -222,4 +227,8 @@ def _needs(guard: Asked, state: AskedState, part: Part, scale: Scale, allowance:
     )
     if more is None:
         return f"a lower rate of {guard.what}{where}"
+    if guard.late:
+        return (
+            f"{more} more labels of the candidate's answers{where}, none of them wrong, for {following:g} %"
+        )
     return f"{more} more requests to the candidate{where}, none of them bad, for {following:g} %"

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from policies import ramp
 from policies.evidence import Finding, Verdict
-from policies.guards.findings.standing import SUSPECT, Allowance, Standing, capital, percent
+from policies.guards import slo
+from policies.guards.findings.standing import SUSPECT, Allowance, Standing, capital, percent, slow
 from policies.guards.plan import EMERGENCY, EMERGENCY_LIMIT, Limit, Plan
 from policies.guards.rate import RateState
 from policies.guards.slo import SloState
@@ -18,22 +19,14 @@ def of_limit(
     if not guard.written and not alone:
         return None
     if guard.limit is None:
-        return Finding(
-            guard.name,
-            Verdict.UNDECIDED,
-            "no limit is written, and stable has no history to take one from",
-            (),
-            None,
-            0,
-            f"a limit for the guard {guard.name}, or stable's history",
-        )
-    bound = ramp.upper_bound(state.bad, state.requests)
+        return _unknown(guard)
+    bound = slo.at_most(state)
     verdict = _limit_verdict(guard, guard.limit, state, standing, bound, stable_bad=stable_bad)
     origin = "" if guard.written else " (from stable's own history)"
     return Finding(
         guard.name,
         verdict,
-        f"at most {percent(guard.limit)} of the candidate's requests may fail{origin}",
+        f"at most {percent(guard.limit)} of the candidate's requests may {_bad(guard)}{origin}",
         (
             ("bad", state.bad),
             ("requests", state.requests),
@@ -44,8 +37,25 @@ def of_limit(
         ),
         (0.0, bound) if state.requests > 0 else None,
         int(state.requests),
-        _limit_needs(guard.limit, state, verdict, stable_bad=stable_bad),
+        _limit_needs(guard, guard.limit, state, verdict, stable_bad=stable_bad),
     )
+
+
+def _unknown(guard: Limit) -> Finding:
+    of = "" if guard.slower_than is None else f" on {slow(guard.slower_than)}"
+    return Finding(
+        guard.name,
+        Verdict.UNDECIDED,
+        f"no limit{of} is written, and stable has no history to take one from",
+        (),
+        None,
+        0,
+        f"a limit for the guard {guard.name}, or stable's history",
+    )
+
+
+def _bad(guard: Limit) -> str:
+    return "fail" if guard.slower_than is None else f"take longer than {guard.slower_than:g} s"
 
 
 def _limit_verdict(
@@ -59,15 +69,21 @@ def _limit_verdict(
     return Verdict.CLEARED if cleared else Verdict.UNDECIDED
 
 
-def _limit_needs(limit: float, state: SloState, verdict: Verdict, *, stable_bad: bool) -> str:
+def _limit_needs(guard: Limit, limit: float, state: SloState, verdict: Verdict, *, stable_bad: bool) -> str:
     if verdict is Verdict.HARM:
         return "a new version"
     if stable_bad:
         return "stable is above this limit too: waits until it is not"
-    more = ramp.clean_requests_needed(state.bad, state.requests, None, limit, 100.0)
+    untold = max(0.0, state.untold)
+    if untold > 0 and slo.at_most(state) > limit:
+        return f"durations: the router told none by this bound of {untold:.0f} requests"
+    more = ramp.clean_requests_needed(state.bad + untold, state.requests + untold, None, limit, 100.0)
+    failures = guard.slower_than is None
     if more is None:
-        return "a lower rate of failed requests"
-    return f"{more} more requests without a failure" if more else "nothing: the limit is kept"
+        return f"a lower rate of {'failed requests' if failures else slow(guard.slower_than)}"
+    if not more:
+        return "nothing: the limit is kept"
+    return f"{more} more requests {'without a failure' if failures else 'none of which is slow'}"
 
 
 def of_risk(allowance: Allowance, standing: Standing, ladder: Sequence[float], waits: str | None) -> Finding:
