@@ -139,8 +139,8 @@ def _starting(release: Release, target: Target, event: ReleaseEvent, way: _InThe
 
 def _checking(release: Release, target: Target, event: ReleaseEvent, way: _InTheWay) -> Decision:
     match event:
-        case TrafficObserved(step=release.step, epoch=release.epoch):
-            return starting.look_at_preview(release, target)
+        case TrafficObserved(step=release.step, epoch=release.epoch, at=at):
+            return starting.look_at_preview(release, target, at, way.freeze)
         case CheckFinished(step=release.step, at=at):
             return starting.checked(replace(release, step="", position=0), target, at, way.freeze)
         case Tick(at=at) if not release.step:

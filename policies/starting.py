@@ -51,13 +51,23 @@ def show_preview(release: Release, target: Target, event: WorkloadReady) -> Deci
     """The candidate's place in the router, without traffic; on a first release there is none yet."""
     release = replace(release, phase=Phase.CHECKING, url=event.url, since=event.at, waits="")
     if target.stable is None:
-        return look_at_preview(release, target)
+        return _ask(release, target)
     release = replace(release, step=f"preview-{release.epoch}")
     return Decision(release, target, (split.split_of(release, target, release.step, 0.0),))
 
 
-def look_at_preview(release: Release, target: Target) -> Decision:
-    """Ask the candidate for an answer."""
+def look_at_preview(release: Release, target: Target, at: float, freeze: Frozen | None) -> Decision:
+    """Ask the candidate for an answer, where there is one to be had.
+
+    The copy of a Deployment that was found is ready by its own probe, which asks what its people want asked:
+    of that nobody knows more, but for a shadow's recorded requests.
+    """
+    if release.place.deployment is not None and release.environment.strategy is not Strategy.SHADOW:
+        return checked(replace(release, step="", position=0), target, at, freeze)
+    return _ask(release, target)
+
+
+def _ask(release: Release, target: Target) -> Decision:
     release = replace(release, step=f"check-{release.epoch}")
     asked = target.stable is not None and release.environment.strategy is Strategy.SHADOW
     check = CheckPreview(

@@ -38,7 +38,7 @@ Answer = (
 )
 LOOKS = 0.1  # seconds between two looks at what was begun on this machine
 LOOKS_AT_CLUSTER = 0.5  # each is a few calls of a server that everybody shares
-_LATE = 0.2  # how much later than it happened, in parts of the time it took, something may be seen
+_LATE = 0.1  # how much later than it happened, in parts of the time it took, something may be seen
 
 
 @dataclass(frozen=True, slots=True)

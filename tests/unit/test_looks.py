@@ -6,7 +6,7 @@ from policies.place import Place
 from service.performing.outcomes import pause
 
 
-@pytest.mark.parametrize(("age", "seconds"), [(0.0, 0.1), (0.4, 0.1), (1.0, 0.2), (2.5, 0.5), (600.0, 0.5)])
+@pytest.mark.parametrize(("age", "seconds"), [(0.0, 0.1), (0.9, 0.1), (2.5, 0.25), (5.0, 0.5), (600.0, 0.5)])
 def test_what_was_just_begun_in_a_cluster_is_looked_at_sooner(age, seconds):
     assert pause(Place("test", "ml"), age) == pytest.approx(seconds)
 

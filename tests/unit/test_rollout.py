@@ -32,6 +32,7 @@ from policies.events import (
 )
 from policies.evidence import Evidence, Finding, Verdict
 from policies.messages import explanation, title
+from policies.place import Place
 from policies.release import Cause, Phase, Release, Serving, Target
 from policies.rollout import advance
 from policies.spec.declaration import (
@@ -265,6 +266,23 @@ def test_a_target_that_is_held_lets_the_next_wait_until_its_turn():
     assert run.target.holder == "rel-2"
     assert run.target.epoch == 4
     assert any(isinstance(e, StartWorkload) for e in run.effects)
+
+
+@pytest.mark.parametrize(
+    ("place", "strategy", "phase"),
+    [
+        (Place("prod", "wine", "wine"), Strategy.CANARY, Phase.SHIFTING),
+        (Place("prod", "wine", "wine"), Strategy.SHADOW, Phase.CHECKING),
+        (Place("prod", "wine"), Strategy.CANARY, Phase.CHECKING),
+    ],
+)
+def test_the_ready_copy_of_a_deployment_that_was_found_is_not_asked_once_more(place, strategy, phase):
+    run = Run(make_release(replace(ENVIRONMENT, strategy=strategy), place=place), make_target(place=place))
+    run.see(ready())
+    run.see(WorkloadReady(run.release.step, "http://wine-v2.wine.svc:80", 2.0))
+    run.confirm(3.0)
+    assert run.release.phase is phase
+    assert any(isinstance(effect, CheckPreview) for effect in run.effects) is (phase is Phase.CHECKING)
 
 
 def test_nothing_older_takes_a_target_that_a_newer_release_has_held():
