@@ -9,11 +9,13 @@ from tests.cluster.helm import rendered
 _KINDS = {"ServiceAccount", "Role", "RoleBinding"}
 
 
-def objects(namespace, gateway):
-    """The chart's service account and rights, for a release in the namespace and the gateway of the tests."""
+def objects(namespace, gateway, builds=""):
+    """The chart's service account and rights, for a release in the namespace and the gateway of the tests;
+    `builds`: the namespace in which Dockerfiles are built."""
     values = {
         "image": {"repository": "registry.example/segue"},
         "cluster": {"gateway": "/".join(gateway.reference)},
+        "builder": {"dockerfiles": {"namespace": builds}},
     }
     found = [one for one in rendered(values, namespace) if one["kind"] in _KINDS]
     for one in found:
@@ -22,19 +24,21 @@ def objects(namespace, gateway):
 
 
 @contextmanager
-def given(kubectl, namespace, gateway, path):
+def given(kubectl, namespace, gateway, path, builds="", *, restarted=False):
     """Give the chart's rights in the namespace to its service account `segue`; the kubeconfig at `path` is its login.
 
-    Afterwards none of its calls may have been denied, where the cluster's audit log can be read.
+    Afterwards it may have asked for nothing that is not among its rights, where the cluster's audit log can be
+    read, and none of its calls may have been denied; `restarted`: but by a server that the test started anew,
+    which denies what it will allow once it knows all rights.
     """
-    rights = objects(namespace, gateway)
+    rights = objects(namespace, gateway, builds)
     kubectl.apply(*rights)
     yield kubeconfig(kubectl, namespace, path)
     for one in rights:
         words = (one["kind"], one["metadata"]["name"], "-n", one["metadata"]["namespace"])
         kubectl.run("delete", *words, "--ignore-not-found")
     if (log := audit.log_of(kubectl.kubeconfig)).is_file():
-        audit.check(log, rights, namespace)
+        audit.check(log, rights, namespace, restarted=restarted)
 
 
 def kubeconfig(kubectl, namespace, path):

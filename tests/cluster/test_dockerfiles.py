@@ -16,7 +16,7 @@ from service.ports.builds import CodeReference, Image, Recipe
 from service.ports.jobs import Job, Limits, Result
 from service.ports.outcomes import Failed, Working
 from service.settings import Settings
-from tests.cluster import buildah
+from tests.cluster import buildah, logins
 from tests.cluster.indexes import LOGIN, guarded
 from tests.cluster.jobs_world import World
 from tests.cluster.pushes import EVALUATE, SERVE
@@ -244,7 +244,7 @@ watch: 5s
 
 
 def test_a_push_of_a_dockerfile_is_built_and_released(
-    kubeconfig, images, gateway, namespace, builds, segue_image, tmp_path
+    kubectl, images, gateway, namespace, builds, segue_image, tmp_path
 ):
     told = {
         "SEGUE_DOCKERFILES": "builds",
@@ -254,7 +254,10 @@ def test_a_push_of_a_dockerfile_is_built_and_released(
     dockerfile = (
         f'FROM {buildah.base(images)}\nWORKDIR /app\nCOPY *.py ./\nENTRYPOINT ["python", "serve.py"]\n'
     )
-    with Control(tmp_path, kubeconfig, namespace, images, gateway, **told) as control:
+    with (
+        logins.given(kubectl, namespace, gateway, tmp_path / "login", builds) as login,
+        Control(tmp_path / "segue", login, namespace, images, gateway, **told) as control,
+    ):
         control.say("cluster", "builds", "--namespace", builds)
         control.declare(
             RELEASED.format(name="docked"),

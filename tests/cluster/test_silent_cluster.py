@@ -52,6 +52,18 @@ def teams(kubectl, images, gateway):
         kubectl.run("delete", "namespace", team.namespace, "--wait=false")
 
 
+@pytest.fixture
+def accounts(kubectl, gateway, teams, tmp_path_factory):
+    """The login that the chart gives in each namespace, none of whose rights may be missing."""
+    near, far = (team.namespace for team in teams)
+    folder = tmp_path_factory.mktemp("logins")
+    with (
+        logins.given(kubectl, near, gateway, folder / "near") as one,
+        logins.given(kubectl, far, gateway, folder / "far") as other,
+    ):
+        yield one, other
+
+
 def declared(control, images, teams):
     """Both models in one segue.yaml, each in its cluster."""
     clusters = {"near": "test", "far": "far"}
@@ -79,13 +91,12 @@ def running(control, images, gateway, teams, config, loads):
 
 
 @pytest.mark.timeout(900)
-def test_a_cluster_that_never_answers_holds_its_own_release_alone(
-    kubeconfig, images, gateway, teams, tmp_path
-):
+def test_a_cluster_that_never_answers_holds_its_own_release_alone(images, gateway, teams, accounts, tmp_path):
     near_team, far_team = teams
+    near_login, far_login = accounts
     with (
-        FaultyApi(kubeconfig) as far,
-        Control(tmp_path, kubeconfig, near_team.namespace, images, gateway) as control,
+        FaultyApi(far_login) as far,
+        Control(tmp_path, near_login, near_team.namespace, images, gateway) as control,
         ExitStack() as loads,
     ):
         config = far.kubeconfig(tmp_path / "far")
@@ -120,11 +131,10 @@ sed "s/ENDS/$(date -u -d '+5 seconds' +%Y-%m-%dT%H:%M:%SZ)/" prints
 """
 
 
-def plugged(kubectl, namespace, gateway, folder):
-    """A kubeconfig of the chart's account there, whose token, of five seconds, comes from a program."""
-    kubectl.apply(*logins.objects(namespace, gateway))
+def plugged(login, folder):
+    """A kubeconfig of the same login, whose token, of five seconds, comes from a program."""
     folder.mkdir()
-    told = json.loads(logins.kubeconfig(kubectl, namespace, folder / "config").read_text())
+    told = json.loads(login.read_text())
     token = told["users"][0]["user"].pop("token")
     version = "client.authentication.k8s.io/v1"
     status = {"token": token, "expirationTimestamp": "ENDS"}
@@ -143,12 +153,13 @@ def plugged(kubectl, namespace, gateway, folder):
 
 @pytest.mark.timeout(900)
 def test_a_login_program_that_hangs_holds_its_own_clusters_release_alone(
-    kubeconfig, kubectl, images, gateway, teams, tmp_path
+    images, gateway, teams, accounts, tmp_path
 ):
     near_team, far_team = teams
-    config = plugged(kubectl, far_team.namespace, gateway, tmp_path / "login")
+    near_login, far_login = accounts
+    config = plugged(far_login, tmp_path / "login")
     with (
-        Control(tmp_path / "segue", kubeconfig, near_team.namespace, images, gateway) as control,
+        Control(tmp_path / "segue", near_login, near_team.namespace, images, gateway) as control,
         ExitStack() as loads,
     ):
         near_load, far_load = running(control, images, gateway, teams, config, loads)

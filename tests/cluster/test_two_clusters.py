@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import traefik
+from tests.cluster import logins, traefik
 from tests.cluster.bare import api_server
 from tests.cluster.disturbing import Team, told
 from tests.cluster.kubectl import Kubectl
@@ -117,6 +117,18 @@ def teams(kubectl, gateway, far):
         team.kubectl.run("delete", "namespace", name, "--wait=false")
 
 
+@pytest.fixture
+def accounts(teams, tmp_path_factory):
+    """The login that the chart gives in each of the two, none of whose rights may be missing."""
+    near, far = teams
+    folder = tmp_path_factory.mktemp("logins")
+    with (
+        logins.given(near.kubectl, near.namespace, near.gateway, folder / "near") as one,
+        logins.given(far.kubectl, far.namespace, far.gateway, folder / "far", restarted=True) as other,
+    ):
+        yield one, other
+
+
 def release_of(control, environment):
     """The release into that environment, as soon as there is one."""
 
@@ -130,16 +142,15 @@ def release_of(control, environment):
 
 @pytest.mark.timeout(1500)
 def test_one_model_is_released_into_both_and_while_one_is_away_only_its_own_lane_waits(
-    kubeconfig, images, gateway, teams, far, tmp_path
+    images, gateway, teams, accounts, far, tmp_path
 ):
     place, _, beyond, _ = far
     near_team, far_team = teams
+    near_login, far_login = accounts
     namespace = near_team.namespace
-    with Control(tmp_path, kubeconfig, namespace, images, gateway) as control, ExitStack() as loads:
+    with Control(tmp_path, near_login, namespace, images, gateway) as control, ExitStack() as loads:
         given = ("--namespace", namespace, "--gateway", "/".join(beyond.reference), "--address", beyond.url)
-        control.say(
-            "cluster", "far", "--kubeconfig", str(place.kubeconfig), *given, "--metrics", beyond.metrics
-        )
+        control.say("cluster", "far", "--kubeconfig", str(far_login), *given, "--metrics", beyond.metrics)
         control.say("connect", "registry", f"http://{images.registry}")
         control.declare(IN_BOTH.format(registry=images.registry, namespace=namespace))
         eventually(lambda: control.client.models().page().rows, "the model is not declared")

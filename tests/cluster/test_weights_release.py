@@ -37,12 +37,12 @@ pytestmark = pytest.mark.whole
 
 @pytest.mark.timeout(600)  # an environment is installed, pushed and pulled
 def test_stable_and_candidate_each_mount_the_image_of_their_own_files(
-    kubeconfig, kubectl, images, gateway, namespace, mlflow_server, tmp_path, mounts_images
+    login, kubectl, images, gateway, namespace, mlflow_server, tmp_path, mounts_images
 ):
     if not mounts_images:
         pytest.skip(OLD_RUNTIME)
     publisher, model = Publisher(mlflow_server.url), new_name("churn")
-    with Control(tmp_path, kubeconfig, namespace, images, gateway, UV_CACHE_DIR=packages()) as control:
+    with Control(tmp_path, login, namespace, images, gateway, UV_CACHE_DIR=packages()) as control:
         control.say("connect", "mlflow", mlflow_server.url)
         control.declare(FILE.format(model=model, measure=MEASURE))
         eventually(lambda: declared(control), "the declaration is not read")

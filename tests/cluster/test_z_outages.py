@@ -63,10 +63,9 @@ def team(kubectl, images, gateway):
 
 @pytest.fixture
 def login(kubectl, gateway, team, tmp_path):
-    """A kubeconfig with the chart's rights. A server that has just started denies what it will allow once it knows all
-    rights, so the audit log is not held against it here."""
-    kubectl.apply(*logins.objects(team.namespace, gateway))
-    return logins.kubeconfig(kubectl, team.namespace, tmp_path / "login")
+    """A kubeconfig with exactly the rights that the chart gives in the team's namespace."""
+    with logins.given(kubectl, team.namespace, gateway, tmp_path / "login", restarted=True) as login:
+        yield login
 
 
 def answers(team):
