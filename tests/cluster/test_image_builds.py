@@ -7,21 +7,26 @@ from dataclasses import replace
 import pytest
 import requests
 
-from service import sources
+from policies.trust import signed_bytes
+from service import keys, sources
 from service.adapters.kubernetes.builds import KubernetesBuilder
 from service.adapters.kubernetes.kinds import JOB, SECRET
 from service.adapters.oci import bill, content
 from service.adapters.oci.blobs import Layout
+from service.adapters.oci.signatures import OciSignatures
+from service.engine import trusting
 from service.ports.builds import CodeReference, Image, Recipe
 from service.ports.jobs import Job, Limits, Result
 from service.ports.outcomes import Failed, Gone, Refused
 from service.settings import Settings
 from tests.cluster import interpreter
+from tests.cluster.aliases import declared
 from tests.cluster.indexes import LOGIN as INDEX_LOGIN
 from tests.cluster.indexes import guarded, served
 from tests.cluster.jobs_world import World
 from tests.cluster.pushes import push
-from tests.cluster.whole import Control
+from tests.cluster.test_trust import signed
+from tests.cluster.whole import Control, eventually, tag
 from tests.contracts.test_image_builder import *  # noqa: F403 (its tests, on the builder below)
 from tests.contracts.test_image_builder import finished, recipe
 from tests.contracts.test_job_runner import end
@@ -192,13 +197,62 @@ def test_a_build_of_another_installation_is_left_alone(made, place):
     assert isinstance(finished(builder, "wine-1"), Image)
 
 
-def test_a_push_is_built_there_and_released(kubeconfig, images, gateway, namespace, segue_image, tmp_path):
+BOUGHT = """\
+name: bought
+image: {image}:main-*
+serve: {{port: 8080}}
+"""
+
+
+def signatures(control, image):
+    """How many signatures of this installation's key the built image has in its registry."""
+    source = trusting.images_source(control.settings)
+    _, _, prefix = control.settings.images.partition("://")
+    found = OciSignatures.open(control.settings, source).found(f"{prefix.partition('/')[2]}/echo", image)
+    ours = keys.trusted(control.say("signing-key").encode())
+    return sum(keys.signed_by(ours, signed_bytes(one.kind, one.payload), one.signature) for one in found)
+
+
+@pytest.mark.timeout(300)
+def test_a_push_is_built_there_signed_here_and_released_and_what_others_signed_starts_nothing(
+    login, kubectl, images, gateway, namespace, segue_image, tmp_path
+):
     image = "{repository}@{digest}".format(**segue_image)
-    asked = {"SEGUE_BUILDER": "test", "SEGUE_BUILDER_IMAGE": image}
-    with Control(tmp_path, kubeconfig, namespace, images, gateway, **asked) as control:
+    asked = {"SEGUE_BUILDER": "test", "SEGUE_BUILDER_IMAGE": image, "SEGUE_TRUST": "ours"}
+    with Control(tmp_path, login, namespace, images, gateway, **asked) as control:
         push(control, 1)
-        release = control.outcome(control.next_release("echo"))
+        early = control.outcome(control.next_release("echo"))
+        assert early["phase"] == "failed"
+        assert "there is no key of ours; make one: segue signing-key" in early["reason"]
+
+        control.say("signing-key")
+        control.say("retry", early["name"])
+        release = control.outcome(control.next_release("echo", after=[early["name"]]))
         assert release["phase"] == "promoted", control.say("show", release["name"])
         assert release["metrics"] == {"quality": 0.9}
         assert "image sha256:" in control.client.logs(release["name"])["build"]
         assert not list((control.place.home / "builds").glob("*")), "something was built here"
+        assert signatures(control, release["image"]) == 1
+        made = json.dumps(kubectl.get("jobs", "-n", namespace)["items"])
+        assert "SEGUE_BUILD" in made
+        assert "signing-key" not in made, "who builds never has the key"
+
+        name = f"{namespace}/bought"
+        control.say("connect", "registry", f"http://{images.registry}")
+        control.declare(BOUGHT.format(image=f"{images.registry}/{name}"))
+        declared(control, "bought")
+        bought = images.model("1", name)
+        tag(bought, "main-1")
+        waiting = control.next_release("bought")
+        eventually(lambda: "it has no signature" in waits(control, waiting), "nobody misses the signature")
+        signed(tmp_path, images.registry, bought, keys.new())
+        eventually(lambda: "none by a trusted key" in waits(control, waiting), "another's signature counts")
+        assert "SEGUE_TRUST wants one by `ours`" in waits(control, waiting)
+        assert "Release an image that Segue built" in waits(control, waiting)
+        served = kubectl.get("deployments", "-n", namespace, "-l", "segue.dev/owner")["items"]
+        assert all("bought" not in one["metadata"]["name"] for one in served)
+
+
+def waits(control, release):
+    """What the release waits for, in the words that people read."""
+    return control.client.release(release)["release"]["waits"] or ""
