@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from service.demo.mlflow_server import MlflowServer
 from tests.cluster import beside, buildah, definitions, logins, traefik
 from tests.cluster.gitops.argocd import ArgoCd
 from tests.cluster.gitops.flux import Flux
@@ -22,6 +23,8 @@ from tests.cluster.helm import Release
 from tests.cluster.images import Images
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.registries import registry_of
+from tests.conftest import MLFLOW
+from tests.running import free_port
 
 _PROGRAMS = Path(__file__).parents[2] / ".venv/bin"
 _HERE = Path(__file__).parent
@@ -148,6 +151,17 @@ def git_server(tmp_path_factory):
     """Repositories below its `root` can be read over HTTP."""
     with GitServer(tmp_path_factory.mktemp("git")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def mlflow(outside, tmp_path_factory):
+    """A real MLflow server beside the cluster, which pods reach; shared by the run: use names of your own."""
+    if not MLFLOW.exists():
+        pytest.skip(f"{MLFLOW} is not there; `make test-cluster` installs it")
+    server = MlflowServer(MLFLOW, tmp_path_factory.mktemp("mlflow"), free_port(), outside)
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ log of that run.
 
 import pytest
 
-from service.demo.mlflow_server import MlflowServer
 from tests.cluster import audit
 from tests.cluster.aliases import alias, declared, follows, move
 from tests.cluster.helm import rendered
@@ -17,11 +16,10 @@ from tests.cluster.page import Page
 from tests.cluster.pushes import SERVE, first_version, good_and_bad
 from tests.cluster.traefik import INGRESS_CLASS
 from tests.cluster.whole import SETTLED, eventually
-from tests.conftest import MLFLOW
 from tests.hosts import building
 from tests.hosts.gitea import Gitea
 from tests.registering import Publisher, new_name
-from tests.running import free_port, wait_until
+from tests.running import wait_until
 
 pytestmark = pytest.mark.whole
 REGISTERED = """\
@@ -53,17 +51,6 @@ def values(image, images, gateway):
         "intakeUrl": gateway.url,
         "webUrl": gateway.url,
     }
-
-
-@pytest.fixture
-def mlflow(outside, tmp_path):
-    """A real MLflow server beside the cluster."""
-    if not MLFLOW.exists():
-        pytest.skip(f"{MLFLOW} is not there; `make test-cluster-whole` installs it")
-    server = MlflowServer(MLFLOW, tmp_path / "mlflow", free_port(), outside)
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture(scope="module")
