@@ -11,6 +11,7 @@ from service.client import Refusal, Unreachable, client_of
 from service.demo.place import Place, program, segue
 from service.demo.repository import Repository
 from service.machine import installation, shim
+from tests.running import free_port
 
 SEGUE_YAML = """
 name: echo
@@ -58,10 +59,12 @@ READY_SECONDS = 60
 
 
 class Installation:
-    """One home with everything in it. `environ` adds to the settings of `segue up`."""
+    """One home with everything in it, at ports of its own. `environ` adds to the settings of `segue up`."""
 
     def __init__(self, root: Path, *options: str, **environ: str) -> None:
-        self.place = Place(root, tuple({"SEGUE_SWEEP_SECONDS": "2", **environ}.items()))
+        # Of two that start in the same moment each would find the usual ones free.
+        ports = {f"SEGUE_{name}_PORT": str(free_port()) for name in ("INTAKE", "WEB", "ROUTER")}
+        self.place = Place(root, tuple({"SEGUE_SWEEP_SECONDS": "2", **ports, **environ}.items()))
         self.repository = Repository(self.place.bare, self.place.work)
         self._options = options
         self._environ = self.place.environ()

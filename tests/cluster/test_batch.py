@@ -28,7 +28,6 @@ evaluate:
     volumes: {{customers: /data, scores: {{path: /scores, write: true}}}}
     node_selector: {{kubernetes.io/hostname: {node}}}
   gates: {{mape: "<= 12%"}}
-when_newer: cancel-running
 approvals: {{count: 1, from: [operator]}}
 """
 CUSTOMERS = "id,visits,spent\nann,1,10\nbob,4,40\n"
@@ -165,12 +164,7 @@ def test_a_batch_model_is_trained_and_scored_by_jobs_and_its_alias_follows_a_per
         assert (ended["phase"], ended["metrics"]) == ("promoted", {"mape": 0.0}), control.say("show", good)
         follows(mlflow.url, model, "1")
 
-        train("endless", seconds=600)
-        endless = control.next_release("ltv", after=[good])
-        eventually(lambda: len(jobs()) == 2, "the second version is not scored")
         train("sloppy", sloppy=1.5)
-        sloppy = control.outcome(control.next_release("ltv", after=[good, endless]))
+        sloppy = control.outcome(control.next_release("ltv", after=[good]))
         assert (sloppy["phase"], sloppy["metrics"]) == ("refused", {"mape": 0.5})
-        assert control.outcome(endless)["phase"] == "superseded", control.say("show", endless)
-        eventually(lambda: not any(job["status"].get("active") for job in jobs()), "a job goes on")
         follows(mlflow.url, model, "1")
