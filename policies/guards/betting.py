@@ -29,6 +29,7 @@ LOG_PRIOR: Array = np.log(_MASS / _MASS.sum())
 AT_ONCE = 0.8  # mass of "bad from the start"; the rest is for a late onset
 ONSET = 1800.0  # seconds by which half of the rest is placed
 AT_A_TIME = 64  # rollouts whose numbers stay near the processor while they are worked out
+ALL = slice(None)  # alternatives
 _SHIFT = 8  # `_series` is exact to 3e-12 from here on
 # Arrays, as numpy calculates with one faster than with a number of Python.
 _SERIES = tuple(np.array(part) for part in (1 / 12, 1 / 30, 53 / 210, 195 / 371))
@@ -45,6 +46,10 @@ class Urn(NamedTuple):
     information: Array
     opened: Array
 
+    def plus(self, score: Array, information: Array) -> "Urn":
+        """After a draw."""
+        return Urn(self.score + score, self.information + information, self.opened)
+
 
 def array(values: ArrayLike) -> Array:
     """One of the empty shape comes in the form in which numpy calculates with it several times as fast."""
@@ -58,18 +63,32 @@ def urn_at(urn: Urn, at: Array, block: float) -> Urn:
     return Urn(urn.score * goes_on, urn.information * goes_on, opened)
 
 
-def balls(urn: Urn, *, null: Array, shares: Array, noise: Noise) -> Array:
+def unlucky(urn: Urn) -> Urn:
+    """The urn that a bet is drawn from: of the block, only bad luck is remembered.
+
+    A candidate that failed less may fail as much as is allowed still, as where an incident reaches stable
+    first: an urn that has learned the low share would take that for proof of harm. To forget it makes bad
+    ones of the candidate's likelier under the null than they are, so that E gains nothing by it. Who tells
+    the ratio itself, in both directions, must remember all.
+    """
+    kept = urn.score >= 0
+    return Urn(urn.score * kept, urn.information * kept, urn.opened)
+
+
+def balls(*urns: tuple[slice, Urn], null: Array, shares: Array, noise: Noise) -> Array:
     """What lies in the urn for each of `shares`: the candidate's, stable's, and all (first axis).
 
     `shares`: the candidate's and stable's (first axis), which is 1 less the other, but a difference would
-    lose its digits. `null` is the candidate's by which the urn is kept; it has no axis of alternatives.
+    lose its digits. `null` is the candidate's by which an urn is kept; it has no axis of alternatives. Of
+    `urns`, each is for some of the alternatives.
     """
-    drawn = urn.information / (null * (1 - null))
-    drawn_bad = np.minimum(np.maximum(urn.score + drawn * null, 0.0), drawn)
     found = np.empty((3, *shares.shape[1:]))
     both = found[:2]  # of an urn of `1 / (shares[0] * shares[1] * spread^2) - 1`
     np.subtract(1 / (noise.spread * noise.spread) / shares[::-1], shares, out=both)
-    both += np.array((drawn_bad, drawn - drawn_bad))[..., None]
+    for which, urn in urns:
+        drawn = urn.information / (null * (1 - null))
+        drawn_bad = np.minimum(np.maximum(urn.score + drawn * null, 0.0), drawn)
+        both[..., which] += np.array((drawn_bad, drawn - drawn_bad))[..., None]
     np.add(both[0], both[1], out=found[2])
     return found
 
@@ -82,13 +101,12 @@ def shares(odds: Array) -> Array:
     return found
 
 
-def draw(base: Array, urn: Urn, bad: Array, total: Array, *, null: Array, noise: Noise) -> tuple[Array, Urn]:
-    """Log likelihood of `bad` of `total` for each of the shares that `balls` were counted for, and the urn
-    afterwards."""
+def draw(base: Array, bad: Array, total: Array, *, null: Array, noise: Noise) -> tuple[Array, Array, Array]:
+    """Log likelihood of `bad` of `total` for each of the shares that `balls` were counted for; and the score
+    and the information that the urn has more afterwards."""
     bad, total = bad / noise.burst, total / noise.burst
     more = np.array((bad, total - bad, total))[..., None]
-    urn = Urn(urn.score + (bad - total * null), urn.information + total * (null * (1 - null)), urn.opened)
-    return _log_chances(base, more), urn
+    return _log_chances(base, more), bad - total * null, total * (null * (1 - null))
 
 
 def _log_chances(base: Array, more: Array) -> Array:

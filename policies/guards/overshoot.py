@@ -22,8 +22,8 @@ Why false rollbacks stay within the budget, however often one looks:
   promises more beyond the goal than there is, and what that seems to be worth would be a gift.
 * Where counts are divided by a burst, L has an expectation below 1. That is not given back: b restores what L
   has, and where L has more than 1 by one of the chances, 1.
-* Where the candidate is better than the null allows, smaller outcomes are likelier still, and the capital
-  rises with the outcome, so that the expectation is lower.
+* Where the candidate is better than the null allows, or was in luck that the open block forgot, smaller
+  outcomes are likelier still, and the capital rises with the outcome, so that the expectation is lower.
 
 Where history shows noise nothing is added at all, as its chances are but a model's.
 """

@@ -9,9 +9,7 @@ became of them.
 
 Formulas: null share `w psi0 / (1 - w + w psi0)` with `psi0 = 1 + worse_by`; alternatives
 `psi0 * 2^(g/4)`, g = 1..28, weighted 1/ratio; gain per scrape: the log ratio of beta-binomial
-probabilities (`betting.draw`); E mixes them with restarts (`betting.joined`). The ratio's interval: all
-psi of the same grid, g = -24..28, with `log mean of likelihoods - log likelihood(psi) < log(1/miss)`
-(Robbins' mixture, Lindon & Malek 2022).
+probabilities (`betting.draw`); E mixes them with restarts (`betting.joined`). `ratios` tells the ratio.
 """
 
 import math
@@ -22,25 +20,25 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from policies.guards import betting, overshoot
+from policies.guards import betting, overshoot, ratios
 from policies.guards.betting import Array, Urn
 from policies.guards.noise import Noise
+from policies.guards.ratios import GRID, TOLERATED
 
-# Ratios to what is tolerated, 1/64 ... 128: all are shown to people, the last of them are bet on.
-GRID: Array = np.exp2(0.25 * np.arange(-24, 29, dtype=np.float64))
 LEAST = 5.0  # requests of the candidate in what is bet on at once
 EMPTY = (0.0,) * 4  # a pool
-MISS = 0.05  # how often the interval may ever exclude the truth
 _BETS = len(betting.RATIOS)
 _STEP = 8  # failures between two looks ahead
-_NULL = len(GRID) - _BETS - 1  # ... and this one is tolerated
+_BET: Array = np.concatenate([[1.0], betting.RATIOS])  # the null, and what is bet on
+_SHOWN: Array = np.concatenate([GRID, _BET])
 
 
 class Track(NamedTuple):
     """The guard as arrays of any leading shape; a single rollout has the empty shape.
 
     `fits` may have no columns: then the interval that people read is not kept, and all else is the same.
-    `pool` waits for more requests: bad ones and all of the candidate, then of stable.
+    `pool` waits for more requests: bad ones and all of the candidate, then of stable. Bets are drawn from
+    `urn`, which remembers bad luck alone; `whole` remembers all, for the interval.
     """
 
     bets: Array
@@ -48,6 +46,7 @@ class Track(NamedTuple):
     urn: Urn
     seconds: Array
     pool: Array
+    whole: Urn
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +70,8 @@ class RateState:
     stable_requests: float = 0.0
     pool: tuple[float, ...] = EMPTY
     tolerated: float = 1.0
+    whole_score: float = 0.0
+    whole_information: float = 0.0
 
 
 def start(*, interval: bool = True) -> RateState:
@@ -99,13 +100,14 @@ def start_track(shape: tuple[int, ...] = ()) -> Track:
     zero = np.zeros(shape)
     bets = np.broadcast_to(betting.start(), (*shape, _BETS))
     fits = np.zeros((*shape, len(GRID)))
-    return Track(bets.copy(), fits, Urn(zero, zero, zero), zero, np.zeros((*shape, 4)))
+    urn = Urn(zero, zero, zero)
+    return Track(bets.copy(), fits, urn, zero, np.zeros((*shape, 4)), urn)
 
 
 @lru_cache(maxsize=64)
-def _ratios(worse_by: float, first: int) -> Array:
-    """Those of the grid from that one on."""
-    return np.asarray((1.0 + worse_by) * GRID[first:])
+def _ratios(worse_by: float, *, shown: bool) -> Array:
+    """The null's and those bet on; before them what only people read."""
+    return np.asarray((1.0 + worse_by) * (_SHOWN if shown else _BET))
 
 
 def advance(
@@ -133,13 +135,15 @@ def advance(
     x, n, y, m = (pool - waits).T
     # The odds are those of one request each where nothing is bet on.
     odds = ((n + nothing) / (m + nothing))[..., None]
-    # The null and the alternatives, and before them what only people read.
-    null = _NULL if track.fits.shape[-1] else 0
-    odds = odds * _ratios(worse_by, _NULL - null)
+    null = track.fits.shape[-1]  # its place
+    odds = odds * _ratios(worse_by, shown=null > 0)
     shares = betting.shares(odds)
-    urn = betting.urn_at(track.urn, betting.array(at), noise.block)
     share = shares[0, ..., null][()]
-    base = betting.balls(urn, null=share, shares=shares, noise=noise)
+    at = betting.array(at)
+    urn = betting.unlucky(betting.urn_at(track.urn, at, noise.block))
+    whole = betting.urn_at(track.whole, at, noise.block)
+    urns = (slice(null, None), urn), (slice(null), whole)
+    base = betting.balls(*urns[: 2 if null else 1], null=share, shares=shares, noise=noise)
     after = track.seconds + betting.array(seconds)
     bets, total = betting.joined(track.bets, track.seconds, after), x + y
     factor = overshoot.factors(
@@ -150,10 +154,11 @@ def advance(
         odds=odds[..., null],
         noise=noise,
     )
-    logs, urn = betting.draw(base, urn, x, total, null=share, noise=noise)
-    gains = logs - logs[..., null, None]
-    bets = overshoot.lifted(bets + gains[..., null + 1 :], after, goal, factor)
-    return Track(bets, track.fits + gains if null else track.fits, urn, after, waits)
+    logs, *news = betting.draw(base, x, total, null=share, noise=noise)
+    gains = logs[..., null + 1 :] - logs[..., null, None]
+    bets = overshoot.lifted(bets + gains, after, goal, factor)
+    fits = track.fits + (logs[..., :null] - logs[..., TOLERATED, None])
+    return Track(bets, fits, urn.plus(*news), after, waits, whole.plus(*news))
 
 
 def log_evidence(track: Track) -> Array:
@@ -205,13 +210,16 @@ def update(
         state.stable_requests + stable_requests,
         tuple(track.pool.tolist()),
         tolerated,
+        float(track.whole.score),
+        float(track.whole.information),
     )
 
 
 def track_of(state: RateState) -> Track:
     urn = Urn(*map(betting.array, (state.score, state.information, state.opened)))
-    bets, fits = betting.array(state.bets), betting.array(state.fits)
-    return Track(bets, fits, urn, betting.array(state.seconds), betting.array(state.pool))
+    whole = Urn(betting.array(state.whole_score), betting.array(state.whole_information), urn.opened)
+    bets, fits = betting.array(state.bets), ratios.known(state.fits)
+    return Track(bets, fits, urn, betting.array(state.seconds), betting.array(state.pool), whole)
 
 
 def concentration(state: RateState, worse_by: float) -> float:
@@ -233,21 +241,6 @@ def _null_share(state: RateState, worse_by: float) -> float:
     """The candidate's share of bad ones where it is as good as stable, but for what is tolerated."""
     mine = (1 + worse_by) * state.requests
     return mine / (mine + state.stable_requests) if mine > 0 else 0.0
-
-
-def interval(state: RateState, miss: float = MISS) -> tuple[float, float] | None:
-    """Candidate's rate divided by stable's; None while every ratio is possible.
-
-    Bounds lie on the grid, outwards; 0 stands for "or less", 128 times what is tolerated for "or more".
-    """
-    fits = betting.array(state.fits)
-    level = betting.log_sum(fits) - math.log(len(GRID))
-    inside = np.flatnonzero(level - fits < math.log(1 / miss))
-    first, last = int(inside[0]), int(inside[-1])
-    if first == 0 and last == len(GRID) - 1:
-        return None
-    low = 0.0 if first == 0 else state.tolerated * float(GRID[first - 1])
-    return low, state.tolerated * float(GRID[min(last + 1, len(GRID) - 1)])
 
 
 def failures_to(
@@ -272,12 +265,14 @@ def failures_to(
 def _ahead(state: RateState, more: Array, *, share: float, worse_by: float, noise: Noise) -> Array:
     """log E after so many more bad requests of the candidate alone, for each number of them."""
     one, shape = track_of(state), more.shape
+    urn = Urn(*(np.broadcast_to(part, shape) for part in one.urn))
     track = Track(
         np.broadcast_to(one.bets, (*shape, _BETS)),
         np.zeros((*shape, 0)),
-        Urn(*(np.broadcast_to(part, shape) for part in one.urn)),
+        urn,
         np.broadcast_to(one.seconds, shape),
         np.zeros((*shape, 4)),
+        urn,
     )
     # At once, as if all of them came in one interval with as many requests as their share says.
     scale = np.maximum(more, LEAST) / share

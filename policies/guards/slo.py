@@ -97,19 +97,12 @@ def advance(
     null = betting.array(limit) + 0 * track.seconds  # one limit may be that of all
     odds = (null / (1 - null))[..., None] * _RATIOS
     shares = betting.shares(odds)
-    urn = _unlucky(betting.urn_at(track.urn, betting.array(at), noise.block))
-    base = betting.balls(urn, null=null, shares=shares, noise=noise)
-    logs, urn = betting.draw(base, urn, betting.array(bad), betting.array(requests), null=null, noise=noise)
+    urn = betting.unlucky(betting.urn_at(track.urn, betting.array(at), noise.block))
+    base = betting.balls((betting.ALL, urn), null=null, shares=shares, noise=noise)
+    logs, *news = betting.draw(base, betting.array(bad), betting.array(requests), null=null, noise=noise)
     after = track.seconds + betting.array(seconds)
     gains = logs[..., :-1] - logs[..., -1:]
-    return Track(betting.joined(track.bets, track.seconds, after) + gains, urn, after)
-
-
-def _unlucky(urn: Urn) -> Urn:
-    """Only bad luck is remembered. A rate below the limit may rise within a block and be allowed still: an
-    urn that has learned the low one would take the rise for proof of a bad version."""
-    kept = urn.score >= 0
-    return Urn(urn.score * kept, urn.information * kept, urn.opened)
+    return Track(betting.joined(track.bets, track.seconds, after) + gains, urn.plus(*news), after)
 
 
 def log_evidence(track: Track) -> Array:

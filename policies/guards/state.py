@@ -5,7 +5,7 @@ rebuilt. No decision is made here.
 """
 
 import struct
-from base64 import b64decode, b85decode, b85encode
+from base64 import b64decode, b64encode, b85decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar, cast, get_origin
@@ -23,7 +23,7 @@ from policies.guards.slo import SloState
 from policies.guards.threshold import ThresholdState
 
 T = TypeVar("T")
-_MARK = "~"  # base 85; no text in base 64 begins so
+_MARK = "~"  # base 85, of older code: a little shorter, fifty times as slow; no base 64 begins so
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,11 +179,11 @@ def _value(kind: type[T], row: Mapping[str, Any]) -> T:
 
 def packed(numbers: tuple[float, ...]) -> str:
     """The bits of a row of numbers as a text: half as long as their digits."""
-    return _MARK + b85encode(struct.pack(f"<{len(numbers)}d", *numbers)).decode()
+    return b64encode(struct.pack(f"<{len(numbers)}d", *numbers)).decode()
 
 
 def unpacked(text: str | list[Any]) -> tuple[Any, ...]:
-    """What `packed` wrote; older code wrote base 64 or lists of numbers. A list of texts is itself."""
+    """What `packed` wrote; older code wrote base 85 or lists of numbers. A list of texts is itself."""
     if isinstance(text, list):
         return tuple(text)
     raw = b85decode(text[1:]) if text.startswith(_MARK) else b64decode(text)

@@ -78,7 +78,7 @@ class Rates(Bets):
     ) -> None:
         before, urn, seconds = self.at(who)
         track = rate.advance(
-            rate.Track(before, np.zeros((len(who), 0)), urn, seconds, self.pool[who]),
+            rate.Track(before, np.zeros((len(who), 0)), urn, seconds, self.pool[who], urn),
             *counts,
             at=np.full(len(who), tick.at),
             seconds=tick.seconds,

@@ -224,12 +224,14 @@ def test_a_push_is_built_there_signed_here_and_released_and_what_others_signed_s
         early = control.outcome(control.next_release("echo"))
         assert early["phase"] == "failed"
         assert "there is no key of ours; make one: segue signing-key" in early["reason"]
+        assert "image sha256:" in control.client.logs(early["name"])["build"]
 
         control.say("signing-key")
         control.say("retry", early["name"])
         release = control.outcome(control.next_release("echo", after=[early["name"]]))
         assert release["phase"] == "promoted", control.say("show", release["name"])
         assert release["metrics"] == {"quality": 0.9}
+        assert "image sha256:" in control.client.logs(release["name"])["build"]
         assert not list((control.place.home / "builds").glob("*")), "something was built here"
         assert signatures(control, release["image"]) == 1
         made = json.dumps(kubectl.get("jobs", "-n", namespace)["items"])

@@ -126,7 +126,9 @@ def test_outcomes_counted_one_after_the_other_are_those_of_draws():
     bad = dice.integers(1, overshoot.MOST, runs, endpoint=True)
     kinds = Noise(burst, spread[:, None], provisional=False, calm=True)
     shares = betting.shares((share / (1 - share))[:, None] * np.append(1.0, betting.RATIOS))
-    base = betting.balls(betting.Urn(*np.zeros((3, runs))), null=share, shares=shares, noise=kinds)
+    base = betting.balls(
+        (betting.ALL, betting.Urn(*np.zeros((3, runs)))), null=share, shares=shares, noise=kinds
+    )
     found = overshoot._ratios(base, bad, burst, overshoot.MOST)
     for run, (total, part) in enumerate(zip(bad, 1 / burst, strict=True)):
         mine = np.arange(total + 1.0)[:, None]
@@ -152,7 +154,7 @@ def test_bets_near_the_goal_are_the_same_bits_for_many_and_for_one():
     of_all = [np.array([getattr(kind, name) for kind, _ in rows]) for name in ("burst", "spread", "calm")]
     burst, spread, calm = of_all
     found = rate.advance(
-        rate.Track(bets, fits, urn, seconds, pool),
+        rate.Track(bets, fits, urn, seconds, pool, urn),
         np.array([total // 8 for _, total in rows]),
         np.full(len(rows), 1000.0),
         np.array([total - total // 8 for _, total in rows]),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from policies import ramp
 from policies.evidence import Finding, Verdict
-from policies.guards import asked, rate
+from policies.guards import asked, rate, ratios
 from policies.guards.asked import STABLE, Asked, AskedState, How, Part, PartState
 from policies.guards.counted import others
 from policies.guards.findings.standing import (
@@ -154,10 +154,14 @@ def _finding(
         verdict,
         _rule(guard, part.name),
         tuple(numbers),
-        rate.interval(part.state) if isinstance(part.state, RateState) else None,
+        _interval(part.state),
         int(seen.all),
         _needs(guard, state, part, scale, allowance),
     )
+
+
+def _interval(state: PartState) -> tuple[float, float] | None:
+    return ratios.interval(state.fits, state.tolerated) if isinstance(state, RateState) else None
 
 
 def _verdict(

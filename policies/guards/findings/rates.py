@@ -1,7 +1,7 @@
 """Findings of the guards that compare the candidate's rates and durations with stable's."""
 
 from policies.evidence import Finding, Verdict
-from policies.guards import histogram, rate
+from policies.guards import histogram, rate, ratios
 from policies.guards.findings.standing import (
     SUSPECT,
     Allowance,
@@ -51,7 +51,7 @@ def of_comparison(
             ("p_value", p_value(state.log_peak)),
             *learned(guard.noise),
         ),
-        rate.interval(state),
+        ratios.interval(state.fits, state.tolerated),
         int(state.requests),
         _comparison_needs(guard, state, bounds=bounds, verdict=verdict, log_harm=log_harm) if needs else "",
     )
