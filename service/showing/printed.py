@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from policies.release import Release
 from policies.version import Version, VersionPhase
@@ -35,12 +35,13 @@ def of_release(parts: Parts, release: Release) -> dict[str, str]:
     if row is None:
         return {}
     version = version_of(row)
-    home, recipe = places.home(parts.store.clusters(), version.model), recipe_of(version)
+    tries = _tries(parts, version)
+    home, recipe = places.home(parts.store.clusters(), version.model), recipe_of(tries["build"])
     printed: dict[str, Callable[[], str]] = {
         "build": lambda: parts.builder_of(recipe).logs(recipe.name),
         "evaluation": lambda: parts.at(home).jobs.logs(job_name(version)),
     }
-    found = {kind: _kept(parts, kind, version) or _readable(read) for kind, read in printed.items()}
+    found = {kind: _kept(parts, kind, tries[kind]) or _readable(read) for kind, read in printed.items()}
     workload = _readable(lambda: parts.at(release.place).workloads.logs(release.backend))
     return {**found, "workload": workload}
 
@@ -53,12 +54,23 @@ def behind(parts: Parts, release: Release, marks: Mapping[str, str]) -> More:
         return More({}, {}, over=True)
     version = version_of(row)
     logs, following = {}, {}
-    for kind in KINDS:
-        begin = _begin(marks.get(kind, ""), version.attempt)
-        tail = kept_logs.tail(parts.store, Run(kind, job_name(version)).key, begin)
+    for kind, tried in _tries(parts, version).items():
+        begin = _begin(marks.get(kind, ""), tried.attempt)
+        tail = kept_logs.tail(parts.store, Run(kind, job_name(tried)).key, begin)
         logs[kind] = "" if tail is None else tail.text
-        following[kind] = f"{version.attempt}.{begin if tail is None else tail.end}"
+        following[kind] = f"{tried.attempt}.{begin if tail is None else tail.end}"
     return More(logs, following, over=version.phase in _ENDED or release.final)
+
+
+def _tries(parts: Parts, version: Version) -> dict[str, Version]:
+    """The version at the try that is shown of each kind: the last one; of builds that which made the image,
+    as a later one does not build again."""
+    built = version
+    if version.image is not None:
+        before = (replace(version, attempt=n) for n in range(version.attempt, 1, -1))
+        first = replace(version, attempt=1)
+        built = next((one for one in before if _kept(parts, "build", one)), first)
+    return dict(zip(KINDS, (built, version), strict=True))
 
 
 def _begin(mark: str, attempt: int) -> int:

@@ -14,6 +14,7 @@ from service.bootstrap import Site
 from service.engine import trusting
 from service.performing.images import SIGNED_LATER
 from service.ports.connections import Cluster, Source
+from service.showing import printed
 from service.store.states import version_of
 from tests.imaging import Images
 from tests.registering import new_name
@@ -243,9 +244,16 @@ def test_ours_without_a_key_says_how_to_make_one_and_a_retry_signs(builds):
     assert last(world).phase is Phase.FAILED
     assert last(world).reason.endswith("make one: segue signing-key")
     world.secret("signing-key", KEY)
+    before = printed.of_release(world.parts, last(world))["build"]
+    assert before.startswith("building wine-")
     assert world.say("retry", "rel-1").ok
     world.play(40, until="rel-2")
     assert last(world).phase is Phase.PROMOTED
+    # The retry built nothing anew: what made its image is shown.
+    assert printed.of_release(world.parts, last(world))["build"] == before
+    more = printed.behind(world.parts, last(world), {})
+    assert more.logs["build"] == before
+    assert printed.behind(world.parts, last(world), more.marks).logs["build"] == ""
 
 
 def test_a_replaced_key_signs_anew_and_what_the_old_one_signed_is_still_ours(builds):
