@@ -105,6 +105,8 @@ test-browser: $(READY) ## the page in Debian's Chromium: every page and command,
 CLUSTER = $(BIN)/python -m tests.cluster.local $(if $(KUBERNETES),--kubernetes $(KUBERNETES)) $(if $(CONTAINERD),--containerd) run
 CLUSTER_TESTS = $(BIN)/pytest -q tests/cluster --durations 10
 CLUSTER_SLICE = $(CLUSTER_TESTS) --timeout 300 -m "not whole" -n 2 --dist loadgroup --no-loadscope-reorder
+# The moment after which no test of a slice begins; time to build and start the cluster counts.
+UNTIL := $(if $(SLICE),$(shell expr `date +%s` + $(SLICE)))
 
 PICTURES = .demo-pictures
 
@@ -113,8 +115,8 @@ pictures: $(READY) $(MLFLOW_READY) ## the pictures of docs/how-to, made anew fro
 	$(BIN)/segue demo --keep --folder $(PICTURES) --report $(PICTURES)-report.json
 	$(BIN)/python -m tests.browser.pictures $(PICTURES); ended=$$?; $(BIN)/segue demo --end --folder $(PICTURES); exit $$ended
 
-test-cluster: $(READY) $(MLFLOW_READY) ## tests on a real Kubernetes, built (once), started and ended here; KUBERNETES=1.34.4 for another
-	$(CLUSTER) sh -c '$(call twice,$(CLUSTER_SLICE))'
+test-cluster: $(READY) $(MLFLOW_READY) ## tests on a real Kubernetes, built (once), started and ended here; KUBERNETES=1.34.4 for another, SLICE=1500: those that begin within so many seconds
+	SEGUE_TEST_UNTIL=$(UNTIL) $(CLUSTER) sh -c '$(call twice,$(CLUSTER_SLICE))'
 
 test-cluster-whole: $(READY) $(MLFLOW_READY) ## the same with what takes minutes: every seed, 10,000 generated specs (about an hour)
 	SEGUE_TEST_SEEDS=4 SEGUE_TEST_SPECS=10000 SEGUE_TEST_ORDERS=10000 $(CLUSTER) $(CLUSTER_TESTS) --timeout 3600
