@@ -2,7 +2,7 @@
 
 `make bench-guards` runs five minutes of it, `SLICE=60` so many seconds. The exit code is 1 where a guard's
 state is too large, or where more good versions than promised are certainly rolled back (even the kind end
-of the interval is beyond the limit) in a world in which that is not known: docs/why/evidence.md names those.
+of the interval is beyond the limit).
 """
 
 import argparse

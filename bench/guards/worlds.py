@@ -19,7 +19,7 @@ class Case:
     """A world with a name; `most` is the share of false rollbacks allowed where the candidate is equal.
 
     `climbs`: the weight climbs from 1 % to 60 % by the clock, else it is 10 %. `learned`: whether `most`
-    is meant for guards that know four hours of noise, `missed` that it is known not to be kept. `often`:
+    is meant for guards that know four hours of noise. `often`:
     played once more with a look each second, where much comes between two looks.
     """
 
@@ -28,7 +28,6 @@ class Case:
     most: float | None = None
     learned: bool = False
     climbs: bool = False
-    missed: bool = False
     often: bool = False
 
 
@@ -41,7 +40,7 @@ EQUAL = (
     Case("ramping", World(150, 0.003, rising=6), 0.01, climbs=True),
     Case("bursts", World(150, 0.003, bursts=2.5), 0.015, learned=True),
     Case("pod noise", World(150, 0.003, luck=0.35, luck_seconds=200), 0.015, learned=True),
-    Case("strong pod noise", World(150, 0.003, luck=0.6, luck_seconds=300), 0.015, learned=True, missed=True),
+    Case("strong pod noise", World(150, 0.003, luck=0.6, luck_seconds=300), 0.015, learned=True),
     Case("cold start", World(150, 0.003, cold=4, cold_seconds=200)),
 )
 PLAIN = Latency()
