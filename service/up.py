@@ -57,23 +57,27 @@ def up(settings: Settings, broker: Broker, stop: threading.Event, tell: Tell) ->
         if not mine:
             raise AlreadyUp(f"Segue runs already in {settings.home}; stop it with: segue down")
         _wait_for_leaving(settings)
-        chosen = installation.choose_ports(settings)
-        chosen = _daemons(chosen, broker, tell)
-        stores.make(chosen)
-        installation.remember_store(chosen)
-        if not chosen.clusters_only:
-            _workloads(chosen, tell)
-        children = Children(processes.NAMES, _environ(chosen), _output(chosen))
-        children.start()
-        try:
-            _wait_until_ready(chosen, children, stop, tell)
-            installation.write_down(chosen.home, "up", chosen.web_port)
-            _tend(children, stop)
-        finally:
-            tell("stopping; the router and the models go on serving")
-            children.end()
-            _stop_broker(chosen.home)
-            (chosen.home / "run" / "up.json").unlink(missing_ok=True)
+        with installation.chosen_ports(settings) as chosen:
+            _run(chosen, broker, stop, tell)
+
+
+def _run(chosen: Settings, broker: Broker, stop: threading.Event, tell: Tell) -> None:
+    chosen = _daemons(chosen, broker, tell)
+    stores.make(chosen)
+    installation.remember_store(chosen)
+    if not chosen.clusters_only:
+        _workloads(chosen, tell)
+    children = Children(processes.NAMES, _environ(chosen), _output(chosen))
+    children.start()
+    try:
+        _wait_until_ready(chosen, children, stop, tell)
+        installation.write_down(chosen.home, "up", chosen.web_port)
+        _tend(children, stop)
+    finally:
+        tell("stopping; the router and the models go on serving")
+        children.end()
+        _stop_broker(chosen.home)
+        (chosen.home / "run" / "up.json").unlink(missing_ok=True)
 
 
 def _wait_for_leaving(settings: Settings) -> None:

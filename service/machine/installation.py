@@ -10,7 +10,7 @@ import os
 import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -102,27 +102,47 @@ def with_ports(settings: Settings) -> Settings:
     return replace(settings, **known)  # type: ignore[arg-type]
 
 
-def choose_ports(settings: Settings) -> Settings:
-    """Settings whose ports are recorded ones, or wanted ones that are free, or any that are free.
+@contextmanager
+def chosen_ports(settings: Settings) -> Iterator[Settings]:
+    """Settings whose ports are recorded ones, or wanted ones that are free, or any that are free. While the
+    context lasts nobody else chooses them, though nobody may listen yet.
 
     Raises `StartError` where nothing can listen on the host.
     """
     recorded = read_json(settings.home / "run" / "ports.json") or {}
     chosen: dict[str, int] = {}
-    for name in PORTS:
-        known = recorded.get(name)
-        wanted = known if isinstance(known, int) else getattr(settings, name)
-        # The router may run already: it outlives us, and its port stays its own.
-        keep = isinstance(known, int) and (name == "router_port" or is_free(settings.host, known))
-        chosen[name] = wanted if keep else _port(settings.host, wanted, set(chosen.values()))
-    write_json(settings.home / "run" / "ports.json", chosen)
-    return replace(settings, **chosen)  # type: ignore[arg-type]
+    with ExitStack() as claims:
+        for name in PORTS:
+            known = recorded.get(name)
+            wanted = known if isinstance(known, int) else getattr(settings, name)
+            # The router may run already: it outlives us, and its port stays its own.
+            keep = isinstance(known, int) and name == "router_port"
+            chosen[name] = wanted if keep else _port(settings.host, wanted, claims)
+        write_json(settings.home / "run" / "ports.json", chosen)
+        yield replace(settings, **chosen)  # type: ignore[arg-type]
 
 
-def _port(host: str, wanted: int, taken: set[int]) -> int:
-    if wanted and wanted not in taken and is_free(host, wanted):
-        return wanted
-    return free_port(host)
+def _port(host: str, wanted: int, claims: ExitStack) -> int:
+    """That port or another one, which is ours until the claims are given up."""
+    port = wanted or free_port(host)
+    while not (is_free(host, port) and _claimed(host, port, claims)):
+        port = free_port(host)
+    return port
+
+
+def _claimed(host: str, port: int, claims: ExitStack) -> bool:
+    """Whether it is ours to start on, and no other installation's that starts just now.
+
+    The claim is the port's namesake for UDP, which nothing here listens on: it goes with this process.
+    """
+    claim = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        claim.bind((host, port))
+    except OSError:
+        claim.close()
+        return False
+    claims.enter_context(claim)
+    return True
 
 
 def free_port(host: str) -> int:
