@@ -231,7 +231,7 @@ class Judging:
             return resumed(release, stored, self.series.increments(release.name, after=stored.sequence))
         except UNREADABLE as error:
             log.warning("stored state not usable", release=release.name, reason=repr(error))
-            return rebuilt(release, stored, self.series.increments(release.name, after=-1))
+            return rebuilt(release, stored, self.series.increments(release.name))
 
     def _interval(
         self, one: Watched, known: Judged, before: Sample | None, sample: Sample | NoData

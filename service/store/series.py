@@ -226,8 +226,8 @@ class Series:
         with reading(self.engine) as connection:
             return list(connection.scalars(select(increment.c.release).distinct()))
 
-    def increments(self, release: str, after: int = 0) -> list[Increment]:
-        """A release's increments in order of their sequence."""
+    def increments(self, release: str, after: int = -1) -> list[Increment]:
+        """A release's increments behind a sequence, in their order; the first of all is 0."""
         query = select(increment).where(increment.c.release == release, increment.c.sequence > after)
         with reading(self.engine) as connection:
             rows = connection.execute(query.order_by(increment.c.sequence))

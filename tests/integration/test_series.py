@@ -26,7 +26,8 @@ def test_an_increment_is_stored_once(series):
         assert change.add(increment(1))
         assert not change.add(Increment("rel-1", 2, 3, {"other": 1}))
         assert change.add(increment(1, "rel-2"))
-    assert series.increments("rel-1") == [increment(1), increment(2)]
+        assert change.add(increment(0))  # the first of a release
+    assert series.increments("rel-1") == [increment(0), increment(1), increment(2)]
     assert series.increments("rel-1", after=1) == [increment(2)]
 
 

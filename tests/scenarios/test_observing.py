@@ -78,7 +78,7 @@ def test_what_is_told_rests_on_what_is_stored(world):
     second = world.rollout()
     for _ in range(20):
         world.play(1)
-        stored = {one.sequence for one in world.series.increments(second.name, after=-1)}
+        stored = {one.sequence for one in world.series.increments(second.name)}
         assert set(range(max(told(world, second.name)) + 1)) <= stored
         behind = max(stored) - world.series.judge(second.name).sequence
         assert 0 <= behind <= EACH_STATE
@@ -128,7 +128,7 @@ def test_a_state_that_this_code_cannot_use_is_made_anew_from_all_increments(worl
     known = world.observer.judging._judged[second.name]
     assert known.state.sequence == before.sequence + 1
     world.observer.judging.save(world.observer._hold())
-    rows = world.series.increments(second.name, after=-1)
+    rows = world.series.increments(second.name)
     again = rebuilt(second, world.series.judge(second.name), rows)
     assert states.to_json(again.state) == states.to_json(known.state)
     known.state = resumed(second, before, rows[before.sequence + 1 :]).state
@@ -171,7 +171,7 @@ def test_an_observer_that_ends_stores_what_it_took_in_and_lets_go(world):
     world.play(10)
     known = world.observer.judging._judged[second.name].state.sequence
     world.observer.close()
-    assert [one.sequence for one in world.series.increments(second.name, after=-1)] == list(range(known + 1))
+    assert [one.sequence for one in world.series.increments(second.name)] == list(range(known + 1))
     assert world.series.judge(second.name).sequence == known
     assert world.series.acquire(observer.LEASE, "another") is not None
 
