@@ -51,7 +51,7 @@ class Track(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RateState:
-    """The same as plain numbers, with the counts so far; about 2 kB as JSON.
+    """The same as plain numbers, with the counts so far; about 1.5 kB as JSON.
 
     `tolerated`: the ratio that the grid of `fits` is relative to.
     """
