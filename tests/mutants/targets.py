@@ -29,7 +29,7 @@ TESTS = (
     "gates", "grpc_calls", "guards", "histogram_guard", "histories", "increment", "journeys", "judge",
     "judgements", "labels", "lanes", "late_counters", "learning", "limits_of_guards", "never_fails_open",
     "noise", "notices", "observing_by_hand", "only_watching", "orders", "overshoot", "paired_guard", "place", "quality_guard",
-    "ramp", "readings", "recorded", "recurrence", "replays", "report", "rollout", "segments", "segments_of_labels",
+    "ramp", "ratios", "readings", "recorded", "recurrence", "replays", "report", "rollout", "segments", "segments_of_labels",
     "shifting", "slow_limit", "stable_alone",
     "stretches", "summary", "turns", "verdict", "windows", "written",
 )  # fmt: skip
