@@ -86,13 +86,13 @@ fuzz: $(READY) ## a million changed inputs over all parsers, 50,000 malformed re
 
 ON_POSTGRESQL = $(addprefix tests/scenarios/test_,$(addsuffix .py,lost_webhooks when_newer orders parked upgrades trust)) tests/integration/test_authorization.py
 
-test-hosts: $(READY) $(MLFLOW_READY) $(SENDERS_READY) ## tests with real servers beside Segue: Gitea, Alertmanager, Keycloak, a Matrix server (built or installed once, minutes), MLflow, Distribution, Prometheus, brokers, PostgreSQL
+test-hosts: $(READY) $(MLFLOW_READY) $(SENDERS_READY) ## tests with real servers beside Segue: Gitea, Alertmanager, Keycloak, a Matrix server (built or installed once, minutes), MLflow, Distribution, brokers, PostgreSQL
 	$(BIN)/python -m tests.hosts.packages $(if $(HOSTS_WHOLE),whole)
 	$(BIN)/python -m tests.hosts.building
 	$(BIN)/python -m tests.hosts.alerting
 	$(BIN)/python -m tests.hosts.matrix
 	$(BIN)/python -m tests.hosts.keycloak
-	$(call twice,$(BIN)/pytest -q tests/hosts tests/contracts/test_counter_source.py -n 2 --dist loadfile --timeout 300 --durations 5$(if $(HOSTS_WHOLE),, -m "not whole"))
+	$(call twice,$(BIN)/pytest -q tests/hosts -n 2 --dist loadfile --timeout 300 --durations 5$(if $(HOSTS_WHOLE),, -m "not whole"))
 	$(call twice,SEGUE_TEST_SCENARIOS=postgres $(BIN)/pytest -q $(ON_POSTGRESQL) -n $(WORKERS) --timeout 300)
 
 test-hosts-whole: ## the same with each broker emptied in each way, an earlier version beside today's on SQLite, too, and an image from the Dockerfile
