@@ -56,11 +56,12 @@ def array(values: ArrayLike) -> Array:
     return np.asarray(values, dtype=np.float64)[()]
 
 
-def urn_at(urn: Urn, at: Array, block: float) -> Urn:
-    """The urn for a draw at this time: emptied when its block is over."""
-    goes_on = at - urn.opened < block
-    opened = urn.opened * goes_on + at * (1 - goes_on)
-    return Urn(urn.score * goes_on, urn.information * goes_on, opened)
+def urns_at(*urns: Urn, at: Array, block: float) -> list[Urn]:
+    """Urns of one block for a draw at this time: emptied when it is over."""
+    opened = urns[0].opened
+    goes_on = at - opened < block
+    opened = opened * goes_on + at * (1 - goes_on)
+    return [Urn(one.score * goes_on, one.information * goes_on, opened) for one in urns]
 
 
 def unlucky(urn: Urn) -> Urn:
@@ -85,8 +86,9 @@ def balls(*urns: tuple[slice, Urn], null: Array, shares: Array, noise: Noise) ->
     found = np.empty((3, *shares.shape[1:]))
     both = found[:2]  # of an urn of `1 / (shares[0] * shares[1] * spread^2) - 1`
     np.subtract(1 / (noise.spread * noise.spread) / shares[::-1], shares, out=both)
+    variance = null * (1 - null)
     for which, urn in urns:
-        drawn = urn.information / (null * (1 - null))
+        drawn = urn.information / variance
         drawn_bad = np.minimum(np.maximum(urn.score + drawn * null, 0.0), drawn)
         both[..., which] += np.array((drawn_bad, drawn - drawn_bad))[..., None]
     np.add(both[0], both[1], out=found[2])

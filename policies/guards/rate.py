@@ -139,9 +139,8 @@ def advance(
     odds = odds * _ratios(worse_by, shown=null > 0)
     shares = betting.shares(odds)
     share = shares[0, ..., null][()]
-    at = betting.array(at)
-    urn = betting.unlucky(betting.urn_at(track.urn, at, noise.block))
-    whole = betting.urn_at(track.whole, at, noise.block)
+    urn, whole = betting.urns_at(track.urn, track.whole, at=betting.array(at), block=noise.block)
+    urn = betting.unlucky(urn)
     urns = (slice(null, None), urn), (slice(null), whole)
     base = betting.balls(*urns[: 2 if null else 1], null=share, shares=shares, noise=noise)
     after = track.seconds + betting.array(seconds)

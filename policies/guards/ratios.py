@@ -13,14 +13,14 @@ import numpy as np
 from policies.guards import betting
 from policies.guards.betting import Array
 
-GRID: Array = np.exp2(0.5 * np.arange(-12, 15, dtype=np.float64))  # to what is tolerated: 1/64 ... 128
+GRID: Array = np.exp2(0.5 * np.arange(-6, 15, dtype=np.float64))  # to what is tolerated: 1/8 ... 128
 TOLERATED = int(np.flatnonzero(GRID == 1)[0])
 MISS = 0.05  # how often the interval may ever exclude the truth
 
 
 def known(fits: Sequence[float]) -> Array:
-    """Stored log likelihoods of the grid; older code had one more between each two."""
-    return betting.array(fits[:: 2 if len(fits) > len(GRID) else 1])
+    """Stored log likelihoods of the grid; older code had one more between each two, and lower ones."""
+    return betting.array(fits[1 - 2 * len(GRID) :: 2] if len(fits) > len(GRID) else fits)
 
 
 def interval(fits: Sequence[float], tolerated: float, miss: float = MISS) -> tuple[float, float] | None:

@@ -97,7 +97,8 @@ def advance(
     null = betting.array(limit) + 0 * track.seconds  # one limit may be that of all
     odds = (null / (1 - null))[..., None] * _RATIOS
     shares = betting.shares(odds)
-    urn = betting.unlucky(betting.urn_at(track.urn, betting.array(at), noise.block))
+    (urn,) = betting.urns_at(track.urn, at=betting.array(at), block=noise.block)
+    urn = betting.unlucky(urn)
     base = betting.balls((betting.ALL, urn), null=null, shares=shares, noise=noise)
     logs, *news = betting.draw(base, betting.array(bad), betting.array(requests), null=null, noise=noise)
     after = track.seconds + betting.array(seconds)

@@ -211,12 +211,12 @@ def test_the_interval_is_of_rates_also_where_more_is_tolerated(worse_by):
         state = looked(state, 200.0, 10.0 * look)
     low, high = interval(state)
     assert 1.4 < low < 2 < high < 2.8
-    # Older code had two for one of today's.
-    twice = tuple(fit for fit in state.fits for _ in range(2))[:-1]
+    # Older code had two for one of today's, and a dozen lower ones.
+    twice = (0.0,) * 12 + tuple(fit for fit in state.fits for _ in range(2))[:-1]
     assert interval(replace(state, fits=twice)) == (low, high)
     assert looked(replace(state, fits=twice), 200.0, 210.0) == looked(state, 200.0, 210.0)
     # Still older code measured by stable's rate alone: what it knew of other ratios is not taken for these.
-    older = replace(state, tolerated=1.0, fits=(0.0,) * 26 + (900.0,))
+    older = replace(state, tolerated=1.0, fits=(0.0,) * 20 + (900.0,))
     after, again = (looked(one, 0.0, 210.0) for one in (state, older))
     assert again == replace(after, fits=again.fits)
     assert interval(again) is None or worse_by == 0
