@@ -142,7 +142,12 @@ def _look(item):
     item.runtest = functools.partial(_within, item.runtest, stopped)
     began = time.process_time()
     profile.enable()
-    failed = _fails(item)
+    try:
+        failed = _fails(item)
+    except Exception:
+        if not stopped:  # else a plugin met a test that was stopped amid its own work
+            raise
+        failed = True
     profile.disable()
     seconds = time.process_time() - began
     codes = (entry.code for entry in profile.getstats())
