@@ -29,20 +29,22 @@ from tests.running import free_port
 
 _PROGRAMS = Path(__file__).parents[2] / ".venv/bin"
 _HERE = Path(__file__).parent
-_LONGEST = [
-    "test_workloads", "test_releases", "test_chart", "test_image_builds", "test_jobs", "test_adoption", "test_weights",
+_FIRST = [
+    "test_workloads", "test_releases", "test_takeover", "test_chart", "test_image_builds", "test_jobs", "test_adoption",
+    "test_weights",
 ]  # fmt: skip
 _SHARING = {"test_route_kinds", "test_route_kinds_contract", "test_sticky"}  # what the first one defines
 
 
 def pytest_collection_modifyitems(items):
-    """A file's tests stay in one process, and what takes minutes begins first: else the other one waits for it."""
+    """A file's tests stay in one process. What takes minutes begins first: else the other one waits for it, and a
+    slice would leave it out."""
     ours = [item for item in items if item.path.is_relative_to(_HERE)]
     for item in ours:
         name = item.path.stem
         item.add_marker(pytest.mark.xdist_group("definitions" if name in _SHARING else name))
     if len(ours) == len(items):
-        ranks = {name: rank for rank, name in enumerate(_LONGEST)}
+        ranks = {name: rank for rank, name in enumerate(_FIRST)}
         items.sort(key=lambda item: ranks.get(item.path.stem, len(ranks)))
 
 
