@@ -19,8 +19,8 @@ class Case:
     """A world with a name; `most` is the share of false rollbacks allowed where the candidate is equal.
 
     `climbs`: the weight climbs from 1 % to 60 % by the clock, else it is 10 %. `learned`: whether `most`
-    is meant for guards that know four hours of noise. `often`: played once more with a look each second, where
-    much comes between two looks.
+    is meant for guards that know four hours of noise. `often`: played once more with a look each second,
+    where much comes between two looks.
     """
 
     name: str
