@@ -11,24 +11,34 @@ from policies.guards.findings.standing import SUSPECT
 from policies.guards.histogram import HistogramState
 from policies.guards.increment import Arm, Increment
 from policies.guards.noise import PROVISIONAL
-from policies.guards.plan import EMERGENCY_LIMIT, Comparison, Limit, Plan, bad_of
+from policies.guards.plan import EMERGENCY_LIMIT, Comparison, Distribution, Limit, Plan, bad_of
 from policies.guards.rate import RateState
 from policies.guards.slo import SloState
 from policies.guards.state import Counts, JudgeState
+from policies.guards.wagers import Betting
 
 NOBODY = Arm(0.0, 0.0)
 
 
-def compared(plan: Plan, state: JudgeState, what: Increment) -> JudgeState:
+def compared(plan: Plan, state: JudgeState, what: Increment) -> Betting[JudgeState]:
     """The candidate beside stable. Stable is held against the limits, too: what it breaks blames nobody."""
     stable = what.stable or NOBODY
+    rates = [
+        _rate(plan, guard, one, what, stable)
+        for guard, one in zip(plan.comparisons, state.comparisons, strict=True)
+    ]
+    durations = [
+        _durations(guard, one, what, stable)
+        for guard, one in zip(plan.distributions, state.distributions, strict=True)
+    ]
+    after = yield [bet for bet in (*rates, *durations) if bet is not None]
+    told = iter(after)
     return replace(
         state,
         comparisons=tuple(
-            _rate(plan, guard, one, what, stable)
-            for guard, one in zip(plan.comparisons, state.comparisons, strict=True)
+            one if bet is None else next(told) for bet, one in zip(rates, state.comparisons, strict=True)
         ),
-        distributions=_durations(plan, state, what, stable),
+        distributions=tuple(told),
         limits=_limits(plan.limits, state.limits, what.candidate, what, written=True),
         stable_limits=_limits(plan.limits, state.stable_limits, stable, what, written=False),
         candidate=state.candidate.plus(what.candidate.requests, what.candidate.errors),
@@ -36,38 +46,18 @@ def compared(plan: Plan, state: JudgeState, what: Increment) -> JudgeState:
     )
 
 
-def _rate(plan: Plan, guard: Comparison, one: RateState, what: Increment, stable: Arm) -> RateState:
+def _rate(plan: Plan, guard: Comparison, one: RateState, what: Increment, stable: Arm) -> rate.Bet | None:
     mine = bad_of(guard.slower_than, what.candidate, what.bounds)
     theirs = bad_of(guard.slower_than, stable, what.bounds)
     if mine is None or theirs is None:
-        return one
-    return rate.update(
-        one,
-        bad=mine[0],
-        requests=mine[1],
-        stable_bad=theirs[0],
-        stable_requests=theirs[1],
-        at=what.at,
-        seconds=what.seconds,
-        worse_by=guard.worse_by,
-        noise=guard.noise,
-        goal=plan.harm_at(guard.stake),
-    )
+        return None
+    goal = plan.harm_at(guard.stake)
+    return rate.Bet(one, *mine, *theirs, what.at, what.seconds, guard.worse_by, guard.noise, goal)
 
 
-def _durations(plan: Plan, state: JudgeState, what: Increment, stable: Arm) -> tuple[HistogramState, ...]:
-    return tuple(
-        histogram.update(
-            one,
-            what.candidate,
-            stable,
-            bounds=what.bounds,
-            at=what.at,
-            seconds=what.seconds,
-            worse_by=guard.worse_by,
-            noise=guard.noise,
-        )
-        for guard, one in zip(plan.distributions, state.distributions, strict=True)
+def _durations(guard: Distribution, one: HistogramState, what: Increment, stable: Arm) -> histogram.Bet:
+    return histogram.Bet(
+        one, what.candidate, stable, what.bounds, what.at, what.seconds, guard.worse_by, guard.noise
     )
 
 
@@ -78,25 +68,25 @@ def alone(plan: Plan, state: JudgeState, what: Increment) -> JudgeState:
     return replace(state, limits=limits, candidate=candidate)
 
 
-def cold(plan: Plan, state: JudgeState, what: Increment) -> JudgeState:
+def cold(plan: Plan, state: JudgeState, what: Increment) -> Betting[JudgeState]:
     """During a warm-up: all is bet on, but only the emergency guard may take the candidate back; the others
     may hold it."""
     if not state.together:
         return replace(state, emergency=_emergency(state.emergency, what))
-    stable = what.stable or NOBODY
-    worse_by, noise = plan.storm
-    storm = rate.update(
-        state.storm,
-        bad=what.candidate.errors,
-        requests=what.candidate.requests,
-        stable_bad=stable.errors,
-        stable_requests=stable.requests,
-        at=what.at,
-        seconds=what.seconds,
-        worse_by=worse_by,
-        noise=noise,
-    )
-    return compared(plan, replace(state, storm=storm), what)
+    mine, theirs = what.candidate, what.stable or NOBODY
+    (storm,) = yield [
+        rate.Bet(
+            state.storm,
+            mine.errors,
+            mine.requests,
+            theirs.errors,
+            theirs.requests,
+            what.at,
+            what.seconds,
+            *plan.storm,
+        )
+    ]
+    return (yield from compared(plan, replace(state, storm=storm), what))
 
 
 def _emergency(state: SloState, what: Increment) -> SloState:

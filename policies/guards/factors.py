@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from policies.guards import betting
 from policies.guards.betting import Array
 
 LONGER: Array = np.exp2([0.125, 0.25, 0.5, 1.0])  # how many times as long everything takes
@@ -29,7 +30,7 @@ STRETCH: Array = np.tile([1.5, 3.0, 9.0], 3)  # ... take so many times as long
 SHIFTED, PARTLY, LEARNED = 0.6, 0.2, 0.2  # how the mass is dealt
 TRUST = 300.0  # requests of the candidate after which her own durations count as much as stable's
 REACH = 2.0  # a shift by one deviation multiplies the odds of the slowest twentieth by about e^2
-REMEMBERED = 4096  # rollouts, of about 5 kB each
+REMEMBERED = 16384  # rollouts, of about 2.5 kB each
 COUNT = len(LONGER) + len(PARTS) + 1
 _PART: Array = np.concatenate([np.ones(len(LONGER)), PARTS])
 _OTHERS: Array = 1 - _PART[:, None]
@@ -158,20 +159,34 @@ def _learned(chance: Array, own: Array) -> Array:
 def log_factors(counts: Array, places: Before) -> tuple[Array, Array]:
     """log rho by alternative and bucket, and by alternative what one request tells of a version's luck.
 
-    `counts` per bucket (last axis) of stable and of the candidate until now. What came of a single rollout's
-    is remembered: they stay for many scrapes.
+    `counts` per bucket (last axis) of stable and of the candidate until now. What came of them is remembered:
+    a rollout's stay for many scrapes.
     """
+    rows = counts.reshape(-1, *counts.shape[-2:])
+    kept = [_kept(row.tobytes(), places.bounds) for row in rows]
+    new = [number for number, found in enumerate(kept) if not found]
+    for part in betting.in_parts(len(new)):
+        logs, known = _log_factors(rows[new[part]], places)
+        for number, *found in zip(new[part], logs, known, strict=True):
+            kept[number].append((_copied(found[0]), _copied(found[1])))
     if counts.ndim == 2:
-        return _remembered(counts.tobytes(), places.bounds)
-    return _log_factors(counts, places)
+        return kept[0][0]
+    logs, known = (np.array([found[0][which] for found in kept]) for which in (0, 1))
+    return logs, known
+
+
+def _copied(part: Array) -> Array:
+    """By itself, so that it keeps no other rollout's, and as it is."""
+    part = part.copy()
+    part.setflags(write=False)
+    return part
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _remembered(counts: bytes, bounds: tuple[float, ...]) -> tuple[Array, Array]:
-    found = _log_factors(np.frombuffer(counts).reshape(2, -1), before(bounds))
-    for part in found:
-        part.setflags(write=False)
-    return found
+def _kept(counts: bytes, bounds: tuple[float, ...]) -> list[tuple[Array, Array]]:
+    """Where the factors of these counts are, once they were worked out."""
+    del counts, bounds
+    return []
 
 
 def _log_factors(counts: Array, places: Before) -> tuple[Array, Array]:

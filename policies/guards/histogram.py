@@ -28,12 +28,12 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from policies.guards import betting, increment
+from policies.guards import abreast, betting, increment
 from policies.guards.betting import Array
 from policies.guards.factors import COUNT, LOG_PRIOR, TRUST, Before, before, log_factors
 from policies.guards.increment import Arm
@@ -179,9 +179,7 @@ def _renewed(track: Track, places: Before) -> tuple[Track, Array]:
         return track._replace(made=track.counts, made_at=made_at, logs=logs, known=known), counted
     made, logs, known = track.made.copy(), track.logs.copy(), track.known.copy()
     made[due] = track.counts[due]
-    some = np.flatnonzero(due)
-    for part in betting.in_parts(len(some)):
-        logs[some[part]], known[some[part]] = log_factors(made[some[part]], places)
+    logs[due], known[due] = log_factors(made[due], places)
     return track._replace(made=made, made_at=made_at, logs=logs, known=known), counted
 
 
@@ -208,40 +206,78 @@ def log_evidence(track: Track) -> Array:
     return np.asarray(np.logaddexp(placed, np.log1p(-betting.spent(track.seconds))))
 
 
-def update(
-    state: HistogramState,
-    candidate: Arm,
-    stable: Arm,
-    *,
-    bounds: tuple[float, ...],
-    at: float,
-    seconds: float,
-    worse_by: float,
-    noise: Noise,
-) -> HistogramState:
-    """One rollout's guard after one scrape. Other buckets than before: the past begins anew, bets stay."""
-    arms = [arm.buckets or (0.0,) * (len(bounds) + 1) for arm in (candidate, stable)]
-    if not bounds or not (candidate.buckets or stable.buckets):
-        return state
+class Bet(NamedTuple):
+    """What one rollout's guard is told of an interval. Other buckets than before: the past begins anew, bets
+    stay."""
+
+    state: HistogramState
+    candidate: Arm
+    stable: Arm
+    bounds: tuple[float, ...]
+    at: float
+    seconds: float
+    worse_by: float
+    noise: Noise
+
+    @property
+    def alike(self) -> tuple[object, ...]:
+        """Those where it is the same are settled together."""
+        return Bet, self.worse_by, self.bounds, self.told
+
+    @property
+    def told(self) -> bool:
+        """Whether there are durations."""
+        return bool(self.bounds and (self.candidate.buckets or self.stable.buckets))
+
+
+def update(state: HistogramState, candidate: Arm, stable: Arm, **told: Any) -> HistogramState:
+    """One rollout's guard after one scrape, of what a `Bet` is made of."""
+    return settled([Bet(state, candidate, stable, **told)])[0]
+
+
+def settled(bets: Sequence[Bet]) -> list[HistogramState]:
+    """Each rollout's guard after its interval; all `bets` are alike. Without durations nothing is new."""
+    worse_by, bounds = bets[0].worse_by, bets[0].bounds
+    if not bets[0].told:
+        return [bet.state for bet in bets]
+    states, candidates, stables, _, at, seconds, _, noises = zip(*bets, strict=True)
     places = before(bounds)
-    track = _track(state, places)
-    mine = np.bincount(_lowest(bounds, worse_by), arms[0], len(bounds) + 1)
-    after = advance(track, mine, arms[1], places=places, at=at, seconds=seconds, noise=noise)
+    track, lowest = _tracks(states, places), _lowest(bounds, worse_by)
+    mine = [np.bincount(lowest, _buckets(arm, bounds), len(bounds) + 1) for arm in candidates]
+    after = advance(
+        track,
+        abreast.column(mine),
+        abreast.column([_buckets(arm, bounds) for arm in stables]),
+        places=places,
+        at=abreast.column(at),
+        seconds=abreast.column(seconds),
+        noise=abreast.noise(noises, columns=True),
+    )
+    columns = (*after[:-2], log_evidence(after), track.counts)
+    rows = zip(*(abreast.told(part, len(bets)) for part in columns), strict=True)
+    return [_after(bet, row) for bet, row in zip(bets, rows, strict=True)]
+
+
+def _buckets(arm: Arm, bounds: tuple[float, ...]) -> tuple[float, ...]:
+    return arm.buckets or (0.0,) * (len(bounds) + 1)
+
+
+def _after(bet: Bet, row: tuple[Any, ...]) -> HistogramState:
+    state, bounds = bet.state, bet.bounds
+    bets, block, information, (past, own), opened, seconds, made, made_at, log_e, (usual, _) = row
     bound = state.bound if state.bound in bounds else None
-    if bound is None and float(np.add.reduce(track.counts[0])) >= LEAST_PAST:
-        bound = increment.usual_bound(track.counts[0].tolist(), bounds) or bounds[-1]
-    slow = [increment.slower(arm, bounds, bound) if bound else None for arm in (candidate, stable)]
+    if bound is None and sum(usual) >= LEAST_PAST:
+        bound = increment.usual_bound(usual, bounds) or bounds[-1]
+    slow = [increment.slower(arm, bounds, bound) if bound else None for arm in (bet.candidate, bet.stable)]
     (bad, requests), (stable_bad, stable_requests) = (one or (0.0, 0.0) for one in slow)
-    log_e = float(log_evidence(after))
-    past, own = after.counts.tolist()
     return HistogramState(
-        tuple(after.bets.tolist()),
-        tuple(after.block.tolist()),
-        tuple(after.information.tolist()),
+        tuple(bets),
+        tuple(block),
+        tuple(information),
         tuple(past),
         tuple(own),
-        float(after.opened),
-        float(after.seconds),
+        opened,
+        seconds,
         log_e,
         max(state.log_peak, log_e),
         bound,
@@ -249,27 +285,28 @@ def update(
         state.requests + requests,
         state.stable_bad + stable_bad,
         state.stable_requests + stable_requests,
-        tuple(after.made.ravel().tolist()),
-        float(after.made_at),
+        (*made[0], *made[1]),
+        made_at,
     )
 
 
-def _track(state: HistogramState, places: Before) -> Track:
+def _tracks(states: Sequence[HistogramState], places: Before) -> Track:
     buckets = len(places.bounds) + 1
-    past, own = (row if len(row) == buckets else (0.0,) * buckets for row in (state.past, state.own))
-    known = state if len(state.bets) == COUNT else _dealt(state)
-    made = betting.array(state.made if len(state.made) == 2 * buckets else (0.0,) * (2 * buckets))
-    made = made.reshape(2, buckets)
-    logs, told = log_factors(made, places)
+    none = (0.0,) * buckets
+    counts = [[row if len(row) == buckets else none for row in (one.past, one.own)] for one in states]
+    known = [one if len(one.bets) == COUNT else _dealt(one) for one in states]
+    made = [one.made if len(one.made) == 2 * buckets else none * 2 for one in states]
+    made_of = abreast.column([(one[:buckets], one[buckets:]) for one in made])
+    logs, told = log_factors(made_of, places)
     return Track(
-        betting.array(known.bets),
-        betting.array(known.block),
-        betting.array(known.information),
-        betting.array((past, own)),
-        betting.array(state.opened),
-        betting.array(state.seconds),
-        made,
-        betting.array(state.made_at),
+        abreast.column([one.bets for one in known]),
+        abreast.column([one.block for one in known]),
+        abreast.column([one.information for one in known]),
+        abreast.column(counts),
+        abreast.column([one.opened for one in states]),
+        abreast.column([one.seconds for one in states]),
+        made_of,
+        abreast.column([one.made_at for one in states]),
         logs,
         told,
     )

@@ -23,6 +23,7 @@ from policies.guards import (
     stakes,
     told,
     verdict,
+    wagers,
 )
 from policies.guards.asked import AskedState
 from policies.guards.counted import Counted
@@ -36,6 +37,7 @@ from policies.guards.paired import Paired, PairedState
 from policies.guards.plan import History, Plan, plan_of
 from policies.guards.state import JudgeState
 from policies.guards.threshold import ThresholdState
+from policies.guards.wagers import Betting
 from policies.spec.declaration import Environment
 
 
@@ -86,6 +88,10 @@ class Judge:
 
     def observe(self, state: JudgeState, what: Fed, alive: Alive | None = None) -> JudgeState:
         """After one scrape, or news of labels or scores. A sequence that was seen already changes nothing."""
+        return wagers.settled([self.observing(state, what, alive)])[0]
+
+    def observing(self, state: JudgeState, what: Fed, alive: Alive | None = None) -> Betting[JudgeState]:
+        """The same in the making, so that bets of many rollouts are settled together."""
         if what.sequence <= state.sequence:
             return state
         match what:
@@ -98,7 +104,9 @@ class Judge:
             case Paired():
                 state = replace(told.pairs(self.plan, state, what), sequence=what.sequence)
             case Increment() | Gap():
-                state = scraped.interval(self.plan, state, increment.checked(what), alive or Alive())
+                state = yield from scraped.interval(
+                    self.plan, state, increment.checked(what), alive or Alive()
+                )
         harm = stakes.harm(self.plan, state)
         return state if harm == state.harm else replace(state, harm=harm)
 

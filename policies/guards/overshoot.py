@@ -28,7 +28,6 @@ Why false rollbacks stay within the budget, however often one looks:
 Where history shows noise nothing is added at all, as its chances are but a model's.
 """
 
-import math
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -62,15 +61,15 @@ class Stand(NamedTuple):
 
 
 def factors(
-    stand: Stand, goal: float, base: Array, total: Array, *, odds: Array, noise: Noise
+    stand: Stand, goal: Array, base: Array, total: Array, *, odds: Array, noise: Noise
 ) -> Array | None:
     """b of each rollout, None where it is 1 for all: far from the goal, and where noise is not calm.
 
     `base`: what lies in its urn (`betting.balls`), the null in the first place; `odds`: the null's.
     """
-    if noise.calm is False or goal == np.inf:
+    if noise.calm is False or not np.count_nonzero(goal < np.inf):
         return None
-    capital = stand.bets + (LOG_PRIOR - goal)
+    capital = stand.bets + (LOG_PRIOR - goal[..., None])
     highest = np.maximum.reduce(capital, axis=-1)
     near = (highest > -NEAR) & (highest < 0) & noise.calm
     who = near & (total >= 1) & (total <= MOST) & (total == np.floor(total))
@@ -169,7 +168,7 @@ def _factor(won: Array, placed: Array, kept: Array, chances: Array) -> Array:
     return cast(Array, np.maximum(np.minimum(best[0], best[1]) * (before < 1 - kept), 1.0))
 
 
-def lifted(bets: Array, after: Array, goal: float, factor: Array | None) -> Array:
+def lifted(bets: Array, after: Array, goal: Array, factor: Array | None) -> Array:
     """Log capital of each alternative after the outcome: times the factor, and no more than the goal in all.
 
     A factor of 1 changes nothing, also where the gains went beyond the goal.
@@ -181,6 +180,6 @@ def lifted(bets: Array, after: Array, goal: float, factor: Array | None) -> Arra
     return cast(Array, bets + more[..., None])
 
 
-def _kept(after: Array, goal: float) -> Array:
+def _kept(after: Array, goal: Array) -> Array:
     """What is kept for a later onset, as a part of the goal."""
-    return (1 - betting.spent(after)) * math.exp(-goal)
+    return (1 - betting.spent(after)) * np.exp(-goal)

@@ -13,6 +13,7 @@ probabilities (`betting.draw`); E mixes them with restarts (`betting.joined`). `
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
@@ -20,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from policies.guards import betting, overshoot, ratios
+from policies.guards import abreast, betting, overshoot, ratios
 from policies.guards.betting import Array, Urn
 from policies.guards.noise import Noise
 from policies.guards.ratios import GRID, TOLERATED
@@ -121,7 +122,7 @@ def advance(
     seconds: ArrayLike,
     worse_by: float,
     noise: Noise,
-    goal: float = math.inf,
+    goal: ArrayLike = math.inf,
 ) -> Track:
     """The guard after one scrape. What has no request of stable says nothing yet.
 
@@ -143,7 +144,7 @@ def advance(
     urn = betting.unlucky(urn)
     urns = (slice(null, None), urn), (slice(null), whole)
     base = betting.balls(*urns[: 2 if null else 1], null=share, shares=shares, noise=noise)
-    after = track.seconds + betting.array(seconds)
+    after, goal = track.seconds + betting.array(seconds), betting.array(goal)
     bets, total = betting.joined(track.bets, track.seconds, after), x + y
     factor = overshoot.factors(
         overshoot.Stand(bets, after),
@@ -164,61 +165,112 @@ def log_evidence(track: Track) -> Array:
     return betting.log_evidence(track.bets, track.seconds)
 
 
-def update(
-    state: RateState,
-    *,
-    bad: float,
-    requests: float,
-    stable_bad: float,
-    stable_requests: float,
-    at: float,
-    seconds: float,
-    worse_by: float,
-    noise: Noise,
-    goal: float = math.inf,
-) -> RateState:
-    """One rollout's guard after one scrape: `advance` on the empty shape."""
-    tolerated = 1.0 + worse_by
-    if state.tolerated != tolerated:  # of older code, whose grid for people was relative to stable's rate
-        state = replace(state, fits=(0.0,) * len(state.fits), tolerated=tolerated)
+class Bet(NamedTuple):
+    """What one rollout's guard is told of an interval."""
+
+    state: RateState
+    bad: float
+    requests: float
+    stable_bad: float
+    stable_requests: float
+    at: float
+    seconds: float
+    worse_by: float
+    noise: Noise
+    goal: float = math.inf
+
+    @property
+    def alike(self) -> tuple[object, ...]:
+        """Those where it is the same are settled together."""
+        return Bet, self.worse_by, len(self.state.fits)
+
+
+def update(state: RateState, **told: Any) -> RateState:
+    """One rollout's guard after one scrape, of what a `Bet` is made of."""
+    return settled([Bet(state, **told)])[0]
+
+
+def settled(bets: Sequence[Bet]) -> list[RateState]:
+    """Each rollout's guard after its interval; all `bets` are alike."""
+    states, *counts, at, seconds, tolerances, noises, goals = zip(*bets, strict=True)
+    worse_by = tolerances[0]
+    states = tuple(_known(one, 1.0 + worse_by) for one in states)
     track = advance(
-        track_of(state),
-        bad,
-        requests,
-        stable_bad,
-        stable_requests,
-        at=at,
-        seconds=seconds,
+        _tracks(states),
+        *map(abreast.column, counts),
+        at=abreast.column(at),
+        seconds=abreast.column(seconds),
         worse_by=worse_by,
-        noise=noise,
-        goal=goal,
+        noise=abreast.noise(noises),
+        goal=abreast.column(goals),
     )
-    log_e = float(log_evidence(track))
+    urn, whole = track.urn, track.whole
+    columns = (
+        track.bets, track.fits, urn.score, urn.information, urn.opened, track.seconds, log_evidence(track),
+        track.pool, whole.score, whole.information,
+    )  # fmt: skip
+    rows = zip(*(abreast.told(part, len(bets)) for part in columns), strict=True)
+    return [_after(bet, 1.0 + worse_by, row) for bet, row in zip(bets, rows, strict=True)]
+
+
+def _after(bet: Bet, tolerated: float, row: tuple[Any, ...]) -> RateState:
+    before = bet.state
+    bets, fits, score, information, opened, seconds, log_e, pool, whole_score, whole_information = row
     return RateState(
-        tuple(track.bets.tolist()),
-        tuple(track.fits.tolist()),
-        float(track.urn.score),
-        float(track.urn.information),
-        float(track.urn.opened),
-        float(track.seconds),
+        tuple(bets),
+        tuple(fits),
+        score,
+        information,
+        opened,
+        seconds,
         log_e,
-        max(state.log_peak, log_e),
-        state.bad + bad,
-        state.requests + requests,
-        state.stable_bad + stable_bad,
-        state.stable_requests + stable_requests,
-        tuple(track.pool.tolist()),
+        max(before.log_peak, log_e),
+        before.bad + bet.bad,
+        before.requests + bet.requests,
+        before.stable_bad + bet.stable_bad,
+        before.stable_requests + bet.stable_requests,
+        tuple(pool),
         tolerated,
-        float(track.whole.score),
-        float(track.whole.information),
+        whole_score,
+        whole_information,
     )
+
+
+def _known(state: RateState, tolerated: float) -> RateState:
+    """Older code's grid for people was relative to stable's rate: that begins anew."""
+    if state.tolerated == tolerated:
+        return state
+    return replace(state, fits=(0.0,) * len(state.fits), tolerated=tolerated)
 
 
 def track_of(state: RateState) -> Track:
-    urn = Urn(*map(betting.array, (state.score, state.information, state.opened)))
-    whole = Urn(betting.array(state.whole_score), betting.array(state.whole_information), urn.opened)
-    bets, fits = betting.array(state.bets), ratios.known(state.fits)
-    return Track(bets, fits, urn, betting.array(state.seconds), betting.array(state.pool), whole)
+    return _tracks([state])
+
+
+def _tracks(states: Sequence[RateState]) -> Track:
+    numbers = [
+        (
+            one.score,
+            one.information,
+            one.opened,
+            one.whole_score,
+            one.whole_information,
+            one.seconds,
+            *one.pool,
+        )
+        for one in states
+    ]
+    score, information, opened, whole_score, whole_information, seconds, *_ = parts = abreast.column(
+        numbers
+    ).T
+    return Track(
+        abreast.column([one.bets for one in states]),
+        ratios.known(abreast.column([one.fits for one in states])),
+        Urn(score, information, opened),
+        seconds,
+        parts[6:].T,
+        Urn(whole_score, whole_information, opened),
+    )
 
 
 def concentration(state: RateState, worse_by: float) -> float:

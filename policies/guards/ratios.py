@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from policies.guards import betting
 from policies.guards.betting import Array
@@ -18,9 +19,11 @@ TOLERATED = int(np.flatnonzero(GRID == 1)[0])
 MISS = 0.05  # how often the interval may ever exclude the truth
 
 
-def known(fits: Sequence[float]) -> Array:
-    """Stored log likelihoods of the grid; older code had one more between each two, and lower ones."""
-    return betting.array(fits[1 - 2 * len(GRID) :: 2] if len(fits) > len(GRID) else fits)
+def known(fits: ArrayLike) -> Array:
+    """Stored log likelihoods of the grid (last axis); older code had one more between each two, and lower
+    ones."""
+    logs = betting.array(fits)
+    return logs[..., 1 - 2 * len(GRID) :: 2] if logs.shape[-1] > len(GRID) else logs
 
 
 def interval(fits: Sequence[float], tolerated: float, miss: float = MISS) -> tuple[float, float] | None:

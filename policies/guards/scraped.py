@@ -12,16 +12,17 @@ from policies.guards.increment import Gap, Increment
 from policies.guards.plan import Plan, bad_of
 from policies.guards.share import ShareState
 from policies.guards.state import JudgeState
+from policies.guards.wagers import Betting
 
 
-def interval(plan: Plan, state: JudgeState, what: Increment | Gap, alive: Alive) -> JudgeState:
+def interval(plan: Plan, state: JudgeState, what: Increment | Gap, alive: Alive) -> Betting[JudgeState]:
     """After one scrape."""
     state = _heard(plan, state, what, alive)
     match what:
         case Gap():
             return replace(state, sequence=what.sequence, gap=what.reason)
         case Increment():
-            return _seen(plan, state, what)
+            return (yield from _seen(plan, state, what))
 
 
 def _heard(plan: Plan, state: JudgeState, what: Increment | Gap, alive: Alive) -> JudgeState:
@@ -33,7 +34,7 @@ def _heard(plan: Plan, state: JudgeState, what: Increment | Gap, alive: Alive) -
     return replace(state, hearts=hearts, at=max(state.at, what.at))
 
 
-def _seen(plan: Plan, state: JudgeState, what: Increment) -> JudgeState:
+def _seen(plan: Plan, state: JudgeState, what: Increment) -> Betting[JudgeState]:
     before, state = state.warm, _routed(plan, state, what)
     if what.weight <= 0:  # requests to a preview are not users'
         return state
@@ -41,10 +42,12 @@ def _seen(plan: Plan, state: JudgeState, what: Increment) -> JudgeState:
     if state.warm < 0:  # without a request of hers there is nothing to compare
         return state
     if state.warm < plan.warmup:
-        return bets.cold(plan, state, what)
+        return (yield from bets.cold(plan, state, what))
     if 0 <= before < plan.warmup:
         state = bets.warmed(state)
-    return bets.compared(plan, state, what) if state.together else bets.alone(plan, state, what)
+    if state.together:
+        return (yield from bets.compared(plan, state, what))
+    return bets.alone(plan, state, what)
 
 
 def _routed(plan: Plan, state: JudgeState, what: Increment) -> JudgeState:

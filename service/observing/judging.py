@@ -14,12 +14,14 @@ import structlog
 from policies import seen_share, shifting
 from policies.events import EvidenceChanged
 from policies.evidence import Evidence, completed
+from policies.guards import wagers
 from policies.guards.fed import Fed, to_json
 from policies.guards.heartbeat import Alive
 from policies.guards.increment import Gap, Increment, difference
 from policies.guards.judge import Judge
 from policies.guards.noise import Noise
 from policies.guards.plan import History
+from policies.guards.state import JudgeState
 from policies.release import Release
 from service.bootstrap import Parts
 from service.errors import Conflict
@@ -109,7 +111,7 @@ class Judging:
         """
         looked = self.clock()
         loaded = [(one, it) for one in watched if (it := self._known(one, looked)) is not None]
-        known = [(one, self._observed(one, it, before, sample, looked)) for one, it in loaded]
+        known = self._observed(loaded, before, sample, looked)
         news = [(one, it) for one, it in known if self._is_news(one, it)]
         told = {one.release.name for one, _ in news}
         stale = [(one, it) for one, it in known if looked - it.saved_at >= STORE_SECONDS]
@@ -135,8 +137,26 @@ class Judging:
         return self._judged.get(name)
 
     def _observed(
+        self,
+        loaded: Sequence[tuple[Watched, Judged]],
+        before: Sample | None,
+        sample: Sample | NoData,
+        looked: float,
+    ) -> list[tuple[Watched, Judged]]:
+        """All of them after this reading, judged together, and then what else there is to hear of each."""
+        fed = [(one, known, self._heard(one, known, before, sample, looked)) for one, known in loaded]
+        states = wagers.settled(
+            [known.judge.observing(known.state, what, known.alive) for _, known, what in fed]
+        )
+        for (one, known, what), state in zip(fed, states, strict=True):
+            found = known.state.harm
+            _take(one, known, what, state)
+            self._hear_the_rest(one, known, looked, found)
+        return [(one, known) for one, known, _ in fed]
+
+    def _heard(
         self, one: Watched, known: Judged, before: Sample | None, sample: Sample | NoData, looked: float
-    ) -> Judged:
+    ) -> Increment | Gap:
         what = self._interval(one, known, before, sample)
         known.interval = what if isinstance(what, Increment) else None
         if known.moment != one.moment:
@@ -144,33 +164,28 @@ class Judging:
             known.moment, known.moved, known.counted_at = one.moment, looked, -math.inf
         if not 0 <= looked - known.alive_at < ALIVE_SECONDS:
             known.alive, known.alive_at = self._alive(one), looked
-        found = known.state.harm
-        self._feed(one, known, what)
-        if known.judge.plan.shadows:
+        return what
+
+    def _hear_the_rest(self, one: Watched, known: Judged, looked: float, found: tuple[str, ...]) -> None:
+        """What comes from elsewhere. `found`: the harm that there was before this look."""
+        plan = known.judge.plan
+        if plan.shadows:
             self._hear_copies(one, known, looked)
-        if known.judge.plan.qualities and not 0 <= looked - known.labelled_at < LABELS_SECONDS:
+        if plan.qualities and not 0 <= looked - known.labelled_at < LABELS_SECONDS:
             known.labelled_at = looked
             self._hear_labels(one, known)
-        plan = known.judge.plan
         harmed = known.state.harm != found  # then it is also told where, before anybody acts on it
         due = not 0 <= looked - known.counted_at < counting.SECONDS
         if (plan.asked or plan.drifts) and (due or harmed):
             fresh = harmed or math.isinf(known.counted_at)
             known.counted_at = looked
             self._hear_counters(one, known, fresh=fresh)
-        return known
-
-    def _feed(self, one: Watched, known: Judged, what: Fed) -> None:
-        known.state = known.judge.observe(known.state, what, known.alive)
-        seen = to_json(what) | recorded.of_health(known.alive)
-        known.epoch = one.release.epoch
-        known.unsaved.append(series.Increment(known.name, what.sequence, known.epoch, seen))
 
     def _hear_copies(self, one: Watched, known: Judged, now: float) -> None:
         plan, sequence = known.judge.plan, known.state.sequence + 1
         notes = known.copies.collect(self.recordings, self._noted(one), one)
         for what in known.copies.hear(notes, one, plan, sequence, now):
-            self._feed(one, known, what)
+            _feed(one, known, what)
 
     def _hear_labels(self, one: Watched, known: Judged) -> None:
         """By the store's clock: labels came by that one, and so did the release."""
@@ -180,14 +195,14 @@ class Judging:
             found = late_labels.news(read, one, plan, known.state, read.now)
             truths = late_labels.truths(read, one, plan.qualities)
         for what in found:
-            self._feed(one, known, what)
+            _feed(one, known, what)
         key = self._key(one)
         for guard, labels in truths.items() if key is not None else ():
             pairs = self.series.pairs(one.release.name, list(labels))
             judged = late_labels.judged(labels, pairs, key or b"")
             paired = late_labels.paired_news(plan.qualities, known.state, guard, judged, self.clock())
             if paired is not None:
-                self._feed(one, known, paired)
+                _feed(one, known, paired)
 
     def _noted(self, one: Watched) -> Noted | None:
         """Who is asked what was noted of its answers; nobody where that is in files of this machine."""
@@ -211,7 +226,7 @@ class Judging:
         guards = counting.asked(one.release.environment.guards)
         found = self._counting.news(one, guards, moved=known.moved, after=known.state.sequence, fresh=fresh)
         for what in found:
-            self._feed(one, known, what)
+            _feed(one, known, what)
 
     def _load(self, one: Watched) -> Judged:
         """The judge with everything fixed at its start; a state that was stored goes on."""
@@ -320,6 +335,17 @@ class Judging:
         for _, known, found in evidence:
             meters.VERDICTS.labels(found.verdict.value).inc()
             known.told, known.told_at = found, now
+
+
+def _feed(one: Watched, known: Judged, what: Fed) -> None:
+    _take(one, known, what, known.judge.observe(known.state, what, known.alive))
+
+
+def _take(one: Watched, known: Judged, what: Fed, state: JudgeState) -> None:
+    """What was heard, to be stored, and the state after it."""
+    known.state, known.epoch = state, one.release.epoch
+    seen = to_json(what) | recorded.of_health(known.alive)
+    known.unsaved.append(series.Increment(known.name, what.sequence, known.epoch, seen))
 
 
 def _found(one: Watched, known: Judged, now: float) -> Evidence:

@@ -6,15 +6,14 @@ The arithmetic is the guards' own, which takes rows of rollouts as it takes one.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 
-from policies.guards import betting, factors, histogram, increment, rate
+from policies.guards import abreast, betting, factors, histogram, increment, rate
 from policies.guards.betting import Array, Urn
 from policies.guards.histogram import LEAST_PAST
 from policies.guards.judge import Judge
-from policies.guards.noise import PROVISIONAL, Noise
+from policies.guards.noise import Noise
 from service.worlds.traffic import Runs, Tick
 
 _COUNTS = histogram.Track._fields.index("counts")
@@ -124,7 +123,7 @@ class Durations:
             places=self._places,
             at=np.full(len(who), tick.at),
             seconds=np.full(len(who), tick.seconds),
-            noise=noise_of([self.noises[run] for run in who], columns=True),
+            noise=abreast.noise([self.noises[run] for run in who], columns=True),
         )
         pasts = track.counts[:, 0]
         enough = pasts.sum(axis=-1) >= LEAST_PAST
@@ -153,21 +152,3 @@ class Durations:
         """What was counted, and the bound by which it was."""
         self.seen[:, who] = 0.0
         self._bound[who] = UNKNOWN
-
-
-def noise_of(noises: Sequence[Noise], *, columns: bool = False) -> Noise:
-    """The noise of many runs, standing where one number stands: the spread as a column, to meet the axis
-    of alternatives; with `columns` the burst too, where a gain and not a count is divided by it."""
-    if not noises or all(noise is noises[0] for noise in noises):
-        return noises[0] if noises else PROVISIONAL
-    burst = np.array([noise.burst for noise in noises])
-    spread = np.array([noise.spread for noise in noises])[:, None]
-    burst = burst[:, None] if columns else burst
-    block, calm = np.array([noise.block for noise in noises]), np.array([noise.calm for noise in noises])
-    return Noise(
-        cast("float", burst),
-        cast("float", spread),
-        provisional=False,
-        block=cast("float", block),
-        calm=cast("bool", calm),
-    )

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from policies import ramp
-from policies.guards import betting, budget, share, slo
+from policies.guards import abreast, betting, budget, share, slo
 from policies.guards.allowed import LEAST_STABLE
 from policies.guards.betting import Array
 from policies.guards.judge import Judge
 from policies.guards.noise import PROVISIONAL, Noise
 from policies.guards.plan import EMERGENCY_LIMIT, EMERGENCY_STAKE, Limit, Plan, burst_of
 from policies.spec.declaration import GuardKind
-from service.worlds.guards import Bets, Durations, Rates, noise_of
+from service.worlds.guards import Bets, Durations, Rates
 from service.worlds.panels import Truths, Verdicts
 from service.worlds.traffic import Arms, Runs, Tick
 
@@ -135,7 +135,7 @@ class Many:
         self._bet(self._emergency, who, tick, counts=counts, limit=level, noise=PROVISIONAL)
 
     def _storms(self, who: Runs, tick: Tick) -> None:
-        noise = noise_of([self._storm_noises[run] for run in who])
+        noise = abreast.noise([self._storm_noises[run] for run in who])
         self._storm.feed(who, self._counts(None, tick), tick, worse_by=self.plan.storm[0], noise=noise)
 
     def _warmed(self, who: Runs) -> None:
@@ -158,7 +158,7 @@ class Many:
             if guard.slower_than is not None and guard.slower_than not in self.bounds:
                 continue
             counts = self._counts(guard.slower_than, tick)
-            noise = noise_of([self._noises[index][run] for run in who])
+            noise = abreast.noise([self._noises[index][run] for run in who])
             goal = self.plan.harm_at(guard.stake)
             self._rates[index].feed(who, counts, tick, worse_by=guard.worse_by, noise=noise, goal=goal)
             self._seen[index][:, who] += counts
@@ -166,7 +166,7 @@ class Many:
             for durations in self._durations:
                 durations.feed(who, tick)
         for index, limit in enumerate(self.plan.limits):
-            noise = noise_of([self._limit_noises[index][run] for run in who])
+            noise = abreast.noise([self._limit_noises[index][run] for run in who])
             level = self._level[index][who]
             counts = self._limit_counts(limit, tick)
             if limit.written:
@@ -197,7 +197,7 @@ class Many:
             self._derive(index, who)
             level = self._level[index][who]
             has = ~np.isnan(level)
-            noise = noise_of([self._limit_noises[index][run] for run in who[has]])
+            noise = abreast.noise([self._limit_noises[index][run] for run in who[has]])
             counts = self._limit_counts(limit, tick)[:2, has]
             self._bet(self._limits[index], who[has], tick, counts=counts, limit=level[has], noise=noise)
             self._limit_seen[index][:, who[has]] += counts

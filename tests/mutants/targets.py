@@ -31,7 +31,7 @@ TESTS = (
     "noise", "notices", "observing_by_hand", "only_watching", "orders", "overshoot", "paired_guard", "place", "quality_guard",
     "ramp", "ratios", "readings", "recorded", "recurrence", "replays", "report", "rollout", "segments", "segments_of_labels",
     "shifting", "slow_limit", "stable_alone",
-    "stretches", "summary", "turns", "verdict", "windows", "written",
+    "stretches", "summary", "turns", "verdict", "wagers", "windows", "written",
 )  # fmt: skip
 
 

@@ -186,7 +186,7 @@ def test_replay_is_exact_through_json_at_every_step(scrapes):
         read = histogram.HistogramState(
             **{k: states.unpacked(v) if isinstance(v, str) else v for k, v in kept.items()}
         )
-        factors._remembered.cache_clear()  # as after a restart
+        factors._kept.cache_clear()  # as after a restart
         stored = histogram.update(
             read,
             Arm(sum(candidate), 0.0, candidate),

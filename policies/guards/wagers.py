@@ -1,0 +1,54 @@
+"""Who judges an interval says what is to be bet on it, and is told what the guards are then.
+
+A judge yields bets and is sent a state for each. So those of many rollouts that wait at the same time are
+settled together, by the same lines as those of one alone and with the same bits: numpy takes hardly longer
+for fifty than for one.
+"""
+
+from collections import defaultdict
+from collections.abc import Generator, Sequence
+from typing import Any, TypeVar
+
+from policies.guards import histogram, rate
+
+T = TypeVar("T")
+Bet = rate.Bet | histogram.Bet
+Betting = Generator[Sequence[Bet], list[Any], T]
+TOGETHER = 256  # rollouts whose numbers stay near the processor while they are worked out
+
+
+def settled(judging: Sequence[Betting[T]]) -> list[T]:
+    """What each comes to."""
+    return [
+        found
+        for first in range(0, len(judging), TOGETHER)
+        for found in _some(judging[first : first + TOGETHER])
+    ]
+
+
+def _some(judging: Sequence[Betting[T]]) -> list[T]:
+    found: dict[int, T] = {}
+    told: dict[int, Any] = dict.fromkeys(range(len(judging)))  # None begins
+    while told:
+        asked = {}
+        for number, states in told.items():
+            try:
+                asked[number] = judging[number].send(states)
+            except StopIteration as end:
+                found[number] = end.value
+        told = _told(asked)
+    return [found[number] for number in range(len(judging))]
+
+
+def _told(asked: dict[int, Sequence[Bet]]) -> dict[int, list[Any]]:
+    """A state for each bet, where alike ones are settled together."""
+    alike = defaultdict(list)
+    for number, bets in asked.items():
+        for place, bet in enumerate(bets):
+            alike[bet.alike].append((number, place, bet))
+    told: dict[int, list[Any]] = {number: [None] * len(bets) for number, bets in asked.items()}
+    for some in alike.values():
+        settle: Any = rate.settled if isinstance(some[0][2], rate.Bet) else histogram.settled
+        for (number, place, _), state in zip(some, settle([bet for _, _, bet in some]), strict=True):
+            told[number][place] = state
+    return told
