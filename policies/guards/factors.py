@@ -30,7 +30,7 @@ STRETCH: Array = np.tile([1.5, 3.0, 9.0], 3)  # ... take so many times as long
 SHIFTED, PARTLY, LEARNED = 0.6, 0.2, 0.2  # how the mass is dealt
 TRUST = 300.0  # requests of the candidate after which her own durations count as much as stable's
 REACH = 2.0  # a shift by one deviation multiplies the odds of the slowest twentieth by about e^2
-REMEMBERED = 16384  # rollouts, of about 2.5 kB each
+REMEMBERED = 16384  # rollouts, of about 6 kB each
 COUNT = len(LONGER) + len(PARTS) + 1
 _PART: Array = np.concatenate([np.ones(len(LONGER)), PARTS])
 _OTHERS: Array = 1 - _PART[:, None]
@@ -131,22 +131,30 @@ def _written(chance: Array, places: Before) -> Array:
 
 
 @lru_cache(maxsize=64)
-def _runs(buckets: int) -> NDArray[np.bool_]:
-    """Which runs of buckets there are, from the row's to the column's."""
+def _runs(buckets: int, rollouts: int) -> tuple[NDArray[np.bool_], Array]:
+    """Which runs of buckets there are, from the column's to the row's (first axis), where so many axes of
+    rollouts lie between; and infinity for those that there are not."""
     place = np.arange(buckets)
-    return place >= place[:, None]
+    runs = (place[:, None] >= place).reshape(buckets, *(1,) * rollouts, buckets)
+    return runs, np.where(runs, 0.0, np.inf)
 
 
 def _isotonic(ratio: Array, weight: Array) -> Array:
     """The ratios that do not fall and are nearest: each the greatest, over all buckets where a run may begin,
-    of the smallest mean of a run that reaches it."""
-    runs, parts = _runs(ratio.shape[-1]), np.empty((2, *ratio.shape))
+    of the smallest mean of a run that reaches it.
+
+    The ends of runs are the first axis, along which numpy compares many numbers at a time.
+    """
+    runs, none = _runs(ratio.shape[-1], ratio.ndim - 1)
+    parts = np.empty((2, *ratio.shape))
     parts[0], parts[1] = weight * ratio, weight
     sums = np.add.accumulate(parts, axis=-1)
-    held, mass = sums[..., None, :] - (sums - parts)[..., :, None]
-    means = np.where(runs, held / np.where(runs, mass, 1.0), np.inf)
-    smallest = np.minimum.accumulate(means[..., ::-1], axis=-1)[..., ::-1]
-    return np.asarray(np.maximum.reduce(np.where(runs, smallest, 0.0), axis=-2))
+    (held, mass), (before, mass_before) = np.moveaxis(sums, -1, 1), sums - parts
+    mass = np.maximum(mass[..., None] - mass_before, 1e-300)  # of what is no run
+    means = (held[..., None] - before) / mass + none
+    np.minimum.accumulate(means[::-1], axis=0, out=means[::-1])
+    means *= runs
+    return np.moveaxis(np.maximum.reduce(means, axis=-1), 0, -1)
 
 
 def _learned(chance: Array, own: Array) -> Array:
@@ -156,23 +164,27 @@ def _learned(chance: Array, own: Array) -> Array:
     return np.asarray(np.log(np.maximum(_isotonic(ratio, chance), 1e-12)))
 
 
-def log_factors(counts: Array, places: Before) -> tuple[Array, Array]:
-    """log rho by alternative and bucket, and by alternative what one request tells of a version's luck.
+class Factors(NamedTuple):
+    """By alternative and bucket (last axis) log rho and rho - 1, and by alternative what one request tells of
+    a version's luck."""
 
-    `counts` per bucket (last axis) of stable and of the candidate until now. What came of them is remembered:
-    a rollout's stay for many scrapes.
-    """
+    logs: Array
+    above: Array
+    known: Array
+
+
+def factors(counts: Array, places: Before) -> Factors:
+    """Those made of `counts` per bucket (last axis) of stable and of the candidate until now. They are
+    remembered: a rollout's stay for many scrapes."""
     rows = counts.reshape(-1, *counts.shape[-2:])
     kept = [_kept(row.tobytes(), places.bounds) for row in rows]
     new = [number for number, found in enumerate(kept) if not found]
     for part in betting.in_parts(len(new)):
-        logs, known = _log_factors(rows[new[part]], places)
-        for number, *found in zip(new[part], logs, known, strict=True):
-            kept[number].append((_copied(found[0]), _copied(found[1])))
+        for number, *found in zip(new[part], *_factors(rows[new[part]], places), strict=True):
+            kept[number].append(Factors(*map(_copied, found)))
     if counts.ndim == 2:
         return kept[0][0]
-    logs, known = (np.array([found[0][which] for found in kept]) for which in (0, 1))
-    return logs, known
+    return Factors(*(np.array(part) for part in zip(*(found[0] for found in kept), strict=True)))
 
 
 def _copied(part: Array) -> Array:
@@ -183,18 +195,18 @@ def _copied(part: Array) -> Array:
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _kept(counts: bytes, bounds: tuple[float, ...]) -> list[tuple[Array, Array]]:
+def _kept(counts: bytes, bounds: tuple[float, ...]) -> list[Factors]:
     """Where the factors of these counts are, once they were worked out."""
     del counts, bounds
     return []
 
 
-def _log_factors(counts: Array, places: Before) -> tuple[Array, Array]:
+def _factors(counts: Array, places: Before) -> Factors:
     past, own = counts[..., 0, :], counts[..., 1, :]
     chance = (past + 1 / past.shape[-1]) / (np.add.reduce(past, axis=-1, keepdims=True) + 1)
     logs = np.empty((*past.shape[:-1], COUNT, past.shape[-1]))
     logs[..., :-1, :], logs[..., -1, :] = _written(chance, places), _learned(chance, own)
-    return logs, _information(chance, logs)
+    return Factors(logs, np.expm1(logs), _information(chance, logs))
 
 
 def _information(chance: Array, logs: Array) -> Array:

@@ -35,7 +35,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from policies.guards import abreast, betting, increment
 from policies.guards.betting import Array
-from policies.guards.factors import COUNT, LOG_PRIOR, TRUST, Before, before, log_factors
+from policies.guards.factors import COUNT, LOG_PRIOR, TRUST, Before, Factors, before, factors
 from policies.guards.increment import Arm
 from policies.guards.noise import Noise
 
@@ -49,8 +49,8 @@ class Track(NamedTuple):
     """The guard of one rollout or a row of them; last axis the alternatives (of counts and `logs`: buckets).
 
     `block`: each alternative's log gain in the open block; `information`: what was there to be known of luck;
-    `counts` of stable and of the candidate, which fade. `logs` and `known` are `log_factors` of the counts
-    `made`, as they were after `made_at` observed seconds.
+    `counts` of stable and of the candidate, which fade. `logs`, `above` and `known` are `factors` of the
+    counts `made`, as they were after `made_at` observed seconds.
     """
 
     bets: Array
@@ -62,6 +62,7 @@ class Track(NamedTuple):
     made: Array
     made_at: Array
     logs: Array
+    above: Array
     known: Array
 
 
@@ -109,7 +110,7 @@ def start_track(shape: tuple[int, ...], buckets: int) -> Track:
     """Fresh guards for as many rollouts as the shape holds."""
     zeros, none, counts = np.zeros(shape), np.zeros((*shape, COUNT)), np.zeros((*shape, 2, buckets))
     bets, logs = none + math.log(betting.AT_ONCE), np.zeros((*shape, COUNT, buckets))
-    return Track(bets, none, none, counts, zeros, zeros, counts.copy(), zeros, logs, none)
+    return Track(bets, none, none, counts, zeros, zeros, counts.copy(), zeros, logs, logs, none)
 
 
 def moved(bounds: Sequence[float], worse_by: float) -> list[int]:
@@ -144,7 +145,7 @@ def advance(
     m, n = requests[..., 0], requests[..., 1]
     speaks = (n > 0) & (m > 0) & (counted[..., 0] >= LEAST_PAST)
     share = n * speaks / np.maximum(n + m, 1e-300)
-    gain = _gains(track.logs, now * speaks[..., None, None], share)
+    gain = _gains(track.logs, track.above, now * speaks[..., None, None], share)
     goes_on = at - track.opened < noise.block
     still = goes_on[..., None]
     gained, informed = track.block * still, track.information * still
@@ -175,23 +176,24 @@ def _renewed(track: Track, places: Before) -> tuple[Track, Array]:
         return track, counted
     made_at = np.where(due, track.seconds, track.made_at)
     if due.ndim == 0:
-        logs, known = log_factors(track.counts, places)
-        return track._replace(made=track.counts, made_at=made_at, logs=logs, known=known), counted
-    made, logs, known = track.made.copy(), track.logs.copy(), track.known.copy()
+        those = factors(track.counts, places)._asdict()
+        return track._replace(made=track.counts, made_at=made_at, **those), counted
+    made = track.made.copy()
     made[due] = track.counts[due]
-    logs[due], known[due] = log_factors(made[due], places)
-    return track._replace(made=made, made_at=made_at, logs=logs, known=known), counted
+    kept = {name: getattr(track, name).copy() for name in Factors._fields}
+    for name, part in factors(made[due], places)._asdict().items():
+        kept[name][due] = part
+    return track._replace(made=made, made_at=made_at, **kept), counted
 
 
-def _gains(logs: Array, counts: Array, share: Array) -> Array:
+def _gains(logs: Array, above: Array, counts: Array, share: Array) -> Array:
     """Each alternative's log gain from counts of stable and of the candidate."""
     if share.size > betting.AT_A_TIME:
         parts = betting.in_parts(len(share))
-        return np.concatenate([_gains(logs[rows], counts[rows], share[rows]) for rows in parts])
+        return np.concatenate([_gains(logs[rows], above[rows], counts[rows], share[rows]) for rows in parts])
     x = counts[..., 1, :]
     k = (counts[..., 0, :] + x)[..., None, :]
-    paid = np.expm1(logs)
-    paid *= share[..., None, None]
+    paid = above * share[..., None, None]
     paid += 1
     np.log(paid, out=paid)
     paid *= k
@@ -253,7 +255,7 @@ def settled(bets: Sequence[Bet]) -> list[HistogramState]:
         seconds=abreast.column(seconds),
         noise=abreast.noise(noises, columns=True),
     )
-    columns = (*after[:-2], log_evidence(after), track.counts)
+    columns = (*after[: -len(Factors._fields)], log_evidence(after), track.counts)
     rows = zip(*(abreast.told(part, len(bets)) for part in columns), strict=True)
     return [_after(bet, row) for bet, row in zip(bets, rows, strict=True)]
 
@@ -297,7 +299,6 @@ def _tracks(states: Sequence[HistogramState], places: Before) -> Track:
     known = [one if len(one.bets) == COUNT else _dealt(one) for one in states]
     made = [one.made if len(one.made) == 2 * buckets else none * 2 for one in states]
     made_of = abreast.column([(one[:buckets], one[buckets:]) for one in made])
-    logs, told = log_factors(made_of, places)
     return Track(
         abreast.column([one.bets for one in known]),
         abreast.column([one.block for one in known]),
@@ -307,8 +308,7 @@ def _tracks(states: Sequence[HistogramState], places: Before) -> Track:
         abreast.column([one.seconds for one in states]),
         made_of,
         abreast.column([one.made_at for one in states]),
-        logs,
-        told,
+        *factors(made_of, places),
     )
 
 

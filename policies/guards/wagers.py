@@ -14,19 +14,11 @@ from policies.guards import histogram, rate
 T = TypeVar("T")
 Bet = rate.Bet | histogram.Bet
 Betting = Generator[Sequence[Bet], list[Any], T]
-TOGETHER = 256  # rollouts whose numbers stay near the processor while they are worked out
+TOGETHER = 256
 
 
 def settled(judging: Sequence[Betting[T]]) -> list[T]:
-    """What each comes to."""
-    return [
-        found
-        for first in range(0, len(judging), TOGETHER)
-        for found in _some(judging[first : first + TOGETHER])
-    ]
-
-
-def _some(judging: Sequence[Betting[T]]) -> list[T]:
+    """What each comes to. Of more than `TOGETHER` at once the numbers do not stay near the processor."""
     found: dict[int, T] = {}
     told: dict[int, Any] = dict.fromkeys(range(len(judging)))  # None begins
     while told:

@@ -15,6 +15,7 @@ from policies import seen_share, shifting
 from policies.events import EvidenceChanged
 from policies.evidence import Evidence, completed
 from policies.guards import wagers
+from policies.guards.betting import in_parts
 from policies.guards.fed import Fed, to_json
 from policies.guards.heartbeat import Alive
 from policies.guards.increment import Gap, Increment, difference
@@ -111,7 +112,11 @@ class Judging:
         """
         looked = self.clock()
         loaded = [(one, it) for one in watched if (it := self._known(one, looked)) is not None]
-        known = self._observed(loaded, before, sample, looked)
+        known = [
+            pair
+            for some in in_parts(len(loaded), wagers.TOGETHER)
+            for pair in self._observed(loaded[some], before, sample, looked)
+        ]
         news = [(one, it) for one, it in known if self._is_news(one, it)]
         told = {one.release.name for one, _ in news}
         stale = [(one, it) for one, it in known if looked - it.saved_at >= STORE_SECONDS]
@@ -143,7 +148,7 @@ class Judging:
         sample: Sample | NoData,
         looked: float,
     ) -> list[tuple[Watched, Judged]]:
-        """All of them after this reading, judged together, and then what else there is to hear of each."""
+        """These after this reading, judged together, and then what else there is to hear of each."""
         fed = [(one, known, self._heard(one, known, before, sample, looked)) for one, known in loaded]
         states = wagers.settled(
             [known.judge.observing(known.state, what, known.alive) for _, known, what in fed]

@@ -83,7 +83,7 @@ def pooled(ratio, weight):
 def test_what_is_learned_does_not_fall_and_has_the_mean_of_stables_past(rows):
     past, own = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
     places = factors.before(tuple(float(bound) for bound in range(1, len(rows))))
-    rho = np.exp(factors.log_factors(np.array([past, own]), places)[0][-1])
+    rho = np.exp(factors.factors(np.array([past, own]), places).logs[-1])
     chance = (past + 1 / len(rows)) / (past.sum() + 1)
     ratio = (own + factors.TRUST * chance) / chance / (own.sum() + factors.TRUST)
     assert rho == pytest.approx(pooled(ratio, chance), rel=1e-6)
