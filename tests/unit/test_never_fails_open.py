@@ -575,7 +575,7 @@ class Machines(RuleBasedStateMachine):
     # --- whoever gets all answers ends ----------------------------------------------------
 
     def teardown(self):
-        for _ in range(60):
+        for _ in range(300):  # each of several, one after the other, may wait for its patience at each weight
             opened = [name for name, release in self.releases.items() if not release.final]
             if not opened:
                 return
