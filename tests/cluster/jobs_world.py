@@ -18,14 +18,16 @@ GOOD = '{"accuracy": 0.5, "size": 3}'
 class World:
     """What the contract of job runners asks of a world, and what tests look at there."""
 
-    def __init__(self, kubeconfig, namespace, image):
+    def __init__(self, kubeconfig, namespace, image, login=None):
+        """`login`: the kubeconfig that jobs are run with, where it is not the administrator's."""
         self.namespace, self.image = namespace, image
         self.cluster = Cluster("test", str(kubeconfig), owner="segue-test")
         self.api = Api.of(self.cluster)
+        self.ours = self.api if login is None else Api.of(Cluster("test", str(login)))
         self.jobs = self.runner()
 
     def runner(self, **more):
-        return KubernetesJobs(self.api, self.cluster, Place("test", self.namespace), **more)
+        return KubernetesJobs(self.ours, self.cluster, Place("test", self.namespace), **more)
 
     def settle(self):
         """Wait for the service account that every pod has, which is made after the namespace."""

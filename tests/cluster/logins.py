@@ -10,11 +10,11 @@ _KINDS = {"ServiceAccount", "Role", "RoleBinding"}
 
 
 def objects(namespace, gateway, builds=""):
-    """The chart's service account and rights, for a release in the namespace and the gateway of the tests;
+    """The chart's service account and rights, for a release in the namespace and the gateway of the tests, if they have one;
     `builds`: the namespace in which Dockerfiles are built."""
     values = {
         "image": {"repository": "registry.example/segue"},
-        "cluster": {"gateway": "/".join(gateway.reference)},
+        "cluster": {"gateway": "/".join(gateway.reference)} if gateway.reference else {},
         "builder": {"dockerfiles": {"namespace": builds}},
     }
     found = [one for one in rendered(values, namespace) if one["kind"] in _KINDS]

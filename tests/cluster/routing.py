@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -33,6 +33,8 @@ from service.adapters.traefik.daemon import TraefikDaemon
 from service.ports.connections import Cluster
 from service.ports.traffic import Backend
 from service.settings import Settings
+from tests.cluster import logins
+from tests.cluster.kubectl import Kubectl
 from tests.running import Model, free_port, wait_until
 
 OWNER = "tests"
@@ -53,18 +55,27 @@ def this_machine(path):
 
 
 class Space:
-    """A namespace that is gone afterwards."""
+    """A namespace that is gone afterwards. `api` has the administrator's rights, `ours` those that the chart gives
+    to Segue there: what is Segue's is tested with them."""
+
+    reference = ()  # of the gateway that the chart is told of
 
     def __init__(self):
         self.namespace = f"router-{secrets.token_hex(4)}"
         self.api = Api.of(Cluster("test", kubeconfig=kubeconfig()))
+        self._ending = ExitStack()
 
     def __enter__(self):
         self.api.create(NAMESPACE, None, {"metadata": {"name": self.namespace}})
+        self._ending.callback(self.api.delete, NAMESPACE, None, self.namespace)
+        folder = Path(self._ending.enter_context(tempfile.TemporaryDirectory()))
+        given = logins.given(Kubectl(Path(kubeconfig())), self.namespace, self, folder / "login")
+        login = str(self._ending.enter_context(given))
+        self.ours = Api.of(Cluster("test", kubeconfig=login))
         return self
 
     def __exit__(self, *error):
-        self.api.delete(NAMESPACE, None, self.namespace)
+        self._ending.close()
 
     def create(self, kind, name, **body):
         metadata = {"name": name, "namespace": self.namespace, **body.pop("metadata", {})}
@@ -109,9 +120,11 @@ class Gateway(Space):
 
     def __init__(self, throttle="100ms"):
         super().__init__()
+        self.reference = (self.namespace, "gateway")
         self.port, self.control = free_port(), free_port()
         self.throttle = throttle
         self.folder = tempfile.TemporaryDirectory()
+        self._ending.callback(self.folder.cleanup)
         self.process = None
         self.by_service = True  # whether it counts by Service
         self.listen = None  # where the entry point listens instead, for one more replica
@@ -189,7 +202,6 @@ class Gateway(Space):
             model.__exit__()
         self.api.delete(GATEWAY_CLASS, None, self.namespace)
         super().__exit__(*error)
-        self.folder.cleanup()
 
     def log(self):
         return Path(self.folder.name, "traefik.log").read_text()

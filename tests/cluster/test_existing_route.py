@@ -66,7 +66,7 @@ def router(gateway, route):
 
 def adopting(gateway):
     place = Place("test", gateway.namespace, "fraud", f"{gateway.namespace}/shop")
-    return GatewayRouter(gateway.api, gateway.cluster, place)
+    return GatewayRouter(gateway.ours, gateway.cluster, place)
 
 
 def live(gateway):
@@ -137,7 +137,7 @@ def test_a_route_that_does_not_lead_to_the_model_is_refused(gateway, router, rou
 def test_another_installation_of_segue_is_refused(gateway, router, route):
     router.set(split(gateway, 5.0))
     place = Place("test", gateway.namespace, "fraud", f"{gateway.namespace}/shop")
-    theirs = GatewayRouter(gateway.api, Cluster("test", owner="others"), place)
+    theirs = GatewayRouter(gateway.ours, Cluster("test", owner="others"), place)
     with pytest.raises(Refused, match="another installation of Segue"):
         theirs.set(Route(TARGET, 9, (gateway.backend("fraud", 100.0),)))
 
@@ -153,17 +153,17 @@ def edit(gateway, weight):
 
 def test_a_writer_that_read_before_the_next_holder_wrote_is_refused(gateway, router, route, monkeypatch):
     """It wakes between its read and its write; nothing of its old split reaches the route."""
-    late, read = adopting(gateway), gateway.api.get
+    late, read = adopting(gateway), gateway.ours.get
     newer = replace(split(gateway, 30.0), epoch=2)
 
     def woken(kind, *arguments):
         found = read(kind, *arguments)
         if kind == HTTP_ROUTE:
-            monkeypatch.setattr(gateway.api, "get", read)
+            monkeypatch.setattr(gateway.ours, "get", read)
             router.set(newer)
         return found
 
-    monkeypatch.setattr(gateway.api, "get", woken)
+    monkeypatch.setattr(gateway.ours, "get", woken)
     with pytest.raises(Refused, match="epoch 2"):
         late.set(split(gateway, 100.0))
     assert router.get(TARGET) == newer
@@ -225,14 +225,14 @@ def test_a_controller_that_undoes_each_write_ends_in_a_message_that_mends_it(gat
 
 def test_a_write_that_is_undone_while_it_is_confirmed_is_not_confirmed(gateway, router, route, monkeypatch):
     """As by a controller that watches the route."""
-    written = gateway.api.replace
+    written = gateway.ours.replace
 
     def undone(*arguments):
         made = written(*arguments)
         edit(gateway, 7)
         return made
 
-    monkeypatch.setattr(gateway.api, "replace", undone)
+    monkeypatch.setattr(gateway.ours, "replace", undone)
     with pytest.raises(Retry, match="changed back by argocd-controller"):
         router.set(split(gateway, 50.0))
 
@@ -262,7 +262,7 @@ def test_the_weights_of_a_grpc_route_are_split_the_same_way(gateway):
     }
     gateway.create(GRPC_ROUTE, "calls", spec={"parentRefs": [{"name": "gateway"}], "rules": [rule]})
     place = Place("test", gateway.namespace, "fraud", f"{gateway.namespace}/calls")
-    router = GatewayRouter(gateway.api, gateway.cluster, place)
+    router = GatewayRouter(gateway.ours, gateway.cluster, place)
     before = gateway.api.get(GRPC_ROUTE, gateway.namespace, "calls")["spec"]
     assert router.set(split(gateway, 5.0)) == router.get(TARGET)
     refs = gateway.api.get(GRPC_ROUTE, gateway.namespace, "calls")["spec"]["rules"][0]["backendRefs"]

@@ -54,7 +54,7 @@ def world(tmp_path_factory):
         }
         gateway.create(GRPC_ROUTE, "calls", spec={"parentRefs": [{"name": "gateway"}], "rules": [rule]})
         place = Place("test", gateway.namespace, "fraud", f"{gateway.namespace}/calls")
-        router = GatewayRouter(gateway.api, gateway.cluster, place)
+        router = GatewayRouter(gateway.ours, gateway.cluster, place)
         router.set(Route(TARGET, 1, (gateway.backend("fraud", 50.0), gateway.backend("fraud-2", 50.0))))
         scraped = {f"127.0.0.1:{server.metrics}": {"service": name} for name, server in servers.items()}
         prometheus = stack.enter_context(Prometheus(tmp_path_factory.mktemp("prometheus"), [], scraped))
@@ -124,7 +124,7 @@ def test_the_doctor_says_whose_failures_nobody_sees(world):
     gateway, _, _, place = world
 
     def found(**more):
-        said = looking.examine(gateway.api, gateway.cluster, [Served(TARGET, place, **more)])
+        said = looking.examine(gateway.ours, gateway.cluster, [Served(TARGET, place, **more)])
         return [one.mend for one in said if "a call that fails is answered 200" in one.detail]
 
     assert found() == ["let the model count them, and write guards: {errors: {calls: grpc}, slo: 1%}"]

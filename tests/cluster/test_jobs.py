@@ -33,8 +33,8 @@ CLAIM, PERSISTENT_VOLUME = Kind("v1", "persistentvolumeclaims"), Kind("v1", "per
 
 
 @pytest.fixture
-def world(kubeconfig, namespace, images):
-    world = World(kubeconfig, namespace, images.python("python", {}, []))
+def world(kubeconfig, login, namespace, images):
+    world = World(kubeconfig, namespace, images.python("python", {}, []), login)
     world.settle()
     return world
 

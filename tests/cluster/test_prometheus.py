@@ -86,7 +86,7 @@ def gateway():
 @pytest.fixture
 def world(gateway, tmp_path):
     """Two replicas of the data plane and a Prometheus that scrapes both."""
-    router = GatewayRouter(gateway.api, gateway.cluster, Place("test", gateway.namespace))
+    router = GatewayRouter(gateway.ours, gateway.cluster, Place("test", gateway.namespace))
     router.set(Route(TARGET, 1, (gateway.backend("fraud-1", 100.0),)))
     addresses = [f"http://127.0.0.{n}:{gateway.port}/{TARGET}" for n in (1, 2)]
     with Replica(gateway) as replica:

@@ -34,7 +34,7 @@ def router(request, gateway):
         ]
         gateway.route("shop", rules)
         place = Place("test", gateway.namespace, "fraud", f"{gateway.namespace}/shop")
-    yield GatewayRouter(gateway.api, gateway.cluster, place)
+    yield GatewayRouter(gateway.ours, gateway.cluster, place)
     for found in gateway.api.list(HTTP_ROUTE, gateway.namespace):
         gateway.api.delete(HTTP_ROUTE, gateway.namespace, found["metadata"]["name"])
 

@@ -46,7 +46,7 @@ class ByTarget:
         cluster = Cluster("test", namespace=space.namespace, owner=OWNER)
         self.routers = {
             target: ServiceSelector(
-                space.api, cluster, Place("test", space.namespace, target.replace("/", "-"))
+                space.ours, cluster, Place("test", space.namespace, target.replace("/", "-"))
             )
             for target in TARGETS
         }

@@ -145,7 +145,7 @@ def written(router, route):
 
 @pytest.mark.whole
 def test_no_request_is_lost_when_a_shadow_begins_and_ends_and_when_its_pods_are_replaced(
-    kubeconfig, kubectl, images, segue_image, gateway, namespace, tmp_path
+    login, kubectl, images, segue_image, gateway, namespace, tmp_path
 ):
     image = "{repository}@{digest}".format(**segue_image)
     for number in ("1", "2"):
@@ -153,7 +153,7 @@ def test_no_request_is_lost_when_a_shadow_begins_and_ends_and_when_its_pods_are_
         kubectl.apply(service(namespace, f"fraud-{number}"))
         kubectl.rolled_out(namespace, f"fraud-{number}")
     kubectl.apply(http_route(namespace, "fraud", HOST, gateway.reference, {"fraud-1": 1}))
-    router, recorders, said = site(kubeconfig, namespace, tmp_path, image)
+    router, recorders, said = site(login, namespace, tmp_path, image)
     assert said == ["its requests can be copied, by pods of Segue's own image in " + namespace]
     one, two = (
         Backend(f"fraud-{number}.{namespace}", f"http://fraud-{number}.{namespace}.svc:80", weight)

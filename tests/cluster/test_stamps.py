@@ -30,7 +30,7 @@ def gateway():
 
 @pytest.fixture
 def router(gateway):
-    return GatewayRouter(gateway.api, gateway.cluster, Place("test", gateway.namespace))
+    return GatewayRouter(gateway.ours, gateway.cluster, Place("test", gateway.namespace))
 
 
 def split(gateway, attempt, sticky="none"):

@@ -58,7 +58,7 @@ def settled(address, weight):
 
 @pytest.mark.parametrize(("way", "first"), [("cookie", 0), ("header", 10)])
 def test_a_route_of_segues_own_keeps_users_until_their_version_has_no_share(gateway, way, first):
-    router = GatewayRouter(gateway.api, gateway.cluster, Place("test", gateway.namespace))
+    router = GatewayRouter(gateway.ours, gateway.cluster, Place("test", gateway.namespace))
     metrics = ClusterMetrics(gateway.cluster)
     assert router.set(split(gateway, 50.0, first, way)) == router.get(TARGET)
     assert router.drift(TARGET) is None
@@ -92,7 +92,7 @@ def test_a_route_of_segues_own_keeps_users_until_their_version_has_no_share(gate
 
 def test_a_rollback_is_written_even_where_the_data_plane_is_not_known_to_keep_users_any_more(gateway):
     cluster = replace(gateway.cluster, plane="istio")
-    router = GatewayRouter(gateway.api, cluster, Place("test", gateway.namespace))
+    router = GatewayRouter(gateway.ours, cluster, Place("test", gateway.namespace))
     with pytest.raises(Refused, match="cannot do sticky:cookie"):
         router.set(split(gateway, 50.0, 20, "cookie"))
     back = split(gateway, 0.0, 20, "cookie")

@@ -58,7 +58,7 @@ def recorder(gateway):
 @pytest.fixture
 def router(gateway, recorder):
     place = Place("test", gateway.namespace, "fraud", f"{gateway.namespace}/shop")
-    return GatewayRouter(gateway.api, gateway.cluster, place, recorders=recorder)
+    return GatewayRouter(gateway.ours, gateway.cluster, place, recorders=recorder)
 
 
 def split(gateway, weight, attempt=0):

@@ -32,7 +32,7 @@ def world(request):
             match = {"path": {"type": "PathPrefix", "value": f"/{TARGET}"}}
             running.route("shop", [{"matches": [match], "backendRefs": [{"name": "fraud-1", "port": 80}]}])
             place = Place("test", running.namespace, "fraud", f"{running.namespace}/shop")
-        router = GatewayRouter(running.api, running.cluster, place)
+        router = GatewayRouter(running.ours, running.cluster, place)
         router.set(split(running, 0.0, 0))
         wait_until(lambda: requests.get(router.address(TARGET), timeout=5).ok)
         yield running, router

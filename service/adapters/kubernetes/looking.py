@@ -114,25 +114,26 @@ def rights(
 ) -> Iterator[Finding]:
     """Every verb that the parts use there, asked of the API server itself."""
     own = [(HTTP_ROUTE, ROUTE_RIGHTS)] if cluster.gateway and these is RIGHTS else []
-    wanted = [*these, *own]
-    if cluster.gateway and cluster.gateway.partition("/")[0] == namespace:
-        wanted.append((GATEWAY, ("get",)))
+    wanted = [(kind, verbs, "") for kind, verbs in (*these, *own)]
+    place, _, gateway = (cluster.gateway or "").partition("/")
+    if place == namespace:
+        wanted.append((GATEWAY, ("get",), gateway))  # of this one alone, as the chart's Role says
     denied = {
-        kind: missing
-        for kind, verbs in wanted
-        if (missing := [verb for verb in verbs if not api.allowed(verb, kind, namespace)])
+        (kind, name): missing
+        for kind, verbs, name in wanted
+        if (missing := [verb for verb in verbs if not api.allowed(verb, kind, namespace, name)])
     }
     if not denied:
-        yield Finding(
-            f"rights in {namespace}", ok=True, detail=f"all {sum(len(v) for _, v in wanted)} are there"
-        )
-    for kind, verbs in denied.items():
+        found = sum(len(verbs) for _, verbs, _ in wanted)
+        yield Finding(f"rights in {namespace}", ok=True, detail=f"all {found} are there")
+    for (kind, name), verbs in denied.items():
+        named = f"resourceNames: [{name}], " if name else ""
         yield Finding(
             f"rights in {namespace}",
             ok=False,
             detail=f"Segue may not {', '.join(verbs)} {kind.title}",
             mend=f"add to its Role in {namespace}:"
-            f" - {{apiGroups: [{kind.group!r}], resources: [{kind.plural}], verbs: [{', '.join(verbs)}]}}",
+            f" - {{apiGroups: [{kind.group!r}], resources: [{kind.plural}], {named}verbs: [{', '.join(verbs)}]}}",
         )
 
 
