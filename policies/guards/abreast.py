@@ -3,7 +3,7 @@
 Numpy calculates with numbers of the empty shape faster than with an array that holds one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -13,20 +13,26 @@ from policies.guards.betting import Array
 from policies.guards.noise import PROVISIONAL, Noise
 
 
-def column(values: Sequence[Any]) -> Array:
+def column(values: Sequence[Any]) -> Any:
     """A number or a tuple of numbers for each rollout."""
-    return betting.array(values[0] if len(values) == 1 else values)
+    return values[0] if len(values) == 1 else values
 
 
-def told(part: Array, count: int) -> list[Any]:
-    """The same again as plain numbers, of so many rollouts."""
-    return [part.tolist()] if count == 1 else cast("list[Any]", part.tolist())
+def array(values: Sequence[Any]) -> Array:
+    """The same as an array."""
+    return betting.array(column(values))
+
+
+def rows(columns: Sequence[Array], count: int) -> Iterable[Sequence[Any]]:
+    """Plain numbers again, of each of so many rollouts one of each column."""
+    plain = [column.tolist() for column in columns]
+    return [plain] if count == 1 else zip(*plain, strict=True)
 
 
 def noise(noises: Sequence[Noise], *, columns: bool = False) -> Noise:
     """The noise of each, standing where one number stands: the spread as a column, to meet the axis
     of alternatives; with `columns` the burst too, where a gain and not a count is divided by it."""
-    if not noises or all(one is noises[0] for one in noises):
+    if len(noises) < 2 or all(one is noises[0] for one in noises):
         return noises[0] if noises else PROVISIONAL
     burst = np.array([one.burst for one in noises])
     spread = np.array([one.spread for one in noises])[:, None]

@@ -21,7 +21,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.guards import betting
 from policies.guards.betting import Array
 
 LONGER: Array = np.exp2([0.125, 0.25, 0.5, 1.0])  # how many times as long everything takes
@@ -174,17 +173,25 @@ class Factors(NamedTuple):
 
 
 def factors(counts: Array, places: Before) -> Factors:
-    """Those made of `counts` per bucket (last axis) of stable and of the candidate until now. They are
-    remembered: a rollout's stay for many scrapes."""
-    rows = counts.reshape(-1, *counts.shape[-2:])
-    kept = [_kept(row.tobytes(), places.bounds) for row in rows]
-    new = [number for number, found in enumerate(kept) if not found]
-    for part in betting.in_parts(len(new)):
-        for number, *found in zip(new[part], *_factors(rows[new[part]], places), strict=True):
-            kept[number].append(Factors(*map(_copied, found)))
-    if counts.ndim == 2:
-        return kept[0][0]
-    return Factors(*(np.array(part) for part in zip(*(found[0] for found in kept), strict=True)))
+    """Those made of `counts` per bucket (last axis) of stable and of the candidate until now."""
+    past, own = counts[..., 0, :], counts[..., 1, :]
+    chance = (past + 1 / past.shape[-1]) / (np.add.reduce(past, axis=-1, keepdims=True) + 1)
+    logs = np.empty((*past.shape[:-1], COUNT, past.shape[-1]))
+    logs[..., :-1, :], logs[..., -1, :] = _written(chance, places), _learned(chance, own)
+    return Factors(logs, np.expm1(logs), _information(chance, logs))
+
+
+def remembered(counts: Array, places: Before) -> Factors:
+    """The same of one rollout; they stay for many scrapes."""
+    kept = _kept(counts.tobytes(), places.bounds)
+    if not kept:
+        remember(counts, places, factors(counts, places))
+    return kept[0]
+
+
+def remember(counts: Array, places: Before, made: Factors) -> None:
+    """What was made of one rollout's counts together with others'."""
+    _kept(counts.tobytes(), places.bounds).append(Factors(*map(_copied, made)))
 
 
 def _copied(part: Array) -> Array:
@@ -199,14 +206,6 @@ def _kept(counts: bytes, bounds: tuple[float, ...]) -> list[Factors]:
     """Where the factors of these counts are, once they were worked out."""
     del counts, bounds
     return []
-
-
-def _factors(counts: Array, places: Before) -> Factors:
-    past, own = counts[..., 0, :], counts[..., 1, :]
-    chance = (past + 1 / past.shape[-1]) / (np.add.reduce(past, axis=-1, keepdims=True) + 1)
-    logs = np.empty((*past.shape[:-1], COUNT, past.shape[-1]))
-    logs[..., :-1, :], logs[..., -1, :] = _written(chance, places), _learned(chance, own)
-    return Factors(logs, np.expm1(logs), _information(chance, logs))
 
 
 def _information(chance: Array, logs: Array) -> Array:

@@ -35,7 +35,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from policies.guards import abreast, betting, increment
 from policies.guards.betting import Array
-from policies.guards.factors import COUNT, LOG_PRIOR, TRUST, Before, Factors, before, factors
+from policies.guards.factors import (
+    COUNT,
+    LOG_PRIOR,
+    TRUST,
+    Before,
+    Factors,
+    before,
+    factors,
+    remember,
+    remembered,
+)
 from policies.guards.increment import Arm
 from policies.guards.noise import Noise
 
@@ -176,14 +186,15 @@ def _renewed(track: Track, places: Before) -> tuple[Track, Array]:
         return track, counted
     made_at = np.where(due, track.seconds, track.made_at)
     if due.ndim == 0:
-        those = factors(track.counts, places)._asdict()
+        those = remembered(track.counts, places)._asdict()
         return track._replace(made=track.counts, made_at=made_at, **those), counted
-    made = track.made.copy()
+    made, kept = track.made.copy(), Factors(track.logs.copy(), track.above.copy(), track.known.copy())
     made[due] = track.counts[due]
-    kept = {name: getattr(track, name).copy() for name in Factors._fields}
-    for name, part in factors(made[due], places)._asdict().items():
-        kept[name][due] = part
-    return track._replace(made=made, made_at=made_at, **kept), counted
+    some = np.flatnonzero(due)
+    for part in betting.in_parts(len(some)):
+        rows = some[part]
+        kept.logs[rows], kept.above[rows], kept.known[rows] = factors(made[rows], places)
+    return track._replace(made=made, made_at=made_at, **kept._asdict()), counted
 
 
 def _gains(logs: Array, above: Array, counts: Array, share: Array) -> Array:
@@ -255,8 +266,12 @@ def settled(bets: Sequence[Bet]) -> list[HistogramState]:
         seconds=abreast.column(seconds),
         noise=abreast.noise(noises, columns=True),
     )
-    columns = (*after[: -len(Factors._fields)], log_evidence(after), track.counts)
-    rows = zip(*(abreast.told(part, len(bets)) for part in columns), strict=True)
+    if len(bets) > 1:
+        for row in np.flatnonzero(after.made_at != track.made_at):
+            those = Factors(after.logs[row], after.above[row], after.known[row])
+            remember(after.made[row], places, those)
+    columns = (*after[: -len(Factors._fields)], log_evidence(after))
+    rows = abreast.rows(columns, len(bets))
     return [_after(bet, row) for bet, row in zip(bets, rows, strict=True)]
 
 
@@ -264,12 +279,12 @@ def _buckets(arm: Arm, bounds: tuple[float, ...]) -> tuple[float, ...]:
     return arm.buckets or (0.0,) * (len(bounds) + 1)
 
 
-def _after(bet: Bet, row: tuple[Any, ...]) -> HistogramState:
+def _after(bet: Bet, row: Sequence[Any]) -> HistogramState:
     state, bounds = bet.state, bet.bounds
-    bets, block, information, (past, own), opened, seconds, made, made_at, log_e, (usual, _) = row
+    bets, block, information, (past, own), opened, seconds, made, made_at, log_e = row
     bound = state.bound if state.bound in bounds else None
-    if bound is None and sum(usual) >= LEAST_PAST:
-        bound = increment.usual_bound(usual, bounds) or bounds[-1]
+    if bound is None and len(state.past) == len(bounds) + 1 and sum(state.past) >= LEAST_PAST:
+        bound = increment.usual_bound(state.past, bounds) or bounds[-1]
     slow = [increment.slower(arm, bounds, bound) if bound else None for arm in (bet.candidate, bet.stable)]
     (bad, requests), (stable_bad, stable_requests) = (one or (0.0, 0.0) for one in slow)
     return HistogramState(
@@ -297,18 +312,23 @@ def _tracks(states: Sequence[HistogramState], places: Before) -> Track:
     none = (0.0,) * buckets
     counts = [[row if len(row) == buckets else none for row in (one.past, one.own)] for one in states]
     known = [one if len(one.bets) == COUNT else _dealt(one) for one in states]
-    made = [one.made if len(one.made) == 2 * buckets else none * 2 for one in states]
-    made_of = abreast.column([(one[:buckets], one[buckets:]) for one in made])
+    made = [np.array(one.made if len(one.made) == 2 * buckets else none * 2) for one in states]
+    made = [one.reshape(2, buckets) for one in made]
+    parts = zip(*(remembered(one, places) for one in made), strict=True)
+    bets, block, information = abreast.array(
+        [(one.bets, one.block, one.information) for one in known]
+    ).swapaxes(0, -2)
+    opened, seconds, made_at = abreast.array([(one.opened, one.seconds, one.made_at) for one in states]).T
     return Track(
-        abreast.column([one.bets for one in known]),
-        abreast.column([one.block for one in known]),
-        abreast.column([one.information for one in known]),
-        abreast.column(counts),
-        abreast.column([one.opened for one in states]),
-        abreast.column([one.seconds for one in states]),
-        made_of,
-        abreast.column([one.made_at for one in states]),
-        *factors(made_of, places),
+        bets,
+        block,
+        information,
+        abreast.array(counts),
+        opened,
+        seconds,
+        abreast.array(made),
+        made_at,
+        *map(abreast.array, parts),
     )
 
 

@@ -209,11 +209,11 @@ def settled(bets: Sequence[Bet]) -> list[RateState]:
         track.bets, track.fits, urn.score, urn.information, urn.opened, track.seconds, log_evidence(track),
         track.pool, whole.score, whole.information,
     )  # fmt: skip
-    rows = zip(*(abreast.told(part, len(bets)) for part in columns), strict=True)
+    rows = abreast.rows(columns, len(bets))
     return [_after(bet, 1.0 + worse_by, row) for bet, row in zip(bets, rows, strict=True)]
 
 
-def _after(bet: Bet, tolerated: float, row: tuple[Any, ...]) -> RateState:
+def _after(bet: Bet, tolerated: float, row: Sequence[Any]) -> RateState:
     before = bet.state
     bets, fits, score, information, opened, seconds, log_e, pool, whole_score, whole_information = row
     return RateState(
@@ -249,26 +249,16 @@ def track_of(state: RateState) -> Track:
 
 def _tracks(states: Sequence[RateState]) -> Track:
     numbers = [
-        (
-            one.score,
-            one.information,
-            one.opened,
-            one.whole_score,
-            one.whole_information,
-            one.seconds,
-            *one.pool,
-        )
+        (one.score, one.information, one.opened, one.whole_score, one.whole_information, one.seconds)
         for one in states
     ]
-    score, information, opened, whole_score, whole_information, seconds, *_ = parts = abreast.column(
-        numbers
-    ).T
+    score, information, opened, whole_score, whole_information, seconds = abreast.array(numbers).T
     return Track(
-        abreast.column([one.bets for one in states]),
+        abreast.array([one.bets for one in states]),
         ratios.known(abreast.column([one.fits for one in states])),
         Urn(score, information, opened),
         seconds,
-        parts[6:].T,
+        abreast.array([one.pool for one in states]),
         Urn(whole_score, whole_information, opened),
     )
 
