@@ -109,6 +109,8 @@ def _requests_to_stable(what: Increment) -> float:
 
 
 def _checked_plainly(plan: Plan, state: JudgeState, what: Increment) -> JudgeState:
+    if not plan.thresholds:
+        return state
     after = []
     for guard, one in zip(plan.thresholds, state.thresholds, strict=True):
         counted = bad_of(guard.slower_than, what.candidate, what.bounds)

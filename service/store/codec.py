@@ -227,8 +227,12 @@ def _fixed(arguments: tuple[Any, ...]) -> _Coder:
         return items
 
     def dump(value: Any) -> list[Any]:
-        items = zip(dumps, checked(value, tuple), strict=True)
-        return [one if type(one) in written else dump_one(one) for (dump_one, written), one in items]
+        if type(value) is not tuple or len(value) != len(dumps):  # nearly never
+            value = checked(value, tuple)
+        return [
+            one if type(one) in written else dump_one(one)
+            for (dump_one, written), one in zip(dumps, value, strict=True)
+        ]
 
     def load(data: Any) -> tuple[Any, ...]:
         items = zip(loads, checked(data, list), strict=True)

@@ -127,13 +127,13 @@ def rights(
         found = sum(len(verbs) for _, verbs, _ in wanted)
         yield Finding(f"rights in {namespace}", ok=True, detail=f"all {found} are there")
     for (kind, name), verbs in denied.items():
-        named = f"resourceNames: [{name}], " if name else ""
+        which = f"{kind.plural}], resourceNames: [{name}" if name else kind.plural
         yield Finding(
             f"rights in {namespace}",
             ok=False,
             detail=f"Segue may not {', '.join(verbs)} {kind.title}",
             mend=f"add to its Role in {namespace}:"
-            f" - {{apiGroups: [{kind.group!r}], resources: [{kind.plural}], {named}verbs: [{', '.join(verbs)}]}}",
+            f" - {{apiGroups: [{kind.group!r}], resources: [{which}], verbs: [{', '.join(verbs)}]}}",
         )
 
 
