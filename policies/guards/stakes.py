@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 
-from policies.guards import asked, budget, heartbeat, rate, slo, threshold
+from policies.guards import asked, budget, heartbeat, outlook, slo, threshold
 from policies.guards.asked import STABLE, Asked, AskedState, Part
 from policies.guards.budget import Combined, Stake
 from policies.guards.findings.standing import SUSPECT
@@ -142,7 +142,7 @@ def _strength(counters: Asked, part: Part, of: int) -> float:
     """Harm of the whole may be there before a segment has the requests that its bet waits for; then it is
     named by its counts alone, held against how many segments there are."""
     if isinstance(part.state, RateState):
-        counts = rate.concentration(part.state, counters.worse_by) - math.log(of)
+        counts = outlook.concentration(part.state, counters.worse_by) - math.log(of)
         return max(part.state.log_peak, counts)
     return part.state.log_peak
 

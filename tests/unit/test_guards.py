@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policies.guards import betting, budget, heartbeat, noise, rate, ratios, share, slo, threshold
+from policies.guards import betting, budget, heartbeat, noise, outlook, rate, ratios, share, slo, threshold
 from policies.guards.budget import Stake
 from policies.guards.findings.standing import p_value
 from policies.guards.heartbeat import Alive, Cause
@@ -271,10 +271,10 @@ def test_the_p_value_never_grows():
 
 def test_the_failures_foretold_are_just_enough():
     state = fed([(0, 10, 0, 90, 1.0)] * 5)
-    more = rate.failures_to(state, math.log(200), share=0.1, worse_by=0.0, noise=PROVISIONAL)
+    more = outlook.failures_to(state, math.log(200), share=0.1, worse_by=0.0, noise=PROVISIONAL)
     assert more is not None
     assert 4 <= more <= 9
-    assert rate.failures_to(state, 900.0, share=0.1, worse_by=0.0, noise=PROVISIONAL) is None
+    assert outlook.failures_to(state, 900.0, share=0.1, worse_by=0.0, noise=PROVISIONAL) is None
 
 
 @given(
@@ -285,8 +285,8 @@ def test_the_failures_foretold_are_the_fewest_that_are_enough(rows, share, noise
     """Looked for one by one: however the search saves looks, no smaller number is enough."""
     state = fed(rows)
     given = {"share": share, "worse_by": 0.0, "noise": noise}
-    found = rate.failures_to(state, math.log(200), **given, most=24)
-    enough = np.flatnonzero(rate._ahead(state, np.arange(1.0, 25.0), **given) >= math.log(200))
+    found = outlook.failures_to(state, math.log(200), **given, most=24)
+    enough = np.flatnonzero(outlook._ahead(state, np.arange(1.0, 25.0), **given) >= math.log(200))
     fewest = int(enough[0]) + 1 if len(enough) else None
     assert found == fewest
 

@@ -1,7 +1,7 @@
 """Findings of the guards that compare the candidate's rates and durations with stable's."""
 
 from policies.evidence import Finding, Verdict
-from policies.guards import histogram, rate, ratios
+from policies.guards import histogram, outlook, ratios
 from policies.guards.findings.standing import (
     SUSPECT,
     Allowance,
@@ -72,7 +72,7 @@ def _comparison_needs(
     if state.requests == 0 or state.stable_requests == 0:
         return "requests on both versions"
     part = state.requests / (state.requests + state.stable_requests)
-    more = rate.failures_to(state, log_harm, share=part, worse_by=guard.worse_by, noise=guard.noise)
+    more = outlook.failures_to(state, log_harm, share=part, worse_by=guard.worse_by, noise=guard.noise)
     amount = f"{more} more of the candidate's alone" if more is not None else "more than 64 more"
     return f"harm after {amount}{grade(guard.noise)}"
 
