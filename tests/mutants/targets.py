@@ -30,7 +30,7 @@ TESTS = (
     "judgements", "labels", "lanes", "late_counters", "learning", "limits_of_guards", "never_fails_open",
     "noise", "notices", "observing_by_hand", "only_watching", "orders", "overshoot", "paired_guard", "place", "quality_guard",
     "ramp", "ratios", "readings", "recorded", "recurrence", "replays", "report", "rollout", "segments", "segments_of_labels",
-    "shifting", "slow_limit", "stable_alone",
+    "shifting", "slow_limit", "split", "stable_alone",
     "stretches", "summary", "turns", "verdict", "wagers", "windows", "written",
 )  # fmt: skip
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from policies.approvals import Override
-from policies.notices import FINAL, ROLLOUT, URGENT, Turn, of_phase, turns
+from policies.approvals import Approval, Bond, Override
+from policies.notices import FINAL, ROLLOUT, URGENT, Notice, Turn, notice, of_phase, turns
 from policies.release import FINAL as FINAL_PHASES
 from policies.release import HELD, HOLDING, Cause, Phase, Release
-from policies.spec.declaration import Environment
+from policies.spec.declaration import Approvals, Environment
 
 AT_10 = Release(
     "rel-7", 3, "wine", "wine/production", Environment(), "v-1", "wine-3", Cause("a push", "ann"),
@@ -69,3 +69,38 @@ def test_rollouts_and_ends_are_those_of_the_machine():
         Turn.RESUMED,
     }
     assert len(set(URGENT)) == len(URGENT)
+
+
+def test_a_notice_says_how_its_release_stood():
+    cause = Cause("a tag", "ann", "git", "c0ffee", "mlflow", ("wine", "3"))
+    said = (Approval("bob", "plan-1", 1.0), Approval("eve", "plan-0", 0.5))
+    release = Release(
+        "rel-7", 3, "wine", "wine/production", Environment("production", approvals=Approvals(2)), "v-1", "wine-3",
+        cause, phase=Phase.SHIFTING, wanted=30.0, observed=10.0, began=5.0, image="sha256:1", plan="plan-1",
+        approvals=said, unproven=("no evidence",), waits="the router",
+    )  # fmt: skip
+    told = notice(Turn.STEP, 9.0, release, "a title", "a text")
+    assert told == Notice(
+        Turn.STEP, 9.0, "rel-7", 5.0, "a title", "a text", "wine", "production", "wine/production", 3, "shifting",
+        "v-1", "sha256:1", "a tag", "ann", "git", "c0ffee", ("wine", "3"), 30.0, 10.0, False, "the router",
+        "plan-1", 2, ("bob",),
+    )  # fmt: skip
+    assert notice(Turn.STEP, 9.0, replace(release, reason="no luck"), "", "").reason == "no luck"
+
+
+ASKED = replace(AT_10, phase=Phase.APPROVAL, asked=(Bond("approval-1", "p", "e", ()),))
+SAID = (Approval("bob", "p", 1.0),)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (ASKED, ASKED, ()),
+        (ASKED, replace(ASKED, asked=(*ASKED.asked, Bond("approval-2", "q", "e", ()))), (Turn.APPROVAL,)),
+        (replace(ASKED, approvals=SAID), ASKED, (Turn.APPROVAL,)),  # what was said counts no more
+        (ASKED, replace(ASKED, approvals=SAID), (Turn.APPROVED,)),
+        (replace(AT_10, approvals=SAID), AT_10, ()),
+    ],
+)
+def test_people_are_asked_anew_where_what_they_were_asked_has_changed(before, after, told):
+    assert turns(before, after) == told
