@@ -61,7 +61,7 @@ class Space:
     reference = ()  # of the gateway that the chart is told of
 
     def __init__(self):
-        self.namespace = f"router-{secrets.token_hex(4)}"
+        self.namespace = f"segue-test-{secrets.token_hex(4)}"
         self.api = Api.of(Cluster("test", kubeconfig=kubeconfig()))
         self._ending = ExitStack()
 

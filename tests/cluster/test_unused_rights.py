@@ -9,28 +9,13 @@ from tests.cluster.helm import rendered
 
 pytestmark = pytest.mark.whole
 
-# What only tests use that have the administrator's login, each with one of them.
-ELSEWHERE = {
-    "delete jobs": "test_jobs.py::test_a_failed_job_says_why_and_may_start_anew",
-    "get grpcroutes": "test_existing_route.py::test_the_weights_of_a_grpc_route_are_split_the_same_way",
-    "list endpointslices": "test_selector_contract.py::"
-    "test_a_confirmed_switch_has_only_the_wanted_pods_behind_the_service",
-    "list networkpolicies": "test_shadow.py::"
-    "test_a_wrong_candidate_is_found_before_any_user_sees_it_and_a_good_one_goes_on_and_no_request_is_lost",
-    "list httproutes": "test_doctor.py::"
-    "test_a_route_that_is_not_there_and_one_that_goes_past_the_split_are_both_named",
-    "update grpcroutes": "test_existing_route.py::test_the_weights_of_a_grpc_route_are_split_the_same_way",
-    "update services": "test_selector_contract.py::test_handing_back_leaves_the_service_as_it_was_found",
-}
-
 
 def test_each_right_is_used(kubeconfig, gateway):
     log = audit.log_of(kubeconfig)
     if not log.is_file() or not (used := audit.used(log)):
         pytest.skip(f"no audit log of this cluster at {log}, or no test before that had the chart's rights")
     unused = {str(right) for _, right in audit.granted(logins.objects("ops", gateway))} - used
-    print(*sorted(f"{right}: {ELSEWHERE.get(right, 'nobody')}" for right in unused), sep="\n")
-    assert unused <= ELSEWHERE.keys(), "run test_installed, test_releases and test_takeover before this"
+    assert unused == set(), "run the other files of this folder before this"
 
 
 # The same for the two processes that only read, where each has an account of its own.
@@ -44,7 +29,7 @@ READERS = {
         "patch deployments": "test_workloads.py::test_restarts_are_counted_and_survive_the_pod",
     },
     "segue-web": {
-        "get grpcroutes": ELSEWHERE["get grpcroutes"],
+        "get grpcroutes": "test_existing_route.py::test_the_weights_of_a_grpc_route_are_split_the_same_way",
         "get services": "test_selector_contract.py::test_handing_back_leaves_the_service_as_it_was_found",
         "list services": "test_selector_contract.py::test_handing_back_leaves_the_service_as_it_was_found",
     },
@@ -71,7 +56,7 @@ def test_each_right_of_a_process_that_reads_is_used(kubeconfig, gateway, account
 
 @pytest.mark.parametrize(
     ("right", "test"),
-    [pair for told in (ELSEWHERE, *READERS.values()) for pair in told.items()],
+    [pair for told in READERS.values() for pair in told.items()],
 )
 def test_what_is_used_elsewhere_has_a_test_that_is_there(right, test):
     file, _, name = test.partition("::")
