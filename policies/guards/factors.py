@@ -185,20 +185,21 @@ def remembered(counts: Array, places: Before) -> Factors:
     """The same of one rollout; they stay for many scrapes."""
     kept = _kept(counts.tobytes(), places.bounds)
     if not kept:
-        remember(counts, places, factors(counts, places))
+        kept.append(_lasting(factors(counts, places)))
     return kept[0]
 
 
 def remember(counts: Array, places: Before, made: Factors) -> None:
     """What was made of one rollout's counts together with others'."""
-    _kept(counts.tobytes(), places.bounds).append(Factors(*map(_copied, made)))
+    _kept(counts.tobytes(), places.bounds).append(_lasting(made))
 
 
-def _copied(part: Array) -> Array:
-    """By itself, so that it keeps no other rollout's, and as it is."""
-    part = part.copy()
-    part.setflags(write=False)
-    return part
+def _lasting(made: Factors) -> Factors:
+    """By themselves, so that they keep no other rollout's, and as they are."""
+    lasting = Factors(*(part.copy() for part in made))
+    for part in lasting:
+        part.setflags(write=False)
+    return lasting
 
 
 @lru_cache(maxsize=REMEMBERED)
