@@ -1,8 +1,8 @@
 """How often a doubled error rate is not found within two hours by a test that knows both rates.
 
-Run from the repository's root: `python -m bench.guards.oracle [RUNS] [SEED]`. Wald's sequential test knows what
-no guard knows, and of all tests with its chance of a false alarm it needs the fewest requests on average (Wald
-and Wolfowitz 1948). What it misses within a budget, a guard can hardly find.
+Run from the repository's root: `python -m bench.guards.oracle [RUNS] [SEED]`. Wald's sequential test knows
+what no guard knows, and of all tests with its chance of a false alarm it needs the fewest requests on average
+(Wald and Wolfowitz 1948). What it misses within a budget, a guard can hardly find.
 """
 
 import sys
