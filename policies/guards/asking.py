@@ -57,6 +57,7 @@ def look(
         return before, None
     if readings.came_late(before, after):
         return before, gap("an earlier answer came late: what it says was told before")
+    after = readings.following(before, after)
     if before.at < moment.moved:
         return after, gap("it was counted before the weight moved")
     counted = readings.gained(before, series, after)

@@ -14,7 +14,7 @@ first thing that it counts), and otherwise only from its first sample on: what c
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 from policies.guards.counted import Row, others
@@ -50,11 +50,17 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """All living series at one moment: what each had counted by then."""
+    """All living series at one moment: what each had counted by then. `away`: what others had, and when."""
 
     at: float
     values: Mapping[Key, float]
     processes: frozenset[tuple[tuple[str, str], ...]]
+    away: Mapping[Key, tuple[float, float]] = field(default_factory=dict)
+
+    @property
+    def known(self) -> dict[Key, tuple[float, float]]:
+        """What each series had when it was last seen: the moment, and the count."""
+        return {**self.away, **{key: (self.at, value) for key, value in self.values.items()}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +91,20 @@ def cut(series: Sequence[Series], now: float) -> Cut | str:
 
 
 def came_late(before: Cut, after: Cut) -> bool:
-    """Whether this is an answer from before the other, as of a server that is behind: to go on from it would
-    count the time between twice. Where a clock was set back instead, the counters went on."""
-    fell = (value < before.values.get(key, value) for key, value in after.values.items())
-    return after.at < before.at and any(fell)
+    """Whether this is an answer of before, as of a server that is behind: to go on from it would count what
+    came since twice. Where a clock was set back instead, the counters went on."""
+    known = before.known
+    return any(
+        after.at < known[key][0] and value < known[key][1]
+        for key, value in after.values.items()
+        if key in known
+    )
+
+
+def following(before: Cut, after: Cut) -> Cut:
+    """The later cut, which also knows of the series that it has not what the earlier one knew."""
+    away = [(key, seen) for key, seen in before.known.items() if key not in after.values]
+    return replace(after, away=dict(away[-MOST_SERIES:]))
 
 
 def gained(before: Cut, series: Sequence[Series], after: Cut) -> Gained | str:

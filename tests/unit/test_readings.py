@@ -295,6 +295,19 @@ def test_an_answer_of_before_that_comes_late_is_a_reason_and_counts_nothing_agai
     assert counts(after) == [(3, 40, 1, 200)]
 
 
+def test_a_late_answer_is_known_by_what_is_away_just_then():
+    """The newest answer had nothing of the processes that the late one tells of: another scrape was missed."""
+    looks = {at: both(at, 3 * at / 10, 4 * at) for at in (10.0, 20.0, 30.0, 50.0)}
+    other = [series(name, (40.0, 0.0), pod="else", version="old") for name in ("lost_total", "asked_total")]
+    _, once, again, away, late, after = told(
+        looks[10.0], looks[20.0], looks[30.0], other, looks[20.0], looks[50.0]
+    )
+    assert counts(once) == counts(again) == [(3, 40, 0, 0)]
+    assert counts(away) == [(0, 0, 0, 0)]
+    assert "earlier" in reason(late)
+    assert counts(after) == [(0, 0, 0, 0)]  # what it counted while it was away is not known
+
+
 def test_a_clock_that_was_set_back_costs_one_look():
     _, once, back, after = told(both(100, 0, 0), both(110, 3, 40), both(60, 6, 80), both(70, 9, 120))
     assert counts(once) == counts(after) == [(3, 40, 0, 0)]
