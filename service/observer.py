@@ -20,6 +20,7 @@ from service.errors import Conflict
 from service.machine import meters
 from service.observing.judging import Judging
 from service.observing.overheard import Overheard
+from service.observing.recorded_requests import RecordedRequests
 from service.observing.recordings import Recordings
 from service.observing.served import ServedSoFar
 from service.observing.watched import Scene, Scenes
@@ -49,6 +50,7 @@ class Observer:
     served: ServedSoFar = field(init=False)
     recordings: Recordings = field(init=False)
     overheard: Overheard = field(init=False)
+    asking: RecordedRequests = field(init=False)
     _scenes: Scenes = field(default_factory=Scenes)
     _known: tuple[float, list[Scene]] | None = None  # as it was read, and when
     _before: dict[str | None, Sample] = field(default_factory=dict)  # by cluster; None: this machine
@@ -61,6 +63,7 @@ class Observer:
         past, learned = self.served.history, self.served.noise
         self.recordings = Recordings(self.parts.settings.home)
         self.overheard = Overheard(self.parts)
+        self.asking = RecordedRequests(self.parts, self.series)
         self.judging = Judging(self.parts, self.series, past, learned, self.recordings, self.clock)
 
     @property
@@ -76,7 +79,7 @@ class Observer:
         """
         held = self._hold()
         if held is None:
-            self.judging.keep(())
+            self._keep(frozenset())
             self._before.clear()
             self._known = None
             return
@@ -87,6 +90,7 @@ class Observer:
             if scene.watched or not 0 <= looked - self._scraped.get(cluster, -math.inf) < SELDOM_SECONDS:
                 self._scraped[cluster] = looked
                 self._ask_who_answered(held, scene, looked)
+                self.asking.ask(held, scene, looked)
                 self._look_at(held, scene)
         self.recordings.tidy(self.judging.heard(), looked)
         if self.clock() - self._forgot >= EVERY_SECONDS:
@@ -112,8 +116,13 @@ class Observer:
         if changed or self._known is None or not 0 <= now - self._known[0] < SELDOM_SECONDS:
             with self.parts.store.read() as read:
                 self._known = (now, self._scenes.read(read))
-            self.judging.keep(one.release.name for scene in self._known[1] for one in scene.watched)
+            self._keep(frozenset(one.release.name for scene in self._known[1] for one in scene.watched))
         return self._known[1]
+
+    def _keep(self, releases: frozenset[str]) -> None:
+        """Forget all but these."""
+        self.judging.keep(releases)
+        self.asking.keep(releases)
 
     def _look_at(self, held: Held, scene: Scene) -> None:
         """One scrape for all targets of this machine or a cluster."""
@@ -128,7 +137,7 @@ class Observer:
                 self._held = (held, self.clock())
         except Conflict:
             # Somebody else went on with it: what is known here is old.
-            self.judging.keep(())
+            self._keep(frozenset())
             self._held = None
             log.warning("another observer was faster", cluster=scene.place.cluster)
         if isinstance(sample, Sample):

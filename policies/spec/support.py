@@ -77,10 +77,6 @@ REASONS: dict[str, str] = {
         " named as `route: namespace/name`; elsewhere write `strategy: canary`"
     ),
     "shadow.sample": "in a cluster no bodies are kept of copied requests; leave `sample` out",
-    "shadow.requests": (
-        "recorded requests are asked by the recorder of this machine alone; leave `requests` out, or send"
-        " them to the route yourself while the release is in the shadow"
-    ),
     "guards.labels.by": (
         "in a cluster it is noted who answered which request only where the route is Segue's own; on one of"
         " yours let the rows name the version, as the model logs it"
@@ -270,8 +266,6 @@ def recorded(model: Model, environment: Environment, at: str) -> Iterator[Need]:
     """What the recorder of this machine does, and those in clusters do not, or not everywhere."""
     if environment.strategy is Strategy.SHADOW and environment.shadow.sample > 0:
         yield Need(f"{at}shadow.sample", "shadow.sample", f"{environment.shadow.sample * 100:g}%")
-    if environment.strategy is Strategy.SHADOW and environment.shadow.requests:
-        yield Need(f"{at}shadow.requests", "shadow.requests", environment.shadow.requests)
     for guard in environment.guards:
         if guard.by_request and isinstance(model.serve, ServeDeployment | ServeServices):
             yield Need(f"{at}guards.{guard.name}.by", "guards.labels.by", "request")

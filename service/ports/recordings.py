@@ -26,6 +26,15 @@ class Noted(Protocol):
         Raises `PortError`."""
         ...
 
+    def ready(self, target: str, versions: tuple[str, str]) -> bool:
+        """Whether recorded requests can be asked of that pair of versions now. Raises `PortError`."""
+        ...
+
+    def ask(self, target: str, versions: tuple[str, str], lines: bytes, first: int, rate: float) -> bool:
+        """Have both asked these lines of recorded requests, `rate` a second; the first has that number. False
+        where those before are still asked. Raises `PortError`: then they may be asked or not."""
+        ...
+
     def key(self, target: str, versions: tuple[str, str]) -> bytes:
         """The key of the digests that are kept in the place of answers."""
         ...

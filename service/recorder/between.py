@@ -21,6 +21,9 @@ SPANS = "/v1/traces"  # of OpenTelemetry's protocol: where one that listens is s
 MOST_UNFORGOTTEN = 60.0
 READY = "/ready"  # answers 200 once both versions were reached
 NOTES = "/notes"
+LINES = "/requests"  # where it is sent lines of recorded requests, which it asks both versions
+FIRST, RATE = "first", "rate"  # of the query then: the number of the first line, and how many a second
+MOST_LINES, MOST_SENT = 10_000, 4 << 20  # of one message: lines, and bytes before the last line begins
 TOKEN = "X-Segue-Token"  # noqa: S105 (a header's name)
 # Of how many requests one that listens was told, and how many of them said their id, and who answered.
 TOLD = "/told"

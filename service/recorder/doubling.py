@@ -1,7 +1,8 @@
 """The recorder as a pod of a cluster: it passes each request to stable, and then asks the candidate itself.
 
 No router is asked to copy: not every data plane can, and one that cannot may answer nobody any more. Copies
-are made while somebody takes the notes; a user's answer waits for none.
+are made while somebody takes the notes; a user's answer waits for none. Lines of recorded requests are sent
+to it, and asked of both.
 """
 
 import asyncio
@@ -17,6 +18,8 @@ from aiohttp import web
 
 from policies.place import SERVED_BY, served_by
 from service.recorder import between
+from service.recorder import requests as recorded
+from service.recorder.asking import Asking
 from service.recorder.pairing import Answered
 from service.recorder.passing import REQUEST_ID, Asked, Models, read
 from service.recorder.proxy import answered
@@ -43,6 +46,8 @@ class Doubling:
         self._reached = False
         self._copies: set[asyncio.Task[None]] = set()
         self.models = Models(hides_502=False)
+        self._asking = Asking(self.models, self._noting)
+        self._asked: asyncio.Task[None] | None = None  # the recorded requests that were sent last
 
     async def open(self) -> None:
         """Make the connections' pool."""
@@ -50,6 +55,9 @@ class Doubling:
 
     async def close(self) -> None:
         """Close all connections to models."""
+        if self._asked is not None:
+            self._asked.cancel()
+            await asyncio.gather(self._asked, return_exceptions=True)
         await self.models.close()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -102,8 +110,24 @@ class Doubling:
     # --- what is asked of itself ----------------------------------------------------------------
 
     async def control(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Whether it lives, has reached both versions, and what it noted."""
+        """Whether it lives, has reached both versions, and what it noted; and what it is to ask."""
+        if request.path == between.LINES:
+            return await self._take_requests(request)
         return await self._telling.control(request, self._ready)
+
+    async def _take_requests(self, request: web.BaseRequest) -> web.Response:
+        """Lines of recorded requests; 429 while it still asks those that it was sent before."""
+        if not self._telling.knows(request):
+            return web.Response(status=403, text="only Segue sends requests\n")
+        if self._asked is not None and not self._asked.done():
+            return web.Response(status=429, text="it still asks those before\n")
+        first, rate = (_positive(request.query.get(name, "")) for name in (between.FIRST, between.RATE))
+        if not (first and rate):
+            return web.Response(status=400, text=f"say {between.FIRST} and {between.RATE}, above 0\n")
+        lines = recorded.of_part(await request.content.read(), int(first))
+        both = self._order.stable, self._order.candidate
+        self._asked = asyncio.create_task(self._asking.all(*both, lines, rate))
+        return web.Response(status=202, text=f"asks {len(lines)}\n")
 
     async def _ready(self, request: web.BaseRequest) -> web.StreamResponse:  # noqa: ARG002
         """Once both were reached it stays so: it stands before stable, whatever becomes of the candidate."""
@@ -112,6 +136,15 @@ class Doubling:
                 return web.Response(status=503, text=f"{leg.backend} cannot be reached at {leg.url}\n")
         self._reached = True
         return web.Response(text="ready\n")
+
+
+def _positive(said: str) -> float:
+    """The number; 0 where it is none."""
+    try:
+        number = float(said)
+    except ValueError:
+        return 0.0
+    return number if 0 < number < math.inf else 0.0
 
 
 async def _reachable(url: str) -> bool:

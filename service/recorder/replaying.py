@@ -1,8 +1,7 @@
 """Recorded requests, asked of stable and of the candidate: evidence without users.
 
 Each is asked once of both, at most so many a second, while the candidate's leg says so. Which was asked last
-is written down first, so that after a restart none counts twice. Nobody is answered, and nothing is noted
-but what the policy lets be kept of a copied request.
+is written down first, so that after a restart none counts twice.
 """
 
 import asyncio
@@ -11,18 +10,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from multidict import CIMultiDict
-
-from policies.place import SERVED_BY, served_by
 from service.recorder import requests
+from service.recorder.asking import Asking
 from service.recorder.noting import Noting
 from service.recorder.orders import Followed, Home, Leg
-from service.recorder.passing import REQUEST_ID, Asked, Models
-from service.recorder.proxy import answered
+from service.recorder.passing import Models
 from service.recorder.requests import Recorded
 
 LOOK_SECONDS = 0.5
-MOST_AT_ONCE = 16  # requests that wait for an answer: models must not be slow for users because of these
 KEPT = 30 * 86_400.0  # seconds for which it is remembered how far one came
 
 
@@ -30,8 +25,9 @@ class Replaying:
     """All targets' replays, each in a task of its own."""
 
     def __init__(self, home: Home, orders: Followed, noting: Noting) -> None:
-        self._home, self._orders, self._noting = home, orders, noting
+        self._home, self._orders = home, orders
         self._models = Models(hides_502=False)
+        self._asking = Asking(self._models, noting)
         self._running: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
@@ -56,20 +52,11 @@ class Replaying:
 
     async def _replay(self, leg: Leg) -> None:
         """The requests of one leg; one file that cannot be read any more ends it."""
-        asking: set[asyncio.Task[None]] = set()
-        try:
+        assert leg.replays is not None  # noqa: S101  it is why this leg is replayed
+        stable = self._orders.find(leg.replays.stable)
+        if stable is not None:
             with contextlib.suppress(requests.Unusable, OSError):
-                for one in self._left(leg):
-                    if len(asking) >= MOST_AT_ONCE:
-                        await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
-                    task = asyncio.create_task(self._ask(leg, one))
-                    asking.add(task)
-                    task.add_done_callback(asking.discard)
-                    await asyncio.sleep(1 / leg.replays.rate if leg.replays is not None else 0)
-            await asyncio.gather(*asking)
-        finally:
-            for task in asking:
-                task.cancel()
+                await self._asking.all(stable, leg, self._left(leg), leg.replays.rate)
 
     def _left(self, leg: Leg) -> Iterator[Recorded]:
         """What was not asked yet. Each is marked before it is: one that is lost is not asked again."""
@@ -80,27 +67,6 @@ class Replaying:
             if one.line > done:
                 _write(mark, one.line)
                 yield one
-
-    async def _ask(self, leg: Leg, one: Recorded) -> None:
-        """Both versions, at the same time; what one of them does not answer is a pair, too."""
-        stable = self._orders.find(leg.replays.stable if leg.replays is not None else "")
-        if stable is None:
-            self._noting.missed(leg.target)
-            return
-        both = await asyncio.gather(*(self._models.copy(to.url, _asked(to, one)) for to in (stable, leg)))
-        try:
-            users, copy = (
-                answered(self._noting, to, one.id, said) for to, said in zip((stable, leg), both, strict=True)
-            )
-            self._noting.paired(leg, users, copy, one.body)
-        except Exception:  # noqa: BLE001  whatever an answer holds, the next request is asked
-            self._noting.missed(leg.target)
-
-
-def _asked(leg: Leg, one: Recorded) -> Asked:
-    headers: CIMultiDict[str] = CIMultiDict(one.headers)
-    headers[REQUEST_ID], headers[SERVED_BY] = one.id, served_by(leg.backend)
-    return Asked(one.method, one.path, headers, one.body, one.id)
 
 
 def _number(mark: Path) -> int:

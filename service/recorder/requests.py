@@ -5,12 +5,13 @@ Each line is one JSON object: `{"path": "/invocations", "body": {"inputs": [1]}}
 as JSON.
 """
 
+import io
 import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from service.recorder.orders import MOST_ASKED
 
@@ -73,20 +74,53 @@ def read(path: Path) -> Iterator[Recorded]:
     return (found for _, found in _lines(path) if isinstance(found, Recorded))
 
 
+def begin_of(path: Path, line: int) -> int:
+    """The byte at which that line begins, or would. Raises `Unusable` where there is no file."""
+    try:
+        with path.open("rb") as file:
+            for _ in range(line - 1):
+                file.readline()
+            return file.tell()
+    except OSError as error:
+        raise Unusable(f"{path.name}: it cannot be read: {error.strerror}") from None
+
+
+def part(path: Path, begin: int, lines: int, size: int) -> list[bytes]:
+    """At most so many whole lines from that byte on, of about `size` bytes; at least one where there is one.
+    Raises `Unusable` where there is no file."""
+    found: list[bytes] = []
+    try:
+        with path.open("rb") as file:
+            file.seek(begin)
+            while len(found) < lines and file.tell() < begin + size and (line := file.readline(_MOST_LINE)):
+                found.append(line)
+    except OSError as error:
+        raise Unusable(f"{path.name}: it cannot be read: {error.strerror}") from None
+    return found
+
+
+def of_part(lines: bytes, first: int) -> list[Recorded]:
+    """The requests in lines of a file, of which the first has that number; without lines that are none."""
+    return [found for _, found in _read(io.BytesIO(lines), first) if isinstance(found, Recorded)]
+
+
 def _lines(path: Path) -> Iterator[tuple[int, Recorded | str]]:
     """(line, request or what is wrong with it); empty lines are none."""
     try:
         with path.open("rb") as file:
-            number = 0
-            while line := file.readline(_MOST_LINE + 1):
-                number += 1
-                if len(line) > _MOST_LINE:
-                    yield number, f"it is longer than {_MOST_LINE >> 20} MB"
-                    return
-                if line.strip():
-                    yield number, _of(line, number)
+            yield from _read(file, 1)
     except OSError as error:
         raise Unusable(f"{path.name}: it cannot be read: {error.strerror}") from None
+
+
+def _read(file: BinaryIO, number: int) -> Iterator[tuple[int, Recorded | str]]:
+    while line := file.readline(_MOST_LINE + 1):
+        if len(line) > _MOST_LINE:
+            yield number, f"it is longer than {_MOST_LINE >> 20} MB"
+            return
+        if line.strip():
+            yield number, _of(line, number)
+        number += 1
 
 
 def _of(line: bytes, number: int) -> Recorded | str:

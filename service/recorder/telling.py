@@ -40,11 +40,18 @@ class Telling:
             case _:
                 return web.Response(status=404, text="there is nothing here\n")
 
-    def _notes(self, request: web.BaseRequest) -> web.Response:
+    def knows(self, request: web.BaseRequest) -> bool:
+        """Whether it is Segue that asks; whose token says the key of digests, too."""
         token = request.headers.get(between.TOKEN, "")
         if not between.shows(self._proof, token):
+            return False
+        self.noting.key = between.key_of(token)
+        return True
+
+    def _notes(self, request: web.BaseRequest) -> web.Response:
+        if not self.knows(request):
             return web.Response(status=403, text="only Segue takes notes\n")
-        self.looked, self.noting.key = time.monotonic(), between.key_of(token)
+        self.looked = time.monotonic()
         notes = self.noting.take(time.time())
         if not self._kept.add(notes):
             self.noting.lost(notes)

@@ -1,4 +1,5 @@
-"""What the recorder noted, as the series store holds it: pairs of a release, and who answered a request.
+"""What the recorder noted, as the series store holds it: pairs of a release, and who answered a request; and
+up to where recorded requests were asked.
 
 What comes twice is stored once: a file of notes may be taken in again after an observer died.
 """
@@ -11,7 +12,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Table, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from service.store.tables import assignment, pair
+from service.store.tables import assignment, pair, replay
 
 T = TypeVar("T")
 _AT_ONCE = 500  # rows of one statement, or requests of one question
@@ -57,7 +58,20 @@ def pairs_of(connection: Connection, release: str, requests: Sequence[str]) -> d
 
 def forget_pairs(connection: Connection, release: str) -> None:
     """Remove what is kept of a release's answers."""
-    connection.execute(delete(pair).where(pair.c.release == release))
+    for table in (pair, replay):
+        connection.execute(delete(table).where(table.c.release == release))
+
+
+def asked(connection: Connection, release: str) -> int:
+    """Up to which line a release's recorded requests were asked; 0: none."""
+    return connection.scalar(select(replay.c.line).where(replay.c.release == release)) or 0
+
+
+def mark_asked(connection: Connection, release: str, line: int) -> None:
+    """Store that they are asked up to that line."""
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    marking = insert(replay).values(release=release, line=line)
+    connection.execute(marking.on_conflict_do_update(index_elements=["release"], set_={"line": line}))
 
 
 def assign(connection: Connection, assigned: Iterable[Assignment]) -> None:

@@ -115,6 +115,10 @@ class Writing:
         """Store what both versions answered to copied requests, where that is new."""
         recorded_rows.add_pairs(self.connection, release, pairs)
 
+    def mark_asked(self, release: str, line: int) -> None:
+        """Store that a release's recorded requests are asked up to that line."""
+        recorded_rows.mark_asked(self.connection, release, line)
+
     def assign(self, assigned: Iterable[Assignment]) -> None:
         """Store who answered which request; the first word stands."""
         recorded_rows.assign(self.connection, assigned)
@@ -265,6 +269,11 @@ class Series:
         """What both versions answered to these requests, of those that were copied."""
         with reading(self.engine) as connection:
             return recorded_rows.pairs_of(connection, release, requests)
+
+    def asked(self, release: str) -> int:
+        """Up to which line a release's recorded requests were asked; 0: none."""
+        with reading(self.engine) as connection:
+            return recorded_rows.asked(connection, release)
 
     def assigned(self, targets: Sequence[str], requests: Sequence[str]) -> Mapping[str, str]:
         """Which backend answered these requests, of those where it is known."""

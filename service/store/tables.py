@@ -352,6 +352,13 @@ pair = Table(
     Column("stable_said", Text),
 )
 
+replay = Table(
+    "replay",
+    SERIES,
+    Column("release", Text, primary_key=True),
+    Column("line", Integer, nullable=False),  # up to which its recorded requests were asked
+)
+
 assignment = Table(
     "assignment",
     SERIES,

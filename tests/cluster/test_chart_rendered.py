@@ -79,13 +79,15 @@ ACTOR = [
     ("core", "pods events resourcequotas", "", "list"),
     ("discovery.k8s.io", "endpointslices", "", "list"),
     ("networking.k8s.io", "networkpolicies", "", "list"),
-    ("core", "pods/log services/proxy", "", "get"),
+    ("core", "pods/log", "", "get"),
+    ("core", "services/proxy", "", "get create"),
 ]
 OBSERVER = [
     ("apps", "deployments", "", "get patch"),
     ("core", "services", "", "get"),
     ("core", "pods events", "", "list"),
-    ("core", "pods/log services/proxy", "", "get"),
+    ("core", "pods/log", "", "get"),
+    ("core", "services/proxy", "", "get create"),
 ]
 WEB = [
     ("apps", "deployments", "", "get"),

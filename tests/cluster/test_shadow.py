@@ -19,6 +19,7 @@ from service.ports.clusters import Served
 from service.ports.connections import Cluster
 from service.ports.outcomes import Retry
 from service.ports.traffic import Backend, Route
+from service.recorder.requests import file_of
 from service.recorder.spool import Pair
 from service.settings import Settings
 from tests.cluster.load import Load
@@ -71,10 +72,10 @@ server.serve_forever()
 """
 
 
-def push(control, number, *, flipped=False):
+def push(control, number, *, flipped=False, file=FILE):
     """Push another version, which may answer everything the other way round."""
     return control.declare(
-        FILE,
+        file,
         requirements__lock="# nothing but Python\n",
         serve__py=f"# {number}\n" + SERVE.replace("FLIPPED = False", f"FLIPPED = {flipped}"),
     )
@@ -114,6 +115,39 @@ def test_a_wrong_candidate_is_found_before_any_user_sees_it_and_a_good_one_goes_
         assert {status for _, status in counts} == {200}
         assert set(load.counts(after + SETTLED)) == {(good["backend"], 200)}
     assert left(kubectl, namespace) == []
+
+
+def test_recorded_requests_alone_tell_a_wrong_candidate_from_a_good_one(
+    login, images, segue_image, gateway, namespace, tmp_path
+):
+    """No user asks anything while the releases are in the shadow."""
+    image = "{repository}@{digest}".format(**segue_image)
+    asked = FILE.replace("keep: answers", "keep: answers, requests: april, rate: 40")
+    with Control(tmp_path, login, namespace, images, gateway, SEGUE_BUILDER_IMAGE=image) as control:
+        april = file_of(control.home, "april")
+        april.parent.mkdir()
+        april.write_text("".join(f'{{"path": "/", "id": "r-{n}"}}\n' for n in range(2_000)))
+        push(control, 1, file=asked)
+        first = control.outcome(control.next_release("echo"))
+        assert first["phase"] == "promoted", control.say("show", first["name"])
+
+        push(control, 2, flipped=True, file=asked)
+        wrong = control.outcome(control.next_release("echo", after=["rel-1"]))
+        assert wrong["phase"] == "rolled back", control.say("show", wrong["name"])
+        assert "answers" in wrong["reason"]
+
+        push(control, 3, file=asked)
+        name = control.next_release("echo", after=["rel-1", "rel-2"])
+        cleared = eventually(lambda: shifting(control, name), "its answers do not clear it", 240)
+        pairs = next(one for one in cleared["evidence"]["findings"] if one["guard"] == "pairs")
+        assert pairs["verdict"] == "cleared", pairs
+        control.say("abort", name)
+
+
+def shifting(control, name):
+    """The release as soon as users may see it."""
+    found = control.release(name)
+    return found if found["phase"] == "shifting" else None
 
 
 HOST = "shadow.test"

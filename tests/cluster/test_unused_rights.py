@@ -24,12 +24,16 @@ READERS = {
         "get pods/log": "test_workloads.py::test_a_model_that_crashes_fails_with_its_last_words",
         "get services/proxy": "test_shadow.py::"
         "test_a_wrong_candidate_is_found_before_any_user_sees_it_and_a_good_one_goes_on_and_no_request_is_lost",
+        "create services/proxy": "test_shadow.py::"
+        "test_recorded_requests_alone_tell_a_wrong_candidate_from_a_good_one",
         "get services": "test_others.py::test_it_sees_the_images_that_run_and_what_the_route_says",
         "list events": "test_workloads.py::test_an_image_that_is_not_there_is_said_by_name",
         "patch deployments": "test_workloads.py::test_restarts_are_counted_and_survive_the_pod",
     },
     "segue-web": {
         "get grpcroutes": "test_existing_route.py::test_the_weights_of_a_grpc_route_are_split_the_same_way",
+        "create services/proxy": "test_shadow.py::"
+        "test_recorded_requests_alone_tell_a_wrong_candidate_from_a_good_one",
         "get services": "test_selector_contract.py::test_handing_back_leaves_the_service_as_it_was_found",
         "list services": "test_selector_contract.py::test_handing_back_leaves_the_service_as_it_was_found",
     },

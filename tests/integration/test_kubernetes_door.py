@@ -466,6 +466,26 @@ def test_a_service_is_told_apart_from_the_server_before_it(server, api):
     assert asked(server) == ["GET"]
 
 
+def test_a_service_is_sent_bytes_as_they_are_once(server, api):
+    def posted():
+        query = [("first", "7")]
+        return api.posted("shop", "churn", 8081, "/requests", query, {"X-Token": "a"}, b'{"a": 1}\n{}\n')
+
+    server.does(answer("asks 2", 202))
+    assert posted() == 202
+    method, path, headers, body = server.asked[0]
+    assert (method, path) == ("POST", "/api/v1/namespaces/shop/services/churn:8081/proxy/requests?first=7")
+    assert (headers["X-Token"], body) == ("a", b'{"a": 1}\n{}\n')
+    server.does(answer("busy", 429), answer("later", 202))
+    assert posted() == 429
+    server.does(status(503, "ServiceUnavailable", "no endpoints available"), answer("later", 202))
+    assert posted() is None
+    server.does(reset, answer("later", 202))
+    with pytest.raises(Retry):
+        posted()
+    assert asked(server) == ["POST"]
+
+
 def test_rights_are_asked_for_with_their_subresource(server, api):
     no = answer({"status": {"allowed": False}})
     server.does(answer({"status": {"allowed": True}}), no, READY, no, answer({}), READY, answer({}))

@@ -155,7 +155,7 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(engine, tmp_path, 
         connection.execute(text("INSERT INTO lease VALUES ('observer', 'a', 1, 2.5)"))
     (folder / "series" / "versions" / "s999_bad.py").write_text(
         "from alembic import op\n"
-        "revision, down_revision = 's999', 's003'\n"
+        "revision, down_revision = 's999', 's004'\n"
         "def upgrade():\n"
         "    op.execute('ALTER TABLE lease ADD COLUMN extra TEXT')\n"
         "    op.execute('DELETE FROM lease')\n"
@@ -165,7 +165,7 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(engine, tmp_path, 
         upgrade_engine(engine, "series")
     with reading(engine) as connection:
         assert connection.execute(text("SELECT * FROM lease")).all() == [("observer", "a", 1, 2.5)]
-        assert connection.scalar(text("SELECT version_num FROM alembic_version_series")) == "s003"
+        assert connection.scalar(text("SELECT version_num FROM alembic_version_series")) == "s004"
 
 
 def test_a_database_of_newer_code_is_refused_in_plain_words(engine):

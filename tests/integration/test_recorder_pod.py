@@ -1,6 +1,7 @@
 """A recorder as its pod runs it: who answers users, what is copied, and who is told what was noted."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -130,6 +131,59 @@ def test_nothing_is_copied_before_somebody_takes_the_notes(start, models):
     pod.take()
     pod.post(**{REQUEST_ID: "second"})
     assert [pair.request for pair in pod.pairs(1)] == ["second"]
+
+
+# --- requests that were recorded before ----------------------------------------------------------
+
+
+def send(pod, rows, token=TOKEN, first=1, rate=500.0):
+    url = f"http://127.0.0.1:{pod.asked}{between.LINES}"
+    lines = "".join(row if isinstance(row, str) else json.dumps(row) + "\n" for row in rows)
+    query = {between.FIRST: first, between.RATE: rate}
+    return requests.post(url, params=query, data=lines, headers={between.TOKEN: token}, timeout=5)
+
+
+def test_lines_of_recorded_requests_are_asked_of_both_versions_and_of_no_user(start, models):
+    pod = start()
+    rows = [{"path": "/predict", "body": {"n": n}} for n in range(20)]
+    own = {"id": "r-21", "path": "/get?b=2", "headers": {"X-Kind": "old"}}
+    assert send(pod, [*rows, "no request\n", own], first=101).status_code == 202
+    pairs = {pair.request: pair for pair in pod.pairs(21)}
+    assert set(pairs) == {*(f"recorded-{n}" for n in range(101, 121)), "r-21"}
+    assert (pairs["r-21"].stable_said, pairs["r-21"].said) == ("one /get?b=2", "two /get?b=2")
+    assert {(pair.stable_status, pair.status) for pair in pairs.values()} == {(200, 200)}
+    assert [len(model.asked) for model in models] == [21, 21]
+    assert [model.heard[SERVED_BY] for model in models] == [served_by("one.ml"), served_by("two.ml")]
+    assert [model.heard["X-Kind"] for model in models] == ["old", "old"]
+
+
+def test_lines_of_more_than_a_megabyte_are_taken(start, models):
+    pod = start()
+    assert send(pod, [{"path": "/predict", "body": "a" * 1_500_000}] * 2).status_code == 202
+    assert len(pod.pairs(2)) == 2
+
+
+def test_a_pod_asks_what_it_was_sent_before_it_takes_more_and_ends_amid_it(start, models):
+    pod = start()
+    many = [{"path": "/predict", "body": n} for n in range(500)]
+    assert send(pod, many, rate=20.0).status_code == 202
+    assert (again := send(pod, many)).status_code == 429, again.text
+    pod.pairs(3)
+    pod.process.terminate()
+    pod.process.wait(timeout=10)
+    assert len(models[1].asked) < 500
+
+
+@pytest.mark.parametrize(
+    "query", [{}, {"first": "x", "rate": 2}, {"first": 1, "rate": 0}, {"first": 0, "rate": 1}]
+)
+def test_who_is_not_segue_sends_nothing_and_what_is_not_said_is_asked_for(start, models, query):
+    pod = start()
+    assert send(pod, [{"path": "/predict"}], token="another").status_code == 403
+    url = f"http://127.0.0.1:{pod.asked}{between.LINES}"
+    refused = requests.post(url, params=query, headers={between.TOKEN: TOKEN}, timeout=5)
+    assert (refused.status_code, refused.text) == (400, "say first and rate, above 0\n")
+    assert models[1].asked == []
 
 
 def test_nobody_is_told_without_the_token(start):

@@ -22,6 +22,23 @@ def file(tmp_path):
     return write
 
 
+def test_a_file_is_read_in_parts_of_whole_lines(file):
+    rows = [{"path": "/x", "body": "a\r" + "b" * n} for n in range(9)]
+    path = file(*rows[:4], "", *rows[4:])
+    whole = list(requests.read(path))
+    for size in (1, 60, 1_000):
+        line, found = 1, []
+        while lines := requests.part(path, requests.begin_of(path, line), 3, size):
+            assert len(lines) <= 3
+            found += requests.of_part(b"".join(lines), line)
+            line += len(lines)
+        assert found == whole
+        assert line == 11
+    for missing in (requests.begin_of, lambda path, at: requests.part(path, at, 1, 1)):
+        with pytest.raises(Unusable, match="cannot be read"):
+            missing(path.with_name("may.jsonl"), 1)
+
+
 def test_each_line_is_a_request(file):
     path = file(
         {"path": "/invocations", "body": {"inputs": [1]}},

@@ -29,8 +29,11 @@ What can be named is: routes that are taken over, and the gateway. `own`: Segue 
   resources: [networkpolicies]
   verbs: [list]
 - apiGroups: [""]
-  resources: [pods/log, services/proxy]
+  resources: [pods/log]
   verbs: [get]
+- apiGroups: [""]
+  resources: [services/proxy]
+  verbs: [get, create]
 {{- if .own }}
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes]
@@ -43,7 +46,7 @@ What can be named is: routes that are taken over, and the gateway. `own`: Segue 
 
 {{/*
 The restarts that it sees are written down at the Deployment; what a pod that fails printed is read, and what
-a recorder noted of copied requests and of who answered.
+a recorder noted of copied requests and of who answered. Recorded requests are sent to one.
 */}}
 {{- define "segue.rules.observer" -}}
 - apiGroups: [apps]
@@ -56,8 +59,11 @@ a recorder noted of copied requests and of who answered.
   resources: [pods, events]
   verbs: [list]
 - apiGroups: [""]
-  resources: [pods/log, services/proxy]
+  resources: [pods/log]
   verbs: [get]
+- apiGroups: [""]
+  resources: [services/proxy]
+  verbs: [get, create]
 {{- end -}}
 
 {{/* Where somebody else shifts the traffic, and Segue only watches: what runs behind Services. */}}

@@ -7,6 +7,7 @@ A 409 is `Taken`, `Stale` or `Owned`, a 410 is a list begun anew; all else that 
 import json
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Literal, Self
 from urllib.parse import quote
 
@@ -153,7 +154,7 @@ class Api:
     def proxy(self, namespace: str, service: str, port: int, path: str) -> int | None:
         """The status with which a Service answers a GET, asked through the API server; None where it
         does not answer."""
-        status, _, own = self._through(namespace, service, port, path, (), ())
+        status, _, own = self._through(self._to("get", namespace, service, port, path))
         return None if own else status
 
     def proxied(  # noqa: PLR0917 (who is asked, and what)
@@ -166,26 +167,37 @@ class Api:
         headers: Mapping[str, str],
     ) -> bytes | None:
         """What a Service answers to a GET with 200, asked through the API server; None where it does not."""
-        status, content, own = self._through(namespace, service, port, path, query, tuple(headers.items()))
+        call = replace(self._to("get", namespace, service, port, path), query=query)
+        status, content, own = self._through(replace(call, headers=tuple(headers.items())))
         return content if status == 200 and not own else None
 
-    def _through(  # noqa: PLR0917 (the same)
+    def posted(  # noqa: PLR0917 (the same, and what it is sent)
         self,
         namespace: str,
         service: str,
         port: int,
         path: str,
         query: Query,
-        headers: tuple[tuple[str, str], ...],
-    ) -> tuple[int, bytes, bool]:
-        """Status and content, and whether the API server itself said so. Raises where it may not be asked."""
-        asked = Asked(self._server.name, "get", Kind("v1", "services/proxy"), namespace, service)
+        headers: Mapping[str, str],
+        content: bytes,
+    ) -> int | None:
+        """The status with which a Service answers a POST of these bytes; None where it does not answer."""
+        call = replace(self._to("create", namespace, service, port, path), query=query)
+        sent = replace(call, method="POST", body=content, form="application/octet-stream")
+        status, _, own = self._through(replace(sent, headers=tuple(headers.items())))
+        return None if own else status
+
+    def _to(self, verb: str, namespace: str, service: str, port: int, path: str) -> Call:
+        asked = Asked(self._server.name, verb, Kind("v1", "services/proxy"), namespace, service)
         place = Kind("v1", "services").path(namespace, f"{service}:{port}", "proxy")
-        call = Call(asked, "GET", place + "/" + quote(path.lstrip("/")), query, once=True, headers=headers)
+        return Call(asked, "GET", place + "/" + quote(path.lstrip("/")), once=True)
+
+    def _through(self, call: Call) -> tuple[int, bytes, bool]:
+        """Status and content, and whether the API server itself said so. Raises where it may not be asked."""
         status, said, content = self._server.answer(call)
         own = bool(answers.status_of(content))
         if own and status in {401, 403}:
-            raise self._server.error(asked, status, said, content)
+            raise self._server.error(call.asked, status, said, content)
         return status, content, own
 
     def watch(

@@ -63,7 +63,7 @@ RIGHTS: tuple[tuple[Kind, tuple[str, ...]], ...] = (
     (ENDPOINT_SLICE, ("list",)),
     (NETWORK_POLICY, ("list",)),
     (Kind("v1", "pods/log"), ("get",)),
-    (Kind("v1", "services/proxy"), ("get",)),
+    (Kind("v1", "services/proxy"), ("get", "create")),
 )
 WATCHING: tuple[tuple[Kind, tuple[str, ...]], ...] = ((SERVICE, ("get",)), (POD, ("list",)))
 ROUTE_RIGHTS = ("get", "list", "create", "update")

@@ -91,6 +91,21 @@ class Recorders:
     def answered(self, heard: Mapping[str, int]) -> tuple[list[Note], dict[str, int]]:
         return self._taken(LISTENER, heard, heard)
 
+    def ready(self, target: str, versions: tuple[str, str]) -> bool:
+        name = recorders_manifest.name_of(self._owner, target, *versions)
+        return self._api.proxy(self._namespace, name, between.CONTROL, between.READY) == 200
+
+    def ask(self, target: str, versions: tuple[str, str], lines: bytes, first: int, rate: float) -> bool:
+        name = recorders_manifest.name_of(self._owner, target, *versions)
+        query = [(between.FIRST, str(first)), (between.RATE, repr(rate))]
+        secret = {between.TOKEN: self._token_of(name)}
+        status = self._api.posted(
+            self._namespace, name, between.CONTROL, between.LINES, query, headers=secret, content=lines
+        )
+        if status not in {202, 429}:
+            raise Retry(f"the recorder did not take recorded requests: {status or 'no answer'}", after=1.0)
+        return status == 202
+
     def key(self, target: str, versions: tuple[str, str]) -> bytes:
         return between.key_of(self._token_of(recorders_manifest.name_of(self._owner, target, *versions)))
 

@@ -68,7 +68,7 @@ class Call:
     method: str
     path: str
     query: Query = ()
-    body: Object | Objects | None = None
+    body: Object | Objects | bytes | None = None
     form: str = "application/json"
     longer: float = 0.0
     within: float | None = None
