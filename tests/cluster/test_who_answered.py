@@ -29,7 +29,8 @@ from service.settings import Settings
 from tests.cluster import traefik
 from tests.cluster.objects import deployment, service
 from tests.cluster.routing import Gateway
-from tests.cluster.whole import eventually
+from tests.cluster.test_shadow import SERVE
+from tests.cluster.whole import Control, eventually
 from tests.integration.test_overhearing import Pod
 from tests.running import wait_until
 
@@ -144,6 +145,72 @@ def test_its_pods_note_who_answered_and_tell_segue_through_the_api_server_and_no
     print(f"{len(noted)} of {len(answered)} requests, {first} of them before all pods were replaced")
     router.set(Route(TARGET, 1, tuple(backends), attempt=1))
     assert api.get(DEPLOYMENT, namespace, LISTENER) is None
+
+
+FILE = """\
+name: echo
+build: {lock: requirements.lock}
+serve: {run: python serve.py, port: 8080}
+resources: {cpu: 0.2, memory: 64Mi}
+guards:
+  right: {labels: warehouse.labels, drop: 1%, within: 1s, by: request}
+risk: 20%
+ladder: [30%, 100%]
+dwell: 2s
+warm_up: 0s
+watch: 5s
+patience: 20m
+"""
+
+
+class Labels:
+    """True labels of what was asked, as they come: rows that name the request alone."""
+
+    def __init__(self, control, folder, callers, is_wrong):
+        self.control, self.file, self.callers, self.is_wrong = control, folder / "late.csv", callers, is_wrong
+        self.told = 0
+
+    def add(self):
+        new = self.callers.asked[self.told :]
+        rows = (f"{one.name},{one.at},{str(self.is_wrong(one)).lower()}\n" for one in new)
+        self.file.write_text("request,at,wrong\n" + "".join(rows))
+        self.control.say("add-labels", "echo", str(self.file), "--table", "warehouse.labels")
+        self.told += len(new)
+
+
+@pytest.mark.whole
+def test_labels_that_name_the_request_alone_take_back_a_version_that_is_wrong_more_often(
+    login, images, segue_image, gateway, namespace, tmp_path
+):
+    image = "{repository}@{digest}".format(**segue_image)
+    with Control(tmp_path, login, namespace, images, gateway, SEGUE_BUILDER_IMAGE=image) as control:
+        control.declare(FILE, requirements__lock="# nothing but Python\n", serve__py="# 1\n" + SERVE)
+        first = control.outcome(control.next_release("echo"))
+        assert first["phase"] == "promoted", control.say("show", first["name"])
+        with Callers(control.target("echo/production")["address"]) as callers:
+            eventually(lambda: callers.asked, "the first does not answer")
+            control.declare(FILE, serve__py="# 2\n" + SERVE)
+            name = control.next_release("echo", after=["rel-1"])
+            stamp = served_by(
+                eventually(lambda: control.client.release(name)["release"]["backend"], "it has no name")
+            )
+            labels = Labels(
+                control, tmp_path, callers, lambda one: one.stamp == stamp and int(one.name[2:]) % 3 != 0
+            )
+
+            def ended():
+                labels.add()
+                found = control.client.release(name)["release"]
+                return found if found["final"] else None
+
+            wrong = eventually(ended, "it goes on", 400)
+            assert wrong["phase"] == "rolled back", control.say("show", name)
+            assert "right" in wrong["reason"]
+        assert {one.status for one in callers.asked} == {200}
+        served = sum(one.stamp == stamp for one in callers.asked)
+        (finding,) = (one for one in wrong["evidence"]["findings"] if one["guard"] == "right")
+        print(f"{served} of {len(callers.asked)} requests by her, {finding['numbers']}")
+        assert dict(finding["numbers"])["labels"] <= served
 
 
 class Telling(Gateway):
