@@ -117,5 +117,11 @@ class Judge:
 
         Without `needs` it is not told what would change a comparison: to know that takes as long as all else.
         """
+        return wagers.settled([self.saying(state, epoch=epoch, at=at, needs=needs)])[0]
+
+    def saying(
+        self, state: JudgeState, *, epoch: int, at: float | None = None, needs: bool = True
+    ) -> Betting[Evidence]:
+        """The same in the making, so that what many rollouts ask is settled together."""
         at = state.at if at is None else at
         return verdict.evidence(self.plan, state, epoch=epoch, at=at, needs=needs)

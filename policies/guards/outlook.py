@@ -4,11 +4,12 @@ No bet is made here, and no state is changed.
 """
 
 import math
-from functools import partial
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from policies.guards import rate
+from policies.guards import abreast, rate
 from policies.guards.betting import Array, Urn
 from policies.guards.noise import Noise
 from policies.guards.rate import RateState
@@ -37,48 +38,89 @@ def _null_share(state: RateState, worse_by: float) -> float:
     return mine / (mine + state.stable_requests) if mine > 0 else 0.0
 
 
-def failures_to(
-    state: RateState, log_e: float, *, share: float, worse_by: float, noise: Noise, most: int = 64
-) -> int | None:
-    """How many more bad requests of the candidate alone would bring E there; None if above `most`."""
-    if not 0 < share < 1:
-        return None
-    ahead = partial(_ahead, state, share=share, worse_by=worse_by, noise=noise)
+class Ask(NamedTuple):
+    """How many more bad requests of the candidate alone would bring one rollout's E to `log_e`?
+
+    `share`: hers of all requests; of more than `most` nobody needs to know how many.
+    """
+
+    state: RateState
+    log_e: float
+    share: float
+    worse_by: float
+    noise: Noise
+    most: int = 64
+
+    @property
+    def alike(self) -> tuple[object, ...]:
+        """Those where it is the same are settled together."""
+        return Ask, self.worse_by, self.most
+
+
+def failures_to(state: RateState, log_e: float, **given: Any) -> int | None:
+    """One rollout's answer to an `Ask`; None if above `most`."""
+    return settled([Ask(state, log_e, **given)])[0]
+
+
+def settled(asks: Sequence[Ask]) -> list[int | None]:
+    """Each rollout's answer; all `asks` are alike."""
+    found: list[int | None] = [None] * len(asks)
+    left = [number for number, one in enumerate(asks) if 0 < one.share < 1]
+    if not left:
+        return found
     # Each failure more speaks for harm: so a look at every eighth says among which seven others it is.
-    coarse = np.arange(_STEP, most + _STEP, _STEP, dtype=np.float64)
-    enough = np.flatnonzero(ahead(coarse) >= log_e)
-    if not len(enough):
-        return None
-    last = coarse[enough[0]]
-    below = last - np.arange(_STEP - 1, 0, -1, dtype=np.float64)
-    sooner = np.flatnonzero(ahead(below) >= log_e)
-    found = int(below[sooner[0]] if len(sooner) else last)
-    return found if found <= most else None
+    coarse = np.arange(_STEP, asks[0].most + _STEP, _STEP, dtype=np.float64)
+    last = _first(asks, left, np.tile(coarse, (len(left), 1)))
+    left = [number for number in left if number in last]
+    if left:
+        below = np.array([[last[number]] for number in left]) - np.arange(_STEP - 1.0, 0.0, -1.0)
+        sooner = _first(asks, left, below)
+        for number in left:
+            fewest = int(sooner.get(number, last[number]))
+            found[number] = fewest if fewest <= asks[number].most else None
+    return found
 
 
-def _ahead(state: RateState, more: Array, *, share: float, worse_by: float, noise: Noise) -> Array:
-    """log E after so many more bad requests of the candidate alone, for each number of them."""
-    one, shape = rate.track_of(state), more.shape
-    urn = Urn(*(np.broadcast_to(part, shape) for part in one.urn))
+def _first(asks: Sequence[Ask], which: Sequence[int], more: Array) -> dict[int, float]:
+    """The first of each one's numbers (a row for each) with which E is there, of those that have one."""
+    goals = np.array([[asks[number].log_e] for number in which])
+    enough = _ahead([asks[number] for number in which], more) >= goals
+    return {
+        number: float(row[there.argmax()])
+        for number, row, there in zip(which, more, enough, strict=True)
+        if there.any()
+    }
+
+
+def _ahead(asks: Sequence[Ask], more: Array) -> Array:
+    """log E after so many more bad requests of the candidate alone, for each one's row of them."""
+    count, times = more.shape
+    one = rate.tracks([ask.state for ask in asks])
+
+    def each(part: Array) -> Array:
+        return np.repeat(part[None] if count == 1 else part, times, axis=0)
+
+    urn, flat = Urn(*map(each, one.urn)), more.ravel()
     track = rate.Track(
-        np.broadcast_to(one.bets, (*shape, one.bets.shape[-1])),
-        np.zeros((*shape, 0)),
+        each(one.bets),
+        np.zeros((len(flat), 0)),
         urn,
-        np.broadcast_to(one.seconds, shape),
-        np.zeros((*shape, 4)),
+        each(one.seconds),
+        np.zeros((len(flat), 4)),
         urn,
     )
+    share = np.repeat([ask.share for ask in asks], times)
     # At once, as if all of them came in one interval with as many requests as their share says.
-    scale = np.maximum(more, rate.LEAST) / share
+    scale = np.maximum(flat, rate.LEAST) / share
     ahead = rate.advance(
         track,
-        more,
+        flat,
         scale * share,
-        0.0 * more,
+        0.0 * flat,
         scale * (1 - share),
-        at=state.opened,
+        at=urn.opened,
         seconds=0.0,
-        worse_by=worse_by,
-        noise=noise,
+        worse_by=asks[0].worse_by,
+        noise=abreast.noise([ask.noise for ask in asks for _ in range(times)]),
     )
-    return rate.log_evidence(ahead)
+    return rate.log_evidence(ahead).reshape(count, times)

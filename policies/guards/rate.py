@@ -195,7 +195,7 @@ def settled(bets: Sequence[Bet]) -> list[RateState]:
     worse_by = tolerances[0]
     states = tuple(_known(one, 1.0 + worse_by) for one in states)
     track = advance(
-        _tracks(states),
+        tracks(states),
         *map(abreast.column, counts),
         at=abreast.column(at),
         seconds=abreast.column(seconds),
@@ -242,11 +242,8 @@ def _known(state: RateState, tolerated: float) -> RateState:
     return replace(state, fits=(0.0,) * len(state.fits), tolerated=tolerated)
 
 
-def track_of(state: RateState) -> Track:
-    return _tracks([state])
-
-
-def _tracks(states: Sequence[RateState]) -> Track:
+def tracks(states: Sequence[RateState]) -> Track:
+    """The guards of these rollouts; of one alone with the empty shape."""
     numbers = [
         (one.score, one.information, one.opened, one.whole_score, one.whole_information, one.seconds)
         for one in states

@@ -6,7 +6,7 @@ one has all traffic. Everything else is a reason to hold.
 """
 
 from policies.evidence import Evidence, Finding, Verdict, worst
-from policies.guards import allowed, asked, stakes
+from policies.guards import allowed, asked, budget, stakes
 from policies.guards.asked import How
 from policies.guards.findings import asked as asked_findings
 from policies.guards.findings import gathered, shadow
@@ -14,21 +14,26 @@ from policies.guards.findings import limits as limit_findings
 from policies.guards.findings.standing import Allowance, Standing
 from policies.guards.plan import Plan
 from policies.guards.state import JudgeState
+from policies.guards.wagers import Betting
 
 STALE_AFTER = 15.0  # seconds after which numbers say nothing about now
 
 
-def evidence(plan: Plan, state: JudgeState, *, epoch: int, at: float, needs: bool = True) -> Evidence:
+def evidence(plan: Plan, state: JudgeState, *, epoch: int, at: float, needs: bool) -> Betting[Evidence]:
     """All findings at this moment, the verdict, and the weight that they allow; `needs` as in `Judge`."""
+    bets = stakes.stakes(plan, state)
+    bounds = gathered.Bounds.of(plan, bets)
+    ahead = (yield from _ahead(plan, state, bounds)) if needs else None
     current = state.gap is None and state.sequence >= 0 and abs(at - state.at) <= STALE_AFTER
     standing = Standing(state.harm, state.weight, current, plan.top)
-    found = list(gathered.findings(plan, state, standing, needs=needs))
+    found = list(gathered.findings(plan, state, standing, bounds, ahead))
     waits, tightest = None, None
     if state.together:
         waits = _waits(plan, state, standing)
         tightest = min(_allowances(plan, state), key=lambda a: a.allowed)
         found.append(limit_findings.of_risk(tightest, standing, plan.ladder, waits))
-    verdict = _verdict(plan, state, found, standing)
+    suspect = budget.combine(bets, plan.false_rollbacks).suspect
+    verdict = _verdict(plan, state, found, standing, suspect=suspect)
     permitted = _allowed(plan, state, verdict, tightest, waits=waits is not None)
     seen, total = state.split
     share = 100 * seen / total if total > 0 else None
@@ -70,11 +75,22 @@ def _untimed(plan: Plan, state: JudgeState) -> str | None:
     return next(iter(missing), None)
 
 
-def _verdict(plan: Plan, state: JudgeState, found: list[Finding], standing: Standing) -> Verdict:
+def _ahead(plan: Plan, state: JudgeState, bounds: gathered.Bounds) -> Betting[dict[str, int | None]]:
+    """How far harm is, by comparison."""
+    asks = gathered.outlooks(plan, state, bounds)
+    if not asks:
+        return {}
+    answers = yield list(asks.values())
+    return dict(zip(asks, answers, strict=True))
+
+
+def _verdict(
+    plan: Plan, state: JudgeState, found: list[Finding], standing: Standing, *, suspect: bool
+) -> Verdict:
     worst_found = worst([f.verdict for f in found])
     if state.harm or worst_found is Verdict.HARM:
         return Verdict.HARM
-    if stakes.combined(plan, state).suspect or worst_found is Verdict.SUSPECT:
+    if suspect or worst_found is Verdict.SUSPECT:
         return Verdict.SUSPECT
     copied = {t.name for t in plan.shadows} | {q.name for q in plan.qualities if q.paired}
     if state.weight <= 0 and copied:  # copies of requests: the answers are judged before any user sees one

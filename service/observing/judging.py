@@ -23,6 +23,7 @@ from policies.guards.judge import Judge
 from policies.guards.noise import Noise
 from policies.guards.plan import History
 from policies.guards.state import JudgeState
+from policies.guards.wagers import Betting
 from policies.release import Release
 from service.bootstrap import Parts
 from service.errors import Conflict
@@ -330,7 +331,10 @@ class Judging:
 
     def _tell_some(self, news: Sequence[tuple[Watched, Judged]]) -> None:
         now = self.clock()
-        evidence = [(one.release.name, known, _found(one, known, now)) for one, known in news]
+        found_of_all = wagers.settled([_found(one, known, now) for one, known in news])
+        evidence = [
+            (one.release.name, known, found) for (one, known), found in zip(news, found_of_all, strict=True)
+        ]
         with self.parts.store.change() as change:
             for name, _, found in evidence:
                 # Its age will be told by the store's clock, so it begins by that one.
@@ -353,16 +357,16 @@ def _take(one: Watched, known: Judged, what: Fed, state: JudgeState) -> None:
     known.unsaved.append(series.Increment(known.name, what.sequence, known.epoch, seen))
 
 
-def _found(one: Watched, known: Judged, now: float) -> Evidence:
+def _found(one: Watched, known: Judged, now: float) -> Betting[Evidence]:
     """The evidence with what would change it, which takes as long as all else: known for a while."""
     epoch, told = one.release.epoch, known.told
     if told is not None and 0 <= now - known.needs_at < NEEDS_SECONDS:
-        seen = known.judge.evidence(known.state, epoch=epoch, at=now, needs=False)
+        seen = yield from known.judge.saying(known.state, epoch=epoch, at=now, needs=False)
         found = completed(seen, told)
         if found is not None:
             return found
     known.needs_at = now
-    return known.judge.evidence(known.state, epoch=epoch, at=now)
+    return (yield from known.judge.saying(known.state, epoch=epoch, at=now))
 
 
 def stable_alone(what: Increment) -> Increment | None:

@@ -146,7 +146,7 @@ def test_bets_near_the_goal_are_the_same_bits_for_many_and_for_one():
     kinds, totals = [CALM, STEADY, BURSTS, Noise(1.0, 0.05, provisional=False)], [0, 1, 7, 40]
     states = [near(kind)[1] for kind in kinds for _ in totals]
     rows = [(kind, float(total)) for kind in kinds for total in totals]
-    tracks = [rate.track_of(state) for state in states]
+    tracks = [rate.tracks([state]) for state in states]
     bets, fits, seconds, pool = (
         np.array([getattr(one, name) for one in tracks]) for name in ("bets", "fits", "seconds", "pool")
     )

@@ -11,6 +11,7 @@ from policies.guards.heartbeat import Alive
 from policies.guards.increment import Arm, Gap, Increment
 from policies.guards.judge import Judge
 from policies.guards.noise import PROVISIONAL, Noise
+from policies.guards.rate import Bet
 from policies.spec.declaration import Environment, Guard, GuardKind
 
 BOUNDS = (0.1, 0.5)
@@ -77,6 +78,11 @@ def test_rollouts_that_are_judged_together_come_to_the_bits_of_each_alone(rollou
             ]
         )
         assert together == alone
+        judged = [judge for judge, _ in rollouts]
+        found = wagers.settled(
+            [judge.saying(state, epoch=1) for judge, state in zip(judged, together, strict=True)]
+        )
+        assert found == [judge.evidence(state, epoch=1) for judge, state in zip(judged, alone, strict=True)]
 
 
 def test_each_keeps_its_place_however_often_it_bets():
@@ -92,13 +98,13 @@ def test_alike_bets_are_settled_in_one_go(monkeypatch):
     """Or there would be no use in it: of a hundred rollouts with one guard each, one calculation."""
     judge = Judge.of(Environment(guards=(ERRORS,)))
     states, sizes = [judge.start(0.0)] * 100, []
-    settle = wagers.rate.settled
+    settle = wagers._SETTLE[Bet]
 
     def counted(bets):
         sizes.append(len(bets))
         return settle(bets)
 
-    monkeypatch.setattr(wagers.rate, "settled", counted)
+    monkeypatch.setitem(wagers._SETTLE, Bet, counted)
     what = Increment(0, 1.0, 1.0, 50.0, Arm(100.0, 3.0), Arm(100.0, 2.0))
     wagers.settled([judge.observing(state, what) for state in states])
     assert sizes == [100]

@@ -1,14 +1,16 @@
 """All findings of a moment, in the order in which people read them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from policies.evidence import Finding
 from policies.guards import allowed, budget, stakes
+from policies.guards.budget import Stake
 from policies.guards.findings import asked as asked_findings
 from policies.guards.findings import limits as limit_findings
 from policies.guards.findings import quality, rates, rules, shadow
 from policies.guards.findings.standing import Standing
+from policies.guards.outlook import Ask
 from policies.guards.plan import EMERGENCY, Plan
 from policies.guards.state import JudgeState
 
@@ -21,8 +23,8 @@ class Bounds:
     false_rollbacks: float
 
     @classmethod
-    def of(cls, plan: Plan, state: JudgeState) -> "Bounds":
-        return cls({s.guard: s.weight for s in stakes.stakes(plan, state)}, plan.false_rollbacks)
+    def of(cls, plan: Plan, bets: Sequence[Stake]) -> "Bounds":
+        return cls({s.guard: s.weight for s in bets}, plan.false_rollbacks)
 
     def of_guard(self, name: str) -> float:
         """A guard that does not bet now would, with a stake of 1, have to reach the whole budget's."""
@@ -30,11 +32,24 @@ class Bounds:
         return budget.threshold(weight, max(sum(self.weights.values()), weight), self.false_rollbacks)
 
 
-def findings(plan: Plan, state: JudgeState, standing: Standing, *, needs: bool) -> Iterator[Finding]:
-    """What each guard says; without `needs`, comparisons are not told what would change them."""
-    bounds = Bounds.of(plan, state)
+def outlooks(plan: Plan, state: JudgeState, bounds: Bounds) -> dict[str, Ask]:
+    """What is to be asked of comparisons, by guard, so that it can be said what would change them."""
+    compared = zip(plan.comparisons, state.comparisons, strict=True)
+    asks = ((g.name, rates.outlook_of(g, one, bounds.of_guard(g.name))) for g, one in compared)
+    return {name: ask for name, ask in asks if ask is not None and name not in state.harm}
+
+
+def findings(
+    plan: Plan,
+    state: JudgeState,
+    standing: Standing,
+    bounds: Bounds,
+    ahead: Mapping[str, int | None] | None,
+) -> Iterator[Finding]:
+    """What each guard says. `ahead`: the answers to `outlooks`; without them comparisons do not say what
+    would change them."""
     yield from _in_the_shadow(plan, state, standing, bounds)
-    yield from _compared(plan, state, standing, bounds, needs=needs)
+    yield from _compared(plan, state, standing, bounds, ahead)
     yield from _of_durations(plan, state, standing, bounds)
     yield from _of_answers(plan, state, standing, bounds)
     yield from _of_limits(plan, state, standing, bounds)
@@ -52,7 +67,11 @@ def _in_the_shadow(plan: Plan, state: JudgeState, standing: Standing, bounds: Bo
 
 
 def _compared(
-    plan: Plan, state: JudgeState, standing: Standing, bounds: Bounds, *, needs: bool
+    plan: Plan,
+    state: JudgeState,
+    standing: Standing,
+    bounds: Bounds,
+    ahead: Mapping[str, int | None] | None,
 ) -> Iterator[Finding]:
     for guard, one in zip(plan.comparisons, state.comparisons, strict=True):
         yield rates.of_comparison(
@@ -62,7 +81,7 @@ def _compared(
             allowance=allowed.of_comparison(plan, guard, one),
             standing=standing,
             log_harm=bounds.of_guard(guard.name),
-            needs=needs,
+            ahead=ahead,
         )
 
 

@@ -1,7 +1,9 @@
 """Findings of the guards that compare the candidate's rates and durations with stable's."""
 
+from collections.abc import Mapping
+
 from policies.evidence import Finding, Verdict
-from policies.guards import histogram, outlook, ratios
+from policies.guards import histogram, ratios
 from policies.guards.findings.standing import (
     SUSPECT,
     Allowance,
@@ -14,6 +16,7 @@ from policies.guards.findings.standing import (
     slow,
 )
 from policies.guards.histogram import HistogramState
+from policies.guards.outlook import Ask
 from policies.guards.plan import Comparison, Distribution
 from policies.guards.rate import RateState
 from policies.spec.declaration import GuardKind
@@ -27,9 +30,9 @@ def of_comparison(
     allowance: Allowance,
     standing: Standing,
     log_harm: float,
-    needs: bool = True,
+    ahead: Mapping[str, int | None] | None,
 ) -> Finding:
-    """A comparison with stable; without `needs` nothing about what would change it."""
+    """A comparison with stable; `ahead`: how many failures harm is away, by guard, None if nobody asked."""
     what = "failed requests" if guard.kind is GuardKind.ERRORS else slow(guard.slower_than)
     more = (
         "not be more frequent"
@@ -53,26 +56,31 @@ def of_comparison(
         ),
         ratios.interval(state.fits, state.tolerated),
         int(state.requests),
-        _comparison_needs(guard, state, bounds=bounds, verdict=verdict, log_harm=log_harm) if needs else "",
+        _comparison_needs(guard, bounds, verdict, ahead) if ahead is not None else "",
     )
+
+
+def outlook_of(guard: Comparison, state: RateState, log_harm: float) -> Ask | None:
+    """What would bring it to harm; None while nothing is compared."""
+    if state.requests == 0 or state.stable_requests == 0:
+        return None
+    part = state.requests / (state.requests + state.stable_requests)
+    return Ask(state, log_harm, share=part, worse_by=guard.worse_by, noise=guard.noise)
 
 
 def _comparison_needs(
     guard: Comparison,
-    state: RateState,
-    *,
     bounds: tuple[float, ...],
     verdict: Verdict,
-    log_harm: float,
+    ahead: Mapping[str, int | None],
 ) -> str:
     if verdict is Verdict.HARM:
         return "a new version"
     if guard.kind is GuardKind.LATENCY and bounds and guard.slower_than not in bounds:
         return f"slower_than must be one of the router's bounds: {', '.join(f'{b:g}' for b in bounds)}"
-    if state.requests == 0 or state.stable_requests == 0:
+    if guard.name not in ahead:
         return "requests on both versions"
-    part = state.requests / (state.requests + state.stable_requests)
-    more = outlook.failures_to(state, log_harm, share=part, worse_by=guard.worse_by, noise=guard.noise)
+    more = ahead[guard.name]
     amount = f"{more} more of the candidate's alone" if more is not None else "more than 64 more"
     return f"harm after {amount}{grade(guard.noise)}"
 
