@@ -21,6 +21,7 @@ PRIOR_REQUESTS = 500.0  # b: ... in 500 requests; any choice is valid, this one 
 WRONG = 0.05  # how often the bound may ever be too low
 MOST_REQUESTS = 1e15  # more than anybody served: not a count
 LEAST_RISK = 0.001  # 0.1 % of all requests
+_HOPELESS = 1e9  # requests for which nobody waits
 
 
 @lru_cache(maxsize=1 << 10)
@@ -107,13 +108,29 @@ def clean_requests_needed(
 
     if enough(0):
         return 0
-    high = 1
-    while not enough(high):
-        high *= 2
-        if high > 1e9:
-            return None
-    low = high // 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
+    rate = (stable_rate or 0.0) + 100 * risk / weight
+    fewest = _requests_for(errors, rate) - requests if rate > 0 and errors >= 0 else math.inf
+    if not fewest <= _HOPELESS:
+        return None
+    near = max(1, math.ceil(fewest))  # but for roundings
+    return next((more for more in range(max(1, near - 1), near + 3) if enough(more)), None)
+
+
+def _requests_for(errors: float, rate: float, wrong: float = WRONG) -> float:
+    """The requests from which so many errors exclude every rate above that one (convex: Newton from above)."""
+    a, b = PRIOR_EVENTS, PRIOR_REQUESTS
+    level = math.log(1 / wrong) + errors * math.log(rate) - a * math.log(b)
+    level += math.lgamma(a) - math.lgamma(a + errors)
+
+    def beyond(requests: float) -> float:
+        return requests * rate - (a + errors) * math.log(b + requests) - level
+
+    requests = (abs(level) + 2 * (a + errors) + 1) / rate
+    while beyond(requests) < 0:
+        requests *= 2
+    for _ in range(60):
+        lower = requests - beyond(requests) / (rate - (a + errors) / (b + requests))
+        if not lower < requests:
+            break
+        requests = lower
+    return requests

@@ -67,6 +67,32 @@ def test_the_requests_asked_for_are_just_enough():
     assert ramp.clean_requests_needed(0, 10, None, 0.0, 10) is None
 
 
+@given(
+    st.integers(0, 10**6),
+    st.integers(0, 10**7),
+    st.one_of(st.none(), st.floats(0, 0.5)),
+    st.floats(1e-6, 0.5),
+    st.sampled_from(LADDER),
+)
+def test_no_fewer_requests_would_be_enough(errors, requests, stable_rate, risk, weight):
+    def is_enough(more):
+        return weight / 100 * ramp.excess(errors, requests + more, stable_rate) <= risk
+
+    more = ramp.clean_requests_needed(errors, requests, stable_rate, risk, weight)
+    if more is None:
+        assert not is_enough(5e8)
+    else:
+        assert is_enough(more)
+        assert more == 0 or not is_enough(more - 1)
+
+
+@pytest.mark.parametrize("errors", [-1.0, math.nan, math.inf])
+def test_of_counts_that_are_none_no_number_of_requests_is_enough(errors):
+    assert ramp.clean_requests_needed(errors, 100, None, 0.001, 10) is None
+    assert ramp.clean_requests_needed(1, math.nan, None, 0.001, 10) is None
+    assert ramp.clean_requests_needed(1, 100, None, math.nan, 10) is None
+
+
 def test_the_bound_is_rarely_below_the_truth_at_any_time():
     """4000 runs of 80 looks: 3.5 % are ever wrong where 5 % are promised."""
     dice = np.random.default_rng(11)
