@@ -117,7 +117,7 @@ def clean_requests_needed(
 
 
 def _requests_for(errors: float, rate: float, wrong: float = WRONG) -> float:
-    """The requests from which so many errors exclude every rate above that one (convex: Newton from above)."""
+    """From how many requests on so many errors exclude each rate above that (convex: Newton from above)."""
     a, b = PRIOR_EVENTS, PRIOR_REQUESTS
     level = math.log(1 / wrong) + errors * math.log(rate) - a * math.log(b)
     level += math.lgamma(a) - math.lgamma(a + errors)
