@@ -2,9 +2,10 @@
 
 import pytest
 
-from tests.cluster.test_alias import declared, follows, move, packages, predicted
+from tests.cluster.aliases import declared, follows, move
+from tests.cluster.test_alias import packages, predicted
 from tests.cluster.test_mounted_weights import OLD_RUNTIME
-from tests.cluster.whole import Control, eventually
+from tests.cluster.whole import Control
 from tests.registering import Publisher, constant, new_name
 
 FILE = """\
@@ -45,7 +46,7 @@ def test_stable_and_candidate_each_mount_the_image_of_their_own_files(
     with Control(tmp_path, login, namespace, images, gateway, UV_CACHE_DIR=packages()) as control:
         control.say("connect", "mlflow", mlflow_server.url)
         control.declare(FILE.format(model=model, measure=MEASURE))
-        eventually(lambda: declared(control), "the declaration is not read")
+        declared(control, "churn")
         seen = []
         for number in (1, 2):
             version = publisher.register(model, constant(number))
