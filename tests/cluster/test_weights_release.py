@@ -55,7 +55,7 @@ def test_stable_and_candidate_each_mount_the_image_of_their_own_files(
             assert release["phase"] == "promoted", control.say("show", release["name"])
             seen.append(release["name"])
             assert predicted(control.target("churn/production")["address"]) == [number, number]
-            follows(mlflow_server, model, version)
+            follows(mlflow_server.url, model, version)
         deployments = kubectl.get("deployments", "-n", namespace, "-l", "segue.dev/owner")["items"]
         volumes = [one["spec"]["template"]["spec"]["volumes"][-1]["image"] for one in deployments]
         assert len({volume["reference"] for volume in volumes}) == 2
