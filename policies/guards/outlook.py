@@ -54,7 +54,7 @@ class Ask(NamedTuple):
     @property
     def alike(self) -> tuple[object, ...]:
         """Those where it is the same are settled together."""
-        return Ask, self.worse_by, self.most
+        return Ask, self.worse_by, self.most, len(self.state.fits)
 
 
 def failures_to(state: RateState, log_e: float, **given: Any) -> int | None:

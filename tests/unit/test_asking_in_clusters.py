@@ -117,12 +117,22 @@ def test_pods_that_are_not_ready_are_sent_nothing_and_busy_ones_the_same_again(a
     pods.is_ready = False
     one.ask(held, scene, 100.0)
     pods.is_ready, pods.busy = True, True
-    one.ask(held, scene, 150.0)
-    one.ask(held, scene, 151.0)
+    one.ask(held, scene, 100.25)
+    one.ask(held, scene, 101.0)
     assert pods.asked == []
     pods.busy = False
-    one.ask(held, scene, 152.0)
-    assert pods.numbers == [1]
+    one.ask(held, scene, 102.0)
+    one.ask(held, scene, 102.5)
+    assert pods.numbers == [1, 2, 3, 4, 5], "no more than the rate, however long they were busy"
+
+
+def test_nobody_is_asked_whether_they_are_ready_for_nothing(april, asking, pods, held):
+    one, scene = asking(), scene_of(rate=256.0)
+    one.ask(held, scene, 100.0)
+    one.ask(held, scene, 101.0)
+    pods.ready = None  # would fail where it is asked
+    one.ask(held, scene, 102.0)
+    assert pods.numbers == list(range(1, 31))
 
 
 def test_what_may_have_come_through_is_not_sent_again(april, asking, pods, held):

@@ -117,3 +117,14 @@ def test_what_a_judge_cannot_do_is_heard_of():
 
     with pytest.raises(ValueError, match="not this one"):
         wagers.settled([failing()])
+
+
+def test_what_older_code_stored_is_asked_beside_what_this_code_did():
+    """Its interval had a finer grid, until the next bet."""
+    judge = Judge.of(Environment(guards=(ERRORS,)))
+    what = Increment(0, 1.0, 10.0, 10.0, Arm(50.0, 1.0), Arm(450.0, 1.0))
+    state = judge.observe(judge.start(0.0), what)
+    (one,) = state.comparisons
+    older = replace(state, comparisons=(replace(one, fits=(0.0,) * (2 * len(one.fits) + 9)),))
+    first, second = wagers.settled([judge.saying(which, epoch=1) for which in (state, older)])
+    assert [found.needed for found in first.findings] == [found.needed for found in second.findings]
