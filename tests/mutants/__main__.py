@@ -57,6 +57,8 @@ def tried(mutants, workers, seconds):
             "--no-header",
             "-p",
             "no:cacheprovider",
+            "-p",
+            "no:unraisableexception",  # one that is stopped amid a `__del__` is no fault of the next one
             "-o",
             "timeout=0",
             "--basetemp",
