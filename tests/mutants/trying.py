@@ -114,12 +114,21 @@ def _looked(items, workers):
     files = {}
     for item in items:
         files.setdefault(item.path, []).append(item)
-    todo = [(lambda some=some: [_look(item) for item in some]) for some in files.values()]
+    found = _look_at(list(files.values()), workers)
+    # One that was stopped may leave pytest in a state in which the next one fails: that is looked at by itself.
+    named = {item.nodeid: item for item in items}
+    again = _look_at([[named[nodeid]] for nodeid, _, _, wrong in found if wrong == "fails"], workers)
+    return [one for one in found if not one[3]] + [one for one in again if one[3] != "slow"]
+
+
+def _look_at(files, workers):
+    """Each list of tests in a process of its own."""
+    todo = [(lambda some=some: [_look(item) for item in some]) for some in files]
     answers = in_children(todo, workers, [600.0] * len(todo))
     wrong = [one for one in answers if not isinstance(one, list)]
     if wrong:
         raise pytest.UsageError(f"tests cannot be looked at: {wrong[:3]}")
-    return [one for some in answers for one in some if one[3] != "slow"]
+    return [one for some in answers for one in some]
 
 
 def _near(items, looked):
