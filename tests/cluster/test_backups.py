@@ -31,10 +31,9 @@ def test_an_upgrade_from_former_values_keeps_what_is_known_and_a_lost_volume_is_
     before = OnePod(kubectl, where, tmp_path / "work")
     before.inside("git", "init", "--quiet", "--bare", PLACE)
     before.say("connect", "git", PLACE)
-    known = before.client.sources().page().rows
-    assert [one["name"] for one in known["sources"]] == ["models"]
+    assert sources(before) == ["models"]
     release.upgrade({"podAnnotations": {"note": "two"}})
-    assert OnePod(kubectl, where, tmp_path / "work").client.sources().page().rows == known
+    assert sources(OnePod(kubectl, where, tmp_path / "work")) == ["models"]
 
     before.say("backup", "/tmp/segue.tar.gz")
     kept = str(tmp_path / "segue.tar.gz")
@@ -52,7 +51,12 @@ def test_an_upgrade_from_former_values_keeps_what_is_known_and_a_lost_volume_is_
     kubectl.run("rollout", "status", "statefulset/segue", "-n", where, "--timeout=240s")
     after = OnePod(kubectl, where, tmp_path / "work")
     assert after.client.token == before.client.token
-    assert after.client.sources().page().rows == known
+    assert sources(after) == ["models"]
+
+
+def sources(installation):
+    """The names of those that it is connected with."""
+    return [one["name"] for one in installation.client.sources().page().rows]
 
 
 def helper(image):
