@@ -19,7 +19,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from multiprocessing.connection import Client, Listener
 
-from handlers import signing
+from handlers import bare_hook, signing
 from service.adapters.memory.archive import MemoryArchive
 from service.adapters.memory.builder import MemoryBuilder
 from service.adapters.memory.chat import MemoryChat
@@ -507,8 +507,13 @@ class People:
         self.waiting = [sent for sent in self.waiting if sent.name != name]
 
     def refused(self, name, status):
-        """Intake said something else."""
-        if status != 503:
+        """Intake said something else. What was signed long before it came, as the clock jumped on the way, is
+        not taken, and signed anew the next time."""
+        jumped = any(
+            sent.name == name and abs(self.world.clock() - sent.given) > bare_hook.WINDOW
+            for sent in self.waiting
+        )
+        if status != 503 and not (status == 401 and jumped):
             self.world.seen.refused.append(f"{name} was answered {status}")
 
 
