@@ -50,7 +50,7 @@ class Observer:
     served: ServedSoFar = field(init=False)
     recordings: Recordings = field(init=False)
     overheard: Overheard = field(init=False)
-    asking: RecordedRequests = field(init=False)
+    recorded_requests: RecordedRequests = field(init=False)
     _scenes: Scenes = field(default_factory=Scenes)
     _known: tuple[float, list[Scene]] | None = None  # as it was read, and when
     _before: dict[str | None, Sample] = field(default_factory=dict)  # by cluster; None: this machine
@@ -63,7 +63,7 @@ class Observer:
         past, learned = self.served.history, self.served.noise
         self.recordings = Recordings(self.parts.settings.home)
         self.overheard = Overheard(self.parts)
-        self.asking = RecordedRequests(self.parts, self.series)
+        self.recorded_requests = RecordedRequests(self.parts, self.series)
         self.judging = Judging(self.parts, self.series, past, learned, self.recordings, self.clock)
 
     @property
@@ -90,7 +90,7 @@ class Observer:
             if scene.watched or not 0 <= looked - self._scraped.get(cluster, -math.inf) < SELDOM_SECONDS:
                 self._scraped[cluster] = looked
                 self._ask_who_answered(held, scene, looked)
-                self.asking.ask(held, scene, looked)
+                self.recorded_requests.ask(held, scene, looked)
                 self._look_at(held, scene)
         self.recordings.tidy(self.judging.heard(), looked)
         if self.clock() - self._forgot >= EVERY_SECONDS:
@@ -122,7 +122,7 @@ class Observer:
     def _keep(self, releases: frozenset[str]) -> None:
         """Forget all but these."""
         self.judging.keep(releases)
-        self.asking.keep(releases)
+        self.recorded_requests.keep(releases)
 
     def _look_at(self, held: Held, scene: Scene) -> None:
         """One scrape for all targets of this machine or a cluster."""

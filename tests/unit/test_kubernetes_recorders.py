@@ -604,6 +604,29 @@ def test_where_no_recorder_answers_there_is_nothing_to_hear(recorders):
     assert recorders.take(TARGET, VERSIONS, {"a": 1}, {}) == ([], {"a": 1})
 
 
+def test_recorded_requests_are_sent_to_the_pair_of_versions_by_its_token(cluster, router, recorders):
+    enter(cluster, router)
+    sent, answers = [], iter([202, 429, 404, None])
+
+    def posted(namespace, service, port, path, query, *, headers, content):
+        assert between.proof_of(headers[between.TOKEN]) == cluster.order(service)["proof"]
+        sent.append((namespace, service, port, path, dict(query), content))
+        return next(answers)
+
+    cluster.posted = posted
+    cluster.proxy = lambda namespace, service, port, path: 200 if path == between.READY else 404
+    assert recorders.ready(TARGET, VERSIONS)
+    assert recorders.ask(TARGET, VERSIONS, b"{}\n", 7, 2.5)
+    assert not recorders.ask(TARGET, VERSIONS, b"{}\n", 7, 2.5), "its pod is busy"
+    for said in ("404", "no answer"):
+        with pytest.raises(Retry, match=said):
+            recorders.ask(TARGET, VERSIONS, b"{}\n", 7, 2.5)
+    query = {between.FIRST: "7", between.RATE: "2.5"}
+    assert sent == [(NAMESPACE, name_of(), between.CONTROL, between.LINES, query, b"{}\n")] * 4
+    cluster.proxy = lambda *given: 503
+    assert not recorders.ready(TARGET, VERSIONS)
+
+
 def test_the_key_of_what_is_hashed_is_the_one_that_the_pod_makes_of_the_token(cluster, router, recorders):
     enter(cluster, router)
     token = recorders._token_of(name_of())
