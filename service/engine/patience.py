@@ -48,7 +48,7 @@ def pause(kind: str, age: float, asked: float) -> Pause:
 
 
 def budget(kind: str) -> float | None:
-    """Seconds for which "not now" is borne, from the first such answer on; None: for ever."""
+    """Seconds of trying for which "not now" is borne, from the first such answer on; None: for ever."""
     if kind in AWAY_FOR_EVER:
         return None
     return COMMAND_SECONDS if kind == "command" else DAY

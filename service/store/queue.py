@@ -25,6 +25,7 @@ ABSOLUTE = (TRAFFIC, NOTIFY, CHAT)  # what is written there, newer work writes a
 LEASE_SECONDS = 30.0
 ATTEMPTS = 5
 OUTLIVED = 2 * ATTEMPTS  # claims in a row that count for nothing because whoever made them lives
+LONGEST_TRY = 3600.0  # seconds from when work is due to its answer; what is beyond, nobody tried in
 
 
 class Lost(Exception):
@@ -39,7 +40,8 @@ class Work:
 
     `started` is when it was first performed: from then on it is observed, not begun anew. `attempts`
     counts claims that nobody answered, this one included; `retries` the errors in a row that nobody foresaw;
-    `troubled` is since when each answer has been that it could not be done.
+    `troubled` is since when each answer has been that it could not be done, put off by the time in which
+    nobody tried.
     """
 
     lane: str
@@ -69,11 +71,15 @@ class Work:
         return self.attempts > ATTEMPTS
 
     def in_trouble(self, now: float) -> float:
-        """Seconds for which it has gone wrong; 0 where the last answer was a good one.
+        """Seconds for which it was tried and went wrong; 0 where the last answer was a good one.
 
-        By `error`, too: code that does not know `troubled` yet leaves it as it was.
+        By `error`, too: code that does not know `troubled` yet leaves it as it was. A weekend for which all
+        was switched off, or by which the clock was wrong, is no trouble of the work.
         """
-        return 0.0 if self.error is None or self.troubled is None else max(0.0, now - self.troubled)
+        if self.error is None or self.troubled is None:
+            return 0.0
+        untried = max(0.0, now - self.not_before - LONGEST_TRY)
+        return max(0.0, now - self.troubled - untried)
 
 
 def claim(

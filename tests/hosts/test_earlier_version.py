@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import column, func, select, table
 
 from service.adapters.valkey import ValkeyDaemon
 from service.client import Client
@@ -105,11 +105,17 @@ def newest_work(store):
         return connection.scalar(select(func.max(tables.work.c.id)))
 
 
-def form_of(url):
-    """The revision of the engine's store, read without migrating it."""
+def form_of(settings):
+    """The revision of each store that the processes share, read without migrating it."""
+    return {owner: stored(settings.store_url(owner), owner) for owner in ("engine", "series")}
+
+
+def stored(url, owner):
     engine = open_database(url)
     with reading(engine) as connection:
-        found = connection.exec_driver_sql("SELECT version_num FROM alembic_version_engine").scalar()
+        found = connection.scalar(
+            select(column("version_num")).select_from(table(f"alembic_version_{owner}"))
+        )
     engine.dispose()
     return found
 
@@ -121,14 +127,14 @@ def test_old_and_new_processes_share_the_work_and_everything_ends_also_after_the
     # What a newer process has written waits up to half a minute each time that an old one meets it.
     monkeypatch.setattr("service.client.api.REPLY_SECONDS", SECONDS)
     url = installed.settings.store_url("engine")
-    form = form_of(url)
+    form = form_of(installed.settings)
     old = {running(installed.place.home, name).pid for name in NAMES}
     today = Today(installed)
     users = Traffic(request_of(TARGET, installed.router(), "predict", {}), rate=60)
     users.start()
     try:
         wait_until(today.are_ready, 60)
-        assert form_of(url) != form, "the earlier version was no other one"
+        assert form_of(installed.settings) != form, "the earlier version was no other one"
         store = Store.open(url)
         commits = pushed_until_both_have_worked(installed, store, old, today.pids)
         for client in (installed.client, today.client):  # each version's doors, whoever obeys them

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from policies.effects import Effect
 from service.engine import patience
 from service.store.due import LONGEST_LEASE
-from service.store.queue import Work
+from service.store.queue import LONGEST_TRY, Work
 from service.work import _KINDS, PATIENT, URGENT
 
 KINDS = sorted({*URGENT, *PATIENT})
@@ -53,3 +53,15 @@ def test_trouble_begins_with_the_first_bad_answer_after_a_good_one(error, troubl
     """`troubled` without an error was left there by code that does not know the column yet."""
     work = Work("l", "Build", "k", "s", error=error, troubled=troubled)
     assert work.in_trouble(100.0) == expected
+
+
+def test_a_time_in_which_nobody_could_try_is_no_trouble_but_for_the_longest_that_a_try_takes():
+    """Borne for a minute, then due after ten seconds, and answered two days late: off, or a clock that jumped."""
+    work = Work("l", "Build", "k", "s", error="away", troubled=40.0, not_before=110.0)
+    late = 110.0 + 2 * patience.DAY
+    assert work.in_trouble(late) == 70.0 + LONGEST_TRY
+    assert work.in_trouble(110.0 + LONGEST_TRY) == 70.0 + LONGEST_TRY
+
+
+def test_somebody_waits_for_a_command_which_is_not_obeyed_days_later():
+    assert patience.budget("command") < LONGEST_TRY < patience.DAY
