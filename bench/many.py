@@ -28,7 +28,7 @@ from policies.release import Phase, Release
 from policies.spec.support import BOUNDS
 from service.adapters.memory.workloads import MemoryWorkloads
 from service.adapters.traefik.metrics import streamed
-from service.machine import garbage
+from service.machine.garbage import Seldom
 from service.observer import Observer
 from service.ports.jobs import Limits
 from service.ports.metrics import Sample
@@ -82,8 +82,8 @@ def main() -> int:
             serve(parts.workloads, judged)
             parts.metrics = Scraped(port, clock)
             observer = Observer(parts, series, "bench", clock)
-            garbage.look_seldom()
-            spent = [look(observer, clock) for _ in range(FIRST + LOOKS)][FIRST:]
+            garbage = Seldom()
+            spent = [look(observer, clock, garbage) for _ in range(FIRST + LOOKS)][FIRST:]
             stored = sum(len(series.increments(one.name, -1)) for one in judged[:10])
             assert stored == 10 * (FIRST + LOOKS), stored
             observer.close()
@@ -97,11 +97,12 @@ def main() -> int:
     return report("many rollouts, one observer", rows, [f"{per:.2f} ms of a core for each rollout and look"])
 
 
-def look(observer: Observer, clock: Clock) -> float:
+def look(observer: Observer, clock: Clock, garbage: Seldom) -> float:
     """Processor seconds of one look, ten seconds after the one before."""
     clock.now += EVERY
     began = time.process_time()
     observer.look()
+    garbage.look()
     return time.process_time() - began
 
 

@@ -18,6 +18,7 @@ from service.bootstrap import Parts
 from service.engine.housekeeping import DAY, EVERY_SECONDS
 from service.errors import Conflict
 from service.machine import meters
+from service.machine.garbage import Seldom
 from service.observing.judging import Judging
 from service.observing.overheard import Overheard
 from service.observing.recorded_requests import RecordedRequests
@@ -181,7 +182,7 @@ class Observer:
         self._forgot = self.clock()
 
 
-def run(observer: Observer, stop: threading.Event, seconds: float) -> None:
+def run(observer: Observer, stop: threading.Event, seconds: float, garbage: Seldom) -> None:
     """Look once per interval until told to stop; an interval that fails is told, and says nothing.
 
     While nothing is judged the next look waits until something is stored, or it is time for the history.
@@ -194,6 +195,7 @@ def run(observer: Observer, stop: threading.Event, seconds: float) -> None:
         except Exception:  # whatever went wrong with one look, the next may go well: nobody else looks
             log.exception("look failed")
             failed = True
+        garbage.look()
         due = max(due + seconds, time.monotonic())
         stop.wait(due - time.monotonic())
         waits = not observer.watching and not ear.deaf

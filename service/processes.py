@@ -211,7 +211,7 @@ def run_observer(chosen: Settings) -> None:
     """Read the counters and judge."""
     from service import observer
     from service.bootstrap import build
-    from service.machine import garbage
+    from service.machine.garbage import Seldom
     from service.observer import Observer
     from service.store import owners
     from service.store.series import Series
@@ -224,8 +224,7 @@ def run_observer(chosen: Settings) -> None:
     )
     port = _open_probe(chosen, "observer", lambda: watching.series.judge("") is None)
     installation.write_down(chosen.home, "observer", port)
-    garbage.look_seldom()
-    observer.run(watching, ending.stop_on_signals(), chosen.scrape_seconds)
+    observer.run(watching, ending.stop_on_signals(), chosen.scrape_seconds, Seldom())
 
 
 if __name__ == "__main__":

@@ -31,8 +31,9 @@ def interval(fits: Sequence[float], tolerated: float, miss: float = MISS) -> tup
 
     0 stands for "or less", 128 times what is tolerated for "or more".
     """
-    logs = known(fits)
-    level = float(betting.log_sum(logs)) - math.log(len(GRID) / miss)
+    logs = known(fits).tolist()
+    top = max(logs)
+    level = top + math.log(sum(math.exp(one - top) for one in logs) * miss / len(GRID))
     low, high = _passed(logs, level), _passed(logs[::-1], level)
     if low is None and high is None:
         return None
@@ -40,16 +41,16 @@ def interval(fits: Sequence[float], tolerated: float, miss: float = MISS) -> tup
     return least, tolerated * _at(len(GRID) - 1 - (high or 0.0))
 
 
-def _passed(logs: Array, level: float) -> float | None:
+def _passed(logs: Sequence[float], level: float) -> float | None:
     """Where along the grid log likelihoods rise above that level, or before; None where they begin above.
 
     They are concave: so between two of the grid they are below the line through the two before.
     """
-    inside = int(np.flatnonzero(logs > level)[0])
+    inside = next(place for place, one in enumerate(logs) if one > level)
     if inside == 0:
         return None
     before, last = logs[max(inside - 2, 0)], logs[inside - 1]
-    return float(inside - 1 + ((level - last) / (last - before) if last > before else 0.0))
+    return inside - 1 + ((level - last) / (last - before) if last > before else 0.0)
 
 
 def _at(place: float) -> float:

@@ -318,20 +318,22 @@ _ALWAYS = object()  # the default of a field that is never left out
 
 @dataclass(frozen=True, slots=True)
 class _Fields:
-    """What is to be known of a dataclass: its coders by field, what may be left out, what must be there."""
+    """What is to be known of a dataclass: its coders by field, how each is written, what must be there."""
 
     form: type[Any]
     coders: Mapping[str, _Coder]
-    later: Mapping[str, Any]
+    written: tuple[tuple[str, frozenset[type], Callable[[Any], Any], Any], ...]
     required: frozenset[str]
 
     @classmethod
     def of(cls, form: type[Any]) -> "_Fields":
         hints, stored = get_type_hints(form), [f for f in fields(form) if f.init]
+        coders = {f.name: _coder(hints[f.name]) for f in stored}
+        later = {f.name: f.default for f in stored if f.metadata.get("later")}
         return cls(
             form,
-            {f.name: _coder(hints[f.name]) for f in stored},
-            {f.name: f.default for f in stored if f.metadata.get("later")},
+            coders,
+            tuple((name, one.written, one.dump, later.get(name, _ALWAYS)) for name, one in coders.items()),
             frozenset(f.name for f in stored if f.default is MISSING and f.default_factory is MISSING),
         )
 
@@ -339,16 +341,16 @@ class _Fields:
         """Each field, but those that are left out; `kept` holds what is written of some already."""
         if type(value) is not self.form:
             raise Malformed(f"expected {self.form.__name__}, found {value!r:.80}")
-        written = {}
-        for name, coder in self.coders.items():
-            item, default = getattr(value, name), self.later.get(name, _ALWAYS)
+        found = {}
+        for name, as_it_is, dump, default in self.written:
+            item = getattr(value, name)
             if default is not _ALWAYS and item == default:
                 continue
-            if name in kept:
-                written[name] = kept[name]
+            if kept and name in kept:
+                found[name] = kept[name]
             else:
-                written[name] = item if type(item) in coder.written else coder.dump(item)
-        return written
+                found[name] = item if type(item) in as_it_is else dump(item)
+        return found
 
     def load(self, data: Any) -> Any:
         """The value; fields that are not there have their defaults."""
