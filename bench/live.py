@@ -33,7 +33,7 @@ from service.adapters.memory.workloads import MemoryWorkloads
 from service.bootstrap import Parts
 from service.identity import tokens
 from service.machine import serving
-from service.observing.judging import TELL_SECONDS
+from service.observing.telling import TELL_SECONDS
 from service.observing.watched import Scenes
 from service.reconciler import DRIFT_SECONDS, ROUND_SECONDS, Reconciler
 from service.settings import Settings

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from policies.evidence import Evidence
 from policies.guards import fixed
 from policies.guards import state as states
+from policies.guards.fed import Fed, to_json
 from policies.guards.heartbeat import Alive
 from policies.guards.increment import Increment
 from policies.guards.judge import Judge
@@ -78,6 +79,16 @@ class Judged:
     def state_behind(self) -> bool:
         """Whether the stored state is not that of the last increment."""
         return self.state.sequence > max(self.state_stored, -1)
+
+    def feed(self, what: Fed, epoch: int) -> None:
+        """Judge what was heard, at this epoch of the target; it waits to be stored."""
+        self.take(what, self.judge.observe(self.state, what, self.alive), epoch)
+
+    def take(self, what: Fed, state: JudgeState, epoch: int) -> None:
+        """What was heard, which waits to be stored, and the state after it."""
+        self.state, self.epoch = state, epoch
+        seen = to_json(what) | recorded.of_health(self.alive)
+        self.unsaved.append(series.Increment(self.name, what.sequence, epoch, seen))
 
     def row(self) -> series.Judge:
         """The state as it is to be stored."""

@@ -3,7 +3,8 @@
 from types import SimpleNamespace
 
 from policies.guards.increment import Gap, Increment
-from service.observing.judging import Judged, Judging
+from service.observing import intervals
+from service.observing.judged import Judged
 from service.ports.metrics import Counters, Sample
 
 
@@ -27,7 +28,7 @@ def interval(before):
         moment=watched.moment,
         moved=10.0,
     )
-    return Judging(None, None, None, None, None)._interval(watched, known, before, sample(20.0, 9.0))
+    return intervals.interval(watched, known, before, sample(20.0, 9.0), now=20.0)
 
 
 def test_an_interval_that_began_before_the_weight_moved_says_nothing():

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from policies.guards.increment import Increment, difference
-from service.observing.judging import stable_alone
+from service.observing.intervals import stable_alone
 from service.ports.metrics import Counters, Sample
 
 BOUNDS = (0.1, 1.0, math.inf)
