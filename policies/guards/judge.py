@@ -34,7 +34,8 @@ from policies.guards.increment import Gap, Increment
 from policies.guards.labelled import Labelled
 from policies.guards.noise import Noise
 from policies.guards.paired import Paired, PairedState
-from policies.guards.plan import History, Plan, plan_of
+from policies.guards.plan import History, Plan
+from policies.guards.planning import plan_of
 from policies.guards.state import JudgeState
 from policies.guards.threshold import ThresholdState
 from policies.guards.wagers import Betting

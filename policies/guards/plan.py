@@ -1,32 +1,18 @@
 """What one rollout is judged by: the declared guards with everything that is fixed when it starts.
 
-An environment's `guards:` become the tests that run, each with its stake in the budget of false
-rollbacks, its noise and its limit. An absolute guard is added where none was written, because bake,
-blue/green and the watch after promotion have nothing to compare with. Nothing here changes during a
-rollout; nothing is judged here.
+Each test has its stake in the budget of false rollbacks, its noise and its limit. Nothing here changes during
+a rollout; nothing is judged here.
 """
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from policies.guards import asking, budget, increment, slo
-from policies.guards.asked import Asked, How
+from policies.guards import budget, increment
+from policies.guards.asked import Asked
 from policies.guards.increment import Arm
 from policies.guards.noise import PROVISIONAL, Noise
-from policies.spec.declaration import Environment, Guard, GuardKind, Strategy
+from policies.spec.declaration import Guard, GuardKind
 
-STAKES = {
-    GuardKind.ERRORS: 4.0,
-    GuardKind.LATENCY: 2.0,
-    GuardKind.LABELS: 2.0,
-    GuardKind.SLO: 1.0,
-    GuardKind.QUERY: 2.0,
-}
-SHADOW_STAKE = 1.0  # what costs no user anything may take longer
-PAIRED_STAKE = 4.0  # true labels are scarce, and what a shadow is for
-SCORES = "scores"
-UNWRITTEN_STAKE = 0.25  # of a limit that nobody wrote: beside stable it does not bet
 EMERGENCY = "warm-up"
 EMERGENCY_TIMES = 2.0  # during a warm-up the candidate may fail so many times as often as it otherwise might
 EMERGENCY_LIMIT = 0.2  # ... and where no stable is beside it, so large a part of its requests
@@ -185,167 +171,9 @@ class Plan:
         return noises[0].burst if noises and not noises[0].provisional else 1.0
 
 
-def plan_of(
-    environment: Environment,
-    *,
-    history: History | None = None,
-    noise: Mapping[str, Noise] | None = None,
-    warmup: float = 0.0,
-) -> Plan:
-    """The plan for a rollout in this environment. `noise` is by guard name; missing: provisional."""
-    learned = noise or {}
-
-    top = 100.0 * (1.0 - environment.held_back)
-    written = {float(w) for w in environment.ladder} | {float(s.weight) for s in environment.steps}
-    rungs = written | {top, 100.0}
-
-    def of(*kinds: GuardKind) -> tuple[Guard, ...]:
-        return tuple(g for g in environment.guards if g.kind in kinds)
-
-    comparisons = tuple(
-        Comparison(
-            g.name, g.kind, g.worse_by, g.slower_than, learned.get(g.name, PROVISIONAL), _whole_stake(g)
-        )
-        for g in of(GuardKind.ERRORS, GuardKind.LATENCY)
-        if g.kind is GuardKind.ERRORS or g.slower_than is not None
-    )
-    past = history.buckets if history is not None else ()
-    distributions = tuple(
-        Distribution(g.name, g.worse_by, learned.get(g.name, PROVISIONAL), STAKES[g.kind], past)
-        for g in of(GuardKind.LATENCY)
-        if g.slower_than is None
-    )
-    absolute = of(GuardKind.SLO)
-    if all(g.slower_than is not None for g in absolute):  # failures are limited always
-        absolute = (Guard(_free_name(environment, "slo"), GuardKind.SLO), *absolute)
-    limits = tuple(_limit(g, history, learned.get(g.name, PROVISIONAL)) for g in absolute)
-    return Plan(
-        comparisons,
-        distributions,
-        tuple(_quality(g, environment, learned.get(g.name, PROVISIONAL)) for g in of(GuardKind.LABELS)),
-        of(GuardKind.DRIFT) + _scores(environment),
-        limits,
-        of(GuardKind.ALIVE),
-        of(GuardKind.SHARE),
-        of(GuardKind.THRESHOLD),
-        tuple(
-            _asked(g, learned.get(g.name, PROVISIONAL))
-            for g in environment.guards
-            if _is_asked(g, environment)
-        ),
-        environment.false_rollbacks,
-        environment.risk,
-        tuple(sorted(rungs)),
-        top,
-        history,
-        warmup,
-        environment.sticky != "none",
-        tuple(shadow_tests(environment)),
-    )
-
-
-def shadow_tests(environment: Environment) -> Iterator[ShadowTest]:
-    """The declared guards' tests on pairs; none without a shadow."""
-    if environment.strategy is not Strategy.SHADOW:
-        return
-    for guard in environment.guards:
-        name, stake = _free_name(environment, f"shadow {guard.name}"), SHADOW_STAKE
-        growth = 1 + guard.worse_by
-        match guard.kind:
-            case GuardKind.ERRORS:
-                yield ShadowTest(name, OnPairs.ERRORS, stake, growth)
-            case GuardKind.LATENCY if guard.slower_than is not None:
-                yield ShadowTest(name, OnPairs.SLOW, stake, growth, slower_than=guard.slower_than)
-            case GuardKind.LATENCY:
-                yield ShadowTest(name, OnPairs.SLOWER, stake, growth)
-            case GuardKind.ANSWERS:
-                if guard.limit is not None:
-                    yield ShadowTest(guard.name, OnPairs.DIFFER, stake, limit=guard.limit)
-                if guard.flips is not None:
-                    flips = _free_name(environment, "flips")
-                    yield ShadowTest(flips, OnPairs.FLIPS, stake, limit=guard.flips)
-            case _:
-                pass
-
-
-def _scores(environment: Environment) -> tuple[Guard, ...]:
-    """How both versions' scores are distributed is shown where the file says where they are."""
-    asked = environment.strategy is Strategy.SHADOW and environment.shadow.score
-    return (Guard(_free_name(environment, SCORES), GuardKind.DRIFT),) if asked else ()
-
-
-def _quality(guard: Guard, environment: Environment, noise: Noise) -> Quality:
-    paired = environment.strategy is Strategy.SHADOW
-    stake = PAIRED_STAKE if paired else _whole_stake(guard)
-    return Quality(guard.name, guard.drop or 0.0, guard.within or 0.0, paired, noise, stake)
-
-
-def _limit(guard: Guard, history: History | None, noise: Noise) -> Limit:
-    written = guard.limit is not None
-    limit = guard.limit
-    if limit is None and history is not None:
-        served = Arm(history.requests, history.errors, history.buckets)
-        past = bad_of(guard.slower_than, served, history.bounds)
-        limit = None if past is None else slo.limit_from_history(*past, burst_of(noise))
-    stake = STAKES[GuardKind.SLO] if written else UNWRITTEN_STAKE
-    return Limit(guard.name, limit, written, noise, stake, guard.slower_than)
-
-
 def burst_of(noise: Noise) -> float:
     """By how much counts are divided where a rate is read from them: only if it was learned."""
     return 1.0 if noise.provisional else noise.burst
-
-
-def _is_asked(guard: Guard, environment: Environment) -> bool:
-    split = guard.kind is GuardKind.ERRORS or (
-        guard.kind is GuardKind.LABELS and environment.strategy is not Strategy.SHADOW
-    )
-    return guard.kind is GuardKind.QUERY or (split and bool(guard.segments))
-
-
-def _whole_stake(guard: Guard) -> float:
-    """Where segments are judged, too, they have the other half."""
-    return STAKES[guard.kind] / 2 if guard.segments else STAKES[guard.kind]
-
-
-def _asked(guard: Guard, noise: Noise) -> Asked:
-    limit = guard.limit
-    if limit is not None and asking.counts_good(guard):
-        limit = 1.0 - limit
-    how = How.RATE
-    if guard.kind is GuardKind.QUERY:
-        how = How.LIMIT if limit is not None else How.DURATIONS if guard.of is None else how
-    if guard.drop is not None:
-        how = How.LOSS
-    return Asked(
-        guard.name,
-        how,
-        worse_by=guard.worse_by,
-        drop=guard.drop or 0.0,
-        limit=limit,
-        labels=guard.segments,
-        split=guard.split,
-        whole=guard.kind is GuardKind.QUERY,
-        noise=noise,
-        stake=STAKES[guard.kind] if guard.kind is GuardKind.QUERY else _whole_stake(guard),
-        what=_what(guard),
-        late=guard.kind is GuardKind.LABELS,
-    )
-
-
-def _what(guard: Guard) -> str:
-    """How people read what is counted."""
-    if guard.query is None:
-        return "wrong answers" if guard.kind is GuardKind.LABELS else "failed requests"
-    name = asking.selectors(guard)[0].name
-    return f"things missing from {name}" if asking.counts_good(guard) else name
-
-
-def _free_name(environment: Environment, name: str) -> str:
-    taken = {g.name for g in environment.guards}
-    while name in taken:
-        name += " limit"
-    return name
 
 
 def bad_of(slower_than: float | None, arm: Arm, bounds: tuple[float, ...]) -> tuple[float, float] | None:

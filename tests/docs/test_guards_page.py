@@ -7,7 +7,7 @@ import pytest
 
 from policies import ramp
 from policies.evidence import Verdict
-from policies.guards import betting, budget, noise, plan, share, slo, threshold
+from policies.guards import betting, budget, noise, plan, planning, share, slo, threshold
 from policies.guards.counted import Counted, Row
 from policies.guards.drift import Scored
 from policies.guards.increment import Arm, Increment
@@ -18,7 +18,7 @@ from service import segue_yaml
 from tests.docs.pages import text
 
 ALIVE, SHARE = Guard("alive", GuardKind.ALIVE), Guard("share", GuardKind.SHARE)
-STAKES = {kind.value: stake for kind, stake in plan.STAKES.items()}
+STAKES = {kind.value: stake for kind, stake in planning.STAKES.items()}
 SAID = (
     f"Default {Environment().false_rollbacks:.0%}".replace("%", " %"),
     f"(evidence of {budget.SUSPICION:g} or more)",
