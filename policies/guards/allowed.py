@@ -3,6 +3,8 @@
 Failures always, slow requests and wrong answers where a guard watches them. Nothing seen allows nothing.
 """
 
+from collections.abc import Mapping
+
 from policies import ramp
 from policies.guards.findings.standing import Allowance
 from policies.guards.histogram import HistogramState
@@ -16,25 +18,25 @@ from policies.spec.declaration import GuardKind
 LEAST_STABLE = 100.0  # stable's requests from which its rate in this rollout is used
 
 
-def allowances(plan: Plan, state: JudgeState) -> list[Allowance]:
-    """What each rate allows: failures always, slow requests where a guard watches them."""
-    rate = _stable_rate(plan, state.stable.errors, state.stable.requests)
-    failures = _allowance(
-        plan, state.candidate.errors / plan.burst, state.candidate.requests / plan.burst, rate, plan.risk
-    )
-    slow = [
-        of_durations(plan, guard.noise, one)
-        for guard, one in zip(plan.comparisons, state.comparisons, strict=True)
-        if guard.kind is GuardKind.LATENCY
-    ]
+def of_guards(plan: Plan, state: JudgeState) -> dict[str, Allowance]:
+    """How far each guard's own rate lets the weight go, by the guard's name."""
+    compared = zip(plan.comparisons, state.comparisons, strict=True)
     durations = zip(plan.distributions, state.distributions, strict=True)
-    wrong = zip(plan.qualities, state.qualities, strict=True)
-    return [
-        failures,
-        *slow,
-        *(of_durations(plan, guard.noise, one) for guard, one in durations),
-        *(of_quality(plan, guard, one) for guard, one in wrong),
-    ]
+    answers = zip(plan.qualities, state.qualities, strict=True)
+    return {
+        **{guard.name: of_comparison(plan, guard, one) for guard, one in compared},
+        **{guard.name: of_durations(plan, guard.noise, one) for guard, one in durations},
+        **{guard.name: of_quality(plan, guard, one) for guard, one in answers},
+    }
+
+
+def allowances(plan: Plan, state: JudgeState, each: Mapping[str, Allowance]) -> list[Allowance]:
+    """What counts for the weight: all failures, and `each` guard's slow requests and wrong answers."""
+    rate = _stable_rate(plan, state.stable.errors, state.stable.requests)
+    bad, requests = state.candidate.errors / plan.burst, state.candidate.requests / plan.burst
+    slow = [guard.name for guard in plan.comparisons if guard.kind is GuardKind.LATENCY]
+    others = [guard.name for guard in plan.distributions] + [guard.name for guard in plan.qualities]
+    return [_allowance(plan, bad, requests, rate, plan.risk), *(each[name] for name in (*slow, *others))]
 
 
 def of_comparison(plan: Plan, guard: Comparison, one: RateState) -> Allowance:

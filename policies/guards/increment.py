@@ -130,9 +130,8 @@ def difference(
             return gap("the two versions are measured in different buckets")
         bounds = bounds or these
     seconds = after.at - before.at
-    return checked(
-        Increment(sequence, after.at, seconds, weight, arms[0], arms[1] if len(arms) > 1 else None, bounds)
-    )
+    stable_arm = arms[1] if len(arms) > 1 else None
+    return _fitting(Increment(sequence, after.at, seconds, weight, arms[0], stable_arm, bounds))
 
 
 def _arm(then: CountersLike | None, now: CountersLike | None) -> Arm | str:
@@ -175,16 +174,23 @@ def checked(what: Increment | Gap) -> Increment | Gap:
     if isinstance(what, Gap):
         return what if math.isfinite(what.at) else replace(what, at=0.0)
     reason = wrong_with(what.candidate) or (wrong_with(what.stable) if what.stable else None)
+    return _fitting(what) if reason is None else _not(what, reason)
+
+
+def _fitting(what: Increment) -> Increment | Gap:
+    """The same of one whose counts are counts of requests."""
     arms = [what.candidate] + ([what.stable] if what.stable else [])
-    if reason is None and any(a.buckets and len(a.buckets) != len(what.bounds) + 1 for a in arms):
-        reason = "the buckets do not fit their bounds"
+    if any(a.buckets and len(a.buckets) != len(what.bounds) + 1 for a in arms):
+        return _not(what, "the buckets do not fit their bounds")
     if not math.isfinite(what.at):
-        return Gap(what.sequence, 0.0, "the interval's time is not a time", silent=True)
-    if reason is None and not 0 <= what.seconds <= ABSURD:
-        reason = "the interval's length is not a length"
-    if reason is None and not 0 <= what.weight <= 100:
-        reason = "the weight is not a percentage"
-    return what if reason is None else Gap(what.sequence, what.at, reason, silent=True)
+        return _not(what, "the interval's time is not a time")
+    if not 0 <= what.seconds <= ABSURD:
+        return _not(what, "the interval's length is not a length")
+    return what if 0 <= what.weight <= 100 else _not(what, "the weight is not a percentage")
+
+
+def _not(what: Increment, reason: str) -> Gap:
+    return Gap(what.sequence, what.at if math.isfinite(what.at) else 0.0, reason, silent=True)
 
 
 def slower(arm: Arm, bounds: tuple[float, ...], limit: float) -> tuple[float, float] | None:

@@ -7,7 +7,7 @@ is bet with, and how, is `policies.guards.bets`.
 from dataclasses import replace
 
 from policies.guards import bets, heartbeat, rate, share, threshold
-from policies.guards.heartbeat import Alive
+from policies.guards.heartbeat import Alive, HeartState
 from policies.guards.increment import Gap, Increment
 from policies.guards.plan import Plan, bad_of
 from policies.guards.share import ShareState
@@ -17,25 +17,26 @@ from policies.guards.wagers import Betting
 
 def interval(plan: Plan, state: JudgeState, what: Increment | Gap, alive: Alive) -> Betting[JudgeState]:
     """After one scrape."""
-    state = _heard(plan, state, what, alive)
+    hearts, at = _beating(plan, state, what, alive), max(state.at, what.at)
     match what:
         case Gap():
-            return replace(state, sequence=what.sequence, gap=what.reason)
+            return replace(state, hearts=hearts, at=at, sequence=what.sequence, gap=what.reason)
         case Increment():
-            return (yield from _seen(plan, state, what))
+            return (yield from _seen(plan, state, what, hearts, at))
 
 
-def _heard(plan: Plan, state: JudgeState, what: Increment | Gap, alive: Alive) -> JudgeState:
+def _beating(plan: Plan, state: JudgeState, what: Increment | Gap, alive: Alive) -> tuple[HeartState, ...]:
     silent = isinstance(what, Gap) and what.silent
-    hearts = tuple(
+    return tuple(
         heartbeat.update(s, alive, at=what.at, silent=silent, no_data_for=g.no_data_for)
         for g, s in zip(plan.hearts, state.hearts, strict=True)
     )
-    return replace(state, hearts=hearts, at=max(state.at, what.at))
 
 
-def _seen(plan: Plan, state: JudgeState, what: Increment) -> Betting[JudgeState]:
-    before, state = state.warm, _routed(plan, state, what)
+def _seen(
+    plan: Plan, state: JudgeState, what: Increment, hearts: tuple[HeartState, ...], at: float
+) -> Betting[JudgeState]:
+    before, state = state.warm, _routed(plan, state, what, hearts, at)
     if what.weight <= 0:  # requests to a preview are not users'
         return state
     state = _checked_plainly(plan, state, what)
@@ -50,11 +51,15 @@ def _seen(plan: Plan, state: JudgeState, what: Increment) -> Betting[JudgeState]
     return bets.alone(plan, state, what)
 
 
-def _routed(plan: Plan, state: JudgeState, what: Increment) -> JudgeState:
+def _routed(
+    plan: Plan, state: JudgeState, what: Increment, hearts: tuple[HeartState, ...], at: float
+) -> JudgeState:
     """Where requests went, and since when the candidate has some."""
     after = replace(
         state,
         sequence=what.sequence,
+        at=at,
+        hearts=hearts,
         gap=None,
         weight=what.weight,
         together=what.stable is not None and what.weight < 100,

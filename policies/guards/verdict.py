@@ -5,6 +5,8 @@ of now and leave no doubt: the risk budget while two versions are compared, an a
 one has all traffic. Everything else is a reason to hold.
 """
 
+from collections.abc import Mapping
+
 from policies.evidence import Evidence, Finding, Verdict, worst
 from policies.guards import allowed, asked, budget, stakes
 from policies.guards.asked import How
@@ -26,11 +28,12 @@ def evidence(plan: Plan, state: JudgeState, *, epoch: int, at: float, needs: boo
     ahead = (yield from _ahead(plan, state, bounds)) if needs else None
     current = state.gap is None and state.sequence >= 0 and abs(at - state.at) <= STALE_AFTER
     standing = Standing(state.harm, state.weight, current, plan.top)
-    found = list(gathered.findings(plan, state, standing, bounds, ahead))
+    each = allowed.of_guards(plan, state)
+    found = list(gathered.findings(plan, state, standing, bounds, each, ahead=ahead))
     waits, tightest = None, None
     if state.together:
         waits = _waits(plan, state, standing)
-        tightest = min(_allowances(plan, state), key=lambda a: a.allowed)
+        tightest = min(_allowances(plan, state, each), key=lambda a: a.allowed)
         found.append(limit_findings.of_risk(tightest, standing, plan.ladder, waits))
     suspect = budget.combine(bets, plan.false_rollbacks).suspect
     verdict = _verdict(plan, state, found, standing, suspect=suspect)
@@ -123,9 +126,9 @@ def _allowed(
     return min(most, state.weight) if waits or verdict is Verdict.SUSPECT else most
 
 
-def _allowances(plan: Plan, state: JudgeState) -> list[Allowance]:
+def _allowances(plan: Plan, state: JudgeState, each: Mapping[str, Allowance]) -> list[Allowance]:
     """How far each rate lets the weight go, and each segment."""
-    found = allowed.allowances(plan, state)
+    found = allowed.allowances(plan, state, each)
     for counters, tests in zip(plan.asked, state.asked, strict=True):
         found += [one for _, one in asked_findings.allowances(counters, tests, plan.risk, plan.ladder)]
     return found

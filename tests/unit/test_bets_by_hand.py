@@ -23,6 +23,10 @@ LIFTS = [2.0**octave for octave in range(-5, 5)]
 MASS = [2 ** (-abs(octave) / 2) for octave in range(-5, 5)]
 
 
+def allowances(plan, state):
+    return allowed.allowances(plan, state, allowed.of_guards(plan, state))
+
+
 def mixed(gains):
     """The mean of the alternatives' capital, that of twice as often with the most of it."""
     return sum(mass * gain for mass, gain in zip(MASS, gains, strict=True)) / sum(MASS)
@@ -190,21 +194,21 @@ def told(bad, requests, rate_, risk):
 def test_failures_are_held_against_stable_of_now_once_it_was_seen_enough(seen, stable_rate):
     plan, state = judged()
     state = replace(state, candidate=Counts(400.0, 2.0), stable=Counts(seen, 5.0))
-    assert allowed.allowances(plan, state)[0] == told(2.0, 400.0, stable_rate, 0.01)
+    assert allowances(plan, state)[0] == told(2.0, 400.0, stable_rate, 0.01)
     plan, state = judged(history=None)
     state = replace(state, candidate=Counts(400.0, 2.0), stable=Counts(99.0, 5.0))
-    assert allowed.allowances(plan, state)[0].stable_rate is None
+    assert allowances(plan, state)[0].stable_rate is None
 
 
 def test_counts_are_thinned_by_a_burst_that_was_learned_and_by_no_other():
     plan, state = judged(noise=LEARNED)
     slow = replace(rate.start(), bad=8.0, requests=400.0, stable_bad=30.0, stable_requests=1000.0)
     state = replace(state, candidate=Counts(400.0, 4.0), comparisons=(rate.start(), slow))
-    failed, late = allowed.allowances(plan, state)
+    failed, late = allowances(plan, state)
     assert (failed.bad, failed.requests) == (2.0, 200.0)
     assert late == told(4.0, 200.0, 0.03, 0.015)  # half as many again as of stable's
     plain = judged()[0]
-    assert allowed.allowances(plain, state)[1] == told(8.0, 400.0, 0.03, 0.015)
+    assert allowances(plain, state)[1] == told(8.0, 400.0, 0.03, 0.015)
     little = replace(slow, stable_bad=3.0, stable_requests=99.0)
     assert allowed.of_durations(plain, plain.comparisons[1].noise, little).stable_rate is None
     assert allowed.of_comparison(plain, plain.comparisons[1], slow) == told(8.0, 400.0, 0.03, 0.015)
@@ -215,7 +219,7 @@ def test_counts_are_thinned_by_a_burst_that_was_learned_and_by_no_other():
 
 def test_nothing_seen_allows_nothing():
     plan, state = judged()
-    assert [one.allowed for one in allowed.allowances(plan, state)] == [0.0, 0.0]
+    assert [one.allowed for one in allowances(plan, state)] == [0.0, 0.0]
 
 
 @pytest.mark.parametrize(("drop", "risk"), [(0.02, 0.02), (None, 0.15)])
@@ -226,7 +230,7 @@ def test_wrong_answers_may_be_as_many_more_as_may_be_lost(drop, risk):
         state.qualities[0], wrong=50.0, labels=400.0, stable_wrong=20.0, stable_labels=100.0, both_wrong=10.0
     )
     state = replace(state, qualities=(one,))
-    assert allowed.allowances(plan, state)[2] == told(25.0, 200.0, 0.2, risk)
+    assert allowances(plan, state)[2] == told(25.0, 200.0, 0.2, risk)
     assert allowed.of_quality(plan, plan.qualities[0], replace(one, stable_labels=99.0)).stable_rate is None
 
 

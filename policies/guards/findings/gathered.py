@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from policies.evidence import Finding
-from policies.guards import allowed, budget, stakes
+from policies.guards import budget, stakes
 from policies.guards.budget import Stake
 from policies.guards.findings import asked as asked_findings
 from policies.guards.findings import limits as limit_findings
 from policies.guards.findings import quality, rates, rules, shadow
-from policies.guards.findings.standing import Standing
+from policies.guards.findings.standing import Allowance, Standing
 from policies.guards.outlook import Ask
 from policies.guards.plan import EMERGENCY, Plan
 from policies.guards.state import JudgeState
@@ -44,14 +44,16 @@ def findings(
     state: JudgeState,
     standing: Standing,
     bounds: Bounds,
+    each: Mapping[str, Allowance],
+    *,
     ahead: Mapping[str, int | None] | None,
 ) -> Iterator[Finding]:
-    """What each guard says. `ahead`: the answers to `outlooks`; without them comparisons do not say what
-    would change them."""
+    """What each guard says. `each`: how far it lets the weight go; `ahead`: the answers to `outlooks`, and
+    without them comparisons do not say what would change them."""
     yield from _in_the_shadow(plan, state, standing, bounds)
-    yield from _compared(plan, state, standing, bounds, ahead)
-    yield from _of_durations(plan, state, standing, bounds)
-    yield from _of_answers(plan, state, standing, bounds)
+    yield from _compared(plan, state, standing, bounds, each, ahead=ahead)
+    yield from _of_durations(plan, state, standing, bounds, each)
+    yield from _of_answers(plan, state, standing, bounds, each)
     yield from _of_limits(plan, state, standing, bounds)
     yield from _by_rules(plan, state, standing)
     yield from _of_counters(plan, state, standing, bounds)
@@ -71,6 +73,8 @@ def _compared(
     state: JudgeState,
     standing: Standing,
     bounds: Bounds,
+    each: Mapping[str, Allowance],
+    *,
     ahead: Mapping[str, int | None] | None,
 ) -> Iterator[Finding]:
     for guard, one in zip(plan.comparisons, state.comparisons, strict=True):
@@ -78,30 +82,34 @@ def _compared(
             guard,
             one,
             bounds=state.bounds,
-            allowance=allowed.of_comparison(plan, guard, one),
+            allowance=each[guard.name],
             standing=standing,
             log_harm=bounds.of_guard(guard.name),
             ahead=ahead,
         )
 
 
-def _of_durations(plan: Plan, state: JudgeState, standing: Standing, bounds: Bounds) -> Iterator[Finding]:
+def _of_durations(
+    plan: Plan, state: JudgeState, standing: Standing, bounds: Bounds, each: Mapping[str, Allowance]
+) -> Iterator[Finding]:
     for guard, one in zip(plan.distributions, state.distributions, strict=True):
         yield rates.of_distribution(
             guard,
             one,
-            allowance=allowed.of_durations(plan, guard.noise, one),
+            allowance=each[guard.name],
             standing=standing,
             log_harm=bounds.of_guard(guard.name),
         )
 
 
-def _of_answers(plan: Plan, state: JudgeState, standing: Standing, bounds: Bounds) -> Iterator[Finding]:
+def _of_answers(
+    plan: Plan, state: JudgeState, standing: Standing, bounds: Bounds, each: Mapping[str, Allowance]
+) -> Iterator[Finding]:
     for guard, one in zip(plan.qualities, state.qualities, strict=True):
         yield quality.of_quality(
             guard,
             one,
-            allowance=allowed.of_quality(plan, guard, one),
+            allowance=each[guard.name],
             standing=standing,
             following=standing.following(plan.ladder),
             log_harm=bounds.of_guard(guard.name),
