@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,7 +12,7 @@ from service.machine import garbage
 @pytest.fixture
 def clock(monkeypatch):
     now = [100.0]
-    monkeypatch.setattr(garbage.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(garbage, "time", SimpleNamespace(monotonic=lambda: now[0]))
     yield now
     gc.enable()
     gc.unfreeze()
