@@ -148,7 +148,7 @@ class Judging:
     def _heard(
         self, one: Watched, known: Judged, before: Sample | None, sample: Sample | NoData, looked: float
     ) -> Increment | Gap:
-        what = interval(one, known, before, sample, looked)
+        what = interval(one, known, before, sample, self.clock())
         known.interval = what if isinstance(what, Increment) else None
         if known.moment != one.moment:
             # Counting begins anew at each weight, so at once: what was gained is known the sooner.
